@@ -1,0 +1,127 @@
+"""Ordinals: a set of item ordinals, kept as ranges, as PostgreSQL's int4multirange writes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import BeforeValidator, PlainSerializer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_TEXT = re.compile(r"\{(?:\[\d+,\d+\)(?:,\[\d+,\d+\))*)?\}")
+_SPAN = re.compile(r"\[(\d+),(\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ordinals:
+    """A set of item ordinals.
+
+    Args:
+        spans: Half-open ranges ``(first, past_last)`` in any order; they are sorted and joined, so that two
+            equal sets have equal spans.
+    """
+
+    spans: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Bring the spans into their one canonical form.
+
+        Raises:
+            ValueError: A span is empty, runs backwards, or starts below zero.
+        """
+        joined: list[tuple[int, int]] = []
+        for first, past in sorted(self.spans):
+            if first < 0 or past <= first:
+                message = f"not a range of ordinals: [{first},{past})"
+                raise ValueError(message)
+            if joined and first <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(past, joined[-1][1]))
+            else:
+                joined.append((first, past))
+        object.__setattr__(self, "spans", tuple(joined))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the text form, like ``{[1,51),[60,61)}``.
+
+        Args:
+            text: What PostgreSQL prints for an int4multirange.
+
+        Returns:
+            The set.
+
+        Raises:
+            ValueError: The text is not a canonical multirange.
+        """
+        compact = text.replace(" ", "")
+        if not _TEXT.fullmatch(compact):
+            message = f"not a multirange of ordinals: {text!r}"
+            raise ValueError(message)
+        return cls(tuple((int(first), int(past)) for first, past in _SPAN.findall(compact)))
+
+    @classmethod
+    def of(cls, ordinals: Iterable[int]) -> Self:
+        """Gather single ordinals into a set.
+
+        Args:
+            ordinals: The ordinals, in any order, repeats allowed.
+
+        Returns:
+            The set.
+        """
+        return cls(tuple((ordinal, ordinal + 1) for ordinal in ordinals))
+
+    def __str__(self) -> str:
+        """Write the text form that PostgreSQL reads and prints."""
+        return "{" + ",".join(f"[{first},{past})" for first, past in self.spans) + "}"
+
+    def __len__(self) -> int:
+        """Count the ordinals."""
+        return sum(past - first for first, past in self.spans)
+
+    def __iter__(self) -> Iterator[int]:
+        """Walk the ordinals upwards."""
+        for first, past in self.spans:
+            yield from range(first, past)
+
+    def __contains__(self, ordinal: object) -> bool:
+        """Tell whether the ordinal is in the set."""
+        return isinstance(ordinal, int) and any(first <= ordinal < past for first, past in self.spans)
+
+    def __or__(self, other: Ordinals) -> Ordinals:
+        """Unite two sets."""
+        return Ordinals(self.spans + other.spans)
+
+    def __sub__(self, other: Ordinals) -> Ordinals:
+        """Take the other set's ordinals away."""
+        left: list[tuple[int, int]] = []
+        for span in self.spans:
+            first, past = span
+            for cut_first, cut_past in other.spans:
+                if cut_past <= first or past <= cut_first:
+                    continue
+                if first < cut_first:
+                    left.append((first, cut_first))
+                first = min(past, cut_past)
+            if first < past:
+                left.append((first, past))
+        return Ordinals(tuple(left))
+
+    def __and__(self, other: Ordinals) -> Ordinals:
+        """Keep what both sets have."""
+        return self - (self - other)
+
+    def __le__(self, other: Ordinals) -> bool:
+        """Tell whether all of this set is in the other."""
+        return not self - other
+
+
+def _parsed(value: object) -> object:
+    return Ordinals.parse(value) if isinstance(value, str) else value
+
+
+OrdinalText = Annotated[Ordinals, BeforeValidator(_parsed), PlainSerializer(str, return_type=str)]
+"""An `Ordinals` field of a pydantic model that reads and writes the text form."""

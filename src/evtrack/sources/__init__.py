@@ -1,0 +1,1 @@
+"""Where items come from: files, folders, archives and streams, read one item at a time."""
