@@ -1,0 +1,75 @@
+-- Fold one event of a job's own stream (batch_no 0) into evtrack.job. Returns
+-- whether the step was legal. Called by evtrack.fold() only.
+CREATE OR REPLACE FUNCTION evtrack.fold_job(e evtrack.event) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF e.type = 'created' THEN
+        IF e.version <> 1 THEN RETURN false; END IF;
+        INSERT INTO evtrack.job (
+            job_id, job_day, handler, name, priority, version, policy, source,
+            bytes_total, submitter, created_at)
+        VALUES (
+            e.job_id, e.job_day, e.data ->> 'handler', e.data ->> 'name',
+            coalesce((e.data ->> 'priority')::smallint, 0), 1,
+            coalesce(e.data -> 'policy', '{}'),
+            coalesce(e.data -> 'source', '{}'),
+            (e.data ->> 'bytes_total')::bigint,
+            (e.data ->> 'submitter')::uuid, e.at);
+        RETURN true;
+    END IF;
+    UPDATE evtrack.job j SET
+        version = e.version,
+        phase = CASE e.type
+            WHEN 'sealed' THEN 'sealed' WHEN 'cancelled' THEN 'cancelled'
+            WHEN 'abandoned' THEN 'abandoned' WHEN 'reclaimed' THEN 'open'
+            WHEN 'reopened' THEN 'sealed' WHEN 'finished' THEN 'finished'
+            ELSE j.phase END::evtrack.phase,
+        suspended = CASE e.type
+            WHEN 'suspended' THEN true
+            WHEN 'resumed' THEN false
+            ELSE j.suspended END,
+        submitter = CASE e.type
+            WHEN 'reclaimed' THEN (e.data ->> 'submitter')::uuid
+            ELSE j.submitter END,
+        batch_count = j.batch_count + CASE e.type
+            WHEN 'extended' THEN (e.data ->> 'batches')::integer
+            ELSE 0 END,
+        item_count = j.item_count + CASE e.type
+            WHEN 'extended' THEN (e.data ->> 'items')::bigint ELSE 0 END,
+        invalid_count = j.invalid_count + CASE e.type
+            WHEN 'extended' THEN coalesce((e.data ->> 'invalid')::bigint, 0)
+            ELSE 0 END,
+        note_count = j.note_count + CASE e.type
+            WHEN 'noted' THEN (e.data ->> 'total')::bigint ELSE 0 END,
+        position = CASE e.type
+            WHEN 'extended' THEN coalesce(e.data -> 'position', j.position)
+            ELSE j.position END,
+        bytes_read = CASE e.type
+            WHEN 'extended'
+                THEN coalesce((e.data ->> 'bytes_read')::bigint, j.bytes_read)
+            ELSE j.bytes_read END,
+        extended_at = CASE e.type
+            WHEN 'extended' THEN e.at ELSE j.extended_at END,
+        sealed_at = CASE e.type WHEN 'sealed' THEN e.at ELSE j.sealed_at END,
+        finished_at = CASE e.type
+            WHEN 'finished' THEN e.at WHEN 'reopened' THEN NULL
+            ELSE j.finished_at END,
+        cancelled_at = CASE e.type
+            WHEN 'cancelled' THEN e.at ELSE j.cancelled_at END
+    WHERE j.job_id = e.job_id AND j.job_day = e.job_day
+        AND j.version = e.version - 1
+        AND CASE e.type
+            WHEN 'extended' THEN j.phase = 'open'
+            WHEN 'noted' THEN j.phase IN ('open', 'sealed')
+            WHEN 'sealed' THEN j.phase = 'open'
+            WHEN 'abandoned' THEN j.phase = 'open'
+            WHEN 'reclaimed' THEN j.phase IN ('open', 'abandoned')
+            WHEN 'suspended' THEN NOT j.suspended
+                AND j.phase IN ('open', 'abandoned', 'sealed')
+            WHEN 'resumed' THEN j.suspended
+            WHEN 'cancelled' THEN j.phase IN ('open', 'abandoned', 'sealed')
+            WHEN 'finished' THEN j.phase = 'sealed'
+            WHEN 'reopened' THEN j.phase = 'finished'
+            ELSE false END;
+    RETURN FOUND;
+END $$;

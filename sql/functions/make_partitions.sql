@@ -1,0 +1,54 @@
+-- Make the partitions of `days` days from `first_day` on; those that are
+-- there are left alone. Created apart and then attached, so that writers of
+-- other days are never blocked. Returns how many days were made.
+CREATE OR REPLACE FUNCTION evtrack.make_partitions(
+    first_day date DEFAULT (now() AT TIME ZONE 'UTC')::date,
+    days integer DEFAULT 8
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    day date;
+    parent text;
+    part text;
+    options text;
+    made integer := 0;
+BEGIN
+    FOR day IN
+        SELECT d::date FROM generate_series(
+            first_day, first_day + (least(days, 366) - 1), interval '1 day') d
+        WHERE to_regclass(format('evtrack.result_%s', to_char(d, 'YYYYMMDD')))
+            IS NULL
+    LOOP
+        -- One maker at a time; who waited finds the day made.
+        PERFORM pg_advisory_xact_lock(hashtextextended('evtrack.partition', 0));
+        CONTINUE WHEN to_regclass(
+            format('evtrack.result_%s', to_char(day, 'YYYYMMDD'))) IS NOT NULL;
+        FOREACH parent IN ARRAY '{event,batch,payload,result}'::text[] LOOP
+            part := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
+            options := CASE parent
+                WHEN 'event' THEN ''
+                WHEN 'batch' THEN ' WITH (fillfactor = 50)'
+                ELSE ' WITH (toast_tuple_target = 8160)' END;
+            EXECUTE format(
+                'CREATE TABLE evtrack.%I (LIKE evtrack.%I INCLUDING ALL)%s',
+                part, parent, options);
+            IF parent = 'event' THEN
+                EXECUTE format(
+                    'CREATE TRIGGER event_partition BEFORE INSERT OR UPDATE '
+                    'OR DELETE OR TRUNCATE ON evtrack.%I FOR EACH STATEMENT '
+                    'EXECUTE FUNCTION evtrack.refuse()', part);
+                EXECUTE format('ALTER TABLE evtrack.%I ENABLE ALWAYS TRIGGER '
+                    'event_partition', part);
+            END IF;
+            EXECUTE format(
+                'ALTER TABLE evtrack.%I ATTACH PARTITION evtrack.%I '
+                'FOR VALUES FROM (%L) TO (%L)', parent, part, day, day + 1);
+            IF parent = 'event' THEN
+                EXECUTE format('ALTER TABLE evtrack.%I ENABLE ALWAYS TRIGGER '
+                    'event_immutable', part);
+            END IF;
+        END LOOP;
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END $$;

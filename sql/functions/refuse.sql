@@ -1,0 +1,10 @@
+-- The log is immutable: whatever this trigger guards is refused.
+CREATE OR REPLACE FUNCTION evtrack.refuse() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION '% on %.% is refused: the event log is append-only',
+        TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'EV002',
+        HINT = 'Append through evtrack.event or the functions of schema '
+            'evtrack; old days go with "evtrack cleanup".';
+END $$;

@@ -1,0 +1,49 @@
+-- Say why the fold refuses an event: the batch, the version and the reason.
+-- Always raises EV001. Called by evtrack.fold() only.
+CREATE OR REPLACE FUNCTION evtrack.refuse_event(e evtrack.event) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j evtrack.job;
+    b evtrack.batch;
+    reason text;
+BEGIN
+    SELECT * INTO j FROM evtrack.job WHERE job_id = e.job_id;
+    SELECT * INTO b FROM evtrack.batch
+    WHERE job_id = e.job_id AND batch_no = e.batch_no;
+    reason := CASE
+        WHEN e.xid <> pg_current_xact_id() THEN format(
+            'its xid %s is not that of this transaction', e.xid)
+        WHEN e.at < transaction_timestamp() OR e.at > clock_timestamp()
+            THEN format('its time %s does not lie in this transaction', e.at)
+        WHEN e.type <> 'created' AND j.job_id IS NULL THEN 'there is no such job'
+        WHEN e.job_day <> j.job_day THEN format(
+            'its job_day %s is not that of the job, %s', e.job_day, j.job_day)
+        WHEN e.batch_no = 0 AND e.version <> coalesce(j.version, 0) + 1
+            THEN format('the next version is %s', coalesce(j.version, 0) + 1)
+        WHEN e.batch_no = 0 THEN format(
+            'the job is %s%s', j.phase,
+            CASE WHEN j.suspended THEN ' and suspended' END)
+        WHEN e.type = 'enqueued' AND e.version <> 1
+            THEN 'a stream begins with version 1'
+        WHEN e.type = 'enqueued' THEN format(
+            'the job has given out the numbers 1 to %s', j.batch_count)
+        WHEN b.job_id IS NULL THEN 'there is no such batch'
+        WHEN e.version <> b.version + 1 THEN format(
+            'the next version is %s', b.version + 1)
+        WHEN e.type = 'started' AND b.status = 'pending' THEN format(
+            'a start counts the attempt, %s, and names its worker',
+            b.attempt + 1)
+        WHEN e.type IN ('completed', 'failed', 'crashed', 'requeued')
+            AND b.status = 'running' AND e.attempt <> b.attempt THEN format(
+            'attempt %s holds the batch, not %s', b.attempt, e.attempt)
+        WHEN e.type IN ('completed', 'failed', 'crashed', 'requeued')
+            AND b.status = 'running' THEN format(
+            'worker %s holds the batch, not %s', b.worker_id,
+            coalesce(e.worker_id::text, 'nobody'))
+        ELSE format('the batch is %s (attempt %s)', b.status, b.attempt) END;
+    RAISE EXCEPTION 'job %, batch %, version %: % is refused: %',
+        e.job_id, e.batch_no, e.version, e.type, reason
+        USING ERRCODE = 'EV001',
+        HINT = 'Report through the functions of schema evtrack: they answer '
+            'a late result with a verdict instead of an error.';
+END $$;

@@ -1,0 +1,39 @@
+-- Figures in a dossier are read only where they are numbers: a client's odd value must not break the view.
+CREATE OR REPLACE VIEW evtrack.crash AS
+SELECT
+    e.job_id,
+    e.batch_no,
+    e.attempt,
+    e.at,
+    e.data ->> 'cause' AS cause,
+    e.data ->> 'signal' AS signal,
+    CASE WHEN jsonb_typeof(e.data -> 'exit_code') = 'number' THEN (e.data ->> 'exit_code')::numeric::bigint END
+        AS exit_code,
+    e.data ->> 'item_key' AS item_key,
+    CASE WHEN jsonb_typeof(e.data -> 'ordinal') = 'number' THEN (e.data ->> 'ordinal')::numeric::bigint END
+        AS ordinal,
+    e.worker_id,
+    w.name AS worker,
+    b.handler,
+    b.status AS batch_status,
+    b.item_count,
+    b.item_summary,
+    CASE WHEN jsonb_typeof(e.data -> 'run_s') = 'number' THEN (e.data ->> 'run_s')::double precision END AS run_s,
+    e.data ->> 'stderr' AS stderr,
+    e.data AS dossier
+FROM evtrack.job AS j
+INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
+INNER JOIN evtrack.batch_status AS b ON e.job_id = b.job_id AND e.batch_no = b.batch_no
+LEFT JOIN evtrack.worker AS w ON e.worker_id = w.worker_id
+WHERE e.type = 'crashed';
+
+COMMENT ON VIEW evtrack.crash IS
+'One row a crash, also of batches that were completed later: a process, worker or host that died under a batch, or hung.';
+COMMENT ON COLUMN evtrack.crash.cause IS
+'signal, exit, out_of_memory, timeout, stalled, memory_limit, worker_lost: what ended the process.';
+COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal, SIGSEGV; null if none ended it.';
+COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if it is not known.';
+COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if it is not known.';
+COMMENT ON COLUMN evtrack.crash.batch_status IS 'The status of the batch now.';
+COMMENT ON COLUMN evtrack.crash.item_summary IS 'Items that the batch holds now: after a split they are in other batches.';
+COMMENT ON COLUMN evtrack.crash.dossier IS 'All that was recorded of the crash.';

@@ -1,0 +1,20 @@
+CREATE OR REPLACE VIEW evtrack.crash_rate_daily AS
+SELECT
+    (e.at AT TIME ZONE 'UTC')::date AS day,
+    count(*) AS attempts,
+    count(*) FILTER (WHERE e.type = 'completed') AS completed,
+    count(*) FILTER (WHERE e.type = 'failed') AS failed,
+    count(*) FILTER (WHERE e.type = 'crashed') AS crashed,
+    count(*) FILTER (WHERE e.type = 'crashed' AND e.data ->> 'cause' = 'worker_lost') AS workers_lost,
+    round(100.0 * count(*) FILTER (WHERE e.type = 'crashed') / count(*), 2) AS crash_rate_pct
+FROM evtrack.event AS e
+WHERE e.type IN ('completed', 'failed', 'crashed') AND e.batch_no > 0
+GROUP BY (e.at AT TIME ZONE 'UTC')::date
+ORDER BY day DESC;
+
+COMMENT ON VIEW evtrack.crash_rate_daily IS
+'Attempts that ended on each UTC day and how many of them crashed, read from the log: a crash stays a crash, '
+'also when the batch was completed later. Reads the whole log.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, those of lost workers too.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Of the crashed: attempts whose whole worker was lost.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in a hundred.';

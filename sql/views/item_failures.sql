@@ -1,0 +1,60 @@
+-- An item is blamed where the event names it, or where its batch held nothing else.
+CREATE OR REPLACE VIEW evtrack.item_failures AS
+SELECT
+    t.job_id,
+    t.handler,
+    t.item_key,
+    t.ordinal,
+    count(*) FILTER (WHERE t.type = 'failed') AS failures,
+    count(*) FILTER (WHERE t.type = 'crashed') AS crashes,
+    max(t.at) AS last_at,
+    (array_agg(t.error ORDER BY t.at DESC, t.seq DESC))[1] AS last_error,
+    max(t.batch_no) AS last_batch_no
+FROM (
+    SELECT
+        j.job_id,
+        j.handler,
+        e.type,
+        e.at,
+        e.seq,
+        e.batch_no,
+        coalesce(x.item ->> 'key', p.item_key) AS item_key,
+        coalesce(
+            CASE WHEN jsonb_typeof(x.item -> 'ordinal') = 'number' THEN (x.item ->> 'ordinal')::numeric::bigint END,
+            p.ordinal
+        ) AS ordinal,
+        CASE e.type
+            WHEN 'crashed' THEN concat_ws(' ', e.data ->> 'cause', e.data ->> 'signal')
+            ELSE concat_ws(
+                ': ',
+                coalesce(x.item ->> 'type', e.data #>> '{error,type}'),
+                left(coalesce(x.item ->> 'message', e.data #>> '{error,message}'), 200)
+            )
+        END AS error
+    FROM evtrack.job AS j
+    INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
+    CROSS JOIN LATERAL jsonb_array_elements(
+        CASE
+            WHEN e.type = 'crashed'
+                THEN jsonb_build_array(jsonb_build_object('key', e.data -> 'item_key', 'ordinal', e.data -> 'ordinal'))
+            WHEN jsonb_typeof(e.data #> '{error,items}') = 'array' AND e.data #> '{error,items}' <> '[]'
+                THEN e.data #> '{error,items}'
+            ELSE '[{}]'::jsonb
+        END
+    ) AS x (item)
+    LEFT JOIN evtrack.batch AS b
+        ON
+            e.job_day = b.job_day AND e.job_id = b.job_id AND e.batch_no = b.batch_no AND b.item_count = 1
+            AND x.item ->> 'key' IS NULL
+    LEFT JOIN evtrack.payload AS p
+        ON b.job_day = p.job_day AND b.job_id = p.job_id AND p.ordinal = lower(b.ordinals)
+    WHERE e.type IN ('failed', 'crashed')
+) AS t
+WHERE t.item_key IS NOT NULL
+GROUP BY t.job_id, t.handler, t.item_key, t.ordinal;
+
+COMMENT ON VIEW evtrack.item_failures IS
+'The items that failed or crashed, each attempt counted, also those completed later. '
+'ORDER BY failures + crashes DESC; over all jobs: SUM them GROUP BY item_key.';
+COMMENT ON COLUMN evtrack.item_failures.crashes IS 'Crashes with this item in hand.';
+COMMENT ON COLUMN evtrack.item_failures.last_batch_no IS 'The latest batch in which it failed or crashed.';

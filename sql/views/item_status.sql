@@ -1,0 +1,63 @@
+-- Items move to batches that were made later from the same submitted batch; the latest that has the ordinal holds it.
+-- One probe of the index on (job, root) an item: a look-up for one key, linear for a whole job.
+CREATE OR REPLACE VIEW evtrack.item_status AS
+SELECT
+    p.job_id,
+    p.ordinal,
+    p.item_key,
+    b.status,
+    b.batch_no,
+    b.attempt,
+    CASE WHEN b.status <> 'completed' THEN b.error END AS error,
+    (
+        WITH RECURSIVE up AS (
+            SELECT
+                b.batch_no,
+                b.parent_no,
+                1 AS depth
+            UNION ALL
+            SELECT
+                a.batch_no,
+                a.parent_no,
+                up.depth + 1
+            FROM up
+            INNER JOIN evtrack.batch AS a
+                ON a.job_day = p.job_day AND a.job_id = p.job_id AND up.parent_no = a.batch_no
+            WHERE up.depth < 1000
+        )
+
+        SELECT array_agg(up.batch_no ORDER BY up.depth DESC) FROM up
+    ) AS path,
+    p.line,
+    b.worker_id,
+    b.started_at,
+    b.finished_at
+FROM evtrack.job AS j
+INNER JOIN evtrack.payload AS p ON j.job_day = p.job_day AND j.job_id = p.job_id
+INNER JOIN evtrack.batch AS b
+    ON
+        p.job_day = b.job_day
+        AND p.job_id = b.job_id
+        AND b.batch_no = coalesce(
+            (
+                SELECT max(d.batch_no)
+                FROM evtrack.batch AS d
+                WHERE
+                    d.job_day = p.job_day
+                    AND d.job_id = p.job_id
+                    AND d.root_no = p.batch_no
+                    AND d.ordinals @> p.ordinal
+            ),
+            p.batch_no
+        );
+
+COMMENT ON VIEW evtrack.item_status IS
+'One row an item: the batch that holds it last, and thereby its fate. Ask with job_id and item_key (an index finds '
+'it), or with job_id for all items of a job.';
+COMMENT ON COLUMN evtrack.item_status.ordinal IS 'The item''s place among the valid items of the source, from 1.';
+COMMENT ON COLUMN evtrack.item_status.item_key IS
+'The identifier that people know, PubMed:8528200; not unique: a source may name a document more than once.';
+COMMENT ON COLUMN evtrack.item_status.batch_no IS 'The batch that holds the item now.';
+COMMENT ON COLUMN evtrack.item_status.path IS 'The batches that the item went through, from the submitted one to the one that holds it.';
+COMMENT ON COLUMN evtrack.item_status.line IS 'The line in its file; null where the source has no lines.';
+COMMENT ON COLUMN evtrack.item_status.error IS 'The last error or crash of the batch that holds it, in one line.';

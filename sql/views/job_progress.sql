@@ -1,0 +1,120 @@
+-- The counters are summed inside a LATERAL on one job: WHERE job_id = x reads that job's few counter rows
+-- and nothing else, whether the job has ten batches or a million.
+CREATE OR REPLACE VIEW evtrack.job_progress AS
+SELECT
+    j.job_id,
+    j.phase,
+    j.suspended,
+    j.item_count + j.invalid_count AS total,
+    c.completed AS done,
+    c.failed,
+    c.crashed,
+    c.cancelled,
+    j.invalid_count AS invalid,
+    c.pending,
+    c.running,
+    e.ended,
+    CASE
+        WHEN j.phase IN ('open', 'abandoned')
+            THEN round(100.0 * least(j.bytes_read, j.bytes_total) / nullif(j.bytes_total, 0), 1)
+        WHEN j.item_count + j.invalid_count = 0 THEN 100.0
+        ELSE round(100.0 * e.ended / (j.item_count + j.invalid_count), 1)
+    END AS percent,
+    j.batch_count AS batches,
+    c.batches_pending,
+    c.batches_running,
+    c.batches_completed,
+    c.batches_failed,
+    c.batches_crashed,
+    c.batches_split,
+    c.batches_cancelled,
+    j.bytes_read,
+    j.bytes_total,
+    round(p.pace::numeric, 2)::double precision AS pace,
+    CASE
+        WHEN j.phase = 'sealed' AND NOT j.suspended AND p.pace > 0
+            THEN round((c.pending + c.running)::numeric / p.pace::numeric, 1)::double precision
+    END AS remaining_s,
+    CASE
+        WHEN j.phase = 'sealed' AND NOT j.suspended AND p.pace > 0
+            THEN statement_timestamp() + least((c.pending + c.running) / p.pace, 3.15e9) * interval '1 second'
+    END AS eta,
+    round(t.elapsed_s::numeric, 3)::double precision AS elapsed_s,
+    j.created_at,
+    coalesce(j.finished_at, j.cancelled_at) AS ended_at
+FROM evtrack.job AS j
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(sum(s.pending_items), 0)::bigint AS pending,
+        coalesce(sum(s.running_items), 0)::bigint AS running,
+        coalesce(sum(s.completed_items), 0)::bigint AS completed,
+        coalesce(sum(s.failed_items), 0)::bigint AS failed,
+        coalesce(sum(s.crashed_items), 0)::bigint AS crashed,
+        coalesce(sum(s.cancelled_items), 0)::bigint AS cancelled,
+        coalesce(sum(s.pending_batches), 0)::bigint AS batches_pending,
+        coalesce(sum(s.running_batches), 0)::bigint AS batches_running,
+        coalesce(sum(s.completed_batches), 0)::bigint AS batches_completed,
+        coalesce(sum(s.failed_batches), 0)::bigint AS batches_failed,
+        coalesce(sum(s.crashed_batches), 0)::bigint AS batches_crashed,
+        coalesce(sum(s.split_batches), 0)::bigint AS batches_split,
+        coalesce(sum(s.cancelled_batches), 0)::bigint AS batches_cancelled,
+        sum(r.ended) AS recent,
+        min(s.bucket) FILTER (WHERE r.ended <> 0) AS recent_from
+    FROM evtrack.progress AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE
+                WHEN s.bucket > extract(EPOCH FROM statement_timestamp())::bigint / 10 - 6
+                    THEN s.completed_items + s.failed_items + s.crashed_items
+                ELSE 0
+            END AS ended
+    ) AS r
+    WHERE s.job_id = j.job_id
+) AS c
+CROSS JOIN LATERAL (
+    SELECT c.completed + c.failed + c.crashed + c.cancelled + j.invalid_count AS ended
+) AS e
+CROSS JOIN LATERAL (
+    SELECT
+        greatest(
+            0,
+            extract(
+                EPOCH FROM coalesce(j.finished_at, j.cancelled_at, statement_timestamp()) - j.created_at
+            )::double precision
+        ) AS elapsed_s,
+        -- Pace is measured from the first recent bucket in which anything ended: a job that waited an hour
+        -- for a worker would otherwise look slow for its first minute.
+        greatest(
+            0.001,
+            extract(
+                EPOCH FROM statement_timestamp()
+                - greatest(j.created_at, to_timestamp(c.recent_from::double precision * 10))
+            )::double precision
+        ) AS recent_s
+) AS t
+CROSS JOIN LATERAL (
+    SELECT
+        CASE
+            WHEN j.phase IN ('finished', 'cancelled')
+                THEN (e.ended - j.invalid_count - c.cancelled) / nullif(t.elapsed_s, 0)
+            ELSE coalesce(c.recent, 0) / t.recent_s
+        END AS pace
+) AS p;
+
+COMMENT ON VIEW evtrack.job_progress IS
+'One row a job: its items and batches by status, exact at every commit, and how fast it goes. Items have the bare '
+'names, batches the prefix. done + failed + crashed + cancelled + invalid + pending + running = total.';
+COMMENT ON COLUMN evtrack.job_progress.total IS 'Items found so far, the invalid ones too; final once the job is sealed.';
+COMMENT ON COLUMN evtrack.job_progress.done IS 'Items completed: a supervisor holds their result.';
+COMMENT ON COLUMN evtrack.job_progress.failed IS 'Items whose handler raised until its error budget was spent.';
+COMMENT ON COLUMN evtrack.job_progress.crashed IS 'Items that lost their process until the crash budget was spent.';
+COMMENT ON COLUMN evtrack.job_progress.invalid IS 'Items of the source that could not be used; each is noted with file:line.';
+COMMENT ON COLUMN evtrack.job_progress.ended IS 'done + failed + crashed + cancelled + invalid.';
+COMMENT ON COLUMN evtrack.job_progress.percent IS
+'While the job is open: bytes read of the size of the source (null if that is unknown); then: ended of total.';
+COMMENT ON COLUMN evtrack.job_progress.batches IS 'Batches made so far, those made by splitting too.';
+COMMENT ON COLUMN evtrack.job_progress.pace IS
+'Items ended a second, over the last minute; over the whole job once it has ended.';
+COMMENT ON COLUMN evtrack.job_progress.remaining_s IS
+'Seconds until the rest is done at this pace; null while open, suspended or without a pace.';
+COMMENT ON COLUMN evtrack.job_progress.elapsed_s IS 'Seconds from creation until the end, or until now.';

@@ -1,0 +1,21 @@
+CREATE OR REPLACE VIEW evtrack.slowest_batch AS
+SELECT
+    b.job_id,
+    b.batch_no,
+    b.handler,
+    b.status,
+    b.run_s,
+    b.item_count,
+    b.run_s / nullif(b.item_count, 0) AS item_s,
+    b.attempt,
+    b.worker,
+    b.started_at,
+    b.finished_at,
+    b.item_summary
+FROM evtrack.batch_status AS b
+WHERE b.run_s IS NOT NULL
+ORDER BY b.run_s DESC;
+
+COMMENT ON VIEW evtrack.slowest_batch IS
+'Batches by the time that their handler ran in the last attempt, slowest first. Add a LIMIT; filter by job_id or finished_at.';
+COMMENT ON COLUMN evtrack.slowest_batch.item_s IS 'Seconds an item.';

@@ -1,0 +1,28 @@
+CREATE OR REPLACE VIEW evtrack.worker_status AS
+SELECT
+    w.worker_id,
+    w.name,
+    CASE
+        WHEN w.stopped_at IS NOT NULL THEN 'stopped'
+        WHEN w.lost_at IS NOT NULL THEN 'lost'
+        WHEN w.seen_at < statement_timestamp() - interval '30 seconds' THEN 'silent'
+        ELSE 'alive'
+    END AS state,
+    w.host,
+    w.pid,
+    w.handlers,
+    w.slots,
+    w.busy,
+    w.version,
+    w.started_at,
+    w.seen_at,
+    w.stopped_at,
+    w.lost_at,
+    round(extract(EPOCH FROM statement_timestamp() - w.seen_at)::numeric, 1)::double precision AS silent_s
+FROM evtrack.worker AS w;
+
+COMMENT ON VIEW evtrack.worker_status IS
+'One row a worker: alive, silent (no heartbeat for 30 s), lost (declared dead, its batches went back) or stopped.';
+COMMENT ON COLUMN evtrack.worker_status.busy IS 'Slots at work, as of the last heartbeat.';
+COMMENT ON COLUMN evtrack.worker_status.version IS 'The evtrack version that the worker runs.';
+COMMENT ON COLUMN evtrack.worker_status.silent_s IS 'Seconds since the last heartbeat.';
