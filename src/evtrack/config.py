@@ -1,10 +1,11 @@
 """What evtrack is told from outside: flags first, then environment variables, then defaults."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -29,21 +30,20 @@ class Settings(BaseSettings):
 
     dsn: str | None = None
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
-    pg_variables: Annotated[tuple[str, ...], NoDecode] = ()
+    pg_variables: tuple[str, ...] = ()
     data_dir: Path | None = None
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
 
 
-def settings_from(environ: dict[str, str], **flags: Any) -> Settings:
+def settings_from(**flags: Any) -> Settings:
     """Read the settings, flags over environment.
 
     Args:
-        environ: The environment; only looked at for libpq's variables, the others pydantic reads itself.
         **flags: Values from the command line; None means not given.
 
     Returns:
         The frozen settings.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    return Settings(pg_variables=tuple(name for name in _PG_VARIABLES if environ.get(name)), **given)
+    return Settings(pg_variables=tuple(name for name in _PG_VARIABLES if os.environ.get(name)), **given)

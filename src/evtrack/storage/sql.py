@@ -52,3 +52,9 @@ def trusted(text: str) -> LiteralString:
         The same text.
     """
     return cast("LiteralString", text)
+
+
+@cache
+def latest_migration() -> int:
+    """Return the number of the newest migration that this code brings, 0 if there is none."""
+    return max((int(path.name[:4]) for path in (root() / "migrations").glob("[0-9]*.up.sql")), default=0)

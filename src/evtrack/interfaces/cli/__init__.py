@@ -1,0 +1,93 @@
+"""The command line: a lazy group, so that a command imports only what it needs."""
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from evtrack import __version__
+from evtrack.config import settings_from
+from evtrack.domain.errors import EvtrackError
+from evtrack.interfaces.cli.options import connected, json_option, located, print_json
+from evtrack.interfaces.logs import configure_logs
+
+__all__ = ["cli", "connected", "json_option", "located", "main", "print_json"]
+
+_HERE = "evtrack.interfaces.cli"
+_INTERRUPTED = 130
+
+# name -> module:attribute, in the order that --help lists them
+_COMMANDS = {
+    "run": "run:run",
+    "submit": "submit:submit",
+    "work": "work:work",
+    "results": "results:results",
+    "status": "looking:status",
+    "jobs": "looking:jobs",
+    "batches": "looking:batches",
+    "events": "looking:events",
+    "progress": "looking:progress",
+    "suspend": "control:suspend",
+    "resume": "control:resume",
+    "cancel": "control:cancel",
+    "retry": "control:retry",
+    "migrate": "migrate:migrate",
+    "dsn": "server:dsn",
+    "psql": "server:psql",
+    "server": "server:server",
+}
+
+
+class _Refusal(click.ClickException):
+    """Show one of evtrack's errors and leave with its exit code."""
+
+    def __init__(self, error: EvtrackError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code
+
+
+class _LazyGroup(click.Group):
+    """Import a command's module when the command is asked for; turn errors into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name].split(":")
+        command = getattr(import_module(f"{_HERE}.{module}"), attribute)
+        assert isinstance(command, click.Command), f"{module}:{attribute} is no command"  # noqa: S101  # our own table
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EvtrackError as error:
+            raise _Refusal(error) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            raise click.exceptions.Exit(_INTERRUPTED) from None
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="evtrack")
+@click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="Form of the log lines on stderr.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level to write.")
+def cli(log_format: str | None, log_level: str | None) -> None:
+    """Track batch work in an immutable PostgreSQL event log.
+
+    The server is named by --dsn, EVTRACK_DSN, DATABASE_URL or libpq's PG* variables, in this order; without any, the
+    embedded one is used.
+
+    \b
+    Exit codes: 0 done; 1 error; 2 wrong usage; 3 a run ended with items that failed, crashed or were invalid;
+    4 the database's schema is missing, older or newer; 5 no connection to a server; 130 interrupted.
+    """
+    settings = settings_from(log_format=log_format, log_level=log_level)
+    configure_logs(log_format=settings.log_format, log_level=settings.log_level)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    cli(prog_name="evtrack")

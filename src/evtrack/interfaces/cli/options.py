@@ -1,0 +1,90 @@
+"""The options that commands share, and the connection that most of them start with."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from evtrack.config import settings_from
+from evtrack.storage.database import Connection, check_schema, connect, translated
+from evtrack.storage.server import serving
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_dsn_option = click.option(
+    "--dsn", metavar="DSN", help="PostgreSQL connection string; else EVTRACK_DSN, DATABASE_URL, PG*, else embedded."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def located(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], R]], Callable[..., R]]:
+    """Give a command the option --dsn, and the connection string it leads to as its first argument.
+
+    The embedded server, if that is the one, stays up until the command returns.
+
+    Args:
+        schema: Whether to make sure first that the schema is there and fits.
+
+    Returns:
+        A decorator; put it below the command's own options.
+    """
+
+    def decorate(function: Callable[Concatenate[str, P], R]) -> Callable[..., R]:
+        @_dsn_option
+        @wraps(function)
+        def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
+            with serving(settings_from(dsn=dsn)) as there:
+                if schema:
+                    with connect(there, purpose="check") as conn:
+                        check_schema(conn)
+                return function(there, *args, **kwargs)
+
+        return command
+
+    return decorate
+
+
+def connected(
+    purpose: str, *, schema: bool = True
+) -> Callable[[Callable[Concatenate[Connection, P], R]], Callable[..., R]]:
+    """Give a command the option --dsn, and an open connection as its first argument.
+
+    Args:
+        purpose: What the connection is for; most often the command's name.
+        schema: Whether to make sure first that the schema is there and fits.
+
+    Returns:
+        A decorator; put it below the command's own options.
+    """
+
+    def decorate(function: Callable[Concatenate[Connection, P], R]) -> Callable[..., R]:
+        @_dsn_option
+        @wraps(function)
+        def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
+            with serving(settings_from(dsn=dsn)) as there, connect(there, purpose=purpose) as conn, translated():
+                if schema:
+                    check_schema(conn)
+                return function(conn, *args, **kwargs)
+
+        return command
+
+    return decorate
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on a line of stdout, times as ISO 8601 in UTC.
+
+    Args:
+        value: Anything made of dicts, lists, tuples, strings, numbers, times and None.
+    """
+    click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value)

@@ -1,0 +1,47 @@
+"""The one place that configures structlog: to stderr, as JSON where nobody watches."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure_logs(*, log_format: str = "auto", log_level: str = "info") -> None:
+    """Send log lines to stderr; stdout carries data only.
+
+    Args:
+        log_format: json, console, or auto: console on a terminal, else JSON.
+        log_level: The least level that is written: debug, info, warning or error.
+
+    Raises:
+        ValueError: If format or level is none of these.
+    """
+    if log_format not in {"auto", "json", "console"}:
+        raise ValueError(f"log_format must be auto, json or console, not {log_format!r}")
+    if log_level not in _LEVELS:
+        raise ValueError(f"log_level must be one of {', '.join(_LEVELS)}, not {log_level!r}")
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    render: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if as_json
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
+        logger_factory=_stderr_logger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _stderr_logger(*_: Any) -> structlog.WriteLogger:
+    # Looked up at each use: a progress bar or a test may have put another stream there.
+    return structlog.WriteLogger(sys.stderr)

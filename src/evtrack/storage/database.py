@@ -1,0 +1,163 @@
+"""Which PostgreSQL is meant, how to connect to it, and whether its schema fits this code."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from evtrack import __version__
+from evtrack.config import Settings
+from evtrack.domain.errors import CannotConnect, SchemaMissing, SchemaTooNew, SchemaTooOld
+from evtrack.storage import sql
+from evtrack.storage.sqlstates import refused, translation
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# A peer that vanished without a word (power cut, pulled cable) is noticed after about 25 s.
+_DEFAULTS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+# Statements are prepared at their second use: every loop of evtrack runs the same few over and over.
+_PREPARE_THRESHOLD = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Say which server is meant.
+
+    Args:
+        kind: "configured" for a server that exists already, "embedded" for our own.
+        dsn: Its connection string; None while the embedded server is not up.
+        told_by: What named it, for messages.
+    """
+
+    kind: Literal["configured", "embedded"]
+    dsn: str | None
+    told_by: str
+
+
+def resolve(settings: Settings) -> Source:
+    """Decide where PostgreSQL comes from: --dsn or EVTRACK_DSN, DATABASE_URL, libpq's PG*, else the embedded server.
+
+    Args:
+        settings: The process's settings.
+
+    Returns:
+        The source; nothing is started or connected.
+    """
+    if settings.dsn:
+        return Source("configured", settings.dsn, "--dsn or EVTRACK_DSN")
+    if settings.database_url:
+        return Source("configured", settings.database_url, "DATABASE_URL")
+    if settings.pg_variables:
+        return Source("configured", _dsn_of_libpq(), ", ".join(settings.pg_variables))
+    return Source("embedded", None, "the embedded server")
+
+
+def _dsn_of_libpq() -> str:
+    """Return what libpq takes from PG*, without the password, which libpq finds again by itself."""
+    known = ("service", "host", "hostaddr", "port", "dbname", "user")
+    values = {option.keyword.decode(): option.val for option in psycopg.pq.Conninfo.get_defaults()}
+    return make_conninfo(**{name: value.decode() for name in known if (value := values.get(name))})
+
+
+def connect(dsn: str, *, purpose: str) -> Connection:
+    """Open a connection in autocommit mode.
+
+    Args:
+        dsn: The connection string; what it says goes before evtrack's defaults.
+        purpose: What it is for, shown as application_name in pg_stat_activity.
+
+    Returns:
+        The connection: time zone UTC, keep-alives set, statements prepared at their second use.
+
+    Raises:
+        CannotConnect: If the server cannot be reached or does not let us in.
+    """
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.Error as error:
+        raise CannotConnect(
+            f"This is no connection string: {str(error).strip()}",
+            hint="Write it like postgresql://user:password@host:5432/database or host=... dbname=...",
+        ) from None
+    params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}"}
+    try:
+        conn: Connection = psycopg.connect(
+            autocommit=True, prepare_threshold=_PREPARE_THRESHOLD, **{name: str(value) for name, value in params.items()}
+        )
+    except psycopg.Error as error:
+        raise refused(error, _in_words(given), given.get("dbname")) from None
+    # JIT compiles for longer than evtrack's statements run.
+    conn.execute("SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)")
+    return conn
+
+
+def _in_words(given: dict[str, Any]) -> str:
+    host = given.get("host") or given.get("hostaddr") or "the local socket"
+    return f"{host}, port {given.get('port') or 5432}, database {given.get('dbname') or '(default)'}"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise evtrack's errors in place of psycopg's.
+
+    Yields:
+        Nothing; wrap the statements with it.
+
+    Raises:
+        EvtrackError: The child that stands for the SQLSTATE.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translation(error) from error
+
+
+def check_schema(conn: Connection) -> None:
+    """Make sure that the database's schema and this code can live together.
+
+    Args:
+        conn: An open connection.
+
+    Raises:
+        SchemaMissing: If the schema is not there.
+        SchemaTooOld: If a migration of this code is not applied.
+        SchemaTooNew: If the schema needs newer code.
+    """
+    wanted = sql.latest_migration()
+    with translated():
+        there = conn.execute("SELECT to_regclass('evtrack.schema_version') IS NOT NULL").fetchone()
+        newest = None
+        if there and there[0]:
+            newest = conn.execute(
+                "SELECT version, least_code FROM evtrack.schema_version ORDER BY version DESC LIMIT 1"
+            ).fetchone()
+    if newest is None:
+        raise SchemaMissing(
+            f"The database {conn.info.dbname!r} at {conn.info.host or 'the local socket'} has no evtrack schema.",
+            hint="Run `evtrack migrate up` as the role that shall own it.",
+        )
+    found, least_code = newest
+    if found < wanted:
+        raise SchemaTooOld(found=found, wanted=wanted)
+    if found > wanted and version_key(least_code) > version_key(__version__):
+        raise SchemaTooNew(found=found, least_code=least_code, code=__version__)
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Return a version like 1.12.0 as numbers that compare.
+
+    Args:
+        version: The numbers with dots between.
+    """
+    return tuple(int(part) for part in version.split("."))
