@@ -11,7 +11,7 @@ SELECT
     b.version,
     w.name AS worker,
     b.worker_id,
-    b.handler,
+    j.handler,
     b.enqueued_at,
     b.started_at,
     b.finished_at,
@@ -48,7 +48,7 @@ SELECT
     b.errors,
     b.crashes,
     b.losses,
-    b.priority,
+    j.priority,
     b.run_at
 FROM evtrack.job AS j
 INNER JOIN evtrack.batch AS b ON j.job_day = b.job_day AND j.job_id = b.job_id
@@ -57,7 +57,7 @@ LEFT JOIN evtrack.worker AS w ON b.worker_id = w.worker_id;
 COMMENT ON VIEW evtrack.batch_status IS
 'One row a batch, as it stands now: the fold of its events. Filter by job_id.';
 COMMENT ON COLUMN evtrack.batch_status.item_count IS
-'Items that this batch holds now; those that moved to another batch are counted there.';
+'Items that this batch holds; those that moved on are counted where they went. A split batch keeps its old number.';
 COMMENT ON COLUMN evtrack.batch_status.weight IS
 'What the submitter weighed the batch by, as it was submitted; the number of items unless told otherwise.';
 COMMENT ON COLUMN evtrack.batch_status.attempt IS 'How often the batch has been claimed; counted at the claim.';

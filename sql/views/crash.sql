@@ -30,7 +30,7 @@ WHERE e.type = 'crashed';
 COMMENT ON VIEW evtrack.crash IS
 'One row a crash, also of batches that were completed later: a process, worker or host that died under a batch, or hung.';
 COMMENT ON COLUMN evtrack.crash.cause IS
-'signal, exit, out_of_memory, timeout, stalled, memory_limit, worker_lost: what ended the process.';
+'What ended the process: signal, exit_code, out_of_memory, timeout, stalled, memory_limit, worker_lost.';
 COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal, SIGSEGV; null if none ended it.';
 COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if it is not known.';
 COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if it is not known.';

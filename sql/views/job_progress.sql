@@ -64,7 +64,7 @@ CROSS JOIN LATERAL (
     CROSS JOIN LATERAL (
         SELECT
             CASE
-                WHEN s.bucket > extract(EPOCH FROM statement_timestamp())::bigint / 10 - 6
+                WHEN s.bucket * 10.0 > extract(EPOCH FROM statement_timestamp()) - 60
                     THEN s.completed_items + s.failed_items + s.crashed_items
                 ELSE 0
             END AS ended
