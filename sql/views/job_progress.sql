@@ -14,12 +14,13 @@ SELECT
     c.pending,
     c.running,
     e.ended,
+    -- Cut, not rounded: 100 is said when nothing is left.
     CASE
         WHEN j.phase IN ('open', 'abandoned')
-            THEN round(100.0 * least(j.bytes_read, j.bytes_total) / nullif(j.bytes_total, 0), 1)
+            THEN trunc(100.0 * least(j.bytes_read, j.bytes_total) / nullif(j.bytes_total, 0), 1)
         WHEN j.item_count + j.invalid_count = 0 THEN 100.0
-        ELSE round(100.0 * e.ended / (j.item_count + j.invalid_count), 1)
-    END AS percent,
+        ELSE trunc(100.0 * e.ended / (j.item_count + j.invalid_count), 1)
+    END::double precision AS percent,
     j.batch_count AS batches,
     c.batches_pending,
     c.batches_running,

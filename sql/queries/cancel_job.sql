@@ -1,0 +1,1 @@
+SELECT evtrack.cancel(%(job_id)s) AS changed

@@ -1,0 +1,17 @@
+SELECT
+    worker_id,
+    name,
+    state,
+    host,
+    pid,
+    handlers,
+    slots,
+    busy,
+    version,
+    started_at,
+    seen_at,
+    silent_s
+FROM evtrack.worker_status
+WHERE state IN ('alive', 'silent')
+ORDER BY worker_id
+LIMIT %(limit)s

@@ -1,0 +1,1 @@
+SELECT evtrack.resume(%(job_id)s) AS changed

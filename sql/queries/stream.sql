@@ -1,0 +1,20 @@
+-- One stream in the order of its versions.
+SELECT
+    job_day,
+    job_id,
+    batch_no,
+    version,
+    type::text AS type,
+    attempt,
+    worker_id,
+    at,
+    seq,
+    xid::text::bigint AS xid,
+    data
+FROM evtrack.event
+WHERE
+    job_day = (SELECT j.job_day FROM evtrack.job AS j WHERE j.job_id = %(job_id)s)
+    AND job_id = %(job_id)s
+    AND batch_no = %(batch_no)s
+    AND version > %(after_version)s
+ORDER BY version

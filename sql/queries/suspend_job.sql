@@ -1,0 +1,1 @@
+SELECT evtrack.suspend(%(job_id)s) AS changed

@@ -1,0 +1,19 @@
+-- A window of the whole log, in order.
+SELECT
+    job_day,
+    job_id,
+    batch_no,
+    version,
+    type::text AS type,
+    attempt,
+    worker_id,
+    at,
+    seq,
+    xid::text::bigint AS xid,
+    data
+FROM evtrack.event
+WHERE
+    xid >= %(lo)s::text::xid8
+    AND xid < %(hi)s::text::xid8
+    AND seq > %(seq)s
+ORDER BY seq
