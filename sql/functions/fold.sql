@@ -235,18 +235,16 @@ BEGIN
                         ELSE b.ordinals END,
                     errors = CASE
                         WHEN s.data -> 'reset' = 'true' THEN 0
-                        WHEN s.type = 'failed' AND s.was = 'running'
-                            THEN b.errors + 1
+                        WHEN s.type = 'failed' THEN b.errors + 1
                         ELSE b.errors END,
                     crashes = CASE
                         WHEN s.data -> 'reset' = 'true' THEN 0
-                        WHEN s.type = 'crashed' AND s.was = 'running'
-                            AND s.data ->> 'cause'
+                        WHEN s.type = 'crashed' AND s.data ->> 'cause'
                             IS DISTINCT FROM 'worker_lost' THEN b.crashes + 1
                         ELSE b.crashes END,
                     losses = CASE
                         WHEN s.data -> 'reset' = 'true' THEN 0
-                        WHEN s.type = 'crashed' AND s.was = 'running'
+                        WHEN s.type = 'crashed'
                             AND s.data ->> 'cause' = 'worker_lost'
                             THEN b.losses + 1
                         ELSE b.losses END,

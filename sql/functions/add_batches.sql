@@ -1,0 +1,84 @@
+-- Append a chunk of batches to an open job, with the position in the source
+-- that it reached. Batch i of the arrays gets the number first_batch_no + i - 1
+-- and the items first_ordinals[i] up to item_counts[i] of them, whose payload
+-- rows the caller has written in this transaction. `notes`, an array of
+-- {source, reason, key?}, tells of invalid items; `note_total` counts those
+-- that the cap left out too. Returns the job's last batch number.
+CREATE OR REPLACE FUNCTION evtrack.add_batches(
+    the_job bigint,
+    the_submitter uuid,
+    first_batch_no integer,
+    item_counts integer [],
+    weights bigint [],
+    first_ordinals integer [],
+    source_position jsonb DEFAULT NULL,
+    source_bytes_read bigint DEFAULT NULL,
+    invalid integer DEFAULT 0,
+    notes jsonb DEFAULT NULL,
+    note_total integer DEFAULT 0
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    j evtrack.job := evtrack.lock_job(the_job);
+    n integer := coalesce(cardinality(item_counts), 0);
+    items bigint := 0;
+    stored bigint;
+BEGIN
+    IF j.phase <> 'open' THEN
+        RAISE EXCEPTION 'job % is %: it takes no more batches', the_job, j.phase
+            USING ERRCODE = 'EV004', HINT = CASE j.phase WHEN 'abandoned'
+                THEN format('evtrack submit --resume %s takes it up.', the_job)
+                ELSE 'Submit a new job.' END;
+    END IF;
+    IF j.submitter IS DISTINCT FROM the_submitter THEN
+        RAISE EXCEPTION 'job % is being submitted by another', the_job
+            USING ERRCODE = 'EV005',
+            HINT = 'This submitter was taken for dead; end it.';
+    END IF;
+    IF n > 0 THEN
+        IF first_batch_no IS DISTINCT FROM j.batch_count + 1
+            OR cardinality(weights) IS DISTINCT FROM n
+            OR cardinality(first_ordinals) IS DISTINCT FROM n THEN
+            RAISE EXCEPTION 'job %: the next batch is %, not %; and each batch '
+                'needs item_counts, weights and first_ordinals',
+                the_job, j.batch_count + 1, first_batch_no
+                USING ERRCODE = 'EV007';
+        END IF;
+        SELECT sum(c) INTO items FROM unnest(item_counts) c;
+        SELECT count(*) INTO stored FROM evtrack.payload p
+        WHERE p.job_day = j.job_day AND p.job_id = j.job_id
+            AND p.ordinal >= first_ordinals[1]
+            AND p.ordinal < first_ordinals[n] + item_counts[n];
+        IF stored <> items OR items <> first_ordinals[n] + item_counts[n]
+            - first_ordinals[1] OR first_ordinals[1] <> j.item_count + 1 THEN
+            RAISE EXCEPTION 'job %: items % to % do not match the % payload '
+                'rows there; the next ordinal is %', the_job, first_ordinals[1],
+                first_ordinals[n] + item_counts[n] - 1, stored, j.item_count + 1
+                USING ERRCODE = 'EV007',
+                HINT = 'COPY the payload rows first, in the same transaction.';
+        END IF;
+    END IF;
+    INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
+    SELECT j.job_day, j.job_id, 0, j.version + 1,
+        'extended'::evtrack.event_type, jsonb_strip_nulls(jsonb_build_object(
+            'batches', n, 'items', items, 'first_batch_no',
+            CASE WHEN n > 0 THEN first_batch_no END,
+            'position', source_position, 'bytes_read', source_bytes_read,
+            'invalid', nullif(invalid, 0)))
+    UNION ALL
+    SELECT j.job_day, j.job_id, 0, j.version + 2, 'noted',
+        jsonb_build_object(
+            'total', greatest(note_total, jsonb_array_length(notes)),
+            'notes', notes)
+    WHERE jsonb_array_length(notes) > 0
+    UNION ALL
+    SELECT j.job_day, j.job_id, first_batch_no + (c.i - 1)::integer, 1,
+        'enqueued', jsonb_build_object(
+            'items', c.items, 'weight', c.weight, 'ordinals',
+            '{[' || c.first || ',' || c.first + c.items || ')}')
+    FROM unnest(item_counts, weights, first_ordinals)
+        WITH ORDINALITY AS c (items, weight, first, i);
+    RETURN j.batch_count + n;
+END $$;

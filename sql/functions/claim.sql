@@ -1,0 +1,82 @@
+-- Claim batches for a worker: a share of max_fresh from each job of the list,
+-- in the order of their numbers and above `after`; and up to max_returning of
+-- those that came back and are due. Candidates are picked without locks, then
+-- locked with SKIP LOCKED; joining the job row makes a suspension hold at once.
+-- item_keys and payload are newline-joined lines, in the order of `ordinals`.
+CREATE OR REPLACE FUNCTION evtrack.claim(
+    the_worker bigint,
+    job_ids bigint [],
+    after integer [],
+    max_fresh integer,
+    handlers text [],
+    max_returning integer DEFAULT 0
+) RETURNS TABLE (
+    job_id bigint, job_day date, batch_no integer, attempt integer,
+    handler text, item_count integer, ordinals text, losses smallint,
+    policy jsonb, item_keys text, payload text
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    n integer := greatest(cardinality(job_ids), 1);
+BEGIN
+    PERFORM evtrack.check_worker(the_worker);
+    RETURN QUERY
+    WITH open_job AS MATERIALIZED (
+        SELECT j.job_day, j.job_id, j.handler, j.priority,
+            nullif(j.policy, '{}') AS policy, l.after, l.place
+        FROM unnest(job_ids, claim.after)
+            WITH ORDINALITY AS l (job_id, after, place)
+        JOIN evtrack.job j ON j.job_id = l.job_id
+        WHERE NOT j.suspended AND j.phase IN ('open', 'abandoned', 'sealed')
+            AND j.handler = ANY(handlers)
+    ), pick AS (
+        SELECT o.job_day, o.job_id, o.handler, o.policy, f.batch_no
+        FROM open_job o
+        CROSS JOIN LATERAL (
+            SELECT b.batch_no FROM evtrack.batch b
+            WHERE b.job_day = o.job_day AND b.job_id = o.job_id AND b.fresh
+                AND b.batch_no > o.after
+            ORDER BY b.batch_no
+            LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
+        ) f
+        UNION ALL
+        (SELECT o.job_day, o.job_id, o.handler, o.policy, r.batch_no
+        FROM open_job o
+        CROSS JOIN LATERAL (
+            SELECT b.batch_no, b.run_at FROM evtrack.batch b
+            WHERE b.job_day = o.job_day AND b.job_id = o.job_id
+                AND b.run_at <= clock_timestamp()
+            ORDER BY b.run_at LIMIT max_returning
+        ) r
+        ORDER BY o.priority DESC, r.run_at LIMIT max_returning)
+    ), held AS (
+        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
+            b.item_count, b.ordinals, b.losses, p.handler, p.policy
+        FROM pick p
+        JOIN evtrack.batch b ON b.job_day = p.job_day
+            AND b.job_id = p.job_id AND b.batch_no = p.batch_no
+        WHERE b.status = 'pending'
+        FOR UPDATE OF b SKIP LOCKED
+    ), started AS (
+        INSERT INTO evtrack.event (
+            job_day, job_id, batch_no, version, type, attempt, worker_id)
+        SELECT h.job_day, h.job_id, h.batch_no, h.version + 1, 'started',
+            h.attempt + 1, the_worker
+        FROM held h
+    )
+    SELECT h.job_id, h.job_day, h.batch_no, h.attempt + 1, h.handler,
+        h.item_count, h.ordinals::text, h.losses, h.policy,
+        i.item_keys, i.payload
+    FROM held h
+    CROSS JOIN LATERAL (
+        SELECT string_agg(p.item_key, E'\n' ORDER BY p.ordinal) AS item_keys,
+            string_agg(coalesce(p.payload, 'null'), E'\n' ORDER BY p.ordinal)
+            AS payload
+        FROM unnest(h.ordinals) r
+        JOIN evtrack.payload p ON p.job_day = h.job_day
+            AND p.job_id = h.job_id
+            AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
+    ) i;
+END $$;

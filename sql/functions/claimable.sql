@@ -1,0 +1,39 @@
+-- The jobs that a worker with these handlers may claim from, most urgent
+-- first: open ones with fresh batches (mark: the smallest number among them)
+-- or with returning ones that are due. Known jobs are searched from their
+-- known marks on: a fresh batch never appears below one.
+CREATE OR REPLACE FUNCTION evtrack.claimable(
+    handlers text [],
+    known_jobs bigint [] DEFAULT '{}',
+    known_marks integer [] DEFAULT '{}'
+) RETURNS TABLE (
+    job_id bigint, job_day date, handler text, priority smallint,
+    mark integer, due boolean
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN QUERY
+    SELECT j.job_id, j.job_day, j.handler, j.priority, f.batch_no,
+        r.due IS NOT NULL
+    FROM evtrack.job j
+    LEFT JOIN unnest(known_jobs, known_marks) AS k (job_id, mark)
+        ON k.job_id = j.job_id
+    LEFT JOIN LATERAL (
+        SELECT b.batch_no FROM evtrack.batch b
+        WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
+            AND b.batch_no >= coalesce(k.mark, 0)
+        ORDER BY b.batch_no LIMIT 1
+    ) f ON true
+    LEFT JOIN LATERAL (
+        SELECT true AS due FROM evtrack.batch b
+        WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+            AND b.run_at <= clock_timestamp()
+        LIMIT 1
+    ) r ON true
+    WHERE j.handler = ANY(handlers)
+        AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended
+        AND (f.batch_no IS NOT NULL OR r.due)
+    ORDER BY j.priority DESC, j.job_id
+    LIMIT 1024;
+END $$;

@@ -1,0 +1,54 @@
+-- Report batches done, each with the seconds that it ran and, where handlers
+-- returned something, its result lines. One verdict a batch, in the order
+-- given: ok, late (refused and recorded: another attempt has it) or unknown.
+-- An identical report sent twice is ok.
+CREATE OR REPLACE FUNCTION evtrack.complete(
+    the_worker bigint, job_ids bigint [], batch_nos integer [],
+    attempts integer [], run_s float8 [], results text [] DEFAULT NULL
+) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    n integer := coalesce(cardinality(job_ids), 0);
+    done bigint [];
+BEGIN
+    WITH locked AS (
+        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
+            b.ordinals, g.place, g.run_s, g.lines
+        FROM unnest(job_ids, batch_nos, attempts, run_s, results)
+            WITH ORDINALITY AS g (
+                job_id, batch_no, attempt, run_s, lines, place)
+        JOIN evtrack.job j ON j.job_id = g.job_id
+        JOIN evtrack.batch b ON b.job_day = j.job_day
+            AND b.job_id = g.job_id AND b.batch_no = g.batch_no
+        WHERE b.status = 'running' AND b.worker_id = the_worker
+            AND b.attempt = g.attempt
+        ORDER BY b.job_id, b.batch_no
+        FOR UPDATE OF b
+    ), completed AS (
+        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+            attempt, worker_id, data)
+        SELECT l.job_day, l.job_id, l.batch_no, l.version + 1, 'completed',
+            l.attempt, the_worker, CASE WHEN l.run_s IS NULL THEN '{}'
+                ELSE jsonb_build_object('run_s', l.run_s) END
+        FROM locked l
+    ), kept AS (
+        INSERT INTO evtrack.result (
+            job_day, job_id, batch_no, ordinals, lines)
+        SELECT l.job_day, l.job_id, l.batch_no, l.ordinals, l.lines
+        FROM locked l WHERE l.lines IS NOT NULL
+    )
+    SELECT array_agg(l.place) INTO done FROM locked l;
+
+    IF cardinality(done) = n THEN
+        RETURN QUERY SELECT g.job_id, g.batch_no, 'ok'
+        FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no);
+    ELSE
+        -- What was completed above is found `again` in the log: ok.
+        RETURN QUERY SELECT h.job_id, h.batch_no, CASE h.verdict
+            WHEN 'again' THEN 'ok' ELSE h.verdict END
+        FROM evtrack.held(
+            the_worker, job_ids, batch_nos, attempts, 'completed') h;
+    END IF;
+END $$;

@@ -1,0 +1,57 @@
+-- Lock reported batches in order and say of each report whether the worker
+-- still holds the batch: held; again (an identical report is in the log); late
+-- (another attempt has it, or it ended: a late_result is appended); unknown.
+CREATE OR REPLACE FUNCTION evtrack.held(
+    the_worker bigint, job_ids bigint [], batch_nos integer [],
+    attempts integer [], outcome evtrack.event_type
+) RETURNS TABLE (
+    place bigint, job_day date, job_id bigint, batch_no integer,
+    attempt integer, version integer, status evtrack.status,
+    errors smallint, crashes smallint, losses smallint, policy jsonb,
+    phase evtrack.phase, verdict text
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN QUERY
+    WITH locked AS (
+        SELECT g.place, g.attempt, b.job_day, b.job_id, b.batch_no,
+            b.version, b.status, b.errors, b.crashes, b.losses,
+            j.policy, j.phase, b.attempt AS last_attempt,
+            b.status = 'running' AND b.worker_id = the_worker
+                AND b.attempt = g.attempt AS is_held
+        FROM unnest(job_ids, batch_nos, attempts)
+            WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
+        JOIN evtrack.job j ON j.job_id = g.job_id
+        JOIN evtrack.batch b ON b.job_day = j.job_day
+            AND b.job_id = g.job_id AND b.batch_no = g.batch_no
+        ORDER BY b.job_id, b.batch_no
+        FOR UPDATE OF b
+    ), judged AS (
+        SELECT l.*, CASE
+            WHEN l.is_held THEN 'held'
+            WHEN l.attempt > l.last_attempt OR l.attempt < 1 THEN 'unknown'
+            WHEN EXISTS (
+                SELECT 1 FROM evtrack.event e
+                WHERE e.job_day = l.job_day AND e.job_id = l.job_id
+                    AND e.batch_no = l.batch_no AND e.type = outcome
+                    AND e.attempt = l.attempt AND e.worker_id = the_worker)
+                THEN 'again'
+            ELSE 'late' END AS verdict
+        FROM locked l
+    ), recorded AS (
+        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+            attempt, worker_id, data)
+        SELECT l.job_day, l.job_id, l.batch_no, l.version + 1, 'late_result',
+            l.attempt, the_worker, jsonb_build_object('outcome', outcome)
+        FROM judged l WHERE l.verdict = 'late'
+    )
+    SELECT g.place, l.job_day, g.job_id, g.batch_no, g.attempt, l.version,
+        l.status, l.errors, l.crashes, l.losses, l.policy, l.phase,
+        coalesce(l.verdict, 'unknown')
+    FROM unnest(job_ids, batch_nos, attempts)
+        WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
+    LEFT JOIN judged l ON l.place = g.place
+    ORDER BY g.place;
+END $$;

@@ -1,0 +1,29 @@
+-- Give batches back that did not run to their end through no fault of theirs
+-- (the worker stops): pending again at once, no budget touched. A batch of a
+-- cancelled job is cancelled instead. One verdict a batch: ok, late, unknown.
+CREATE OR REPLACE FUNCTION evtrack.requeue(
+    the_worker bigint, job_ids bigint [], batch_nos integer [],
+    attempts integer [], reason text
+) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    WITH report AS MATERIALIZED (
+        SELECT h.* FROM evtrack.held(
+            the_worker, job_ids, batch_nos, attempts, 'requeued') h
+    ), appended AS (
+        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+            attempt, worker_id, data)
+        SELECT r.job_day, r.job_id, r.batch_no, r.version + 1,
+            'requeued'::evtrack.event_type, r.attempt, the_worker,
+            jsonb_build_object('reason', left(requeue.reason, 60))
+        FROM report r WHERE r.verdict = 'held'
+        UNION ALL
+        SELECT r.job_day, r.job_id, r.batch_no, r.version + 2, 'cancelled',
+            r.attempt, the_worker, '{"reason": "job cancelled"}'
+        FROM report r WHERE r.verdict = 'held' AND r.phase = 'cancelled'
+    )
+    SELECT r.job_id, r.batch_no, CASE
+        WHEN r.verdict IN ('held', 'again') THEN 'ok' ELSE r.verdict END
+    FROM report r ORDER BY r.place;
+END $$;

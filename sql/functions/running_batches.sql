@@ -1,0 +1,18 @@
+-- The batches that a worker holds by the projection. Asked only when a worker
+-- reconnects or is lost: it looks through the jobs in which something runs,
+-- so that a claim need not maintain an index for it.
+CREATE OR REPLACE FUNCTION evtrack.running_batches(the_worker bigint)
+RETURNS TABLE (
+    job_day date, job_id bigint, batch_no integer, attempt integer
+)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT b.job_day, b.job_id, b.batch_no, b.attempt
+    FROM evtrack.job j
+    CROSS JOIN LATERAL (
+        SELECT 1 FROM evtrack.progress p WHERE p.job_id = j.job_id
+        HAVING sum(p.running_batches) > 0
+    ) busy
+    JOIN evtrack.batch b ON b.job_day = j.job_day AND b.job_id = j.job_id
+    WHERE j.phase <> 'finished' AND b.status = 'running'
+        AND b.worker_id = the_worker
+$$;

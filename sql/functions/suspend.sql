@@ -1,0 +1,15 @@
+-- Let no more batches of a job be claimed; what runs goes on. One row changes,
+-- however long the queue. Returns whether anything changed.
+CREATE OR REPLACE FUNCTION evtrack.suspend(the_job bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    j evtrack.job := evtrack.lock_job(the_job);
+BEGIN
+    IF j.suspended THEN RETURN false; END IF;
+    IF j.phase IN ('finished', 'cancelled') THEN
+        RAISE EXCEPTION 'job % is %: nothing is left to suspend',
+            the_job, j.phase USING ERRCODE = 'EV004';
+    END IF;
+    PERFORM evtrack.append_job_event(j, 'suspended');
+    RETURN true;
+END $$;
