@@ -44,14 +44,13 @@ class Enqueued(_Event):
     items: PositiveInt
     weight: NonNegativeInt = 0
     ordinals: OrdinalText
-    handler: str
-    priority: int = 0
     root: PositiveInt | None = None
     parent: PositiveInt | None = None
     errors: NonNegativeInt = 0
     crashes: NonNegativeInt = 0
     losses: NonNegativeInt = 0
     run_at: AwareDatetime | None = None
+    error: str | None = None
 
 
 class Started(_Event):

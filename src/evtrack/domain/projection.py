@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from evtrack.domain import events as ev
 from evtrack.domain.crash import CrashCause
 from evtrack.domain.errors import IllegalEvent
-from evtrack.domain.ordinals import Ordinals
-from evtrack.domain.states import BATCH_TRANSITIONS, LEASED, BatchStatus
+from evtrack.domain.states import BATCH_TRANSITIONS, LEASED, BatchStatus, EventType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
     from evtrack.domain.events import StoredEvent
+    from evtrack.domain.ordinals import Ordinals
 
-ERROR_BOUND: Final = 500
+ERROR_BOUND: Final = 300
 """Characters of an error that the projection shows; the event has all of it."""
 
 
@@ -30,7 +30,6 @@ class Batch:
     attempt: int
     fresh: bool
     run_at: datetime | None
-    worker_id: int | None
     item_count: int
     weight: int
     ordinals: Ordinals
@@ -40,6 +39,7 @@ class Batch:
     crashes: int
     losses: int
     enqueued_at: datetime
+    worker_id: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     run_s: float | None = None
@@ -78,53 +78,59 @@ def evolve(batch: Batch | None, stored: StoredEvent) -> Batch:
         IllegalEvent: The event does not follow from what was there.
     """
     status = _next_status(batch, stored)
-    event = stored.event
-    if batch is None or isinstance(event, ev.Enqueued):
-        return _born(stored)
-    return _changed(batch, stored, status)
+    if isinstance(stored.event, ev.Enqueued):
+        return _born(stored, stored.event)
+    # The table of transitions lets nothing but enqueued come first.
+    return replace(_changed(cast("Batch", batch), stored), status=status, version=stored.version)
 
 
 def _next_status(batch: Batch | None, stored: StoredEvent) -> BatchStatus:
     before = None if batch is None else batch.status
+    due = 1 if batch is None else batch.version + 1
+    if stored.version != due:
+        raise _illegal(stored, f"the next version is {due}")
     after = BATCH_TRANSITIONS.get(stored.type, {}).get(before)
-    expected_version = 1 if batch is None else batch.version + 1
-    if stored.version != expected_version:
-        raise _illegal(stored, f"version {stored.version} does not follow version {expected_version - 1}")
     if after is None:
-        raise _illegal(stored, f"{stored.type} is not possible for a batch that is {before or 'not there'}")
+        raise _illegal(stored, f"the batch is {before or 'not there'}")
     if batch is not None:
         _check_lease(batch, stored)
+        _check_shape(batch, stored)
     return after
 
 
 def _check_lease(batch: Batch, stored: StoredEvent) -> None:
-    match stored.event:
-        case ev.Started():
-            expected = batch.attempt + 1
-        case ev.LateResult():
+    match stored.type:
+        case EventType.CANCELLED:
             return
+        case EventType.STARTED:
+            legal = stored.attempt == batch.attempt + 1 and stored.worker_id is not None
+        case EventType.LATE_RESULT:
+            legal = stored.attempt <= batch.attempt
         case _:
-            expected = batch.attempt
-    if stored.attempt != expected:
-        raise _illegal(stored, f"attempt {stored.attempt} is not {expected}")
-    if batch.status is BatchStatus.RUNNING and stored.type in LEASED and stored.worker_id != batch.worker_id:
-        raise _illegal(stored, f"worker {stored.worker_id} does not hold the batch, worker {batch.worker_id} does")
+            legal = stored.attempt == batch.attempt
+    if not legal:
+        raise _illegal(stored, f"the batch has had {batch.attempt} attempts, and a start names its worker")
+    held = batch.status is BatchStatus.RUNNING and stored.type in LEASED
+    if (held or stored.type is EventType.COMPLETED) and stored.worker_id != batch.worker_id:
+        raise _illegal(stored, f"worker {batch.worker_id} holds the batch")
 
 
-def _born(stored: StoredEvent) -> Batch:
+def _check_shape(batch: Batch, stored: StoredEvent) -> None:
     event = stored.event
-    if not isinstance(event, ev.Enqueued):  # pragma: no cover  the transition table lets nothing else come first
-        raise _illegal(stored, "only enqueued begins a stream")
-    if len(event.ordinals) != event.items:
-        raise _illegal(stored, f"{event.items} items, but its ordinals are {len(event.ordinals)}")
+    if isinstance(event, ev.Completed) and batch.status is BatchStatus.CRASHED and event.moved is None:
+        raise _illegal(stored, "a crashed batch completes only by what was done when the rest moved")
+    if isinstance(event, ev.Failed | ev.Crashed) and batch.status is BatchStatus.PENDING and batch.root_no is None:
+        raise _illegal(stored, "only a derived batch is born failed or crashed")
+
+
+def _born(stored: StoredEvent, event: ev.Enqueued) -> Batch:
     derived = event.root is not None
     return Batch(
         status=BatchStatus.PENDING,
         version=1,
-        attempt=0,
+        attempt=stored.attempt,
         fresh=not derived,
         run_at=(event.run_at or stored.at) if derived else None,
-        worker_id=None,
         item_count=event.items,
         weight=event.weight,
         ordinals=event.ordinals,
@@ -134,40 +140,72 @@ def _born(stored: StoredEvent) -> Batch:
         crashes=event.crashes,
         losses=event.losses,
         enqueued_at=stored.at,
+        error=event.error,
     )
 
 
-def _changed(batch: Batch, stored: StoredEvent, status: BatchStatus) -> Batch:
-    batch = replace(batch, version=stored.version, status=status)
+def _changed(batch: Batch, stored: StoredEvent) -> Batch:
+    ran = batch.status is BatchStatus.RUNNING
     match stored.event:
         case ev.Started():
             return replace(
                 batch,
                 attempt=stored.attempt,
+                worker_id=stored.worker_id,
                 fresh=False,
                 run_at=None,
-                worker_id=stored.worker_id,
                 started_at=stored.at,
                 finished_at=None,
             )
         case ev.Completed() as event:
-            return _completed(batch, stored, event)
+            return _completed(_over(batch, stored), event)
         case ev.Failed() as event:
-            return _over(batch, stored, errors=batch.errors + 1, run_s=event.run_s, error=_failure_text(event))
+            message = event.error.message if event.error else None
+            return replace(
+                _over(batch, stored),
+                errors=batch.errors + ran,
+                run_s=batch.run_s if event.run_s is None else event.run_s,
+                error=(batch.error if message is None else message[:ERROR_BOUND]),
+            )
         case ev.Crashed() as event:
             lost = event.cause == CrashCause.WORKER_LOST
-            return _over(
-                batch,
-                stored,
-                crashes=batch.crashes + (not lost),
-                losses=batch.losses + lost,
-                run_s=event.run_s,
-                error=_crash_text(event),
+            return replace(
+                _over(batch, stored),
+                crashes=batch.crashes + (ran and not lost),
+                losses=batch.losses + (ran and lost),
+                run_s=batch.run_s if event.run_s is None else event.run_s,
+                error=_crash_line(event),
             )
         case ev.Requeued() as event:
             kept = replace(batch, errors=0, crashes=0, losses=0) if event.reset else batch
-            return replace(kept, fresh=False, run_at=event.run_at or stored.at, worker_id=None, finished_at=None)
-        case ev.Split() | ev.Cancelled():
-            return _over(batch, stored)
-        case _:
-            return batch
+            return replace(kept, fresh=False, run_at=event.run_at or stored.at, finished_at=None)
+        case event:
+            return batch if isinstance(event, ev.LateResult) else _over(batch, stored)
+
+
+def _over(batch: Batch, stored: StoredEvent) -> Batch:
+    return replace(batch, fresh=False, run_at=None, finished_at=stored.at)
+
+
+def _completed(batch: Batch, event: ev.Completed) -> Batch:
+    if event.moved is None:
+        return replace(batch, run_s=event.run_s, error=None)
+    return replace(
+        batch,
+        run_s=batch.run_s if event.run_s is None else event.run_s,
+        error=None,
+        item_count=batch.item_count - (event.moved_items or 0),
+        ordinals=batch.ordinals - event.moved,
+    )
+
+
+def _crash_line(event: ev.Crashed) -> str:
+    code = None if event.exit_code is None else str(event.exit_code)
+    item = None if event.item_key is None else f"at {event.item_key}"
+    return " ".join(part for part in (event.signal or event.cause, code, item) if part is not None)[:ERROR_BOUND]
+
+
+def _illegal(stored: StoredEvent, reason: str) -> IllegalEvent:
+    return IllegalEvent(
+        f"job {stored.job_id}, batch {stored.batch_no}, version {stored.version}: {stored.type} is refused: {reason}"
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, model_validator
 
 _EXPONENT_BOUND: Final = 60
 """2 ** 60 seconds is past any cap; beyond it a float would overflow for absurd counts."""
@@ -36,15 +36,21 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    max_errors: PositiveInt = 3
-    max_crashes: PositiveInt = 2
-    max_losses: PositiveInt = 5
-    backoff_s: float = Field(default=1.0, ge=0)
-    backoff_max_s: float = Field(default=300.0, ge=0)
+    max_errors: NonNegativeInt = 3
+    max_crashes: NonNegativeInt = 2
+    max_losses: NonNegativeInt = 5
+    backoff_s: NonNegativeFloat = 1.0
+    backoff_max_s: NonNegativeFloat = 300.0
     per_item: bool | None = None
-    timeout_s: PositiveFloat | None = None
-    stall_s: PositiveFloat | None = None
-    max_rss_bytes: PositiveInt | None = None
+    timeout_s: NonNegativeFloat | None = None
+    stall_s: NonNegativeFloat | None = None
+    max_rss_bytes: NonNegativeInt | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_unset(cls, data: Any) -> Any:
+        # A client in another language writes null for what it does not set; that means the default here too.
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
     def budget(self, mishap: Mishap) -> int:
         """Give the number of mishaps of this kind at which the batch is given up.

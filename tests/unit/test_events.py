@@ -1,0 +1,79 @@
+"""Reading rows of the log, and writing events back as they were."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from evtrack.domain import events as ev
+from evtrack.domain.states import EventType
+
+MINIMAL_DATA: dict[EventType, dict[str, Any]] = {
+    EventType.ENQUEUED: {"items": 3, "ordinals": "{[1,4)}", "weight": 3},
+    EventType.CRASHED: {"cause": "signal", "signal": "SIGSEGV"},
+    EventType.CREATED: {"handler": "h"},
+    EventType.EXTENDED: {"batches": 2, "items": 6},
+    EventType.NOTED: {"total": 1, "notes": [{"source": "a.jsonl:7", "reason": "bare null"}]},
+    EventType.COMPLETED: {"moved": "{[2,3)}", "moved_items": 1, "moved_to": [9], "run_s": 0.5},
+    EventType.FAILED: {"error": {"type": "ValueError", "message": "no", "items": [{"ordinal": 1, "key": "a"}]}},
+}
+
+
+def row(kind: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
+    """Make a row as the log gives it."""
+    return {
+        "job_day": date(2026, 11, 24),
+        "job_id": 1,
+        "batch_no": 1,
+        "version": 1,
+        "attempt": 0,
+        "worker_id": None,
+        "at": datetime(2026, 11, 24, tzinfo=UTC),
+        "seq": 5,
+        "xid": "771",
+        "type": kind,
+        "data": data,
+        **envelope,
+    }
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_every_event_type_has_a_model_and_keeps_its_data(kind: EventType) -> None:
+    data = MINIMAL_DATA.get(kind, {})
+    stored = ev.StoredEvent.from_row(row(kind, data))
+    assert kind is stored.type
+    written = stored.event.data()
+    assert data.items() <= written.items()
+
+
+@given(st.dictionaries(st.text(min_size=1).filter(lambda key: key not in {"type", "data"}), st.integers()))
+def test_keys_that_newer_code_wrote_are_kept(extra: dict[str, int]) -> None:
+    data = {key: value for key, value in extra.items() if key.isidentifier() and key != "reason"}
+    assert data.items() <= ev.StoredEvent.from_row(row("cancelled", data)).event.data().items()
+
+
+def test_a_cause_that_we_do_not_know_is_still_readable() -> None:
+    event = ev.StoredEvent.from_row(row("crashed", {"cause": "struck_by_lightning"})).event
+    assert isinstance(event, ev.Crashed)
+    assert event.cause == "struck_by_lightning"
+
+
+def test_an_event_of_unknown_type_is_refused() -> None:
+    with pytest.raises(ValidationError, match="vanished"):
+        ev.StoredEvent.from_row(row("vanished", {}))
+
+
+def test_an_unknown_column_is_refused() -> None:
+    with pytest.raises(ValidationError, match="colour"):
+        ev.StoredEvent.from_row(row("started", {}, colour="red"))
+
+
+def test_events_cannot_be_changed() -> None:
+    stored = ev.StoredEvent.from_row(row("started", {}))
+    with pytest.raises(ValidationError, match="frozen"):
+        stored.version = 2  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        stored.event.type = EventType.FAILED  # type: ignore[misc,assignment]

@@ -1,0 +1,64 @@
+"""Sets of ordinals: their text form, and the algebra of sets."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from evtrack.domain.ordinals import Ordinals, OrdinalText
+
+small_sets = st.sets(st.integers(min_value=0, max_value=40))
+
+
+@given(small_sets)
+def test_the_text_form_is_read_back(members: set[int]) -> None:
+    ordinals = Ordinals.of(members)
+    assert Ordinals.parse(str(ordinals)) == ordinals
+
+
+@given(small_sets, small_sets)
+def test_it_is_the_algebra_of_sets(left: set[int], right: set[int]) -> None:
+    a, b = Ordinals.of(left), Ordinals.of(right)
+    assert sorted(left | right) == list(a | b)
+    assert sorted(left - right) == list(a - b)
+    assert sorted(left & right) == list(a & b)
+    assert (left <= right) == (a <= b)
+    assert len(left) == len(a)
+    assert [number in left for number in range(42)] == [number in a for number in range(42)]
+
+
+@given(small_sets)
+def test_equal_sets_have_equal_spans(members: set[int]) -> None:
+    assert Ordinals.of(members).spans == Ordinals.of(reversed(sorted(members))).spans  # noqa: C413
+
+
+def test_the_text_is_that_of_postgresql() -> None:
+    assert str(Ordinals(((60, 61), (1, 20), (20, 51)))) == "{[1,51),[60,61)}"
+    assert str(Ordinals()) == "{}"
+    assert Ordinals.parse("{[1,51), [60,61)}").spans == ((1, 51), (60, 61))
+
+
+@pytest.mark.parametrize("text", ["", "[1,2)", "{[1,2]}", "{(1,2)}", "{[1,)}", "{[1,2) [3,4)}", "{[1,2),}", "{[-1,2)}"])
+def test_another_text_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ValueError, match="not a multirange of ordinals"):
+        Ordinals.parse(text)
+
+
+@pytest.mark.parametrize("span", [(2, 2), (3, 2), (-1, 4)])
+def test_an_impossible_range_is_refused_by_value(span: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=rf"not a range of ordinals: \[{span[0]},{span[1]}\)"):
+        Ordinals((span,))
+
+
+def test_only_integers_are_members() -> None:
+    assert "1" not in Ordinals.of([1])
+
+
+def test_a_model_reads_and_writes_the_text_form() -> None:
+    class Holder(BaseModel):
+        ordinals: OrdinalText
+
+    holder = Holder.model_validate({"ordinals": "{[1,4)}"})
+    assert Ordinals.of([1, 2, 3]) == holder.ordinals
+    assert holder == Holder(ordinals=Ordinals.of([1, 2, 3]))
+    assert holder.model_dump(mode="json") == {"ordinals": "{[1,4)}"}

@@ -1,0 +1,93 @@
+"""What the policy makes of errors, crashes and losses."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from evtrack.domain.retry import Mishap, Policy
+
+mishaps = st.sampled_from(Mishap)
+jitters = st.floats(min_value=0, max_value=1, exclude_max=True)
+policies = st.builds(
+    Policy,
+    max_errors=st.integers(1, 50),
+    max_crashes=st.integers(1, 50),
+    max_losses=st.integers(1, 50),
+    backoff_s=st.floats(0, 1000),
+    backoff_max_s=st.floats(0, 1000),
+)
+
+
+@given(policies, mishaps, st.integers(1, 2000), jitters)
+def test_it_gives_up_exactly_when_the_budget_of_that_kind_is_spent(
+    policy: Policy, mishap: Mishap, count: int, jitter: float
+) -> None:
+    assert (count >= policy.budget(mishap)) == (policy.delay(mishap, count=count, jitter=jitter) is None)
+
+
+@given(policies, st.integers(1, 2000), jitters)
+def test_the_wait_stays_between_half_of_the_full_and_the_cap(policy: Policy, count: int, jitter: float) -> None:
+    patient = policy.model_copy(update={"max_errors": 3000})
+    delay = patient.delay(Mishap.ERROR, count=count, jitter=jitter)
+    assert delay is not None
+    full = min(policy.backoff_max_s, policy.backoff_s * 2.0 ** min(count - 1, 60))
+    assert full / 2 <= delay <= full
+
+
+@given(st.integers(1, 1999), jitters)
+def test_the_wait_never_shrinks_with_the_count(count: int, jitter: float) -> None:
+    policy = Policy(max_errors=3000)
+    earlier = policy.delay(Mishap.ERROR, count=count, jitter=jitter)
+    later = policy.delay(Mishap.ERROR, count=count + 1, jitter=jitter)
+    assert earlier is not None
+    assert later is not None
+    assert earlier <= later
+
+
+def test_the_first_waits_double() -> None:
+    policy = Policy(max_errors=10)
+    waits = [policy.delay(Mishap.ERROR, count=count, jitter=0) for count in (1, 2, 3, 4)]
+    assert waits == [0.5, 1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize("mishap", [Mishap.CRASH, Mishap.LOSS])
+def test_crashes_and_losses_do_not_wait(mishap: Mishap) -> None:
+    assert Policy().delay(mishap, count=1, jitter=0.9) == 0.0
+
+
+def test_the_budgets_are_apart() -> None:
+    policy = Policy(max_errors=1, max_crashes=2, max_losses=3)
+    assert [policy.budget(mishap) for mishap in Mishap] == [1, 2, 3]
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    assert (Policy().model_dump(exclude_none=True)) == {
+        "max_errors": 3,
+        "max_crashes": 2,
+        "max_losses": 5,
+        "backoff_s": 1.0,
+        "backoff_max_s": 300.0,
+    }
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_count_below_one_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 1, got {count}"):
+        Policy().delay(Mishap.ERROR, count=count, jitter=0)
+
+
+@pytest.mark.parametrize("jitter", [-0.1, 1.0])
+def test_a_jitter_out_of_range_is_refused(jitter: float) -> None:
+    with pytest.raises(ValueError, match=rf"in \[0, 1\), got {jitter}"):
+        Policy().delay(Mishap.ERROR, count=1, jitter=jitter)
+
+
+def test_a_policy_of_bad_values_is_refused() -> None:
+    with pytest.raises(ValidationError, match="max_errors"):
+        Policy(max_errors=-1)
+
+
+def test_null_means_the_default() -> None:
+    assert Policy() == Policy.model_validate({"max_errors": None, "per_item": None})
+    assert Policy() == Policy.model_validate(Policy())
