@@ -93,7 +93,9 @@ def connect(dsn: str, *, purpose: str) -> Connection:
     params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}"}
     try:
         conn: Connection = psycopg.connect(
-            autocommit=True, prepare_threshold=_PREPARE_THRESHOLD, **{name: str(value) for name, value in params.items()}
+            autocommit=True,
+            prepare_threshold=_PREPARE_THRESHOLD,
+            **{name: str(value) for name, value in params.items()},
         )
     except psycopg.Error as error:
         raise refused(error, _in_words(given), given.get("dbname")) from None
@@ -105,6 +107,20 @@ def connect(dsn: str, *, purpose: str) -> Connection:
 def _in_words(given: dict[str, Any]) -> str:
     host = given.get("host") or given.get("hostaddr") or "the local socket"
     return f"{host}, port {given.get('port') or 5432}, database {given.get('dbname') or '(default)'}"
+
+
+def without_password(dsn: str) -> tuple[str, str | None]:
+    """Take the password out of a connection string, for places where others may read it.
+
+    Args:
+        dsn: The connection string.
+
+    Returns:
+        The connection string without it, and the password if there was one.
+    """
+    given = conninfo_to_dict(dsn)
+    password = given.pop("password", None)
+    return make_conninfo(**given), None if password is None else str(password)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ class _LazyGroup(click.Group):
 @click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="Form of the log lines on stderr.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level to write.")
 def cli(log_format: str | None, log_level: str | None) -> None:
-    """Track batch work in an immutable PostgreSQL event log.
+    r"""Track batch work in an immutable PostgreSQL event log.
 
     The server is named by --dsn, EVTRACK_DSN, DATABASE_URL or libpq's PG* variables, in this order; without any, the
     embedded one is used.

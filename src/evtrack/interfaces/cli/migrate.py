@@ -1,0 +1,86 @@
+"""evtrack migrate: bring the schema up or down, say how it stands, print it as SQL."""
+
+import click
+
+from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.storage import migrations
+from evtrack.storage.database import Connection
+
+_NOT_CURRENT = 4
+
+
+@click.group()
+def migrate() -> None:
+    """Bring evtrack's schema up or down."""
+
+
+@migrate.command()
+@json_option
+@connected("migrate", schema=False)
+def up(conn: Connection, *, as_json: bool) -> None:
+    """Apply what is missing, and replace functions and views."""
+    done = migrations.up(conn)
+    if as_json:
+        print_json({"applied": done, "version": migrations.status(conn).version})
+        return
+    for title in done:
+        click.echo(f"applied {title}")
+    click.echo(f"evtrack's schema is in version {migrations.status(conn).version}")
+
+
+@migrate.command()
+@click.option(
+    "--to", type=click.IntRange(min=0), help="The version to go back to; the one before the present if left out."
+)
+@click.option("--drop-log", is_flag=True, help="Allow that events are lost.")
+@json_option
+@connected("migrate", schema=False)
+def down(conn: Connection, *, to: int | None, drop_log: bool, as_json: bool) -> None:
+    """Take migrations back, the newest first."""
+    present = migrations.status(conn).version
+    done = migrations.down(conn, to=max(present - 1, 0) if to is None else to, drop_log=drop_log)
+    if as_json:
+        print_json({"taken_back": done, "version": migrations.status(conn).version})
+        return
+    for title in done:
+        click.echo(f"took back {title}")
+    click.echo(f"evtrack's schema is in version {migrations.status(conn).version}")
+
+
+@migrate.command()
+@json_option
+@click.pass_context
+@connected("migrate", schema=False)
+def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
+    """Say what is applied and what is not; exit code 4 if `up` has something to do."""
+    now = migrations.status(conn)
+    if as_json:
+        print_json(
+            {
+                "version": now.version,
+                "latest": now.latest,
+                "pending": now.pending,
+                "stale_objects": now.stale_objects,
+                "current": now.current,
+            }
+        )
+    else:
+        click.echo(f"schema version {now.version}, this evtrack brings {now.latest}")
+        for title in now.pending:
+            click.echo(f"not applied: {title}")
+        for path in now.stale_objects:
+            click.echo(f"differs: {path}")
+        if not now.current:
+            click.echo("Run `evtrack migrate up`.")
+    if not now.current:
+        ctx.exit(_NOT_CURRENT)
+
+
+@migrate.command("sql")
+@click.option(
+    "--after", type=click.IntRange(min=0), default=0, show_default=True, help="The version that is there already."
+)
+def print_sql(after: int) -> None:
+    """Print what `up` does as SQL for psql or any other tool."""
+    for piece in migrations.script(after=after):
+        click.echo(piece, nl=False)

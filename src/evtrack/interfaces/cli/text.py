@@ -1,0 +1,112 @@
+"""Words for people: durations, counts and times; and strange text made harmless for a terminal."""
+
+from datetime import UTC, datetime
+from unicodedata import category
+
+
+def plain(text: object, limit: int = 0) -> str:
+    """Make text from outside safe to print on one line of a terminal.
+
+    Args:
+        text: Anything; keys, names and errors come from people's data.
+        limit: Cut to so many characters; 0 leaves the length alone.
+
+    Returns:
+        The text with control characters, newlines, terminal escapes, and what turns or hides text, written out.
+    """
+    shown = "".join(_harmless(character) for character in str(text))
+    return shown if not limit or len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
+def _harmless(character: str) -> str:
+    if character.isprintable():
+        return character
+    if category(character) == "Zs":
+        return " "
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def duration(seconds: float) -> str:
+    """Say how long something took or takes.
+
+    Args:
+        seconds: The time, from 0.
+
+    Returns:
+        As `1d 2h 3m 4s`, from a minute on without fractions; the zeros in front are left out.
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 60:  # noqa: PLR2004  a minute
+        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"  # noqa: PLR2004  two digits are enough
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]
+    while parts[0][0] == 0:
+        parts.pop(0)
+    return " ".join(f"{number}{unit}" for number, unit in parts)
+
+
+def moment(at: datetime) -> str:
+    """Write a time as people read it, in UTC.
+
+    Args:
+        at: An aware time.
+
+    Returns:
+        As `2026-11-24 21:05:00Z`.
+    """
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def count(number: float | None) -> str:
+    """Write a number with its thousands apart.
+
+    Args:
+        number: The number, or None for unknown.
+
+    Returns:
+        As `12,345`; a dash for None.
+    """
+    return "-" if number is None else f"{number:,}"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Write a number with its noun.
+
+    Args:
+        number: How many.
+        noun: For one.
+        plural: For others; noun with an s if left out.
+
+    Returns:
+        As `1 batch` or `12,345 batches`.
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percentage(percent: float | None) -> str:
+    """Write a percentage.
+
+    Args:
+        percent: From 0 to 100, or None for unknown.
+
+    Returns:
+        As `45.2 %`; a dash for None.
+    """
+    return "-" if percent is None else f"{percent:.1f} %"
+
+
+def pace_of(pace: float | None) -> str:
+    """Write a pace of items.
+
+    Args:
+        pace: Items a second, or None for unknown.
+
+    Returns:
+        As `55.1 items/s`; nothing when it stands still.
+    """
+    if not pace:
+        return ""
+    return f"{pace:,.0f} items/s" if pace >= 100 else f"{pace:.1f} items/s"  # noqa: PLR2004  three digits are enough

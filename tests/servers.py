@@ -1,0 +1,81 @@
+"""The PostgreSQL server of a test session: one that is named, one in a container, or the embedded one.
+
+EVTRACK_TEST_DSN names a server, whose role must be able to create databases. Otherwise EVTRACK_TEST_SERVER says
+`container` or `embedded`, and a session fails where that is not to be had; without it, a container is used where a
+Docker engine answers. EVTRACK_TEST_IMAGE is the container's image.
+"""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from evtrack.storage.embedded import EmbeddedServer
+
+DEFAULT_IMAGE = "postgres:15"
+
+
+def chosen() -> str:
+    """Return dsn, container or embedded."""
+    if os.environ.get("EVTRACK_TEST_DSN"):
+        return "dsn"
+    wanted = os.environ.get("EVTRACK_TEST_SERVER", "")
+    if wanted not in {"", "container", "embedded"}:
+        raise ValueError(f"EVTRACK_TEST_SERVER must be container or embedded, not {wanted!r}")
+    return wanted or ("container" if _docker_answers() else "embedded")
+
+
+@contextmanager
+def running(kind: str) -> Iterator[str]:
+    """Have the chosen server up.
+
+    Args:
+        kind: What `chosen` returned.
+
+    Yields:
+        A connection string with which databases can be made.
+    """
+    if kind == "dsn":
+        yield os.environ["EVTRACK_TEST_DSN"]
+    elif kind == "container":
+        yield from _in_a_container()
+    else:
+        yield from _embedded()
+
+
+def _in_a_container() -> Iterator[str]:
+    from testcontainers.postgres import PostgresContainer  # noqa: PLC0415  # its import talks to the Docker engine
+
+    image = os.environ.get("EVTRACK_TEST_IMAGE", DEFAULT_IMAGE)
+    # A test server's data need not outlive a power cut.
+    container = PostgresContainer(image, driver=None).with_command("-c fsync=off -c max_connections=200")
+    with container:
+        yield container.get_connection_url()
+
+
+def _embedded() -> Iterator[str]:
+    # Not pytest's own folder: that one is closed to the user who runs the server for root.
+    folder = Path(tempfile.mkdtemp(prefix="evtrack-test-"))
+    server = EmbeddedServer(folder)
+    try:
+        yield server.acquire()
+    finally:
+        server.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _docker_answers() -> bool:
+    """Knock at the Docker engine's door; its Python client leaves a socket open where nobody answers."""
+    address = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    unix = address.scheme == "unix"
+    with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as door:
+        door.settimeout(5)
+        try:
+            door.connect(address.path if unix else (address.hostname or "localhost", address.port or 2375))
+        except OSError:
+            return False
+    return True
