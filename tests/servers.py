@@ -48,7 +48,7 @@ def running(kind: str) -> Iterator[str]:
 
 
 def _in_a_container() -> Iterator[str]:
-    from testcontainers.postgres import PostgresContainer  # noqa: PLC0415  # its import talks to the Docker engine
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415  # its import talks to the Docker engine
 
     image = os.environ.get("EVTRACK_TEST_IMAGE", DEFAULT_IMAGE)
     # A test server's data need not outlive a power cut.
