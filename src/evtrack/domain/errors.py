@@ -217,19 +217,33 @@ class SourceNotFound(EvtrackError):
         self.reason = reason
 
 
+class SourceChanged(SourceNotFound):
+    """A source is not what it was when its job was submitted, so that the submission cannot go on.
+
+    Args:
+        path: The source.
+        reason: In what it differs.
+    """
+
+    def __init__(self, path: str, *, reason: str) -> None:
+        super().__init__(
+            path, reason=reason, hint="Bring the source back as it was, or cancel the job and submit the new one."
+        )
+
+
 class QueueFull(EvtrackError):
     """The queue stayed full for as long as the submitter was ready to wait.
 
     Args:
         waited_s: How long it waited, in seconds.
-        pending: How many items were pending at the end.
+        pending: How many batches were pending at the end.
         limit: How many may be.
         hint: What to do next.
     """
 
     def __init__(self, *, waited_s: float, pending: int, limit: int, hint: str = "") -> None:
         super().__init__(
-            f"The queue is full: {pending} items pending, at most {limit} allowed, waited {waited_s:.1f} s.",
+            f"The queue is full: {pending} batches pending, at most {limit} allowed, waited {waited_s:.1f} s.",
             hint=hint or "Start more workers, or raise --max-pending.",
         )
         self.waited_s = waited_s

@@ -84,7 +84,7 @@ def connect(dsn: str, *, purpose: str) -> Connection:
         CannotConnect: If the server cannot be reached or does not let us in.
     """
     try:
-        given = conninfo_to_dict(dsn)
+        given: dict[str, Any] = dict(conninfo_to_dict(dsn))
     except psycopg.Error as error:
         raise CannotConnect(
             f"This is no connection string: {str(error).strip()}",
@@ -93,12 +93,10 @@ def connect(dsn: str, *, purpose: str) -> Connection:
     params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}"}
     try:
         conn: Connection = psycopg.connect(
-            autocommit=True,
-            prepare_threshold=_PREPARE_THRESHOLD,
-            **{name: str(value) for name, value in params.items()},
+            make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD
         )
     except psycopg.Error as error:
-        raise refused(error, _in_words(given), given.get("dbname")) from None
+        raise refused(error, _in_words(given), str(given.get("dbname") or "evtrack")) from None
     # JIT compiles for longer than evtrack's statements run.
     conn.execute("SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)")
     return conn
@@ -118,9 +116,9 @@ def without_password(dsn: str) -> tuple[str, str | None]:
     Returns:
         The connection string without it, and the password if there was one.
     """
-    given = conninfo_to_dict(dsn)
+    given: dict[str, Any] = dict(conninfo_to_dict(dsn))
     password = given.pop("password", None)
-    return make_conninfo(**given), None if password is None else str(password)
+    return make_conninfo("", **given), None if password is None else str(password)
 
 
 @contextmanager

@@ -280,8 +280,8 @@ def _replace(conn: Connection, objects: tuple[SchemaObject, ...]) -> None:
 
 def _make_partitions(conn: Connection) -> None:
     """Make the days that the first jobs need; workers make those that follow."""
-    there = conn.execute("SELECT 1 FROM pg_proc WHERE proname = 'make_partitions' AND pronamespace = 'evtrack'::regnamespace")
-    if there.fetchone():
+    named = "proname = 'make_partitions' AND pronamespace = 'evtrack'::regnamespace"
+    if conn.execute(f"SELECT 1 FROM pg_proc WHERE {named}").fetchone():
         conn.execute("SELECT evtrack.make_partitions()")
 
 

@@ -45,13 +45,13 @@ _REFUSALS: tuple[tuple[str, str], ...] = (
 )
 
 
-def refused(error: psycopg.Error, target: str, dbname: str | None) -> CannotConnect:
+def refused(error: psycopg.Error, target: str, dbname: str) -> CannotConnect:
     """Explain why a connection did not come about.
 
     Args:
         error: What psycopg raised.
         target: The server in words, without a password.
-        dbname: The database that was asked for.
+        dbname: The database that was asked for, or the one to make.
 
     Returns:
         The error to raise, with what to do next.

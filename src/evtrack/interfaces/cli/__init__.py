@@ -43,7 +43,7 @@ class _Refusal(click.ClickException):
 
     def __init__(self, error: EvtrackError) -> None:
         super().__init__(str(error))
-        self.exit_code = error.exit_code
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click declares it for the class, reads it from here
 
 
 class _LazyGroup(click.Group):

@@ -99,13 +99,13 @@ def stop() -> None:
 def status(ctx: click.Context, *, as_json: bool) -> None:
     """Say whether the embedded server is up; exit code 5 if it is down."""
     embedded = _embedded()
-    pid = embedded.pid()
+    pid = embedded.pid
     if as_json:
         print_json(
             {
                 "running": pid is not None,
                 "pid": pid,
-                "kept": embedded.kept(),
+                "kept": embedded.kept,
                 "dsn": embedded.dsn,
                 "data_dir": str(embedded.home.base),
                 "log": str(embedded.home.log),
@@ -114,7 +114,7 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
     elif pid is None:
         click.echo(f"The embedded server is down; its data is in {embedded.home.base}.")
     else:
-        until = "until `evtrack server stop`" if embedded.kept() else "until the last process that uses it ends"
+        until = "until `evtrack server stop`" if embedded.kept else "until the last process that uses it ends"
         click.echo(f"The embedded server is up (pid {pid}) {until}.\n{embedded.dsn}\nlog: {embedded.home.log}")
     if pid is None:
         ctx.exit(NoServer.exit_code)
