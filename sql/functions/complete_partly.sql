@@ -36,7 +36,7 @@ BEGIN
     VALUES (j.job_day, the_job, the_batch, b.version + 1, 'completed',
         the_attempt, the_worker, jsonb_strip_nulls(jsonb_build_object(
             'run_s', run_s, 'moved', failed::text, 'moved_items', n,
-            'moved_to', j.batch_count + 1))),
+            'moved_to', jsonb_build_array(j.batch_count + 1)))),
     (j.job_day, the_job, j.batch_count + 1, 1, 'enqueued', the_attempt, NULL,
         jsonb_build_object('items', n, 'weight', n, 'ordinals', failed::text,
             'root', coalesce(b.root_no, the_batch), 'parent', the_batch,

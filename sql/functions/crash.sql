@@ -18,7 +18,10 @@ BEGIN
             attempt, worker_id, data)
         SELECT r.job_day, r.job_id, r.batch_no, r.version + 1,
             'crashed'::evtrack.event_type, r.attempt, the_worker,
-            coalesce(crash.dossiers[r.place], '{"cause": "unknown"}')
+            '{"cause": "unknown"}' || CASE
+                WHEN jsonb_typeof(crash.dossiers[r.place]) = 'object'
+                    THEN jsonb_strip_nulls(crash.dossiers[r.place])
+                ELSE jsonb_build_object('note', crash.dossiers[r.place]) END
         FROM report r WHERE r.verdict = 'held'
         UNION ALL
         SELECT r.job_day, r.job_id, r.batch_no, r.version + 2, 'requeued',

@@ -20,10 +20,15 @@ BEGIN
             USING ERRCODE = 'EV007';
     END IF;
     SELECT p.key INTO bad FROM jsonb_each(coalesce(policy, '{}')) p
-    WHERE NOT CASE p.key
-        WHEN 'per_item' THEN jsonb_typeof(p.value) IN ('boolean', 'null')
-        ELSE p.key IN ('max_errors', 'max_crashes', 'max_losses', 'backoff_s',
-                'backoff_max_s', 'timeout_s', 'stall_s', 'max_rss_bytes')
+    WHERE NOT CASE
+        WHEN p.key = 'per_item'
+            THEN jsonb_typeof(p.value) IN ('boolean', 'null')
+        -- These are read as integers, and what they bound is a smallint.
+        WHEN p.key IN ('max_errors', 'max_crashes', 'max_losses')
+            THEN p.value::text ~ '^([0-9]{1,4}|null)$'
+        ELSE p.key IN (
+                'backoff_s', 'backoff_max_s', 'timeout_s', 'stall_s',
+                'max_rss_bytes')
             AND (jsonb_typeof(p.value) = 'null'
                 OR jsonb_typeof(p.value) = 'number'
                     AND p.value::text::numeric BETWEEN 0 AND 1e15)
@@ -33,7 +38,8 @@ BEGIN
             quote_literal(left(bad, 60)), left((policy -> bad)::text, 60)
             USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
             'max_losses, backoff_s, backoff_max_s, timeout_s, stall_s, '
-            'max_rss_bytes (numbers from 0), per_item (boolean).';
+            'max_rss_bytes (numbers from 0; counts whole and up to 9999), '
+            'per_item (boolean).';
     END IF;
     job_id := nextval('evtrack.job_id_seq');
     job_day := (now() AT TIME ZONE 'UTC')::date;

@@ -18,7 +18,7 @@ BEGIN
     WITH locked AS (
         SELECT g.place, g.attempt, b.job_day, b.job_id, b.batch_no,
             b.version, b.status, b.errors, b.crashes, b.losses,
-            j.policy, j.phase, b.attempt AS last_attempt,
+            j.policy, j.phase, b.attempt AS last_attempt, b.worker_id,
             b.status = 'running' AND b.worker_id = the_worker
                 AND b.attempt = g.attempt AS is_held
         FROM unnest(job_ids, batch_nos, attempts)
@@ -32,6 +32,10 @@ BEGIN
         SELECT l.*, CASE
             WHEN l.is_held THEN 'held'
             WHEN l.attempt > l.last_attempt OR l.attempt < 1 THEN 'unknown'
+            -- The row is newer than the log as this statement sees it, when
+            -- the same report was under way on a connection that broke.
+            WHEN l.attempt = l.last_attempt AND l.worker_id = the_worker
+                AND l.status::text = outcome::text THEN 'again'
             WHEN EXISTS (
                 SELECT 1 FROM evtrack.event e
                 WHERE e.job_day = l.job_day AND e.job_id = l.job_id
