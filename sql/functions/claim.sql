@@ -21,6 +21,9 @@ SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
 BEGIN
+    -- Shared among the claims of this worker; see reconcile().
+    PERFORM pg_advisory_xact_lock_shared(
+        hashtextextended('evtrack.claim', the_worker));
     PERFORM evtrack.check_worker(the_worker);
     RETURN QUERY
     WITH open_job AS MATERIALIZED (

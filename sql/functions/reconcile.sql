@@ -11,6 +11,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     dropped record;
 BEGIN
+    -- A claim of this worker may still be on its way to its commit, on a
+    -- connection that the worker has given up: wait for it, or its batches
+    -- would stay running with nobody who has them.
+    PERFORM pg_advisory_xact_lock(
+        hashtextextended('evtrack.claim', the_worker));
     PERFORM evtrack.check_worker(the_worker);
     SELECT array_agg(r.job_id) AS jobs, array_agg(r.batch_no) AS batches,
         array_agg(r.attempt) AS attempts INTO dropped
@@ -25,10 +30,11 @@ BEGIN
         AND b.worker_id = the_worker AND b.attempt = g.attempt
         THEN 'held' ELSE 'lost' END
     FROM unnest(job_ids, batch_nos, reconcile.attempts)
-        AS g (job_id, batch_no, attempt)
+        WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
     LEFT JOIN evtrack.job j ON j.job_id = g.job_id
     LEFT JOIN evtrack.batch b ON b.job_day = j.job_day
-        AND b.job_id = g.job_id AND b.batch_no = g.batch_no;
+        AND b.job_id = g.job_id AND b.batch_no = g.batch_no
+    ORDER BY g.place;
     IF dropped.jobs IS NOT NULL THEN
         RETURN QUERY
         SELECT q.job_id, q.batch_no, g.attempt, 'requeued'
