@@ -87,9 +87,10 @@ class Client:
 
     def claim(self, worker: int, *jobs: int, fresh: int = 100, returning: int = 100, after: int = 0) -> list[Claim]:
         """Claim from these jobs."""
-        return [Claim(row["job_id"], row["batch_no"], row["attempt"]) for row in self.claimed(
-            worker, *jobs, fresh=fresh, returning=returning, after=after
-        )]
+        return [
+            Claim(row["job_id"], row["batch_no"], row["attempt"])
+            for row in self.claimed(worker, *jobs, fresh=fresh, returning=returning, after=after)
+        ]
 
     def claimed(
         self, worker: int, *jobs: int, fresh: int = 100, returning: int = 100, after: int = 0
@@ -106,7 +107,12 @@ class Client:
         )
 
     def complete(
-        self, worker: int, claims: Iterable[Claim], *, run_s: float | None = 0.5, results: Sequence[str | None] | None = None
+        self,
+        worker: int,
+        claims: Iterable[Claim],
+        *,
+        run_s: float | None = 0.5,
+        results: Sequence[str | None] | None = None,
     ) -> list[str]:
         """Report batches done, and return a verdict each."""
         claims = list(claims)
@@ -163,7 +169,9 @@ class Client:
             *_columns(claims),
             *parameters,
         )
-        assert [(claim.job_id, claim.batch_no) for claim in claims] == [(row["job_id"], row["batch_no"]) for row in rows]
+        assert [(claim.job_id, claim.batch_no) for claim in claims] == [
+            (row["job_id"], row["batch_no"]) for row in rows
+        ]
         return [row["verdict"] for row in rows]
 
     # Looking

@@ -175,12 +175,12 @@ def test_a_dossier_of_any_shape_is_kept(client: Client, dossier: dict[str, Any])
     client.check(job)
 
 
-@pytest.mark.parametrize("error", [{}, {"message": "x" * 5000}, "just a text", ["a list"], {"message": {"deep": 1}}])
+@pytest.mark.parametrize("error", [{}, {"message": "x" * 5000}, "just a text", ["a list"], {"items": 3}])
 def test_an_error_of_any_shape_is_kept(client: Client, error: Any) -> None:
     job, worker = client.job(), client.worker()
     assert ["retry"] == client.fail(worker, client.claim(worker, job), error)
     assert len(client.batch(job).error or "") <= 300
-    assert client.events(job)[2].event.data()["error"] == error
+    assert error == client.events(job)[2].event.data()["error"]
 
 
 # Item by item
@@ -203,7 +203,9 @@ def test_the_failed_items_move_to_a_batch_of_their_own(client: Client) -> None:
         moved.error,
     )
     assert ["enqueued", "failed", "requeued"] == client.types(job, 3)
-    assert (3,) == client.events(job, 2)[-1].event.data()["moved_to"] or [3] == client.events(job, 2)[-1].event.data()["moved_to"]
+    assert {"moved": "{[7,8),[9,10)}", "moved_items": 2, "moved_to": [3]}.items() <= (
+        client.events(job, 2)[-1].event.data().items()
+    )
     assert "{[6,7),[8,9),[10,11)}" == client.one("SELECT ordinals::text FROM evtrack.result WHERE job_id = %s", job)
     client.check(job)
     (row,) = client.claimed(worker, job)

@@ -22,6 +22,7 @@ class CrashCause(StrEnum):
     STALLED = "stalled"
     MEMORY_LIMIT = "memory_limit"
     WORKER_LOST = "worker_lost"
+    UNKNOWN = "unknown"
 
 
 class Evidence(BaseModel):

@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
@@ -92,7 +93,8 @@ class Failed(_Event):
 
     type: Literal[EventType.FAILED] = EventType.FAILED
     run_s: NonNegativeFloat | None = None
-    error: Failure | None = None
+    # Clients in other languages report what they have; of another shape it is kept as it is.
+    error: Annotated[Failure | JsonValue, Field(union_mode="left_to_right")] = None
 
 
 class Crashed(_Event, Dossier):

@@ -145,7 +145,6 @@ def _born(stored: StoredEvent, event: ev.Enqueued) -> Batch:
 
 
 def _changed(batch: Batch, stored: StoredEvent) -> Batch:
-    ran = batch.status is BatchStatus.RUNNING
     match stored.event:
         case ev.Started():
             return replace(
@@ -160,10 +159,10 @@ def _changed(batch: Batch, stored: StoredEvent) -> Batch:
         case ev.Completed() as event:
             return _completed(_over(batch, stored), event)
         case ev.Failed() as event:
-            message = event.error.message if event.error else None
+            message = event.error.message if isinstance(event.error, ev.Failure) else None
             return replace(
                 _over(batch, stored),
-                errors=batch.errors + ran,
+                errors=batch.errors + 1,
                 run_s=batch.run_s if event.run_s is None else event.run_s,
                 error=(batch.error if message is None else message[:ERROR_BOUND]),
             )
@@ -171,8 +170,8 @@ def _changed(batch: Batch, stored: StoredEvent) -> Batch:
             lost = event.cause == CrashCause.WORKER_LOST
             return replace(
                 _over(batch, stored),
-                crashes=batch.crashes + (ran and not lost),
-                losses=batch.losses + (ran and lost),
+                crashes=batch.crashes + (not lost),
+                losses=batch.losses + lost,
                 run_s=batch.run_s if event.run_s is None else event.run_s,
                 error=_crash_line(event),
             )
