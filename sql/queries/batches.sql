@@ -21,6 +21,6 @@ SELECT
 FROM evtrack.batch_status
 WHERE
     job_id = %(job_id)s
-    AND (%(statuses)s::evtrack.status [] IS NULL OR status = ANY(%(statuses)s::evtrack.status []))
+    AND (%(statuses)s::evtrack.status[] IS NULL OR status = any(%(statuses)s::evtrack.status[]))
 ORDER BY batch_no
-LIMIT %(limit)s
+LIMIT (%(limit)s)

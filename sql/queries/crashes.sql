@@ -15,4 +15,4 @@ SELECT
 FROM evtrack.crash
 WHERE job_id = %(job_id)s
 ORDER BY at DESC
-LIMIT %(limit)s
+LIMIT (%(limit)s)

@@ -12,4 +12,4 @@ SELECT
 FROM evtrack.error_summary
 WHERE job_id = %(job_id)s
 ORDER BY failures DESC, last_at DESC
-LIMIT %(limit)s
+LIMIT (%(limit)s)

@@ -29,10 +29,10 @@ FROM (
     SELECT job_id
     FROM evtrack.job
     WHERE
-        (%(phases)s::evtrack.phase [] IS NULL OR phase = ANY(%(phases)s::evtrack.phase []))
+        (%(phases)s::evtrack.phase[] IS NULL OR phase = any(%(phases)s::evtrack.phase[]))
         AND (%(handler)s::text IS NULL OR handler = %(handler)s)
     ORDER BY job_id DESC
-    LIMIT %(limit)s
+    LIMIT (%(limit)s)
 ) AS latest
 INNER JOIN evtrack.job_status AS s ON latest.job_id = s.job_id
 ORDER BY s.job_id DESC

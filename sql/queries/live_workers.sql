@@ -14,4 +14,4 @@ SELECT
 FROM evtrack.worker_status
 WHERE state IN ('alive', 'silent')
 ORDER BY worker_id
-LIMIT %(limit)s
+LIMIT (%(limit)s)

@@ -7,7 +7,11 @@ SELECT
     n.note ->> 'key' AS key
 FROM evtrack.job AS j
 INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
-CROSS JOIN LATERAL jsonb_array_elements(e.data -> 'notes') WITH ORDINALITY AS n (note, place)
-WHERE j.job_id = %(job_id)s AND e.batch_no = 0 AND e.type = 'noted' AND jsonb_typeof(e.data -> 'notes') = 'array'
+CROSS JOIN jsonb_array_elements(e.data -> 'notes') WITH ORDINALITY AS n (note, place)
+WHERE
+    j.job_id = %(job_id)s -- noqa: RF02
+    AND e.batch_no = 0
+    AND e.type = 'noted'
+    AND jsonb_typeof(e.data -> 'notes') = 'array'
 ORDER BY e.version DESC, n.place DESC
-LIMIT %(limit)s
+LIMIT (%(limit)s)

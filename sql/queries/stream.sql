@@ -13,7 +13,7 @@ SELECT
     data
 FROM evtrack.event
 WHERE
-    job_day = (SELECT j.job_day FROM evtrack.job AS j WHERE j.job_id = %(job_id)s)
+    job_day = %(job_day)s
     AND job_id = %(job_id)s
     AND batch_no = %(batch_no)s
     AND version > %(after_version)s

@@ -1,7 +1,7 @@
 -- The item summary is a scalar subquery, not a join: a query that does not ask for it does not pay for it.
 -- The job is joined for its day alone, so that one job's batches are looked for in one partition.
 CREATE OR REPLACE VIEW evtrack.batch_status AS
-SELECT
+SELECT -- noqa: ST06
     b.job_id,
     b.batch_no,
     b.status,
@@ -71,7 +71,8 @@ COMMENT ON COLUMN evtrack.batch_status.item_summary IS
 COMMENT ON COLUMN evtrack.batch_status.root_no IS
 'The submitted batch that the items came from; null for a batch that is as it was submitted.';
 COMMENT ON COLUMN evtrack.batch_status.parent_no IS 'The batch that the items came from directly.';
-COMMENT ON COLUMN evtrack.batch_status.errors IS 'Attempts that raised, of the budget max_errors; a person''s retry sets it to 0.';
+COMMENT ON COLUMN evtrack.batch_status.errors IS
+'Attempts that raised, of the budget max_errors; a person''s retry sets it to 0.';
 COMMENT ON COLUMN evtrack.batch_status.crashes IS 'Attempts that crashed, of the budget max_crashes.';
 COMMENT ON COLUMN evtrack.batch_status.losses IS
 'Attempts whose whole worker was lost, of the budget max_losses; counted apart, they make no item poison.';

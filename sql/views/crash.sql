@@ -1,6 +1,6 @@
 -- Figures in a dossier are read only where they are numbers: a client's odd value must not break the view.
 CREATE OR REPLACE VIEW evtrack.crash AS
-SELECT
+SELECT -- noqa: ST06
     e.job_id,
     e.batch_no,
     e.attempt,
@@ -28,12 +28,13 @@ LEFT JOIN evtrack.worker AS w ON e.worker_id = w.worker_id
 WHERE e.type = 'crashed';
 
 COMMENT ON VIEW evtrack.crash IS
-'One row a crash, also of batches that were completed later: a process, worker or host that died under a batch, or hung.';
+'One row a crash, also of batches that were completed later: a process, worker or host that died, or hung.';
 COMMENT ON COLUMN evtrack.crash.cause IS
 'What ended the process: signal, exit_code, out_of_memory, timeout, stalled, memory_limit, worker_lost.';
 COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal, SIGSEGV; null if none ended it.';
 COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if it is not known.';
 COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if it is not known.';
 COMMENT ON COLUMN evtrack.crash.batch_status IS 'The status of the batch now.';
-COMMENT ON COLUMN evtrack.crash.item_summary IS 'Items that the batch holds now: after a split they are in other batches.';
+COMMENT ON COLUMN evtrack.crash.item_summary IS
+'Items that the batch holds now: after a split they are in other batches.';
 COMMENT ON COLUMN evtrack.crash.dossier IS 'All that was recorded of the crash.';

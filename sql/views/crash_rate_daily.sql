@@ -1,5 +1,6 @@
+-- Version 2 of a batch's stream ends no attempt: the batch was born failed or crashed of one that is counted already.
 CREATE OR REPLACE VIEW evtrack.crash_rate_daily AS
-SELECT
+SELECT -- noqa: ST06
     (e.at AT TIME ZONE 'UTC')::date AS day,
     count(*) AS attempts,
     count(*) FILTER (WHERE e.type = 'completed') AS completed,
@@ -8,7 +9,7 @@ SELECT
     count(*) FILTER (WHERE e.type = 'crashed' AND e.data ->> 'cause' = 'worker_lost') AS workers_lost,
     round(100.0 * count(*) FILTER (WHERE e.type = 'crashed') / count(*), 2) AS crash_rate_pct
 FROM evtrack.event AS e
-WHERE e.type IN ('completed', 'failed', 'crashed') AND e.batch_no > 0
+WHERE e.type IN ('completed', 'failed', 'crashed') AND e.batch_no > 0 AND e.version > 2
 GROUP BY (e.at AT TIME ZONE 'UTC')::date
 ORDER BY day DESC;
 

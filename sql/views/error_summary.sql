@@ -13,13 +13,14 @@ SELECT
     min(x.error ->> 'key') AS example_item_key
 FROM evtrack.job AS j
 INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
-CROSS JOIN LATERAL jsonb_array_elements(
-    CASE
-        WHEN jsonb_typeof(e.data #> '{error,items}') = 'array' AND e.data #> '{error,items}' <> '[]'
-            THEN e.data #> '{error,items}'
-        ELSE jsonb_build_array(e.data -> 'error')
-    END
-) AS x (error)
+CROSS JOIN
+    jsonb_array_elements(
+        CASE
+            WHEN jsonb_typeof(e.data #> '{error,items}') = 'array' AND e.data #> '{error,items}' <> '[]'
+                THEN e.data #> '{error,items}'
+            ELSE jsonb_build_array(e.data -> 'error')
+        END
+    ) AS x (error)
 WHERE e.type = 'failed'
 GROUP BY j.job_id, j.handler, x.error ->> 'type', left(x.error ->> 'message', 200);
 
@@ -27,4 +28,5 @@ COMMENT ON VIEW evtrack.error_summary IS
 'The errors that handlers raised, a row a job, type and message, each attempt counted. ORDER BY failures DESC.';
 COMMENT ON COLUMN evtrack.error_summary.failures IS
 'How often it was raised: an item each where the handler goes item by item, else a batch each.';
-COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest batch in which it was raised: evtrack events JOB --batch N.';
+COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS
+'The lowest batch in which it was raised: evtrack events JOB --batch N.';

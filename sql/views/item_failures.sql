@@ -1,6 +1,6 @@
 -- An item is blamed where the event names it, or where its batch held nothing else.
 CREATE OR REPLACE VIEW evtrack.item_failures AS
-SELECT
+SELECT -- noqa: ST06
     t.job_id,
     t.handler,
     t.item_key,
@@ -33,15 +33,19 @@ FROM (
         END AS error
     FROM evtrack.job AS j
     INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
-    CROSS JOIN LATERAL jsonb_array_elements(
-        CASE
-            WHEN e.type = 'crashed'
-                THEN jsonb_build_array(jsonb_build_object('key', e.data -> 'item_key', 'ordinal', e.data -> 'ordinal'))
-            WHEN jsonb_typeof(e.data #> '{error,items}') = 'array' AND e.data #> '{error,items}' <> '[]'
-                THEN e.data #> '{error,items}'
-            ELSE '[{}]'::jsonb
-        END
-    ) AS x (item)
+    CROSS JOIN
+        jsonb_array_elements(
+            CASE
+                WHEN e.type = 'crashed'
+                    THEN
+                        jsonb_build_array(
+                            jsonb_build_object('key', e.data -> 'item_key', 'ordinal', e.data -> 'ordinal')
+                        )
+                WHEN jsonb_typeof(e.data #> '{error,items}') = 'array' AND e.data #> '{error,items}' <> '[]'
+                    THEN e.data #> '{error,items}'
+                ELSE '[{}]'::jsonb
+            END
+        ) AS x (item)
     LEFT JOIN evtrack.batch AS b
         ON
             e.job_day = b.job_day AND e.job_id = b.job_id AND e.batch_no = b.batch_no AND b.item_count = 1

@@ -7,17 +7,16 @@ SELECT
     l.result
 FROM evtrack.job AS j
 INNER JOIN evtrack.result AS r ON j.job_day = r.job_day AND j.job_id = r.job_id
-CROSS JOIN LATERAL ROWS FROM (
+CROSS JOIN
     unnest(
-        ARRAY(
+        array(
             SELECT o.ordinal
             FROM unnest(r.ordinals) AS part (span)
-            CROSS JOIN LATERAL generate_series(lower(part.span), upper(part.span) - 1) AS o (ordinal)
+            CROSS JOIN generate_series(lower(part.span), upper(part.span) - 1) AS o (ordinal)
             ORDER BY o.ordinal
-        )
-    ),
-    string_to_table(r.lines, E'\n')
-) AS l (ordinal, result)
+        ),
+        string_to_array(r.lines, E'\n')
+    ) AS l (ordinal, result)
 LEFT JOIN evtrack.payload AS p
     ON r.job_day = p.job_day AND r.job_id = p.job_id AND l.ordinal = p.ordinal
 WHERE l.result <> '';

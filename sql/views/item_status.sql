@@ -1,7 +1,7 @@
 -- Items move to batches that were made later from the same submitted batch; the latest that has the ordinal holds it.
 -- One probe of the index on (job, root) an item: a look-up for one key, linear for a whole job.
 CREATE OR REPLACE VIEW evtrack.item_status AS
-SELECT
+SELECT -- noqa: ST06
     p.job_id,
     p.ordinal,
     p.item_key,
@@ -19,14 +19,14 @@ SELECT
             SELECT
                 a.batch_no,
                 a.parent_no,
-                up.depth + 1
+                up.depth + 1 AS depth
             FROM up
             INNER JOIN evtrack.batch AS a
                 ON a.job_day = p.job_day AND a.job_id = p.job_id AND up.parent_no = a.batch_no
             WHERE up.depth < 1000
         )
 
-        SELECT array_agg(up.batch_no ORDER BY up.depth DESC) FROM up
+        SELECT array_agg(up.batch_no ORDER BY up.depth DESC) AS path FROM up
     ) AS path,
     p.line,
     b.worker_id,
@@ -58,6 +58,7 @@ COMMENT ON COLUMN evtrack.item_status.ordinal IS 'The item''s place among the va
 COMMENT ON COLUMN evtrack.item_status.item_key IS
 'The identifier that people know, PubMed:8528200; not unique: a source may name a document more than once.';
 COMMENT ON COLUMN evtrack.item_status.batch_no IS 'The batch that holds the item now.';
-COMMENT ON COLUMN evtrack.item_status.path IS 'The batches that the item went through, from the submitted one to the one that holds it.';
+COMMENT ON COLUMN evtrack.item_status.path IS
+'The batches that the item went through, from the submitted one to the one that holds it.';
 COMMENT ON COLUMN evtrack.item_status.line IS 'The line in its file; null where the source has no lines.';
 COMMENT ON COLUMN evtrack.item_status.error IS 'The last error or crash of the batch that holds it, in one line.';

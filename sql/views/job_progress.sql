@@ -1,7 +1,7 @@
 -- The counters are summed inside a LATERAL on one job: WHERE job_id = x reads that job's few counter rows
 -- and nothing else, whether the job has ten batches or a million.
 CREATE OR REPLACE VIEW evtrack.job_progress AS
-SELECT
+SELECT -- noqa: ST06
     j.job_id,
     j.phase,
     j.suspended,
@@ -44,55 +44,59 @@ SELECT
     j.created_at,
     coalesce(j.finished_at, j.cancelled_at) AS ended_at
 FROM evtrack.job AS j
-CROSS JOIN LATERAL (
-    SELECT
-        coalesce(sum(s.pending_items), 0)::bigint AS pending,
-        coalesce(sum(s.running_items), 0)::bigint AS running,
-        coalesce(sum(s.completed_items), 0)::bigint AS completed,
-        coalesce(sum(s.failed_items), 0)::bigint AS failed,
-        coalesce(sum(s.crashed_items), 0)::bigint AS crashed,
-        coalesce(sum(s.cancelled_items), 0)::bigint AS cancelled,
-        coalesce(sum(s.pending_batches), 0)::bigint AS batches_pending,
-        coalesce(sum(s.running_batches), 0)::bigint AS batches_running,
-        coalesce(sum(s.completed_batches), 0)::bigint AS batches_completed,
-        coalesce(sum(s.failed_batches), 0)::bigint AS batches_failed,
-        coalesce(sum(s.crashed_batches), 0)::bigint AS batches_crashed,
-        coalesce(sum(s.split_batches), 0)::bigint AS batches_split,
-        coalesce(sum(s.cancelled_batches), 0)::bigint AS batches_cancelled,
-        sum(r.ended) AS recent,
-        min(s.bucket) FILTER (WHERE r.ended <> 0) AS recent_from
-    FROM evtrack.progress AS s
-    CROSS JOIN LATERAL (
+CROSS JOIN
+    LATERAL (
         SELECT
-            CASE
-                WHEN s.bucket * 10.0 > extract(EPOCH FROM statement_timestamp()) - 60
-                    THEN s.completed_items + s.failed_items + s.crashed_items
-                ELSE 0
-            END AS ended
-    ) AS r
-    WHERE s.job_id = j.job_id
-) AS c
-CROSS JOIN LATERAL (
-    SELECT c.completed + c.failed + c.crashed + c.cancelled + j.invalid_count AS ended
-) AS e
-CROSS JOIN LATERAL (
-    SELECT
-        greatest(
-            0,
-            extract(
-                EPOCH FROM coalesce(j.finished_at, j.cancelled_at, statement_timestamp()) - j.created_at
-            )::double precision
-        ) AS elapsed_s,
-        -- Pace is measured from the first recent bucket in which anything ended: a job that waited an hour
-        -- for a worker would otherwise look slow for its first minute.
-        greatest(
-            0.001,
-            extract(
-                EPOCH FROM statement_timestamp()
-                - greatest(j.created_at, to_timestamp(c.recent_from::double precision * 10))
-            )::double precision
-        ) AS recent_s
-) AS t
+            coalesce(sum(s.pending_items), 0)::bigint AS pending,
+            coalesce(sum(s.running_items), 0)::bigint AS running,
+            coalesce(sum(s.completed_items), 0)::bigint AS completed,
+            coalesce(sum(s.failed_items), 0)::bigint AS failed,
+            coalesce(sum(s.crashed_items), 0)::bigint AS crashed,
+            coalesce(sum(s.cancelled_items), 0)::bigint AS cancelled,
+            coalesce(sum(s.pending_batches), 0)::bigint AS batches_pending,
+            coalesce(sum(s.running_batches), 0)::bigint AS batches_running,
+            coalesce(sum(s.completed_batches), 0)::bigint AS batches_completed,
+            coalesce(sum(s.failed_batches), 0)::bigint AS batches_failed,
+            coalesce(sum(s.crashed_batches), 0)::bigint AS batches_crashed,
+            coalesce(sum(s.split_batches), 0)::bigint AS batches_split,
+            coalesce(sum(s.cancelled_batches), 0)::bigint AS batches_cancelled,
+            sum(r.ended) AS recent,
+            min(s.bucket) FILTER (WHERE r.ended <> 0) AS recent_from
+        FROM evtrack.progress AS s
+        CROSS JOIN
+            LATERAL (
+                SELECT
+                    CASE
+                        WHEN s.bucket * 10.0 > extract(EPOCH FROM statement_timestamp()) - 60
+                            THEN s.completed_items + s.failed_items + s.crashed_items
+                        ELSE 0
+                    END AS ended
+            ) AS r
+        WHERE s.job_id = j.job_id
+    ) AS c
+CROSS JOIN
+    LATERAL (
+        SELECT c.completed + c.failed + c.crashed + c.cancelled + j.invalid_count AS ended
+    ) AS e
+CROSS JOIN
+    LATERAL (
+        SELECT
+            greatest(
+                0,
+                extract(
+                    EPOCH FROM coalesce(j.finished_at, j.cancelled_at, statement_timestamp()) - j.created_at
+                )::double precision
+            ) AS elapsed_s,
+            -- Pace is measured from the first recent bucket in which anything ended: a job that waited an hour
+            -- for a worker would otherwise look slow for its first minute. A bucket reaches 5 s to both sides.
+            greatest(
+                0.001,
+                extract(
+                    EPOCH FROM statement_timestamp()
+                    - greatest(j.created_at, to_timestamp(c.recent_from::double precision * 10 - 5))
+                )::double precision
+            ) AS recent_s
+    ) AS t
 CROSS JOIN LATERAL (
     SELECT
         CASE
@@ -105,11 +109,13 @@ CROSS JOIN LATERAL (
 COMMENT ON VIEW evtrack.job_progress IS
 'One row a job: its items and batches by status, exact at every commit, and how fast it goes. Items have the bare '
 'names, batches the prefix. done + failed + crashed + cancelled + invalid + pending + running = total.';
-COMMENT ON COLUMN evtrack.job_progress.total IS 'Items found so far, the invalid ones too; final once the job is sealed.';
+COMMENT ON COLUMN evtrack.job_progress.total IS
+'Items found so far, the invalid ones too; final once the job is sealed.';
 COMMENT ON COLUMN evtrack.job_progress.done IS 'Items completed: a supervisor holds their result.';
 COMMENT ON COLUMN evtrack.job_progress.failed IS 'Items whose handler raised until its error budget was spent.';
 COMMENT ON COLUMN evtrack.job_progress.crashed IS 'Items that lost their process until the crash budget was spent.';
-COMMENT ON COLUMN evtrack.job_progress.invalid IS 'Items of the source that could not be used; each is noted with file:line.';
+COMMENT ON COLUMN evtrack.job_progress.invalid IS
+'Items of the source that could not be used; each is noted with file:line.';
 COMMENT ON COLUMN evtrack.job_progress.ended IS 'done + failed + crashed + cancelled + invalid.';
 COMMENT ON COLUMN evtrack.job_progress.percent IS
 'While the job is open: bytes read of the size of the source (null if that is unknown); then: ended of total.';

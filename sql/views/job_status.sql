@@ -1,5 +1,5 @@
 CREATE OR REPLACE VIEW evtrack.job_status AS
-SELECT
+SELECT -- noqa: ST06
     j.job_id,
     j.job_day,
     j.name,
@@ -48,12 +48,14 @@ COMMENT ON VIEW evtrack.job_status IS
 'One row a job: what it is, where it stands, and its progress. Item counts have the bare names.';
 COMMENT ON COLUMN evtrack.job_status.phase IS
 'open (being submitted), abandoned (its submitter died), sealed (all is submitted), finished, cancelled.';
-COMMENT ON COLUMN evtrack.job_status.suspended IS 'No batch of it is handed out; what runs goes on. Beside the phase.';
+COMMENT ON COLUMN evtrack.job_status.suspended IS
+'No batch of it is handed out; what runs goes on. Beside the phase.';
 COMMENT ON COLUMN evtrack.job_status.outcome IS
 'Once finished: ok, or with errors if an item failed, crashed, was cancelled or was invalid.';
 COMMENT ON COLUMN evtrack.job_status.done IS 'Items completed.';
 COMMENT ON COLUMN evtrack.job_status.percent IS
 'While the job is open: bytes read of the size of the source; then: items ended of all.';
-COMMENT ON COLUMN evtrack.job_status.note_count IS 'Messages about items, lines and files; events of type noted hold them.';
+COMMENT ON COLUMN evtrack.job_status.note_count IS
+'Messages about items, lines and files; events of type noted hold them.';
 COMMENT ON COLUMN evtrack.job_status.extended_at IS 'When the submitter last added batches.';
 COMMENT ON COLUMN evtrack.job_status.version IS 'Number of events in the job''s own stream (batch_no 0).';

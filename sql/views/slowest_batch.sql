@@ -1,5 +1,5 @@
 CREATE OR REPLACE VIEW evtrack.slowest_batch AS
-SELECT
+SELECT -- noqa: ST06
     b.job_id,
     b.batch_no,
     b.handler,
@@ -17,5 +17,6 @@ WHERE b.run_s IS NOT NULL
 ORDER BY b.run_s DESC;
 
 COMMENT ON VIEW evtrack.slowest_batch IS
-'Batches by the time that their handler ran in the last attempt, slowest first. Add a LIMIT; filter by job_id or finished_at.';
+'Batches by the time that their handler ran in the last attempt, slowest first. Filter by job_id or finished_at, '
+'and add a LIMIT.';
 COMMENT ON COLUMN evtrack.slowest_batch.item_s IS 'Seconds an item.';

@@ -1,5 +1,5 @@
 CREATE OR REPLACE VIEW evtrack.table_size AS
-SELECT
+SELECT -- noqa: ST06
     parent.relname::text AS table_name,
     count(*) FILTER (WHERE leaf.level > 0) AS partitions,
     coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint AS row_estimate,
@@ -9,18 +9,19 @@ SELECT
     pg_size_pretty(coalesce(sum(pg_total_relation_size(c.oid)), 0)) AS total
 FROM pg_catalog.pg_class AS parent
 INNER JOIN pg_catalog.pg_namespace AS n ON parent.relnamespace = n.oid
-CROSS JOIN LATERAL (
-    SELECT
-        t.relid,
-        t.level
-    FROM pg_partition_tree(parent.oid) AS t
-    WHERE t.isleaf
-    UNION ALL
-    SELECT
-        parent.oid::regclass AS relid,
-        0 AS level
-    WHERE parent.relkind = 'r'
-) AS leaf
+CROSS JOIN
+    LATERAL (
+        SELECT
+            t.relid,
+            t.level
+        FROM pg_partition_tree(parent.oid) AS t
+        WHERE t.isleaf
+        UNION ALL
+        SELECT
+            parent.oid::regclass AS relid,
+            0 AS level
+        WHERE parent.relkind = 'r'
+    ) AS leaf
 INNER JOIN pg_catalog.pg_class AS c ON leaf.relid = c.oid
 WHERE n.nspname = 'evtrack' AND parent.relkind IN ('r', 'p') AND NOT parent.relispartition
 GROUP BY parent.relname

@@ -1,5 +1,5 @@
 CREATE OR REPLACE VIEW evtrack.worker_status AS
-SELECT
+SELECT -- noqa: ST06
     w.worker_id,
     w.name,
     CASE

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import psycopg
 from psycopg.rows import class_row
 
-from evtrack.domain.errors import BadArgument, EvtrackError
+from evtrack.domain.errors import BadArgument
 from evtrack.storage.database import Connection
 from evtrack.storage.sql import statement
+
+if TYPE_CHECKING:
+    import psycopg
 
 CHANNEL = "evtrack_log"
 
@@ -32,10 +34,6 @@ class LogRow:
     seq: int
     xid: int
     data: dict[str, Any]
-
-
-class PositionRefused(EvtrackError):
-    """A position in the log means nothing in this cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +85,13 @@ class Holder:
     open_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    horizon: int
+    end: int
+    system_identifier: int
+
+
 class Tail:
     """Read the log, or one job's part of it, in commit order; each event once, each stream in version order.
 
@@ -100,8 +105,7 @@ class Tail:
         batch_no: Only this stream of the job, 0 for the job's own; None for all.
 
     Raises:
-        PositionRefused: If the position is of another cluster.
-        BadArgument: If a stream is named without its job.
+        BadArgument: If the position is of another cluster, or a stream is named without its job.
     """
 
     def __init__(
@@ -117,15 +121,16 @@ class Tail:
         self._conn = conn
         self._name = "tail_log" if job is None else "tail_job"
         self._job = {} if job is None else {"job_day": job[0], "job_id": job[1], "batch_no": batch_no}
-        horizon, system = self._horizon()
+        now = self._snapshot()
+        horizon, system = now.horizon, now.system_identifier
         if start is not None and start.system_identifier != system:
-            raise PositionRefused(
+            raise BadArgument(
                 f"The position {start} is of the cluster {start.system_identifier}, and this is {system}: "
                 "transaction ids do not survive a restore.",
                 hint="Start from the beginning, and skip what is known by job_id, batch_no and version.",
             )
         if start is not None and start.hi > horizon:
-            raise PositionRefused(
+            raise BadArgument(
                 f"The position {start} lies ahead of this cluster, which is at transaction {horizon}: "
                 "it was restored to an earlier time.",
                 hint="Start from the beginning, and skip what is known by job_id, batch_no and version.",
@@ -145,10 +150,14 @@ class Tail:
         """
         # The rest of the window that a position was taken in; then one window up to the horizon.
         yield from self._window()
-        horizon, _ = self._horizon()
+        horizon = self._snapshot().horizon
         if horizon > self._at.hi:
             self._at = Position(self._at.hi, horizon, 0, self._at.system_identifier)
             yield from self._window()
+
+    def end(self) -> int:
+        """Return a transaction id with which all that has happened until now is read once `position.hi` reaches it."""
+        return self._snapshot().end
 
     def holder(self) -> Holder | None:
         """Find the process that keeps later events from being read.
@@ -186,24 +195,23 @@ class Tail:
                 self._at = Position(at.lo, at.hi, row.seq, at.system_identifier)
                 yield row
 
-    def _horizon(self) -> tuple[int, int]:
-        row = self._conn.execute(statement("horizon")).fetchone()
-        assert row is not None  # noqa: S101  # it has no FROM
-        return int(row[0]), int(row[1])
+    def _snapshot(self) -> _Snapshot:
+        with self._conn.cursor(row_factory=class_row(_Snapshot)) as cursor:
+            return cursor.execute(statement("horizon")).fetchall()[0]
 
 
-def stream(conn: Connection, job_id: int, batch_no: int, *, after_version: int = 0) -> list[LogRow]:
+def stream(conn: Connection, job: tuple[date, int], batch_no: int, *, after_version: int = 0) -> list[LogRow]:
     """Read one stream in the order of its versions.
 
     Args:
         conn: An open connection.
-        job_id: The job.
+        job: The job's day and id.
         batch_no: The batch; 0 for the job's own stream.
         after_version: Only what came later.
 
     Returns:
         Its events; none if there is no such stream.
     """
-    params = {"job_id": job_id, "batch_no": batch_no, "after_version": after_version}
+    params = {"job_day": job[0], "job_id": job[1], "batch_no": batch_no, "after_version": after_version}
     with conn.cursor(row_factory=class_row(LogRow)) as cursor:
         return cursor.execute(statement("stream"), params).fetchall()

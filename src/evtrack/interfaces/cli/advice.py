@@ -41,7 +41,9 @@ def next_steps(
     if job.failed or job.crashed:
         steps.append(Advice(f"evtrack batches {number} --status failed,crashed", "what did not get done"))
     if example_batch is not None:
-        steps.append(Advice(f"evtrack events {number} --batch {example_batch}", f"what happened to batch {example_batch}"))
+        steps.append(
+            Advice(f"evtrack events {number} --batch {example_batch}", f"what happened to batch {example_batch}")
+        )
     if (job.failed or job.crashed) and job.phase != JobPhase.CANCELLED:
         steps.append(Advice(f"evtrack retry {number}", "bring failed and crashed batches back"))
     if job.phase not in FINAL_PHASES:

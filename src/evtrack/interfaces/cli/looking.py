@@ -1,0 +1,212 @@
+"""Commands that look: status, jobs, batches, events, progress."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import click
+
+from evtrack.domain.states import BatchStatus as Status
+from evtrack.domain.states import JobPhase
+from evtrack.interfaces.cli import bar, tables
+from evtrack.interfaces.cli.advice import next_steps
+from evtrack.interfaces.cli.following import events_until_end, warn_of_holder
+from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.cli.text import count, counted
+from evtrack.storage import reports
+from evtrack.storage.database import Connection
+from evtrack.storage.log import LogRow, Tail
+
+job_argument = click.argument("job_id", metavar="JOB", type=click.IntRange(min=1))
+_LATEST = 5
+_RUNNING = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
+_ENDED = (JobPhase.FINISHED, JobPhase.CANCELLED)
+
+
+def words(
+    choices: type[Status] | type[JobPhase],
+) -> Callable[[click.Context, click.Parameter, str | None], list[str] | None]:
+    """Make an option take several words with commas between.
+
+    Args:
+        choices: The words that there are.
+
+    Returns:
+        A callback for click.
+    """
+    known = [str(choice) for choice in choices]
+
+    def split(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
+        given = None if value is None else [word.strip() for word in value.split(",") if word.strip()]
+        for word in given or []:
+            if word not in known:
+                raise click.BadParameter(f"{word!r} is none of {', '.join(known)}.")
+        return given or None
+
+    return split
+
+
+@click.command()
+@click.argument("job_id", metavar="[JOB]", type=click.IntRange(min=1), required=False)
+@json_option
+@connected("status")
+def status(conn: Connection, job_id: int | None, *, as_json: bool) -> None:
+    """Show where one job stands and what to run next; without JOB, what is going on."""
+    if job_id is None:
+        _overview(conn, as_json=as_json)
+    else:
+        _one_job(conn, job_id, as_json=as_json)
+
+
+def _overview(conn: Connection, *, as_json: bool) -> None:
+    workers = reports.live_workers(conn)
+    phases = reports.jobs_by_phase(conn)
+    active = reports.jobs(conn, limit=20, phases=_RUNNING)
+    ended = reports.jobs(conn, limit=_LATEST, phases=_ENDED)
+    if as_json:
+        rows: dict[str, Sequence[Any]] = {"workers": workers, "active": active, "ended": ended}
+        print_json({"phases": phases, **{name: [asdict(row) for row in found] for name, found in rows.items()}})
+        return
+    if not phases:
+        click.echo("No job yet. Submit one: evtrack submit SOURCE --handler NAME")
+        return
+    running = sum(phases.get(phase, 0) for phase in _RUNNING)
+    busy = f"{sum(w.busy for w in workers)} of {counted(sum(w.slots for w in workers), 'slot')} busy"
+    click.echo(
+        f"{counted(running, 'job')} under way, {count(sum(phases.values()) - running)} ended; "
+        + (f"{counted(len(workers), 'worker')}, {busy}" if workers else "no live worker")
+    )
+    now = datetime.now(UTC)
+    if active:
+        tables.show(tables.section("Under way", tables.jobs_table(active, now=now)))
+    if ended:
+        tables.show(tables.section("Ended last", tables.jobs_table(ended, now=now)))
+    if workers:
+        tables.show(tables.section("Workers", tables.workers_table(workers)))
+
+
+def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
+    job = reports.job_status(conn, job_id)
+    progress = reports.job_progress(conn, job_id)
+    crashes = reports.crashes(conn, job_id, limit=_LATEST)
+    errors = reports.errors(conn, job_id, limit=_LATEST)
+    notes = reports.notes(conn, job_id, limit=_LATEST)
+    example = crashes[0].batch_no if crashes else errors[0].example_batch_no if errors else None
+    steps = next_steps(
+        job,
+        submitter_lives=reports.submitter_lives(conn, job_id),
+        workers=reports.live_workers(conn),
+        example_batch=example,
+    )
+    if as_json:
+        rows: dict[str, Sequence[Any]] = {"crashes": crashes, "errors": errors, "notes": notes, "next": steps}
+        lists = {name: [asdict(row) for row in found] for name, found in rows.items()}
+        print_json({**asdict(progress), **asdict(job), **lists})
+        return
+    tables.show(tables.job_head(job, progress))
+    if crashes:
+        tables.show(tables.section("Latest crashes", tables.crashes_table(crashes)))
+    if errors:
+        tables.show(tables.section("Most common errors", tables.errors_table(errors)))
+    if notes:
+        title = f"Notes on the source, {len(notes)} of {job.note_count:,}"
+        tables.show(tables.section(title, tables.notes_table(notes)))
+    if steps:
+        tables.show(tables.section("Next", tables.advice_lines(steps)))
+
+
+@click.command()
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many, latest first."
+)
+@click.option("--phase", "phases", callback=words(JobPhase), help="Only jobs in these phases: open,sealed,…")
+@click.option("--handler", help="Only jobs of this handler.")
+@json_option
+@connected("jobs")
+def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str | None, as_json: bool) -> None:
+    """List the latest jobs."""
+    found = reports.jobs(conn, limit=limit, phases=phases, handler=handler)
+    if as_json:
+        print_json([asdict(job) for job in found])
+    elif found:
+        tables.show(tables.jobs_table(found, now=datetime.now(UTC)))
+    else:
+        click.echo("No such job.")
+
+
+@click.command()
+@job_argument
+@click.option("--status", "statuses", callback=words(Status), help="Only batches that are so: failed,crashed,…")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, lowest first."
+)
+@json_option
+@connected("batches")
+def batches(conn: Connection, job_id: int, *, statuses: list[str] | None, limit: int, as_json: bool) -> None:
+    """List a job's batches with their items and errors."""
+    reports.job_key(conn, job_id)
+    found = reports.batches(conn, job_id, limit=limit, statuses=statuses)
+    if as_json:
+        print_json([asdict(batch) for batch in found])
+        return
+    if not found:
+        click.echo(f"Job {job_id} has no such batch.")
+        return
+    tables.show(tables.batches_table(found))
+    if len(found) == limit:
+        click.echo(f"The first {counted(limit, 'batch', 'batches')}; --limit shows more.")
+
+
+@click.command()
+@job_argument
+@click.option("--batch", "batch_no", type=click.IntRange(min=0), help="Only this batch; 0 is the job's own stream.")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until the job has ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; with --follow, a line an event.")
+@connected("events")
+def events(conn: Connection, job_id: int, *, batch_no: int | None, follow: bool, as_json: bool) -> None:
+    """Print a job's events in the order in which they were committed."""
+    key = reports.job_key(conn, job_id)
+    tail = Tail(conn=conn, job=(key.job_day, job_id), batch_no=batch_no)
+    if follow:
+        for row in events_until_end(conn, tail, job_id, waiting=partial(warn_of_holder, tail, set())):
+            if as_json:
+                print_json(asdict(row))
+            else:
+                click.echo(tables.event_line(row))
+    elif as_json:
+        _print_array(tail.read())
+    else:
+        for row in tail.read():
+            click.echo(tables.event_line(row))
+
+
+def _print_array(rows: Iterator[LogRow]) -> None:
+    # One document, printed as it is read: a long log does not have to fit into memory.
+    click.echo("[")
+    for number, row in enumerate(rows):
+        if number:
+            click.echo(",", nl=False)
+        print_json(asdict(row))
+    click.echo("]")
+
+
+@click.command()
+@job_argument
+@click.option("--follow", is_flag=True, help="Go on until the job has ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; with --follow, a line a change.")
+@connected("progress")
+def progress(conn: Connection, job_id: int, *, follow: bool, as_json: bool) -> None:
+    """Show a job's progress: a live bar on a terminal, lines elsewhere."""
+    changes = bar.changes(conn, job_id) if follow else iter([reports.job_progress(conn, job_id)])
+    console = tables.stdout()
+    if as_json:
+        for change in changes:
+            print_json(asdict(change))
+    elif follow and console.is_terminal:
+        with bar.LiveBar(console=console) as live:
+            for change in changes:
+                live.update(change)
+    else:
+        bar.show_lines(changes)
