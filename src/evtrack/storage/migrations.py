@@ -5,39 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg import sql as compose
-
 from evtrack import __version__
 from evtrack.domain.errors import MigrationError
+from evtrack.storage import schema_objects as objects
 from evtrack.storage import sql
 from evtrack.storage.database import Connection, translated
-from evtrack.storage.schema_files import Migration, SchemaObject, read_migrations, read_objects, view_names
+from evtrack.storage.schema_files import Migration, read_migrations, read_objects, view_names
 
 # Chosen once and for all: whoever migrates an evtrack schema, in any version, takes this advisory lock.
 _LOCK = 0x65767472
 
-# A migration that waits for a lock makes everybody behind it wait as well, so it gives up instead.
+# For another migrator to end; and for the locks that a migration takes: while it waits for one, everybody behind it
+# waits as well, so it soon gives up.
+_TURN_TIMEOUT = "10min"
 _LOCK_TIMEOUT = "30s"
-
-_BOOTSTRAP = """\
-CREATE SCHEMA IF NOT EXISTS evtrack;
-CREATE TABLE IF NOT EXISTS evtrack.schema_version (
-    version integer PRIMARY KEY CHECK (version >= 1),
-    name text NOT NULL,
-    checksum text NOT NULL,
-    least_code text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-COMMENT ON TABLE evtrack.schema_version IS 'The migrations that were applied.';
-CREATE TABLE IF NOT EXISTS evtrack.schema_object (
-    path text PRIMARY KEY,
-    checksum text NOT NULL,
-    code text NOT NULL,
-    replaced_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-COMMENT ON TABLE evtrack.schema_object IS 'The functions and views that are installed, and from which text.';
-REVOKE ALL ON SCHEMA evtrack FROM PUBLIC;
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +61,15 @@ def status(conn: Connection, tree: Path | None = None) -> Status:
     with translated():
         applied = _applied(conn)
         _check(applied, migrations)
-        installed = _installed(conn)
+        installed = objects.installed(conn)
     version = max(applied, default=0)
     # A newer schema has newer functions: those of this code are not missed there.
-    objects = read_objects(tree) if version <= len(migrations) else ()
+    texts = read_objects(tree) if version <= len(migrations) else ()
     return Status(
         version=version,
         latest=len(migrations),
         pending=tuple(migration.title for migration in migrations if migration.version not in applied),
-        stale_objects=tuple(each.path for each in objects if installed.get(each.path) != each.checksum),
+        stale_objects=tuple(each.path for each in texts if installed.get(each.path) != each.checksum),
     )
 
 
@@ -114,7 +95,7 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
     done: list[str] = []
     while True:
         with translated(), _alone(conn):
-            conn.execute(sql.trusted(_BOOTSTRAP))
+            conn.execute(sql.trusted((tree / "bootstrap.sql").read_text(encoding="utf-8")))
             applied = _applied(conn)
             _check(applied, migrations)
             pending = [migration for migration in migrations if migration.version not in applied]
@@ -124,8 +105,8 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
                 done.append(pending[0].title)
             if len(pending) <= 1:
                 if max(applied, default=0) <= len(migrations):
-                    _replace(conn, read_objects(tree))
-                _make_partitions(conn)
+                    objects.replace(conn, read_objects(tree))
+                objects.make_partitions(conn)
                 return tuple(done)
 
 
@@ -163,7 +144,7 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
                     hint="Take it back with the evtrack that applied it.",
                 )
             events = _has_events(conn)
-            _drop_views(conn, view_names(read_objects(tree)))
+            objects.drop_views(conn, view_names(read_objects(tree)))
             conn.execute(sql.trusted(migrations[version - 1].down))
             if events and not drop_log and not _has_events(conn):
                 raise MigrationError(
@@ -171,72 +152,31 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
                     hint="Add --drop-log if that is what you want; there is no way back.",
                 )
             conn.execute("DELETE FROM evtrack.schema_version WHERE version = %s", [version])
-            conn.execute("DELETE FROM evtrack.schema_object")
+            objects.forget(conn)
             if version == 1:
-                _drop_schema(conn)
+                objects.drop_schema(conn)
             done.append(migrations[version - 1].title)
-
-
-def script(tree: Path | None = None, *, after: int = 0) -> Iterator[str]:
-    """Write what `up` does as SQL that psql or any other tool can run.
-
-    Args:
-        tree: The sql/ folder, if another than evtrack's own.
-        after: The version that is there already.
-
-    Yields:
-        The pieces of the script.
-    """
-    tree = tree or sql.root()
-    yield f"BEGIN;\n{_BOOTSTRAP}COMMIT;\n"
-    for migration in read_migrations(tree):
-        if migration.version > after:
-            values = ", ".join(f"'{value}'" for value in (migration.name, migration.checksum, migration.least_code))
-            yield (
-                f"\n-- {migration.title}\nBEGIN;\n"
-                f"INSERT INTO evtrack.schema_version (version, name, checksum, least_code)\n"
-                f"VALUES ({migration.version}, {values});\n{migration.up}COMMIT;\n"
-            )
-    yield "\nBEGIN;\nSET LOCAL check_function_bodies = off;\n"
-    for each in read_objects(tree):
-        yield f"\n-- {each.path}\n{each.text}"
-        yield (
-            "INSERT INTO evtrack.schema_object (path, checksum, code)\n"
-            f"VALUES ('{each.path}', '{each.checksum}', '{__version__}')\n"
-            "ON CONFLICT (path) DO UPDATE SET checksum = excluded.checksum, code = excluded.code;\n"
-        )
-    yield "SELECT evtrack.make_partitions();\nCOMMIT;\n"
 
 
 @contextmanager
 def _alone(conn: Connection) -> Iterator[None]:
     """Open a transaction in which this is the only migrator."""
     with conn.transaction():
-        conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
         conn.execute("SET LOCAL client_min_messages = warning")
+        conn.execute(f"SET LOCAL lock_timeout = '{_TURN_TIMEOUT}'")
         conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
         yield
 
 
 def _applied(conn: Connection) -> dict[int, str]:
-    if not _exists(conn, "schema_version"):
+    if not objects.exists(conn, "schema_version"):
         return {}
     return dict(conn.execute("SELECT version, checksum FROM evtrack.schema_version ORDER BY version").fetchall())
 
 
-def _installed(conn: Connection) -> dict[str, str]:
-    if not _exists(conn, "schema_object"):
-        return {}
-    return dict(conn.execute("SELECT path, checksum FROM evtrack.schema_object").fetchall())
-
-
-def _exists(conn: Connection, table: str) -> bool:
-    row = conn.execute("SELECT to_regclass('evtrack.' || %s) IS NOT NULL", [table]).fetchone()
-    return bool(row and row[0])
-
-
 def _has_events(conn: Connection) -> bool:
-    if not _exists(conn, "event"):
+    if not objects.exists(conn, "event"):
         return False
     row = conn.execute("SELECT EXISTS (SELECT FROM evtrack.event)").fetchone()
     return bool(row and row[0])
@@ -257,47 +197,3 @@ def _record(conn: Connection, migration: Migration) -> None:
         "INSERT INTO evtrack.schema_version (version, name, checksum, least_code) VALUES (%s, %s, %s, %s)",
         [migration.version, migration.name, migration.checksum, migration.least_code],
     )
-
-
-def _replace(conn: Connection, objects: tuple[SchemaObject, ...]) -> None:
-    installed = _installed(conn)
-    if installed == {each.path: each.checksum for each in objects}:
-        return
-    # A view that lost or changed a column cannot be replaced in place. Views that somebody else built on ours make
-    # this fail, and PostgreSQL names them.
-    _drop_views(conn, [Path(path).stem for path in installed if path.startswith("views/")])
-    # Functions call each other in circles, so none can come after all that it calls.
-    conn.execute("SET LOCAL check_function_bodies = off")
-    for each in objects:
-        conn.execute(sql.trusted(each.text))
-    conn.execute("DELETE FROM evtrack.schema_object")
-    for each in objects:
-        conn.execute(
-            "INSERT INTO evtrack.schema_object (path, checksum, code) VALUES (%s, %s, %s)",
-            [each.path, each.checksum, __version__],
-        )
-
-
-def _make_partitions(conn: Connection) -> None:
-    """Make the days that the first jobs need; workers make those that follow."""
-    named = "proname = 'make_partitions' AND pronamespace = 'evtrack'::regnamespace"
-    if conn.execute(f"SELECT 1 FROM pg_proc WHERE {named}").fetchone():
-        conn.execute("SELECT evtrack.make_partitions()")
-
-
-def _drop_views(conn: Connection, names: list[str]) -> None:
-    there = [name for name in names if _exists(conn, name)]
-    if there:
-        listed = compose.SQL(", ").join(compose.Identifier("evtrack", name) for name in there)
-        conn.execute(compose.SQL("DROP VIEW {}").format(listed))
-
-
-def _drop_schema(conn: Connection) -> None:
-    routines = conn.execute(
-        "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = 'evtrack'::regnamespace ORDER BY 1"
-    ).fetchall()
-    for (routine,) in routines:
-        conn.execute(sql.trusted(f"DROP ROUTINE {routine}"))
-    # Without CASCADE: what somebody else put into the schema makes this fail, and PostgreSQL names it.
-    conn.execute("DROP TABLE evtrack.schema_version, evtrack.schema_object")
-    conn.execute("DROP SCHEMA evtrack")

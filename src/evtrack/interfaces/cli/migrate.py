@@ -5,6 +5,7 @@ import click
 from evtrack.interfaces.cli.options import connected, json_option, print_json
 from evtrack.storage import migrations
 from evtrack.storage.database import Connection
+from evtrack.storage.migration_script import script
 
 _NOT_CURRENT = 4
 
@@ -82,5 +83,5 @@ def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
 )
 def print_sql(after: int) -> None:
     """Print what `up` does as SQL for psql or any other tool."""
-    for piece in migrations.script(after=after):
+    for piece in script(after=after):
         click.echo(piece, nl=False)

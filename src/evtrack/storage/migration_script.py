@@ -1,0 +1,40 @@
+"""Prints the schema as one SQL script, for those who let no program migrate their database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from evtrack import __version__
+from evtrack.storage import sql
+from evtrack.storage.schema_files import read_migrations, read_objects
+
+
+def script(tree: Path | None = None, *, after: int = 0) -> Iterator[str]:
+    """Write what `up` does as SQL that psql or any other tool can run.
+
+    Args:
+        tree: The sql/ folder, if another than evtrack's own.
+        after: The version that is there already.
+
+    Yields:
+        The pieces of the script.
+    """
+    tree = tree or sql.root()
+    bootstrap = (tree / "bootstrap.sql").read_text(encoding="utf-8")
+    yield f"BEGIN;\n{bootstrap}COMMIT;\n"
+    for migration in read_migrations(tree):
+        if migration.version > after:
+            values = ", ".join(f"'{value}'" for value in (migration.name, migration.checksum, migration.least_code))
+            yield (
+                f"\n-- {migration.title}\nBEGIN;\n"
+                f"INSERT INTO evtrack.schema_version (version, name, checksum, least_code)\n"
+                f"VALUES ({migration.version}, {values});\n{migration.up}COMMIT;\n"
+            )
+    yield "\nBEGIN;\nSET LOCAL check_function_bodies = off;\n"
+    for each in read_objects(tree):
+        yield f"\n-- {each.path}\n{each.text}"
+        yield (
+            "INSERT INTO evtrack.schema_object (path, checksum, code)\n"
+            f"VALUES ('{each.path}', '{each.checksum}', '{__version__}')\n"
+            "ON CONFLICT (path) DO UPDATE SET checksum = excluded.checksum, code = excluded.code;\n"
+        )
+    yield "SELECT evtrack.make_partitions();\nCOMMIT;\n"
