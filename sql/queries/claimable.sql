@@ -1,0 +1,9 @@
+-- Jobs that handlers may claim from, most urgent first.
+SELECT
+    c.job_id,
+    c.priority,
+    c.mark,
+    c.due
+FROM evtrack.claimable(
+    %(handlers)s::text [], %(job_ids)s::bigint [], %(marks)s::integer []
+) AS c

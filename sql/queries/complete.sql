@@ -1,0 +1,16 @@
+-- Report batches done; what comes back is only what was refused. The results
+-- of all batches come as one text, since a character that no JSON may hold
+-- between them costs less to write and to read than the quotes of an array.
+SELECT
+    c.job_id,
+    c.batch_no,
+    c.verdict
+FROM evtrack.complete(
+    %(worker_id)s::bigint,
+    %(job_ids)s::bigint [],
+    %(batch_nos)s::integer [],
+    %(attempts)s::integer [],
+    %(run_s)s::real [],
+    string_to_array(%(results)s::text, E'\x1e', '')
+) AS c
+WHERE c.verdict <> 'ok'

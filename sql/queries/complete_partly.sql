@@ -1,0 +1,12 @@
+-- Report a batch some of whose items failed.
+SELECT
+    evtrack.complete_partly(
+        %(worker_id)s::bigint,
+        %(job_id)s::bigint,
+        %(batch_no)s::integer,
+        %(attempt)s::integer,
+        %(run_s)s::real,
+        %(results)s::text,
+        %(failed)s::int4multirange,
+        %(errors)s::jsonb
+    ) AS verdict

@@ -1,0 +1,13 @@
+-- Report batches whose handler raised.
+SELECT
+    f.job_id,
+    f.batch_no,
+    f.verdict
+FROM evtrack.fail(
+    %(worker_id)s::bigint,
+    %(job_ids)s::bigint [],
+    %(batch_nos)s::integer [],
+    %(attempts)s::integer [],
+    %(run_s)s::real [],
+    %(errors)s::jsonb []
+) AS f

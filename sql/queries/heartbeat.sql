@@ -1,0 +1,3 @@
+-- Say that a worker lives.
+SELECT
+    evtrack.heartbeat(%(worker_id)s::bigint, %(busy)s::integer) AS accepted

@@ -1,0 +1,12 @@
+-- Bring worker and log together.
+SELECT
+    r.job_id,
+    r.batch_no,
+    r.attempt,
+    r.verdict
+FROM evtrack.reconcile(
+    %(worker_id)s::bigint,
+    %(job_ids)s::bigint [],
+    %(batch_nos)s::integer [],
+    %(attempts)s::integer []
+) AS r

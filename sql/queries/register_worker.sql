@@ -1,0 +1,10 @@
+-- Announce a worker.
+SELECT
+    evtrack.register_worker(
+        %(name)s::text,
+        %(host)s::text,
+        %(pid)s::integer,
+        %(slots)s::integer,
+        %(handlers)s::text [],
+        %(version)s::text
+    ) AS worker_id

@@ -1,0 +1,268 @@
+"""What a worker offers: functions with a decorator, and programs.
+
+Imported by every slot, so it stays with the standard library and starts at once.
+"""
+
+import importlib
+import inspect
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from evtrack.domain.errors import BadArgument, HandlerImportError, UnknownHandler
+
+ENTRY_POINTS: Final = "evtrack.handlers"
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Kind(StrEnum):
+    """What a handler is called with."""
+
+    ITEM = "item"
+    BATCH = "batch"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A named piece of user code.
+
+    Args:
+        name: The name that jobs ask for.
+        kind: What it is called with.
+        function: The function; None for a command.
+        takes_context: Whether the function wants a context as its second argument.
+        origin: Where it is defined, for people.
+        argv: A command's program and arguments.
+    """
+
+    name: str
+    kind: Kind
+    function: Callable[..., Any] | None
+    takes_context: bool
+    origin: str
+    argv: tuple[str, ...] = ()
+
+
+class Registry:
+    """Holds handlers by name."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    def __getitem__(self, name: str) -> Handler:
+        """Find a handler.
+
+        Raises:
+            UnknownHandler: There is none of that name.
+        """
+        try:
+            return self._handlers[name]
+        except KeyError:
+            raise UnknownHandler(name, known=self._handlers) from None
+
+    def __iter__(self) -> Iterator[Handler]:
+        """Walk over all handlers."""
+        return iter(self._handlers.values())
+
+    def __len__(self) -> int:
+        """Count the handlers."""
+        return len(self._handlers)
+
+    def add(self, handler: Handler) -> None:
+        """Offer one more handler.
+
+        Args:
+            handler: The handler; the same function may come again, when its module is loaded anew.
+
+        Raises:
+            BadArgument: The name is empty, or belongs to another handler.
+        """
+        if not handler.name or "\n" in handler.name or "\0" in handler.name:
+            raise BadArgument(f"a handler's name must be a line of text that is not empty, got {handler.name!r}")
+        held = self._handlers.get(handler.name)
+        if held is not None and held.origin != handler.origin:
+            raise BadArgument(
+                f"two handlers are named {handler.name!r}: {held.origin} and {handler.origin}; rename one"
+            )
+        self._handlers[handler.name] = handler
+
+    def only(self, names: Iterable[str]) -> "Registry":
+        """Choose some of the handlers.
+
+        Args:
+            names: The names to keep; none keeps all.
+
+        Returns:
+            A registry of those.
+
+        Raises:
+            UnknownHandler: One of the names is not here.
+        """
+        chosen = Registry()
+        for handler in [self[name] for name in names] or self:
+            chosen.add(handler)
+        return chosen
+
+
+OFFERED: Final = Registry()
+"""Where the decorators of this process put what they find."""
+
+
+def handler(name: str) -> Callable[[_Function], _Function]:
+    """Offer a function that takes one item.
+
+    It is called with each item of a batch in turn, and with a context if it has a second parameter. What it returns
+    is the item's result; an exception fails that item, and the rest of the batch goes on.
+
+    Args:
+        name: The name that jobs ask for.
+
+    Returns:
+        A decorator that leaves the function as it is.
+    """
+    return _decorator(name, Kind.ITEM)
+
+
+def batch_handler(name: str) -> Callable[[_Function], _Function]:
+    """Offer a function that takes a whole batch.
+
+    It is called with a batch, which has ``items``, ``keys`` and ``ordinals``, and with a context if it has a second
+    parameter. It returns None, or one result for each item in order; an exception fails the batch.
+
+    Args:
+        name: The name that jobs ask for.
+
+    Returns:
+        A decorator that leaves the function as it is.
+    """
+    return _decorator(name, Kind.BATCH)
+
+
+def command(name: str, argv: Iterable[str]) -> Handler:
+    """Describe a program that takes a batch as JSON lines on its standard input.
+
+    Args:
+        name: The name that jobs ask for.
+        argv: The program and its arguments.
+
+    Returns:
+        The handler.
+    """
+    words = tuple(argv)
+    return Handler(name, Kind.COMMAND, None, takes_context=False, origin=f"--exec {shlex.join(words)}", argv=words)
+
+
+def parse_command(text: str) -> tuple[str, list[str]]:
+    """Read ``NAME=PROGRAM ARGUMENTS``, quoted as in a shell; no shell runs it.
+
+    Args:
+        text: What was given to --exec.
+
+    Returns:
+        The handler's name and the argument list.
+
+    Raises:
+        BadArgument: It has no name, no program, or an open quote.
+    """
+    name, _, line = text.partition("=")
+    try:
+        argv = shlex.split(line)
+    except ValueError as error:
+        raise BadArgument(f"cannot read the command of --exec {text!r}: {error}") from None
+    if not name.strip() or not argv:
+        raise BadArgument(f"--exec takes NAME='PROGRAM ARGUMENTS', got {text!r}")
+    return name.strip(), argv
+
+
+def load(imports: Iterable[str], commands: Mapping[str, Iterable[str]], only: Iterable[str] = ()) -> Registry:
+    """Import the modules and gather what they offer.
+
+    Args:
+        imports: Modules that define handlers.
+        commands: Argument lists of programs by handler name.
+        only: Offer these names and no others; none for all.
+
+    Returns:
+        The handlers.
+
+    Raises:
+        HandlerImportError: A module does not import.
+        BadArgument: Two handlers have one name.
+        UnknownHandler: A name to offer is not there.
+    """
+    for module in imports:
+        _import(module)
+    for name, argv in commands.items():
+        OFFERED.add(command(name, argv))
+    return OFFERED.only(only)
+
+
+def entry_point_modules() -> list[str]:
+    """Name the modules that installed distributions offer handlers in; imports none of them.
+
+    Returns:
+        Module names, sorted.
+    """
+    from importlib import metadata  # noqa: PLC0415  30 ms that only the supervisor should pay, once
+
+    return sorted({point.module for point in metadata.entry_points(group=ENTRY_POINTS)})
+
+
+def _import(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except BadArgument:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a module may raise anything while it is imported
+        raise HandlerImportError(module, traceback=_own_traceback(error)) from None
+
+
+def _own_traceback(error: BaseException) -> str:
+    # The frames of evtrack and of the import system say nothing about what is wrong in the module.
+    step = error.__traceback__
+    while step is not None and _is_machinery(step.tb_frame.f_code.co_filename):
+        step = step.tb_next
+    return "".join(traceback.format_exception(type(error), error, step))
+
+
+def _is_machinery(filename: str) -> bool:
+    return filename == __file__ or filename.startswith("<frozen importlib") or filename == importlib.__file__
+
+
+def _decorator(name: str, kind: Kind) -> Callable[[_Function], _Function]:
+    def offer(function: _Function) -> _Function:
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise BadArgument(f"the handler {name!r} is async; evtrack calls plain functions: use asyncio.run() inside")
+        origin = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', function)}"
+        OFFERED.add(Handler(name, kind, function, _takes_context(function), origin))
+        return function
+
+    return offer
+
+
+def _takes_context(function: Callable[..., Any]) -> bool:
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    places = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    if len(places) < 2:  # noqa: PLR2004  the item and the context
+        return False
+    # A second parameter with a default is the author's own, unless its name says otherwise.
+    return places[1].default is places[1].empty or places[1].name in {"ctx", "context"}
+
+
+def put_on_path(folder: str) -> None:
+    """Let modules be imported from a folder, before all others.
+
+    Args:
+        folder: The folder; empty does nothing.
+    """
+    if folder and folder not in sys.path[:1]:
+        sys.path.insert(0, folder)

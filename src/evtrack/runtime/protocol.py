@@ -1,0 +1,237 @@
+"""What supervisor and slot say to each other: typed msgpack frames with a length before each.
+
+Never pickle: a slot runs foreign code, and the supervisor holds the connection to the database.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+_HEAD: Final = struct.Struct("!I")
+
+MAX_FRAME_BYTES: Final = 2**32 - 1
+
+Row = tuple[int, int, int, bytes, bytes, bytes, bytes | None, bytes | None]
+"""A claimed batch: job_id, batch_no, attempt, handler, ordinals, item keys, payload, policy; as the claim returns it."""
+
+JOB_ID: Final = 0
+BATCH_NO: Final = 1
+ATTEMPT: Final = 2
+HANDLER: Final = 3
+ORDINALS: Final = 4
+ITEM_KEYS: Final = 5
+PAYLOAD: Final = 6
+POLICY: Final = 7
+
+
+class Frame(msgspec.Struct, array_like=True, tag_field="frame", tag=True, frozen=True, gc=False):
+    """Anything that is said."""
+
+
+class Setup(Frame, frozen=True, gc=False, tag="setup"):
+    """To a slot, once: what to offer.
+
+    Args:
+        imports: Modules that define handlers.
+        commands: Programs by handler name, as argument lists.
+        only: Offer these names and no others; empty for all.
+        path: Folder to import modules from, before all others.
+    """
+
+    imports: list[str]
+    commands: dict[str, list[str]]
+    only: list[str]
+    path: str
+
+
+class Work(Frame, frozen=True, gc=False, tag="work"):
+    """To a slot: batches to run, in order.
+
+    Args:
+        first: Number of the first in the slot's life, counted from 1.
+        rows: The batches.
+    """
+
+    first: int
+    rows: list[Row]
+
+
+class Ready(Frame, frozen=True, gc=False, tag="ready"):
+    """From a slot, once: its handlers are imported.
+
+    Args:
+        handlers: The kind of each handler by its name.
+    """
+
+    handlers: dict[str, str]
+
+
+class Unready(Frame, frozen=True, gc=False, tag="unready"):
+    """From a slot, once, before it exits: it cannot offer what it was told to.
+
+    Args:
+        module: The module that does not import; empty when that is not the reason.
+        text: Its traceback, or what is wrong.
+        hint: What to do next; empty for a traceback.
+    """
+
+    module: str
+    text: str
+    hint: str = ""
+
+
+class Done(Frame, frozen=True, gc=False, tag="done"):
+    """From a slot: batches that completed, in the order in which it was given them.
+
+    Args:
+        first: Number of the first.
+        run_s: How long each ran.
+        results: Lines of JSON of each batch, None for one without; None when no batch has any.
+    """
+
+    first: int
+    run_s: list[float]
+    results: list[bytes | None] | None
+
+
+class ItemFailure(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An item whose handler raised.
+
+    Args:
+        index: Its place in the batch, from 0.
+        type: The exception's class.
+        message: Its text.
+        traceback: Where it came from; empty when the batch already tells as many as it may.
+    """
+
+    index: int
+    type: str
+    message: str
+    traceback: str
+
+
+class Failed(Frame, frozen=True, gc=False, tag="failed"):
+    """From a slot: a batch that failed as a whole.
+
+    Args:
+        seq: Its number.
+        run_s: How long it ran.
+        type: The exception's class.
+        message: Its text.
+        traceback: Where it came from.
+        items: The failed items of a per-item handler: all of them.
+    """
+
+    seq: int
+    run_s: float
+    type: str
+    message: str
+    traceback: str
+    items: list[ItemFailure]
+
+
+class Partly(Frame, frozen=True, gc=False, tag="partly"):
+    """From a slot: a batch some of whose items failed.
+
+    Args:
+        seq: Its number.
+        run_s: How long it ran.
+        results: A line of JSON for each item that is done, or None when nothing was returned.
+        failures: The items that failed, in order.
+    """
+
+    seq: int
+    run_s: float
+    results: bytes | None
+    failures: list[ItemFailure]
+
+
+class Died(Frame, frozen=True, gc=False, tag="died"):
+    """From a slot: the command that ran a batch was killed by a signal; the slot itself lives.
+
+    Args:
+        seq: The batch's number.
+        run_s: How long it ran.
+        signal: The signal's number.
+        stderr: The end of what the command wrote there.
+    """
+
+    seq: int
+    run_s: float
+    signal: int
+    stderr: str
+
+
+FromSlot = Ready | Unready | Done | Failed | Partly | Died
+ToSlot = Setup | Work
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Inbox:
+    """Puts frames together from the pieces that a socket delivers.
+
+    Args:
+        frames: The union of frames that may come; anything else raises.
+    """
+
+    __slots__ = ("_buffer", "_decode")
+
+    def __init__(self, frames: Any) -> None:
+        self._buffer = bytearray()
+        self._decode = msgspec.msgpack.Decoder(frames).decode
+
+    def feed(self, data: bytes) -> None:
+        """Take what was received.
+
+        Args:
+            data: Any number of bytes.
+        """
+        self._buffer += data
+
+    def frames(self) -> Iterator[Any]:
+        """Yield the frames that are complete.
+
+        Yields:
+            Frames, in order.
+
+        Raises:
+            msgspec.DecodeError: What came is no frame of the expected kinds.
+        """
+        buffer = self._buffer
+        start = 0
+        try:
+            while len(buffer) - start >= _HEAD.size:
+                end = start + _HEAD.size + _HEAD.unpack_from(buffer, start)[0]
+                if len(buffer) < end:
+                    return
+                with memoryview(buffer) as view:
+                    frame = self._decode(view[start + _HEAD.size : end])
+                start = end
+                yield frame
+        finally:
+            if start:
+                del buffer[:start]
+
+
+def encode(frame: ToSlot | FromSlot) -> bytearray:
+    """Write a frame as bytes.
+
+    Args:
+        frame: What to say.
+
+    Returns:
+        Its length and its content.
+
+    Raises:
+        ValueError: The frame is longer than a length prefix can say.
+    """
+    body = bytearray(_HEAD.size)
+    _encoder.encode_into(frame, body, _HEAD.size)
+    size = len(body) - _HEAD.size
+    if size > MAX_FRAME_BYTES:
+        raise ValueError(f"a frame of {size} bytes is longer than {MAX_FRAME_BYTES}: make the batches smaller")
+    _HEAD.pack_into(body, 0, size)
+    return body
