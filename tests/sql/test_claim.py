@@ -9,10 +9,15 @@ from evtrack.domain.states import BatchStatus
 pytestmark = pytest.mark.db
 
 
-def claimable(client: Client, jobs: list[int] | None = None, marks: list[int] | None = None) -> list[tuple[int, int | None]]:
+def claimable(
+    client: Client, jobs: list[int] | None = None, marks: list[int] | None = None
+) -> list[tuple[int, int | None]]:
     """Return (job, mark) as claimable has them."""
     rows = client.rows(
-        "SELECT * FROM evtrack.claimable(%s::text[], %s::bigint[], %s::int[])", [client.handler], jobs or [], marks or []
+        "SELECT * FROM evtrack.claimable(%s::text[], %s::bigint[], %s::int[])",
+        [client.handler],
+        jobs or [],
+        marks or [],
     )
     return [(row["job_id"], row["mark"]) for row in rows]
 

@@ -134,7 +134,9 @@ def test_crashes_have_a_budget_of_their_own(client: Client) -> None:
     job, worker = client.job(max_errors=2, max_crashes=2, backoff_s=0), client.worker()
     assert ["retry"] == client.fail(worker, client.claim(worker, job))
     assert ["retry"] == client.crash(worker, client.claim(worker, job))
-    assert ["crashed"] == client.crash(worker, client.claim(worker, job), cause="signal", signal="SIGKILL", item_key="k")
+    assert ["crashed"] == client.crash(
+        worker, client.claim(worker, job), cause="signal", signal="SIGKILL", item_key="k"
+    )
     batch = client.batch(job)
     assert (BatchStatus.CRASHED, 1, 2, 0, "SIGKILL at k") == (
         batch.status,

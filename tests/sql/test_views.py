@@ -1,0 +1,341 @@
+"""The views on data with known answers."""
+
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from client import Claim, Client
+from evtrack.storage.sql import root
+
+pytestmark = pytest.mark.db
+
+VIEWS = sorted(path.stem for path in (root() / "views").glob("*.sql"))
+
+
+def view(client: Client, name: str, job: int, order: str = "1") -> list[dict[str, Any]]:
+    """Read a view's rows for one job."""
+    return client.rows(f"SELECT * FROM evtrack.{name} WHERE job_id = %s ORDER BY {order}", job)
+
+
+def only(rows: Iterable[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
+    """Keep some columns."""
+    return [tuple(row[column] for column in columns) for row in rows]
+
+
+@pytest.fixture
+def story(client: Client) -> int:
+    """A job in which everything happens: 4 batches of 5 items.
+
+    Batch 1 is completed. In batch 2 the items 7 and 9 fail and move to batch 5, which fails for good. Batch 3 crashes
+    on item 12, twice. Batch 4 fails once as a whole, comes back, and is running.
+    """
+    job, worker = client.job(4, items=5, max_errors=2, backoff_s=0), client.worker()
+    one, two, three, four = client.claim(worker, job)
+    client.complete(worker, [one], run_s=2.0, results=['{"a": 1}\n\n"three"\n\n5'])
+    errors = [
+        {"ordinal": 7, "key": "key:7", "type": "ValueError", "message": "no 7"},
+        {"ordinal": 9, "key": "key:9", "type": "KeyError", "message": "no 9"},
+    ]
+    assert client.complete_partly(worker, two, "{[7,8),[9,10)}", results="1\n2\n3", errors=errors) == "ok"
+    client.crash(worker, [three], cause="signal", signal="SIGSEGV", item_key="key:12", ordinal=12, run_s=0.5)
+    client.fail(worker, [four], {"type": "ValueError", "message": "all of it"})
+    back = {claim.batch_no: claim for claim in client.claim(worker, job, fresh=0)}
+    assert {3, 4, 5} == set(back)
+    client.crash(worker, [back[3]], cause="exit_code", exit_code=7, item_key="key:12", ordinal=12)
+    client.fail(worker, [back[5]], {"type": "ValueError", "message": "no 7", "items": errors})
+    return job
+
+
+def test_every_view_and_its_meaning_is_documented_in_the_database(client: Client) -> None:
+    comments = client.rows(
+        "SELECT relname, obj_description(oid) AS says FROM pg_class"
+        " WHERE relkind = 'v' AND relnamespace = 'evtrack'::regnamespace ORDER BY relname"
+    )
+    assert VIEWS == [row["relname"] for row in comments]
+    assert [] == [row["relname"] for row in comments if not row["says"]]
+
+
+def test_every_function_and_view_stands_in_the_document_of_the_sql_interface() -> None:
+    text = (root().parent / "docs" / "sql_api.md").read_text(encoding="utf-8")
+    assert [] == [name for name in VIEWS if f"`{name}`" not in text]
+
+
+def test_a_batch_says_what_it_holds_and_what_became_of_it(client: Client, story: int) -> None:
+    rows = view(client, "batch_status", story, "batch_no")
+    assert [
+        (1, "completed", 5, 1, "key:1, key:2, key:3... (2 more)", None, None),
+        (2, "completed", 3, 1, "key:6, key:8, key:10", None, None),
+        (3, "crashed", 5, 2, "key:11, key:12, key:13... (2 more)", None, None),
+        (4, "running", 5, 2, "key:16, key:17, key:18... (2 more)", None, None),
+        (5, "failed", 2, 2, "key:7, key:9", 2, 2),
+    ] == only(rows, "batch_no", "status", "item_count", "attempt", "item_summary", "root_no", "parent_no")
+    assert {client.handler} == {row["handler"] for row in rows}
+    assert {"test"} == {row["worker"] for row in rows}
+    assert [None, None, "exit code 7 at key:12"] == [rows[0]["error"], rows[1]["error"], "exit code 7 at key:12"]
+    assert "key:12" in rows[2]["error"]
+
+
+def test_a_batch_of_one_and_of_long_keys_is_summarised(client: Client) -> None:
+    job = client.one(
+        "SELECT evtrack.enqueue(%s, %s, %s, batch_size => 4)",
+        client.handler,
+        ["x" * 300, "b", "c", "d", "e"],
+        ["1"] * 5,
+    )
+    rows = view(client, "batch_status", job, "batch_no")
+    assert [("x" * 80 + ", b, c... (1 more)",), ("e",)] == only(rows, "item_summary")
+
+
+def test_progress_counts_every_item_once(client: Client, story: int) -> None:
+    (row,) = view(client, "job_progress", story)
+    items = ("total", "done", "pending", "running", "failed", "crashed", "cancelled", "invalid", "ended")
+    assert [(20, 8, 0, 5, 2, 5, 0, 0, 15)] == only([row], *items)
+    batches = ("batches", "batches_completed", "batches_running", "batches_failed", "batches_crashed", "batches_split")
+    assert [(5, 2, 1, 1, 1, 0)] == only([row], *batches)
+    assert 75.0 == row["percent"]
+    assert row["pace"] > 0
+    assert row["remaining_s"] == pytest.approx(5 / row["pace"], abs=0.1)
+    assert row["eta"] is not None
+
+
+def test_progress_is_said_to_be_whole_only_when_nothing_is_left(client: Client) -> None:
+    job, worker = client.job(2000), client.worker()
+    client.complete(worker, client.claim(worker, job, fresh=1999))
+    (row,) = view(client, "job_progress", job)
+    assert (1999, 99.9) == (row["done"], row["percent"])
+
+
+def test_progress_of_an_open_job_is_what_is_read_of_its_source(client: Client) -> None:
+    made = client.rows("SELECT * FROM evtrack.create_job(%s, bytes_total => 1000)", client.handler)[0]
+    job, token = made["job_id"], next(value for name, value in made.items() if name.startswith("submitter"))
+    client.one(
+        "SELECT evtrack.add_batches(%s, %s, 1, '{}', '{}', '{}', '{\"line\": 9}', 250, 2, %s, 3)",
+        job,
+        token,
+        Jsonb(
+            [{"source": "a.jsonl:4", "reason": "no JSON"}, {"source": "a.jsonl:7", "reason": "an array", "key": "k"}]
+        ),
+    )
+    (row,) = view(client, "job_progress", job)
+    assert (25.0, 2, 2, 2, "open") == (row["percent"], row["invalid"], row["total"], row["ended"], row["phase"])
+    assert (None, None) == (row["eta"], row["remaining_s"])
+    (status,) = view(client, "job_status", job)
+    assert (3, None) == (status["note_count"], status["outcome"])
+
+
+def test_an_unknown_size_gives_no_percentage(client: Client) -> None:
+    job = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)[0]["job_id"]
+    (row,) = view(client, "job_progress", job)
+    assert (None, 0, None) == (row["percent"], row["total"], row["eta"])
+
+
+def test_pace_is_that_of_the_last_minute_and_in_the_end_that_of_the_whole(client: Client) -> None:
+    job, worker = client.job(10), client.worker()
+    client.complete(worker, client.claim(worker, job, fresh=4))
+    # As if these four had ended at once, five minutes ago.
+    client.conn.execute("UPDATE evtrack.progress SET bucket = bucket - 30 WHERE job_id = %s", (job,))
+    client.conn.execute(
+        "UPDATE evtrack.job SET created_at = created_at - interval '5 minutes' WHERE job_id = %s", (job,)
+    )
+    (row,) = view(client, "job_progress", job)
+    assert (4, 0, None) == (row["done"], row["pace"], row["eta"])
+    client.complete(worker, client.claim(worker, job, fresh=6))
+    (row,) = view(client, "job_progress", job)
+    # Six items in the ten seconds that a bucket spans at most, or in the 15 that its edges allow for.
+    assert 6 / 16 <= row["pace"]
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+    (row,) = view(client, "job_progress", job)
+    assert row["pace"] == pytest.approx(10 / 300, rel=0.2)
+    assert row["ended_at"] is not None
+
+
+def test_a_suspended_job_has_no_expected_end(client: Client, story: int) -> None:
+    client.one("SELECT evtrack.suspend(%s)", story)
+    (row,) = view(client, "job_progress", story)
+    assert (True, None, None) == (row["suspended"], row["eta"], row["remaining_s"])
+
+
+@pytest.mark.parametrize(("failing", "outcome"), [(False, "ok"), (True, "with errors")])
+def test_a_finished_job_says_how_it_went(client: Client, failing: bool, outcome: str) -> None:  # noqa: FBT001
+    job, worker = client.job(2, max_errors=1), client.worker()
+    first, second = client.claim(worker, job)
+    client.complete(worker, [first])
+    client.fail(worker, [second]) if failing else client.complete(worker, [second])
+    client.one("SELECT evtrack.finish_due(%s)", job)
+    (row,) = view(client, "job_status", job)
+    assert ("finished", outcome, 100.0) == (row["phase"], row["outcome"], row["percent"])
+
+
+def test_an_item_is_where_it_went_last(client: Client, story: int) -> None:
+    rows = view(client, "item_status", story, "ordinal")
+    assert list(range(1, 21)) == [row["ordinal"] for row in rows]
+    by_key = {row["item_key"]: (row["status"], row["batch_no"], row["path"]) for row in rows}
+    assert ("completed", 1, [1]) == by_key["key:1"]
+    assert ("completed", 2, [2]) == by_key["key:6"]
+    assert ("failed", 5, [2, 5]) == by_key["key:7"]
+    assert ("completed", 2, [2]) == by_key["key:8"]
+    assert ("crashed", 3, [3]) == by_key["key:12"]
+    assert ("running", 4, [4]) == by_key["key:20"]
+    counts = {
+        status: sum(1 for row in rows if row["status"] == status) for status in ("completed", "failed", "crashed")
+    }
+    assert {"completed": 8, "failed": 2, "crashed": 5} == counts
+
+
+def test_an_item_that_moved_twice_has_the_whole_path(client: Client) -> None:
+    job, worker = client.job(1, items=4, backoff_s=0), client.worker()
+    (first,) = client.claim(worker, job)
+    client.complete_partly(worker, first, "{[2,5)}")
+    (second,) = client.claim(worker, job, fresh=0)
+    client.complete_partly(worker, second, "{[3,4)}")
+    paths = {row["ordinal"]: (row["batch_no"], row["path"]) for row in view(client, "item_status", job)}
+    assert {1: (1, [1]), 2: (2, [1, 2]), 3: (3, [1, 2, 3]), 4: (2, [1, 2])} == paths
+
+
+def test_results_stand_beside_their_items(client: Client, story: int) -> None:
+    rows = view(client, "item_result", story, "ordinal")
+    assert [
+        (1, "key:1", 1, '{"a": 1}'),
+        (3, "key:3", 1, '"three"'),
+        (5, "key:5", 1, "5"),
+        (6, "key:6", 2, "1"),
+        (8, "key:8", 2, "2"),
+        (10, "key:10", 2, "3"),
+    ] == only(rows, "ordinal", "item_key", "batch_no", "result")
+
+
+def test_every_crash_has_a_row_with_its_cause(client: Client, story: int) -> None:
+    rows = view(client, "crash", story, "at")
+    assert [
+        (3, 1, "signal", "SIGSEGV", None, "key:12", 12, 0.5),
+        (3, 2, "exit_code", None, 7, "key:12", 12, None),
+    ] == only(rows, "batch_no", "attempt", "cause", "signal", "exit_code", "item_key", "ordinal", "run_s")
+    assert {"key:11, key:12, key:13... (2 more)"} == {row["item_summary"] for row in rows}
+
+
+def test_a_strange_dossier_does_not_break_the_view(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    client.crash(worker, client.claim(worker, job), cause=["?"], exit_code="seven", ordinal={"a": 1}, signal=11)
+    (row,) = view(client, "crash", job)
+    assert ("11", None, None) == (row["signal"], row["exit_code"], row["ordinal"])
+
+
+def test_errors_are_summed_by_kind(client: Client, story: int) -> None:
+    rows = view(client, "error_summary", story, "failures DESC, type, message")
+    assert [
+        ("KeyError", "no 9", 2, 1, 5, "key:9"),
+        ("ValueError", "no 7", 2, 1, 5, "key:7"),
+        ("ValueError", "all of it", 1, 1, 4, None),
+    ] == only(rows, "type", "message", "failures", "batches", "example_batch_no", "example_item_key")
+
+
+def test_items_are_blamed_for_what_names_them(client: Client, story: int) -> None:
+    rows = view(client, "item_failures", story, "ordinal")
+    assert [
+        ("key:7", 7, 2, 0, "ValueError: no 7"),
+        ("key:9", 9, 2, 0, "KeyError: no 9"),
+        ("key:12", 12, 0, 2, "exit_code"),
+    ] == only(rows, "item_key", "ordinal", "failures", "crashes", "last_error")
+
+
+def test_the_only_item_of_a_batch_is_blamed_for_it(client: Client) -> None:
+    job, worker = client.job(2), client.worker()
+    one, two = client.claim(worker, job)
+    client.fail(worker, [one])
+    client.crash(worker, [two], cause="signal", signal="SIGKILL")
+    assert [("key:1", 1, 0, "ValueError: no"), ("key:2", 0, 1, "signal SIGKILL")] == only(
+        view(client, "item_failures", job, "ordinal"), "item_key", "failures", "crashes", "last_error"
+    )
+
+
+def test_durations_are_those_that_the_slots_measured(client: Client) -> None:
+    job, worker = client.job(4, items=2), client.worker()
+    for claim, run_s in zip(client.claim(worker, job), (1.0, 2.0, 3.0, 10.0), strict=True):
+        client.complete(worker, [claim], run_s=run_s)
+    (row,) = view(client, "batch_duration", job)
+    assert (4, 8, 4.0, 2.5, 10.0, 16.0) == only([row], "batches", "items", "mean_s", "p50_s", "max_s", "total_s")[0]
+    assert row["p95_s"] == pytest.approx(8.95)
+    slowest = client.rows("SELECT batch_no, run_s, item_s FROM evtrack.slowest_batch WHERE job_id = %s LIMIT 2", job)
+    assert [(4, 10.0, 5.0), (3, 3.0, 1.5)] == only(slowest, "batch_no", "run_s", "item_s")
+
+
+def test_the_crash_rate_of_a_day_counts_attempts(client: Client, story: int) -> None:
+    del story
+    row = client.rows("SELECT * FROM evtrack.crash_rate_daily WHERE day = (now() AT TIME ZONE 'UTC')::date")[0]
+    before = dict(row)
+    job, worker = client.job(10, max_crashes=5), client.worker()
+    claims = client.claim(worker, job)
+    client.crash(worker, claims[:1], cause="signal", signal="SIGSEGV")
+    client.crash(worker, claims[1:2], cause="worker_lost")
+    client.fail(worker, claims[2:3])
+    client.complete(worker, claims[3:])
+    after = client.rows("SELECT * FROM evtrack.crash_rate_daily WHERE day = (now() AT TIME ZONE 'UTC')::date")[0]
+    grown = {
+        name: after[name] - before[name] for name in ("attempts", "completed", "failed", "crashed", "workers_lost")
+    }
+    assert {"attempts": 10, "completed": 7, "failed": 1, "crashed": 2, "workers_lost": 1} == grown
+    assert float(after["crash_rate_pct"]) == pytest.approx(100 * after["crashed"] / after["attempts"], abs=0.01)
+
+
+def test_an_attempt_that_was_done_in_part_counts_once(client: Client) -> None:
+    query = "SELECT coalesce(sum(attempts), 0)::int FROM evtrack.crash_rate_daily"
+    before = client.one(query)
+    job, worker = client.job(1, items=3), client.worker()
+    (claim,) = client.claim(worker, job)
+    client.complete_partly(worker, claim, "{[2,3)}")
+    assert before + 1 == client.one(query)
+
+
+def test_a_worker_is_alive_silent_lost_or_stopped(client: Client) -> None:
+    workers = {state: client.worker() for state in ("alive", "silent", "lost", "stopped")}
+    client.conn.execute(
+        "UPDATE evtrack.worker SET seen_at = seen_at - interval '31 s' WHERE worker_id = %s", (workers["silent"],)
+    )
+    client.conn.execute("UPDATE evtrack.worker SET lost_at = now() WHERE worker_id = %s", (workers["lost"],))
+    client.one("SELECT evtrack.stop_worker(%s)", workers["stopped"])
+    found = client.rows("SELECT worker_id, state FROM evtrack.worker_status WHERE %s = ANY(handlers)", client.handler)
+    assert {number: state for state, number in workers.items()} == {row["worker_id"]: row["state"] for row in found}
+
+
+def test_table_sizes_add_up_the_days(client: Client, story: int) -> None:
+    del story
+    rows = {row["table_name"]: row for row in client.rows("SELECT * FROM evtrack.table_size")}
+    assert {"event", "batch", "payload", "result", "job", "progress", "worker"} <= set(rows)
+    assert rows["event"]["partitions"] >= 1
+    assert 0 == rows["job"]["partitions"]
+    day = client.one("SELECT pg_total_relation_size(('evtrack.event_' || to_char(job_day, 'YYYYMMDD'))::regclass)"
+                     " FROM evtrack.job LIMIT 1")  # fmt: skip
+    assert rows["event"]["total_bytes"] >= day > 0
+    assert rows["event"]["table_bytes"] + rows["event"]["index_bytes"] == rows["event"]["total_bytes"]
+
+
+def test_the_views_tell_of_a_job_whose_payloads_were_deleted(client: Client, story: int) -> None:
+    client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", (story,))
+    rows = view(client, "batch_status", story, "batch_no")
+    assert [("(5 items)",), ("(3 items)",), ("(5 items)",), ("(5 items)",), ("(2 items)",)] == only(
+        rows, "item_summary"
+    )
+    assert [1, 3, 5, 6, 8, 10] == [row["ordinal"] for row in view(client, "item_result", story, "ordinal")]
+
+
+def test_what_the_document_says_of_a_views_columns_is_true(client: Client) -> None:
+    text = (root().parent / "docs" / "sql_api.md").read_text(encoding="utf-8")
+    wrong = []
+    for name in VIEWS:
+        listed = re.search(rf"^\| `{name}` \|[^|]*\| ([^|]*) \|$", text, re.MULTILINE)
+        columns = client.rows(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum",
+            f"evtrack.{name}",
+        )
+        if listed is None or [row["attname"] for row in columns] != listed[1].split(", "):
+            wrong.append((name, ", ".join(row["attname"] for row in columns)))
+    assert [] == wrong, inspect.cleandoc("the table of views in docs/sql_api.md does not list these columns")
+
+
+def test_a_claim_is_a_batch_of_this_job(client: Client, story: int) -> None:
+    assert [] == client.claim(client.worker(), story), "batch 4 is running, all others are final"
+    assert isinstance(Claim(story, 1, 1), tuple)
