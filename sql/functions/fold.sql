@@ -11,7 +11,7 @@ SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 DECLARE
     total bigint;
@@ -253,7 +253,8 @@ BEGIN
                         WHEN 'failed' THEN left(
                             coalesce(s.data #>> '{error,message}', b.error), 300)
                         WHEN 'crashed' THEN left(concat_ws(' ',
-                            coalesce(s.data ->> 'signal', s.data ->> 'cause'),
+                            coalesce(s.data ->> 'signal', s.data ->> 'cause',
+                                'unknown'),
                             s.data ->> 'exit_code',
                             'at ' || (s.data ->> 'item_key')), 300)
                         ELSE b.error END

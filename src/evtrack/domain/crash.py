@@ -62,7 +62,7 @@ class Dossier(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     # Another client may know a cause that we do not; its crash must still be readable.
-    cause: Annotated[CrashCause | str, Field(union_mode="left_to_right")]
+    cause: Annotated[CrashCause | str, Field(union_mode="left_to_right")] = CrashCause.UNKNOWN
     signal: str | None = None
     exit_code: int | None = Field(default=None, ge=0, le=255)
     item_key: str | None = None
