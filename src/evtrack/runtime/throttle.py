@@ -1,0 +1,62 @@
+"""Holds a submitter back while the queue is full, for a bounded time."""
+
+import time
+from collections.abc import Callable
+from threading import Event
+
+from evtrack.domain.errors import QueueFull
+from evtrack.storage.database import Connection
+from evtrack.storage.jobs import pending_batches
+
+MAX_WAIT_S = 300.0
+_POLL_S = 0.1
+
+
+class Throttle:
+    """Keep the pending batches of a handler at or below a number.
+
+    Args:
+        connection: Asks how many there are.
+        handler: The handler.
+        max_pending: How many may be pending.
+        max_wait_s: For how long to wait at a time.
+        stop: Ends a wait early.
+
+    Raises:
+        ValueError: A limit that nothing can keep.
+    """
+
+    def __init__(
+        self, *, connection: Connection, handler: str, max_pending: int, max_wait_s: float = MAX_WAIT_S, stop: Event
+    ) -> None:
+        if max_pending < 1:
+            raise ValueError(f"max_pending is {max_pending}, at least 1 batch must be allowed to wait")
+        if max_wait_s < 0:
+            raise ValueError(f"max_wait_s is {max_wait_s}, it cannot be negative")
+        self._conn = connection
+        self._handler = handler
+        self._max_pending = max_pending
+        self._max_wait_s = max_wait_s
+        self._stop = stop
+
+    def wait(self, batches: int, told: Callable[[float, int], None]) -> None:
+        """Wait until there is room.
+
+        Args:
+            batches: For how many batches; one that alone is above the limit needs an empty queue.
+            told: Is told at every look how long the wait has been and how many are pending.
+
+        Raises:
+            QueueFull: There was none in time.
+        """
+        room_from = max(self._max_pending - batches, 0)
+        begun = time.monotonic()
+        while not self._stop.is_set():
+            pending = pending_batches(self._conn, self._handler)
+            waited_s = time.monotonic() - begun
+            if pending <= room_from:
+                return
+            told(waited_s, pending)
+            if waited_s >= self._max_wait_s:
+                raise QueueFull(waited_s=waited_s, pending=pending, limit=self._max_pending)
+            self._stop.wait(min(_POLL_S, self._max_wait_s - waited_s))

@@ -1,0 +1,155 @@
+"""Reads what a submission must know of an item: its key and its weight, and that it is sound."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+# A btree entry must fit a third of a page: the index on item keys would refuse longer ones.
+MAX_KEY_BYTES = 1000
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_ITSELF = "."
+_ANY = str | int | float | bool | list[msgspec.Raw] | dict[str, msgspec.Raw] | None
+
+_NAMES: dict[type, str] = {str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list"}
+
+
+class Unfit(Exception):  # says what is wrong with an item; the submission goes on
+    """An item cannot be taken.
+
+    Args:
+        reason: Why, in words for the one who submitted it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ItemReader:
+    """Read an item's key and weight without building the rest of it.
+
+    Args:
+        key: The fields that make the key, joined with a colon; "." is the item itself. Without any, the key is the
+            field "id" if there is one, else the file and the line.
+        weight: The fields whose lists are counted; without any, an item weighs 1.
+        arrays: Whether an item may be an array.
+        key_of: Tells the key of the item on a line, in place of the fields.
+
+    Raises:
+        ValueError: A field has no name, or "." stands beside others.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: Sequence[str] = (),
+        weight: Sequence[str] = (),
+        arrays: bool = False,
+        key_of: Callable[[int], str | None] | None = None,
+    ) -> None:
+        if not all((*key, *weight)):
+            raise ValueError(f"a field without a name among {[*key, *weight]}")
+        if _ITSELF in key and (len(key) > 1 or weight):
+            raise ValueError("the key field . is the item itself, which has no other fields")
+        self._key = tuple(key)
+        self._weight = tuple(weight)
+        self._arrays = arrays
+        self._key_of = key_of
+        fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [(f"k{i}", str | int | float) for i in range(len(key))]
+        if not key:
+            fields = [("k0", _ANY, None)]
+        fields += [(f"w{i}", _ANY, None) for i in range(len(weight))]
+        names = {f"k{i}": name for i, name in enumerate(key or ("id",))} | {f"w{i}": n for i, n in enumerate(weight)}
+        struct = msgspec.defstruct("Item", fields, rename=names, gc=False)
+        self._decode: Any = msgspec.json.Decoder(struct).decode
+        self._keys = tuple(f"k{i}" for i in range(len(key) or 1))
+        self._weights = tuple(f"w{i}" for i in range(len(weight)))
+
+    def read(self, item: bytes, name: str, line: int | None) -> tuple[str, int]:
+        """Read one item.
+
+        Args:
+            item: The item, sound UTF-8.
+            name: What its file is called.
+            line: Its line there.
+
+        Returns:
+            Its key and its weight.
+
+        Raises:
+            Unfit: It is broken, or has no key.
+        """
+        try:
+            found = self._decode(item)
+        except (msgspec.ValidationError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return self._read_whole(item, name, line), 1
+        values = [getattr(found, attribute) for attribute in self._keys]
+        if self._key_of is not None:
+            key = self._key_of(line or 0) or ""
+        elif self._key:
+            try:
+                key = ":".join(values)
+            except TypeError:
+                key = ":".join([str(value) for value in values])
+            if "" in values:
+                raise Unfit(f"the key field {self._key[values.index('')]!r} is empty")
+        else:
+            key = _default(values[0], name, line)
+        weight = 1
+        if self._weights:
+            lists = [getattr(found, attribute) for attribute in self._weights]
+            weight = max(1, sum([len(value) for value in lists if type(value) is list]))
+        return _checked(key), weight
+
+    def _read_whole(self, item: bytes, name: str, line: int | None) -> str:  # noqa: C901  # one fault a branch
+        """Read an item that is no object with all its key fields: find out what it is instead."""
+        try:
+            whole = msgspec.json.decode(item)
+        except RecursionError:
+            raise Unfit("nested too deeply") from None
+        except msgspec.MsgspecError as error:
+            place = item.find(b"\0")
+            words = str(error).removeprefix("JSON is malformed: ").lower()
+            raise Unfit(f"a NUL character (byte {place + 1})" if place >= 0 else f"broken JSON: {words}") from None
+        if whole is None:
+            raise Unfit("a bare null is no item")
+        if isinstance(whole, list) and not self._arrays:
+            raise Unfit("a top-level array: each line or element must be one item")
+        if self._key == (_ITSELF,):
+            if type(whole) not in (str, int, float) or whole == "":
+                raise Unfit(f"the item is {_name(whole)}, and a key must be text or a number")
+            return _checked(str(whole))
+        if not self._key:
+            return _checked((self._key_of and self._key_of(line or 0)) or _default(None, name, line))
+        if not isinstance(whole, dict):
+            raise Unfit(f"{_name(whole)}, not an object: it has no key field {self._key[0]!r}")
+        for field in self._key:
+            if field not in whole:
+                raise Unfit(f"the key field {field!r} is missing")
+            if type(whole[field]) not in (str, int, float):
+                raise Unfit(f"the key field {field!r} is {_name(whole[field])}, it must be text or a number")
+        raise Unfit("broken JSON")
+
+
+def _default(value: Any, name: str, line: int | None) -> str:
+    if (value and type(value) in (str, int)) or (value == 0 and type(value) is int):
+        return str(value)
+    return name if line is None else f"{name}:{line}"
+
+
+def _checked(key: str) -> str:
+    if not key:
+        raise Unfit("the key is empty")
+    # isprintable() refuses more than is wrong, but what it lets pass is right, and it is fast.
+    if not key.isprintable() and (bad := _CONTROL.search(key)):
+        raise Unfit(f"the key holds a control character (U+{ord(bad[0]):04X})")
+    if len(key) * 4 > MAX_KEY_BYTES and (size := len(key.encode())) > MAX_KEY_BYTES:
+        raise Unfit(f"the key is {size} bytes long, it may have {MAX_KEY_BYTES}")
+    return key
+
+
+def _name(value: Any) -> str:
+    return "null" if value is None else _NAMES.get(type(value), "an object")

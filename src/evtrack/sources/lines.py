@@ -1,0 +1,101 @@
+"""Splits blocks of bytes into lines, however long a line is, in bounded memory."""
+
+from collections.abc import Iterable
+
+from evtrack.sources.record import MAX_ITEM_BYTES, Fault, Record, Records, not_utf8, too_large
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_lines(
+    blocks: Iterable[bytes],
+    *,
+    offset: int = 0,
+    line: int = 0,
+    max_item_bytes: int = MAX_ITEM_BYTES,
+    keep_empty: bool = False,
+) -> Records:
+    """Read lines.
+
+    Args:
+        blocks: The bytes from `offset` on, in blocks of any size; an empty one means that nothing has come yet.
+        offset: Where they begin in their file.
+        line: How many lines went before.
+        max_item_bytes: A longer line is a fault; it is skipped without being held.
+        keep_empty: Whether lines of white space are records too.
+
+    Yields:
+        A group of records for each block.
+    """
+    pieces: list[bytes] = []  # of a line whose end has not come
+    held = 0  # its length; beyond the limit only the length is kept
+    for block in blocks:
+        first_end = block.find(b"\n")
+        if first_end < 0:
+            held += len(block)
+            if held <= max_item_bytes:
+                pieces.append(block)
+            else:
+                pieces.clear()
+            yield []
+            continue
+        group: list[Record] = []
+        if held + first_end > max_item_bytes:
+            line += 1
+            offset += held + first_end + 1
+            group.append((line, too_large(held + first_end, max_item_bytes), offset))
+            whole = block[first_end + 1 :]
+        else:
+            pieces.append(block)
+            whole = b"".join(pieces) if len(pieces) > 1 else block
+        lines = whole.split(b"\n")
+        rest = lines.pop()
+        pieces = [rest] if rest and len(rest) <= max_item_bytes else []
+        held = len(rest)
+        sound = whole.isascii() or _is_utf8(whole, len(rest))
+        _append(group, lines, line, offset, sound=sound, limit=max_item_bytes, keep_empty=keep_empty)
+        line += len(lines)
+        offset += len(whole) - len(rest)
+        yield group
+    if held:
+        group = []
+        if held > max_item_bytes:
+            group.append((line + 1, too_large(held, max_item_bytes), offset + held))
+        else:
+            # There is no line end behind it.
+            _append(group, [b"".join(pieces)], line, offset, sound=False, limit=max_item_bytes, keep_empty=keep_empty)
+            group = [(number, item, end - 1) for number, item, end in group]
+        yield group
+
+
+def _append(
+    group: list[Record], lines: list[bytes], line: int, end: int, *, sound: bool, limit: int, keep_empty: bool
+) -> None:
+    """Append the records of whole lines; `end` is where the first one begins."""
+    if line == 0 and end == 0 and lines and lines[0].startswith(_BOM):
+        end += len(_BOM)
+        lines[0] = lines[0][len(_BOM) :]
+    for raw in lines:
+        line += 1
+        end += len(raw) + 1
+        text = raw[:-1] if raw.endswith(b"\r") else raw
+        item: bytes | Fault = text
+        if (not text or text.isspace()) and not keep_empty:
+            continue
+        if len(text) > limit:
+            item = too_large(len(text), limit)
+        elif not sound:
+            try:
+                text.decode()
+            except UnicodeDecodeError as error:
+                item = not_utf8(error)
+        group.append((line, item, end))
+
+
+def _is_utf8(whole: bytes, rest: int) -> bool:
+    # One look at the block is far cheaper than one at each line. The last line may end inside a character.
+    try:
+        str(memoryview(whole)[: len(whole) - rest], "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
