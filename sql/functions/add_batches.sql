@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION evtrack.add_batches(
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan AS $$
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
     n integer := coalesce(cardinality(item_counts), 0);

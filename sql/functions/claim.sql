@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION evtrack.claim(
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan AS $$
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
 BEGIN

@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION evtrack.claimable(
     mark integer, due boolean
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 BEGIN
     RETURN QUERY
     SELECT j.job_id, j.job_day, j.handler, j.priority, f.batch_no,

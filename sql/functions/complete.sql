@@ -8,19 +8,22 @@ CREATE OR REPLACE FUNCTION evtrack.complete(
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan AS $$
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     n integer := coalesce(cardinality(job_ids), 0);
     done bigint [];
 BEGIN
-    WITH locked AS (
-        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-            b.ordinals, g.place, g.run_s, g.lines
+    WITH given AS MATERIALIZED (
+        SELECT g.*, j.job_day
         FROM unnest(job_ids, batch_nos, attempts, run_s, results)
             WITH ORDINALITY AS g (
                 job_id, batch_no, attempt, run_s, lines, place)
         JOIN evtrack.job j ON j.job_id = g.job_id
-        JOIN evtrack.batch b ON b.job_day = j.job_day
+    ), locked AS (
+        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
+            b.ordinals, g.place, g.run_s, g.lines
+        FROM given g
+        JOIN evtrack.batch b ON b.job_day = g.job_day
             AND b.job_id = g.job_id AND b.batch_no = g.batch_no
         WHERE b.status = 'running' AND b.worker_id = the_worker
             AND b.attempt = g.attempt

@@ -19,6 +19,8 @@ CREATE SEQUENCE evtrack.job_id_seq AS bigint;
 CREATE SEQUENCE evtrack.worker_id_seq AS bigint;
 
 -- The log. INSERT is the only way in, cleanup of whole days the only way out.
+-- Keys lead with the job: inside a partition job_day is all one value, and
+-- who does not know the day still finds the row.
 CREATE TABLE evtrack.event (
     job_day date NOT NULL,
     job_id bigint NOT NULL,
@@ -31,7 +33,7 @@ CREATE TABLE evtrack.event (
     seq bigint NOT NULL DEFAULT nextval('evtrack.event_seq'),
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     data jsonb NOT NULL DEFAULT '{}',
-    PRIMARY KEY (job_day, job_id, batch_no, version)
+    PRIMARY KEY (job_id, batch_no, version, job_day)
 ) PARTITION BY RANGE (job_day);
 -- Readers tail the log in windows of xid, ordered by seq inside one.
 CREATE INDEX event_tail ON evtrack.event (xid, seq);
@@ -96,7 +98,7 @@ CREATE TABLE evtrack.batch (
     finished_at timestamptz,
     ordinals int4multirange NOT NULL,
     error text,
-    PRIMARY KEY (job_day, job_id, batch_no)
+    PRIMARY KEY (job_id, batch_no, job_day)
 ) PARTITION BY RANGE (job_day);
 CREATE INDEX batch_fresh ON evtrack.batch (job_id, batch_no) WHERE fresh;
 CREATE INDEX batch_returning ON evtrack.batch (job_id, run_at)
@@ -138,7 +140,7 @@ CREATE TABLE evtrack.payload (
     line integer,
     item_key text NOT NULL CHECK (strpos(item_key, E'\n') = 0),
     payload text CHECK (strpos(payload, E'\n') = 0),
-    PRIMARY KEY (job_day, job_id, ordinal)
+    PRIMARY KEY (job_id, ordinal, job_day)
 ) PARTITION BY RANGE (job_day);
 CREATE INDEX payload_key ON evtrack.payload (job_id, item_key);
 
@@ -150,7 +152,7 @@ CREATE TABLE evtrack.result (
     batch_no integer NOT NULL,
     ordinals int4multirange NOT NULL,
     lines text NOT NULL,
-    PRIMARY KEY (job_day, job_id, batch_no)
+    PRIMARY KEY (job_id, batch_no, job_day)
 ) PARTITION BY RANGE (job_day);
 
 -- Who works. Not part of the log: a row says only when it was last seen.
