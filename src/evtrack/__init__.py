@@ -1,3 +1,25 @@
 """evtrack: an immutable PostgreSQL event log for batch work, with crash-isolated workers."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evtrack.interfaces.python import enqueue, submit
+    from evtrack.runtime.handlers import batch_handler, handler
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "batch_handler", "enqueue", "handler", "submit"]
+
+# Imported when asked for: a slot imports evtrack too, and is to start at once and without psycopg.
+_HOMES = {
+    "batch_handler": "evtrack.runtime.handlers",
+    "enqueue": "evtrack.interfaces.python",
+    "handler": "evtrack.runtime.handlers",
+    "submit": "evtrack.interfaces.python",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evtrack' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -95,6 +95,7 @@ def prepare(base: Path) -> Home:
         if not server.exists() and not _reachable(base, user):
             _open_or_link(base, server, user)
         found = _reachable_programs(found, user)
+    server = server.resolve()  # its own user cannot follow the link through a closed folder
     server.mkdir(exist_ok=True)
     sockets = _socket_folder(server)
     for folder in (server, sockets):
