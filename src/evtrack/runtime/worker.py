@@ -198,7 +198,13 @@ class Worker:
         for key, _ in self._selector.select(timeout_s):
             key.data()
 
+    @property
+    def _has_enough(self) -> bool:
+        return self._exchange.is_over or (self._drain and self._exchange.is_drained)
+
     def _patience(self) -> float:
+        if self._stop_at is None and self._has_enough:
+            return 0.0
         now = monotonic()
         patience = _IDLE_TICK_S if self._stop_at is None and not self._bench.busy else _TICK_S
         due_s = self._again_at - now if self._again_at > now else self._exchange.patience(now)
@@ -211,8 +217,7 @@ class Worker:
         elif lifeline is not None and lifeline.heard:
             lifeline.heard = False
             self._exchange.wake()
-        over = self._exchange.is_over or (self._drain and self._exchange.is_drained)
-        if (self._stops or over) and self._stop_at is None:
+        if self._stop_at is None and (self._stops or self._has_enough):
             self._stop_at = now
             _log.info("worker_stopping", held=self._bench.held, grace_s=self._grace_s)
             self._exchange.close()

@@ -1,0 +1,36 @@
+"""`evtrack results`: what handlers returned, as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from evtrack.interfaces.cli.options import connected
+from evtrack.storage.database import Connection
+from evtrack.storage.reports import job_key
+from evtrack.storage.results import results as read_results
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB", type=int)
+@click.option("--keys", "with_keys", is_flag=True, help="Write objects with ordinal, item_key and result.")
+@connected("results")
+def results(conn: Connection, job_id: int, *, with_keys: bool) -> None:
+    r"""Print what the handler of JOB returned: a JSON line for each item where it returned something.
+
+    The lines come in the order of the source, as far as the job has come.
+
+    \b
+    evtrack results 7 | jq .mentions
+    evtrack results 7 --keys > results.jsonl
+    """
+    job_key(conn, job_id)  # refuses a number that no job has
+    write = sys.stdout.write
+    for row in read_results(conn, job_id):
+        if with_keys:
+            key = json.dumps(row.item_key, ensure_ascii=False)
+            write(f'{{"ordinal": {row.ordinal}, "item_key": {key}, "result": {row.result}}}\n')
+        else:
+            write(f"{row.result}\n")

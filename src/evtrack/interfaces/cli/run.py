@@ -1,0 +1,138 @@
+"""`evtrack run`: submit a source and work on it until it is finished."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any, Final
+
+import click
+
+from evtrack.domain.errors import BadArgument, EvtrackError, UnknownHandler
+from evtrack.interfaces.cli import tables
+from evtrack.interfaces.cli.options import json_option, located, print_json
+from evtrack.interfaces.cli.relay import Relay
+from evtrack.interfaces.cli.run_progress import RunProgress
+from evtrack.interfaces.cli.stopping import Signals, stopping
+from evtrack.interfaces.cli.submission import Wish, submission_options
+from evtrack.interfaces.cli.work import INTERRUPTED, rss_bytes, worker_options
+from evtrack.runtime.handlers import Kind
+from evtrack.runtime.limits import Limits
+from evtrack.runtime.offer import offer
+from evtrack.runtime.worker import Worker
+from evtrack.storage.database import connect
+from evtrack.storage.reports import JobProgress, job_progress, job_status
+
+NOT_ALL_DONE: Final = 3
+
+
+@click.command()
+@submission_options
+@worker_options
+@json_option
+@located()
+def run(dsn: str, *, wish: Wish, as_json: bool, **options: Any) -> None:
+    r"""Submit SOURCE... and work on it here until it is finished.
+
+    It takes the options of `submit` and of `work`. The job is an ordinary one: others may watch it, and other workers
+    may help. When this is stopped early, the job stays, and a worker finishes it.
+
+    Exit code 0 when every item completed, 3 when some failed, crashed or were invalid.
+
+    \b
+    evtrack run corpus.jsonl --key sourcedb,sourceid --import examples.disease_stats --handler disease-stats
+    """
+    if wish.spec is None:
+        raise BadArgument("no handler is named", hint="Say who shall work on the items: --handler NAME.")
+    worker = Worker(
+        dsn=dsn,
+        setup=offer(options["imports"], options["commands"]),
+        slots=options["slots"],
+        grace_s=options["grace"],
+        max_batches=options["max_batches"],
+        limits=Limits(max_rss_bytes=rss_bytes(options)),
+        on_stderr=Relay(),
+    )
+    hint = f"Stopping: what runs may end within {options['grace']:g} s. Once more stops at once."
+    with stopping(worker.stop, hint=hint) as came:
+        kinds = worker.prepare()
+        try:
+            if not came.received and wish.spec.handler not in kinds:
+                raise UnknownHandler(wish.spec.handler, known=kinds)
+            job_id = None if came.received else _submit_and_work(dsn, worker, _with_kind(wish, kinds), came)
+        finally:
+            worker.close()
+    if job_id is not None:
+        with connect(dsn, purpose="run") as conn:
+            final = job_progress(conn, job_id)
+            _tell(final, as_json=as_json, head=None if as_json else tables.job_head(job_status(conn, job_id), final))
+        _leave(final, came)
+    raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _with_kind(wish: Wish, kinds: dict[str, str]) -> Wish:
+    assert wish.spec is not None  # noqa: S101  asked before
+    # Whoever has to part a batch of this job later wants to know whether its items are independent.
+    per_item = kinds[wish.spec.handler] == Kind.ITEM
+    return replace(wish, spec=replace(wish.spec, policy={**wish.spec.policy, "per_item": per_item}))
+
+
+def _submit_and_work(dsn: str, worker: Worker, wish: Wish, came: Signals) -> int:
+    failures: list[BaseException] = []
+    with connect(dsn, purpose="submit") as conn, RunProgress(dsn=dsn) as progress:
+        submitter = wish.begin(conn, told=progress.submitted)
+        progress.watch(submitter.job_id)
+        worker.await_job(submitter.job_id)
+
+        def submit() -> None:
+            try:
+                submitter.run()
+            except BaseException as error:  # noqa: BLE001  it is raised again where someone hears it
+                failures.append(error)
+                worker.stop()
+
+        thread = threading.Thread(target=submit, name="evtrack-submit", daemon=True)
+        thread.start()
+        try:
+            worker.run()
+        finally:
+            submitter.stop()
+            thread.join()
+    if failures and not came.received:
+        raise failures[0]
+    return submitter.job_id
+
+
+def _tell(final: JobProgress, *, as_json: bool, head: Any) -> None:
+    if not as_json:
+        tables.show(head)
+        return
+    print_json(
+        {
+            "job_id": final.job_id,
+            "phase": final.phase,
+            "total": final.total,
+            "done": final.done,
+            "failed": final.failed,
+            "crashed": final.crashed,
+            "invalid": final.invalid,
+            "cancelled": final.cancelled,
+            "pending": final.pending + final.running,
+            "batches": final.batches,
+            "seconds": round(final.elapsed_s, 3),
+            "items_per_s": round(final.done / final.elapsed_s, 1) if final.elapsed_s else None,
+        }
+    )
+
+
+def _leave(final: JobProgress, came: Signals) -> None:
+    if final.phase not in {"finished", "cancelled"}:
+        left = f"Job {final.job_id} is not finished. Go on with: evtrack work --import MODULE"
+        if final.phase != "sealed":
+            left = f"{left}, and submit the rest with: evtrack submit --resume {final.job_id}"
+        click.echo(left, err=True)
+        if came.interrupted:
+            raise click.exceptions.Exit(INTERRUPTED)
+        raise EvtrackError(f"Job {final.job_id} was left {final.phase}.", hint="See `evtrack status`.")
+    bad = final.failed + final.crashed + final.invalid + final.cancelled
+    raise click.exceptions.Exit(NOT_ALL_DONE if bad else 0)

@@ -1,0 +1,47 @@
+"""SIGTERM and Ctrl-C: the first asks to stop, the second to stop at once."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+
+class Signals:
+    """Remember which signals came."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C was among them."""
+        return signal.SIGINT in self.received
+
+
+@contextmanager
+def stopping(stop: Callable[[], None], *, hint: str) -> Iterator[Signals]:
+    """Call a function for each SIGTERM and SIGINT while the block runs.
+
+    Args:
+        stop: What to call; it only sets flags.
+        hint: What to tell the user after the first.
+
+    Yields:
+        The signals that came.
+    """
+    came = Signals()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        came.received.append(number)
+        if len(came.received) == 1 and number == signal.SIGINT:
+            click.echo(hint, err=True)
+        stop()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield came
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -1,0 +1,115 @@
+"""`evtrack work`: claim batches and run them in crash-isolated slots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from evtrack.interfaces.cli.options import located
+from evtrack.interfaces.cli.relay import Relay
+from evtrack.interfaces.cli.stopping import stopping
+from evtrack.runtime.limits import Limits
+from evtrack.runtime.offer import offer
+from evtrack.runtime.worker import GRACE_S, Worker
+
+R = TypeVar("R")
+
+INTERRUPTED: Final = 130
+MEBIBYTE: Final = 1 << 20
+
+
+def worker_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options that say what to offer and how to run it; `work` and `run` share them.
+
+    Args:
+        function: The command; it gets imports, commands, slots, grace, max_batches and max_rss.
+
+    Returns:
+        The command with its options.
+    """
+    for option in reversed(
+        (
+            click.option("--import", "imports", multiple=True, metavar="MODULE", help="Module that defines handlers."),
+            click.option(
+                "--exec",
+                "commands",
+                multiple=True,
+                metavar="NAME=COMMAND",
+                help="A program as a handler: items as JSON lines on stdin, results as JSON lines on stdout.",
+            ),
+            click.option(
+                "--slots",
+                type=click.IntRange(1, 1024),
+                default=os.cpu_count() or 1,
+                help="Batches that run at once [one a processor].",
+            ),
+            click.option(
+                "--grace",
+                type=click.FloatRange(0),
+                default=GRACE_S,
+                help="Seconds in which running batches may end when the worker is stopped [30].",
+            ),
+            click.option(
+                "--max-batches", type=click.IntRange(0), default=0, help="Replace a slot after so many batches [never]."
+            ),
+            click.option(
+                "--max-rss", type=click.FloatRange(0, min_open=True), help="Most memory of a slot, in MiB [no limit]."
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.command()
+@worker_options
+@click.option("--handler", "only", multiple=True, metavar="NAME", help="Offer only this handler; may be repeated.")
+@click.option("--name", default="", help="What people call this worker [host:pid].")
+@click.option("--drain", is_flag=True, help="Exit when nothing is claimable and nothing runs.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds for a batch.")
+@click.option("--stall", type=click.FloatRange(0, min_open=True), help="Most seconds without a sign of life.")
+@located()
+def work(dsn: str, **options: Any) -> None:
+    r"""Work on batches until stopped.
+
+    Handlers are found in the modules named with --import, which are looked for in the current folder first, in the
+    programs named with --exec, or, when neither is given, in the entry points `evtrack.handlers` of installed
+    packages. They run in child processes: one that crashes takes nothing else along.
+
+    SIGTERM or Ctrl-C lets running batches end within --grace and gives the rest back; a second one does so at once.
+
+    \b
+    evtrack work --import examples.disease_stats --slots 4
+    evtrack work --exec annotate='./annotate --fast' --drain
+    """
+    worker = Worker(
+        dsn=dsn,
+        setup=offer(options["imports"], options["commands"], options["only"]),
+        slots=options["slots"],
+        name=options["name"],
+        grace_s=options["grace"],
+        max_batches=options["max_batches"],
+        limits=Limits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=rss_bytes(options)),
+        drain=options["drain"],
+        on_stderr=Relay(),
+    )
+    hint = f"Stopping: what runs may end within {options['grace']:g} s. Once more stops at once."
+    with stopping(worker.stop, hint=hint) as came:
+        worker.run()
+    if came.interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)
+
+
+def rss_bytes(options: dict[str, Any]) -> int | None:
+    """Read --max-rss.
+
+    Args:
+        options: The command's options.
+
+    Returns:
+        Bytes, or None when there is no limit.
+    """
+    return None if options["max_rss"] is None else int(options["max_rss"] * MEBIBYTE)
