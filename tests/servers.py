@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from evtrack.storage.database import connect
 from evtrack.storage.embedded import EmbeddedServer
 
 DEFAULT_IMAGE = "postgres:15"
@@ -51,7 +52,6 @@ def _in_a_container() -> Iterator[str]:
     from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415  # its import talks to the Docker engine
 
     image = os.environ.get("EVTRACK_TEST_IMAGE", DEFAULT_IMAGE)
-    # A test server's data need not outlive a power cut.
     container = PostgresContainer(image, driver=None).with_command("-c fsync=off -c max_connections=200")
     with container:
         yield container.get_connection_url()
@@ -62,7 +62,12 @@ def _embedded() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="evtrack-test-"))
     server = EmbeddedServer(folder)
     try:
-        yield server.acquire()
+        dsn = server.acquire()
+        with connect(dsn, purpose="test setup") as conn:
+            # A test server's data need not outlive a power cut.
+            conn.execute("ALTER SYSTEM SET fsync = off")
+            conn.execute("SELECT pg_reload_conf()")
+        yield dsn
     finally:
         server.release()
         shutil.rmtree(folder, ignore_errors=True)
