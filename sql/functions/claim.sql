@@ -55,13 +55,18 @@ BEGIN
         ) r
         ORDER BY o.priority DESC, r.run_at LIMIT max_returning)
     ), held AS (
-        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-            b.item_count, b.ordinals, b.losses, p.handler, p.policy
+        -- Lateral, so that no plan can walk the batches and look for each in
+        -- the picks; by primary key, so that it locks only what it returns.
+        SELECT b.*, p.handler, p.policy
         FROM pick p
-        JOIN evtrack.batch b ON b.job_day = p.job_day
-            AND b.job_id = p.job_id AND b.batch_no = p.batch_no
-        WHERE b.status = 'pending'
-        FOR UPDATE OF b SKIP LOCKED
+        CROSS JOIN LATERAL (
+            SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
+                b.item_count, b.ordinals, b.losses
+            FROM evtrack.batch b
+            WHERE b.job_day = p.job_day AND b.job_id = p.job_id
+                AND b.batch_no = p.batch_no AND b.status = 'pending'
+            FOR UPDATE SKIP LOCKED
+        ) b
     ), started AS (
         INSERT INTO evtrack.event (
             job_day, job_id, batch_no, version, type, attempt, worker_id)

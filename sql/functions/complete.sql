@@ -19,16 +19,19 @@ BEGIN
             WITH ORDINALITY AS g (
                 job_id, batch_no, attempt, run_s, lines, place)
         JOIN evtrack.job j ON j.job_id = g.job_id
+        ORDER BY g.job_id, g.batch_no
     ), locked AS (
-        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-            b.ordinals, g.place, g.run_s, g.lines
+        SELECT b.*, g.place, g.run_s, g.lines
         FROM given g
-        JOIN evtrack.batch b ON b.job_day = g.job_day
-            AND b.job_id = g.job_id AND b.batch_no = g.batch_no
-        WHERE b.status = 'running' AND b.worker_id = the_worker
-            AND b.attempt = g.attempt
-        ORDER BY b.job_id, b.batch_no
-        FOR UPDATE OF b
+        CROSS JOIN LATERAL (
+            SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
+                b.ordinals
+            FROM evtrack.batch b
+            WHERE b.job_day = g.job_day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no AND b.status = 'running'
+                AND b.worker_id = the_worker AND b.attempt = g.attempt
+            FOR UPDATE
+        ) b
     ), completed AS (
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)

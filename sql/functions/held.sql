@@ -15,19 +15,25 @@ SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 BEGIN
     RETURN QUERY
-    WITH locked AS (
-        SELECT g.place, g.attempt, b.job_day, b.job_id, b.batch_no,
-            b.version, b.status, b.errors, b.crashes, b.losses,
-            j.policy, j.phase, b.attempt AS last_attempt, b.worker_id,
-            b.status = 'running' AND b.worker_id = the_worker
-                AND b.attempt = g.attempt AS is_held
+    WITH given AS MATERIALIZED (
+        SELECT g.*, j.job_day, j.policy, j.phase
         FROM unnest(job_ids, batch_nos, attempts)
             WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
         JOIN evtrack.job j ON j.job_id = g.job_id
-        JOIN evtrack.batch b ON b.job_day = j.job_day
-            AND b.job_id = g.job_id AND b.batch_no = g.batch_no
-        ORDER BY b.job_id, b.batch_no
-        FOR UPDATE OF b
+        ORDER BY g.job_id, g.batch_no
+    ), locked AS (
+        SELECT g.place, g.attempt, b.job_day, b.job_id, b.batch_no,
+            b.version, b.status, b.errors, b.crashes, b.losses,
+            g.policy, g.phase, b.attempt AS last_attempt, b.worker_id,
+            b.status = 'running' AND b.worker_id = the_worker
+                AND b.attempt = g.attempt AS is_held
+        FROM given g
+        CROSS JOIN LATERAL (
+            SELECT * FROM evtrack.batch b
+            WHERE b.job_day = g.job_day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no
+            FOR UPDATE
+        ) b
     ), judged AS (
         SELECT l.*, CASE
             WHEN l.is_held THEN 'held'
