@@ -6,7 +6,7 @@ SELECT
     r.batch_count,
     r.item_count,
     r.invalid_count,
-    r."position",
+    r.position,
     r.source,
     r.handler,
     r.bytes_read,

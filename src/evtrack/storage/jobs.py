@@ -250,7 +250,7 @@ def pending_batches(conn: Connection, handler: str) -> int:
     Returns:
         How many.
     """
-    return int(_row(conn, "pending_batches", {"handler": handler})[0])
+    return int(_row(conn, "pending_batches", {"the_handler": handler})[0])
 
 
 def joins_transaction(conn: Connection) -> bool:

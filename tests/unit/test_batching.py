@@ -1,0 +1,102 @@
+"""Items become batches by size and weight, and a run of one key never lies in two."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evtrack.domain.batching import Batch, Batcher, Limits, Refused
+
+
+def split(keys: str, limits: Limits, *, weights: dict[str, int] | None = None) -> list[str]:
+    """Batch one item a letter, the letter being its key; return the batches as texts."""
+    batcher: Batcher[str] = Batcher(limits)
+    closed = [batcher.add(key, key=key, weight=(weights or {}).get(key, 1), size=1) for key in keys]
+    return ["".join(batch.items) for batch in [*closed, batcher.flush()] if batch]
+
+
+@pytest.mark.parametrize(
+    ("keys", "size", "expected"),
+    [
+        ("abcde", 2, ["ab", "cd", "e"]),
+        ("abcd", 2, ["ab", "cd"]),
+        ("abbbc", 2, ["abbb", "c"]),
+        ("aaaa", 1, ["aaaa"]),
+        ("abab", 1, ["a", "b", "a", "b"]),
+        ("", 3, []),
+    ],
+)
+def test_a_batch_closes_when_it_is_full_and_the_next_key_is_another(keys: str, size: int, expected: list[str]) -> None:
+    assert expected == split(keys, Limits(batch_size=size))
+
+
+def test_weights_fill_a_batch_instead_of_items() -> None:
+    assert ["ab", "c", "de"] == split("abcde", Limits(batch_size=10), weights={"a": 3, "b": 9, "c": 30})
+
+
+def test_a_batch_knows_the_sum_of_its_weights() -> None:
+    batcher: Batcher[str] = Batcher(Limits(batch_size=5))
+    batcher.add("a", key="a", weight=4, size=1)
+    batcher.add("b", key="b", weight=3, size=1)
+    assert Batch(["a", "b"], 7) == batcher.add("c", key="c", weight=1, size=1)
+
+
+def test_a_batch_closes_before_it_would_be_too_large() -> None:
+    assert ["abc", "de"] == split("abcde", Limits(batch_size=100, max_batch_bytes=3))
+
+
+@given(st.text("abc", max_size=60), st.integers(1, 6))
+def test_no_item_is_lost_or_moved_and_no_run_is_split(keys: str, size: int) -> None:
+    batches = split(keys, Limits(batch_size=size))
+    assert keys == "".join(batches)
+    assert all(left[-1] != right[0] for left, right in zip(batches, batches[1:], strict=False))
+    assert all(len(batch) >= size for batch in batches[:-1])
+
+
+def test_replace_refuses_every_repeat_in_a_row_and_takes_later_ones() -> None:
+    batcher: Batcher[str] = Batcher(Limits(batch_size=10, mode="replace"))
+    refused = []
+    for place, key in enumerate("aaabab"):
+        try:
+            batcher.add(key, key=key, weight=1, size=1)
+        except Refused as refusal:
+            refused.append(place)
+            assert "--mode add" in refusal.reason
+    assert [1, 2] == refused
+    assert Batch(["a", "b", "a", "b"], 4) == batcher.flush()
+
+
+def test_replace_knows_the_key_before_a_submission_that_goes_on() -> None:
+    batcher: Batcher[str] = Batcher(Limits(mode="replace"), last_key="a")
+    with pytest.raises(Refused):
+        batcher.add("a", key="a", weight=1, size=1)
+
+
+def test_a_run_that_grows_too_large_is_refused_whole() -> None:
+    batcher: Batcher[str] = Batcher(Limits(batch_size=100, max_batch_bytes=4))
+    batcher.add("x", key="x", weight=1, size=1)
+    batcher.add("a1", key="a", weight=1, size=2)
+    batcher.add("a2", key="a", weight=1, size=2)
+    with pytest.raises(Refused) as refusal:
+        batcher.add("a3", key="a", weight=1, size=2)
+    assert ("a1", "a2") == refusal.value.taken_back
+    with pytest.raises(Refused) as refusal:
+        batcher.add("a4", key="a", weight=1, size=1)
+    assert () == refusal.value.taken_back
+    assert batcher.run_refused
+    batcher.add("y", key="y", weight=1, size=1)
+    assert not batcher.run_refused
+    assert Batch(["x", "y"], 2) == batcher.flush()
+
+
+def test_the_rest_of_a_refused_run_is_refused_also_when_a_submission_goes_on() -> None:
+    batcher: Batcher[str] = Batcher(Limits(), last_key="a", run_refused=True)
+    with pytest.raises(Refused):
+        batcher.add("a", key="a", weight=1, size=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"), [({"batch_size": 0}, "0"), ({"max_batch_bytes": 0}, "0"), ({"mode": "merge"}, "merge")]
+)
+def test_limits_that_nothing_can_keep_are_rejected(wrong: dict[str, object], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        Limits(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,85 @@
+"""A .json file is one item, or the elements of its array."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evtrack.sources.document import read_document
+from evtrack.sources.record import Fault, Record
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def read(*blocks: bytes, **options: int) -> list[Record]:
+    return [record for group in read_document(blocks, **options) for record in group]
+
+
+def pieces(text: bytes, size: int) -> list[bytes]:
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+def test_an_object_over_several_lines_is_one_item_on_one_line() -> None:
+    assert [(None, b'{"a":1.0,"b":"x\\ny"}', 28)] == read(b'{"a": 1.0,\r\n "b": "x\\ny"\n}  ')
+
+
+def test_an_array_gives_its_elements_with_their_places() -> None:
+    assert [(1, b'{"a":1}', 9), (2, b"2", 12), (3, b'"]"', 15)] == read(b'[{"a":1}, 2,"]"]')
+
+
+@pytest.mark.parametrize("text", [b"[]", b" [ ] ", b"\xef\xbb\xbf[]\n"])
+def test_an_empty_array_has_no_items(text: bytes) -> None:
+    assert [] == read(text)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=6), st.integers(1, 9), st.sampled_from([None, 1]))
+def test_an_array_is_cut_where_its_elements_end(values: list[object], size: int, indent: int | None) -> None:
+    records = read(*pieces(json.dumps(values, indent=indent).encode(), size))
+    assert values == [json.loads(item) for _, item, _ in records if isinstance(item, bytes)]
+    assert list(range(1, len(values) + 1)) == [line for line, _, _ in records]
+    assert all(b"\n" not in item for _, item, _ in records if isinstance(item, bytes))
+
+
+@given(st.lists(VALUES, min_size=1, max_size=6))
+def test_every_end_in_an_array_is_a_place_to_go_on_from(values: list[object]) -> None:
+    text = json.dumps(values).encode()
+    whole = read(text)
+    for place, (line, _, end) in enumerate(whole):
+        assert whole[place + 1 :] == read(text[end:], offset=end, line=line or 0)
+
+
+def test_an_element_above_the_limit_is_a_fault_and_the_next_one_is_found() -> None:
+    text = b'[1, "' + b"x" * 40 + b'", {"a":[2]}]'
+    records = read(*pieces(text, 7), max_item_bytes=16)
+    assert [b"1", b'{"a":[2]}'] == [records[0][1], records[2][1]]
+    assert isinstance(records[1][1], Fault)
+    assert "--max-item-bytes (16)" in records[1][1].reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", "empty file"),
+        (b" \n", "empty file"),
+        (b'{"a":\n1', "broken JSON"),
+        (b'{"a":1}\n{"a":2}\n', "give --format jsonl"),
+        (b"[1, 2", "ends inside"),
+        (b"[1,,2]", "missing between two commas"),
+        (b"[1] x", "follows the end"),
+        (b'{"a":"\n\xff"}', "not UTF-8"),
+    ],
+)
+def test_what_is_wrong_is_said(text: bytes, reason: str) -> None:
+    faults = [item.reason for _, item, _ in read(text) if isinstance(item, Fault)]
+    assert 1 == len(faults)
+    assert reason in faults[0]
+
+
+def test_a_document_above_the_limit_is_a_fault() -> None:
+    (record,) = read(*pieces(b'{"a":"' + b"x" * 50 + b'"}', 8), max_item_bytes=20)
+    assert (None, Fault("an item of 58 bytes is above --max-item-bytes (20)"), 58) == record

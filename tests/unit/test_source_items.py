@@ -1,0 +1,87 @@
+"""What is read of an item: its key, its weight, and what is wrong with it."""
+
+import pytest
+
+from evtrack.sources.items import ItemReader, Unfit
+
+BOTH = ("db", "id")
+
+
+@pytest.mark.parametrize(
+    ("key", "item", "expected"),
+    [
+        (BOTH, b'{"db":"P","id":"1","x":[{"id":3}]}', "P:1"),
+        (BOTH, b'{"id":12345678901234567890123,"db":"P"}', "P:12345678901234567890123"),
+        (BOTH, b'{"db":"P","id":1.5}', "P:1.5"),
+        (("id",), b'{"id":1,"id":2}', "2"),
+        (("a b",), b'{"a b":"x"}', "x"),
+        (("id",), '{"id":"ä ö"}'.encode(), "ä ö"),
+        ((), b'{"id":"x"}', "x"),
+        ((), b'{"id":0}', "0"),
+        ((), b'{"id":null}', "f:7"),
+        ((), b'{"id":{"a":1}}', "f:7"),
+        ((), b'{"a":1}', "f:7"),
+        ((), b'"text"', "f:7"),
+        ((), b"3", "f:7"),
+        ((".",), b'"text"', "text"),
+        ((".",), b"3", "3"),
+    ],
+)
+def test_the_key(key: tuple[str, ...], item: bytes, expected: str) -> None:
+    assert (expected, 1) == ItemReader(key=key).read(item, "f", 7)
+
+
+def test_an_item_without_a_line_goes_by_its_file() -> None:
+    assert ("f.json", 1) == ItemReader().read(b"{}", "f.json", None)
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (b'{"db":"P",', "broken JSON"),
+        (b'{"db":"P","id":"1"} x', "broken JSON"),
+        (b'{"db":"P","id":NaN}', "broken JSON"),
+        (b'{"db":"P","id":"a\x00b"}', "NUL character"),
+        (b"null", "bare null"),
+        (b"[1]", "top-level array"),
+        (b'{"db":"P"}', "the key field 'id' is missing"),
+        (b'{"db":"P","id":null}', "the key field 'id' is null"),
+        (b'{"db":"P","id":true}', "the key field 'id' is true or false"),
+        (b'{"db":"P","id":[]}', "the key field 'id' is a list"),
+        (b'{"db":{},"id":"1"}', "the key field 'db' is an object"),
+        (b'{"db":"P","id":""}', "the key field 'id' is empty"),
+        (b'"text"', "text, not an object"),
+        (b'{"db":"P","id":"a\\u0000"}', "control character (U+0000)"),
+        (b'{"db":"P","id":"a\\nb"}', "control character (U+000A)"),
+        (b'{"db":"P","id":"' + b"k" * 999 + b'"}', "1001 bytes"),
+        (b'{"db":"P","id":"1","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+    ],
+)
+def test_what_is_wrong_is_said(item: bytes, reason: str) -> None:
+    with pytest.raises(Unfit) as unfit:
+        ItemReader(key=BOTH).read(item, "f", 7)
+    assert reason in unfit.value.reason
+
+
+def test_a_weight_is_the_sum_of_the_lengths_of_lists_and_at_least_one() -> None:
+    reader = ItemReader(key=("id",), weight=("d", "a"))
+    assert ("1", 5) == reader.read(b'{"id":1,"d":[{},[2,3]],"a":[1,2,3]}', "f", 1)
+    assert ("1", 1) == reader.read(b'{"id":1,"d":[]}', "f", 1)
+    assert ("1", 2) == reader.read(b'{"id":1,"d":null,"a":[0,0]}', "f", 1)
+    assert ("1", 1) == reader.read(b'{"id":1,"d":"text","a":{"b":1}}', "f", 1)
+
+
+def test_a_key_function_goes_before_fields() -> None:
+    reader = ItemReader(key_of={3: "three"}.get)
+    assert ("three", 1) == reader.read(b'{"id":1}', "f", 3)
+    assert ("three", 1) == reader.read(b'"text"', "f", 3)
+
+
+def test_arrays_are_items_where_they_are_allowed() -> None:
+    assert ("f:1", 1) == ItemReader(arrays=True).read(b"[1]", "f", 1)
+
+
+@pytest.mark.parametrize(("key", "weight"), [(("a", ""), ()), ((), ("",)), ((".", "a"), ()), ((".",), ("a",))])
+def test_fields_that_cannot_be_are_rejected(key: tuple[str, ...], weight: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="field"):
+        ItemReader(key=key, weight=weight)
