@@ -75,7 +75,7 @@ class _LazyGroup(click.Group):
 @click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="Form of the log lines on stderr.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level to write.")
 def cli(log_format: str | None, log_level: str | None) -> None:
-    r"""Track batch work in an immutable PostgreSQL event log.
+    """Track batch work in an immutable PostgreSQL event log.
 
     The server is named by --dsn, EVTRACK_DSN, DATABASE_URL or libpq's PG* variables, in this order; without any, the
     embedded one is used.
@@ -83,7 +83,7 @@ def cli(log_format: str | None, log_level: str | None) -> None:
     \b
     Exit codes: 0 done; 1 error; 2 wrong usage; 3 a run ended with items that failed, crashed or were invalid;
     4 the database's schema is missing, older or newer; 5 no connection to a server; 130 interrupted.
-    """
+    """  # noqa: D301  # click takes the backspace for "keep these lines"
     settings = settings_from(log_format=log_format, log_level=log_level)
     configure_logs(log_format=settings.log_format, log_level=settings.log_level)
 
