@@ -50,7 +50,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT b.batch_no, b.run_at FROM evtrack.batch b
             WHERE b.job_day = o.job_day AND b.job_id = o.job_id
-                AND b.run_at <= clock_timestamp()
+                AND b.run_at <= statement_timestamp()
             ORDER BY b.run_at LIMIT max_returning
         ) r
         ORDER BY o.priority DESC, r.run_at LIMIT max_returning)

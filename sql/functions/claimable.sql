@@ -28,7 +28,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT true AS due FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = j.job_id
-            AND b.run_at <= clock_timestamp()
+            AND b.run_at <= statement_timestamp()
         LIMIT 1
     ) r ON true
     WHERE j.handler = ANY(handlers)
