@@ -10,7 +10,7 @@ FROM evtrack.complete(
     %(job_ids)s::bigint [],
     %(batch_nos)s::integer [],
     %(attempts)s::integer [],
-    %(run_s)s::real [],
+    %(run_s)s::float8 [],
     string_to_array(%(results)s::text, E'\x1e', '')
 ) AS c
 WHERE c.verdict <> 'ok'

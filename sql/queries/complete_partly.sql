@@ -5,7 +5,7 @@ SELECT
         %(job_id)s::bigint,
         %(batch_no)s::integer,
         %(attempt)s::integer,
-        %(run_s)s::real,
+        %(run_s)s::float8,
         %(results)s::text,
         %(failed)s::int4multirange,
         %(errors)s::jsonb

@@ -8,6 +8,6 @@ FROM evtrack.fail(
     %(job_ids)s::bigint [],
     %(batch_nos)s::integer [],
     %(attempts)s::integer [],
-    %(run_s)s::real [],
+    %(run_s)s::float8 [],
     %(errors)s::jsonb []
 ) AS f

@@ -47,6 +47,7 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
     if slot.killed_for in {"pipe_closed", "protocol"}:
         # The signal is our own; what is to be told is why we sent it.
         data["cause"] = slot.killed_for
+        data.pop("signal", None)
     return {**data, "pid": slot.pid}
 
 

@@ -25,7 +25,7 @@ _STDERR_BYTES: Final = 1 << 16
 _OUTPUT_BYTES: Final = 1 << 30
 
 
-class CommandDied(Exception):  # noqa: N818  it names what happened to the command
+class CommandDied(Exception):
     """A command was killed by a signal.
 
     Args:

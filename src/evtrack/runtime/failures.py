@@ -19,7 +19,7 @@ ITEMS_WITH_TRACEBACK: Final = 20
 _OWN_FOLDER: Final = str(Path(__file__).parent)
 
 
-class Partial(Exception):  # noqa: N818  no error of evtrack's, but the news that a handler's call was not all in vain
+class Partial(Exception):
     """Some items of a batch failed.
 
     Args:
@@ -33,7 +33,7 @@ class Partial(Exception):  # noqa: N818  no error of evtrack's, but the news tha
         self.failures = failures
 
 
-class CommandFailed(Exception):  # noqa: N818  named as the class that people read in the log
+class CommandFailed(Exception):
     """A command ended with another exit code than 0; its message is the end of its stderr."""
 
 

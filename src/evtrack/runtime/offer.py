@@ -38,7 +38,7 @@ def offer(imports: Sequence[str], commands: Sequence[str], only: Sequence[str] =
         modules = entry_point_modules()
     if not modules and not programs:
         raise BadArgument(
-            f"there is no handler to offer: nothing is named, and no installed package has entry points {ENTRY_POINTS!r}",
+            f"no handler to offer: none is named, and no installed package has entry points {ENTRY_POINTS!r}",
             hint="Name a module with --import MODULE, or a program with --exec NAME='PROGRAM ARGUMENTS'.",
         )
     return Setup(modules, programs, list(dict.fromkeys(only)), str(Path.cwd()))

@@ -122,7 +122,7 @@ class Outcomes:
     def forget(self) -> None:
         """Drop everything: the worker was declared lost, and nothing of this is its own any more."""
         for kept in (self._rows, self._run_s, self._results, self._partly, self._failed, self._crashed):
-            kept.clear()  # type: ignore[attr-defined]
+            kept.clear()
         self._returned.clear()
         self.since = None
 

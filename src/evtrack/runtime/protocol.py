@@ -14,7 +14,7 @@ _HEAD: Final = struct.Struct("!I")
 MAX_FRAME_BYTES: Final = 2**32 - 1
 
 Row = tuple[int, int, int, bytes, bytes, bytes, bytes | None, bytes | None]
-"""A claimed batch: job_id, batch_no, attempt, handler, ordinals, item keys, payload, policy; as the claim returns it."""
+"""A claimed batch: job_id, batch_no, attempt, handler, ordinals, item keys, payload, policy; as claimed."""
 
 JOB_ID: Final = 0
 BATCH_NO: Final = 1

@@ -13,7 +13,7 @@ from evtrack.runtime.handlers import Handler, Kind
 
 if TYPE_CHECKING:
     from evtrack.runtime.page import Page
-    from evtrack.runtime.protocol import Row
+    from evtrack.runtime.protocol import ItemFailure, Row
 
 Runner = Callable[["Row"], "bytes | None"]
 """Runs a batch: returns lines of JSON or None; raises Partial, or anything else for a batch that failed."""
@@ -60,7 +60,7 @@ def _item_runner(handler: Handler, page: Page) -> Runner:
         context = Context(page, name, job_id, batch_no, attempt) if takes_context else None
         keys = item_keys.decode().split("\n") if context is not None else ()
         lines: list[bytes] = []
-        failures = []
+        failures: list[ItemFailure] = []
         for index, text in enumerate(_lines(payload)):
             page.mark(index)
             try:

@@ -59,7 +59,7 @@ class SlotProcess:
         read_end, write_end = os.pipe()
         argv = [sys.executable, "-P", "-m", "evtrack.runtime.slot"]
         argv += [str(theirs.fileno()), str(self.page.fd), str(os.getpid())]
-        with theirs, open(write_end, "wb", buffering=0) as stderr:
+        with theirs, os.fdopen(write_end, "wb", buffering=0) as stderr:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 argv,
                 stdin=subprocess.DEVNULL,

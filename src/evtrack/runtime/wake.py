@@ -9,8 +9,8 @@ class Wake:
 
     def __init__(self) -> None:
         self.socket, self._far = socket.socketpair()
-        self.socket.setblocking(False)
-        self._far.setblocking(False)
+        self.socket.setblocking(False)  # noqa: FBT003  the signature of socket
+        self._far.setblocking(False)  # noqa: FBT003  the same
 
     def set(self) -> None:
         """Wake whoever waits, now or at the next wait."""

@@ -107,9 +107,8 @@ class Worker:
         try:
             while not self._slots.working and not self._stops:
                 if monotonic() > deadline:
-                    raise EvtrackError(
-                        f"No slot was ready after {_IMPORT_S:.0f} s.", hint="See what its import waits for."
-                    )
+                    said = f"No slot was ready after {_IMPORT_S:.0f} s."
+                    raise EvtrackError(said, hint="See what its import waits for.")  # noqa: TRY301  cleared away below
                 self._slots.keep_up(monotonic())
                 self._listen(_TICK_S)
         except BaseException:

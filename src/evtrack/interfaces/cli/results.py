@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from evtrack.interfaces.cli.options import connected
-from evtrack.storage.database import Connection
 from evtrack.storage.reports import job_key
 from evtrack.storage.results import results as read_results
+
+if TYPE_CHECKING:
+    from evtrack.storage.database import Connection
 
 
 @click.command()

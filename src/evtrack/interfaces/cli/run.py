@@ -31,7 +31,7 @@ NOT_ALL_DONE: Final = 3
 @worker_options
 @json_option
 @located()
-def run(dsn: str, *, wish: Wish, as_json: bool, **options: Any) -> None:
+def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
     r"""Submit SOURCE... and work on it here until it is finished.
 
     It takes the options of `submit` and of `work`. The job is an ordinary one: others may watch it, and other workers

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -14,6 +13,9 @@ from evtrack.interfaces.cli.stopping import stopping
 from evtrack.runtime.limits import Limits
 from evtrack.runtime.offer import offer
 from evtrack.runtime.worker import GRACE_S, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 R = TypeVar("R")
 
@@ -72,7 +74,7 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds for a batch.")
 @click.option("--stall", type=click.FloatRange(0, min_open=True), help="Most seconds without a sign of life.")
 @located()
-def work(dsn: str, **options: Any) -> None:
+def work(dsn: str, /, **options: Any) -> None:
     r"""Work on batches until stopped.
 
     Handlers are found in the modules named with --import, which are looked for in the current folder first, in the
