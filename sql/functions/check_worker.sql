@@ -1,6 +1,6 @@
 -- Raise EV006 unless the worker is registered, not stopped and not lost.
 CREATE OR REPLACE FUNCTION evtrack.check_worker(the_worker bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     w evtrack.worker;
 BEGIN

@@ -3,7 +3,7 @@
 -- same before and after.
 CREATE OR REPLACE FUNCTION evtrack.compact_progress(the_job bigint)
 RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql AS $$
     WITH gone AS (
         DELETE FROM evtrack.progress p WHERE p.job_id = the_job RETURNING p.*
     ), span AS (

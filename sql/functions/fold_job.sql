@@ -1,7 +1,7 @@
 -- Fold one event of a job's own stream (batch_no 0) into evtrack.job. Returns
 -- whether the step was legal. Called by evtrack.fold() only.
 CREATE OR REPLACE FUNCTION evtrack.fold_job(e evtrack.event) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     IF e.type = 'created' THEN
         IF e.version <> 1 THEN RETURN false; END IF;

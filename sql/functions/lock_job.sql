@@ -1,6 +1,6 @@
 -- Lock a job's row and return it. Raises EV003 when there is none.
 CREATE OR REPLACE FUNCTION evtrack.lock_job(the_job bigint) RETURNS evtrack.job
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     j evtrack.job;
 BEGIN

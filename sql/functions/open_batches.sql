@@ -1,6 +1,6 @@
 -- How many batches of a job are pending or running.
 CREATE OR REPLACE FUNCTION evtrack.open_batches(the_job bigint) RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(p.pending_batches + p.running_batches), 0)::bigint
     FROM evtrack.progress p WHERE p.job_id = the_job
 $$;

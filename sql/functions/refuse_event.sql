@@ -1,7 +1,7 @@
 -- Say why the fold refuses an event: the batch, the version and the reason.
 -- Always raises EV001. Called by evtrack.fold() only.
 CREATE OR REPLACE FUNCTION evtrack.refuse_event(e evtrack.event) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     j evtrack.job;
     b evtrack.batch;

@@ -1,0 +1,39 @@
+-- Raise EV007 unless a job may have this handler name and this policy. Runs as
+-- who calls it: a function of the write API.
+CREATE OR REPLACE FUNCTION evtrack.check_job(
+    handler text, policy jsonb
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    bad text;
+BEGIN
+    IF coalesce(handler, '') = '' OR handler ~ '[[:cntrl:]]'
+        OR length(handler) > 200 THEN
+        RAISE EXCEPTION 'handler is %: it needs 1 to 200 printable characters',
+            coalesce(quote_literal(left(handler, 60)), 'null')
+            USING ERRCODE = 'EV007';
+    END IF;
+    IF coalesce(policy, '{}') = '{}' THEN RETURN; END IF;
+    SELECT p.key INTO bad FROM jsonb_each(coalesce(policy, '{}')) p
+    WHERE NOT CASE
+        WHEN p.key = 'per_item'
+            THEN jsonb_typeof(p.value) IN ('boolean', 'null')
+        -- These are read as integers, and what they bound is a smallint.
+        WHEN p.key IN ('max_errors', 'max_crashes', 'max_losses')
+            THEN p.value::text ~ '^([0-9]{1,4}|null)$'
+        ELSE p.key IN (
+                'backoff_s', 'backoff_max_s', 'timeout_s', 'stall_s',
+                'max_rss_bytes')
+            AND (jsonb_typeof(p.value) = 'null'
+                OR jsonb_typeof(p.value) = 'number'
+                    AND p.value::text::numeric BETWEEN 0 AND 1e15)
+        END LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'policy key %: % is not a policy value',
+            quote_literal(left(bad, 60)), left((policy -> bad)::text, 60)
+            USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
+            'max_losses, backoff_s, backoff_max_s, timeout_s, stall_s, '
+            'max_rss_bytes (numbers from 0; counts whole and up to 9999), '
+            'per_item (boolean).';
+    END IF;
+END $$;
