@@ -1,14 +1,12 @@
 """The views on data with known answers."""
 
-import inspect
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
-from client import Claim, Client
+from client import Client
 from evtrack.storage.sql import root
 
 pytestmark = pytest.mark.db
@@ -57,11 +55,6 @@ def test_every_view_and_its_meaning_is_documented_in_the_database(client: Client
     )
     assert VIEWS == [row["relname"] for row in comments]
     assert [] == [row["relname"] for row in comments if not row["says"]]
-
-
-def test_every_function_and_view_stands_in_the_document_of_the_sql_interface() -> None:
-    text = (root().parent / "docs" / "sql_api.md").read_text(encoding="utf-8")
-    assert [] == [name for name in VIEWS if f"`{name}`" not in text]
 
 
 def test_a_batch_says_what_it_holds_and_what_became_of_it(client: Client, story: int) -> None:
@@ -320,22 +313,3 @@ def test_the_views_tell_of_a_job_whose_payloads_were_deleted(client: Client, sto
         rows, "item_summary"
     )
     assert [1, 3, 5, 6, 8, 10] == [row["ordinal"] for row in view(client, "item_result", story, "ordinal")]
-
-
-def test_what_the_document_says_of_a_views_columns_is_true(client: Client) -> None:
-    text = (root().parent / "docs" / "sql_api.md").read_text(encoding="utf-8")
-    wrong = []
-    for name in VIEWS:
-        listed = re.search(rf"^\| `{name}` \|[^|]*\| ([^|]*) \|$", text, re.MULTILINE)
-        columns = client.rows(
-            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum",
-            f"evtrack.{name}",
-        )
-        if listed is None or [row["attname"] for row in columns] != listed[1].split(", "):
-            wrong.append((name, ", ".join(row["attname"] for row in columns)))
-    assert [] == wrong, inspect.cleandoc("the table of views in docs/sql_api.md does not list these columns")
-
-
-def test_a_claim_is_a_batch_of_this_job(client: Client, story: int) -> None:
-    assert [] == client.claim(client.worker(), story), "batch 4 is running, all others are final"
-    assert isinstance(Claim(story, 1, 1), tuple)

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.db, pytest.mark.slow]
 
 BATCHES = 20_000
 ITEMS = 4
+CHUNK = 500
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,10 @@ def big(admin_dsn: str, template: str) -> Iterator[tuple[Client, int, int]]:
         client = Client(conn)
         worker = client.worker()
         large, small = client.job(BATCHES, items=ITEMS), client.job(10, items=ITEMS)
-        for job in (large, small):
-            client.complete(worker, client.claim(worker, job, fresh=BATCHES // 2))
+        conn.execute("ANALYZE")
+        for job, batches in ((large, BATCHES), (small, 10)):
+            for _ in range(0, batches // 2, CHUNK):
+                client.complete(worker, client.claim(worker, job, fresh=min(CHUNK, batches // 2), returning=0))
         conn.execute("ANALYZE")
         yield client, large, small
 
