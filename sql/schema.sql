@@ -141,15 +141,14 @@ CREATE TABLE evtrack.job (
 );
 
 CREATE FUNCTION evtrack.append_job_event(j evtrack.job, type evtrack.event_type, data jsonb DEFAULT '{}'::jsonb) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql
     AS $$
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
     VALUES (j.job_day, j.job_id, 0, j.version + 1, type, data)
 $$;
 
 CREATE FUNCTION evtrack.bucket() RETURNS integer
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE sql PARALLEL SAFE
     AS $$ SELECT (extract(epoch FROM clock_timestamp()) / 10)::integer $$;
 
 CREATE FUNCTION evtrack.cancel(the_job bigint) RETURNS boolean
@@ -179,9 +178,45 @@ BEGIN
     RETURN true;
 END $$;
 
+CREATE FUNCTION evtrack.check_job(handler text, policy jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    bad text;
+BEGIN
+    IF coalesce(handler, '') = '' OR handler ~ '[[:cntrl:]]'
+        OR length(handler) > 200 THEN
+        RAISE EXCEPTION 'handler is %: it needs 1 to 200 printable characters',
+            coalesce(quote_literal(left(handler, 60)), 'null')
+            USING ERRCODE = 'EV007';
+    END IF;
+    IF coalesce(policy, '{}') = '{}' THEN RETURN; END IF;
+    SELECT p.key INTO bad FROM jsonb_each(coalesce(policy, '{}')) p
+    WHERE NOT CASE
+        WHEN p.key = 'per_item'
+            THEN jsonb_typeof(p.value) IN ('boolean', 'null')
+        -- These are read as integers, and what they bound is a smallint.
+        WHEN p.key IN ('max_errors', 'max_crashes', 'max_losses')
+            THEN p.value::text ~ '^([0-9]{1,4}|null)$'
+        ELSE p.key IN (
+                'backoff_s', 'backoff_max_s', 'timeout_s', 'stall_s',
+                'max_rss_bytes')
+            AND (jsonb_typeof(p.value) = 'null'
+                OR jsonb_typeof(p.value) = 'number'
+                    AND p.value::text::numeric BETWEEN 0 AND 1e15)
+        END LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'policy key %: % is not a policy value',
+            quote_literal(left(bad, 60)), left((policy -> bad)::text, 60)
+            USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
+            'max_losses, backoff_s, backoff_max_s, timeout_s, stall_s, '
+            'max_rss_bytes (numbers from 0; counts whole and up to 9999), '
+            'per_item (boolean).';
+    END IF;
+END $_$;
+
 CREATE FUNCTION evtrack.check_worker(the_worker bigint) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE plpgsql
     AS $$
 DECLARE
     w evtrack.worker;
@@ -241,18 +276,23 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT b.batch_no, b.run_at FROM evtrack.batch b
             WHERE b.job_day = o.job_day AND b.job_id = o.job_id
-                AND b.run_at <= clock_timestamp()
+                AND b.run_at <= statement_timestamp()
             ORDER BY b.run_at LIMIT max_returning
         ) r
         ORDER BY o.priority DESC, r.run_at LIMIT max_returning)
     ), held AS (
-        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-            b.item_count, b.ordinals, b.losses, p.handler, p.policy
+        -- Lateral, so that no plan can walk the batches and look for each in
+        -- the picks; by primary key, so that it locks only what it returns.
+        SELECT b.*, p.handler, p.policy
         FROM pick p
-        JOIN evtrack.batch b ON b.job_day = p.job_day
-            AND b.job_id = p.job_id AND b.batch_no = p.batch_no
-        WHERE b.status = 'pending'
-        FOR UPDATE OF b SKIP LOCKED
+        CROSS JOIN LATERAL (
+            SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
+                b.item_count, b.ordinals, b.losses
+            FROM evtrack.batch b
+            WHERE b.job_day = p.job_day AND b.job_id = p.job_id
+                AND b.batch_no = p.batch_no AND b.status = 'pending'
+            FOR UPDATE SKIP LOCKED
+        ) b
     ), started AS (
         INSERT INTO evtrack.event (
             job_day, job_id, batch_no, version, type, attempt, worker_id)
@@ -298,7 +338,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT true AS due FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = j.job_id
-            AND b.run_at <= clock_timestamp()
+            AND b.run_at <= statement_timestamp()
         LIMIT 1
     ) r ON true
     WHERE j.handler = ANY(handlers)
@@ -309,8 +349,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION evtrack.compact_progress(the_job bigint) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql
     AS $$
     WITH gone AS (
         DELETE FROM evtrack.progress p WHERE p.job_id = the_job RETURNING p.*
@@ -345,19 +384,25 @@ DECLARE
     n integer := coalesce(cardinality(job_ids), 0);
     done bigint [];
 BEGIN
-    WITH locked AS (
-        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-            b.ordinals, g.place, g.run_s, g.lines
+    WITH given AS MATERIALIZED (
+        SELECT g.*, j.job_day
         FROM unnest(job_ids, batch_nos, attempts, run_s, results)
             WITH ORDINALITY AS g (
                 job_id, batch_no, attempt, run_s, lines, place)
         JOIN evtrack.job j ON j.job_id = g.job_id
-        JOIN evtrack.batch b ON b.job_day = j.job_day
-            AND b.job_id = g.job_id AND b.batch_no = g.batch_no
-        WHERE b.status = 'running' AND b.worker_id = the_worker
-            AND b.attempt = g.attempt
-        ORDER BY b.job_id, b.batch_no
-        FOR UPDATE OF b
+        ORDER BY g.job_id, g.batch_no
+    ), locked AS (
+        SELECT b.*, g.place, g.run_s, g.lines
+        FROM given g
+        CROSS JOIN LATERAL (
+            SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
+                b.ordinals
+            FROM evtrack.batch b
+            WHERE b.job_day = g.job_day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no AND b.status = 'running'
+                AND b.worker_id = the_worker AND b.attempt = g.attempt
+            FOR UPDATE
+        ) b
     ), completed AS (
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)
@@ -480,47 +525,13 @@ END $$;
 CREATE FUNCTION evtrack.create_job(handler text, name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, source jsonb DEFAULT '{}'::jsonb, bytes_total bigint DEFAULT NULL::bigint, submitter uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id bigint, job_day date, submitter_token uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-DECLARE
-    bad text;
+    AS $$
 BEGIN
-    IF coalesce(handler, '') = '' OR handler ~ '[[:cntrl:]]'
-        OR length(handler) > 200 THEN
-        RAISE EXCEPTION 'handler is %: it needs 1 to 200 printable characters',
-            coalesce(quote_literal(left(handler, 60)), 'null')
-            USING ERRCODE = 'EV007';
-    END IF;
-    SELECT p.key INTO bad FROM jsonb_each(coalesce(policy, '{}')) p
-    WHERE NOT CASE
-        WHEN p.key = 'per_item'
-            THEN jsonb_typeof(p.value) IN ('boolean', 'null')
-        -- These are read as integers, and what they bound is a smallint.
-        WHEN p.key IN ('max_errors', 'max_crashes', 'max_losses')
-            THEN p.value::text ~ '^([0-9]{1,4}|null)$'
-        ELSE p.key IN (
-                'backoff_s', 'backoff_max_s', 'timeout_s', 'stall_s',
-                'max_rss_bytes')
-            AND (jsonb_typeof(p.value) = 'null'
-                OR jsonb_typeof(p.value) = 'number'
-                    AND p.value::text::numeric BETWEEN 0 AND 1e15)
-        END LIMIT 1;
-    IF bad IS NOT NULL THEN
-        RAISE EXCEPTION 'policy key %: % is not a policy value',
-            quote_literal(left(bad, 60)), left((policy -> bad)::text, 60)
-            USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
-            'max_losses, backoff_s, backoff_max_s, timeout_s, stall_s, '
-            'max_rss_bytes (numbers from 0; counts whole and up to 9999), '
-            'per_item (boolean).';
-    END IF;
+    PERFORM evtrack.check_job(handler, policy);
     job_id := nextval('evtrack.job_id_seq');
     job_day := (now() AT TIME ZONE 'UTC')::date;
     submitter_token := coalesce(submitter, gen_random_uuid());
-    -- Workers make the days ahead; where none has run for a week this is the
-    -- last resort, and better than refusing the work.
-    IF to_regclass(format('evtrack.result_%s', to_char(job_day, 'YYYYMMDD')))
-        IS NULL THEN
-        PERFORM evtrack.make_partitions(job_day, 2);
-    END IF;
+    PERFORM evtrack.need_partition(job_day);
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
     VALUES (job_day, job_id, 0, 1, 'created', jsonb_strip_nulls(
         jsonb_build_object(
@@ -528,7 +539,7 @@ BEGIN
             'policy', coalesce(policy, '{}'), 'source', coalesce(source, '{}'),
             'bytes_total', bytes_total, 'submitter', submitter_token)));
     RETURN NEXT;
-END $_$;
+END $$;
 
 CREATE FUNCTION evtrack.enqueue(handler text, item_keys text[], payloads text[], name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, batch_size integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -539,33 +550,38 @@ CREATE FUNCTION evtrack.enqueue(handler text, item_keys text[], payloads text[],
 DECLARE
     n integer := coalesce(cardinality(item_keys), 0);
     size integer := coalesce(batch_size, greatest(cardinality(item_keys), 1));
-    made record;
+    job bigint := nextval('evtrack.job_id_seq');
+    day date := (now() AT TIME ZONE 'UTC')::date;
 BEGIN
     IF n = 0 OR cardinality(payloads) IS DISTINCT FROM n OR size < 1 THEN
         RAISE EXCEPTION 'enqueue needs as many item_keys as payloads, one at '
             'least, and a batch_size from 1; got %, % and %', n,
             coalesce(cardinality(payloads), 0), size USING ERRCODE = 'EV007';
     END IF;
-    SELECT * INTO made FROM evtrack.create_job(handler, name, priority, policy);
+    PERFORM evtrack.check_job(handler, policy);
+    PERFORM evtrack.need_partition(day);
     INSERT INTO evtrack.payload (
         job_day, job_id, ordinal, batch_no, item_key, payload)
-    SELECT made.job_day, made.job_id, i, (i - 1) / size + 1, k, p
+    SELECT day, job, i, (i - 1) / size + 1, k, p
     FROM unnest(item_keys, payloads) WITH ORDINALITY AS u (k, p, i);
-    -- One INSERT for the rest of the stream: this is the short way.
+    -- Its whole life so far in one statement: one fold instead of four.
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
-    SELECT made.job_day, made.job_id, 0, 2, 'extended'::evtrack.event_type,
-        jsonb_build_object('batches', (n - 1) / size + 1, 'items', n,
-            'first_batch_no', 1)
+    SELECT day, job, 0, 1, 'created'::evtrack.event_type,
+        jsonb_strip_nulls(jsonb_build_object('handler', handler, 'name', name,
+            'priority', priority, 'policy', coalesce(policy, '{}')))
     UNION ALL
-    SELECT made.job_day, made.job_id, 0, 3, 'sealed', '{}'
+    SELECT day, job, 0, 2, 'extended', jsonb_build_object(
+        'batches', (n - 1) / size + 1, 'items', n, 'first_batch_no', 1)
     UNION ALL
-    SELECT made.job_day, made.job_id, b, 1, 'enqueued', jsonb_build_object(
+    SELECT day, job, 0, 3, 'sealed', '{}'
+    UNION ALL
+    SELECT day, job, b, 1, 'enqueued', jsonb_build_object(
         'items', least(b * size, n) - (b - 1) * size,
         'weight', least(b * size, n) - (b - 1) * size,
         'ordinals', '{[' || (b - 1) * size + 1 || ','
             || least(b * size, n) + 1 || ')}')
     FROM generate_series(1, (n - 1) / size + 1) b;
-    RETURN made.job_id;
+    RETURN job;
 END $$;
 
 CREATE FUNCTION evtrack.fail(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], run_s double precision[], errors jsonb[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
@@ -644,6 +660,8 @@ CREATE FUNCTION evtrack.fold() RETURNS trigger
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     SET enable_seqscan TO 'off'
+    SET enable_indexscan TO 'off'
+    SET enable_indexonlyscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
     AS $$
@@ -981,8 +999,7 @@ CREATE TABLE evtrack.event (
 PARTITION BY RANGE (job_day);
 
 CREATE FUNCTION evtrack.fold_job(e evtrack.event) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE plpgsql
     AS $$
 BEGIN
     IF e.type = 'created' THEN
@@ -1079,19 +1096,25 @@ CREATE FUNCTION evtrack.held(the_worker bigint, job_ids bigint[], batch_nos inte
     AS $$
 BEGIN
     RETURN QUERY
-    WITH locked AS (
-        SELECT g.place, g.attempt, b.job_day, b.job_id, b.batch_no,
-            b.version, b.status, b.errors, b.crashes, b.losses,
-            j.policy, j.phase, b.attempt AS last_attempt, b.worker_id,
-            b.status = 'running' AND b.worker_id = the_worker
-                AND b.attempt = g.attempt AS is_held
+    WITH given AS MATERIALIZED (
+        SELECT g.*, j.job_day, j.policy, j.phase
         FROM unnest(job_ids, batch_nos, attempts)
             WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
         JOIN evtrack.job j ON j.job_id = g.job_id
-        JOIN evtrack.batch b ON b.job_day = j.job_day
-            AND b.job_id = g.job_id AND b.batch_no = g.batch_no
-        ORDER BY b.job_id, b.batch_no
-        FOR UPDATE OF b
+        ORDER BY g.job_id, g.batch_no
+    ), locked AS (
+        SELECT g.place, g.attempt, b.job_day, b.job_id, b.batch_no,
+            b.version, b.status, b.errors, b.crashes, b.losses,
+            g.policy, g.phase, b.attempt AS last_attempt, b.worker_id,
+            b.status = 'running' AND b.worker_id = the_worker
+                AND b.attempt = g.attempt AS is_held
+        FROM given g
+        CROSS JOIN LATERAL (
+            SELECT * FROM evtrack.batch b
+            WHERE b.job_day = g.job_day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no
+            FOR UPDATE
+        ) b
     ), judged AS (
         SELECT l.*, CASE
             WHEN l.is_held THEN 'held'
@@ -1143,8 +1166,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION evtrack.lock_job(the_job bigint) RETURNS evtrack.job
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE plpgsql
     AS $$
 DECLARE
     j evtrack.job;
@@ -1208,9 +1230,18 @@ BEGIN
     RETURN made;
 END $$;
 
+CREATE FUNCTION evtrack.need_partition(day date) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF to_regclass(format('evtrack.result_%s', to_char(day, 'YYYYMMDD')))
+        IS NULL THEN
+        PERFORM evtrack.make_partitions(day, 2);
+    END IF;
+END $$;
+
 CREATE FUNCTION evtrack.open_batches(the_job bigint) RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
     SELECT coalesce(sum(p.pending_batches + p.running_batches), 0)::bigint
     FROM evtrack.progress p WHERE p.job_id = the_job
@@ -1297,8 +1328,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION evtrack.refuse_event(e evtrack.event) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE plpgsql
     AS $$
 DECLARE
     j evtrack.job;
@@ -2179,22 +2209,22 @@ COMMENT ON COLUMN evtrack.worker_status.version IS 'The evtrack version that the
 COMMENT ON COLUMN evtrack.worker_status.silent_s IS 'Seconds since the last heartbeat.';
 
 ALTER TABLE ONLY evtrack.batch
-    ADD CONSTRAINT batch_pkey PRIMARY KEY (job_day, job_id, batch_no);
+    ADD CONSTRAINT batch_pkey PRIMARY KEY (job_id, batch_no, job_day);
 
 ALTER TABLE ONLY evtrack.event
-    ADD CONSTRAINT event_pkey PRIMARY KEY (job_day, job_id, batch_no, version);
+    ADD CONSTRAINT event_pkey PRIMARY KEY (job_id, batch_no, version, job_day);
 
 ALTER TABLE ONLY evtrack.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (job_id);
 
 ALTER TABLE ONLY evtrack.payload
-    ADD CONSTRAINT payload_pkey PRIMARY KEY (job_day, job_id, ordinal);
+    ADD CONSTRAINT payload_pkey PRIMARY KEY (job_id, ordinal, job_day);
 
 ALTER TABLE ONLY evtrack.progress
     ADD CONSTRAINT progress_pkey PRIMARY KEY (job_id, shard, bucket);
 
 ALTER TABLE ONLY evtrack.result
-    ADD CONSTRAINT result_pkey PRIMARY KEY (job_day, job_id, batch_no);
+    ADD CONSTRAINT result_pkey PRIMARY KEY (job_id, batch_no, job_day);
 
 ALTER TABLE ONLY evtrack.schema_object
     ADD CONSTRAINT schema_object_pkey PRIMARY KEY (path);
