@@ -1,6 +1,8 @@
 """The command line: a lazy group, so that a command imports only what it needs."""
 
+import signal
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import click
@@ -15,6 +17,7 @@ __all__ = ["cli", "connected", "json_option", "located", "main", "print_json"]
 
 _HERE = "evtrack.interfaces.cli"
 _INTERRUPTED = 130
+_SIGNALLED = 128  # and the signal's number, as shells have it
 
 # name -> module:attribute, in the order that --help lists them
 _COMMANDS = {
@@ -90,4 +93,11 @@ def cli(log_format: str | None, log_level: str | None) -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    # A plain SIGTERM would leave the embedded server without its last user's goodbye; commands that stop in another
+    # way say so themselves.
+    signal.signal(signal.SIGTERM, _terminated)
     cli(prog_name="evtrack")
+
+
+def _terminated(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(_SIGNALLED + number)
