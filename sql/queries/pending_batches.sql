@@ -1,7 +1,12 @@
 -- How many batches of a handler wait, over all its jobs.
+WITH theirs AS (
+    SELECT job_id
+    FROM evtrack.job
+    WHERE
+        handler = %(the_handler)s
+        AND phase IN ('open', 'abandoned', 'sealed')
+)
+
 SELECT coalesce(sum(p.pending_batches), 0)::bigint AS pending
-FROM evtrack.job AS j
-INNER JOIN evtrack.progress AS p ON j.job_id = p.job_id
-WHERE
-    j.handler = %(the_handler)s
-    AND j.phase IN ('open', 'abandoned', 'sealed')
+FROM evtrack.progress AS p
+INNER JOIN theirs AS t ON p.job_id = t.job_id

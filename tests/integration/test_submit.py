@@ -1,6 +1,7 @@
 """`evtrack submit` from the outside: what it takes, what it stores, what it says."""
 
 import json
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 import pytest
 
 from client import Client
+from evtrack.domain.errors import JobPhaseError
+from evtrack.runtime.submissions import JobSpec, begin, recipe
+from evtrack.sources.iterable import IterableSource
 from evtrack.storage.database import Connection
 from helpers import environment, eventually, evtrack, evtrack_command
 
@@ -58,7 +62,7 @@ def test_items_are_stored_as_they_were_written(dsn: str, conn: Connection, tmp_p
     assert ("sealed", "a.jsonl", 3, 2, path.stat().st_size, path.stat().st_size) == job
 
 
-def test_the_job_number_alone_is_on_stdout(dsn: str, conn: Connection) -> None:
+def test_the_job_number_alone_is_on_stdout(dsn: str) -> None:
     done = evtrack("submit", "-", "--handler", "h", "--dsn", dsn, stdin="1\n2\n")
     assert (0, "1\n") == (done.returncode, done.stdout)
     assert "Job 1: 2 items in 1 batch." in done.stderr
@@ -149,7 +153,6 @@ def test_policy_priority_and_name_reach_the_job(dsn: str, conn: Connection) -> N
 
 
 def test_a_slow_input_shows_before_it_ends(dsn: str, conn: Connection) -> None:
-    import subprocess  # noqa: PLC0415
 
     with subprocess.Popen(
         evtrack_command("submit", "-", "--handler", "h", "--batch-size", "1", "--dsn", dsn),
@@ -187,18 +190,13 @@ def test_wrong_use_is_explained(dsn: str, args: Sequence[str], code: int, says: 
     assert "Traceback" not in done.stderr
 
 
-def test_a_cancelled_job_takes_no_more(dsn: str, conn: Connection) -> None:
-    from evtrack.domain.errors import JobPhaseError  # noqa: PLC0415
-    from evtrack.runtime.submissions import JobSpec, begin, recipe  # noqa: PLC0415
-    from evtrack.sources.iterable import IterableSource  # noqa: PLC0415
+def test_a_cancelled_job_takes_no_more(conn: Connection) -> None:
 
     def items() -> Iterator[int]:
         yield 1
         Client(conn).one("SELECT evtrack.cancel(%s)", submitter.job_id)
         yield 2
 
+    submitter = begin(conn, source=IterableSource(items()), recipe=recipe(), spec=JobSpec(handler="h"), overlap=False)
     with pytest.raises(JobPhaseError, match="cancelled"):
-        submitter = begin(
-            conn, source=IterableSource(items()), recipe=recipe(), spec=JobSpec(handler="h"), overlap=False
-        )
         submitter.run()

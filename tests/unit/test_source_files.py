@@ -138,7 +138,8 @@ def test_a_file_that_is_gone_when_its_turn_comes_is_a_fault(tmp_path: Path) -> N
 def test_csv_rows_become_objects(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(
-        b'\xef\xbb\xbfid, name\r\n1,"a, ""b"""\r\n\r\n2,"two\n\nlines"\n3\n4,"x"y\n5,\xff\n6,5" pipe\n7,"never closed\n8,x'
+        b'\xef\xbb\xbfid, name\r\n1,"a, ""b"""\r\n\r\n2,"two\n\nlines"\n3\n4,"x"y\n5,\xff\n'
+        b'6,5" pipe\n7,"never closed\n8,x'
     )
     assert [
         ("a.csv", 2, '{"id":"1","name":"a, \\"b\\""}'),

@@ -1,6 +1,7 @@
 """Lines come out the same however the bytes are cut into blocks, and a long one is never held."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,7 @@ def test_a_long_line_is_not_held() -> None:
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=6), st.integers(1, 40))
 def test_the_cut_into_blocks_changes_nothing(text: bytes, cuts: list[int], limit: int) -> None:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    blocks = [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    blocks = [text[a:b] for a, b in pairwise(places)]
     assert read(text, max_item_bytes=limit) == read(*blocks, max_item_bytes=limit)
 
 

@@ -106,7 +106,9 @@ def submit(
             return submitter.run()
         except Exception as error:
             if not joins and not isinstance(error, EvtrackError):
-                error.add_note(f"evtrack job {submitter.job_id} is open: evtrack.submit(items, resume=...) goes on.")
+                error.add_note(
+                    f"evtrack job {submitter.job_id} is open: submit(items, resume={submitter.job_id}) goes on."
+                )
             raise
 
 

@@ -32,6 +32,7 @@ class ChunkWriter:
         self._job = job
         self._joined = in_callers_transaction
         self._woken_at = float("-inf")
+        self._untold = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="evtrack-submit") if in_background else None
         self._running: Future[None] | None = None
 
@@ -66,13 +67,16 @@ class ChunkWriter:
             self._pool.shutdown(wait=True)
 
     def wake(self) -> None:
-        """Tell the handler's workers, at the latest now, that there is work."""
-        wake_workers(self._conn, self._job.handler)
-        self._woken_at = time.monotonic()
+        """Tell the handler's workers of the work that they have not been told of."""
+        if self._untold:
+            wake_workers(self._conn, self._job.handler)
+            self._woken_at = time.monotonic()
+            self._untold = False
 
     def _write(self, chunk: Chunk) -> None:
         if self._joined:
             add_chunk(self._conn, self._job, chunk)
+            self._untold = self._untold or bool(chunk.item_counts)
             return
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -83,5 +87,6 @@ class ChunkWriter:
                     raise
                 time.sleep(_PAUSE_S * attempt)
         # After the commit and in a statement of its own: NOTIFY in a transaction holds a lock over the fsync.
-        if chunk.item_counts and time.monotonic() - self._woken_at >= _WAKE_EVERY_S:
+        self._untold = self._untold or bool(chunk.item_counts)
+        if time.monotonic() - self._woken_at >= _WAKE_EVERY_S:
             self.wake()

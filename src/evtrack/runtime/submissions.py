@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from evtrack.domain.errors import BadArgument, SourceChanged, SubmissionLost
 from evtrack.runtime.recipe import Recipe
 from evtrack.runtime.submitter import Submitter
+from evtrack.runtime.throttle import MAX_WAIT_S, check_waiting
 from evtrack.sources.files import FileSource, reopened
 from evtrack.sources.items import ItemReader
 from evtrack.sources.part import Part
 from evtrack.storage.database import Connection
-from evtrack.storage.jobs import OpenJob, create_job, hold_job, reclaim_job
+from evtrack.storage.jobs import OpenJob, create_job, hold_job, reclaim_job, release_job
 
 # After kill -9 it takes the server a moment to see that the submitter is gone.
 _RECLAIM_FOR_S = 5.0
@@ -102,6 +103,8 @@ def begin(connection: Connection, *, source: NamedSource, recipe: Recipe, spec: 
     Returns:
         The submitter, ready to run.
     """
+    # Before there is a job that nobody would submit.
+    check_waiting(options.get("max_pending"), options.get("max_wait_s", MAX_WAIT_S))
     job = create_job(
         connection,
         handler=spec.handler,
@@ -134,17 +137,26 @@ def go_on(connection: Connection, job_id: int, *, source: NamedSource | None = N
         JobPhaseError: The job is submitted already, or cancelled.
     """
     job = _reclaim(connection, job_id)
-    kept = Recipe(**job.source)
-    if source is None:
-        if any("path" not in described for described in kept.sources) or not kept.sources:
-            raise BadArgument(
-                f"job {job_id} was not submitted from files, so evtrack cannot read its items again",
-                hint=f"Give them once more from Python: evtrack.submit(items, resume={job_id}).",
-            )
-        source = reopened(kept.sources, format=kept.format, max_item_bytes=kept.max_item_bytes)
-    elif [dict(described) for described in kept.sources] != source.describe():
-        raise SourceChanged(source.name, reason=f"job {job_id} was submitted from {list(kept.sources)}")
-    return Submitter(connection=connection, job=job, source=source, recipe=kept, **options)
+    try:
+        kept = Recipe(**job.source)
+        same = _as_it_was(job_id, kept, source)
+        return Submitter(connection=connection, job=job, source=same, recipe=kept, **options)
+    except BaseException:
+        release_job(connection, job_id)
+        raise
+
+
+def _as_it_was(job_id: int, kept: Recipe, source: NamedSource | None) -> NamedSource:
+    if source is not None:
+        if [dict(described) for described in kept.sources] != source.describe():
+            raise SourceChanged(source.name, reason=f"job {job_id} was submitted from {list(kept.sources)}")
+        return source
+    if not kept.sources or any("path" not in described for described in kept.sources):
+        raise BadArgument(
+            f"job {job_id} was not submitted from files, so evtrack cannot read its items again",
+            hint=f"Give them once more from Python: evtrack.submit(items, resume={job_id}).",
+        )
+    return reopened(kept.sources, format=kept.format, max_item_bytes=kept.max_item_bytes)
 
 
 def _reclaim(connection: Connection, job_id: int) -> OpenJob:

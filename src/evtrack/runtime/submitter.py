@@ -18,7 +18,7 @@ from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.part import Part
 from evtrack.sources.record import Fault, Record
 from evtrack.storage.database import Connection
-from evtrack.storage.jobs import OpenJob, finish_due, seal_job
+from evtrack.storage.jobs import OpenJob, finish_due, release_job, seal_job
 
 if TYPE_CHECKING:
     from evtrack.storage.payload_rows import StoredItem
@@ -179,6 +179,8 @@ class Submitter:
             raise
         finally:
             self._writer.close()
+            if not self._joined:
+                release_job(self._conn, self._job.job_id)
         return self._sent
 
     def _parts(self) -> Iterator[tuple[int, Part]]:
@@ -275,8 +277,7 @@ class Submitter:
         self._writer.drain()
         seal_job(self._conn, self._job)
         finish_due(self._conn, self._job.job_id)
-        if self._sent.batches:
-            self._writer.wake()
+        self._writer.wake()
         self._sent = replace(self._sent, bytes_read=self._bytes_read, sealed=True)
         self._tell(0.0, 0, last=True)
 

@@ -4,12 +4,28 @@ import time
 from collections.abc import Callable
 from threading import Event
 
-from evtrack.domain.errors import QueueFull
+from evtrack.domain.errors import BadArgument, QueueFull
 from evtrack.storage.database import Connection
 from evtrack.storage.jobs import pending_batches
 
 MAX_WAIT_S = 300.0
 _POLL_S = 0.1
+
+
+def check_waiting(max_pending: int | None, max_wait_s: float) -> None:
+    """Reject limits that nothing can keep.
+
+    Args:
+        max_pending: How many batches may be pending; None for any number.
+        max_wait_s: For how long to wait at a time.
+
+    Raises:
+        BadArgument: One of them is too small.
+    """
+    if max_pending is not None and max_pending < 1:
+        raise BadArgument(f"max_pending is {max_pending}, at least 1 batch must be allowed to wait")
+    if max_wait_s < 0:
+        raise BadArgument(f"max_wait_s is {max_wait_s}, it cannot be negative")
 
 
 class Throttle:
@@ -22,17 +38,12 @@ class Throttle:
         max_wait_s: For how long to wait at a time.
         stop: Ends a wait early.
 
-    Raises:
-        ValueError: A limit that nothing can keep.
     """
 
     def __init__(
         self, *, connection: Connection, handler: str, max_pending: int, max_wait_s: float = MAX_WAIT_S, stop: Event
     ) -> None:
-        if max_pending < 1:
-            raise ValueError(f"max_pending is {max_pending}, at least 1 batch must be allowed to wait")
-        if max_wait_s < 0:
-            raise ValueError(f"max_wait_s is {max_wait_s}, it cannot be negative")
+        check_waiting(max_pending, max_wait_s)
         self._conn = connection
         self._handler = handler
         self._max_pending = max_pending

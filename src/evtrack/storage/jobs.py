@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from psycopg.errors import UniqueViolation
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from evtrack.domain.errors import SubmissionLost
 from evtrack.storage.database import Connection, translated
 from evtrack.storage.sql import statement
 
@@ -140,6 +142,17 @@ def hold_job(conn: Connection, job_id: int) -> bool:
     return bool(_row(conn, "hold_job", {"job_id": job_id})[0])
 
 
+def release_job(conn: Connection, job_id: int) -> None:
+    """Hold a job no more, while the connection lives on.
+
+    Args:
+        conn: The connection that holds it; a broken one holds nothing.
+        job_id: The job.
+    """
+    if not conn.closed:
+        _row(conn, "release_job", {"job_id": job_id})
+
+
 def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> None:
     """Append a chunk, in one transaction or as a part of the one that is open.
 
@@ -154,8 +167,14 @@ def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> None:
     """
     with translated(), conn.transaction(), conn.cursor() as cursor:
         if chunk.item_counts:
-            with cursor.copy(statement("copy_payload")) as copy:
-                copy.write(chunk.rows)
+            try:
+                with cursor.copy(statement("copy_payload")) as copy:
+                    copy.write(chunk.rows)
+            except UniqueViolation:
+                raise SubmissionLost(
+                    f"job {job.job_id} has these items already: another submitter took the job over",
+                    hint="This submitter was taken for dead; end it.",
+                ) from None
         cursor.execute(
             statement("add_batches"),
             {
