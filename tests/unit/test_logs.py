@@ -1,0 +1,54 @@
+"""Log lines go to stderr: JSON where nobody watches, with the event's name and its facts as keys."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from evtrack.interfaces.logs import configure_logs
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def test_a_line_is_json_with_facts_as_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs()
+    structlog.get_logger().warning("batch_crashed", job_id=7, item_key="PubMed:8528200")
+    out, err = capsys.readouterr()
+    line = json.loads(err)
+    assert out == ""
+    assert ("batch_crashed", "warning", 7) == (line["event"], line["level"], line["job_id"])
+    assert line["timestamp"].endswith("Z")
+
+
+def test_an_exception_is_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(log_format="json")
+    try:
+        int("of this")
+    except ValueError:
+        structlog.get_logger().exception("went_wrong")
+    assert "ValueError: invalid literal" in json.loads(capsys.readouterr().err)["exception"]
+
+
+def test_people_get_lines_to_read(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(log_format="console")
+    structlog.get_logger().info("job_finished", job_id=7)
+    err = capsys.readouterr().err
+    assert "job_finished" in err
+    assert not err.startswith("{")
+
+
+def test_a_lower_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(log_level="error")
+    structlog.get_logger().warning("hardly_matters")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("wrong", [{"log_format": "xml"}, {"log_level": "loud"}])
+def test_a_wrong_value_is_named(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong.values()))):
+        configure_logs(**wrong)
