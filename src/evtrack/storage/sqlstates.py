@@ -87,9 +87,7 @@ def translation(error: psycopg.Error) -> EvtrackError:
     if state is not None and (state in _TRANSIENT or state.startswith("08")):
         return TransientError(text, sqlstate=state, hint=hint)
     if state == "42501":
-        return PermissionDenied(
-            text, hint=hint or "Connect as a role that has this right; see `evtrack migrate roles`."
-        )
+        return PermissionDenied(text, hint=hint or "Connect as the schema's owner, or have the owner grant this right.")
     if state == "25006":
         return PermissionDenied(text, hint="The server is read-only, most likely a standby: connect to the primary.")
     if state in _UNDEFINED and "evtrack" in message:
