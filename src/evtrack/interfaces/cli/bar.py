@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from evtrack.domain.states import FINAL_PHASES, JobPhase
-from evtrack.interfaces.cli.tables import progress_line
+from evtrack.interfaces.cli.lines import progress_line
 from evtrack.interfaces.cli.text import count, duration, pace_of, percentage
 from evtrack.storage.database import Connection
 from evtrack.storage.reports import JobProgress, job_progress

@@ -12,8 +12,11 @@ from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
 from evtrack.interfaces.cli import bar, tables
 from evtrack.interfaces.cli.advice import next_steps
+from evtrack.interfaces.cli.drawing import show, stdout
 from evtrack.interfaces.cli.following import events_until_end, warn_of_holder
+from evtrack.interfaces.cli.lines import event_line
 from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.cli.report import advice_lines, job_head, section
 from evtrack.interfaces.cli.text import count, counted
 from evtrack.storage import reports
 from evtrack.storage.database import Connection
@@ -80,11 +83,11 @@ def _overview(conn: Connection, *, as_json: bool) -> None:
     )
     now = datetime.now(UTC)
     if active:
-        tables.show(tables.section("Under way", tables.jobs_table(active, now=now)))
+        show(section("Under way", tables.jobs_table(active, now=now)))
     if ended:
-        tables.show(tables.section("Ended last", tables.jobs_table(ended, now=now)))
+        show(section("Ended last", tables.jobs_table(ended, now=now)))
     if workers:
-        tables.show(tables.section("Workers", tables.workers_table(workers)))
+        show(section("Workers", tables.workers_table(workers)))
 
 
 def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
@@ -105,16 +108,16 @@ def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
         lists = {name: [asdict(row) for row in found] for name, found in rows.items()}
         print_json({**asdict(progress), **asdict(job), **lists})
         return
-    tables.show(tables.job_head(job, progress))
+    show(job_head(job, progress))
     if crashes:
-        tables.show(tables.section("Latest crashes", tables.crashes_table(crashes)))
+        show(section("Latest crashes", tables.crashes_table(crashes)))
     if errors:
-        tables.show(tables.section("Most common errors", tables.errors_table(errors)))
+        show(section("Most common errors", tables.errors_table(errors)))
     if notes:
         title = f"Notes on the source, {len(notes)} of {job.note_count:,}"
-        tables.show(tables.section(title, tables.notes_table(notes)))
+        show(section(title, tables.notes_table(notes)))
     if steps:
-        tables.show(tables.section("Next", tables.advice_lines(steps)))
+        show(section("Next", advice_lines(steps)))
 
 
 @click.command()
@@ -131,7 +134,7 @@ def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str
     if as_json:
         print_json([asdict(job) for job in found])
     elif found:
-        tables.show(tables.jobs_table(found, now=datetime.now(UTC)))
+        show(tables.jobs_table(found, now=datetime.now(UTC)))
     else:
         click.echo("No such job.")
 
@@ -154,7 +157,7 @@ def batches(conn: Connection, job_id: int, *, statuses: list[str] | None, limit:
     if not found:
         click.echo(f"Job {job_id} has no such batch.")
         return
-    tables.show(tables.batches_table(found))
+    show(tables.batches_table(found))
     if len(found) == limit:
         click.echo(f"The first {counted(limit, 'batch', 'batches')}; --limit shows more.")
 
@@ -174,12 +177,12 @@ def events(conn: Connection, job_id: int, *, batch_no: int | None, follow: bool,
             if as_json:
                 print_json(asdict(row))
             else:
-                click.echo(tables.event_line(row))
+                click.echo(event_line(row))
     elif as_json:
         _print_array(tail.read())
     else:
         for row in tail.read():
-            click.echo(tables.event_line(row))
+            click.echo(event_line(row))
 
 
 def _print_array(rows: Iterator[LogRow]) -> None:
@@ -200,7 +203,7 @@ def _print_array(rows: Iterator[LogRow]) -> None:
 def progress(conn: Connection, job_id: int, *, follow: bool, as_json: bool) -> None:
     """Show a job's progress: a live bar on a terminal, lines elsewhere."""
     changes = bar.changes(conn, job_id) if follow else iter([reports.job_progress(conn, job_id)])
-    console = tables.stdout()
+    console = stdout()
     if as_json:
         for change in changes:
             print_json(asdict(change))

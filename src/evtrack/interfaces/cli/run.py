@@ -9,9 +9,10 @@ from typing import Any, Final
 import click
 
 from evtrack.domain.errors import BadArgument, EvtrackError, UnknownHandler
-from evtrack.interfaces.cli import tables
+from evtrack.interfaces.cli.drawing import show
 from evtrack.interfaces.cli.options import json_option, located, print_json
 from evtrack.interfaces.cli.relay import Relay
+from evtrack.interfaces.cli.report import job_head
 from evtrack.interfaces.cli.run_progress import RunProgress
 from evtrack.interfaces.cli.stopping import Signals, stopping
 from evtrack.interfaces.cli.submission import Wish, submission_options
@@ -65,7 +66,7 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
     if job_id is not None:
         with connect(dsn, purpose="run") as conn:
             final = job_progress(conn, job_id)
-            _tell(final, as_json=as_json, head=None if as_json else tables.job_head(job_status(conn, job_id), final))
+            _tell(final, as_json=as_json, head=None if as_json else job_head(job_status(conn, job_id), final))
         _leave(final, came)
     raise click.exceptions.Exit(INTERRUPTED)
 
@@ -105,7 +106,7 @@ def _submit_and_work(dsn: str, worker: Worker, wish: Wish, came: Signals) -> int
 
 def _tell(final: JobProgress, *, as_json: bool, head: Any) -> None:
     if not as_json:
-        tables.show(head)
+        show(head)
         return
     print_json(
         {

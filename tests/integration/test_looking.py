@@ -1,0 +1,327 @@
+"""The commands that look and steer, on jobs whose story is known."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from client import Client
+from evtrack.interfaces.cli import bar, cli, following
+from evtrack.storage.database import Connection, connect
+from evtrack.storage.reports import job_progress
+from helpers import eventually, evtrack
+
+pytestmark = pytest.mark.db
+
+EVIL = "evil\x1b[31m\x9b:\u202e7"
+
+
+@pytest.fixture
+def client(conn: Connection) -> Client:
+    """A session with this test's own database."""
+    return Client(conn, "annotate")
+
+
+@pytest.fixture
+def run(dsn: str) -> Iterator[Any]:
+    """Run a command in this process, and return what it printed."""
+
+    def command(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
+        assert code == result.exit_code, result.output
+        return result
+
+    return command
+
+
+@pytest.fixture
+def asked(run: Any) -> Any:
+    """Run a command with --json, and return its document."""
+    return lambda *args: json.loads(run(*args, "--json").stdout)
+
+
+@pytest.fixture
+def job(client: Client) -> int:
+    """A finished job of 3 batches of 4: done, failed with a nasty message, crashed on item 10."""
+    job, worker = client.job(3, items=4, max_errors=1, max_crashes=1), client.worker()
+    one, two, three = client.claim(worker, job)
+    client.complete(worker, [one])
+    client.fail(worker, [two], {"type": "ValueError", "message": "two\nlines \x1b[2J"})
+    client.crash(worker, [three], cause="signal", signal="SIGSEGV", item_key="key:10", ordinal=10)
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    return job
+
+
+def test_the_status_of_a_job_is_one_document(asked: Any, job: int) -> None:
+    document = asked("status", str(job))
+    expected = {
+        "job_id": job,
+        "handler": "annotate",
+        "phase": "finished",
+        "outcome": "with errors",
+        "total": 12,
+        "done": 4,
+        "failed": 4,
+        "crashed": 4,
+        "percent": 100.0,
+        "batches": 3,
+        "batches_failed": 1,
+    }
+    assert expected == {name: document[name] for name in expected}
+    assert [("SIGSEGV", "key:10", 3)] == [(c["signal"], c["item_key"], c["batch_no"]) for c in document["crashes"]]
+    assert [("ValueError", "two\nlines \x1b[2J", 1)] == [
+        (e["type"], e["message"], e["failures"]) for e in document["errors"]
+    ]
+    assert f"evtrack retry {job}" in [step["command"] for step in document["next"]]
+    created = datetime.fromisoformat(document["created_at"])
+    assert document["created_at"].endswith("Z")
+    assert timedelta(0) == created.utcoffset()
+
+
+def test_the_status_of_a_job_reads_well_in_80_columns(run: Any, job: int) -> None:
+    shown = run("status", str(job)).stdout
+    for words in (
+        f"Job {job}  annotate",
+        "finished with errors",
+        "100.0 %",
+        "Latest crashes",
+        "SIGSEGV",
+        "key:10",
+        "Most common errors",
+        "ValueError: two\\nlines \\x1b[2J",
+        f"evtrack retry {job}",
+    ):
+        assert words in shown
+    assert re.search(r"^done +4 +1$", shown, re.MULTILINE)
+    assert re.search(r"^total +12 +3$", shown, re.MULTILINE)
+    assert [] == [line for line in shown.splitlines() if len(line) > 80]
+    assert "\x1b" not in shown
+
+
+def test_the_overview_shows_what_goes_on(run: Any, asked: Any, client: Client, job: int) -> None:
+    open_job = client.job(2)
+    shown = run("status").stdout
+    assert "1 job under way, 1 ended; 1 worker, 0 of 2 slots busy" in shown
+    assert "Under way" in shown
+    assert "Ended last" in shown
+    document = asked("status")
+    assert ([open_job], [job]) == tuple([row["job_id"] for row in document[part]] for part in ("active", "ended"))
+    assert {"finished": 1, "sealed": 1} == document["phases"]
+    assert ["alive"] == [worker["state"] for worker in document["workers"]]
+
+
+def test_an_empty_database_says_how_to_begin(run: Any) -> None:
+    assert "evtrack submit" in run("status").stdout
+
+
+def test_jobs_are_listed_latest_first_and_filtered(run: Any, asked: Any, client: Client, job: int) -> None:
+    second = client.job()
+    third = Client(client.conn, "other").job()
+    assert [third, second, job] == [row["job_id"] for row in asked("jobs")]
+    assert [third, second] == [row["job_id"] for row in asked("jobs", "--limit", "2")]
+    assert [job] == [row["job_id"] for row in asked("jobs", "--phase", "finished,cancelled")]
+    assert [third] == [row["job_id"] for row in asked("jobs", "--handler", "other")]
+    assert "annotate" in run("jobs").stdout
+    assert "No such job." in run("jobs", "--phase", "abandoned").stdout
+    assert "'done' is none of open, abandoned" in run("jobs", "--phase", "done", code=2).stderr
+
+
+def test_batches_are_listed_and_filtered(run: Any, asked: Any, job: int) -> None:
+    assert [1, 2, 3] == [row["batch_no"] for row in asked("batches", str(job))]
+    troubled = asked("batches", str(job), "--status", "failed,crashed")
+    assert [(2, "failed"), (3, "crashed")] == [(row["batch_no"], row["status"]) for row in troubled]
+    assert "key:5, key:6, key:7... (1 more)" == troubled[0]["item_summary"]
+    shown = run("batches", str(job), "--limit", "2").stdout
+    assert "key:1, key:2, key:3... (1 more)" in shown
+    assert "two\\nlines" in shown
+    assert "--limit shows more" in shown
+    assert "has no such batch" in run("batches", str(job), "--status", "pending").stdout
+
+
+def test_events_come_in_the_order_of_their_streams(asked: Any, run: Any, job: int) -> None:
+    events = asked("events", str(job))
+    assert ["created", "extended", "sealed"] == [event["type"] for event in events if event["batch_no"] == 0][:3]
+    assert "finished" == events[-1]["type"]
+    for number in range(4):
+        versions = [event["version"] for event in events if event["batch_no"] == number]
+        assert list(range(1, len(versions) + 1)) == versions
+    assert ["enqueued", "started", "crashed"] == [e["type"] for e in asked("events", str(job), "--batch", "3")]
+    shown = run("events", str(job), "--batch", "2").stdout.splitlines()
+    assert 3 == len(shown)
+    assert "failed (attempt 1) by worker 1" in shown[2]
+    assert "two\\nlines" in shown[2]
+
+
+def test_events_are_followed_to_the_end_of_the_job(dsn: str, client: Client, run: Any) -> None:
+    job, worker = client.job(2), client.worker()
+
+    def work() -> None:
+        with connect(dsn, purpose="test") as conn:
+            other = Client(conn, client.handler)
+            for claim in other.claim(worker, job):
+                other.complete(worker, [claim])
+            other.one("SELECT evtrack.finish_due(%s)", job)
+
+    # The job goes on only once the follower listens.
+    def when_heard() -> None:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            listening = (
+                "SELECT 1 FROM pg_stat_activity WHERE application_name = 'evtrack events' AND query LIKE '%%xmin%%'"
+            )
+            eventually(lambda: conn.execute(listening).fetchone() or None, 20)
+        work()
+
+    thread = threading.Thread(target=when_heard)
+    thread.start()
+    lines = [json.loads(line) for line in run("events", str(job), "--follow", "--json").stdout.splitlines()]
+    thread.join(20)
+    assert "finished" == lines[-1]["type"]
+    assert len(lines) == len({(line["batch_no"], line["version"]) for line in lines}) == 3 + 2 * 3 + 1
+
+
+def test_a_follower_says_who_holds_it_up(
+    dsn: str, client: Client, run: Any, monkeypatch: pytest.MonkeyPatch, job: int
+) -> None:
+    monkeypatch.setattr(following, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(following, "POLL_S", 0.1)
+    done = threading.Event()
+    held: list[int] = []
+
+    def hold() -> None:
+        with psycopg.connect(dsn, application_name="sleepy") as conn:
+            conn.execute("SELECT pg_current_xact_id()")
+            held.append(conn.info.backend_pid)
+            done.wait(2)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    eventually(lambda: held)
+    # Something later than the open transaction, so that the end of the job lies behind it.
+    client.job()
+    result = run("events", str(job), "--follow")
+    done.set()
+    thread.join(10)
+    assert f"process {held[0]} (sleepy) has had a transaction open" in result.stderr
+    assert 1 == result.stderr.count("process")
+    assert "finished" in result.stdout.splitlines()[-1]
+
+
+def test_progress_is_a_line_or_a_document(run: Any, asked: Any, job: int) -> None:
+    line = run("progress", str(job)).stdout
+    assert f"job {job} finished: 100.0 % (12 of 12 items; 4 failed, 4 crashed, 0 invalid)" in line
+    assert (12, 4, 12) == tuple(asked("progress", str(job))[name] for name in ("total", "done", "ended"))
+
+
+def test_progress_is_followed_to_the_end(dsn: str, client: Client, job: int) -> None:
+    del job
+    running, worker = client.job(3), client.worker()
+    seen = []
+    with connect(dsn, purpose="test") as conn:
+        for progress in bar.changes(conn, running, poll_s=0.01):
+            seen.append(progress.done)
+            for claim in client.claim(worker, running, fresh=1):
+                client.complete(worker, [claim])
+            client.one("SELECT evtrack.finish_due(%s)", running)
+    assert [0, 1, 2, 3] == seen
+
+
+def test_a_follower_of_progress_ends_with_the_job_and_prints_lines(dsn: str, job: int) -> None:
+    result = evtrack("progress", str(job), "--follow", "--dsn", dsn)
+    assert (0, 1) == (result.returncode, len(result.stdout.splitlines())), result.stderr
+    result = evtrack("progress", str(job), "--follow", "--json", "--dsn", dsn)
+    assert "finished" == json.loads(result.stdout)["phase"]
+
+
+def test_the_live_bar_draws_what_matters(conn: Connection, client: Client) -> None:
+    job, worker = client.job(4), client.worker()
+    client.complete(worker, client.claim(worker, job, fresh=1))
+    console = Console(force_terminal=True, width=80, record=True)
+    with bar.LiveBar(console=console) as live:
+        live.update(job_progress(conn, job))
+    drawn = console.export_text()
+    assert f"job {job} working" in drawn
+    assert "25.0 %" in drawn
+    assert "1/4" in drawn
+
+
+def test_a_job_is_suspended_and_resumed(asked: Any, run: Any, client: Client) -> None:
+    job = client.job()
+    assert {"job_id": job, "action": "suspend", "changed": True} == asked("suspend", str(job))
+    assert asked("suspend", str(job))["changed"] is False
+    assert "sealed, suspended" in run("jobs").stdout
+    assert [] == client.claim(client.worker(), job)
+    assert "goes on" in run("resume", str(job)).stdout
+    assert asked("resume", str(job))["changed"] is False
+    assert 1 == len(client.claim(client.worker(), job))
+
+
+def test_resuming_and_retrying_wakes_the_workers(dsn: str, run: Any, client: Client, job: int) -> None:
+    waiting = client.job()
+    run("suspend", str(waiting))
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("LISTEN evtrack_work")
+        run("resume", str(waiting))
+        run("retry", str(job))
+        heard = [notice.payload for notice in conn.notifies(timeout=10, stop_after=2)]
+    assert ["annotate", "annotate"] == heard
+
+
+def test_a_job_is_cancelled(asked: Any, run: Any, client: Client, job: int) -> None:
+    waiting = client.job(2)
+    assert asked("cancel", str(waiting))["changed"] is True
+    assert asked("cancel", str(waiting))["changed"] is False
+    assert ["cancelled", "cancelled"] == [row["status"] for row in asked("batches", str(waiting))]
+    assert "nothing is left to cancel" in run("cancel", str(job), code=1).stderr
+
+
+def test_failed_and_crashed_batches_are_brought_back(asked: Any, run: Any, client: Client, job: int) -> None:
+    assert "no batch" in run("retry", str(job), "--batch", "1").stdout
+    assert 1 == asked("retry", str(job), "--status", "failed")["batches"]
+    assert "sealed" == client.phase(job)
+    assert 0 == asked("retry", str(job), "--batch", "2")["batches"]
+    assert "1 batch comes back" in run("retry", str(job), "--batch", "3").stdout
+    assert ["completed", "pending", "pending"] == [row["status"] for row in asked("batches", str(job))]
+    assert "Only failed and crashed batches come back" in run("retry", str(job), "--status", "completed", code=1).stderr
+
+
+@pytest.mark.parametrize("command", ["status", "batches", "events", "progress", "suspend", "resume", "cancel", "retry"])
+def test_a_job_that_does_not_exist_is_said_to(run: Any, command: str) -> None:
+    result = run(command, "99", code=1)
+    assert "There is no job 99." in result.stderr
+    assert "evtrack jobs" in result.stderr
+    assert "" == result.stdout
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x"])
+def test_what_is_no_job_number_is_wrong_usage(run: Any, number: str) -> None:
+    run("status", "--", number, code=2)
+
+
+def test_names_keys_and_errors_do_nothing_to_the_terminal(run: Any, client: Client) -> None:
+    name = "name\x1b]0;gotcha\x07\nsecond"
+    keys = [f"{EVIL}{number}" for number in range(3)]
+    job = client.one("SELECT evtrack.enqueue('annotate', %s, %s, %s)", keys, ["1"] * 3, name)
+    worker = client.worker()
+    client.crash(worker, client.claim(worker, job), cause="signal", signal="\x1b[1m", item_key=EVIL, stderr="\x1b[2J")
+    for command in (["status"], ["status", str(job)], ["jobs"], ["batches", str(job)], ["events", str(job)]):
+        shown = run(*command).stdout
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown), command
+        assert "second" not in [line.strip() for line in shown.splitlines()]
+    assert r"evil\x1b[31m\x9b:\u202e70" in run("batches", str(job)).stdout
+
+
+def test_a_long_name_and_a_large_number_fit_into_80_columns(run: Any, client: Client) -> None:
+    other = Client(client.conn, "h" * 200)
+    job = other.one("SELECT evtrack.enqueue(%s, %s, %s, %s)", other.handler, ["k" * 500], ["1"], "n" * 300)
+    client.conn.execute("UPDATE evtrack.job SET item_count = 123456789012 WHERE job_id = %s", (job,))
+    for command in (["status"], ["status", str(job)], ["jobs"], ["batches", str(job)]):
+        shown = run(*command).stdout
+        assert [] == [line for line in shown.splitlines() if len(line) > 80], command
+    assert "123,456,789,012" in run("jobs").stdout

@@ -1,0 +1,73 @@
+"""What the command line makes of numbers, times and strange text."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from evtrack.interfaces.cli import text
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("PubMed:8528200", "PubMed:8528200"),
+        ("β-catenin 漢字", "β-catenin 漢字"),
+        ("red\x1b[31m", r"red\x1b[31m"),
+        ("two\nlines\r\tand", r"two\nlines\r\tand"),
+        ("nul\x00bell\x07del\x7f", r"nul\x00bell\x07del\x7f"),
+        ("c1\x9b31m", r"c1\x9b31m"),
+        ("turned\u202etxt.exe", r"turned\u202etxt.exe"),
+        ("hidden\u200b", r"hidden\u200b"),
+        ("no\u00a0break", "no break"),
+        ("half\ud800", r"half\ud800"),
+    ],
+)
+def test_nothing_that_steers_a_terminal_comes_through(given: str, shown: str) -> None:
+    assert shown == text.plain(given)
+    assert "\x1b" not in text.plain(given)
+
+
+def test_long_text_is_cut_with_a_mark() -> None:
+    assert "abcd…" == text.plain("abcdefgh", 5)
+    assert "abcde" == text.plain("abcde", 5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0ms"),
+        (0.25, "250ms"),
+        (1.26, "1.3s"),
+        (59.4, "59s"),
+        (60, "1m 0s"),
+        (3_600, "1h 0m 0s"),
+        (93_784, "1d 2h 3m 4s"),
+    ],
+)
+def test_durations_read_well(seconds: float, shown: str) -> None:
+    assert shown == text.duration(seconds)
+
+
+def test_times_are_in_utc() -> None:
+    at = datetime(2026, 11, 24, 22, 5, tzinfo=timezone(timedelta(hours=1)))
+    assert "2026-11-24 21:05:00Z" == text.moment(at) == text.moment(at.astimezone(UTC))
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (text.count(1234567), "1,234,567"),
+        (text.count(None), "-"),
+        (text.counted(1, "batch", "batches"), "1 batch"),
+        (text.counted(2, "batch", "batches"), "2 batches"),
+        (text.counted(1000, "item"), "1,000 items"),
+        (text.percentage(99.9), "99.9 %"),
+        (text.percentage(None), "-"),
+        (text.pace_of(None), ""),
+        (text.pace_of(0.0), ""),
+        (text.pace_of(55.14), "55.1 items/s"),
+        (text.pace_of(12345.6), "12,346 items/s"),
+    ],
+)
+def test_numbers_read_well(shown: str, expected: str) -> None:
+    assert expected == shown
