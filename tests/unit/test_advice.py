@@ -12,8 +12,8 @@ from evtrack.storage.reports import JobStatus, Worker
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 JOB = JobStatus(
     job_id=7, name=None, handler="h", priority=0, phase="sealed", suspended=False, outcome=None, total=10, done=4,
-    failed=0, crashed=0, cancelled=0, invalid=0, pending=5, running=1, percent=40.0, batches=10, pace=1.0, eta=NOW, elapsed_s=4.0,
-    note_count=0, created_at=NOW, sealed_at=NOW, finished_at=None, cancelled_at=None,
+    failed=0, crashed=0, cancelled=0, invalid=0, pending=5, running=1, percent=40.0, batches=10, pace=1.0, eta=NOW,
+    elapsed_s=4.0, note_count=0, created_at=NOW, sealed_at=NOW, finished_at=None, cancelled_at=None,
 )  # fmt: skip
 WORKER = Worker(
     worker_id=1, name="w", state="alive", host="here", pid=1, handlers=["h"], slots=2, busy=1, version="0",
