@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from evtrack.domain.errors import NoServer
+from evtrack.domain.errors import EvtrackError, NoServer
 from evtrack.storage import embedded_home
 from evtrack.storage.database import connect
 from evtrack.storage.embedded import EmbeddedServer
@@ -164,3 +164,10 @@ def test_without_the_wheel_both_ways_out_are_named(monkeypatch: pytest.MonkeyPat
         embedded_home.programs()
     assert "--dsn" in refusal.value.hint
     assert "evtrack[embedded]" in refusal.value.hint
+
+
+def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EvtrackError, match=str(tmp_path / "file" / "data")) as refusal:
+        EmbeddedServer(tmp_path / "file" / "data")
+    assert "EVTRACK_DATA_DIR" in refusal.value.hint
