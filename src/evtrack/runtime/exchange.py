@@ -29,16 +29,14 @@ class Exchange:
 
     Args:
         workbench: Where batches go and outcomes come from.
-        count: How many slots there are.
         until_job: The job whose end is waited for.
     """
 
-    def __init__(self, *, workbench: Workbench, count: int, until_job: int | None = None) -> None:
+    def __init__(self, *, workbench: Workbench, until_job: int | None = None) -> None:
         self.until_job = until_job
         self.is_over = False
         """Whether the awaited job has ended."""
         self._bench = workbench
-        self._count = count
         self._claims = Claims()
         self._finishing = Finishing()
         self._open: Counter[int] = Counter()
@@ -52,7 +50,7 @@ class Exchange:
             queue: The queue.
             now: The monotonic clock.
         """
-        if not self._is_closed and self._claims.is_stale(now) and self._bench.is_low:
+        if not self._is_closed and self._claims.is_stale(now) and self._bench.has_room:
             asked_at = monotonic()
             jobs = queue.claimable(self._claims.marks)
             self._claims.refresh(jobs, now=now, took_s=monotonic() - asked_at)
@@ -135,7 +133,7 @@ class Exchange:
         jobs = [] if self._is_closed else self._claims.candidates(now)
         if not jobs:
             return None
-        count = bench.pacing.wish(jobs, slots=self._count, idle=bench.idle, held=bench.held, held_s=bench.held_s)
+        count = bench.pacing.wish(jobs, slots=bench.slots, idle=bench.idle, held=bench.held, held_s=bench.held_s)
         if count and (bench.is_low or count >= _GROUP or self._must_report(now)):
             return self._claims.claim(jobs, count)
         return None

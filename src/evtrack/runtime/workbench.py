@@ -24,16 +24,11 @@ _log = structlog.get_logger()
 
 
 class Workbench:
-    """Deals claimed batches to slots and gathers their outcomes.
+    """Deals claimed batches to slots and gathers their outcomes."""
 
-    Args:
-        count: How many slots there are to be.
-    """
-
-    def __init__(self, *, count: int) -> None:
+    def __init__(self) -> None:
         self.outcomes = Outcomes()
         self.pacing = Pacing()
-        self._count = count
         self._slots: Slots | None = None
         self._ready: deque[Row] = deque()
         self._lost: set[Key] = set()
@@ -177,6 +172,11 @@ class Workbench:
         return sum(1 for slot in self._slots or () if slot.held)
 
     @property
+    def slots(self) -> int:
+        """How many slots can take batches."""
+        return 0 if self._slots is None else len(self._slots.working)
+
+    @property
     def idle(self) -> int:
         """How many slots lack a batch."""
         if self._slots is None:
@@ -184,6 +184,11 @@ class Workbench:
         return max(0, sum(1 for slot in self._slots.working if not slot.held) - len(self._ready))
 
     @property
+    def has_room(self) -> bool:
+        """Whether more batches may be taken."""
+        return bool(self.idle) or (self.held < MAX_HELD and self.held_s < HORIZON_S * self.slots)
+
+    @property
     def is_low(self) -> bool:
         """Whether slots have nothing to do, or soon."""
-        return bool(self.idle) or (self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self._count / 2)
+        return bool(self.idle) or (self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self.slots / 2)

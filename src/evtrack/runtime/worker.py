@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from evtrack.domain.errors import EvtrackError, TransientError, WorkerLost
+from evtrack.domain.errors import BadArgument, EvtrackError, TransientError, WorkerLost
 from evtrack.runtime.exchange import Exchange
 from evtrack.runtime.lifeline import LEASE_S
 from evtrack.runtime.limits import Limits
@@ -68,16 +68,23 @@ class Worker:
         until_job: int | None = None,
         on_stderr: Callable[[bytes], None] = lambda _: None,
     ) -> None:
+        # Before anything is opened that would have to be closed again.
+        if slots < 1:
+            raise BadArgument(f"a worker needs at least 1 slot, got {slots}")
         if grace_s < 0:
-            raise ValueError(f"grace_s must not be negative, got {grace_s}")
+            raise BadArgument(f"grace_s must not be negative, got {grace_s}")
+        if lease_s <= 0:
+            raise BadArgument(f"lease_s must be above 0, got {lease_s}")
+        if max_batches < 0:
+            raise BadArgument(f"max_batches must not be negative, got {max_batches}")
         self.handlers: dict[str, str] = {}
         self._dsn, self._name, self._lease_s, self._count = dsn, name, lease_s, slots
         self._grace_s, self._drain, self._limits = grace_s, drain, limits or Limits()
         self._selector = selectors.DefaultSelector()
         self._wake = Wake()
         self._selector.register(self._wake.socket, selectors.EVENT_READ, self._wake.clear)
-        self._bench = Workbench(count=slots)
-        self._exchange = Exchange(workbench=self._bench, count=slots, until_job=until_job)
+        self._bench = Workbench()
+        self._exchange = Exchange(workbench=self._bench, until_job=until_job)
         self._slots = Slots(
             setup=setup,
             count=slots,
