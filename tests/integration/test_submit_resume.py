@@ -15,7 +15,7 @@ import pytest
 from evtrack.domain.errors import JobPhaseError, SourceChanged, SubmissionLost
 from evtrack.runtime.recipe import Recipe
 from evtrack.runtime.submissions import JobSpec, begin, files, go_on, recipe
-from evtrack.runtime.submitter import SubmitProgress
+from evtrack.runtime.submitted import SubmitProgress
 from evtrack.storage.database import Connection, connect
 from helpers import environment, eventually, evtrack, evtrack_command
 
@@ -262,7 +262,7 @@ def test_ctrl_c_says_how_to_go_on(dsn: str, conn: Connection, tmp_path: Path) ->
     eventually(lambda: conn.execute("SELECT 1 FROM evtrack.job WHERE item_count > 300").fetchone(), 60)
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=20)
-    assert 130 == process.returncode
+    assert 130 == process.returncode, said
     assert "go on with: evtrack submit --resume 1" in said
     assert "Traceback" not in said
     done = evtrack("submit", "--resume", "1", "--dsn", dsn)
