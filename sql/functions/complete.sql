@@ -14,12 +14,13 @@ DECLARE
     done bigint [];
 BEGIN
     WITH given AS MATERIALIZED (
-        SELECT g.*, j.job_day
+        -- A batch named twice is completed once, and the second time again.
+        SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*, j.job_day
         FROM unnest(job_ids, batch_nos, attempts, run_s, results)
             WITH ORDINALITY AS g (
                 job_id, batch_no, attempt, run_s, lines, place)
         JOIN evtrack.job j ON j.job_id = g.job_id
-        ORDER BY g.job_id, g.batch_no
+        ORDER BY g.job_id, g.batch_no, g.attempt
     ), locked AS (
         SELECT b.*, g.place, g.run_s, g.lines
         FROM given g

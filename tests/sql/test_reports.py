@@ -82,6 +82,36 @@ def test_a_part_of_a_group_sent_again_is_completed_with_the_rest(client: Client)
 
 
 @pytest.mark.parametrize("function", REPORTS)
+def test_several_attempts_of_a_batch_may_be_in_one_group(client: Client, function: str) -> None:
+    job, worker, rival = client.job(2, max_errors=1, max_crashes=1), client.worker(), client.worker()
+    first, other = client.claim(worker, job)
+    client.requeue(rival, [first])
+    client.crash(rival, [first])
+    client.requeue(worker, [first])
+    (second,) = client.claim(rival, job)
+    client.requeue(rival, [second])
+    (third,) = client.claim(worker, job)
+    assert ["late_result", "late_result"] == client.types(job)[2:4]
+    done = {"complete": "ok", "fail": "failed", "crash": "crashed", "requeue": "ok"}[function]
+    verdicts = report(client, function, worker, [second, first, third, other, second])
+    # The worker itself has requeued the first attempt, so that of all reports this one is known.
+    known = "ok" if function == "requeue" else "late"
+    assert ["late", known, done, done, "late"] == verdicts
+    client.check(job)
+
+
+@pytest.mark.parametrize("function", REPORTS)
+def test_a_batch_named_twice_is_reported_once(client: Client, function: str) -> None:
+    job, worker = client.job(2), client.worker()
+    claims = client.claim(worker, job)
+    done = {"complete": "ok", "fail": "retry", "crash": "retry", "requeue": "ok"}[function]
+    assert [done] * 4 == report(client, function, worker, claims + claims)
+    expected = {"complete": ["completed"], "fail": ["failed", "requeued"], "crash": ["crashed", "requeued"]}
+    assert expected.get(function, ["requeued"]) == client.types(job)[2:]
+    client.check(job)
+
+
+@pytest.mark.parametrize("function", REPORTS)
 @pytest.mark.parametrize("wrong", ["worker", "attempt too high", "no such batch", "no such job", "not claimed"])
 def test_only_the_holder_of_the_attempt_reports(client: Client, function: str, wrong: str) -> None:
     job, worker, rival = client.job(2), client.worker(), client.worker()
