@@ -5,10 +5,10 @@
 -- item_keys and payload are newline-joined lines, in the order of `ordinals`.
 CREATE OR REPLACE FUNCTION evtrack.claim(
     the_worker bigint,
-    job_ids bigint [],
-    after integer [],
+    job_ids bigint[],
+    after integer[],
     max_fresh integer,
-    handlers text [],
+    handlers text[],
     max_returning integer DEFAULT 0
 ) RETURNS TABLE (
     job_id bigint, job_day date, batch_no integer, attempt integer,
@@ -83,8 +83,14 @@ BEGIN
             string_agg(coalesce(p.payload, 'null'), E'\n' ORDER BY p.ordinal)
             AS payload
         FROM unnest(h.ordinals) r
-        JOIN evtrack.payload p ON p.job_day = h.job_day
-            AND p.job_id = h.job_id
-            AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
+        -- OFFSET 0 keeps the range of ordinals in the look-up. In a day that
+        -- was never analysed the planner else reads all payloads of the job
+        -- for each batch: 9 s a claim of 100 at 80,000 items, 0.03 s with it.
+        CROSS JOIN LATERAL (
+            SELECT l.ordinal, l.item_key, l.payload FROM evtrack.payload l
+            WHERE l.job_day = h.job_day AND l.job_id = h.job_id
+                AND l.ordinal >= lower(r) AND l.ordinal < upper(r)
+            OFFSET 0
+        ) p
     ) i;
 END $$;
