@@ -3,8 +3,8 @@
 -- given: ok, late (refused and recorded: another attempt has it) or unknown.
 -- An identical report sent twice is ok.
 CREATE OR REPLACE FUNCTION evtrack.complete(
-    the_worker bigint, job_ids bigint [], batch_nos integer [],
-    attempts integer [], run_s float8 [], results text [] DEFAULT NULL
+    the_worker bigint, job_ids bigint[], batch_nos integer[],
+    attempts integer[], run_s float8[], results text[] DEFAULT NULL
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off

@@ -2,8 +2,8 @@
 -- goes back to pending while its job's budget of crashes lasts. One verdict a
 -- batch: retry, crashed, late or unknown.
 CREATE OR REPLACE FUNCTION evtrack.crash(
-    the_worker bigint, job_ids bigint [], batch_nos integer [],
-    attempts integer [], dossiers jsonb []
+    the_worker bigint, job_ids bigint[], batch_nos integer[],
+    attempts integer[], dossiers jsonb[]
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

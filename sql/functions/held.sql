@@ -2,8 +2,8 @@
 -- still holds the batch: held; again (an identical report is in the log); late
 -- (another attempt has it, or it ended: a late_result is appended); unknown.
 CREATE OR REPLACE FUNCTION evtrack.held(
-    the_worker bigint, job_ids bigint [], batch_nos integer [],
-    attempts integer [], outcome evtrack.event_type
+    the_worker bigint, job_ids bigint[], batch_nos integer[],
+    attempts integer[], outcome evtrack.event_type
 ) RETURNS TABLE (
     place bigint, job_day date, job_id bigint, batch_no integer,
     attempt integer, version integer, status evtrack.status,

@@ -3,8 +3,8 @@
 -- with the handler after the commit.
 CREATE OR REPLACE FUNCTION evtrack.retry(
     the_job bigint,
-    statuses text [] DEFAULT '{failed,crashed}',
-    batch_nos integer [] DEFAULT NULL
+    statuses text[] DEFAULT '{failed,crashed}',
+    batch_nos integer[] DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
