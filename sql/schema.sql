@@ -309,9 +309,15 @@ BEGIN
             string_agg(coalesce(p.payload, 'null'), E'\n' ORDER BY p.ordinal)
             AS payload
         FROM unnest(h.ordinals) r
-        JOIN evtrack.payload p ON p.job_day = h.job_day
-            AND p.job_id = h.job_id
-            AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
+        -- OFFSET 0 keeps the range of ordinals in the look-up. In a day that
+        -- was never analysed the planner else reads all payloads of the job
+        -- for each batch: 9 s a claim of 100 at 80,000 items, 0.03 s with it.
+        CROSS JOIN LATERAL (
+            SELECT l.ordinal, l.item_key, l.payload FROM evtrack.payload l
+            WHERE l.job_day = h.job_day AND l.job_id = h.job_id
+                AND l.ordinal >= lower(r) AND l.ordinal < upper(r)
+            OFFSET 0
+        ) p
     ) i;
 END $$;
 
@@ -385,12 +391,13 @@ DECLARE
     done bigint [];
 BEGIN
     WITH given AS MATERIALIZED (
-        SELECT g.*, j.job_day
+        -- A batch named twice is completed once, and the second time again.
+        SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*, j.job_day
         FROM unnest(job_ids, batch_nos, attempts, run_s, results)
             WITH ORDINALITY AS g (
                 job_id, batch_no, attempt, run_s, lines, place)
         JOIN evtrack.job j ON j.job_id = g.job_id
-        ORDER BY g.job_id, g.batch_no
+        ORDER BY g.job_id, g.batch_no, g.attempt
     ), locked AS (
         SELECT b.*, g.place, g.run_s, g.lines
         FROM given g
@@ -1117,7 +1124,10 @@ BEGIN
         ) b
     ), judged AS (
         SELECT l.*, CASE
-            WHEN l.is_held THEN 'held'
+            WHEN l.is_held AND row_number() OVER (
+                PARTITION BY l.job_id, l.batch_no, l.attempt ORDER BY l.place
+            ) = 1 THEN 'held'
+            WHEN l.is_held THEN 'again'
             WHEN l.attempt > l.last_attempt OR l.attempt < 1 THEN 'unknown'
             -- The row is newer than the log as this statement sees it, when
             -- the same report was under way on a connection that broke.
@@ -1131,19 +1141,31 @@ BEGIN
                 THEN 'again'
             ELSE 'late' END AS verdict
         FROM locked l
+    ), numbered AS (
+        -- Several attempts of one batch may be in a group: each late one takes
+        -- a version, and what the caller appends comes after them.
+        SELECT
+            j.*,
+            count(*) FILTER (WHERE j.verdict = 'late') OVER (
+                PARTITION BY j.job_id, j.batch_no ORDER BY j.place)::integer
+            AS nth,
+            count(*) FILTER (WHERE j.verdict = 'late') OVER (
+                PARTITION BY j.job_id, j.batch_no)::integer AS lates
+        FROM judged j
     ), recorded AS (
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)
-        SELECT l.job_day, l.job_id, l.batch_no, l.version + 1, 'late_result',
-            l.attempt, the_worker, jsonb_build_object('outcome', outcome)
-        FROM judged l WHERE l.verdict = 'late'
+        SELECT l.job_day, l.job_id, l.batch_no, l.version + l.nth,
+            'late_result', l.attempt, the_worker,
+            jsonb_build_object('outcome', outcome)
+        FROM numbered l WHERE l.verdict = 'late'
     )
-    SELECT g.place, l.job_day, g.job_id, g.batch_no, g.attempt, l.version,
-        l.status, l.errors, l.crashes, l.losses, l.policy, l.phase,
+    SELECT g.place, l.job_day, g.job_id, g.batch_no, g.attempt,
+        l.version + l.lates, l.status, l.errors, l.crashes, l.losses, l.policy, l.phase,
         coalesce(l.verdict, 'unknown')
     FROM unnest(job_ids, batch_nos, attempts)
         WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
-    LEFT JOIN judged l ON l.place = g.place
+    LEFT JOIN numbered l ON l.place = g.place
     ORDER BY g.place;
 END $$;
 
@@ -1725,7 +1747,13 @@ CREATE VIEW evtrack.crash AS
     e.data AS dossier
    FROM (((evtrack.job j
      JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
-     JOIN evtrack.batch_status b ON (((e.job_id = b.job_id) AND (e.batch_no = b.batch_no))))
+     CROSS JOIN LATERAL ( SELECT s.handler,
+            s.status,
+            s.item_count,
+            s.item_summary
+           FROM evtrack.batch_status s
+          WHERE ((s.job_id = e.job_id) AND (s.batch_no = e.batch_no))
+         OFFSET 0) b)
      LEFT JOIN evtrack.worker w ON ((e.worker_id = w.worker_id)))
   WHERE (e.type = 'crashed'::evtrack.event_type);
 
