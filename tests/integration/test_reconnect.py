@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from client import Client
-from evtrack.domain.errors import TransientError
+from evtrack.domain.errors import CannotConnect, StorageError, TransientError
+from evtrack.runtime import session
 from evtrack.storage.database import Connection
 from evtrack.storage.queue import Queue
 from helpers import eventually
@@ -148,3 +149,45 @@ def test_a_late_result_is_dropped_and_the_rest_of_its_group_completes(queue: Cli
     assert "late_result" in found[2]
     assert 1 == found[2].count("completed")
     assert [["enqueued", "started", "completed"]] * 3 == [found[number] for number in (1, 3, 4)]
+
+
+def test_results_that_the_database_refuses_fail_their_batch_and_no_other(
+    queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Queue.complete_and_claim
+
+    def call(self: Queue, done: Any, claim: Any) -> Any:
+        if done is not None and 3 in done.batch_nos:
+            raise StorageError("value out of range", sqlstate="22003")
+        return original(self, done, claim)
+
+    monkeypatch.setattr(Queue, "complete_and_claim", call)
+    job = submit(queue, 6, max_errors=1)
+    with working(dsn, until_job=job) as one:
+        one.join()
+    statuses = queue.rows("SELECT batch_no, status::text FROM evtrack.batch ORDER BY 1")
+    assert ["completed", "completed", "failed", "completed", "completed", "completed"] == [
+        row["status"] for row in statuses
+    ]
+    assert "value out of range" in queue.one("SELECT error FROM evtrack.batch WHERE batch_no = 3")
+
+
+def test_a_server_that_is_away_for_a_moment_is_waited_for(
+    queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+    original = session.connect
+
+    def connect(dsn: str, *, purpose: str) -> Any:
+        if queue.one("SELECT count(*) FROM evtrack.worker") and len(refused) < 3:
+            refused.append(purpose)
+            raise CannotConnect
+        return original(dsn, purpose=purpose)
+
+    cut = break_once(monkeypatch, lambda done, _: done is not None, after_commit=True)
+    monkeypatch.setattr(session, "connect", connect)
+    job = submit(queue, 20)
+    with working(dsn, until_job=job) as one:
+        one.join()
+    assert (["cut"], ["worker"] * 3) == (cut, refused)
+    assert all("completed" == events[-1] for events in types(queue, job).values())

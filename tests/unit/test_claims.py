@@ -2,7 +2,7 @@
 
 from evtrack.runtime.claims import IDLE_S, MAX_JOBS, REFRESH_S, Claims
 from evtrack.runtime.protocol import Row
-from evtrack.storage.queue import Claimable
+from evtrack.storage.queue_rows import Claimable
 
 
 def listed(*jobs: tuple[int, int, int | None, bool]) -> Claims:

@@ -14,9 +14,9 @@ from evtrack.runtime.checks import check
 from evtrack.runtime.failures import clean
 from evtrack.runtime.finishing import ASK_S, FORGET_S, Finishing
 from evtrack.runtime.limits import Limits
-from evtrack.runtime.outcomes import item_in_hand
 from evtrack.runtime.page import Page
 from evtrack.runtime.protocol import Done, Failed, ItemFailure, Partly
+from evtrack.runtime.telling import item_in_hand
 from evtrack.runtime.wake import Wake
 from slotting import row
 

@@ -12,10 +12,12 @@ from evtrack.runtime.claims import Claims
 from evtrack.runtime.finishing import ASK_S, Finishing
 from evtrack.runtime.pacing import MAX_CLAIM
 from evtrack.runtime.protocol import JOB_ID
+from evtrack.runtime.reporting import Reporting
 
 if TYPE_CHECKING:
     from evtrack.runtime.workbench import Workbench
-    from evtrack.storage.queue import Claim, Queue
+    from evtrack.storage.queue import Queue
+    from evtrack.storage.queue_rows import Claim
 
 REPORT_S: Final = 0.01
 """Age at which outcomes are reported although there are few."""
@@ -37,6 +39,7 @@ class Exchange:
         self.is_over = False
         """Whether the awaited job has ended."""
         self._bench = workbench
+        self._reporting = Reporting(workbench.outcomes)
         self._claims = Claims()
         self._finishing = Finishing()
         self._open: Counter[int] = Counter()
@@ -112,16 +115,16 @@ class Exchange:
         return max(0.0, patience)
 
     def _trade(self, queue: Queue, claim: Claim | None, now: float) -> None:
-        outcomes = self._bench.outcomes
+        reporting = self._reporting
         try:
-            rows = outcomes.report(queue, claim)
+            rows = reporting.report(queue, claim)
         finally:
             # Also when a later report of several failed: what was acknowledged before it is.
-            self._open.subtract(outcomes.settled)
-            self._finishing.touch(outcomes.settled, now)
-            outcomes.settled.clear()
-            if outcomes.came_back:
-                outcomes.came_back = False
+            self._open.subtract(reporting.settled)
+            self._finishing.touch(reporting.settled, now)
+            reporting.settled.clear()
+            if reporting.came_back:
+                reporting.came_back = False
                 self._claims.expire()
         if claim is not None:
             self._claims.claimed(rows, now)

@@ -91,11 +91,11 @@ class Workbench:
             return
         self.pacing.learn(rows, [frame.run_s])
         if isinstance(frame, Partly):
-            self.outcomes.partly(rows[0], frame, now)
+            self.outcomes.partly_done(rows[0], frame, now)
         elif isinstance(frame, Failed):
-            self.outcomes.failed(rows[0], frame, now)
+            self.outcomes.fail(rows[0], frame, now)
         elif isinstance(frame, Died):
-            self.outcomes.crashed(rows[0], dossier_of_command(rows[0], frame), now)
+            self.outcomes.crash(rows[0], dossier_of_command(rows[0], frame), now)
 
     def on_death(self, slot: SlotProcess, death: Death) -> None:
         """Blame the batch that a dead slot had in hand; the others never ran and go elsewhere.
@@ -115,21 +115,21 @@ class Workbench:
             if 0 <= place < len(rows):
                 blamed = rows.pop(place)
                 dossier = dossier_of_slot(slot, death, blamed, now)
-                self.outcomes.crashed(blamed, dossier, now)
+                self.outcomes.crash(blamed, dossier, now)
                 told = {name: value for name, value in dossier.items() if not name.endswith(("stderr", "traceback"))}
                 _log.error("slot_crashed", job_id=blamed[0], batch_no=blamed[1], **told)
             elif not slot.is_retired and slot.kinds is not None:
                 _log.warning("slot_ended_idle", pid=slot.pid, wait_status=death.wait_status)
         rows = [row for row in rows if row[:3] not in self._lost]
         if self._is_closed:
-            self.outcomes.returned(rows, "stopping", now)
+            self.outcomes.give_back(rows, now)
         else:
             self._ready.extendleft(reversed(rows))
 
     def close(self) -> None:
         """Give back what waits, and from now on whatever did not run."""
         self._is_closed = True
-        self.outcomes.returned(self._ready, "stopping", monotonic())
+        self.outcomes.give_back(self._ready, monotonic())
         self._ready.clear()
 
     def keys(self) -> list[Key]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from evtrack.domain.errors import BadArgument, EvtrackError, TransientError, WorkerLost
+from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, StorageError, TransientError, WorkerLost
 from evtrack.runtime.exchange import Exchange
 from evtrack.runtime.lifeline import LEASE_S
 from evtrack.runtime.limits import Limits
@@ -16,6 +16,7 @@ from evtrack.runtime.session import Session
 from evtrack.runtime.slots import Slots
 from evtrack.runtime.wake import Wake
 from evtrack.runtime.workbench import Workbench
+from evtrack.storage.queue import CANCELLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +194,11 @@ class Worker:
             if queue is not None:
                 self._exchange.turn(queue, now)
                 self._failures = 0
-        except TransientError as error:
+        except (TransientError, CannotConnect) as error:
+            self._postpone(error, now)
+        except StorageError as error:
+            if error.sqlstate != CANCELLED:
+                raise
             self._postpone(error, now)
         except WorkerLost:
             self._fence()
@@ -250,16 +255,16 @@ class Worker:
             _log.info("database_back", failures=self._failures)
         return self._session.queue
 
-    def _postpone(self, error: TransientError, now: float) -> None:
+    def _postpone(self, error: EvtrackError, now: float) -> None:
         self._failures += 1
         pause_s = min(_BACKOFF_MAX_S, 0.01 * 2 ** min(self._failures, 12))
         self._again_at = now + pause_s
         _log.warning("database_trouble", error=str(error), failures=self._failures, again_in_s=pause_s)
-        if error.connection_lost and self._session is not None:
+        if self._session is not None and isinstance(error, TransientError) and error.connection_lost:
             self._session.drop()
 
     def _fence(self) -> None:
         _log.error("worker_declared_lost", hint="its batches are others' now: it kills its slots and registers anew")
         self._exchange.forget()
         if self._session is not None:
-            self._session.open()
+            self._session.forget()
