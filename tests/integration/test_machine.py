@@ -105,7 +105,8 @@ class Machine(RuleBasedStateMachine):
             assert not self.suspended(claim.job_id)
             assert self.client.phase(claim.job_id) not in FINAL_PHASES
         assert fresh >= sum(before[claim.job_id][claim.batch_no].fresh for claim in claims)
-        self.held[who] += claims
+        # Sorted: the choices of the steps to come must not hang on the order in which a claim answers.
+        self.held[who] = sorted(self.held[who] + claims)
 
     @precondition(lambda self: any(self.held))
     @rule(data=st.data(), how=st.sampled_from(["fail", "crash", "complete", "requeue"]))
