@@ -53,6 +53,8 @@ def _in_a_container() -> Iterator[str]:
 
     image = os.environ.get("EVTRACK_TEST_IMAGE", DEFAULT_IMAGE)
     container = PostgresContainer(image, driver=None).with_command("-c fsync=off -c max_connections=200")
+    # Docker's own 64 MB of shared memory are too few for a parallel VACUUM of a million rows.
+    container.with_kwargs(shm_size="1g")
     with container:
         yield container.get_connection_url()
 
