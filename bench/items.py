@@ -61,7 +61,9 @@ def measure(server: str, documents: int) -> tuple[float, float]:
         repeated(documents, path)
         loop = documents / lab.timed(lambda: bare_loop(path))
         dsn = lab.database(server, "bench_items")
-        submit_s, submit_mb = ran(dsn, "submit", str(path), "--key", "n", "--handler", "noop-item", "--batch-size", "500")
+        submit_s, submit_mb = ran(
+            dsn, "submit", str(path), "--key", "n", "--handler", "noop-item", "--batch-size", "500"
+        )
         work_s, work_mb = ran(dsn, "work", "--import", "noop", "--slots", "2", "--drain")
     lab.show(f"submit {documents:,} documents", documents / submit_s, "items/s", "bare loop", loop)
     lab.show(f"work on {documents:,} documents", documents / work_s, "items/s", "bare loop", loop)
@@ -74,4 +76,8 @@ def measure(server: str, documents: int) -> tuple[float, float]:
 if __name__ == "__main__":
     with lab.server() as running:
         measure(running, int(sys.argv[1]) if sys.argv[1:] else 200_000)
-        lab.show("largest process that this one waited for", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, "MB")
+        lab.show(
+            "largest process that this one waited for",
+            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+            "MB",
+        )

@@ -88,9 +88,7 @@ def drain(dsn: str, jobs: int, *, workers: int) -> float:
     spawn = multiprocessing.get_context("spawn")
     handled = [spawn.Value("q", 0, lock=False) for _ in range(workers)]
     started = [spawn.Event() for _ in range(workers)]
-    processes = [
-        spawn.Process(target=_work, args=(dsn, handled[i], started[i]), daemon=True) for i in range(workers)
-    ]
+    processes = [spawn.Process(target=_work, args=(dsn, handled[i], started[i]), daemon=True) for i in range(workers)]
     for process in processes:
         process.start()
     try:
