@@ -9,8 +9,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import time
-from multiprocessing.sharedctypes import Synchronized
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import lab
@@ -19,6 +18,9 @@ from pgqueuer import PgQueuer
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 BATCH = 500
 
