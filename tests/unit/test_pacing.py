@@ -41,8 +41,8 @@ def test_a_slow_batch_is_taken_only_by_who_is_idle() -> None:
 
 
 def test_large_batches_are_taken_by_size() -> None:
-    assert 6 == wish(learned(1e-6, job_bytes=10_000_000))
-    assert 1 == wish(learned(1e-6, job_bytes=10_000_000), held=6), "an idle slot gets one all the same"
+    assert 6 == wish(learned(1e-6, job_bytes=300_000))
+    assert 1 == wish(learned(1e-6, job_bytes=300_000), held=6), "an idle slot gets one all the same"
 
 
 def test_a_job_that_turns_slow_is_noticed() -> None:

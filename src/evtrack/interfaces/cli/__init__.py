@@ -83,10 +83,9 @@ def cli(log_format: str | None, log_level: str | None) -> None:
     The server is named by --dsn, EVTRACK_DSN, DATABASE_URL or libpq's PG* variables, in this order; without any, the
     embedded one is used.
 
-    \b
-    Exit codes: 0 done; 1 error; 2 wrong usage; 3 a run ended with items that failed, crashed or were invalid;
-    4 the database's schema is missing, older or newer; 5 no connection to a server; 130 interrupted.
-    """  # noqa: D301  # click takes the backspace for "keep these lines"
+    Exit codes: 0 done; 1 error; 2 wrong usage; 3 a run ended with items that failed, crashed or were invalid; 4 the
+    database's schema is missing, older or newer; 5 no connection to a server; 130 interrupted.
+    """
     settings = settings_from(log_format=log_format, log_level=log_level)
     configure_logs(log_format=settings.log_format, log_level=settings.log_level)
 

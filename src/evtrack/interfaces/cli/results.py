@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 @click.option("--keys", "with_keys", is_flag=True, help="Write objects with ordinal, item_key and result.")
 @connected("results")
 def results(conn: Connection, job_id: int, *, with_keys: bool) -> None:
-    r"""Print what the handler of JOB returned: a JSON line for each item where it returned something.
+    """Print what the handler of JOB returned: a JSON line for each item where it returned something.
 
     The lines come in the order of the source, as far as the job has come.
 
     \b
     evtrack results 7 | jq .mentions
     evtrack results 7 --keys > results.jsonl
-    """
+    """  # noqa: D301  # click's mark for lines that are to stay as they are
     job_key(conn, job_id)  # refuses a number that no job has
     write = sys.stdout.write
     for row in read_results(conn, job_id):

@@ -33,7 +33,7 @@ NOT_ALL_DONE: Final = 3
 @json_option
 @located()
 def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
-    r"""Submit SOURCE... and work on it here until it is finished.
+    """Submit SOURCE... and work on it here until it is finished.
 
     It takes the options of `submit` and of `work`. The job is an ordinary one: others may watch it, and other workers
     may help. When this is stopped early, the job stays, and a worker finishes it.
@@ -41,8 +41,9 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
     Exit code 0 when every item completed, 3 when some failed, crashed or were invalid.
 
     \b
-    evtrack run corpus.jsonl --key sourcedb,sourceid --import examples.disease_stats --handler disease-stats
-    """
+    evtrack run corpus.jsonl --key sourcedb,sourceid --batch-size 50 \\
+        --import examples.disease_stats --handler disease-stats
+    """  # noqa: D301  # click's mark for lines that are to stay as they are
     if wish.spec is None:
         raise BadArgument("no handler is named", hint="Say who shall work on the items: --handler NAME.")
     worker = Worker(

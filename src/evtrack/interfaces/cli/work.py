@@ -75,7 +75,7 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
 @click.option("--stall", type=click.FloatRange(0, min_open=True), help="Most seconds without a sign of life.")
 @located()
 def work(dsn: str, /, **options: Any) -> None:
-    r"""Work on batches until stopped.
+    """Work on batches until stopped.
 
     Handlers are found in the modules named with --import, which are looked for in the current folder first, in the
     programs named with --exec, or, when neither is given, in the entry points `evtrack.handlers` of installed
@@ -86,7 +86,7 @@ def work(dsn: str, /, **options: Any) -> None:
     \b
     evtrack work --import examples.disease_stats --slots 4
     evtrack work --exec annotate='./annotate --fast' --drain
-    """
+    """  # noqa: D301  # click's mark for lines that are to stay as they are
     worker = Worker(
         dsn=dsn,
         setup=offer(options["imports"], options["commands"], options["only"]),

@@ -18,7 +18,8 @@ MAX_CLAIM: Final = 500
 MAX_HELD: Final = 2 * MAX_CLAIM
 """Batches in hand: one claim at work while the next is fetched."""
 
-_HELD_BYTES: Final = 64 << 20
+_SLOT_BYTES: Final = 2 << 20
+"""Payload in hand for each slot: more keeps no slot busier, and the worker's memory flat."""
 _WEIGHT: Final = 0.2
 _JOBS: Final = 4096
 _LEAST_S: Final = 1e-6
@@ -92,5 +93,5 @@ class Pacing:
         room = int((HORIZON_S * slots - held_s) / (sum(each) / len(each)))
         most = min(MAX_CLAIM, MAX_HELD - held)
         if self._bytes:
-            most = min(most, int(_HELD_BYTES / self._bytes) - held)
+            most = min(most, int(_SLOT_BYTES * slots / self._bytes) - held)
         return min(max(room, 0), max(most, 0)) or idle
