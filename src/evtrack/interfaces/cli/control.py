@@ -61,9 +61,8 @@ def retry(
     if as_json:
         print_json({"job_id": job_id, "action": "retry", "changed": number > 0, "batches": number})
     else:
-        batches = counted(number, "batch", "batches") if number else "no batch"
-        come = "comes" if number <= 1 else "come"
-        click.echo(f"Job {job_id}: {batches} {'or '.join(wanted) if not number else ''}".rstrip() + f" {come} back.")
+        batches = counted(number, "batch", "batches") if number else f"no {' or '.join(wanted)} batch"
+        click.echo(f"Job {job_id}: {batches} {'comes' if number <= 1 else 'come'} back.")
 
 
 def _tell(job_id: int, action: str, said: str, *, changed: bool, as_json: bool) -> None:

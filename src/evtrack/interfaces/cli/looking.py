@@ -24,6 +24,7 @@ from evtrack.storage.log import LogRow, Tail
 
 job_argument = click.argument("job_id", metavar="JOB", type=click.IntRange(min=1))
 _LATEST = 5
+_NO_JOB = "No job yet. Submit one: evtrack submit SOURCE --handler NAME"
 _RUNNING = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
 _ENDED = (JobPhase.FINISHED, JobPhase.CANCELLED)
 
@@ -73,7 +74,7 @@ def _overview(conn: Connection, *, as_json: bool) -> None:
         print_json({"phases": phases, **{name: [asdict(row) for row in found] for name, found in rows.items()}})
         return
     if not phases:
-        click.echo("No job yet. Submit one: evtrack submit SOURCE --handler NAME")
+        click.echo(_NO_JOB)
         return
     running = sum(phases.get(phase, 0) for phase in _RUNNING)
     busy = f"{sum(w.busy for w in workers)} of {counted(sum(w.slots for w in workers), 'slot')} busy"
@@ -136,7 +137,7 @@ def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str
     elif found:
         show(tables.jobs_table(found, now=datetime.now(UTC)))
     else:
-        click.echo("No such job.")
+        click.echo("No such job." if phases or handler else _NO_JOB)
 
 
 @click.command()

@@ -69,7 +69,8 @@ def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
         click.echo(f"schema version {now.version}, this evtrack brings {now.latest}")
         for title in now.pending:
             click.echo(f"not applied: {title}")
-        for path in now.stale_objects:
+        # Where nothing is applied, every one of them is missing, and a list would hide what matters.
+        for path in now.stale_objects if now.version else ():
             click.echo(f"differs: {path}")
         if not now.current:
             click.echo("Run `evtrack migrate up`.")

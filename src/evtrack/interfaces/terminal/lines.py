@@ -36,6 +36,8 @@ def progress_line(progress: JobProgress) -> str:
     """Write a job's progress on one line."""
     numbers = f"{count(progress.ended)} of {counted(progress.total, 'item')}"
     bad = f"{progress.failed} failed, {progress.crashed} crashed, {progress.invalid} invalid"
+    if progress.cancelled:
+        bad += f", {progress.cancelled} cancelled"
     left = f", {duration(progress.remaining_s)} left" if progress.remaining_s is not None else ""
     pace = f", {pace_of(progress.pace)}" if progress.pace else ""
     phase = f"{progress.phase}, suspended" if progress.suspended else progress.phase
