@@ -120,6 +120,7 @@ def test_the_overview_shows_what_goes_on(run: Any, asked: Any, client: Client, j
 
 def test_an_empty_database_says_how_to_begin(run: Any) -> None:
     assert "evtrack submit" in run("status").stdout
+    assert "evtrack submit" in run("jobs").stdout
 
 
 def test_jobs_are_listed_latest_first_and_filtered(run: Any, asked: Any, client: Client, job: int) -> None:
@@ -277,11 +278,13 @@ def test_a_job_is_cancelled(asked: Any, run: Any, client: Client, job: int) -> N
     assert asked("cancel", str(waiting))["changed"] is True
     assert asked("cancel", str(waiting))["changed"] is False
     assert ["cancelled", "cancelled"] == [row["status"] for row in asked("batches", str(waiting))]
+    assert "0 invalid, 2 cancelled" in run("progress", str(waiting)).stdout
     assert "nothing is left to cancel" in run("cancel", str(job), code=1).stderr
 
 
 def test_failed_and_crashed_batches_are_brought_back(asked: Any, run: Any, client: Client, job: int) -> None:
-    assert "no batch" in run("retry", str(job), "--batch", "1").stdout
+    nothing = run("retry", str(job), "--batch", "1").stdout
+    assert f"Job {job}: no failed or crashed batch comes back.\n" == nothing
     assert 1 == asked("retry", str(job), "--status", "failed")["batches"]
     assert "sealed" == client.phase(job)
     assert 0 == asked("retry", str(job), "--batch", "2")["batches"]

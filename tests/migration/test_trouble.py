@@ -92,6 +92,13 @@ def test_a_database_without_the_schema_is_refused(empty_dsn: str) -> None:
     assert "evtrack migrate up" in result.stderr
 
 
+def test_the_status_of_a_database_without_the_schema_does_not_list_each_function(empty_dsn: str) -> None:
+    result = evtrack("migrate", "status", "--dsn", empty_dsn)
+    assert result.returncode == 4
+    assert "not applied: 0001_log" in result.stdout
+    assert "differs" not in result.stdout
+
+
 def test_an_older_schema_is_refused(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     found = migrations.status(conn).version
     monkeypatch.setattr(sql, "latest_migration", lambda: found + 1)
@@ -107,6 +114,8 @@ def test_a_newer_schema_is_refused_only_if_it_says_so(
     conn: Connection, dsn: str, least_code: str, *, refused: bool
 ) -> None:
     conn.execute("INSERT INTO evtrack.schema_version VALUES (9999, 'later', 'x', %s)", [least_code])
+    codes = {command: evtrack("migrate", command, "--dsn", dsn).returncode for command in ("status", "up")}
+    assert codes == dict.fromkeys(("status", "up"), 4 if refused else 0)
     if not refused:
         check_schema(conn)
         return

@@ -4,7 +4,7 @@ import click
 
 from evtrack.interfaces.cli.options import connected, json_option, print_json
 from evtrack.storage import migrations
-from evtrack.storage.database import Connection
+from evtrack.storage.database import Connection, check_schema
 from evtrack.storage.migration_script import script
 
 _NOT_CURRENT = 4
@@ -20,6 +20,7 @@ def migrate() -> None:
 @connected("migrate", schema=False)
 def up(conn: Connection, *, as_json: bool) -> None:
     """Apply what is missing, and replace functions and views."""
+    _refuse_newer(conn, migrations.status(conn))
     done = migrations.up(conn)
     if as_json:
         print_json({"applied": done, "version": migrations.status(conn).version})
@@ -53,7 +54,7 @@ def down(conn: Connection, *, to: int | None, drop_log: bool, as_json: bool) -> 
 @click.pass_context
 @connected("migrate", schema=False)
 def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
-    """Say what is applied and what is not; exit code 4 if `up` has something to do."""
+    """Say what is applied and what is not; exit code 4 if `up` has something to do, or the schema is too new."""
     now = migrations.status(conn)
     if as_json:
         print_json(
@@ -74,6 +75,7 @@ def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
             click.echo(f"differs: {path}")
         if not now.current:
             click.echo("Run `evtrack migrate up`.")
+    _refuse_newer(conn, now)
     if not now.current:
         ctx.exit(_NOT_CURRENT)
 
@@ -86,3 +88,9 @@ def print_sql(after: int) -> None:
     """Print what `up` does as SQL for psql or any other tool."""
     for piece in script(after=after):
         click.echo(piece, nl=False)
+
+
+def _refuse_newer(conn: Connection, now: migrations.Status) -> None:
+    # "Nothing to do" would be a lie where every other command refuses to run.
+    if now.version > now.latest:
+        check_schema(conn)
