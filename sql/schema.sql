@@ -701,6 +701,7 @@ DECLARE
     completions bigint;
     forged bigint;
     folded bigint := 0;
+    derived bigint;
     stepped bigint;
     n bigint;
     day date;
@@ -775,13 +776,17 @@ BEGIN
             ON CONFLICT (job_id, shard, bucket) DO UPDATE SET
                 pending_batches = p.pending_batches + excluded.pending_batches,
                 pending_items = p.pending_items + excluded.pending_items
-        ), numbered AS (
-            UPDATE evtrack.job j SET batch_count = d.last
-            FROM (SELECT job_id, max(batch_no) AS last FROM born
-                WHERE root_no IS NOT NULL GROUP BY job_id) d
-            WHERE j.job_id = d.job_id
         )
-        SELECT count(*) INTO n FROM born;
+        SELECT count(*), count(root_no) INTO n, derived FROM born;
+        IF derived > 0 THEN
+            UPDATE evtrack.job j SET batch_count = d.last
+            FROM (
+                SELECT a.job_id, max(a.batch_no) AS last FROM added a
+                WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
+                GROUP BY a.job_id
+            ) d
+            WHERE j.job_id = d.job_id;
+        END IF;
         folded := folded + n;
     END IF;
 
