@@ -121,6 +121,12 @@ def test_a_command_that_cannot_be_read_is_refused_as_it_was_given(text: str) -> 
     assert repr(text) in caught.value.message
 
 
+@pytest.mark.parametrize("program", ["no-such-program", "./no-such-program", "/etc"])
+def test_a_program_that_cannot_be_run_is_refused_before_it_fails_every_item(program: str) -> None:
+    with pytest.raises(BadArgument, match=f"there is no program '{program}'"):
+        offer([], [f"a={program} --fast"])
+
+
 def test_an_offer_needs_something_to_offer() -> None:
     with pytest.raises(BadArgument, match="no handler to offer"):
         offer([], [])

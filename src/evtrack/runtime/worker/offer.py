@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,18 @@ def offer(imports: Sequence[str], commands: Sequence[str], only: Sequence[str] =
         What to tell the slots. Where neither module nor program is named, it is what installed distributions offer.
 
     Raises:
-        BadArgument: There is nothing to offer, or a program cannot be read.
+        BadArgument: There is nothing to offer, or a program cannot be read or is not there.
     """
     programs: dict[str, list[str]] = {}
     for text in commands:
         name, argv = parse_command(text)
         if name in programs:
             raise BadArgument(f"--exec names {name!r} twice", hint="Give each program a name of its own.")
+        if shutil.which(argv[0]) is None:
+            raise BadArgument(
+                f"--exec {name}: there is no program {argv[0]!r} that can be run",
+                hint="Name one on the PATH, or the path of an executable file.",
+            )
         programs[name] = argv
     modules = list(dict.fromkeys(imports))
     if not modules and not programs:

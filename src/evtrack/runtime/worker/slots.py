@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from evtrack.domain.crash import Dossier, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot.protocol import Ready, Setup, Unready
 from evtrack.runtime.worker.slot_process import Death, SlotProcess
@@ -22,6 +23,9 @@ _BACKOFF_S: Final = 0.1
 _BACKOFF_MAX_S: Final = 30.0
 _GIVE_UP: Final = 8
 """Slots that died one after the other before they were ready."""
+
+_GIVE_UP_AT_START: Final = 3
+"""The same while none has ever been ready: then it is the handlers' modules, and waiting helps nobody."""
 
 _CLOSED_GRACE_S: Final = 0.5
 """How long a slot may live on without its channel: an interpreter takes a moment to end."""
@@ -64,6 +68,7 @@ class Slots:
         self._clogged: set[int] = set()
         self._closed_at: dict[int, float] = {}
         self._failures = 0
+        self._may_fail = _GIVE_UP_AT_START
         self._start_at = 0.0
         self._spare_at = monotonic() + SPARE_AFTER_S
         self._draining = False
@@ -160,7 +165,7 @@ class Slots:
             for frame in slot.frames():
                 if isinstance(frame, Ready):
                     slot.kinds = frame.handlers
-                    self._failures = 0
+                    self._failures, self._may_fail = 0, _GIVE_UP
                 elif isinstance(frame, Unready):
                     raise _refusal(frame)
                 else:
@@ -209,13 +214,14 @@ class Slots:
     def _mourn_early(self, slot: SlotProcess, death: Death, now: float) -> None:
         self._failures += 1
         self._start_at = now + min(_BACKOFF_MAX_S, _BACKOFF_S * 2**self._failures)
-        _log.error(
-            "slot_died_before_it_was_ready", pid=slot.pid, wait_status=death.wait_status, failures=self._failures
-        )
-        if self._failures >= _GIVE_UP:
+        dossier = Dossier.from_wait_status(death.wait_status, Evidence())
+        how = dossier.signal or f"exit code {dossier.exit_code}"
+        _log.error("slot_died_before_it_was_ready", pid=slot.pid, how=how, failures=self._failures)
+        if self._failures >= self._may_fail:
+            words = slot.stderr_tail[-2000:].strip()
             raise EvtrackError(
-                f"{self._failures} slots in a row died before they were ready, the last with wait status "
-                f"{death.wait_status}:\n{slot.stderr_tail[-2000:]}",
+                f"{self._failures} slots in a row died before they were ready, the last with {how}"
+                + (f":\n{words}" if words else "."),
                 hint="Import the handlers' modules by hand with the same Python to see what ends it.",
             )
 
