@@ -136,6 +136,6 @@ def test_ctrl_c_in_a_run_leaves_the_job_to_go_on_with(queue: Client, dsn: str, t
         process.kill()
         process.communicate()
     assert 130 == process.returncode, stderr
-    assert "evtrack work --import MODULE" in stderr
+    assert "evtrack work --import misbehaving" in stderr
     found = queue.rows("SELECT DISTINCT status::text FROM evtrack.batch ORDER BY 1")
     assert [{"status": "completed"}, {"status": "pending"}] == found

@@ -55,6 +55,12 @@ def test_a_run_with_trouble_exits_with_3_and_accounts_for_every_item(dsn: str, t
     assert expected == {name: said[name] for name in expected}
 
 
+def test_a_run_with_trouble_tells_people_where_to_look(dsn: str, tmp_path: Path) -> None:
+    done = run(dsn, jsonl(tmp_path, {"id": "a"}, "null\n"))
+    assert 3 == done.returncode, done.stderr
+    assert "evtrack status 1 tells why" in done.stderr
+
+
 def test_a_run_for_people_ends_with_a_summary(dsn: str, tmp_path: Path) -> None:
     done = run(dsn, jsonl(tmp_path, {"id": "a"}))
     assert 0 == done.returncode, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from dataclasses import replace
 from typing import Any, Final
@@ -68,7 +69,7 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
         with connect(dsn, purpose="run") as conn:
             final = job_progress(conn, job_id)
             _tell(final, as_json=as_json, head=None if as_json else job_head(job_status(conn, job_id), final))
-        _leave(final, came)
+        _leave(final, came, work=_work_command(options), quiet=as_json)
     raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -127,14 +128,21 @@ def _tell(final: JobProgress, *, as_json: bool, head: Any) -> None:
     )
 
 
-def _leave(final: JobProgress, came: Signals) -> None:
+def _work_command(options: dict[str, Any]) -> str:
+    given = [("--import", each) for each in options["imports"]] + [("--exec", each) for each in options["commands"]]
+    return shlex.join(["evtrack", "work", *(word for pair in given for word in pair)])
+
+
+def _leave(final: JobProgress, came: Signals, *, work: str, quiet: bool) -> None:
     if final.phase not in {"finished", "cancelled"}:
-        left = f"Job {final.job_id} is not finished. Go on with: evtrack work --import MODULE"
+        left = f"Job {final.job_id} is not finished. Go on with: {work}"
         if final.phase != "sealed":
-            left = f"{left}, and submit the rest with: evtrack submit --resume {final.job_id}"
+            left = f"{left}\nand submit the rest with: evtrack submit --resume {final.job_id}"
         click.echo(left, err=True)
         if came.interrupted:
             raise click.exceptions.Exit(INTERRUPTED)
         raise EvtrackError(f"Job {final.job_id} was left {final.phase}.", hint="See `evtrack status`.")
     bad = final.failed + final.crashed + final.invalid + final.cancelled
+    if bad and not quiet:
+        click.echo(f"Not all is done: evtrack status {final.job_id} tells why.", err=True)
     raise click.exceptions.Exit(NOT_ALL_DONE if bad else 0)

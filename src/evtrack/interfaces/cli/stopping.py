@@ -1,6 +1,7 @@
 """SIGTERM and Ctrl-C: the first asks to stop, the second to stop at once."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -36,7 +37,8 @@ def stopping(stop: Callable[[], None], *, hint: str) -> Iterator[Signals]:
     def on_signal(number: int, _: FrameType | None) -> None:
         came.received.append(number)
         if len(came.received) == 1 and number == signal.SIGINT:
-            click.echo(hint, err=True)
+            # By name: what draws a bar puts itself between here and the terminal, and err=True would go around it.
+            click.echo(hint, file=sys.stderr)
         stop()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}

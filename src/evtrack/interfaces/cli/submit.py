@@ -1,5 +1,7 @@
 """`evtrack submit`: make a job of files, folders, archives or standard input."""
 
+import sys
+
 import click
 
 from evtrack.domain.errors import BadArgument
@@ -44,7 +46,8 @@ def submit(conn: Connection, *, wish: Wish, resume: int | None, as_json: bool) -
             done = submitter.run()
         except KeyboardInterrupt:
             job = submitter.job_id
-            click.echo(f"Interrupted. Job {job} is open still; go on with: evtrack submit --resume {job}", err=True)
+            left = f"Interrupted. Job {job} is open still; go on with: evtrack submit --resume {job}"
+            click.echo(left, file=sys.stderr)  # through the bar, which err=True would go around
             raise click.exceptions.Exit(_INTERRUPTED) from None
     if as_json:
         print_json(
