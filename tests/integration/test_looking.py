@@ -232,6 +232,17 @@ def test_progress_is_followed_to_the_end(dsn: str, client: Client, job: int) -> 
     assert [0, 1, 2, 3] == seen
 
 
+def test_a_change_that_came_too_soon_after_another_is_told_later(dsn: str, client: Client, job: int) -> None:
+    del job
+    running, worker = client.job(2), client.worker()
+    with connect(dsn, purpose="test") as conn:
+        following = bar.changes(conn, running, poll_s=0.01, apart_s=0.3)
+        assert 0 == next(following).done
+        client.complete(worker, client.claim(worker, running, fresh=1))
+        # Nothing happens after this, and nobody waits for more to happen.
+        assert 1 == next(following).done
+
+
 def test_a_follower_of_progress_ends_with_the_job_and_prints_lines(dsn: str, job: int) -> None:
     result = evtrack("progress", str(job), "--follow", "--dsn", dsn)
     assert (0, 1) == (result.returncode, len(result.stdout.splitlines())), result.stderr

@@ -15,7 +15,7 @@ from evtrack.interfaces.cli.options import connected, json_option, print_json
 from evtrack.interfaces.terminal import bar, tables
 from evtrack.interfaces.terminal.advice import next_steps
 from evtrack.interfaces.terminal.drawing import show, stdout
-from evtrack.interfaces.terminal.lines import event_line
+from evtrack.interfaces.terminal.lines import event_line, progress_line
 from evtrack.interfaces.terminal.report import advice_lines, job_head, section
 from evtrack.interfaces.terminal.text import count, counted
 from evtrack.storage import reports
@@ -24,6 +24,7 @@ from evtrack.storage.log import LogRow, Tail
 
 job_argument = click.argument("job_id", metavar="JOB", type=click.IntRange(min=1))
 _LATEST = 5
+_LINE_EVERY_S = 2.0
 _NO_JOB = "No job yet. Submit one: evtrack submit SOURCE --handler NAME"
 _RUNNING = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
 _ENDED = (JobPhase.FINISHED, JobPhase.CANCELLED)
@@ -203,8 +204,9 @@ def _print_array(rows: Iterator[LogRow]) -> None:
 @connected("progress")
 def progress(conn: Connection, job_id: int, *, follow: bool, as_json: bool) -> None:
     """Show a job's progress: a live bar on a terminal, lines elsewhere."""
-    changes = bar.changes(conn, job_id) if follow else iter([reports.job_progress(conn, job_id)])
     console = stdout()
+    apart_s = 0.0 if as_json or console.is_terminal else _LINE_EVERY_S
+    changes = bar.changes(conn, job_id, apart_s=apart_s) if follow else iter([reports.job_progress(conn, job_id)])
     if as_json:
         for change in changes:
             print_json(asdict(change))
@@ -213,4 +215,5 @@ def progress(conn: Connection, job_id: int, *, follow: bool, as_json: bool) -> N
             for change in changes:
                 live.update(change)
     else:
-        bar.show_lines(changes)
+        for change in changes:
+            click.echo(progress_line(change))

@@ -4,27 +4,25 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from evtrack.domain.states import FINAL_PHASES, JobPhase
-from evtrack.interfaces.terminal.lines import progress_line
 from evtrack.interfaces.terminal.text import count, duration, pace_of, percentage
 from evtrack.storage.database import Connection
 from evtrack.storage.reports import JobProgress, job_progress
 
 POLL_S = 0.5
-LINE_EVERY_S = 2.0
 
 
-def changes(conn: Connection, job_id: int, *, poll_s: float = POLL_S) -> Iterator[JobProgress]:
+def changes(conn: Connection, job_id: int, *, poll_s: float = POLL_S, apart_s: float = 0.0) -> Iterator[JobProgress]:
     """Watch a job to its end.
 
     Args:
         conn: An open connection.
         job_id: The job.
         poll_s: How long to wait between two looks.
+        apart_s: How far apart to yield; what changes in between comes when that has passed, and the end at once.
 
     Yields:
         Its progress now, and then each time that it has changed; the last one is that of the end.
@@ -33,14 +31,16 @@ def changes(conn: Connection, job_id: int, *, poll_s: float = POLL_S) -> Iterato
         NoSuchJob: If there is none.
     """
     before: JobProgress | None = None
+    told_at = float("-inf")
     while True:
         now = job_progress(conn, job_id)
         ended = over(now)
-        if before is None or ended or _figures(before) != _figures(now):
+        due = time.monotonic() - told_at >= apart_s
+        if before is None or ended or (due and _figures(before) != _figures(now)):
             yield now
+            before, told_at = now, time.monotonic()
         if ended:
             return
-        before = now
         time.sleep(poll_s)
 
 
@@ -99,24 +99,6 @@ class LiveBar:
             completed=progress.percent or 0,
             facts="  ".join(fact for fact in facts if fact),
         )
-
-
-def show_lines(progresses: Iterator[JobProgress]) -> None:
-    """Print a line when there is something new, at most one each two seconds, and the last one always.
-
-    Args:
-        progresses: What `changes` yields.
-    """
-    printed_at = float("-inf")
-    held_back: JobProgress | None = None
-    for progress in progresses:
-        if over(progress) or time.monotonic() - printed_at >= LINE_EVERY_S:
-            click.echo(progress_line(progress))
-            printed_at, held_back = time.monotonic(), None
-        else:
-            held_back = progress
-    if held_back is not None:
-        click.echo(progress_line(held_back))
 
 
 def _figures(progress: JobProgress) -> tuple[object, ...]:
