@@ -1380,8 +1380,8 @@ BEGIN
     RAISE EXCEPTION '% on %.% is refused: the event log is append-only',
         TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = 'EV002',
-        HINT = 'Append through evtrack.event or the functions of schema '
-            'evtrack; old days go with "evtrack cleanup".';
+        HINT = 'Insert into evtrack.event itself, or call the functions of '
+            'schema evtrack; what corrects an event is another event.';
 END $$;
 
 CREATE FUNCTION evtrack.refuse_event(e evtrack.event) RETURNS void

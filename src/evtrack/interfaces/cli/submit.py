@@ -27,8 +27,9 @@ def submit(conn: Connection, *, wish: Wish, resume: int | None, as_json: bool) -
     sorted by name, hidden files left out; or - for JSON lines on standard input. --format lines takes each line of
     text for an item.
 
-    An item is any JSON value but null and, in files, an array. Invalid items are noted with file and line, and the
-    rest goes on. A batch holds items of one file; items of the same key in a row are never in two batches.
+    An item is any JSON value but null and, in files, an array. Invalid items are noted with file and line, in an array
+    with the number of the element, and the rest goes on. A batch holds items of one file; items of the same key in a
+    row are never in two batches.
 
     Each chunk is committed with the position that it reached: after a crash, --resume JOB goes on from there, no item
     twice and none missing, as long as the source is the same. For standard input give the same input again.
