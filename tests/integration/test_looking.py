@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
+from structlog.testing import capture_logs
 
 from client import Client
 from evtrack.interfaces.cli import cli, following
-from evtrack.interfaces.terminal import bar
+from evtrack.interfaces.terminal import bar, run_progress
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.reports import job_progress
 from helpers import eventually, evtrack
@@ -338,3 +339,19 @@ def test_a_long_name_and_a_large_number_fit_into_80_columns(run: Any, client: Cl
         shown = run(*command).stdout
         assert [] == [line for line in shown.splitlines() if len(line) > 80], command
     assert "123,456,789,012" in run("jobs").stdout
+
+
+def test_a_run_is_shown_again_when_the_database_is_back(
+    dsn: str, conn: Connection, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_progress, "_LINE_EVERY_S", 0.01)
+    monkeypatch.setattr(run_progress, "_AGAIN_S", 0.01)
+    job = client.job()
+    mine = "FROM pg_stat_activity WHERE application_name = 'evtrack progress' AND datname = current_database()"
+    with capture_logs() as logs, run_progress.RunProgress(dsn=dsn) as progress:
+        progress.watch(job)
+        eventually(lambda: "progress" in [log["event"] for log in logs])
+        assert conn.execute(f"SELECT pg_terminate_backend(pid) {mine}").fetchall() == [(True,)]
+        eventually(lambda: "progress_lost" in [log["event"] for log in logs])
+        eventually(lambda: "progress" == logs[-1]["event"])
+    assert 1 == sum(log["event"] == "progress_lost" for log in logs)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from evtrack.domain.errors import EvtrackError
 from evtrack.interfaces.terminal.bar import LiveBar
-from evtrack.storage.database import connect
+from evtrack.storage.database import connect, translated
 from evtrack.storage.reports import JobProgress, job_progress
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _LOOK_S: Final = 0.25
 _LINE_EVERY_S: Final = 5.0
+_AGAIN_S: Final = 1.0
 _JOIN_S: Final = 5.0
 
 _log = structlog.get_logger()
@@ -70,16 +71,25 @@ class RunProgress:
             _log.info("submission_waits", job_id=now.job_id, waited_s=round(now.waited_s, 1), pending=now.pending)
 
     def _watch(self, job_id: int) -> None:
+        told = False
+        while True:
+            try:
+                self._follow(job_id)
+            except EvtrackError as error:
+                # The run goes on without its bar, and the bar when the database is back.
+                if not told:
+                    _log.warning("progress_lost", job_id=job_id, error=str(error))
+                told = True
+            if self._over.wait(_AGAIN_S):
+                return
+
+    def _follow(self, job_id: int) -> None:
         every_s = _LOOK_S if self._bar is not None else _LINE_EVERY_S
-        try:
-            with connect(self._dsn, purpose="progress") as conn:
-                while not self._over.wait(every_s):
-                    self._show(job_progress(conn, job_id))
-                if self._bar is not None:
-                    self._show(job_progress(conn, job_id))
-        except EvtrackError as error:
-            # The run goes on without its bar.
-            _log.warning("progress_lost", job_id=job_id, error=str(error))
+        with translated(), connect(self._dsn, purpose="progress") as conn:
+            while not self._over.wait(every_s):
+                self._show(job_progress(conn, job_id))
+            if self._bar is not None:
+                self._show(job_progress(conn, job_id))
 
     def _show(self, now: JobProgress) -> None:
         if self._bar is not None:
