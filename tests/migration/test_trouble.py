@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from evtrack.domain.errors import MigrationError, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.storage import migrations, sql
@@ -90,6 +91,18 @@ def test_a_database_without_the_schema_is_refused(empty_dsn: str) -> None:
     result = evtrack("jobs", "--dsn", empty_dsn)
     assert result.returncode == 4
     assert "evtrack migrate up" in result.stderr
+
+
+def test_a_database_that_cannot_keep_every_text_is_refused(empty_dsn: str) -> None:
+    latin = f"{conninfo_to_dict(empty_dsn)['dbname']}_latin"
+    with connect(empty_dsn, purpose="test") as conn:
+        conn.execute(f"CREATE DATABASE {latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        try:
+            result = evtrack("migrate", "up", "--dsn", make_conninfo(empty_dsn, dbname=latin))
+        finally:
+            conn.execute(f"DROP DATABASE {latin}")
+    assert result.returncode == 4
+    assert "is encoded in LATIN1" in result.stderr
 
 
 def test_the_status_of_a_database_without_the_schema_does_not_list_each_function(empty_dsn: str) -> None:

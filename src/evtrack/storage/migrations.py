@@ -87,7 +87,7 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
         The titles of the migrations that were applied.
 
     Raises:
-        MigrationError: If an applied migration was changed afterwards.
+        MigrationError: If an applied migration was changed afterwards, or the database is not encoded in UTF-8.
         TransientError: If another session held a lock for too long.
     """
     tree = tree or sql.root()
@@ -95,6 +95,7 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
     done: list[str] = []
     while True:
         with translated(), _alone(conn):
+            _check_encoding(conn)
             conn.execute(sql.trusted((tree / "bootstrap.sql").read_text(encoding="utf-8")))
             applied = _applied(conn)
             _check(applied, migrations)
@@ -180,6 +181,15 @@ def _has_events(conn: Connection) -> bool:
         return False
     row = conn.execute("SELECT EXISTS (SELECT FROM evtrack.event)").fetchone()
     return bool(row and row[0])
+
+
+def _check_encoding(conn: Connection) -> None:
+    found = conn.info.parameter_status("server_encoding")
+    if found != "UTF8":
+        raise MigrationError(
+            f"The database {conn.info.dbname!r} is encoded in {found}, and evtrack keeps texts of any script.",
+            hint="Make another one: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.",
+        )
 
 
 def _check(applied: dict[int, str], migrations: tuple[Migration, ...]) -> None:
