@@ -145,6 +145,21 @@ def test_it_migrates_itself_and_psql_reaches_it(data_dir: Path) -> None:
     assert (0, "0\n") == (result.returncode, result.stdout), result.stderr
 
 
+def test_a_quote_and_a_comma_in_the_name_of_the_data_directory_do_no_harm() -> None:
+    odd = Path(tempfile.mkdtemp(prefix="evtrack's test, odd-"))
+    try:
+        result = evtrack("psql", "-XAtc", "SELECT 1", env={"EVTRACK_DATA_DIR": str(odd)})
+        assert (0, "1\n") == (result.returncode, result.stdout), result.stderr
+    finally:
+        shutil.rmtree(EmbeddedServer(odd).home.sockets)
+        shutil.rmtree(odd)
+
+
+def test_a_data_directory_that_pg_ctl_cannot_name_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(EvtrackError, match=r"its path holds '\$'\."):
+        EmbeddedServer(tmp_path / "$HOME")
+
+
 def test_only_its_own_user_may_enter_the_socket_folder(data_dir: Path) -> None:
     home = EmbeddedServer(data_dir).home
     assert home.sockets.stat().st_mode & 0o077 == 0

@@ -22,6 +22,10 @@ _SYSTEM_USER = "evtrack"
 
 # A socket's path must fit sockaddr_un: 104 bytes on macOS, 108 on Linux, with the name that PostgreSQL adds.
 _LONGEST_SOCKET_FOLDER = 103 - len("/.s.PGSQL.5432.lock")
+# A comma parts folders for PostgreSQL and hosts for libpq, and pg_ctl's options are words for a shell.
+_NO_SOCKET_FOLDER = frozenset(",'")
+# pg_ctl names the cluster to a shell between double quotes.
+_NO_DATA_DIR = frozenset('"$`\\\n')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +116,11 @@ def prepare(base: Path) -> Home:
 
 
 def _prepared(base: Path) -> Home:
+    if odd := sorted(_NO_DATA_DIR & set(str(base))):
+        raise EvtrackError(
+            f"The embedded server's data directory {base} cannot be used: its path holds {' '.join(map(repr, odd))}.",
+            hint="Name another one with EVTRACK_DATA_DIR.",
+        )
     base.mkdir(parents=True, exist_ok=True)
     server = base / "server"
     found = programs()
@@ -204,7 +213,7 @@ def _reachable_programs(found: Path, user: pwd.struct_passwd) -> Path:
 
 def _socket_folder(server: Path) -> Path:
     folder = server / "run"
-    if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
+    if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER and not _NO_SOCKET_FOLDER & set(str(folder)):
         return folder
     digest = sha256(os.fsencode(server)).hexdigest()[:12]
     short = Path("/tmp") / f"evtrack-{os.geteuid()}-{digest}"  # noqa: S108  # checked below: ours, and closed to others
