@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from evtrack.domain.errors import BadArgument
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -44,6 +46,15 @@ def settings_from(**flags: Any) -> Settings:
 
     Returns:
         The frozen settings.
+
+    Raises:
+        BadArgument: If a value cannot be used; which, and why.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    return Settings(pg_variables=tuple(name for name in _PG_VARIABLES if os.environ.get(name)), **given)
+    try:
+        return Settings(pg_variables=tuple(name for name in _PG_VARIABLES if os.environ.get(name)), **given)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = str(wrong["loc"][0])
+        source = f"--{name.replace('_', '-')}" if name in given else f"EVTRACK_{name.upper()}"
+        raise BadArgument(f"{source} is {wrong['input']!r}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}") from None

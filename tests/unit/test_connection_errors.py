@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from evtrack.config import settings_from
-from evtrack.domain.errors import CannotConnect
+from evtrack.domain.errors import BadArgument, CannotConnect
 from evtrack.storage.database import connect, resolve, without_password
 from evtrack.storage.sqlstates import refused
 from helpers import evtrack
@@ -78,3 +78,11 @@ def test_a_password_is_taken_out_of_sight() -> None:
     assert password == "p@ss"
     assert "p@ss" not in target
     assert "port=5433" in target
+
+
+def test_a_setting_that_cannot_be_used_is_named_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadArgument, match="--log-level is 'loud': input should be 'debug'"):
+        settings_from(log_level="loud")
+    monkeypatch.setenv("EVTRACK_LOG_FORMAT", "xml")
+    with pytest.raises(BadArgument, match="EVTRACK_LOG_FORMAT is 'xml': input should be 'auto'"):
+        settings_from()
