@@ -241,6 +241,7 @@ CREATE FUNCTION evtrack.claim(the_worker bigint, job_ids bigint[], after integer
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     SET enable_seqscan TO 'off'
+    SET enable_sort TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
     AS $$
@@ -288,8 +289,8 @@ BEGIN
                     b.item_count, b.ordinals, b.losses
                 FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
-                    AND b.batch_no > o.after
-                ORDER BY b.batch_no
+                    AND b.batch_no + 0 > o.after
+                ORDER BY b.batch_no + 0
                 LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
                 FOR UPDATE SKIP LOCKED
             ) f
@@ -341,6 +342,7 @@ CREATE FUNCTION evtrack.claimable(handlers text[], known_jobs bigint[] DEFAULT '
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET enable_sort TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
     AS $$
@@ -354,8 +356,8 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT b.batch_no FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
-            AND b.batch_no >= coalesce(k.mark, 0)
-        ORDER BY b.batch_no LIMIT 1
+            AND b.batch_no + 0 >= coalesce(k.mark, 0)
+        ORDER BY b.batch_no + 0 LIMIT 1
     ) f ON true
     LEFT JOIN LATERAL (
         SELECT true AS due FROM evtrack.batch b
@@ -2300,7 +2302,7 @@ ALTER TABLE ONLY evtrack.worker
 
 CREATE INDEX batch_derived ON ONLY evtrack.batch USING btree (job_id, root_no, batch_no) WHERE (root_no IS NOT NULL);
 
-CREATE INDEX batch_fresh ON ONLY evtrack.batch USING btree (job_id, batch_no) WHERE fresh;
+CREATE INDEX batch_fresh ON ONLY evtrack.batch USING btree (job_id, ((batch_no + 0))) WHERE fresh;
 
 CREATE INDEX batch_returning ON ONLY evtrack.batch USING btree (job_id, run_at) WHERE (run_at IS NOT NULL);
 

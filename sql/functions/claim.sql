@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION evtrack.claim(
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+SET enable_sort = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
     day date;
@@ -62,8 +62,8 @@ BEGIN
                     b.item_count, b.ordinals, b.losses
                 FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
-                    AND b.batch_no > o.after
-                ORDER BY b.batch_no
+                    AND b.batch_no + 0 > o.after
+                ORDER BY b.batch_no + 0
                 LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
                 FOR UPDATE SKIP LOCKED
             ) f

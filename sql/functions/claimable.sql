@@ -11,7 +11,8 @@ CREATE OR REPLACE FUNCTION evtrack.claimable(
     mark integer, due boolean
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+SET enable_seqscan = off SET enable_sort = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 BEGIN
     RETURN QUERY
     SELECT j.job_id, j.job_day, j.handler, j.priority, f.batch_no,
@@ -22,8 +23,8 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT b.batch_no FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
-            AND b.batch_no >= coalesce(k.mark, 0)
-        ORDER BY b.batch_no LIMIT 1
+            AND b.batch_no + 0 >= coalesce(k.mark, 0)
+        ORDER BY b.batch_no + 0 LIMIT 1
     ) f ON true
     LEFT JOIN LATERAL (
         SELECT true AS due FROM evtrack.batch b

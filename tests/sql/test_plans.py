@@ -126,7 +126,7 @@ def test_the_claim_picks_by_its_partial_indexes(full: tuple[Client, int, int], e
     explained.clear()
     assert 40 == len(client.claim(worker, done, small, fresh=40, returning=20))
     read = scans(explained, "batch")
-    assert any("job_id_batch_no_idx" in index for _, index, _ in read), f"the fresh are not found by theirs: {read}"
+    assert any("job_id_expr_idx" in index for _, index, _ in read), f"the fresh are not found by theirs: {read}"
     assert any("run_at_idx" in index for _, index, _ in read), f"the returning are not found by theirs: {read}"
     assert max(rows for _, _, rows in read) <= 40, read
     assert blocks(explained) < 3_000
