@@ -45,15 +45,22 @@ BEGIN
             LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
         ) f
         UNION ALL
-        (SELECT o.job_day, o.job_id, o.handler, o.policy, r.batch_no
-        FROM open_job o
-        CROSS JOIN LATERAL (
-            SELECT b.batch_no, b.run_at FROM evtrack.batch b
-            WHERE b.job_day = o.job_day AND b.job_id = o.job_id
-                AND b.run_at <= statement_timestamp()
-            ORDER BY b.run_at LIMIT max_returning
-        ) r
-        ORDER BY o.priority DESC, r.run_at LIMIT max_returning)
+        SELECT c.job_day, c.job_id, c.handler, c.policy, c.batch_no
+        FROM (
+            SELECT o.job_day, o.job_id, o.handler, o.policy, r.batch_no,
+                r.losses, row_number() OVER (
+                    PARTITION BY r.losses > 0
+                    ORDER BY o.priority DESC, r.run_at) AS place
+            FROM open_job o
+            CROSS JOIN LATERAL (
+                SELECT b.batch_no, b.run_at, b.losses FROM evtrack.batch b
+                WHERE b.job_day = o.job_day AND b.job_id = o.job_id
+                    AND b.run_at <= statement_timestamp()
+                ORDER BY b.run_at LIMIT max_returning
+            ) r
+        ) c
+        -- Of those that have cost a worker, one a claim: it may be what kills.
+        WHERE c.place <= CASE WHEN c.losses > 0 THEN 1 ELSE max_returning END
     ), held AS (
         -- Lateral, so that no plan can walk the batches and look for each in
         -- the picks; by primary key, so that it locks only what it returns.
