@@ -246,73 +246,95 @@ CREATE FUNCTION evtrack.claim(the_worker bigint, job_ids bigint[], after integer
     AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
+    day date;
 BEGIN
     -- Shared among the claims of this worker; see reconcile().
     PERFORM pg_advisory_xact_lock_shared(
         hashtextextended('evtrack.claim', the_worker));
     PERFORM evtrack.check_worker(the_worker);
-    RETURN QUERY
-    WITH open_job AS MATERIALIZED (
-        SELECT j.job_day, j.job_id, j.handler, j.priority,
-            nullif(j.policy, '{}') AS policy, l.after, l.place
-        FROM unnest(job_ids, claim.after)
-            WITH ORDINALITY AS l (job_id, after, place)
-        JOIN evtrack.job j ON j.job_id = l.job_id
-        WHERE NOT j.suspended AND j.phase IN ('open', 'abandoned', 'sealed')
-            AND j.handler = ANY(handlers)
-    ), pick AS (
-        SELECT o.job_day, o.job_id, o.handler, o.policy, f.batch_no
-        FROM open_job o
-        CROSS JOIN LATERAL (
-            SELECT b.batch_no FROM evtrack.batch b
-            WHERE b.job_day = o.job_day AND b.job_id = o.job_id AND b.fresh
-                AND b.batch_no > o.after
-            ORDER BY b.batch_no
-            LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
-        ) f
-        UNION ALL
-        (SELECT o.job_day, o.job_id, o.handler, o.policy, r.batch_no
-        FROM open_job o
-        CROSS JOIN LATERAL (
-            SELECT b.batch_no, b.run_at FROM evtrack.batch b
-            WHERE b.job_day = o.job_day AND b.job_id = o.job_id
-                AND b.run_at <= statement_timestamp()
-            ORDER BY b.run_at LIMIT max_returning
-        ) r
-        ORDER BY o.priority DESC, r.run_at LIMIT max_returning)
-    ), held AS (
-        -- Lateral, so that no plan can walk the batches and look for each in
-        -- the picks; by primary key, so that it locks only what it returns.
-        SELECT b.*, p.handler, p.policy
-        FROM pick p
-        CROSS JOIN LATERAL (
-            SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-                b.item_count, b.ordinals, b.losses
-            FROM evtrack.batch b
-            WHERE b.job_day = p.job_day AND b.job_id = p.job_id
-                AND b.batch_no = p.batch_no AND b.status = 'pending'
-            FOR UPDATE SKIP LOCKED
-        ) b
-    ), started AS (
-        INSERT INTO evtrack.event (
-            job_day, job_id, batch_no, version, type, attempt, worker_id)
-        SELECT h.job_day, h.job_id, h.batch_no, h.version + 1, 'started',
-            h.attempt + 1, the_worker
+    -- A day is a partition, and a plan for one partition starts much faster
+    -- than one that could need them all.
+    FOR day IN
+        SELECT DISTINCT j.job_day FROM evtrack.job j
+        WHERE j.job_id = ANY(job_ids)
+    LOOP
+        RETURN QUERY
+        WITH open_job AS MATERIALIZED (
+            SELECT j.job_id, j.handler, j.priority,
+                nullif(j.policy, '{}') AS policy, l.after, l.place
+            FROM unnest(job_ids, claim.after)
+                WITH ORDINALITY AS l (job_id, after, place)
+            JOIN evtrack.job j ON j.job_id = l.job_id
+            WHERE j.job_day = day AND NOT j.suspended
+                AND j.phase IN ('open', 'abandoned', 'sealed')
+                AND j.handler = ANY(handlers)
+        ), due AS (
+            SELECT o.job_id, o.handler, o.policy, r.batch_no
+            FROM open_job o
+            CROSS JOIN LATERAL (
+                SELECT b.batch_no, b.run_at FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = o.job_id
+                    AND b.run_at <= statement_timestamp()
+                ORDER BY b.run_at LIMIT max_returning
+            ) r
+            ORDER BY o.priority DESC, r.run_at LIMIT max_returning
+        ), held AS (
+            -- The limit stands above the locks, so that what another claim
+            -- has locked is passed over and not missing in this one.
+            SELECT f.*, o.handler, o.policy
+            FROM open_job o
+            CROSS JOIN LATERAL (
+                SELECT b.job_id, b.batch_no, b.version, b.attempt,
+                    b.item_count, b.ordinals, b.losses
+                FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
+                    AND b.batch_no > o.after
+                ORDER BY b.batch_no
+                LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
+                FOR UPDATE SKIP LOCKED
+            ) f
+            UNION ALL
+            SELECT r.*, d.handler, d.policy
+            FROM due d
+            CROSS JOIN LATERAL (
+                SELECT b.job_id, b.batch_no, b.version, b.attempt,
+                    b.item_count, b.ordinals, b.losses
+                FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = d.job_id
+                    AND b.batch_no = d.batch_no AND b.status = 'pending'
+                FOR UPDATE SKIP LOCKED
+            ) r
+        ), started AS (
+            INSERT INTO evtrack.event (
+                job_day, job_id, batch_no, version, type, attempt, worker_id)
+            SELECT day, h.job_id, h.batch_no, h.version + 1, 'started',
+                h.attempt + 1, the_worker
+            FROM held h
+        )
+        SELECT h.job_id, day, h.batch_no, h.attempt + 1, h.handler,
+            h.item_count, h.ordinals::text, h.losses, h.policy,
+            i.item_keys, i.payload
         FROM held h
-    )
-    SELECT h.job_id, h.job_day, h.batch_no, h.attempt + 1, h.handler,
-        h.item_count, h.ordinals::text, h.losses, h.policy,
-        i.item_keys, i.payload
-    FROM held h
-    CROSS JOIN LATERAL (
-        SELECT string_agg(p.item_key, E'\n' ORDER BY p.ordinal) AS item_keys,
-            string_agg(coalesce(p.payload, 'null'), E'\n' ORDER BY p.ordinal)
-            AS payload
-        FROM unnest(h.ordinals) r
-        JOIN evtrack.payload p ON p.job_day = h.job_day
-            AND p.job_id = h.job_id
-            AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
-    ) i;
+        CROSS JOIN LATERAL (
+            SELECT string_agg(p.item_key, E'\n') AS item_keys,
+                string_agg(coalesce(p.payload, 'null'), E'\n') AS payload
+            FROM (
+                SELECT l.item_key, l.payload
+                FROM unnest(h.ordinals) r
+                -- OFFSET 0 keeps the range of ordinals in the look-up. In a
+                -- day that was never analysed the planner else reads all
+                -- payloads of the job for each batch.
+                CROSS JOIN LATERAL (
+                    SELECT p.ordinal, p.item_key, p.payload
+                    FROM evtrack.payload p
+                    WHERE p.job_day = day AND p.job_id = h.job_id
+                        AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
+                    OFFSET 0
+                ) l
+                ORDER BY l.ordinal
+            ) p
+        ) i;
+    END LOOP;
 END $$;
 
 CREATE FUNCTION evtrack.claimable(handlers text[], known_jobs bigint[] DEFAULT '{}'::bigint[], known_marks integer[] DEFAULT '{}'::integer[]) RETURNS TABLE(job_id bigint, job_day date, handler text, priority smallint, mark integer, due boolean)
@@ -382,43 +404,49 @@ CREATE FUNCTION evtrack.complete(the_worker bigint, job_ids bigint[], batch_nos 
     AS $$
 DECLARE
     n integer := coalesce(cardinality(job_ids), 0);
-    done bigint [];
+    done integer := 0;
+    of_day integer;
+    day date;
 BEGIN
-    WITH given AS MATERIALIZED (
-        SELECT g.*, j.job_day
-        FROM unnest(job_ids, batch_nos, attempts, run_s, results)
-            WITH ORDINALITY AS g (
-                job_id, batch_no, attempt, run_s, lines, place)
-        JOIN evtrack.job j ON j.job_id = g.job_id
-        ORDER BY g.job_id, g.batch_no
-    ), locked AS (
-        SELECT b.*, g.place, g.run_s, g.lines
-        FROM given g
-        CROSS JOIN LATERAL (
-            SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-                b.ordinals
-            FROM evtrack.batch b
-            WHERE b.job_day = g.job_day AND b.job_id = g.job_id
-                AND b.batch_no = g.batch_no AND b.status = 'running'
-                AND b.worker_id = the_worker AND b.attempt = g.attempt
-            FOR UPDATE
-        ) b
-    ), completed AS (
-        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
-            attempt, worker_id, data)
-        SELECT l.job_day, l.job_id, l.batch_no, l.version + 1, 'completed',
-            l.attempt, the_worker, CASE WHEN l.run_s IS NULL THEN '{}'
-                ELSE jsonb_build_object('run_s', l.run_s) END
-        FROM locked l
-    ), kept AS (
-        INSERT INTO evtrack.result (
-            job_day, job_id, batch_no, ordinals, lines)
-        SELECT l.job_day, l.job_id, l.batch_no, l.ordinals, l.lines
-        FROM locked l WHERE l.lines IS NOT NULL
-    )
-    SELECT array_agg(l.place) INTO done FROM locked l;
+    FOR day IN
+        SELECT DISTINCT j.job_day FROM evtrack.job j
+        WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
+    LOOP
+        WITH given AS MATERIALIZED (
+            -- A batch named twice is completed once, and again the other time.
+            SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*
+            FROM unnest(job_ids, batch_nos, attempts, run_s, results)
+                AS g (job_id, batch_no, attempt, run_s, lines)
+            ORDER BY g.job_id, g.batch_no, g.attempt
+        ), locked AS (
+            SELECT b.*, g.run_s, g.lines
+            FROM given g
+            CROSS JOIN LATERAL (
+                SELECT b.job_id, b.batch_no, b.version, b.attempt, b.ordinals
+                FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = g.job_id
+                    AND b.batch_no = g.batch_no AND b.status = 'running'
+                    AND b.worker_id = the_worker AND b.attempt = g.attempt
+                FOR UPDATE
+            ) b
+        ), completed AS (
+            INSERT INTO evtrack.event (job_day, job_id, batch_no, version,
+                type, attempt, worker_id, data)
+            SELECT day, l.job_id, l.batch_no, l.version + 1, 'completed',
+                l.attempt, the_worker, CASE WHEN l.run_s IS NULL THEN '{}'
+                    ELSE jsonb_build_object('run_s', l.run_s) END
+            FROM locked l
+        ), kept AS (
+            INSERT INTO evtrack.result (
+                job_day, job_id, batch_no, ordinals, lines)
+            SELECT day, l.job_id, l.batch_no, l.ordinals, l.lines
+            FROM locked l WHERE l.lines IS NOT NULL
+        )
+        SELECT count(*) INTO of_day FROM locked l;
+        done := done + of_day;
+    END LOOP;
 
-    IF cardinality(done) = n THEN
+    IF done = n THEN
         RETURN QUERY SELECT g.job_id, g.batch_no, 'ok'
         FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no);
     ELSE
@@ -675,6 +703,8 @@ DECLARE
     folded bigint := 0;
     stepped bigint;
     n bigint;
+    day date;
+    last_day date;
     e evtrack.event;
 BEGIN
     SELECT
@@ -685,8 +715,9 @@ BEGIN
         count(*) FILTER (
             WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL),
         count(*) FILTER (WHERE a.xid <> pg_current_xact_id()
-            OR a.at < transaction_timestamp() OR a.at > clock_timestamp())
-    INTO total, of_jobs, enqueues, starts, completions, forged
+            OR a.at < transaction_timestamp() OR a.at > clock_timestamp()),
+        min(a.job_day), max(a.job_day)
+    INTO total, of_jobs, enqueues, starts, completions, forged, day, last_day
     FROM added a;
     IF forged > 0 THEN
         SELECT a.* INTO e FROM added a
@@ -754,6 +785,8 @@ BEGIN
         folded := folded + n;
     END IF;
 
+    -- A day is a partition, and a plan for one partition starts much faster
+    -- than one that could need them all. Nearly always there is one day.
     WHILE folded < total LOOP
         stepped := 0;
 
@@ -765,7 +798,8 @@ BEGIN
                     worker_id = a.worker_id, started_at = a.at,
                     finished_at = NULL
                 FROM added a
-                WHERE a.type = 'started' AND b.job_day = a.job_day
+                WHERE a.type = 'started' AND a.job_day = day
+                    AND b.job_day = day
                     AND b.job_id = a.job_id AND b.batch_no = a.batch_no
                     AND b.version = a.version - 1 AND b.status = 'pending'
                     AND b.attempt = a.attempt - 1 AND a.worker_id IS NOT NULL
@@ -797,8 +831,8 @@ BEGIN
                     error = NULL
                 FROM added a
                 WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL
-                    AND b.job_day = a.job_day AND b.job_id = a.job_id
-                    AND b.batch_no = a.batch_no
+                    AND a.job_day = day AND b.job_day = day
+                    AND b.job_id = a.job_id AND b.batch_no = a.batch_no
                     AND b.version = a.version - 1 AND b.status = 'running'
                     AND b.attempt = a.attempt AND b.worker_id = a.worker_id
                 RETURNING b.job_id, b.item_count
@@ -827,10 +861,10 @@ BEGIN
             WITH step AS (
                 SELECT a.*, b.status AS was, b.item_count AS items_were
                 FROM added a
-                JOIN evtrack.batch b ON b.job_day = a.job_day
+                JOIN evtrack.batch b ON b.job_day = day
                     AND b.job_id = a.job_id AND b.batch_no = a.batch_no
                     AND b.version = a.version - 1
-                WHERE a.batch_no > 0 AND CASE a.type
+                WHERE a.job_day = day AND a.batch_no > 0 AND CASE a.type
                     WHEN 'completed' THEN a.data -> 'moved' IS NOT NULL
                         AND b.status IN ('running', 'crashed')
                         AND a.attempt = b.attempt
@@ -911,7 +945,7 @@ BEGIN
                             'at ' || (s.data ->> 'item_key')), 300)
                         ELSE b.error END
                 FROM step s
-                WHERE b.job_day = s.job_day AND b.job_id = s.job_id
+                WHERE b.job_day = day AND b.job_id = s.job_id
                     AND b.batch_no = s.batch_no AND b.version = s.version - 1
                 RETURNING b.job_id, s.was, s.items_were, b.status, b.item_count
             ), change AS (
@@ -957,8 +991,11 @@ BEGIN
             stepped := stepped + n;
         END IF;
 
-        EXIT WHEN stepped = 0;
         folded := folded + stepped;
+        IF stepped = 0 THEN
+            EXIT WHEN day = last_day;
+            SELECT min(a.job_day) INTO day FROM added a WHERE a.job_day > day;
+        END IF;
     END LOOP;
 
     IF folded < total THEN
@@ -1117,7 +1154,10 @@ BEGIN
         ) b
     ), judged AS (
         SELECT l.*, CASE
-            WHEN l.is_held THEN 'held'
+            WHEN l.is_held AND row_number() OVER (
+                PARTITION BY l.job_id, l.batch_no, l.attempt ORDER BY l.place
+            ) = 1 THEN 'held'
+            WHEN l.is_held THEN 'again'
             WHEN l.attempt > l.last_attempt OR l.attempt < 1 THEN 'unknown'
             -- The row is newer than the log as this statement sees it, when
             -- the same report was under way on a connection that broke.
@@ -1131,19 +1171,31 @@ BEGIN
                 THEN 'again'
             ELSE 'late' END AS verdict
         FROM locked l
+    ), numbered AS (
+        -- Several attempts of one batch may be in a group: each late one takes
+        -- a version, and what the caller appends comes after them.
+        SELECT
+            j.*,
+            count(*) FILTER (WHERE j.verdict = 'late') OVER (
+                PARTITION BY j.job_id, j.batch_no ORDER BY j.place)::integer
+            AS nth,
+            count(*) FILTER (WHERE j.verdict = 'late') OVER (
+                PARTITION BY j.job_id, j.batch_no)::integer AS lates
+        FROM judged j
     ), recorded AS (
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)
-        SELECT l.job_day, l.job_id, l.batch_no, l.version + 1, 'late_result',
-            l.attempt, the_worker, jsonb_build_object('outcome', outcome)
-        FROM judged l WHERE l.verdict = 'late'
+        SELECT l.job_day, l.job_id, l.batch_no, l.version + l.nth,
+            'late_result', l.attempt, the_worker,
+            jsonb_build_object('outcome', outcome)
+        FROM numbered l WHERE l.verdict = 'late'
     )
-    SELECT g.place, l.job_day, g.job_id, g.batch_no, g.attempt, l.version,
-        l.status, l.errors, l.crashes, l.losses, l.policy, l.phase,
+    SELECT g.place, l.job_day, g.job_id, g.batch_no, g.attempt,
+        l.version + l.lates, l.status, l.errors, l.crashes, l.losses, l.policy, l.phase,
         coalesce(l.verdict, 'unknown')
     FROM unnest(job_ids, batch_nos, attempts)
         WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
-    LEFT JOIN judged l ON l.place = g.place
+    LEFT JOIN numbered l ON l.place = g.place
     ORDER BY g.place;
 END $$;
 
@@ -1725,7 +1777,13 @@ CREATE VIEW evtrack.crash AS
     e.data AS dossier
    FROM (((evtrack.job j
      JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
-     JOIN evtrack.batch_status b ON (((e.job_id = b.job_id) AND (e.batch_no = b.batch_no))))
+     CROSS JOIN LATERAL ( SELECT s.handler,
+            s.status,
+            s.item_count,
+            s.item_summary
+           FROM evtrack.batch_status s
+          WHERE ((s.job_id = e.job_id) AND (s.batch_no = e.batch_no))
+         OFFSET 0) b)
      LEFT JOIN evtrack.worker w ON ((e.worker_id = w.worker_id)))
   WHERE (e.type = 'crashed'::evtrack.event_type);
 

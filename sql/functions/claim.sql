@@ -5,10 +5,10 @@
 -- item_keys and payload are newline-joined lines, in the order of `ordinals`.
 CREATE OR REPLACE FUNCTION evtrack.claim(
     the_worker bigint,
-    job_ids bigint [],
-    after integer [],
+    job_ids bigint[],
+    after integer[],
     max_fresh integer,
-    handlers text [],
+    handlers text[],
     max_returning integer DEFAULT 0
 ) RETURNS TABLE (
     job_id bigint, job_day date, batch_no integer, attempt integer,
@@ -20,78 +20,98 @@ SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
+    day date;
 BEGIN
     -- Shared among the claims of this worker; see reconcile().
     PERFORM pg_advisory_xact_lock_shared(
         hashtextextended('evtrack.claim', the_worker));
     PERFORM evtrack.check_worker(the_worker);
-    RETURN QUERY
-    WITH open_job AS MATERIALIZED (
-        SELECT j.job_day, j.job_id, j.handler, j.priority,
-            nullif(j.policy, '{}') AS policy, l.after, l.place
-        FROM unnest(job_ids, claim.after)
-            WITH ORDINALITY AS l (job_id, after, place)
-        JOIN evtrack.job j ON j.job_id = l.job_id
-        WHERE NOT j.suspended AND j.phase IN ('open', 'abandoned', 'sealed')
-            AND j.handler = ANY(handlers)
-    ), pick AS (
-        SELECT o.job_day, o.job_id, o.handler, o.policy, f.batch_no
-        FROM open_job o
-        CROSS JOIN LATERAL (
-            SELECT b.batch_no FROM evtrack.batch b
-            WHERE b.job_day = o.job_day AND b.job_id = o.job_id AND b.fresh
-                AND b.batch_no > o.after
-            ORDER BY b.batch_no
-            LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
-        ) f
-        UNION ALL
-        SELECT c.job_day, c.job_id, c.handler, c.policy, c.batch_no
-        FROM (
-            SELECT o.job_day, o.job_id, o.handler, o.policy, r.batch_no,
-                r.losses, row_number() OVER (
+    -- A day is a partition, and a plan for one partition starts much faster
+    -- than one that could need them all.
+    FOR day IN
+        SELECT DISTINCT j.job_day FROM evtrack.job j
+        WHERE j.job_id = ANY(job_ids)
+    LOOP
+        RETURN QUERY
+        WITH open_job AS MATERIALIZED (
+            SELECT j.job_id, j.handler, j.priority,
+                nullif(j.policy, '{}') AS policy, l.after, l.place
+            FROM unnest(job_ids, claim.after)
+                WITH ORDINALITY AS l (job_id, after, place)
+            JOIN evtrack.job j ON j.job_id = l.job_id
+            WHERE j.job_day = day AND NOT j.suspended
+                AND j.phase IN ('open', 'abandoned', 'sealed')
+                AND j.handler = ANY(handlers)
+        ), due AS (
+            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.losses,
+                row_number() OVER (
                     PARTITION BY r.losses > 0
                     ORDER BY o.priority DESC, r.run_at) AS place
             FROM open_job o
             CROSS JOIN LATERAL (
                 SELECT b.batch_no, b.run_at, b.losses FROM evtrack.batch b
-                WHERE b.job_day = o.job_day AND b.job_id = o.job_id
+                WHERE b.job_day = day AND b.job_id = o.job_id
                     AND b.run_at <= statement_timestamp()
                 ORDER BY b.run_at LIMIT max_returning
             ) r
-        ) c
-        -- Of those that have cost a worker, one a claim: it may be what kills.
-        WHERE c.place <= CASE WHEN c.losses > 0 THEN 1 ELSE max_returning END
-    ), held AS (
-        -- Lateral, so that no plan can walk the batches and look for each in
-        -- the picks; by primary key, so that it locks only what it returns.
-        SELECT b.*, p.handler, p.policy
-        FROM pick p
-        CROSS JOIN LATERAL (
-            SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-                b.item_count, b.ordinals, b.losses
-            FROM evtrack.batch b
-            WHERE b.job_day = p.job_day AND b.job_id = p.job_id
-                AND b.batch_no = p.batch_no AND b.status = 'pending'
-            FOR UPDATE SKIP LOCKED
-        ) b
-    ), started AS (
-        INSERT INTO evtrack.event (
-            job_day, job_id, batch_no, version, type, attempt, worker_id)
-        SELECT h.job_day, h.job_id, h.batch_no, h.version + 1, 'started',
-            h.attempt + 1, the_worker
+        ), held AS (
+            -- The limit stands above the locks, so that what another claim
+            -- has locked is passed over and not missing in this one.
+            SELECT f.*, o.handler, o.policy
+            FROM open_job o
+            CROSS JOIN LATERAL (
+                SELECT b.job_id, b.batch_no, b.version, b.attempt,
+                    b.item_count, b.ordinals, b.losses
+                FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
+                    AND b.batch_no > o.after
+                ORDER BY b.batch_no
+                LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
+                FOR UPDATE SKIP LOCKED
+            ) f
+            UNION ALL
+            SELECT r.*, d.handler, d.policy
+            FROM due d
+            CROSS JOIN LATERAL (
+                SELECT b.job_id, b.batch_no, b.version, b.attempt,
+                    b.item_count, b.ordinals, b.losses
+                FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = d.job_id
+                    AND b.batch_no = d.batch_no AND b.status = 'pending'
+                FOR UPDATE SKIP LOCKED
+            ) r
+            -- Of those that have cost a worker, one a claim: it may be it.
+            WHERE d.place <= CASE WHEN d.losses > 0 THEN 1
+                ELSE max_returning END
+        ), started AS (
+            INSERT INTO evtrack.event (
+                job_day, job_id, batch_no, version, type, attempt, worker_id)
+            SELECT day, h.job_id, h.batch_no, h.version + 1, 'started',
+                h.attempt + 1, the_worker
+            FROM held h
+        )
+        SELECT h.job_id, day, h.batch_no, h.attempt + 1, h.handler,
+            h.item_count, h.ordinals::text, h.losses, h.policy,
+            i.item_keys, i.payload
         FROM held h
-    )
-    SELECT h.job_id, h.job_day, h.batch_no, h.attempt + 1, h.handler,
-        h.item_count, h.ordinals::text, h.losses, h.policy,
-        i.item_keys, i.payload
-    FROM held h
-    CROSS JOIN LATERAL (
-        SELECT string_agg(p.item_key, E'\n' ORDER BY p.ordinal) AS item_keys,
-            string_agg(coalesce(p.payload, 'null'), E'\n' ORDER BY p.ordinal)
-            AS payload
-        FROM unnest(h.ordinals) r
-        JOIN evtrack.payload p ON p.job_day = h.job_day
-            AND p.job_id = h.job_id
-            AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
-    ) i;
+        CROSS JOIN LATERAL (
+            SELECT string_agg(p.item_key, E'\n') AS item_keys,
+                string_agg(coalesce(p.payload, 'null'), E'\n') AS payload
+            FROM (
+                SELECT l.item_key, l.payload
+                FROM unnest(h.ordinals) r
+                -- OFFSET 0 keeps the range of ordinals in the look-up. In a
+                -- day that was never analysed the planner else reads all
+                -- payloads of the job for each batch.
+                CROSS JOIN LATERAL (
+                    SELECT p.ordinal, p.item_key, p.payload
+                    FROM evtrack.payload p
+                    WHERE p.job_day = day AND p.job_id = h.job_id
+                        AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
+                    OFFSET 0
+                ) l
+                ORDER BY l.ordinal
+            ) p
+        ) i;
+    END LOOP;
 END $$;

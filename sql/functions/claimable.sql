@@ -3,9 +3,9 @@
 -- or with returning ones that are due. Known jobs are searched from their
 -- known marks on: a fresh batch never appears below one.
 CREATE OR REPLACE FUNCTION evtrack.claimable(
-    handlers text [],
-    known_jobs bigint [] DEFAULT '{}',
-    known_marks integer [] DEFAULT '{}'
+    handlers text[],
+    known_jobs bigint[] DEFAULT '{}',
+    known_marks integer[] DEFAULT '{}'
 ) RETURNS TABLE (
     job_id bigint, job_day date, handler text, priority smallint,
     mark integer, due boolean

@@ -3,51 +3,57 @@
 -- given: ok, late (refused and recorded: another attempt has it) or unknown.
 -- An identical report sent twice is ok.
 CREATE OR REPLACE FUNCTION evtrack.complete(
-    the_worker bigint, job_ids bigint [], batch_nos integer [],
-    attempts integer [], run_s float8 [], results text [] DEFAULT NULL
+    the_worker bigint, job_ids bigint[], batch_nos integer[],
+    attempts integer[], run_s float8[], results text[] DEFAULT NULL
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     n integer := coalesce(cardinality(job_ids), 0);
-    done bigint [];
+    done integer := 0;
+    of_day integer;
+    day date;
 BEGIN
-    WITH given AS MATERIALIZED (
-        SELECT g.*, j.job_day
-        FROM unnest(job_ids, batch_nos, attempts, run_s, results)
-            WITH ORDINALITY AS g (
-                job_id, batch_no, attempt, run_s, lines, place)
-        JOIN evtrack.job j ON j.job_id = g.job_id
-        ORDER BY g.job_id, g.batch_no
-    ), locked AS (
-        SELECT b.*, g.place, g.run_s, g.lines
-        FROM given g
-        CROSS JOIN LATERAL (
-            SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-                b.ordinals
-            FROM evtrack.batch b
-            WHERE b.job_day = g.job_day AND b.job_id = g.job_id
-                AND b.batch_no = g.batch_no AND b.status = 'running'
-                AND b.worker_id = the_worker AND b.attempt = g.attempt
-            FOR UPDATE
-        ) b
-    ), completed AS (
-        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
-            attempt, worker_id, data)
-        SELECT l.job_day, l.job_id, l.batch_no, l.version + 1, 'completed',
-            l.attempt, the_worker, CASE WHEN l.run_s IS NULL THEN '{}'
-                ELSE jsonb_build_object('run_s', l.run_s) END
-        FROM locked l
-    ), kept AS (
-        INSERT INTO evtrack.result (
-            job_day, job_id, batch_no, ordinals, lines)
-        SELECT l.job_day, l.job_id, l.batch_no, l.ordinals, l.lines
-        FROM locked l WHERE l.lines IS NOT NULL
-    )
-    SELECT array_agg(l.place) INTO done FROM locked l;
+    FOR day IN
+        SELECT DISTINCT j.job_day FROM evtrack.job j
+        WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
+    LOOP
+        WITH given AS MATERIALIZED (
+            -- A batch named twice is completed once, and again the other time.
+            SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*
+            FROM unnest(job_ids, batch_nos, attempts, run_s, results)
+                AS g (job_id, batch_no, attempt, run_s, lines)
+            ORDER BY g.job_id, g.batch_no, g.attempt
+        ), locked AS (
+            SELECT b.*, g.run_s, g.lines
+            FROM given g
+            CROSS JOIN LATERAL (
+                SELECT b.job_id, b.batch_no, b.version, b.attempt, b.ordinals
+                FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = g.job_id
+                    AND b.batch_no = g.batch_no AND b.status = 'running'
+                    AND b.worker_id = the_worker AND b.attempt = g.attempt
+                FOR UPDATE
+            ) b
+        ), completed AS (
+            INSERT INTO evtrack.event (job_day, job_id, batch_no, version,
+                type, attempt, worker_id, data)
+            SELECT day, l.job_id, l.batch_no, l.version + 1, 'completed',
+                l.attempt, the_worker, CASE WHEN l.run_s IS NULL THEN '{}'
+                    ELSE jsonb_build_object('run_s', l.run_s) END
+            FROM locked l
+        ), kept AS (
+            INSERT INTO evtrack.result (
+                job_day, job_id, batch_no, ordinals, lines)
+            SELECT day, l.job_id, l.batch_no, l.ordinals, l.lines
+            FROM locked l WHERE l.lines IS NOT NULL
+        )
+        SELECT count(*) INTO of_day FROM locked l;
+        done := done + of_day;
+    END LOOP;
 
-    IF cardinality(done) = n THEN
+    IF done = n THEN
         RETURN QUERY SELECT g.job_id, g.batch_no, 'ok'
         FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no);
     ELSE

@@ -4,9 +4,9 @@
 -- batch is split until the poison item is known; see crash_one(). One verdict
 -- a batch: retry, split, crashed, late or unknown.
 CREATE OR REPLACE FUNCTION evtrack.crash(
-    the_worker bigint, job_ids bigint [], batch_nos integer [],
-    attempts integer [], dossiers jsonb [],
-    done text [] DEFAULT NULL, results text [] DEFAULT NULL
+    the_worker bigint, job_ids bigint[], batch_nos integer[],
+    attempts integer[], dossiers jsonb[],
+    done text[] DEFAULT NULL, results text[] DEFAULT NULL
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

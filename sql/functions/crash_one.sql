@@ -16,7 +16,7 @@ DECLARE
     open_items int4multirange;
     n integer;
     suspect int4multirange;
-    parts int4multirange [];
+    parts int4multirange[];
     tries integer;
     budget integer;
     facts jsonb;

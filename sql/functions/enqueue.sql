@@ -3,8 +3,8 @@
 -- Notify 'evtrack_work' with the handler's name after the commit.
 CREATE OR REPLACE FUNCTION evtrack.enqueue(
     handler text,
-    item_keys text [],
-    payloads text [],
+    item_keys text[],
+    payloads text[],
     name text DEFAULT NULL,
     priority smallint DEFAULT 0,
     policy jsonb DEFAULT '{}',

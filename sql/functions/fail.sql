@@ -2,8 +2,8 @@
 -- while its job's budget of errors lasts, in the same transaction. One verdict
 -- a batch: retry, failed, late or unknown.
 CREATE OR REPLACE FUNCTION evtrack.fail(
-    the_worker bigint, job_ids bigint [], batch_nos integer [],
-    attempts integer [], run_s float8 [], errors jsonb []
+    the_worker bigint, job_ids bigint[], batch_nos integer[],
+    attempts integer[], run_s float8[], errors jsonb[]
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

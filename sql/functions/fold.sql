@@ -27,6 +27,8 @@ DECLARE
     folded bigint := 0;
     stepped bigint;
     n bigint;
+    day date;
+    last_day date;
     e evtrack.event;
 BEGIN
     SELECT
@@ -37,8 +39,9 @@ BEGIN
         count(*) FILTER (
             WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL),
         count(*) FILTER (WHERE a.xid <> pg_current_xact_id()
-            OR a.at < transaction_timestamp() OR a.at > clock_timestamp())
-    INTO total, of_jobs, enqueues, starts, completions, forged
+            OR a.at < transaction_timestamp() OR a.at > clock_timestamp()),
+        min(a.job_day), max(a.job_day)
+    INTO total, of_jobs, enqueues, starts, completions, forged, day, last_day
     FROM added a;
     IF forged > 0 THEN
         SELECT a.* INTO e FROM added a
@@ -106,6 +109,8 @@ BEGIN
         folded := folded + n;
     END IF;
 
+    -- A day is a partition, and a plan for one partition starts much faster
+    -- than one that could need them all. Nearly always there is one day.
     WHILE folded < total LOOP
         stepped := 0;
 
@@ -117,7 +122,8 @@ BEGIN
                     worker_id = a.worker_id, started_at = a.at,
                     finished_at = NULL
                 FROM added a
-                WHERE a.type = 'started' AND b.job_day = a.job_day
+                WHERE a.type = 'started' AND a.job_day = day
+                    AND b.job_day = day
                     AND b.job_id = a.job_id AND b.batch_no = a.batch_no
                     AND b.version = a.version - 1 AND b.status = 'pending'
                     AND b.attempt = a.attempt - 1 AND a.worker_id IS NOT NULL
@@ -149,8 +155,8 @@ BEGIN
                     error = NULL
                 FROM added a
                 WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL
-                    AND b.job_day = a.job_day AND b.job_id = a.job_id
-                    AND b.batch_no = a.batch_no
+                    AND a.job_day = day AND b.job_day = day
+                    AND b.job_id = a.job_id AND b.batch_no = a.batch_no
                     AND b.version = a.version - 1 AND b.status = 'running'
                     AND b.attempt = a.attempt AND b.worker_id = a.worker_id
                 RETURNING b.job_id, b.item_count
@@ -179,10 +185,10 @@ BEGIN
             WITH step AS (
                 SELECT a.*, b.status AS was, b.item_count AS items_were
                 FROM added a
-                JOIN evtrack.batch b ON b.job_day = a.job_day
+                JOIN evtrack.batch b ON b.job_day = day
                     AND b.job_id = a.job_id AND b.batch_no = a.batch_no
                     AND b.version = a.version - 1
-                WHERE a.batch_no > 0 AND CASE a.type
+                WHERE a.job_day = day AND a.batch_no > 0 AND CASE a.type
                     WHEN 'completed' THEN a.data -> 'moved' IS NOT NULL
                         AND b.status IN ('running', 'crashed')
                         AND a.attempt = b.attempt
@@ -263,7 +269,7 @@ BEGIN
                             'at ' || (s.data ->> 'item_key')), 300)
                         ELSE b.error END
                 FROM step s
-                WHERE b.job_day = s.job_day AND b.job_id = s.job_id
+                WHERE b.job_day = day AND b.job_id = s.job_id
                     AND b.batch_no = s.batch_no AND b.version = s.version - 1
                 RETURNING b.job_id, s.was, s.items_were, b.status, b.item_count
             ), change AS (
@@ -309,8 +315,11 @@ BEGIN
             stepped := stepped + n;
         END IF;
 
-        EXIT WHEN stepped = 0;
         folded := folded + stepped;
+        IF stepped = 0 THEN
+            EXIT WHEN day = last_day;
+            SELECT min(a.job_day) INTO day FROM added a WHERE a.job_day > day;
+        END IF;
     END LOOP;
 
     IF folded < total THEN

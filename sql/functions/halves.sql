@@ -1,6 +1,6 @@
 -- Cut a multirange of two or more ordinals into two with as many each.
 CREATE OR REPLACE FUNCTION evtrack.halves(items int4multirange)
-RETURNS int4multirange []
+RETURNS int4multirange[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     WITH run AS (
         SELECT lower(r) AS first, upper(r) - lower(r) AS n,

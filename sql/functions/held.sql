@@ -2,8 +2,8 @@
 -- still holds the batch: held; again (an identical report is in the log); late
 -- (another attempt has it, or it ended: a late_result is appended); unknown.
 CREATE OR REPLACE FUNCTION evtrack.held(
-    the_worker bigint, job_ids bigint [], batch_nos integer [],
-    attempts integer [], outcome evtrack.event_type
+    the_worker bigint, job_ids bigint[], batch_nos integer[],
+    attempts integer[], outcome evtrack.event_type
 ) RETURNS TABLE (
     place bigint, job_day date, job_id bigint, batch_no integer,
     attempt integer, version integer, status evtrack.status,
@@ -36,7 +36,10 @@ BEGIN
         ) b
     ), judged AS (
         SELECT l.*, CASE
-            WHEN l.is_held THEN 'held'
+            WHEN l.is_held AND row_number() OVER (
+                PARTITION BY l.job_id, l.batch_no, l.attempt ORDER BY l.place
+            ) = 1 THEN 'held'
+            WHEN l.is_held THEN 'again'
             WHEN l.attempt > l.last_attempt OR l.attempt < 1 THEN 'unknown'
             -- The row is newer than the log as this statement sees it, when
             -- the same report was under way on a connection that broke.
@@ -50,18 +53,30 @@ BEGIN
                 THEN 'again'
             ELSE 'late' END AS verdict
         FROM locked l
+    ), numbered AS (
+        -- Several attempts of one batch may be in a group: each late one takes
+        -- a version, and what the caller appends comes after them.
+        SELECT
+            j.*,
+            count(*) FILTER (WHERE j.verdict = 'late') OVER (
+                PARTITION BY j.job_id, j.batch_no ORDER BY j.place)::integer
+            AS nth,
+            count(*) FILTER (WHERE j.verdict = 'late') OVER (
+                PARTITION BY j.job_id, j.batch_no)::integer AS lates
+        FROM judged j
     ), recorded AS (
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)
-        SELECT l.job_day, l.job_id, l.batch_no, l.version + 1, 'late_result',
-            l.attempt, the_worker, jsonb_build_object('outcome', outcome)
-        FROM judged l WHERE l.verdict = 'late'
+        SELECT l.job_day, l.job_id, l.batch_no, l.version + l.nth,
+            'late_result', l.attempt, the_worker,
+            jsonb_build_object('outcome', outcome)
+        FROM numbered l WHERE l.verdict = 'late'
     )
-    SELECT g.place, l.job_day, g.job_id, g.batch_no, g.attempt, l.version,
-        l.status, l.errors, l.crashes, l.losses, l.policy, l.phase,
+    SELECT g.place, l.job_day, g.job_id, g.batch_no, g.attempt,
+        l.version + l.lates, l.status, l.errors, l.crashes, l.losses, l.policy, l.phase,
         coalesce(l.verdict, 'unknown')
     FROM unnest(job_ids, batch_nos, attempts)
         WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
-    LEFT JOIN judged l ON l.place = g.place
+    LEFT JOIN numbered l ON l.place = g.place
     ORDER BY g.place;
 END $$;

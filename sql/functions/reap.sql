@@ -7,7 +7,7 @@
 CREATE OR REPLACE FUNCTION evtrack.reap(
     grace interval DEFAULT '5 seconds', lease interval DEFAULT '30 seconds'
 ) RETURNS TABLE (
-    worker_id bigint, name text, why text, batches integer, handlers text []
+    worker_id bigint, name text, why text, batches integer, handlers text[]
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -2,8 +2,8 @@
 -- of each batch that the worker holds whether it is still its own (held) or
 -- not (lost: kill it), and requeue what the log says it runs and it has not.
 CREATE OR REPLACE FUNCTION evtrack.reconcile(
-    the_worker bigint, job_ids bigint [], batch_nos integer [],
-    attempts integer []
+    the_worker bigint, job_ids bigint[], batch_nos integer[],
+    attempts integer[]
 ) RETURNS TABLE (
     job_id bigint, batch_no integer, attempt integer, verdict text
 )

@@ -2,8 +2,8 @@
 -- (the worker stops): pending again at once, no budget touched. A batch of a
 -- cancelled job is cancelled instead. One verdict a batch: ok, late, unknown.
 CREATE OR REPLACE FUNCTION evtrack.requeue(
-    the_worker bigint, job_ids bigint [], batch_nos integer [],
-    attempts integer [], reason text
+    the_worker bigint, job_ids bigint[], batch_nos integer[],
+    attempts integer[], reason text
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -3,15 +3,15 @@
 -- with the handler after the commit.
 CREATE OR REPLACE FUNCTION evtrack.retry(
     the_job bigint,
-    statuses text [] DEFAULT '{failed,crashed}',
-    batch_nos integer [] DEFAULT NULL
+    statuses text[] DEFAULT '{failed,crashed}',
+    batch_nos integer[] DEFAULT NULL
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
     n integer;
 BEGIN
-    IF NOT statuses <@ '{failed,crashed}'::text [] THEN
+    IF NOT statuses <@ '{failed,crashed}'::text[] THEN
         RAISE EXCEPTION 'cannot retry batches that are %', statuses
             USING ERRCODE = 'EV007',
             HINT = 'Only failed and crashed batches come back.';

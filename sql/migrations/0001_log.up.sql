@@ -162,7 +162,7 @@ CREATE TABLE evtrack.worker (
     host text NOT NULL,
     pid integer NOT NULL,
     slots integer NOT NULL,
-    handlers text [] NOT NULL,
+    handlers text[] NOT NULL,
     version text NOT NULL,
     busy integer NOT NULL DEFAULT 0,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),

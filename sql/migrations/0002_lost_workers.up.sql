@@ -10,5 +10,5 @@ ALTER TABLE evtrack.worker ADD COLUMN gone_at timestamptz;
 
 -- It takes what is done and what came of it, too.
 DROP FUNCTION IF EXISTS evtrack.crash(
-    bigint, bigint [], integer [], integer [], jsonb []
+    bigint, bigint[], integer[], integer[], jsonb[]
 );

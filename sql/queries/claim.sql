@@ -10,9 +10,9 @@ SELECT
     c.policy::text AS policy
 FROM evtrack.claim(
     %(worker_id)s::bigint,
-    %(job_ids)s::bigint [],
-    %(after)s::integer [],
+    %(job_ids)s::bigint[],
+    %(after)s::integer[],
     %(max_fresh)s::integer,
-    %(handlers)s::text [],
+    %(handlers)s::text[],
     %(max_returning)s::integer
 ) AS c

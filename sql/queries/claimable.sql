@@ -5,5 +5,5 @@ SELECT
     c.mark,
     c.due
 FROM evtrack.claimable(
-    %(handlers)s::text [], %(job_ids)s::bigint [], %(marks)s::integer []
+    %(handlers)s::text[], %(job_ids)s::bigint[], %(marks)s::integer[]
 ) AS c

@@ -5,12 +5,13 @@ SELECT
     c.job_id,
     c.batch_no,
     c.verdict
-FROM evtrack.complete(
-    %(worker_id)s::bigint,
-    %(job_ids)s::bigint [],
-    %(batch_nos)s::integer [],
-    %(attempts)s::integer [],
-    %(run_s)s::float8 [],
-    string_to_array(%(results)s::text, E'\x1e', '')
-) AS c
+FROM
+    evtrack.complete(
+        %(worker_id)s::bigint,
+        %(job_ids)s::bigint[],
+        %(batch_nos)s::integer[],
+        %(attempts)s::integer[],
+        %(run_s)s::float8[],
+        string_to_array(%(results)s::text, E'\x1e', '')
+    ) AS c
 WHERE c.verdict <> 'ok'

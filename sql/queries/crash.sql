@@ -5,8 +5,8 @@ SELECT
     c.verdict
 FROM evtrack.crash(
     %(worker_id)s::bigint,
-    %(job_ids)s::bigint [],
-    %(batch_nos)s::integer [],
-    %(attempts)s::integer [],
-    %(dossiers)s::jsonb []
+    %(job_ids)s::bigint[],
+    %(batch_nos)s::integer[],
+    %(attempts)s::integer[],
+    %(dossiers)s::jsonb[]
 ) AS c

@@ -5,9 +5,9 @@ SELECT
     f.verdict
 FROM evtrack.fail(
     %(worker_id)s::bigint,
-    %(job_ids)s::bigint [],
-    %(batch_nos)s::integer [],
-    %(attempts)s::integer [],
-    %(run_s)s::float8 [],
-    %(errors)s::jsonb []
+    %(job_ids)s::bigint[],
+    %(batch_nos)s::integer[],
+    %(attempts)s::integer[],
+    %(run_s)s::float8[],
+    %(errors)s::jsonb[]
 ) AS f

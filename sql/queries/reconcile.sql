@@ -6,7 +6,7 @@ SELECT
     r.verdict
 FROM evtrack.reconcile(
     %(worker_id)s::bigint,
-    %(job_ids)s::bigint [],
-    %(batch_nos)s::integer [],
-    %(attempts)s::integer []
+    %(job_ids)s::bigint[],
+    %(batch_nos)s::integer[],
+    %(attempts)s::integer[]
 ) AS r

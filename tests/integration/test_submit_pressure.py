@@ -11,7 +11,8 @@ import pytest
 from client import Client
 from evtrack.domain.errors import QueueFull
 from evtrack.runtime.submissions import JobSpec, begin, files, recipe
-from evtrack.runtime.submitter import SubmitProgress, Submitter
+from evtrack.runtime.submitted import SubmitProgress
+from evtrack.runtime.submitter import Submitter
 from evtrack.storage.database import Connection, connect
 from helpers import eventually, evtrack
 

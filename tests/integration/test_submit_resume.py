@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import tarfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from evtrack.domain.errors import JobPhaseError, SourceChanged, SubmissionLost
 from evtrack.runtime.recipe import Recipe
 from evtrack.runtime.submissions import JobSpec, begin, files, go_on, recipe
-from evtrack.runtime.submitter import SubmitProgress
+from evtrack.runtime.submitted import SubmitProgress
 from evtrack.storage.database import Connection, connect
 from helpers import environment, eventually, evtrack, evtrack_command
 
@@ -262,9 +263,67 @@ def test_ctrl_c_says_how_to_go_on(dsn: str, conn: Connection, tmp_path: Path) ->
     eventually(lambda: conn.execute("SELECT 1 FROM evtrack.job WHERE item_count > 300").fetchone(), 60)
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=20)
-    assert 130 == process.returncode
+    assert 130 == process.returncode, said
     assert "go on with: evtrack submit --resume 1" in said
     assert "Traceback" not in said
     done = evtrack("submit", "--resume", "1", "--dsn", dsn)
     assert 0 == done.returncode, done.stderr
     check(conn, keys, invalid, 3)
+
+
+@pytest.mark.db
+def test_a_folder_of_everything_goes_on_in_any_file(
+    dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evtrack.runtime.submitter._TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 64)
+    monkeypatch.setattr("evtrack.runtime.submitter.CHUNK_BATCHES", 1)
+    for number, name in enumerate(("a.jsonl", "b.jsonl.gz", "in.jsonl")):
+        corpus(tmp_path / name, 20, seed=number)
+    elements = [f'{{"id": "e{n}",\n "x": [{n}]}}' for n in range(12)]
+    (tmp_path / "c.json").write_text("[" + ", ".join([*elements, "null", '{"id": "last"}']) + "]")
+    (tmp_path / "d.json").write_text('{"id": "single"}')
+    (tmp_path / "e.csv").write_text("id,n\n" + "".join(f'r{n},"{n}\n{n}"\n' for n in range(12)) + "short\n")
+    with tarfile.open(tmp_path / "t.tgz", "w:gz") as archive:
+        for name in ("in.jsonl", "c.json"):
+            archive.add(tmp_path / name, name)
+    made = recipe(key=("id",), batch_size=3)
+
+    def items(job_id: int) -> list[tuple[object, ...]]:
+        return conn.execute(
+            "SELECT ordinal, batch_no, line, item_key, payload FROM evtrack.payload WHERE job_id = %s ORDER BY ordinal",
+            [job_id],
+        ).fetchall()
+
+    def notes(job_id: int) -> list[tuple[object, ...]]:
+        return conn.execute(
+            "SELECT n ->> 'source', n ->> 'reason' FROM evtrack.event, jsonb_array_elements(data -> 'notes') AS n"
+            " WHERE job_id = %s AND type = 'noted' ORDER BY seq",
+            [job_id],
+        ).fetchall()
+
+    def told(now: SubmitProgress) -> None:
+        # Every few batches: each submission gets a little further than the one before it.
+        if seen[0] + 2 <= now.batches < whole.batches:
+            seen[0] = now.batches
+            raise _Stop
+
+    with connect(dsn, purpose="whole") as other:
+        whole = begin(other, source=files([str(tmp_path)], made), recipe=made, spec=JobSpec(handler="h")).run()
+    seen = [0]
+    with connect(dsn, purpose="first") as first:
+        job = interrupted(first, tmp_path, made, told)
+    steps = 0
+    while True:
+        steps += 1
+        assert steps < 200
+        with connect(dsn, purpose="next") as other:
+            try:
+                done = go_on(other, job, told=told, overlap=False).run()
+            except _Stop:
+                continue
+            break
+    assert steps > 8
+    assert (whole.items, whole.invalid, whole.batches) == (done.items, done.invalid, done.batches)
+    assert items(whole.job_id) == items(job)
+    assert notes(whole.job_id) == notes(job)

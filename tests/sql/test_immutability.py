@@ -27,10 +27,11 @@ def partition(client: Client, job: int) -> str:
 
 def refuse(client: Client, statement: str, *, replica: bool = False) -> None:
     """Expect the log to refuse a statement."""
-    with pytest.raises(psycopg.Error, match="the event log is append-only") as caught, client.conn.transaction():
-        if replica:
-            client.conn.execute("SET LOCAL session_replication_role = replica")
-        client.conn.execute(statement.encode())
+    role = "replica" if replica else "origin"
+    with client.conn.transaction(force_rollback=True):
+        client.conn.execute(f"SET LOCAL session_replication_role = {role}".encode())
+        with pytest.raises(psycopg.Error, match="the event log is append-only") as caught:
+            client.conn.execute(statement.encode())
     assert "EV002" == caught.value.sqlstate
 
 
@@ -40,9 +41,9 @@ STATEMENTS = [
     "DELETE FROM {table} WHERE job_id = {job}",
     "DELETE FROM {table}",
     "TRUNCATE {table}",
-    "INSERT INTO {table} (job_day, job_id, batch_no, version, type) SELECT job_day, job_id, batch_no, version, 'failed'"
-    " FROM evtrack.event WHERE job_id = {job} AND batch_no = 1"
-    " ON CONFLICT (job_day, job_id, batch_no, version) DO UPDATE SET type = excluded.type",
+    """INSERT INTO {table} (job_day, job_id, batch_no, version, type)
+    SELECT job_day, job_id, batch_no, version, 'failed' FROM evtrack.event WHERE job_id = {job} AND batch_no = 1
+    ON CONFLICT (job_day, job_id, batch_no, version) DO UPDATE SET type = excluded.type""",
 ]
 
 
@@ -125,7 +126,8 @@ def test_merge_is_refused(client: Client, job: int, partition: str, table: str) 
 def test_an_event_of_a_day_without_partition_has_nowhere_to_go(client: Client, job: int) -> None:
     with pytest.raises(psycopg.errors.CheckViolation):
         client.conn.execute(
-            "INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type) VALUES ('1999-12-31', %s, 0, 9, 'sealed')",
+            "INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type)"
+            " VALUES ('1999-12-31', %s, 0, 9, 'sealed')",
             [job],
         )
 
@@ -151,11 +153,9 @@ def test_a_foreign_role_can_do_nothing(client: Client, job: int) -> None:
             "INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type) VALUES (now(), 1, 1, 1, 'sealed')",
             f"SELECT evtrack.cancel({job})",
         ):
-            with (
-                pytest.raises(psycopg.errors.InsufficientPrivilege),
-                client.conn.transaction(),
-            ):
+            with client.conn.transaction(force_rollback=True):
                 client.conn.execute("SET LOCAL ROLE evtrack_test_stranger")
-                client.conn.execute(statement.encode())
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    client.conn.execute(statement.encode())
     finally:
         client.conn.execute("DROP ROLE evtrack_test_stranger")

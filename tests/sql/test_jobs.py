@@ -1,6 +1,7 @@
 """The life of a job: create, add, seal, reclaim, suspend, cancel, finish, retry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -72,20 +73,12 @@ def submission(client: Client) -> Submission:
     return Submission(client)
 
 
-def refused(sqlstate: str, match: str) -> Any:
+@contextmanager
+def refused(sqlstate: str, match: str) -> Iterator[None]:
     """Expect a refusal of the write API."""
-
-    class _Refused:
-        def __enter__(self) -> None:
-            self.context = pytest.raises(psycopg.Error, match=match)
-            self.caught = self.context.__enter__()
-
-        def __exit__(self, *exc: Any) -> bool | None:
-            swallowed = self.context.__exit__(*exc)
-            assert sqlstate == self.caught.value.sqlstate
-            return swallowed
-
-    return _Refused()
+    with pytest.raises(psycopg.Error, match=match) as caught:
+        yield
+    assert sqlstate == caught.value.sqlstate
 
 
 # Submitting
@@ -223,17 +216,10 @@ def test_a_submission_is_taken_over_only_from_the_dead(client: Client, other: Cl
     dead.add([2], source_position={"line": 2})
     with refused("EV005", "still being submitted"):
         client.one("SELECT evtrack.reclaim(%s)", dead.job_id)
+    pid = other.conn.info.backend_pid
     other.conn.close()
-
-    def reclaimed() -> dict[str, Any] | None:
-        try:
-            return client.rows("SELECT * FROM evtrack.reclaim(%s)", dead.job_id)[0]
-        except psycopg.Error as error:
-            assert error.sqlstate == "EV005"
-            return None
-
-    row = eventually(reclaimed)
-    assert row is not None
+    eventually(lambda: client.one("SELECT count(*) = 0 FROM pg_locks WHERE pid = %s", pid))
+    (row,) = client.rows("SELECT * FROM evtrack.reclaim(%s)", dead.job_id)
     assert {"batch_count": 1, "item_count": 2, "position": {"line": 2}}.items() <= row.items()
     heir = Submission.__new__(Submission)
     heir.client, heir.job_id, heir.job_day, heir.token = client, dead.job_id, row["job_day"], row["submitter"]

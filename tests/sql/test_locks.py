@@ -172,9 +172,7 @@ def test_a_batch_taken_from_under_a_waiting_report_makes_only_that_one_late(
     client.check(job)
 
 
-def test_two_claims_that_meet_share_the_batches(
-    client: Client, other: Client, third: Client, pool: ThreadPoolExecutor
-) -> None:
+def test_two_claims_that_meet_share_the_batches(client: Client, other: Client) -> None:
     job, worker, rival = client.job(4), client.worker(), client.worker()
     client.requeue(worker, client.claim(worker, job))
     with other.conn.transaction():

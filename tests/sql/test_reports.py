@@ -4,8 +4,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from client import Claim, Client
+from evtrack.domain.retry import Mishap, Policy
 from evtrack.domain.states import BatchStatus
 
 pytestmark = pytest.mark.db
@@ -82,6 +84,36 @@ def test_a_part_of_a_group_sent_again_is_completed_with_the_rest(client: Client)
 
 
 @pytest.mark.parametrize("function", REPORTS)
+def test_several_attempts_of_a_batch_may_be_in_one_group(client: Client, function: str) -> None:
+    job, worker, rival = client.job(2, max_errors=1, max_crashes=1), client.worker(), client.worker()
+    first, other = client.claim(worker, job)
+    client.requeue(rival, [first])
+    client.crash(rival, [first])
+    client.requeue(worker, [first])
+    (second,) = client.claim(rival, job)
+    client.requeue(rival, [second])
+    (third,) = client.claim(worker, job)
+    assert ["late_result", "late_result"] == client.types(job)[2:4]
+    done = {"complete": "ok", "fail": "failed", "crash": "crashed", "requeue": "ok"}[function]
+    verdicts = report(client, function, worker, [second, first, third, other, second])
+    # The worker itself has requeued the first attempt, so that of all reports this one is known.
+    known = "ok" if function == "requeue" else "late"
+    assert ["late", known, done, done, "late"] == verdicts
+    client.check(job)
+
+
+@pytest.mark.parametrize("function", REPORTS)
+def test_a_batch_named_twice_is_reported_once(client: Client, function: str) -> None:
+    job, worker = client.job(2), client.worker()
+    claims = client.claim(worker, job)
+    done = {"complete": "ok", "fail": "retry", "crash": "retry", "requeue": "ok"}[function]
+    assert [done] * 4 == report(client, function, worker, claims + claims)
+    expected = {"complete": ["completed"], "fail": ["failed", "requeued"], "crash": ["crashed", "requeued"]}
+    assert expected.get(function, ["requeued"]) == client.types(job)[2:]
+    client.check(job)
+
+
+@pytest.mark.parametrize("function", REPORTS)
 @pytest.mark.parametrize("wrong", ["worker", "attempt too high", "no such batch", "no such job", "not claimed"])
 def test_only_the_holder_of_the_attempt_reports(client: Client, function: str, wrong: str) -> None:
     job, worker, rival = client.job(2), client.worker(), client.worker()
@@ -117,17 +149,35 @@ def test_errors_are_retried_with_backoff_until_the_budget_is_spent(client: Clien
     client.check(job)
 
 
-def test_the_backoff_doubles_with_jitter_and_has_a_cap(client: Client) -> None:
+def test_the_backoff_is_that_of_the_policy(client: Client) -> None:
+    policy = Policy(backoff_s=2, backoff_max_s=20, max_errors=99)
     rows = client.rows(
-        "SELECT errors, extract(epoch FROM min(evtrack.retry_at(policy, errors) - clock_timestamp()))::float8 AS least,"
-        " extract(epoch FROM max(evtrack.retry_at(policy, errors) - clock_timestamp()))::float8 AS most"
-        """ FROM (SELECT '{"backoff_s": 2, "backoff_max_s": 20}'::jsonb AS policy) p, generate_series(1, 9) errors,"""
-        " generate_series(1, 200) GROUP BY errors ORDER BY errors"
+        "SELECT errors, extract(epoch FROM min(evtrack.retry_at(%s, errors) - clock_timestamp()))::float8 AS least,"
+        " extract(epoch FROM max(evtrack.retry_at(%s, errors) - clock_timestamp()))::float8 AS most"
+        " FROM generate_series(1, 9) errors, generate_series(1, 200) GROUP BY errors ORDER BY errors",
+        Jsonb(policy.model_dump()),
+        Jsonb(policy.model_dump()),
     )
     for row in rows:
-        full = min(20, 2 * 2 ** (row["errors"] - 1))
-        assert full / 2 - 0.2 <= row["least"] <= row["most"] <= full + 0.2
-        assert row["most"] - row["least"] > full / 10, "no jitter"
+        soonest = policy.delay(Mishap.ERROR, count=row["errors"], jitter=0.0)
+        latest = policy.delay(Mishap.ERROR, count=row["errors"], jitter=0.999)
+        assert soonest is not None
+        assert latest is not None
+        assert soonest - 0.2 <= row["least"] <= row["most"] <= latest + 0.2
+        assert row["most"] - row["least"] > (latest - soonest) / 2, "no jitter"
+
+
+@pytest.mark.parametrize("budget", [0, 1, 3])
+def test_the_budgets_are_those_of_the_policy(client: Client, budget: int) -> None:
+    policy = Policy(max_errors=budget, max_crashes=budget, backoff_s=0)
+    job, worker = client.job(2, **policy.model_dump(exclude_none=True)), client.worker()
+    for count in range(1, max(budget, 1) + 1):
+        claims = sorted(client.claim(worker, job))
+        gives_up = policy.delay(Mishap.ERROR, count=count, jitter=0) is None
+        assert ["failed" if gives_up else "retry"] == client.fail(worker, claims[:1])
+        gives_up = policy.delay(Mishap.CRASH, count=count, jitter=0) is None
+        assert ["crashed" if gives_up else "retry"] == client.crash(worker, claims[1:])
+    assert [] == client.claim(worker, job)
 
 
 def test_crashes_have_a_budget_of_their_own(client: Client) -> None:

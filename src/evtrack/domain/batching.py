@@ -1,7 +1,7 @@
 """Items -> batches: by size, by weight, and never two batches for one run of the same key."""
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Mode = Literal["add", "replace"]
@@ -34,9 +34,8 @@ class Limits:
             raise ValueError(f"mode is {self.mode!r}, it must be 'add' or 'replace'")
 
 
-@dataclass(frozen=True, slots=True)
-class Batch(Generic[Item]):
-    """Hold a full batch.
+class Batch(NamedTuple, Generic[Item]):
+    """Hold a full batch. A named tuple: a million may be made of a million items.
 
     Args:
         items: Its items, in the order they came.

@@ -8,7 +8,7 @@ from evtrack.config import settings_from
 from evtrack.domain.batching import Mode
 from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.runtime.submissions import JobSpec, begin, go_on, recipe
-from evtrack.runtime.submitter import Submission, SubmitProgress
+from evtrack.runtime.submitted import Submission, SubmitProgress
 from evtrack.runtime.throttle import MAX_WAIT_S
 from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.iterable import IterableSource

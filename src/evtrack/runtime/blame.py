@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain.crash import CrashCause, Dossier, Evidence
 from evtrack.runtime.failures import clean
-from evtrack.runtime.outcomes import item_in_hand
+from evtrack.runtime.telling import item_in_hand
 
 if TYPE_CHECKING:
     from evtrack.runtime.protocol import Died, Row

@@ -5,7 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from evtrack.domain.errors import TransientError
 from evtrack.storage.database import Connection
-from evtrack.storage.jobs import Chunk, OpenJob, add_chunk, wake_workers
+from evtrack.storage.jobs import add_chunk, wake_workers
+from evtrack.storage.open_job import Chunk, OpenJob
 
 # A deadlock or a serialization failure is tried again, each time a little later.
 _ATTEMPTS = 5

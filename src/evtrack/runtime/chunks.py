@@ -6,11 +6,11 @@ from typing import Any
 
 from evtrack.domain.batching import Batch
 from evtrack.runtime.notes import Notes
-from evtrack.storage.jobs import Chunk, OpenJob
+from evtrack.storage.open_job import Chunk, OpenJob
 from evtrack.storage.payload_rows import PayloadRows, StoredItem
 
 CHUNK_BATCHES = 5_000
-CHUNK_BYTES = 8 * 1024 * 1024
+CHUNK_BYTES = 4 * 1024 * 1024
 CHUNK_S = 1.0
 
 
@@ -88,7 +88,7 @@ class ChunkBuilder:
             item_counts=self._item_counts,
             weights=self._weights,
             first_ordinals=self._first_ordinals,
-            rows=self._rows.take() if self._item_counts else b"",
+            rows=self._rows.take() if self._item_counts else (),
             position=position,
             bytes_read=bytes_read,
             invalid=invalid,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from evtrack.runtime.protocol import ATTEMPT, BATCH_NO, JOB_ID, Row
-from evtrack.storage.queue import Claim, Claimable
+from evtrack.storage.queue_rows import Claim, Claimable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

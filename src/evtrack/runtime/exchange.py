@@ -12,10 +12,12 @@ from evtrack.runtime.claims import Claims
 from evtrack.runtime.finishing import ASK_S, Finishing
 from evtrack.runtime.pacing import MAX_CLAIM
 from evtrack.runtime.protocol import JOB_ID
+from evtrack.runtime.reporting import Reporting
 
 if TYPE_CHECKING:
     from evtrack.runtime.workbench import Workbench
-    from evtrack.storage.queue import Claim, Queue
+    from evtrack.storage.queue import Queue
+    from evtrack.storage.queue_rows import Claim
 
 REPORT_S: Final = 0.01
 """Age at which outcomes are reported although there are few."""
@@ -29,16 +31,15 @@ class Exchange:
 
     Args:
         workbench: Where batches go and outcomes come from.
-        count: How many slots there are.
         until_job: The job whose end is waited for.
     """
 
-    def __init__(self, *, workbench: Workbench, count: int, until_job: int | None = None) -> None:
+    def __init__(self, *, workbench: Workbench, until_job: int | None = None) -> None:
         self.until_job = until_job
         self.is_over = False
         """Whether the awaited job has ended."""
         self._bench = workbench
-        self._count = count
+        self._reporting = Reporting(workbench.outcomes)
         self._claims = Claims()
         self._finishing = Finishing()
         self._open: Counter[int] = Counter()
@@ -52,7 +53,7 @@ class Exchange:
             queue: The queue.
             now: The monotonic clock.
         """
-        if not self._is_closed and self._claims.is_stale(now) and self._bench.is_low:
+        if not self._is_closed and self._claims.is_stale(now) and self._bench.has_room:
             asked_at = monotonic()
             jobs = queue.claimable(self._claims.marks)
             self._claims.refresh(jobs, now=now, took_s=monotonic() - asked_at)
@@ -114,16 +115,16 @@ class Exchange:
         return max(0.0, patience)
 
     def _trade(self, queue: Queue, claim: Claim | None, now: float) -> None:
-        outcomes = self._bench.outcomes
+        reporting = self._reporting
         try:
-            rows = outcomes.report(queue, claim)
+            rows = reporting.report(queue, claim)
         finally:
             # Also when a later report of several failed: what was acknowledged before it is.
-            self._open.subtract(outcomes.settled)
-            self._finishing.touch(outcomes.settled, now)
-            outcomes.settled.clear()
-            if outcomes.came_back:
-                outcomes.came_back = False
+            self._open.subtract(reporting.settled)
+            self._finishing.touch(reporting.settled, now)
+            reporting.settled.clear()
+            if reporting.came_back:
+                reporting.came_back = False
                 self._claims.expire()
         if claim is not None:
             self._claims.claimed(rows, now)
@@ -135,7 +136,7 @@ class Exchange:
         jobs = [] if self._is_closed else self._claims.candidates(now)
         if not jobs:
             return None
-        count = bench.pacing.wish(jobs, slots=self._count, idle=bench.idle, held=bench.held, held_s=bench.held_s)
+        count = bench.pacing.wish(jobs, slots=bench.slots, idle=bench.idle, held=bench.held, held_s=bench.held_s)
         if count and (bench.is_low or count >= _GROUP or self._must_report(now)):
             return self._claims.claim(jobs, count)
         return None

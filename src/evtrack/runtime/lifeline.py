@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.wake import Wake
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.listener import WORK, Listener
@@ -50,8 +49,6 @@ class Lifeline:
         busy: Callable[[], int],
         lease_s: float = LEASE_S,
     ) -> None:
-        if lease_s <= 0:
-            raise ValueError(f"lease_s must be above 0, got {lease_s}")
         self.fenced = False
         self.heard = False
         self._dsn = dsn
@@ -90,7 +87,7 @@ class Lifeline:
                         self._live(listener, connection)
                     finally:
                         listener.close()
-            except EvtrackError as error:
+            except Exception as error:  # noqa: BLE001  without this thread the worker would be taken for dead
                 failures += 1
                 pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(failures, 10)) * (0.5 + random.random() / 2)  # noqa: S311  jitter
                 _log.warning("lifeline_lost", error=str(error), failures=failures, again_in_s=round(pause_s, 2))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Self
 
 
 class Position(NamedTuple):
-    """Where a submission goes on. A named tuple: one is made for each batch.
+    """Where a submission goes on.
 
     Args:
         part: The part of the source, from 0.

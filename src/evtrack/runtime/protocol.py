@@ -11,7 +11,8 @@ import msgspec
 
 _HEAD: Final = struct.Struct("!I")
 
-MAX_FRAME_BYTES: Final = 2**32 - 1
+MAX_FRAME_BYTES: Final = 1 << 30
+"""Longest frame: several times what the largest batch needs, and no more than a supervisor may be made to hold."""
 
 Row = tuple[int, int, int, bytes, bytes, bytes, bytes | None, bytes | None]
 """A claimed batch: job_id, batch_no, attempt, handler, ordinals, item keys, payload, policy; as claimed."""
@@ -198,13 +199,16 @@ class Inbox:
             Frames, in order.
 
         Raises:
-            msgspec.DecodeError: What came is no frame of the expected kinds.
+            ValueError: What came is no frame of the expected kinds.
         """
         buffer = self._buffer
         start = 0
         try:
             while len(buffer) - start >= _HEAD.size:
-                end = start + _HEAD.size + _HEAD.unpack_from(buffer, start)[0]
+                size = _HEAD.unpack_from(buffer, start)[0]
+                if size > MAX_FRAME_BYTES:
+                    raise ValueError(f"a frame of {size} bytes is announced, longer than {MAX_FRAME_BYTES}")
+                end = start + _HEAD.size + size
                 if len(buffer) < end:
                     return
                 with memoryview(buffer) as view:

@@ -60,7 +60,7 @@ class Session:
         self.lifeline: Lifeline | None = None
 
     def open(self) -> Queue:
-        """Connect and register; also anew, after the worker was declared lost.
+        """Connect and register.
 
         Returns:
             The queue.
@@ -68,9 +68,6 @@ class Session:
         Raises:
             EvtrackError: There is no connection.
         """
-        self.drop()
-        if self.lifeline is not None:
-            self.lifeline.stop()
         connection = self._connection = connect(self._dsn, purpose="worker")
         self.worker_id = register_worker(
             connection,
@@ -93,7 +90,7 @@ class Session:
         return self._speak(connection)
 
     def reconnect(self) -> Queue:
-        """Connect again as the same worker.
+        """Connect again, as the same worker unless that one was declared lost.
 
         Returns:
             The queue.
@@ -102,8 +99,18 @@ class Session:
             EvtrackError: There is no connection yet.
         """
         self.drop()
+        if not self.worker_id:
+            return self.open()
         self._connection = connect(self._dsn, purpose="worker")
         return self._speak(self._connection)
+
+    def forget(self) -> None:
+        """Be that worker no more: it was declared lost."""
+        self.drop()
+        self.worker_id = 0
+        if self.lifeline is not None:
+            self.lifeline.stop()
+            self.lifeline = None
 
     def drop(self) -> None:
         """Let go of the connection, whatever state it is in."""
@@ -113,9 +120,11 @@ class Session:
             self._connection = None
 
     def close(self) -> None:
-        """Take the worker back and close everything; a second time does nothing."""
-        if self._connection is not None and not self._connection.closed:
+        """Give back whatever it still holds, take the worker back, close everything; a second time does nothing."""
+        if self._connection is not None and self.queue is not None:
             try:
+                # In good order there is nothing left; after an error nothing may stay running under a dead worker.
+                self.queue.reconcile([])
                 stop_worker(self._connection, self.worker_id)
             except EvtrackError as error:
                 _log.warning("worker_not_taken_back", worker_id=self.worker_id, error=str(error))

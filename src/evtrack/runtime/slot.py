@@ -192,7 +192,7 @@ def main(arguments: list[str]) -> int:
     faulthandler.enable(file=2, all_threads=True)
     # Whatever user code prints is for people to read; stdout carries data only where evtrack itself writes it.
     os.dup2(2, 1)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123  it lives as long as the process
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  it lives as long as the process
     for fd in (channel_fd, page_fd):
         os.set_inheritable(fd, False)  # noqa: FBT003  the signature of os
     with socket.socket(fileno=channel_fd) as channel:

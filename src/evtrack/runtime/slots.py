@@ -53,10 +53,6 @@ class Slots:
         on_death: Callable[[SlotProcess, Death], None],
         on_stderr: Callable[[bytes], None],
     ) -> None:
-        if count < 1:
-            raise ValueError(f"a worker needs at least 1 slot, got {count}")
-        if max_batches < 0:
-            raise ValueError(f"max_batches must not be negative, got {max_batches}")
         self._setup = setup
         self._count = count
         self._max_batches = max_batches

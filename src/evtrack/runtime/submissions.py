@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from evtrack.domain.errors import BadArgument, SourceChanged, SubmissionLost
+from evtrack.domain.errors import BadArgument, EvtrackError, SourceChanged, SubmissionLost
 from evtrack.runtime.recipe import Recipe
 from evtrack.runtime.submitter import Submitter
 from evtrack.runtime.throttle import MAX_WAIT_S, check_waiting
@@ -15,7 +15,8 @@ from evtrack.sources.files import FileSource, reopened
 from evtrack.sources.items import ItemReader
 from evtrack.sources.part import Part
 from evtrack.storage.database import Connection
-from evtrack.storage.jobs import OpenJob, create_job, hold_job, reclaim_job, release_job
+from evtrack.storage.jobs import create_job, hold_job, reclaim_job, release_job
+from evtrack.storage.open_job import OpenJob
 
 # After kill -9 it takes the server a moment to see that the submitter is gone.
 _RECLAIM_FOR_S = 5.0
@@ -141,7 +142,7 @@ def go_on(connection: Connection, job_id: int, *, source: NamedSource | None = N
         kept = Recipe(**job.source)
         same = _as_it_was(job_id, kept, source)
         return Submitter(connection=connection, job=job, source=same, recipe=kept, **options)
-    except BaseException:
+    except EvtrackError:
         release_job(connection, job_id)
         raise
 

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -13,12 +14,14 @@ from evtrack.runtime.chunks import CHUNK_BATCHES, ChunkBuilder
 from evtrack.runtime.notes import Notes
 from evtrack.runtime.position import Position
 from evtrack.runtime.recipe import Recipe
+from evtrack.runtime.submitted import Submission, SubmitProgress
 from evtrack.runtime.throttle import MAX_WAIT_S, Throttle
 from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.part import Part
 from evtrack.sources.record import Fault, Record
 from evtrack.storage.database import Connection
-from evtrack.storage.jobs import OpenJob, finish_due, release_job, seal_job
+from evtrack.storage.jobs import finish_due, release_job, seal_job
+from evtrack.storage.open_job import OpenJob
 
 if TYPE_CHECKING:
     from evtrack.storage.payload_rows import StoredItem
@@ -32,52 +35,6 @@ class Source(Protocol):
     def parts(self, *, head: str | None = None) -> Iterator[Part]:
         """Yield the source's files in an order that does not change."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitProgress:
-    """Say how far a submission is; no figure ever goes back.
-
-    Args:
-        job_id: The job.
-        items: Items in batches.
-        invalid: Items that are not.
-        batches: Batches.
-        bytes_read: How much of the source was read.
-        bytes_total: How large it is, if that is known.
-        waited_s: For how long the full queue has held this chunk back; 0 when it does not.
-        pending: How many batches were pending then.
-    """
-
-    job_id: int
-    items: int
-    invalid: int
-    batches: int
-    bytes_read: int
-    bytes_total: int | None
-    waited_s: float = 0.0
-    pending: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """Say what was submitted.
-
-    Args:
-        job_id: The job.
-        items: Its valid items.
-        invalid: Its invalid items.
-        batches: Its batches.
-        bytes_read: How much of the source was read.
-        sealed: Whether it is submitted whole; if not, the submission was stopped and can go on.
-    """
-
-    job_id: int
-    items: int
-    invalid: int
-    batches: int
-    bytes_read: int
-    sealed: bool = False
 
 
 class Submitter:
@@ -180,7 +137,9 @@ class Submitter:
         finally:
             self._writer.close()
             if not self._joined:
-                release_job(self._conn, self._job.job_id)
+                # An interrupted statement may leave a connection that can say nothing more, and so soon holds nothing.
+                with suppress(EvtrackError):
+                    release_job(self._conn, self._job.job_id)
         return self._sent
 
     def _parts(self) -> Iterator[tuple[int, Part]]:

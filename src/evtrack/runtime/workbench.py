@@ -24,16 +24,11 @@ _log = structlog.get_logger()
 
 
 class Workbench:
-    """Deals claimed batches to slots and gathers their outcomes.
+    """Deals claimed batches to slots and gathers their outcomes."""
 
-    Args:
-        count: How many slots there are to be.
-    """
-
-    def __init__(self, *, count: int) -> None:
+    def __init__(self) -> None:
         self.outcomes = Outcomes()
         self.pacing = Pacing()
-        self._count = count
         self._slots: Slots | None = None
         self._ready: deque[Row] = deque()
         self._lost: set[Key] = set()
@@ -96,11 +91,11 @@ class Workbench:
             return
         self.pacing.learn(rows, [frame.run_s])
         if isinstance(frame, Partly):
-            self.outcomes.partly(rows[0], frame, now)
+            self.outcomes.partly_done(rows[0], frame, now)
         elif isinstance(frame, Failed):
-            self.outcomes.failed(rows[0], frame, now)
+            self.outcomes.fail(rows[0], frame, now)
         elif isinstance(frame, Died):
-            self.outcomes.crashed(rows[0], dossier_of_command(rows[0], frame), now)
+            self.outcomes.crash(rows[0], dossier_of_command(rows[0], frame), now)
 
     def on_death(self, slot: SlotProcess, death: Death) -> None:
         """Blame the batch that a dead slot had in hand; the others never ran and go elsewhere.
@@ -120,21 +115,21 @@ class Workbench:
             if 0 <= place < len(rows):
                 blamed = rows.pop(place)
                 dossier = dossier_of_slot(slot, death, blamed, now)
-                self.outcomes.crashed(blamed, dossier, now)
+                self.outcomes.crash(blamed, dossier, now)
                 told = {name: value for name, value in dossier.items() if not name.endswith(("stderr", "traceback"))}
                 _log.error("slot_crashed", job_id=blamed[0], batch_no=blamed[1], **told)
             elif not slot.is_retired and slot.kinds is not None:
                 _log.warning("slot_ended_idle", pid=slot.pid, wait_status=death.wait_status)
         rows = [row for row in rows if row[:3] not in self._lost]
         if self._is_closed:
-            self.outcomes.returned(rows, "stopping", now)
+            self.outcomes.give_back(rows, now)
         else:
             self._ready.extendleft(reversed(rows))
 
     def close(self) -> None:
         """Give back what waits, and from now on whatever did not run."""
         self._is_closed = True
-        self.outcomes.returned(self._ready, "stopping", monotonic())
+        self.outcomes.give_back(self._ready, monotonic())
         self._ready.clear()
 
     def keys(self) -> list[Key]:
@@ -177,6 +172,11 @@ class Workbench:
         return sum(1 for slot in self._slots or () if slot.held)
 
     @property
+    def slots(self) -> int:
+        """How many slots can take batches."""
+        return 0 if self._slots is None else len(self._slots.working)
+
+    @property
     def idle(self) -> int:
         """How many slots lack a batch."""
         if self._slots is None:
@@ -184,6 +184,11 @@ class Workbench:
         return max(0, sum(1 for slot in self._slots.working if not slot.held) - len(self._ready))
 
     @property
+    def has_room(self) -> bool:
+        """Whether more batches may be taken."""
+        return bool(self.idle) or (self.held < MAX_HELD and self.held_s < HORIZON_S * self.slots)
+
+    @property
     def is_low(self) -> bool:
         """Whether slots have nothing to do, or soon."""
-        return bool(self.idle) or (self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self._count / 2)
+        return bool(self.idle) or (self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self.slots / 2)

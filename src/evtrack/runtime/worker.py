@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from evtrack.domain.errors import EvtrackError, TransientError, WorkerLost
+from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, StorageError, TransientError, WorkerLost
 from evtrack.runtime.exchange import Exchange
 from evtrack.runtime.lifeline import LEASE_S
 from evtrack.runtime.limits import Limits
@@ -16,6 +16,7 @@ from evtrack.runtime.session import Session
 from evtrack.runtime.slots import Slots
 from evtrack.runtime.wake import Wake
 from evtrack.runtime.workbench import Workbench
+from evtrack.storage.queue import CANCELLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,16 +69,23 @@ class Worker:
         until_job: int | None = None,
         on_stderr: Callable[[bytes], None] = lambda _: None,
     ) -> None:
+        # Before anything is opened that would have to be closed again.
+        if slots < 1:
+            raise BadArgument(f"a worker needs at least 1 slot, got {slots}")
         if grace_s < 0:
-            raise ValueError(f"grace_s must not be negative, got {grace_s}")
+            raise BadArgument(f"grace_s must not be negative, got {grace_s}")
+        if lease_s <= 0:
+            raise BadArgument(f"lease_s must be above 0, got {lease_s}")
+        if max_batches < 0:
+            raise BadArgument(f"max_batches must not be negative, got {max_batches}")
         self.handlers: dict[str, str] = {}
         self._dsn, self._name, self._lease_s, self._count = dsn, name, lease_s, slots
         self._grace_s, self._drain, self._limits = grace_s, drain, limits or Limits()
         self._selector = selectors.DefaultSelector()
         self._wake = Wake()
         self._selector.register(self._wake.socket, selectors.EVENT_READ, self._wake.clear)
-        self._bench = Workbench(count=slots)
-        self._exchange = Exchange(workbench=self._bench, count=slots, until_job=until_job)
+        self._bench = Workbench()
+        self._exchange = Exchange(workbench=self._bench, until_job=until_job)
         self._slots = Slots(
             setup=setup,
             count=slots,
@@ -186,7 +194,11 @@ class Worker:
             if queue is not None:
                 self._exchange.turn(queue, now)
                 self._failures = 0
-        except TransientError as error:
+        except (TransientError, CannotConnect) as error:
+            self._postpone(error, now)
+        except StorageError as error:
+            if error.sqlstate != CANCELLED:
+                raise
             self._postpone(error, now)
         except WorkerLost:
             self._fence()
@@ -243,16 +255,16 @@ class Worker:
             _log.info("database_back", failures=self._failures)
         return self._session.queue
 
-    def _postpone(self, error: TransientError, now: float) -> None:
+    def _postpone(self, error: EvtrackError, now: float) -> None:
         self._failures += 1
         pause_s = min(_BACKOFF_MAX_S, 0.01 * 2 ** min(self._failures, 12))
         self._again_at = now + pause_s
         _log.warning("database_trouble", error=str(error), failures=self._failures, again_in_s=pause_s)
-        if error.connection_lost and self._session is not None:
+        if self._session is not None and isinstance(error, TransientError) and error.connection_lost:
             self._session.drop()
 
     def _fence(self) -> None:
         _log.error("worker_declared_lost", hint="its batches are others' now: it kills its slots and registers anew")
         self._exchange.forget()
         if self._session is not None:
-            self._session.open()
+            self._session.forget()

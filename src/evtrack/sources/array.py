@@ -4,8 +4,11 @@ import re
 
 from evtrack.sources.record import Fault, Record, too_large
 
-_OUTSIDE = re.compile(rb'["\[\]{},]')
-_INSIDE = re.compile(rb'["\\]')
+# What may be passed over inside an element, and between elements: whole strings, and all but brackets (and commas).
+# A string that does not end in the block stops it. The repeats are possessive: they would keep a stack otherwise.
+_INNER = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_OUTER = re.compile(rb'(?:[^"\[\]{},]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_IN_STRING = re.compile(rb'["\\]')
 
 
 class ArrayScan:
@@ -45,22 +48,23 @@ class ArrayScan:
                 position = self._leave_string(block, position)
                 if self._in_string:
                     break
-            mark = _OUTSIDE.search(block, position)
-            if mark is None:
+            passed = (_INNER if self._depth else _OUTER).match(block, position)
+            before = passed.end() if passed else position
+            sign = block[before : before + 1]
+            if not sign:
                 break
-            position = mark.end()
-            sign = mark[0]
+            position = before + 1
             if sign == b'"':
                 self._in_string = True
             elif sign in b"[{":
                 self._depth += 1
-            elif self._depth and sign != b",":
+            elif self._depth:
                 self._depth -= 1
-            elif not self._depth and sign in b",]":
+            elif sign != b"}":
                 self._ended = sign == b"]"
-                self._hold(block[start : mark.start()])
+                self._hold(block[start:before])
                 # Before the bracket that ends it: a submission that goes on from there must find it.
-                self._emit(found, self._offset + (mark.start() if self._ended else position))
+                self._emit(found, self._offset + (before if self._ended else position))
                 start = position
         rest = block[start:]
         if not self._ended:
@@ -85,7 +89,7 @@ class ArrayScan:
         if self._escaped and block:
             self._escaped = False
             position += 1
-        while mark := _INSIDE.search(block, position):
+        while mark := _IN_STRING.search(block, position):
             position = mark.end()
             if mark[0] == b'"':
                 self._in_string = False

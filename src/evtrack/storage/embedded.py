@@ -10,7 +10,7 @@ from typing import IO
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage import migrations
 from evtrack.storage.database import connect
-from evtrack.storage.embedded_home import Home, prepare
+from evtrack.storage.embedded_home import Home, prepare, usable
 from evtrack.storage.postmaster import Postmaster
 
 DATABASE = "evtrack"
@@ -112,7 +112,8 @@ class EmbeddedServer:
             self._users = None
 
     def _open(self, name: str) -> IO[str]:
-        return (self.home.base / name).open("a", encoding="ascii")
+        with usable(self.home.base):
+            return (self.home.base / name).open("a", encoding="ascii")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

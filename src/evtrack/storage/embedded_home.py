@@ -5,6 +5,8 @@ import pwd
 import shutil
 import stat
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -51,6 +53,25 @@ class Home:
         return self.server / "server.log"
 
 
+@contextmanager
+def usable(base: Path) -> Iterator[None]:
+    """Name the data directory, and the way out, when the system lets us not use it.
+
+    Args:
+        base: The data directory.
+
+    Raises:
+        EvtrackError: In place of the system's own error.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EvtrackError(
+            f"The embedded server's data directory {base} cannot be used: {error}",
+            hint="Name another one with EVTRACK_DATA_DIR, or mend its permissions.",
+        ) from error
+
+
 def default_data_dir() -> Path:
     """Return where the embedded server's data lives when EVTRACK_DATA_DIR says nothing."""
     return _ROOT_DATA if os.geteuid() == 0 else Path(platformdirs.user_data_dir("evtrack"))
@@ -86,6 +107,11 @@ def prepare(base: Path) -> Home:
         The places, all there and owned by the right user.
     """
     base = base.expanduser().absolute()
+    with usable(base):
+        return _prepared(base)
+
+
+def _prepared(base: Path) -> Home:
     base.mkdir(parents=True, exist_ok=True)
     server = base / "server"
     found = programs()

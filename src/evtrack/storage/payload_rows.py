@@ -13,6 +13,8 @@ _ROW = Struct(">hiiiqiiiiiii").pack
 _ROW_WITHOUT_LINE = Struct(">hiiiqiiiiii").pack
 _LENGTH = Struct(">i").pack
 _FIELDS = 7
+_ROW_BYTES = 58
+_BLOCK_BYTES = 128 * 1024
 _MAX_LINE = 2**31 - 1
 
 # (line in its file, item key, the item as a line of JSON)
@@ -30,7 +32,9 @@ class PayloadRows:
     def __init__(self, *, job_day: date, job_id: int) -> None:
         self._day = (job_day - _EPOCH).days
         self._job_id = job_id
-        self._parts: list[bytes] = []
+        self._blocks: list[bytes] = []
+        self._parts = [_SIGNATURE]
+        self._begun_at = 0  # the size when the parts of the open block began
         self.size = 0
 
     def add(self, batch_no: int, first_ordinal: int, items: Iterable[StoredItem]) -> None:
@@ -41,7 +45,7 @@ class PayloadRows:
             first_ordinal: The ordinal of its first item.
             items: The items.
         """
-        day, job_id, append, size = self._day, self._job_id, self._parts.append, 0
+        day, job_id, append, size = self._day, self._job_id, self._parts.append, self.size
         for ordinal, (line, item_key, payload) in enumerate(items, first_ordinal):
             key = item_key.encode()
             if line is None or line > _MAX_LINE:
@@ -51,12 +55,22 @@ class PayloadRows:
             append(key)
             append(_LENGTH(len(payload)))
             append(payload)
-            size += len(payload)
-        self.size += size
+            size += _ROW_BYTES + len(key) + len(payload)
+        self.size = size
+        if size - self._begun_at >= _BLOCK_BYTES:
+            self._close_block()
 
-    def take(self) -> bytes:
-        """Return the rows as a whole COPY stream, and begin anew."""
-        stream = b"".join((_SIGNATURE, *self._parts, _TRAILER))
-        self._parts = []
-        self.size = 0
+    def take(self) -> list[bytes]:
+        """Return the rows as a whole COPY stream in blocks, and begin anew."""
+        self._parts.append(_TRAILER)
+        self._close_block()
+        stream, self._blocks = self._blocks, []
+        self._parts = [_SIGNATURE]
+        self._begun_at = self.size = 0
         return stream
+
+    def _close_block(self) -> None:
+        # A row's four small objects take several times the memory of its bytes, so they do not wait for the chunk.
+        self._blocks.append(b"".join(self._parts))
+        self._parts = []
+        self._begun_at = self.size

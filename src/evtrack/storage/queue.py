@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, LiteralString
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.types.json import Jsonb
 from psycopg.types.string import ByteaBinaryLoader
 
 from evtrack.storage.database import Connection, translated
+from evtrack.storage.queue_rows import Claim, Claimable, Completed, Refusal
 from evtrack.storage.sql import statement
 
 if TYPE_CHECKING:
@@ -18,72 +18,13 @@ SEPARATOR: Final = b"\x1e"
 """Stands between the results of batches; JSON writes control characters as escapes, so it is in none of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimable:
-    """A job that may be claimed from.
-
-    Args:
-        job_id: The job.
-        priority: Higher goes first.
-        mark: Smallest number of a fresh batch, or None when there is none.
-        due: Whether a batch that came back is due.
-    """
-
-    job_id: int
-    priority: int
-    mark: int | None
-    due: bool
+LOCK_TIMEOUT: Final = "5s"
+STATEMENT_TIMEOUT: Final = "60s"
+"""No statement of a worker takes seconds; one that does waits for something that may never come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A wish for batches.
-
-    Args:
-        job_ids: Jobs to claim from, each an equal share; the earlier get the remainder.
-        after: For each job the batch number to look behind.
-        max_fresh: How many batches as submitted.
-        max_returning: How many of those that came back.
-    """
-
-    job_ids: Sequence[int]
-    after: Sequence[int]
-    max_fresh: int
-    max_returning: int
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """Batches that are done, in parallel lists.
-
-    Args:
-        job_ids: Their jobs.
-        batch_nos: Their numbers.
-        attempts: Which attempt it was.
-        run_s: How long each ran.
-        results: Lines of JSON of each, or None; None when no batch has any.
-    """
-
-    job_ids: Sequence[int]
-    batch_nos: Sequence[int]
-    attempts: Sequence[int]
-    run_s: Sequence[float]
-    results: Sequence[bytes | None] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A batch whose report was not taken as it was meant.
-
-    Args:
-        job_id: Its job.
-        batch_no: Its number.
-        verdict: late or unknown; of other reports any verdict.
-    """
-
-    job_id: int
-    batch_no: int
-    verdict: str
+CANCELLED: Final = "57014"
+"""SQLSTATE of a statement that took longer; the same again may go through."""
 
 
 class Queue:
@@ -103,6 +44,8 @@ class Queue:
         # Payloads go to the slots as the bytes that they are: decoding them here would be work for nothing.
         self._claims = connection.cursor(binary=True)
         self._claims.adapters.register_loader("text", ByteaBinaryLoader)
+        with translated():
+            connection.execute(statement("bound_waits"), {"lock": LOCK_TIMEOUT, "statement": STATEMENT_TIMEOUT})
         self._claim_sql = statement("claim")
         self._complete_sql = statement("complete")
 
@@ -297,12 +240,8 @@ class Queue:
 
     def _one(self, name: str, values: dict[str, Any]) -> Any:
         with translated():
-            row = self._reports.execute(_text(name), {"worker_id": self._worker_id, **values}).fetchone()
+            row = self._reports.execute(statement(name), {"worker_id": self._worker_id, **values}).fetchone()
         return None if row is None else row[0]
-
-
-def _text(name: str) -> LiteralString:
-    return statement(name)
 
 
 def _array(numbers: Sequence[float]) -> str:

@@ -15,7 +15,7 @@ from evtrack.storage.database import connect
 from evtrack.storage.reports import JobProgress, job_progress
 
 if TYPE_CHECKING:
-    from evtrack.runtime.submitter import SubmitProgress
+    from evtrack.runtime.submitted import SubmitProgress
 
 _LOOK_S: Final = 0.25
 _LINE_EVERY_S: Final = 5.0

@@ -10,7 +10,8 @@ import click
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.recipe import DEFAULT_BATCH_SIZE, Recipe
 from evtrack.runtime.submissions import JobSpec, begin, files, go_on, recipe
-from evtrack.runtime.submitter import SubmitProgress, Submitter
+from evtrack.runtime.submitted import SubmitProgress
+from evtrack.runtime.submitter import Submitter
 from evtrack.runtime.throttle import MAX_WAIT_S
 from evtrack.sources.formats import FORMATS
 from evtrack.storage.database import Connection

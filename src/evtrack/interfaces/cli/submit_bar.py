@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from evtrack.interfaces.cli.text import count, percentage
-from evtrack.runtime.submitter import SubmitProgress
+from evtrack.runtime.submitted import SubmitProgress
 
 _LINE_EVERY_S: Final = 5.0
 

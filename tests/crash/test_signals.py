@@ -1,0 +1,141 @@
+"""Real signals to the real command: what runs is finished or given back, and no process is left."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from client import Client
+from evtrack.storage.database import Connection
+from helpers import environment, eventually, evtrack_command
+from working import work_command
+
+pytestmark = [pytest.mark.db, pytest.mark.crash]
+
+
+@pytest.fixture
+def queue(conn: Connection) -> Client:
+    return Client(conn, "obey")
+
+
+def submit(queue: Client, *items: str) -> int:
+    return queue.one(
+        "SELECT evtrack.enqueue('obey', %s, %s, batch_size => 1)",
+        [f"k{number}" for number in range(1, len(items) + 1)],
+        list(items),
+    )
+
+
+def statuses(queue: Client, job: int) -> dict[str, int]:
+    rows = queue.rows("SELECT status::text, count(*) FROM evtrack.batch WHERE job_id = %s GROUP BY 1", job)
+    return {row["status"]: row["count"] for row in rows}
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a worker has started; only Linux tells."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
+    except OSError:
+        return False
+
+
+def running(queue: Client, count: int) -> bool:
+    return queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'") == count
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_lets_what_runs_end_and_gives_the_rest_back(
+    queue: Client, dsn: str, number: signal.Signals, code: int
+) -> None:
+    job = submit(queue, *['{"do": "sleep", "s": 0.8}'] * 6)
+    with work_command(dsn, "--slots", "2") as worker:
+        eventually(lambda: running(queue, 2), 30)
+        slots = children(worker.pid)
+        worker.send_signal(number)
+        assert code == worker.wait(20)
+    found = statuses(queue, job)
+    assert ({"completed", "pending"}, 6) == (set(found), sum(found.values()))
+    assert found["completed"] <= 2 + 2, "nothing new was begun"
+    assert [] == queue.rows("SELECT * FROM evtrack.crash")
+    assert not any(alive(pid) for pid in slots)
+
+
+def test_a_second_signal_stops_at_once_and_gives_back_what_runs(queue: Client, dsn: str) -> None:
+    job = submit(queue, *['{"do": "sleep", "s": 60}'] * 3)
+    with work_command(dsn, "--slots", "2") as worker:
+        eventually(lambda: running(queue, 2), 30)
+        slots = children(worker.pid)
+        worker.send_signal(signal.SIGTERM)
+        # Two signals of a kind that come before the first is heard are one.
+        assert any("worker_stopping" in line for line in iter(worker.stderr.readline, ""))
+        worker.send_signal(signal.SIGTERM)
+        assert 0 == worker.wait(5)
+    assert {"pending": 3} == statuses(queue, job)
+    reasons = queue.rows("SELECT DISTINCT data ->> 'reason' AS reason FROM evtrack.event WHERE type = 'requeued'")
+    assert [{"reason": "stopping"}] == reasons
+    assert not any(alive(pid) for pid in slots)
+
+
+def test_a_worker_killed_with_9_leaves_no_slot(queue: Client, dsn: str) -> None:
+    submit(queue, *['{"do": "sleep", "s": 60}'] * 2)
+    with work_command(dsn, "--slots", "2") as worker:
+        eventually(lambda: running(queue, 2), 30)
+        slots = children(worker.pid)
+        assert len(slots) >= 2
+        worker.kill()
+        worker.wait(5)
+        eventually(lambda: not any(alive(pid) for pid in slots))
+
+
+def test_a_slot_killed_from_outside_is_told_with_the_item_in_hand_and_replaced(queue: Client, dsn: str) -> None:
+    submit(queue, '{"do": "sleep", "s": 60}')
+    with work_command(dsn, "--slots", "1") as worker:
+        eventually(lambda: running(queue, 1), 30)
+        (slot, *_) = children(worker.pid)
+        os.kill(slot, signal.SIGKILL)
+        crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key, ordinal FROM evtrack.crash"), 5)
+        assert [{"cause": "signal", "signal": "SIGKILL", "item_key": "k1", "ordinal": 1}] == crash
+        eventually(lambda: running(queue, 1))
+        assert 2 == queue.one("SELECT attempt FROM evtrack.batch")
+
+
+def test_a_handler_that_segfaults_on_one_key_stops_nothing_else(queue: Client, dsn: str) -> None:
+    job = submit(queue, *['{"say": 1}'] * 50, '{"do": "segv"}', *['{"say": 1}'] * 49)
+    with work_command(dsn, "--slots", "2", "--drain") as worker:
+        _, stderr = worker.communicate(timeout=60)
+        assert 0 == worker.returncode, stderr
+    assert {"completed": 99, "crashed": 1} == statuses(queue, job)
+    crashes = queue.rows("SELECT signal, item_key FROM evtrack.crash")
+    assert [{"signal": "SIGSEGV", "item_key": "k51"}] * 2 == crashes
+    assert "slot_crashed" in stderr
+
+
+def test_ctrl_c_in_a_run_leaves_the_job_to_go_on_with(queue: Client, dsn: str, tmp_path: Path) -> None:
+    source = tmp_path / "items.jsonl"
+    source.write_text('{"do": "sleep", "s": 0.5}\n' * 20)
+    words = ["--dsn", dsn, "--import", "misbehaving", "--handler", "obey", "--batch-size", "1", "--slots", "1"]
+    process = subprocess.Popen(
+        evtrack_command("run", str(source), *words),
+        env=environment(),
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        eventually(lambda: queue.rows("SELECT 1 FROM evtrack.batch WHERE status = 'completed'"), 30)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
+    assert 130 == process.returncode, stderr
+    assert "evtrack work --import MODULE" in stderr
+    found = queue.rows("SELECT DISTINCT status::text FROM evtrack.batch ORDER BY 1")
+    assert [{"status": "completed"}, {"status": "pending"}] == found

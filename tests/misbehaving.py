@@ -1,0 +1,97 @@
+"""Handlers that do what an item tells them to: return, raise, sleep, or take their process down."""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import evtrack
+
+
+@evtrack.handler("obey")
+def obey(item: dict[str, Any], ctx: Any) -> Any:  # noqa: C901  one line a deed
+    """Do what the item says, and return what it asks for."""
+    do = item.get("do", "")
+    if trace := item.get("trace"):
+        with Path(trace).open("a", encoding="utf-8") as file:
+            file.write(f"{ctx.item_key} {ctx.job_id} {ctx.batch_no} {ctx.attempt} {os.getpid()}\n")
+    if do == "raise":
+        raise ValueError(f"no \0 to {ctx.item_key}")
+    if do == "raise once" and ctx.attempt == 1:
+        raise ValueError("not yet")
+    if do == "print":
+        print(f"hello from {ctx.item_key}")  # noqa: T201  that is the deed
+    if do == "log":
+        ctx.log.info("said", x=1)
+    if do == "sleep":
+        time.sleep(item["s"])
+    if do == "beat":
+        for _ in range(int(item["s"] / 0.05)):
+            time.sleep(0.05)
+            ctx.heartbeat()
+    if do == "odd":
+        return object()
+    if do == "crash once" and ctx.attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if do:
+        _end(do)
+    return item.get("say")
+
+
+def _end(do: str) -> None:
+    if do == "segv":
+        ctypes.string_at(0)
+    elif do == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif do == "_exit":
+        os._exit(7)
+    elif do == "exit":
+        sys.exit(3)
+    elif do == "close":
+        _close_channel()
+        time.sleep(60)
+    elif do == "child":
+        # A child that holds all pipes open and outlives its parent, if nobody ends it.
+        if os.fork() == 0:
+            time.sleep(60)
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif do == "babble":
+        _channel().sendall(b"\xff" * 100)
+        time.sleep(60)
+
+
+@evtrack.batch_handler("whole")
+def whole(batch: Any) -> list[Any]:
+    """Return each item with its key and ordinal."""
+    return [[key, ordinal, item] for key, ordinal, item in zip(batch.keys, batch.ordinals, batch.items, strict=True)]
+
+
+@evtrack.batch_handler("walk")
+def walk(batch: Any) -> None:
+    """Walk over the items, and die over the one that says so."""
+    for item in batch:
+        if item.get("do") == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@evtrack.batch_handler("short")
+def short(batch: Any) -> list[Any]:
+    """Return one result too few."""
+    return list(batch.items[1:])
+
+
+@evtrack.batch_handler("nothing")
+def nothing(_: Any) -> None:
+    """Do nothing."""
+
+
+def _channel() -> socket.socket:
+    return socket.socket(fileno=os.dup(int(sys.argv[1])))
+
+
+def _close_channel() -> None:
+    os.close(int(sys.argv[1]))

@@ -1,0 +1,59 @@
+"""How much is taken: little of what is unknown or slow, much of what is fast, never more than fits."""
+
+import pytest
+
+from evtrack.runtime.pacing import HORIZON_S, MAX_CLAIM, MAX_HELD, Pacing
+from slotting import row
+
+
+def learned(seconds: float, *, job_bytes: int = 10) -> Pacing:
+    pacing = Pacing()
+    rows = [row("x" * job_bytes)] * 10
+    pacing.weigh(rows)
+    pacing.learn(rows, [seconds] * 10)
+    return pacing
+
+
+def wish(pacing: Pacing, *, slots: int = 1, idle: int = 1, held: int = 0, held_s: float = 0.0) -> int:
+    return pacing.wish([7], slots=slots, idle=idle, held=held, held_s=held_s)
+
+
+def test_of_an_unknown_job_each_slot_takes_one() -> None:
+    assert 1 == wish(Pacing())
+    assert 4 == wish(Pacing(), slots=4, idle=4)
+
+
+def test_fast_batches_are_taken_by_the_hundred_up_to_a_bound() -> None:
+    assert MAX_CLAIM == wish(learned(1e-6))
+    assert MAX_HELD - 900 == wish(learned(1e-6), held=900)
+    assert 0 == wish(learned(1e-6), held=MAX_HELD, idle=0)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.02, 0.1])
+def test_what_waits_is_no_longer_than_the_horizon(seconds: float) -> None:
+    count = wish(learned(seconds))
+    assert HORIZON_S / seconds - 1 <= count <= HORIZON_S / seconds
+
+
+def test_a_slow_batch_is_taken_only_by_who_is_idle() -> None:
+    assert 2 == wish(learned(60.0), slots=3, idle=2, held=1, held_s=60.0)
+    assert 0 == wish(learned(60.0), idle=0, held=1, held_s=60.0)
+
+
+def test_large_batches_are_taken_by_size() -> None:
+    assert 6 == wish(learned(1e-6, job_bytes=10_000_000))
+    assert 1 == wish(learned(1e-6, job_bytes=10_000_000), held=6), "an idle slot gets one all the same"
+
+
+def test_a_job_that_turns_slow_is_noticed() -> None:
+    pacing = learned(1e-6)
+    for _ in range(10):
+        pacing.learn([row({})], [1.0])
+    assert 1 == wish(pacing)
+
+
+def test_what_is_known_of_jobs_does_not_grow_without_end() -> None:
+    pacing = Pacing()
+    for job_id in range(10_000):
+        pacing.learn([(job_id, *row({})[1:])], [1.0])
+    assert 4096 == len(pacing._run_s)

@@ -1,0 +1,131 @@
+"""Small parts of the supervisor: what a slot may say, which jobs may be over, limits, the relay, the wake-up."""
+
+import io
+import select
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evtrack.domain.errors import BadArgument
+from evtrack.interfaces.cli.relay import Relay
+from evtrack.runtime.checks import check
+from evtrack.runtime.failures import clean
+from evtrack.runtime.finishing import ASK_S, FORGET_S, Finishing
+from evtrack.runtime.limits import Limits
+from evtrack.runtime.page import Page
+from evtrack.runtime.protocol import Done, Failed, ItemFailure, Partly
+from evtrack.runtime.telling import item_in_hand
+from evtrack.runtime.wake import Wake
+from slotting import row
+
+
+def holding(*rows: Any, first: int = 1) -> Any:
+    return SimpleNamespace(held=list(rows), first=first)
+
+
+BAD = ItemFailure(0, "E", "m", "")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Done(2, [0.1], None),  # not the next one
+        Done(1, [0.1] * 3, None),  # more than it was given
+        Done(1, [], None),
+        Done(1, [0.1], [b"1\n2", None]),  # results of two batches for one
+        Done(1, [0.1], [b"1"]),  # one line for two items
+        Done(1, [0.1], [b"1\n\x1e"]),  # what separates batches
+        Done(1, [0.1], [b"1\n\xff"]),
+        Partly(1, 0.1, b"1\n2", [BAD]),
+        Partly(1, 0.1, None, [ItemFailure(2, "E", "m", "")]),
+        Partly(1, 0.1, None, [BAD, BAD]),
+        Failed(1, 0.1, "E", "m", "", [ItemFailure(-1, "E", "m", "")]),
+    ],
+)
+def test_an_outcome_that_does_not_fit_is_refused(frame: Any) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        check(holding(row({}, {}), row({}, batch_no=2)), frame)
+
+
+def test_an_outcome_that_fits_is_taken() -> None:
+    check(holding(row({}, {}), row({}, batch_no=2), first=5), Done(5, [0.1, 0.1], [b'"a"\n', None]))
+    check(holding(row({}, {})), Partly(1, 0.1, b"1", [BAD]))
+
+
+def test_the_item_in_hand_is_named_where_it_is_known() -> None:
+    assert ("k6", 6) == item_in_hand(row({}, {}, first=5), 1)
+    assert (None, None) == item_in_hand(row({}, {}), None)
+    assert ("k5", 5) == item_in_hand(row({}, first=5), None), "a batch of one leaves no doubt"
+    assert (None, None) == item_in_hand(row({}), 9)
+
+
+def test_a_page_is_seen_by_both_sides() -> None:
+    ours = Page.create()
+    theirs = Page(ours.fd)
+    theirs.begin(3, 10.0)
+    assert (3, None, 10.0, 10.0) == (ours.seq, ours.item, ours.begun_at, ours.beat_at)
+    theirs.mark(0)
+    assert (0, True) == (ours.item, ours.beat_at > ours.begun_at or ours.beat_at != 10.0)
+    theirs.withdraw()
+    assert 2 == ours.seq
+    ours.limit = 7
+    assert 7 == theirs.limit
+    ours.close()
+
+
+def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None:
+    jobs = Finishing()
+    jobs.touch([1, 2], 100.0)
+    assert [1, 2] == sorted(jobs.due(100.0, lambda _: False)), "the first look"
+    jobs.touch([1, 2], 100.1)
+    assert jobs.is_pending
+    assert [1] == jobs.due(100.2, lambda job: job == 1)
+    assert [1, 2] == sorted(jobs.due(100.1 + ASK_S, lambda _: False))
+    jobs.finished(1)
+    assert [2] == jobs.due(102.2, lambda _: False)
+    jobs.due(100.1 + FORGET_S, lambda _: False)
+    assert [] == jobs.due(103.1 + FORGET_S, lambda _: False)
+
+
+@pytest.mark.parametrize("name", ["timeout_s", "stall_s", "max_rss_bytes"])
+def test_a_limit_that_nothing_could_keep_is_refused_with_its_value(name: str) -> None:
+    with pytest.raises(BadArgument, match=f"{name} must be above 0, got 0"):
+        Limits(**{name: 0})
+
+
+def test_the_relay_shows_so_much_a_second_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, now = io.StringIO(), [10.0]
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setattr("evtrack.interfaces.cli.relay.time", SimpleNamespace(monotonic=lambda: now[0]))
+    relay = Relay(bytes_a_second=4)
+    relay(b"abc")
+    relay(b"defg")
+    assert "abcd" == shown.getvalue()
+    now[0] = 11.0
+    relay(b"h")
+    assert "abcd[3 bytes of handlers' output not shown]\nh" == shown.getvalue()
+
+
+def test_a_wake_up_is_kept_until_it_is_cleared_and_never_blocks() -> None:
+    wake = Wake()
+    for _ in range(100_000):
+        wake.set()
+    assert select.select([wake.socket], [], [], 0)[0]
+    wake.clear()
+    assert not select.select([wake.socket], [], [], 0)[0]
+    wake.close()
+    wake.set()
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [("a\0b", "a\\0b"), ("\ud800", "\\ud800"), ("ü", "ü"), ("abcdef", "abcd ..."), ("", "")],
+)
+def test_text_for_the_log_is_bounded_and_without_what_postgres_refuses(text: str, cleaned: str) -> None:
+    assert cleaned == clean(text, 4)
+
+
+def test_of_a_long_stderr_the_end_is_kept() -> None:
+    assert "... cdef" == clean("abcdef", 4, tail=True)

@@ -1,0 +1,82 @@
+"""Runs workers for tests: in a thread of this process, or as the real command."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evtrack.runtime.protocol import Setup
+from evtrack.runtime.worker import Worker
+from helpers import environment, evtrack_command
+
+FOLDER = str(Path(__file__).parent)
+
+
+class Working:
+    """A worker in a thread.
+
+    Args:
+        worker: The worker.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self.worker.run()
+        except BaseException as error:  # noqa: BLE001  the test wants to see it
+            self.error = error
+
+    def join(self, timeout_s: float = 30.0) -> None:
+        """Wait for its end, and raise what it raised."""
+        self.thread.join(timeout_s)
+        assert not self.thread.is_alive(), "the worker did not end"
+        if self.error is not None:
+            raise self.error
+
+
+@contextmanager
+def working(dsn: str, **options: Any) -> Iterator[Working]:
+    """Have a worker that offers tests/misbehaving.py; it is stopped at once when the block ends.
+
+    Args:
+        dsn: The database.
+        **options: What Worker takes; `only` and `commands` go into its setup.
+    """
+    told = Setup(["misbehaving"], options.pop("commands", {}), options.pop("only", []), FOLDER)
+    one = Working(Worker(dsn=dsn, setup=told, **options))
+    one.thread.start()
+    try:
+        yield one
+    finally:
+        one.worker.stop(at_once=True)
+        one.join()
+
+
+def work(dsn: str, **options: Any) -> None:
+    """Work until nothing is claimable."""
+    with working(dsn, drain=True, **options) as one:
+        one.join(60)
+
+
+@contextmanager
+def work_command(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Have `evtrack work` run with tests/misbehaving.py; it is killed when the block ends."""
+    process = subprocess.Popen(
+        evtrack_command("work", "--dsn", dsn, "--import", "misbehaving", *options),
+        cwd=FOLDER,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
