@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 import lab
@@ -14,7 +15,8 @@ import lab
 from evtrack.storage.database import Connection, connect
 
 GROUP = 100
-CLAIM = "SELECT job_id, batch_no, attempt, payload FROM evtrack.claim(%s::bigint, %s::bigint[], %s::int[], %s::int, '{noop}', %s::int)"
+CLAIM = """SELECT job_id, batch_no, attempt, payload
+    FROM evtrack.claim(%s::bigint, %s::bigint[], %s::int[], %s::int, '{noop}', %s::int)"""
 COMPLETE = "SELECT verdict FROM evtrack.complete(%s::bigint, %s::bigint[], %s::int[], %s::int[], %s::float8[])"
 ADD = "SELECT evtrack.add_batches(%s::bigint, %s::uuid, %s::int, %s::int[], %s::bigint[], %s::int[])"
 PAYLOADS = """INSERT INTO evtrack.payload (job_day, job_id, ordinal, batch_no, item_key, payload)
@@ -124,10 +126,8 @@ def progress(dsn: str) -> None:
         work(conn, large, group=1000, seconds=10)
         costs = {}
         for job in (small, large):
-            ask = "SELECT * FROM evtrack.job_progress WHERE job_id = %s"
-            costs[job] = lab.percentile(
-                [lab.timed(lambda job=job: conn.execute(ask, (job,)).fetchone()) for _ in range(200)], 0.5
-            )
+            ask = partial(conn.execute, "SELECT * FROM evtrack.job_progress WHERE job_id = %s", (job,))
+            costs[job] = lab.percentile([lab.timed(ask) for _ in range(200)], 0.5)
         lab.show("progress of a running job of 1,000,000 batches", costs[large] * 1e3, "ms", "10", costs[small] * 1e3)
 
 

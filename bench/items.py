@@ -9,7 +9,6 @@ Usage: items.py [DOCUMENTS]   (default 200,000)
 import itertools
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,14 @@ from pathlib import Path
 import lab
 
 HERE = Path(__file__).parent
+MEASURED = """
+import resource, sys
+from evtrack.interfaces.cli import main
+try:
+    main()
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
 
 
 def repeated(documents: int, path: Path) -> None:
@@ -39,12 +46,9 @@ def bare_loop(path: Path) -> None:
 
 def ran(dsn: str, *arguments: str) -> tuple[float, float]:
     """Run evtrack; seconds, and the peak memory in MB of the largest process among it and its children."""
-    code = "import resource,sys;from evtrack.interfaces.cli import main\ntry: main()\nfinally: " + (
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-    )
     begun = time.perf_counter()
     process = subprocess.run(  # noqa: S603  # our own program
-        [sys.executable, "-c", code, *arguments, "--dsn", dsn],
+        [sys.executable, "-c", MEASURED, *arguments, "--dsn", dsn],
         check=True,
         capture_output=True,
         text=True,
@@ -61,7 +65,9 @@ def measure(server: str, documents: int) -> tuple[float, float]:
         repeated(documents, path)
         loop = documents / lab.timed(lambda: bare_loop(path))
         dsn = lab.database(server, "bench_items")
-        submit_s, submit_mb = ran(dsn, "submit", str(path), "--key", "n", "--handler", "noop-item", "--batch-size", "500")
+        submit_s, submit_mb = ran(
+            dsn, "submit", str(path), "--key", "n", "--handler", "noop-item", "--batch-size", "500"
+        )
         work_s, work_mb = ran(dsn, "work", "--import", "noop", "--slots", "2", "--drain")
     lab.show(f"submit {documents:,} documents", documents / submit_s, "items/s", "bare loop", loop)
     lab.show(f"work on {documents:,} documents", documents / work_s, "items/s", "bare loop", loop)
@@ -74,4 +80,3 @@ def measure(server: str, documents: int) -> tuple[float, float]:
 if __name__ == "__main__":
     with lab.server() as running:
         measure(running, int(sys.argv[1]) if sys.argv[1:] else 200_000)
-        lab.show("largest process that this one waited for", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, "MB")

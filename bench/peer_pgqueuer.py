@@ -9,8 +9,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import time
-from multiprocessing.sharedctypes import Synchronized
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import lab
@@ -19,6 +18,9 @@ from pgqueuer import PgQueuer
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 BATCH = 500
 
@@ -88,9 +90,7 @@ def drain(dsn: str, jobs: int, *, workers: int) -> float:
     spawn = multiprocessing.get_context("spawn")
     handled = [spawn.Value("q", 0, lock=False) for _ in range(workers)]
     started = [spawn.Event() for _ in range(workers)]
-    processes = [
-        spawn.Process(target=_work, args=(dsn, handled[i], started[i]), daemon=True) for i in range(workers)
-    ]
+    processes = [spawn.Process(target=_work, args=(dsn, handled[i], started[i]), daemon=True) for i in range(workers)]
     for process in processes:
         process.start()
     try:

@@ -2309,7 +2309,7 @@ CREATE INDEX job_recent ON evtrack.job USING btree (created_at DESC);
 
 CREATE INDEX job_unfinished ON evtrack.job USING btree (job_id) WHERE (phase = 'sealed'::evtrack.phase);
 
-CREATE INDEX payload_key ON ONLY evtrack.payload USING btree (job_id, item_key);
+CREATE INDEX payload_key ON ONLY evtrack.payload USING btree (item_key, job_id);
 
 CREATE INDEX worker_live ON evtrack.worker USING btree (seen_at) WHERE ((stopped_at IS NULL) AND (lost_at IS NULL));
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from evtrack.runtime.protocol import Ready, Row, Setup, Unready
-from evtrack.runtime.slot_process import Death, SlotProcess
+from evtrack.runtime.slot.protocol import Ready, Row, Setup, Unready
+from evtrack.runtime.worker.slot_process import Death, SlotProcess
 
 FOLDER = str(Path(__file__).parent)
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evtrack.runtime.protocol import Setup
-from evtrack.runtime.worker import Worker
+from evtrack.runtime.slot.protocol import Setup
+from evtrack.runtime.worker.supervisor import Worker
 from helpers import environment, evtrack_command
 
 FOLDER = str(Path(__file__).parent)

@@ -142,7 +142,7 @@ CREATE TABLE evtrack.payload (
     payload text CHECK (strpos(payload, E'\n') = 0),
     PRIMARY KEY (job_id, ordinal, job_day)
 ) PARTITION BY RANGE (job_day);
-CREATE INDEX payload_key ON evtrack.payload (job_id, item_key);
+CREATE INDEX payload_key ON evtrack.payload (item_key, job_id);
 
 -- What handlers returned: a line of JSON for each item of `ordinals`, in
 -- order, an empty line where nothing was returned.

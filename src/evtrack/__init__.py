@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evtrack.interfaces.python import enqueue, submit
-    from evtrack.runtime.handlers import batch_handler, handler
+    from evtrack.runtime.slot.handlers import batch_handler, handler
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "batch_handler", "enqueue", "handler", "submit"]
 
 # Imported when asked for: a slot imports evtrack too, and is to start at once and without psycopg.
 _HOMES = {
-    "batch_handler": "evtrack.runtime.handlers",
+    "batch_handler": "evtrack.runtime.slot.handlers",
     "enqueue": "evtrack.interfaces.python",
-    "handler": "evtrack.runtime.handlers",
+    "handler": "evtrack.runtime.slot.handlers",
     "submit": "evtrack.interfaces.python",
 }
 

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from client import Client
-from evtrack.interfaces.cli import bar, cli, following
+from evtrack.interfaces.cli import cli, following
+from evtrack.interfaces.terminal import bar
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.reports import job_progress
 from helpers import eventually, evtrack

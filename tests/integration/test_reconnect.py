@@ -9,7 +9,7 @@ import pytest
 
 from client import Client
 from evtrack.domain.errors import CannotConnect, StorageError, TransientError
-from evtrack.runtime import session
+from evtrack.runtime.worker import session
 from evtrack.storage.database import Connection
 from evtrack.storage.queue import Queue
 from helpers import eventually

@@ -10,7 +10,7 @@ import pytest
 
 from client import Client
 from evtrack.domain.errors import JobPhaseError
-from evtrack.runtime.submissions import JobSpec, begin, recipe
+from evtrack.runtime.submit.submissions import JobSpec, begin, recipe
 from evtrack.sources.iterable import IterableSource
 from evtrack.storage.database import Connection
 from helpers import environment, eventually, evtrack, evtrack_command

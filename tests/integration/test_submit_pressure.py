@@ -10,9 +10,9 @@ import pytest
 
 from client import Client
 from evtrack.domain.errors import QueueFull
-from evtrack.runtime.submissions import JobSpec, begin, files, recipe
-from evtrack.runtime.submitted import SubmitProgress
-from evtrack.runtime.submitter import Submitter
+from evtrack.runtime.submit.submissions import JobSpec, begin, files, recipe
+from evtrack.runtime.submit.submitted import SubmitProgress
+from evtrack.runtime.submit.submitter import Submitter
 from evtrack.storage.database import Connection, connect
 from helpers import eventually, evtrack
 
@@ -73,7 +73,7 @@ def test_no_more_batches_wait_than_are_allowed(submitting: Connection, conn: Con
 def test_progress_under_pressure_counts_invalid_items_and_never_goes_back(
     submitting: Connection, conn: Connection, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evtrack.runtime.submitter._TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("evtrack.runtime.submit.submitter._TELL_EVERY_S", 0.0)
     monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 100)
     seen: list[SubmitProgress] = []
     client = Client(conn, "h")

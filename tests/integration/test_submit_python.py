@@ -120,7 +120,7 @@ def test_workers_are_woken_when_the_caller_commits(dsn: str, conn: Connection) -
 
 
 def test_an_iterable_that_breaks_leaves_a_job_that_goes_on(dsn: str, conn: Connection, monkeypatch: Any) -> None:
-    monkeypatch.setattr("evtrack.runtime.submitter.CHUNK_BATCHES", 1)
+    monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 1)
 
     def items(*, breaks: bool) -> Iterator[dict[str, int]]:
         for n in range(200):

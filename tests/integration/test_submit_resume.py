@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from evtrack.domain.errors import JobPhaseError, SourceChanged, SubmissionLost
-from evtrack.runtime.recipe import Recipe
-from evtrack.runtime.submissions import JobSpec, begin, files, go_on, recipe
-from evtrack.runtime.submitted import SubmitProgress
+from evtrack.runtime.submit.recipe import Recipe
+from evtrack.runtime.submit.submissions import JobSpec, begin, files, go_on, recipe
+from evtrack.runtime.submit.submitted import SubmitProgress
 from evtrack.storage.database import Connection, connect
 from helpers import environment, eventually, evtrack, evtrack_command
 
@@ -135,9 +135,9 @@ def interrupted(conn: Connection, path: Path, made: Recipe, told: Callable[[Subm
 def test_every_chunk_is_a_place_to_go_on_from(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
-    monkeypatch.setattr("evtrack.runtime.submitter._TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("evtrack.runtime.submit.submitter._TELL_EVERY_S", 0.0)
     monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 300)
-    monkeypatch.setattr("evtrack.runtime.submitter.CHUNK_BATCHES", 1)
+    monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 1)
     path = tmp_path / "a.jsonl"
     keys, invalid = corpus(path, 120)
     made = recipe(key=("id",), batch_size=3, mode=mode)
@@ -180,7 +180,7 @@ def test_every_chunk_is_a_place_to_go_on_from(
 def test_a_submitter_that_lives_keeps_its_job(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evtrack.runtime.submissions._RECLAIM_FOR_S", 0.2)
+    monkeypatch.setattr("evtrack.runtime.submit.submissions._RECLAIM_FOR_S", 0.2)
     path = tmp_path / "a.jsonl"
     path.write_text("1\n2\n")
     made = recipe()
@@ -275,9 +275,9 @@ def test_ctrl_c_says_how_to_go_on(dsn: str, conn: Connection, tmp_path: Path) ->
 def test_a_folder_of_everything_goes_on_in_any_file(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evtrack.runtime.submitter._TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("evtrack.runtime.submit.submitter._TELL_EVERY_S", 0.0)
     monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 64)
-    monkeypatch.setattr("evtrack.runtime.submitter.CHUNK_BATCHES", 1)
+    monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 1)
     for number, name in enumerate(("a.jsonl", "b.jsonl.gz", "in.jsonl")):
         corpus(tmp_path / name, 20, seed=number)
     elements = [f'{{"id": "e{n}",\n "x": [{n}]}}' for n in range(12)]

@@ -11,8 +11,8 @@ import pytest
 from client import Client
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.domain.events import StoredEvent
-from evtrack.runtime.protocol import Setup
-from evtrack.runtime.worker import Worker
+from evtrack.runtime.slot.protocol import Setup
+from evtrack.runtime.worker.supervisor import Worker
 from evtrack.storage.database import Connection
 from evtrack.storage.results import results
 from helpers import eventually

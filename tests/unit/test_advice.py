@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evtrack.interfaces.cli.advice import next_steps
+from evtrack.interfaces.terminal.advice import next_steps
 from evtrack.storage.reports import JobStatus, Worker
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """Which jobs a claim names, and from where on."""
 
-from evtrack.runtime.claims import IDLE_S, MAX_JOBS, REFRESH_S, Claims
-from evtrack.runtime.protocol import Row
+from evtrack.runtime.slot.protocol import Row
+from evtrack.runtime.worker.claims import IDLE_S, MAX_JOBS, REFRESH_S, Claims
 from evtrack.storage.queue_rows import Claimable
 
 

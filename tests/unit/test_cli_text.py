@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from evtrack.interfaces.cli import text
+from evtrack.interfaces.terminal import text
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 
 import evtrack
 from evtrack.domain.errors import BadArgument, HandlerImportError, UnknownHandler
-from evtrack.runtime import handlers
-from evtrack.runtime.handlers import OFFERED, Kind, Registry, load, parse_command
-from evtrack.runtime.offer import offer
+from evtrack.runtime.slot import handlers
+from evtrack.runtime.slot.handlers import OFFERED, Kind, Registry, load, parse_command
+from evtrack.runtime.worker.offer import offer
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evtrack.runtime.pacing import HORIZON_S, MAX_CLAIM, MAX_HELD, Pacing
+from evtrack.runtime.worker.pacing import HORIZON_S, MAX_CLAIM, MAX_HELD, Pacing
 from slotting import row
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.runtime.protocol import Done, FromSlot, Inbox, Partly, Ready, Setup, ToSlot, Work, encode
+from evtrack.runtime.slot.protocol import Done, FromSlot, Inbox, Partly, Ready, Setup, ToSlot, Work, encode
 
 FRAMES = [
     Ready({"a": "item"}),

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from evtrack.runtime.blame import dossier_of_slot
-from evtrack.runtime.protocol import Died, Done, Failed, Partly, Setup, Unready
+from evtrack.runtime.slot.protocol import Died, Done, Failed, Partly, Setup, Unready
+from evtrack.runtime.worker.blame import dossier_of_slot
 from helpers import eventually
 from slotting import FOLDER, row, run_times, setup, slot
 

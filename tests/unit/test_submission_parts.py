@@ -7,11 +7,11 @@ import pytest
 
 from evtrack.domain.batching import Batch
 from evtrack.domain.errors import BadArgument
-from evtrack.runtime.chunks import ChunkBuilder
-from evtrack.runtime.notes import MAX_NOTES, Notes
-from evtrack.runtime.position import Position
-from evtrack.runtime.recipe import Recipe
-from evtrack.runtime.submissions import recipe
+from evtrack.runtime.submit.chunks import ChunkBuilder
+from evtrack.runtime.submit.notes import MAX_NOTES, Notes
+from evtrack.runtime.submit.position import Position
+from evtrack.runtime.submit.recipe import Recipe
+from evtrack.runtime.submit.submissions import recipe
 from evtrack.storage.open_job import OpenJob
 from evtrack.storage.payload_rows import PayloadRows, StoredItem
 

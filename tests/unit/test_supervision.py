@@ -10,14 +10,14 @@ import pytest
 
 from evtrack.domain.errors import BadArgument
 from evtrack.interfaces.cli.relay import Relay
-from evtrack.runtime.checks import check
-from evtrack.runtime.failures import clean
-from evtrack.runtime.finishing import ASK_S, FORGET_S, Finishing
-from evtrack.runtime.limits import Limits
-from evtrack.runtime.page import Page
-from evtrack.runtime.protocol import Done, Failed, ItemFailure, Partly
-from evtrack.runtime.telling import item_in_hand
-from evtrack.runtime.wake import Wake
+from evtrack.runtime.slot.failures import clean
+from evtrack.runtime.slot.page import Page
+from evtrack.runtime.slot.protocol import Done, Failed, ItemFailure, Partly
+from evtrack.runtime.worker.checks import check
+from evtrack.runtime.worker.finishing import ASK_S, FORGET_S, Finishing
+from evtrack.runtime.worker.limits import Limits
+from evtrack.runtime.worker.telling import item_in_hand
+from evtrack.runtime.worker.wake import Wake
 from slotting import row
 
 

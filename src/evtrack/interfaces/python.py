@@ -7,9 +7,9 @@ from typing import Any
 from evtrack.config import settings_from
 from evtrack.domain.batching import Mode
 from evtrack.domain.errors import BadArgument, EvtrackError
-from evtrack.runtime.submissions import JobSpec, begin, go_on, recipe
-from evtrack.runtime.submitted import Submission, SubmitProgress
-from evtrack.runtime.throttle import MAX_WAIT_S
+from evtrack.runtime.submit.submissions import JobSpec, begin, go_on, recipe
+from evtrack.runtime.submit.submitted import Submission, SubmitProgress
+from evtrack.runtime.submit.throttle import MAX_WAIT_S
 from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.iterable import IterableSource
 from evtrack.sources.record import MAX_ITEM_BYTES, Fault

@@ -5,7 +5,7 @@ import click
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.interfaces.cli.looking import job_argument, words
 from evtrack.interfaces.cli.options import connected, json_option, print_json
-from evtrack.interfaces.cli.text import counted
+from evtrack.interfaces.terminal.text import counted
 from evtrack.storage import control
 from evtrack.storage.database import Connection
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from evtrack.interfaces.cli.bar import over
-from evtrack.interfaces.cli.text import duration, plain
+from evtrack.interfaces.terminal.bar import over
+from evtrack.interfaces.terminal.text import duration, plain
 from evtrack.storage.database import Connection
 from evtrack.storage.log import LogRow, Tail
 from evtrack.storage.reports import job_progress

@@ -10,14 +10,14 @@ import click
 
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
-from evtrack.interfaces.cli import bar, tables
-from evtrack.interfaces.cli.advice import next_steps
-from evtrack.interfaces.cli.drawing import show, stdout
 from evtrack.interfaces.cli.following import events_until_end, warn_of_holder
-from evtrack.interfaces.cli.lines import event_line
 from evtrack.interfaces.cli.options import connected, json_option, print_json
-from evtrack.interfaces.cli.report import advice_lines, job_head, section
-from evtrack.interfaces.cli.text import count, counted
+from evtrack.interfaces.terminal import bar, tables
+from evtrack.interfaces.terminal.advice import next_steps
+from evtrack.interfaces.terminal.drawing import show, stdout
+from evtrack.interfaces.terminal.lines import event_line
+from evtrack.interfaces.terminal.report import advice_lines, job_head, section
+from evtrack.interfaces.terminal.text import count, counted
 from evtrack.storage import reports
 from evtrack.storage.database import Connection
 from evtrack.storage.log import LogRow, Tail

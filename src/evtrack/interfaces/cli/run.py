@@ -9,18 +9,18 @@ from typing import Any, Final
 import click
 
 from evtrack.domain.errors import BadArgument, EvtrackError, UnknownHandler
-from evtrack.interfaces.cli.drawing import show
 from evtrack.interfaces.cli.options import json_option, located, print_json
 from evtrack.interfaces.cli.relay import Relay
-from evtrack.interfaces.cli.report import job_head
-from evtrack.interfaces.cli.run_progress import RunProgress
 from evtrack.interfaces.cli.stopping import Signals, stopping
 from evtrack.interfaces.cli.submission import Wish, submission_options
 from evtrack.interfaces.cli.work import INTERRUPTED, rss_bytes, worker_options
-from evtrack.runtime.handlers import Kind
-from evtrack.runtime.limits import Limits
-from evtrack.runtime.offer import offer
-from evtrack.runtime.worker import Worker
+from evtrack.interfaces.terminal.drawing import show
+from evtrack.interfaces.terminal.report import job_head
+from evtrack.interfaces.terminal.run_progress import RunProgress
+from evtrack.runtime.slot.handlers import Kind
+from evtrack.runtime.worker.limits import Limits
+from evtrack.runtime.worker.offer import offer
+from evtrack.runtime.worker.supervisor import Worker
 from evtrack.storage.database import connect
 from evtrack.storage.reports import JobProgress, job_progress, job_status
 

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import click
 
 from evtrack.domain.errors import BadArgument
-from evtrack.runtime.recipe import DEFAULT_BATCH_SIZE, Recipe
-from evtrack.runtime.submissions import JobSpec, begin, files, go_on, recipe
-from evtrack.runtime.submitted import SubmitProgress
-from evtrack.runtime.submitter import Submitter
-from evtrack.runtime.throttle import MAX_WAIT_S
+from evtrack.runtime.submit.recipe import DEFAULT_BATCH_SIZE, Recipe
+from evtrack.runtime.submit.submissions import JobSpec, begin, files, go_on, recipe
+from evtrack.runtime.submit.submitted import SubmitProgress
+from evtrack.runtime.submit.submitter import Submitter
+from evtrack.runtime.submit.throttle import MAX_WAIT_S
 from evtrack.sources.formats import FORMATS
 from evtrack.storage.database import Connection
 

@@ -5,8 +5,8 @@ import click
 from evtrack.domain.errors import BadArgument
 from evtrack.interfaces.cli.options import connected, json_option, print_json
 from evtrack.interfaces.cli.submission import Wish, submission_options
-from evtrack.interfaces.cli.submit_bar import submit_progress
-from evtrack.interfaces.cli.text import count, counted
+from evtrack.interfaces.terminal.submit_bar import submit_progress
+from evtrack.interfaces.terminal.text import count, counted
 from evtrack.storage.database import Connection
 
 _INTERRUPTED = 130

@@ -10,9 +10,9 @@ import click
 from evtrack.interfaces.cli.options import located
 from evtrack.interfaces.cli.relay import Relay
 from evtrack.interfaces.cli.stopping import stopping
-from evtrack.runtime.limits import Limits
-from evtrack.runtime.offer import offer
-from evtrack.runtime.worker import GRACE_S, Worker
+from evtrack.runtime.worker.limits import Limits
+from evtrack.runtime.worker.offer import offer
+from evtrack.runtime.worker.supervisor import GRACE_S, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

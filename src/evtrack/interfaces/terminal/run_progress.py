@@ -1,0 +1,98 @@
+"""Shows how far a run is: a bar on a terminal, a log line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Final, Self
+
+import structlog
+from rich.console import Console
+
+from evtrack.domain.errors import EvtrackError
+from evtrack.interfaces.terminal.bar import LiveBar
+from evtrack.storage.database import connect
+from evtrack.storage.reports import JobProgress, job_progress
+
+if TYPE_CHECKING:
+    from evtrack.runtime.submit.submitted import SubmitProgress
+
+_LOOK_S: Final = 0.25
+_LINE_EVERY_S: Final = 5.0
+_JOIN_S: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+class RunProgress:
+    """Watches a job from a thread and a connection of its own.
+
+    Args:
+        dsn: The connection string.
+    """
+
+    def __init__(self, *, dsn: str) -> None:
+        self._dsn = dsn
+        self._bar = LiveBar(console=Console(stderr=True)) if sys.stderr.isatty() else None
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        if self._bar is not None:
+            self._bar.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Show the last state, and end."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
+        if self._bar is not None:
+            self._bar.__exit__()
+
+    def watch(self, job_id: int) -> None:
+        """Start to watch a job.
+
+        Args:
+            job_id: The job.
+        """
+        self._thread = threading.Thread(target=self._watch, args=(job_id,), name="evtrack-progress", daemon=True)
+        self._thread.start()
+
+    def submitted(self, now: SubmitProgress) -> None:
+        """Take what the submitter says; the database tells the same, but not that it waits.
+
+        Args:
+            now: How far it is.
+        """
+        if now.waited_s:
+            _log.info("submission_waits", job_id=now.job_id, waited_s=round(now.waited_s, 1), pending=now.pending)
+
+    def _watch(self, job_id: int) -> None:
+        every_s = _LOOK_S if self._bar is not None else _LINE_EVERY_S
+        try:
+            with connect(self._dsn, purpose="progress") as conn:
+                while not self._over.wait(every_s):
+                    self._show(job_progress(conn, job_id))
+                if self._bar is not None:
+                    self._show(job_progress(conn, job_id))
+        except EvtrackError as error:
+            # The run goes on without its bar.
+            _log.warning("progress_lost", job_id=job_id, error=str(error))
+
+    def _show(self, now: JobProgress) -> None:
+        if self._bar is not None:
+            self._bar.update(now)
+            return
+        _log.info(
+            "progress",
+            job_id=now.job_id,
+            phase=now.phase,
+            ended=now.ended,
+            total=now.total,
+            failed=now.failed,
+            crashed=now.crashed,
+            invalid=now.invalid,
+            pace=now.pace,
+        )

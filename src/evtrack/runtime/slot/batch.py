@@ -1,0 +1,136 @@
+"""What a handler is called with: a batch of items, and a context to speak through."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evtrack.runtime.slot.page import Page
+
+
+class Context:
+    """What a handler may know about its call, and say while it runs.
+
+    Args:
+        page: Where signs of life go.
+        handler: The handler's name.
+        job_id: The job.
+        batch_no: The batch in the job.
+        attempt: How often this batch has been claimed, this time included.
+    """
+
+    __slots__ = ("_log", "_page", "attempt", "batch_no", "handler", "item_key", "job_id")
+
+    def __init__(self, page: Page, handler: str, job_id: int, batch_no: int, attempt: int) -> None:
+        self._page = page
+        self._log: Any = None
+        self.handler = handler
+        self.job_id = job_id
+        self.batch_no = batch_no
+        self.attempt = attempt
+        self.item_key: str | None = None
+        """Key of the item in hand; None while a batch handler has the whole batch."""
+
+    def heartbeat(self) -> None:
+        """Say that the handler is alive, so that a long item is not taken for a stalled one."""
+        self._page.beat()
+
+    @property
+    def log(self) -> Any:
+        """A structlog logger that writes JSON lines to stderr and names job, batch, attempt and item."""
+        if self._log is None:
+            import structlog  # noqa: PLC0415  a slot starts without it, and most handlers never ask
+
+            self._log = structlog.wrap_logger(
+                structlog.PrintLogger(sys.stderr),
+                processors=[
+                    structlog.processors.add_log_level,
+                    structlog.processors.TimeStamper(fmt="iso", utc=True),
+                    structlog.processors.format_exc_info,
+                    structlog.processors.JSONRenderer(default=repr),
+                ],
+            )
+        return self._log.bind(
+            handler=self.handler,
+            job_id=self.job_id,
+            batch_no=self.batch_no,
+            attempt=self.attempt,
+            item_key=self.item_key,
+        )
+
+
+class Batch:
+    """An ordered list of items that are run together.
+
+    Walking over it says which item is in hand, so that a crash is blamed on that one.
+
+    Args:
+        context: The context of this call.
+        page: Where the item in hand is marked.
+        items: The items.
+        item_keys: Their keys, one a line.
+        ordinals: Their ordinals, as PostgreSQL writes a multirange.
+    """
+
+    __slots__ = ("_context", "_item_keys", "_ordinals", "_page", "items")
+
+    def __init__(self, context: Context, page: Page, items: list[Any], item_keys: bytes, ordinals: bytes) -> None:
+        self._context = context
+        self._page = page
+        self._item_keys = item_keys
+        self._ordinals = ordinals
+        self.items = items
+
+    def __len__(self) -> int:
+        """Count the items."""
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Walk over the items, each marked as the one in hand."""
+        for index, (item, key) in enumerate(zip(self.items, self.keys, strict=True)):
+            self._page.mark(index)
+            self._context.item_key = key
+            yield item
+
+    @property
+    def keys(self) -> list[str]:
+        """The items' keys, in order."""
+        return self._item_keys.decode().split("\n")
+
+    @property
+    def ordinals(self) -> list[int]:
+        """The items' ordinals in the job, in order."""
+        return list(parse_ordinals(self._ordinals))
+
+    @property
+    def job_id(self) -> int:
+        """The job."""
+        return self._context.job_id
+
+    @property
+    def batch_no(self) -> int:
+        """The batch in the job."""
+        return self._context.batch_no
+
+    @property
+    def attempt(self) -> int:
+        """How often this batch has been claimed, this time included."""
+        return self._context.attempt
+
+
+def parse_ordinals(text: bytes) -> Iterator[int]:
+    """Walk over a multirange.
+
+    Args:
+        text: The ranges as PostgreSQL writes them, like ``{[1,4),[7,8)}``.
+
+    Yields:
+        Each ordinal.
+    """
+    for span in text.strip(b"{}[)").split(b"),["):
+        first, _, past = span.partition(b",")
+        if past:
+            yield from range(int(first), int(past))

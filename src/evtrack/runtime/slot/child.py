@@ -1,0 +1,203 @@
+"""The child process: imports handlers, runs batches, says what became of each.
+
+Started as ``python -P -m evtrack.runtime.slot.child SOCKET_FD PAGE_FD PARENT_PID``. It knows nothing of the database.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import socket
+import sys
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from evtrack.domain.errors import EvtrackError, HandlerImportError
+from evtrack.runtime.slot import handlers
+from evtrack.runtime.slot.death import die_with_parent
+from evtrack.runtime.slot.failures import Partial, batch_failure
+from evtrack.runtime.slot.page import Page
+from evtrack.runtime.slot.protocol import (
+    BATCH_NO,
+    HANDLER,
+    Died,
+    Done,
+    FromSlot,
+    Inbox,
+    Partly,
+    Ready,
+    Row,
+    Setup,
+    Unready,
+    Work,
+    encode,
+)
+from evtrack.runtime.slot.runners import Runner, joined, runner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FLUSH_S: Final = 0.002
+"""Outcomes go out when they are this old: what a crash can make run again is what is still here."""
+
+_PIECE_BYTES: Final = 1 << 20
+
+
+class Slot:
+    """Runs what the supervisor sends, until there is no supervisor.
+
+    Args:
+        channel: The socket to the supervisor.
+        page: The shared page.
+    """
+
+    def __init__(self, *, channel: socket.socket, page: Page) -> None:
+        self._channel = channel
+        self._page = page
+        self._inbox = Inbox(Setup | Work)
+        self._runners: dict[bytes, Runner] = {}
+        self._first = 1
+        self._run_s: list[float] = []
+        self._results: list[bytes | None] = []
+        self._flushed_at = 0.0
+
+    def run(self) -> int:
+        """Set up, then work.
+
+        Returns:
+            The exit code.
+        """
+        frames = self._frames()
+        try:
+            setup = next(frames, None)
+            if not isinstance(setup, Setup):
+                return 1
+            if not self._set_up(setup):
+                return 1
+            for frame in frames:
+                if isinstance(frame, Work) and not self._work(frame):
+                    break
+        except (BrokenPipeError, ConnectionResetError):
+            return 1  # the supervisor is gone, and with it whoever wants to know
+        finally:
+            # Also on the way out of sys.exit() in a handler: what completed before it is not blamed or run again.
+            self._flush()
+        return 0
+
+    def _set_up(self, setup: Setup) -> bool:
+        handlers.put_on_path(setup.path)
+        try:
+            offered = handlers.load(setup.imports, setup.commands, setup.only)
+        except HandlerImportError as error:
+            self._say(Unready(error.module, error.traceback))
+            return False
+        except EvtrackError as error:
+            self._say(Unready("", error.message, error.hint))
+            return False
+        self._runners = {handler.name.encode(): runner(handler, self._page) for handler in offered}
+        self._say(Ready({handler.name: str(handler.kind) for handler in offered}))
+        return True
+
+    def _work(self, work: Work) -> bool:
+        """Run a group of batches.
+
+        Args:
+            work: The group.
+
+        Returns:
+            Whether to go on: False when the supervisor wants no more.
+        """
+        page, runners = self._page, self._runners
+        if not self._run_s:
+            self._first = work.first
+        now = self._flushed_at = monotonic()
+        for seq, row in enumerate(work.rows, work.first):
+            page.begin(seq, now)
+            # Asked after it is marked: a supervisor that lowers the limit and then reads the mark knows what runs.
+            if seq > page.limit:
+                page.withdraw()
+                return False
+            begun = now
+            try:
+                result = runners[row[HANDLER]](row)
+            except SystemExit:
+                raise
+            except BaseException as error:  # noqa: BLE001  user code may raise anything; the slot lives on
+                now = monotonic()
+                self._trouble(seq, row, now - begun, error)
+                continue
+            now = monotonic()
+            self._run_s.append(now - begun)
+            self._results.append(result)
+            if now - self._flushed_at > FLUSH_S:
+                self._flush()
+                self._flushed_at = now
+        return True
+
+    def _trouble(self, seq: int, row: Row, run_s: float, error: BaseException) -> None:
+        self._flush()
+        self._first = seq + 1
+        if isinstance(error, Partial) and error.lines:
+            self._say(Partly(seq, run_s, joined(error.lines), error.failures))
+        elif type(error).__name__ == "CommandDied" and hasattr(error, "number"):
+            self._say(Died(seq, run_s, error.number, getattr(error, "stderr", "")))
+        elif isinstance(error, KeyError) and row[HANDLER] not in self._runners:
+            missing = LookupError(
+                f"batch {row[BATCH_NO]} wants the handler {row[HANDLER].decode()!r}, not offered here"
+            )
+            self._say(batch_failure(seq, run_s, missing))
+        else:
+            self._say(batch_failure(seq, run_s, error))
+
+    def _flush(self) -> None:
+        if self._run_s:
+            count = len(self._run_s)
+            results = self._results if any(result is not None for result in self._results) else None
+            frame = Done(self._first, self._run_s, results)
+            self._first += count
+            self._run_s, self._results = [], []
+            self._say(frame)
+
+    def _say(self, frame: FromSlot) -> None:
+        self._channel.sendall(encode(frame))
+
+    def _frames(self) -> Iterator[Setup | Work]:
+        channel, inbox = self._channel, self._inbox
+        while True:
+            yield from inbox.frames()
+            try:
+                piece = channel.recv(_PIECE_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self._flush()
+                piece = channel.recv(_PIECE_BYTES)
+            if not piece:
+                return
+            inbox.feed(piece)
+
+
+def main(arguments: list[str]) -> int:
+    """Be a slot.
+
+    Args:
+        arguments: Descriptors of the socket and of the page, and the parent's process id.
+
+    Returns:
+        The exit code.
+    """
+    channel_fd, page_fd, parent_pid = map(int, arguments)
+    die_with_parent(parent_pid)
+    # Ctrl-C is the supervisor's to hear; it then tells the slots.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable(file=2, all_threads=True)
+    # Whatever user code prints is for people to read; stdout carries data only where evtrack itself writes it.
+    os.dup2(2, 1)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  it lives as long as the process
+    for fd in (channel_fd, page_fd):
+        os.set_inheritable(fd, False)  # noqa: FBT003  the signature of os
+    with socket.socket(fileno=channel_fd) as channel:
+        return Slot(channel=channel, page=Page(page_fd)).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

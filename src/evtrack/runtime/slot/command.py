@@ -1,0 +1,154 @@
+"""Runs a program over a batch: JSON lines in, JSON lines out."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+import msgspec
+
+from evtrack.runtime.slot.death import die_with_parent
+from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed, clean
+from evtrack.runtime.slot.runners import joined
+
+if TYPE_CHECKING:
+    from evtrack.runtime.slot.handlers import Handler
+    from evtrack.runtime.slot.page import Page
+    from evtrack.runtime.slot.protocol import Row
+    from evtrack.runtime.slot.runners import Runner
+
+_PIECE_BYTES: Final = 1 << 16
+_STDERR_BYTES: Final = 1 << 16
+_OUTPUT_BYTES: Final = 1 << 30
+
+
+class CommandDied(Exception):
+    """A command was killed by a signal.
+
+    Args:
+        number: The signal's number.
+        stderr: The end of what the command wrote there.
+    """
+
+    def __init__(self, number: int, stderr: str) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+        self.stderr = stderr
+
+
+def command_runner(handler: Handler, page: Page) -> Runner:
+    """Make the function that calls a program with batches.
+
+    Args:
+        handler: The command.
+        page: Where to say that it is alive.
+
+    Returns:
+        The runner.
+    """
+
+    def run(row: Row) -> bytes | None:
+        job_id, batch_no, attempt, _, _, item_keys, payload, _ = row
+        if payload is None:
+            raise ValueError("the batch's payload has been deleted: submit its items again")
+        count = payload.count(b"\n") + 1
+        if count == 1:
+            page.mark(0)
+        environment = dict(
+            os.environ,
+            EVTRACK_JOB_ID=str(job_id),
+            EVTRACK_BATCH_NO=str(batch_no),
+            EVTRACK_ATTEMPT=str(attempt),
+            EVTRACK_ITEM_KEY=item_keys.decode() if count == 1 else "",
+        )
+        code, stdout, stderr = _call(handler.argv, payload + b"\n", environment, page)
+        tail = clean(stderr.decode("utf-8", "replace").strip(), MESSAGE_BOUND, tail=True)
+        if code < 0:
+            raise CommandDied(-code, tail)
+        if code:
+            raise CommandFailed(f"exit code {code}: {tail}" if tail else f"exit code {code}")
+        return _results(stdout, count)
+
+    return run
+
+
+def _call(argv: tuple[str, ...], text: bytes, environment: dict[str, str], page: Page) -> tuple[int, bytes, bytes]:
+    slot_pid = os.getpid()
+    with subprocess.Popen(  # noqa: S603  the argument list comes from whoever started the worker
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        # A slot has one thread, so code between fork and exec is safe here.
+        preexec_fn=lambda: die_with_parent(slot_pid),  # noqa: PLW1509
+    ) as process:
+        try:
+            stdout, stderr = _talk(process, text, page)
+        except BaseException:
+            process.kill()
+            raise
+        return process.wait(), stdout, stderr
+
+
+def _talk(process: subprocess.Popen[bytes], text: bytes, page: Page) -> tuple[bytes, bytes]:
+    stdin, stdout, stderr = (cast("BinaryIO", pipe) for pipe in (process.stdin, process.stdout, process.stderr))
+    output, errors = bytearray(), bytearray()
+    rest = memoryview(text)
+    with selectors.DefaultSelector() as selector:
+        for pipe, event in (
+            (stdin, selectors.EVENT_WRITE),
+            (stdout, selectors.EVENT_READ),
+            (stderr, selectors.EVENT_READ),
+        ):
+            os.set_blocking(pipe.fileno(), False)
+            selector.register(pipe, event)
+        while selector.get_map():
+            for key, _ in selector.select(timeout=1.0):
+                page.beat()
+                if key.fileobj is stdin:
+                    rest = _push(stdin, rest)
+                    if not rest:
+                        selector.unregister(stdin)
+                        stdin.close()
+                    continue
+                piece = os.read(key.fd, _PIECE_BYTES)
+                if not piece:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is stdout:
+                    output += piece
+                    if len(output) > _OUTPUT_BYTES:
+                        raise CommandFailed(f"the command wrote more than {_OUTPUT_BYTES} bytes of results")
+                else:
+                    sys.stderr.buffer.write(piece)
+                    sys.stderr.buffer.flush()
+                    errors += piece
+                    del errors[:-_STDERR_BYTES]
+    return bytes(output), bytes(errors)
+
+
+def _push(stdin: BinaryIO, rest: memoryview) -> memoryview:
+    try:
+        return rest[os.write(stdin.fileno(), rest[:_PIECE_BYTES]) :]
+    except BrokenPipeError:
+        # A program may stop reading once it knows enough; its exit code tells.
+        return rest[:0]
+
+
+def _results(stdout: bytes, count: int) -> bytes | None:
+    if not stdout.strip():
+        return None
+    lines = stdout.removesuffix(b"\n").split(b"\n")
+    if len(lines) != count:
+        raise CommandFailed(f"the command wrote {len(lines)} lines for {count} items; it must write one each, or none")
+    for number, line in enumerate(lines, 1):
+        try:
+            # Decoded and written again: what is stored is JSON on one line, whatever the program's idea of it.
+            value = msgspec.json.decode(line) if line.strip() else None
+            lines[number - 1] = b"" if value is None else msgspec.json.encode(value)
+        except msgspec.DecodeError as error:
+            raise CommandFailed(f"line {number} of the command's output is not JSON: {error}") from None
+    return joined(lines)

@@ -1,0 +1,111 @@
+"""Exceptions of user code as text that a database takes: bounded, without NUL, without evtrack's own frames."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from evtrack.runtime.slot.protocol import Failed, ItemFailure
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+MESSAGE_BOUND: Final = 2_000
+TRACEBACK_BOUND: Final = 4_000
+ITEMS_WITH_TRACEBACK: Final = 20
+"""Failed items of one batch that are told with their traceback; the others have type and message."""
+
+_OWN_FOLDER: Final = str(Path(__file__).parent)
+
+
+class Partial(Exception):
+    """Some items of a batch failed.
+
+    Args:
+        lines: A line of JSON for each item that is done, empty for one without a result.
+        failures: The others.
+    """
+
+    def __init__(self, lines: list[bytes], failures: list[ItemFailure]) -> None:
+        super().__init__(f"{len(failures)} of {len(lines) + len(failures)} items failed")
+        self.lines = lines
+        self.failures = failures
+
+
+class CommandFailed(Exception):
+    """A command ended with another exit code than 0; its message is the end of its stderr."""
+
+
+def item_failure(index: int, error: BaseException, *, with_traceback: bool) -> ItemFailure:
+    """Describe what an item's handler raised.
+
+    Args:
+        index: The item's place in the batch, from 0.
+        error: The exception.
+        with_traceback: Whether to tell where it came from.
+
+    Returns:
+        The description.
+    """
+    trace = _trace(error) if with_traceback else ""
+    return ItemFailure(index, type(error).__qualname__, clean(_message(error), MESSAGE_BOUND), trace)
+
+
+def batch_failure(seq: int, run_s: float, error: BaseException) -> Failed:
+    """Describe the failure of a whole batch.
+
+    Args:
+        seq: The batch's number in the slot's life.
+        run_s: How long it ran.
+        error: What its handler raised, or the failures of all its items.
+
+    Returns:
+        The frame to send.
+    """
+    if isinstance(error, Partial):
+        first = error.failures[0]
+        count = len(error.failures)
+        message = first.message if count == 1 else f"{first.message} (and {count - 1} more of {count} items)"
+        return Failed(seq, run_s, first.type, message, first.traceback, error.failures)
+    trace = "" if isinstance(error, CommandFailed) else _trace(error)
+    return Failed(seq, run_s, type(error).__qualname__, clean(_message(error), MESSAGE_BOUND), trace, [])
+
+
+def clean(text: str, bound: int, *, tail: bool = False) -> str:
+    """Make a text fit for jsonb.
+
+    Args:
+        text: Any text, also with NUL or lone surrogates, which PostgreSQL refuses.
+        bound: The most characters to keep.
+        tail: Keep the end, not the beginning.
+
+    Returns:
+        The text, cut with a sign that it was.
+    """
+    if len(text) > bound:
+        text = f"... {text[-bound:]}" if tail else f"{text[:bound]} ..."
+    if not text.isascii() or "\0" in text:
+        text = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as worse:  # noqa: BLE001  __str__ is user code too
+        return f"<no message: __str__ raised {type(worse).__qualname__}>"
+
+
+def _trace(error: BaseException) -> str:
+    try:
+        lines = traceback.format_exception(type(error), error, _user_frames(error.__traceback__))
+    except Exception:  # noqa: BLE001  formatting calls __str__ and reads sources
+        return ""
+    return clean("".join(lines), TRACEBACK_BOUND, tail=True)
+
+
+def _user_frames(step: TracebackType | None) -> TracebackType | None:
+    while step is not None and step.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
+        step = step.tb_next
+    return step

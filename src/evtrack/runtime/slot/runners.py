@@ -1,0 +1,120 @@
+"""How each kind of handler is called with a batch, and what becomes of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evtrack.runtime.slot.batch import Batch, Context
+from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, Partial, item_failure
+from evtrack.runtime.slot.handlers import Handler, Kind
+
+if TYPE_CHECKING:
+    from evtrack.runtime.slot.page import Page
+    from evtrack.runtime.slot.protocol import ItemFailure, Row
+
+Runner = Callable[["Row"], "bytes | None"]
+"""Runs a batch: returns lines of JSON or None; raises Partial, or anything else for a batch that failed."""
+
+_decode = msgspec.json.decode
+_encode = msgspec.json.encode
+
+
+def runner(handler: Handler, page: Page) -> Runner:
+    """Make the function that calls a handler with batches.
+
+    Args:
+        handler: What to call.
+        page: Where to say what is in hand.
+
+    Returns:
+        The runner.
+    """
+    if handler.kind is Kind.COMMAND:
+        from evtrack.runtime.slot.command import command_runner  # noqa: PLC0415  subprocess costs 10 ms that few slots need
+
+        return command_runner(handler, page)
+    return _item_runner(handler, page) if handler.kind is Kind.ITEM else _batch_runner(handler, page)
+
+
+def joined(lines: list[bytes]) -> bytes | None:
+    """Join the results of a batch.
+
+    Args:
+        lines: A line of JSON for each item, empty where there is none.
+
+    Returns:
+        The lines, or None when all are empty.
+    """
+    return b"\n".join(lines) if any(lines) else None
+
+
+def _item_runner(handler: Handler, page: Page) -> Runner:
+    function, name, takes_context = handler.function, handler.name, handler.takes_context
+    assert function is not None  # noqa: S101  only commands have none
+
+    def run(row: Row) -> bytes | None:
+        job_id, batch_no, attempt, _, _, item_keys, payload, _ = row
+        context = Context(page, name, job_id, batch_no, attempt) if takes_context else None
+        keys = item_keys.decode().split("\n") if context is not None else ()
+        lines: list[bytes] = []
+        failures: list[ItemFailure] = []
+        for index, text in enumerate(_lines(payload)):
+            page.mark(index)
+            try:
+                if context is None:
+                    value = function(_decode(text))
+                else:
+                    context.item_key = keys[index]
+                    value = function(_decode(text), context)
+                lines.append(b"" if value is None else _encode(value))
+            except SystemExit:
+                raise
+            except BaseException as error:  # noqa: BLE001  whatever it is, it is this item's, and the rest goes on
+                failures.append(item_failure(index, error, with_traceback=len(failures) < ITEMS_WITH_TRACEBACK))
+        if failures:
+            raise Partial(lines, failures)
+        return joined(lines)
+
+    return run
+
+
+def _batch_runner(handler: Handler, page: Page) -> Runner:
+    function, name, takes_context = handler.function, handler.name, handler.takes_context
+    assert function is not None  # noqa: S101  only commands have none
+
+    def run(row: Row) -> bytes | None:
+        job_id, batch_no, attempt, _, ordinals, item_keys, payload, _ = row
+        context = Context(page, name, job_id, batch_no, attempt)
+        items = [_decode(text) for text in _lines(payload)]
+        if len(items) == 1:
+            page.mark(0)
+            context.item_key = item_keys.decode()
+        batch = Batch(context, page, items, item_keys, ordinals)
+        returned = function(batch, context) if takes_context else function(batch)
+        return None if returned is None else joined(_results(returned, len(items), name))
+
+    return run
+
+
+def _lines(payload: bytes | None) -> list[bytes]:
+    if payload is None:
+        raise ValueError("the batch's payload has been deleted: submit its items again")
+    return payload.split(b"\n")
+
+
+def _results(returned: Any, count: int, name: str) -> list[bytes]:
+    if isinstance(returned, str | bytes | dict) or not isinstance(returned, Iterable):
+        raise TypeError(
+            f"the batch handler {name!r} returned {type(returned).__qualname__}; "
+            f"it must return None or one result for each of the {count} items"
+        )
+    values = list(returned)
+    if len(values) != count:
+        raise ValueError(
+            f"the batch handler {name!r} returned {len(values)} results for {count} items; "
+            "it must return None or one result for each item"
+        )
+    return [b"" if value is None else _encode(value) for value in values]

@@ -1,0 +1,1 @@
+"""Submitting: a source becomes a job, chunk by chunk."""

@@ -1,0 +1,99 @@
+"""Gathers closed batches until they are worth a transaction."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evtrack.domain.batching import Batch
+from evtrack.runtime.submit.notes import Notes
+from evtrack.storage.open_job import Chunk, OpenJob
+from evtrack.storage.payload_rows import PayloadRows, StoredItem
+
+CHUNK_BATCHES = 5_000
+CHUNK_BYTES = 4 * 1024 * 1024
+CHUNK_S = 1.0
+
+
+class ChunkBuilder:
+    """Number batches and their items, and pack them for COPY.
+
+    Args:
+        job: The job, as it stood at the beginning.
+        max_batches: A chunk is due with this many batches.
+        max_bytes: And with this many bytes.
+        max_age_s: And so long after its first batch, so that a slow source still shows.
+        clock: Tells the time.
+    """
+
+    def __init__(
+        self,
+        job: OpenJob,
+        *,
+        max_batches: int = CHUNK_BATCHES,
+        max_bytes: int = CHUNK_BYTES,
+        max_age_s: float = CHUNK_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.batches = job.batch_count
+        self.items = job.item_count
+        self._max_batches, self._max_bytes, self._max_age_s, self._clock = max_batches, max_bytes, max_age_s, clock
+        self._rows = PayloadRows(job_day=job.job_day, job_id=job.job_id)
+        self._begun_at = clock()
+        self._item_counts: list[int] = []
+        self._weights: list[int] = []
+        self._first_ordinals: list[int] = []
+        self.notes = Notes()
+
+    def __len__(self) -> int:
+        """Count the batches that wait."""
+        return len(self._item_counts)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds as much as a chunk may."""
+        return len(self._item_counts) >= self._max_batches or self._rows.size >= self._max_bytes
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is full, or holds anything for long enough."""
+        if not (self._item_counts or self.notes.total):
+            self._begun_at = self._clock()
+            return False
+        return self.is_full or self._clock() - self._begun_at >= self._max_age_s
+
+    def add(self, batch: Batch[StoredItem]) -> None:
+        """Take a closed batch.
+
+        Args:
+            batch: The batch.
+        """
+        self.batches += 1
+        first = self.items + 1
+        self.items += len(batch.items)
+        self._rows.add(self.batches, first, batch.items)
+        self._item_counts.append(len(batch.items))
+        self._weights.append(batch.weight)
+        self._first_ordinals.append(first)
+
+    def take(self, *, position: Mapping[str, Any], bytes_read: int) -> Chunk:
+        """Return what has gathered, and begin anew.
+
+        Args:
+            position: Where the source is read on after it.
+            bytes_read: How much of the source was read.
+        """
+        invalid, notes = self.notes.take()
+        chunk = Chunk(
+            first_batch_no=self.batches - len(self._item_counts) + 1,
+            item_counts=self._item_counts,
+            weights=self._weights,
+            first_ordinals=self._first_ordinals,
+            rows=self._rows.take() if self._item_counts else (),
+            position=position,
+            bytes_read=bytes_read,
+            invalid=invalid,
+            notes=notes,
+        )
+        self._item_counts, self._weights, self._first_ordinals = [], [], []
+        self._begun_at = self._clock()
+        return chunk

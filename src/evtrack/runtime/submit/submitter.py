@@ -1,0 +1,248 @@
+"""Submits a source as a job: reads, batches, commits chunk by chunk, seals."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from threading import Event
+from typing import TYPE_CHECKING, Final, Protocol
+
+from evtrack.domain.batching import Batcher, Refused
+from evtrack.domain.errors import EvtrackError, JobPhaseError, NoSuchJob, SourceChanged, SubmissionLost
+from evtrack.runtime.submit.chunk_writer import ChunkWriter
+from evtrack.runtime.submit.chunks import CHUNK_BATCHES, ChunkBuilder
+from evtrack.runtime.submit.notes import Notes
+from evtrack.runtime.submit.position import Position
+from evtrack.runtime.submit.recipe import Recipe
+from evtrack.runtime.submit.submitted import Submission, SubmitProgress
+from evtrack.runtime.submit.throttle import MAX_WAIT_S, Throttle
+from evtrack.sources.items import ItemReader, Unfit
+from evtrack.sources.part import Part
+from evtrack.sources.record import Fault, Record
+from evtrack.storage.database import Connection
+from evtrack.storage.jobs import finish_due, release_job, seal_job
+from evtrack.storage.open_job import OpenJob
+
+if TYPE_CHECKING:
+    from evtrack.storage.payload_rows import StoredItem
+
+_TELL_EVERY_S: Final = 0.1
+
+
+class Source(Protocol):
+    """Where items come from."""
+
+    def parts(self, *, head: str | None = None) -> Iterator[Part]:
+        """Yield the source's files in an order that does not change."""
+        ...
+
+
+class Submitter:
+    """Submit one job.
+
+    Args:
+        connection: Nothing else may use it meanwhile; it holds the job.
+        job: The job, opened or taken up again.
+        source: Where the items come from.
+        recipe: How they become batches.
+        max_pending: How many batches of the handler may be pending before the submitter waits; None never waits.
+        max_wait_s: For how long it waits at a time.
+        overlap: Read on in this thread while another one writes. Not where the source uses the connection too.
+        in_callers_transaction: Commit nothing.
+        told: Is told how far it is, a few times a second at most.
+        key_of: Tells the key of the item on a line, in place of the recipe's fields.
+        arrays: Whether an item may be an array.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        job: OpenJob,
+        source: Source,
+        recipe: Recipe,
+        max_pending: int | None = None,
+        max_wait_s: float = MAX_WAIT_S,
+        overlap: bool = True,
+        in_callers_transaction: bool = False,
+        told: Callable[[SubmitProgress], None] = lambda _: None,
+        key_of: Callable[[int], str | None] | None = None,
+        arrays: bool = False,
+    ) -> None:
+        self._conn, self._job, self._source, self._told = connection, job, source, told
+        self._stop = Event()
+        self._reader = ItemReader(key=recipe.key, weight=recipe.weight, arrays=arrays, key_of=key_of)
+        self._start = Position.of(job.position)
+        self._reached = self._start
+        self._batcher: Batcher[StoredItem] = Batcher(
+            recipe.limits, last_key=self._start.last_key, run_refused=self._start.run_refused
+        )
+        self._throttle = None
+        if max_pending is not None:
+            self._throttle = Throttle(
+                connection=connection,
+                handler=job.handler,
+                max_pending=max_pending,
+                max_wait_s=max_wait_s,
+                stop=self._stop,
+            )
+        # A chunk must fit into the queue, and better while that still has something in it.
+        most = CHUNK_BATCHES if max_pending is None else max(1, min(max_pending // 2, CHUNK_BATCHES))
+        self._chunk = ChunkBuilder(job, max_batches=most)
+        # Invalid items behind the first item of the open batch: a submission that goes on meets them again.
+        self._unsettled = Notes()
+        self._invalid = job.invalid_count
+        self._bytes_read = job.bytes_read
+        self._sent = Submission(job.job_id, job.item_count, job.invalid_count, job.batch_count, job.bytes_read)
+        self._joined = in_callers_transaction
+        self._told_at = float("-inf")
+        self._writer = ChunkWriter(
+            connection=connection, job=job, in_background=overlap, in_callers_transaction=in_callers_transaction
+        )
+
+    @property
+    def job_id(self) -> int:
+        """The job."""
+        return self._job.job_id
+
+    def stop(self) -> None:
+        """Ask, from any thread, to stop soon; what is committed stays, and the submission can go on later."""
+        self._stop.set()
+
+    def run(self) -> Submission:
+        """Submit all that the source has.
+
+        Returns:
+            What was submitted.
+
+        Raises:
+            QueueFull: The queue stayed full for too long.
+            SourceChanged: The source is not the one that this job began with.
+            EvtrackError: The database refused; the job stays open.
+        """
+        try:
+            for index, part in self._parts():
+                self._submit(part, index)
+                if self._stop.is_set():
+                    break
+            else:
+                self._seal()
+            self._writer.drain()
+        except (NoSuchJob, JobPhaseError, SubmissionLost, SourceChanged):
+            raise
+        except EvtrackError as error:
+            go_on = f"The job is open still; go on with: evtrack submit --resume {self._job.job_id}"
+            error.hint = f"{error.hint} {go_on}" if error.hint else go_on
+            raise
+        finally:
+            self._writer.close()
+            if not self._joined:
+                # An interrupted statement may leave a connection that can say nothing more, and so soon holds nothing.
+                with suppress(EvtrackError):
+                    release_job(self._conn, self._job.job_id)
+        return self._sent
+
+    def _parts(self) -> Iterator[tuple[int, Part]]:
+        start = self._start
+        for index, part in enumerate(self._source.parts(head=start.head)):
+            if index == start.part and start.name not in (None, part.name):
+                raise SourceChanged(part.name, reason=f"the job has read {start.name} so far")
+            if index >= start.part:
+                yield index, part
+
+    def _submit(self, part: Part, index: int) -> None:
+        here = index == self._start.part
+        offset: int = self._start.offset if here else 0
+        line: int | None = self._start.line if here else 0
+        for group in part.records(offset=offset, line=line or 0):
+            for record in group:
+                key_before = self._batcher.last_key
+                if self._take(part, record):
+                    # The record began another batch, so all before it is settled.
+                    self._settle(Position(index, part.name, offset, line, key_before))
+                    if self._chunk.is_full:
+                        self._send(part)
+                line, _, offset = record
+                if self._batcher.is_empty:
+                    self._settle(self._after(index, part.name, offset, line))
+            self._bytes_read = max(self._bytes_read, part.bytes_read)
+            if self._chunk.is_due:
+                self._send(part)
+            self._tell()
+            if self._stop.is_set():
+                return
+        self._bytes_read = max(self._bytes_read, part.bytes_read)
+        if last := self._batcher.flush():
+            self._chunk.add(last)
+        self._settle(self._after(index + 1, None, 0, 0))
+        if self._chunk.is_due:
+            self._send(part)
+
+    def _take(self, part: Part, record: Record) -> bool:
+        """Take a record; return whether it closed the batch before it."""
+        line, item, _ = record
+        key = None
+        try:
+            if isinstance(item, Fault):
+                raise Unfit(item.reason)  # noqa: TRY301  # a fault of reading and one of content end alike
+            key, weight = self._reader.read(item, part.name, line)
+            closed = self._batcher.add((line, key, item), key=key, weight=weight, size=len(item))
+        except (Unfit, Refused) as refusal:
+            for taken_line, taken_key, _ in getattr(refusal, "taken_back", ()):
+                self._note(part, taken_line, refusal.reason, taken_key)
+            self._note(part, line, refusal.reason, key)
+            return False
+        if closed is None:
+            return False
+        self._chunk.add(closed)
+        return True
+
+    def _note(self, part: Part, line: int | None, reason: str, key: str | None) -> None:
+        self._invalid += 1
+        self._unsettled.add(part=part.name, line=line, reason=reason, key=key)
+
+    def _settle(self, reached: Position) -> None:
+        """Say that a submission may go on from here: nothing before it is open."""
+        self._reached = reached
+        self._unsettled.move_to(self._chunk.notes)
+
+    def _after(self, part: int, name: str | None, offset: int, line: int | None) -> Position:
+        return Position(part, name, offset, line, self._batcher.last_key, run_refused=self._batcher.run_refused)
+
+    def _send(self, part: Part | None) -> None:
+        if self._throttle and len(self._chunk):
+            self._writer.drain()
+            self._throttle.wait(len(self._chunk), self._tell)
+            if self._stop.is_set():
+                return
+        reached = self._reached
+        head = part.fingerprint(reached.offset) if part and reached.name else None
+        sent = self._sent
+        chunk = self._chunk.take(position=reached.stored(head), bytes_read=self._bytes_read)
+        self._writer.send(chunk)
+        self._sent = replace(
+            sent,
+            items=self._chunk.items,
+            invalid=sent.invalid + chunk.invalid,
+            batches=self._chunk.batches,
+            bytes_read=self._bytes_read,
+        )
+
+    def _seal(self) -> None:
+        if len(self._chunk) or self._chunk.notes.total:
+            self._send(None)
+        if self._stop.is_set():
+            return
+        self._writer.drain()
+        seal_job(self._conn, self._job)
+        finish_due(self._conn, self._job.job_id)
+        self._writer.wake()
+        self._sent = replace(self._sent, bytes_read=self._bytes_read, sealed=True)
+        self._tell(0.0, 0, last=True)
+
+    def _tell(self, waited_s: float = 0.0, pending: int = 0, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if last or now - self._told_at >= _TELL_EVERY_S:
+            self._told_at = now
+            figures = (self._chunk.items, self._invalid, self._chunk.batches, self._bytes_read, self._job.bytes_total)
+            self._told(SubmitProgress(self._job.job_id, *figures, waited_s, pending))

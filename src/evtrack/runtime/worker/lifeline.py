@@ -1,0 +1,114 @@
+"""The worker's second thread: listens for work, writes the heartbeat, holds the lock that says it lives."""
+
+from __future__ import annotations
+
+import random
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from evtrack.runtime.worker.wake import Wake
+from evtrack.storage.database import Connection, connect
+from evtrack.storage.listener import WORK, Listener
+from evtrack.storage.liveness import heartbeat, hold_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LEASE_S: Final = 30.0
+"""A worker whose heartbeat is older than this is lost."""
+
+_BACKOFF_S: Final = 0.1
+_BACKOFF_MAX_S: Final = 5.0
+_JOIN_S: Final = 15.0
+
+_log = structlog.get_logger()
+
+
+class Lifeline:
+    """Keeps a worker known as alive on a connection of its own, and wakes it when there is work.
+
+    Args:
+        dsn: The connection string.
+        worker_id: The worker, as registered.
+        handlers: The handlers whose work it wakes for.
+        wake: What to set when something happened.
+        busy: Tells how many slots have something in hand.
+        lease_s: How old a heartbeat may grow; it is written three times as often.
+    """
+
+    def __init__(
+        self,
+        *,
+        dsn: str,
+        worker_id: int,
+        handlers: Iterable[str],
+        wake: Wake,
+        busy: Callable[[], int],
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self.fenced = False
+        self.heard = False
+        self._dsn = dsn
+        self._worker_id = worker_id
+        self._handlers = frozenset(handlers)
+        self._wake = wake
+        self._busy = busy
+        self._beat_s = lease_s / 3
+        self._stopping = threading.Event()
+        self._nudge = Wake()
+        self._thread = threading.Thread(target=self._run, name="evtrack-lifeline", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread, at once; a second stop does nothing."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._nudge.set()
+            if self._thread.ident is not None:
+                self._thread.join(_JOIN_S)
+            self._nudge.close()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set() and not self.fenced:
+            try:
+                with connect(self._dsn, purpose="worker's lifeline") as connection:
+                    listener = Listener(connection=connection, channel=WORK, waker=self._nudge.socket)
+                    failures = 0
+                    # Whatever was notified while nobody listened is lost, so look.
+                    self._tell(heard=True)
+                    try:
+                        self._live(listener, connection)
+                    finally:
+                        listener.close()
+            except Exception as error:  # noqa: BLE001  without this thread the worker would be taken for dead
+                failures += 1
+                pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(failures, 10)) * (0.5 + random.random() / 2)  # noqa: S311  jitter
+                _log.warning("lifeline_lost", error=str(error), failures=failures, again_in_s=round(pause_s, 2))
+                self._stopping.wait(pause_s)
+
+    def _live(self, listener: Listener, connection: Connection) -> None:
+        held = False
+        beat_at = 0.0
+        while not self._stopping.is_set():
+            # An earlier connection of this worker may take a while to die, and holds the lock until then.
+            held = held or hold_worker(connection, self._worker_id)
+            if monotonic() >= beat_at:
+                if not heartbeat(connection, self._worker_id, busy=self._busy()):
+                    self.fenced = True
+                    self._tell(heard=False)
+                    return
+                beat_at = monotonic() + self._beat_s
+            heard = listener.wait(min(1.0 if not held else self._beat_s, max(0.0, beat_at - monotonic())))
+            if not self._handlers.isdisjoint(heard):
+                self._tell(heard=True)
+
+    def _tell(self, *, heard: bool) -> None:
+        self.heard = self.heard or heard
+        self._wake.set()

@@ -1,0 +1,270 @@
+"""The supervisor: claims batches, hands them to slots, reports what became of them. It runs no user code."""
+
+from __future__ import annotations
+
+import selectors
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, StorageError, TransientError, WorkerLost
+from evtrack.runtime.worker.exchange import Exchange
+from evtrack.runtime.worker.lifeline import LEASE_S
+from evtrack.runtime.worker.limits import Limits
+from evtrack.runtime.worker.session import Session
+from evtrack.runtime.worker.slots import Slots
+from evtrack.runtime.worker.wake import Wake
+from evtrack.runtime.worker.workbench import Workbench
+from evtrack.storage.queue import CANCELLED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evtrack.runtime.slot.protocol import Setup
+    from evtrack.storage.queue import Queue
+
+GRACE_S: Final = 30.0
+"""How long a stopping worker lets run what runs."""
+
+_TICK_S: Final = 0.1
+_IDLE_TICK_S: Final = 0.5
+_IMPORT_S: Final = 600.0
+_BACKOFF_MAX_S: Final = 5.0
+_LAST_REPORT_S: Final = 10.0
+"""How long a stopping worker tries to reach the database for its last report."""
+
+_log = structlog.get_logger()
+
+
+class Worker:
+    """Runs batches in slots until it is told to stop.
+
+    Args:
+        dsn: The connection string.
+        setup: What to offer.
+        slots: How many batches run at once.
+        name: What people call it; empty for host and process.
+        grace_s: How long it lets run what runs when it is told to stop.
+        lease_s: How long it counts as alive without a heartbeat.
+        max_batches: Batches after which a slot is replaced; 0 for never.
+        limits: What a batch may use, unless its job says otherwise.
+        drain: Stop when nothing is claimable.
+        until_job: Stop when this job is finished.
+        on_stderr: Called with what slots write to stderr.
+    """
+
+    def __init__(
+        self,
+        *,
+        dsn: str,
+        setup: Setup,
+        slots: int = 1,
+        name: str = "",
+        grace_s: float = GRACE_S,
+        lease_s: float = LEASE_S,
+        max_batches: int = 0,
+        limits: Limits | None = None,
+        drain: bool = False,
+        until_job: int | None = None,
+        on_stderr: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
+        # Before anything is opened that would have to be closed again.
+        if slots < 1:
+            raise BadArgument(f"a worker needs at least 1 slot, got {slots}")
+        if grace_s < 0:
+            raise BadArgument(f"grace_s must not be negative, got {grace_s}")
+        if lease_s <= 0:
+            raise BadArgument(f"lease_s must be above 0, got {lease_s}")
+        if max_batches < 0:
+            raise BadArgument(f"max_batches must not be negative, got {max_batches}")
+        self.handlers: dict[str, str] = {}
+        self._dsn, self._name, self._lease_s, self._count = dsn, name, lease_s, slots
+        self._grace_s, self._drain, self._limits = grace_s, drain, limits or Limits()
+        self._selector = selectors.DefaultSelector()
+        self._wake = Wake()
+        self._selector.register(self._wake.socket, selectors.EVENT_READ, self._wake.clear)
+        self._bench = Workbench()
+        self._exchange = Exchange(workbench=self._bench, until_job=until_job)
+        self._slots = Slots(
+            setup=setup,
+            count=slots,
+            max_batches=max_batches,
+            selector=self._selector,
+            on_frame=self._bench.on_frame,
+            on_death=self._bench.on_death,
+            on_stderr=on_stderr,
+        )
+        self._bench.man(self._slots)
+        self._session: Session | None = None
+        self._failures = 0
+        self._again_at = 0.0
+        self._stops = 0
+        self._stop_at: float | None = None
+
+    def prepare(self) -> dict[str, str]:
+        """Start the slots and wait until one has imported the handlers.
+
+        Returns:
+            The kind of each handler by its name.
+
+        Raises:
+            EvtrackError: The handlers cannot be offered; the slots are gone then.
+        """
+        deadline = monotonic() + _IMPORT_S
+        try:
+            while not self._slots.working and not self._stops:
+                if monotonic() > deadline:
+                    said = f"No slot was ready after {_IMPORT_S:.0f} s."
+                    raise EvtrackError(said, hint="See what its import waits for.")  # noqa: TRY301  cleared away below
+                self._slots.keep_up(monotonic())
+                self._listen(_TICK_S)
+        except BaseException:
+            self.close()
+            raise
+        self.handlers = dict(self._slots.working[0].kinds or {}) if self._slots.working else {}
+        return self.handlers
+
+    def run(self) -> None:
+        """Work until stopped, drained, or the awaited job is finished.
+
+        Raises:
+            EvtrackError: The worker cannot go on.
+        """
+        try:
+            self.handlers = self.handlers or self.prepare()
+            if self._stops:
+                return
+            self._session = Session(
+                dsn=self._dsn,
+                name=self._name,
+                slots=self._count,
+                handlers=list(self.handlers),
+                wake=self._wake,
+                busy=lambda: self._bench.busy,
+                lease_s=self._lease_s,
+            )
+            self._session.open()
+            while not self._is_over():
+                self._turn()
+        finally:
+            self.close()
+
+    def await_job(self, job_id: int) -> None:
+        """Stop when a job is finished.
+
+        Args:
+            job_id: The job.
+        """
+        self._exchange.until_job = job_id
+        self._wake.set()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Finish what runs within the grace and give the rest back; a second time: at once. Safe in a signal handler.
+
+        Args:
+            at_once: Do not wait for what runs.
+        """
+        self._stops += 2 if at_once else 1
+        self._wake.set()
+
+    def close(self) -> None:
+        """Kill the slots and close everything; what runs is lost. A second time does nothing."""
+        if self._selector.get_map() is None:
+            return
+        self._slots.drain()
+        self._slots.kill("stopping")
+        deadline = monotonic() + _LAST_REPORT_S
+        while list(self._slots) and monotonic() < deadline:
+            self._slots.keep_up(monotonic())
+            self._listen(_TICK_S)
+        if self._session is not None:
+            self._session.close()
+        self._selector.close()
+        self._wake.close()
+
+    def _turn(self) -> None:
+        self._listen(self._patience())
+        now = monotonic()
+        self._slots.keep_up(now)
+        self._limits.enforce(self._slots, now)
+        try:
+            self._obey(now)
+            queue = self._queue(now)
+            if queue is not None:
+                self._exchange.turn(queue, now)
+                self._failures = 0
+        except (TransientError, CannotConnect) as error:
+            self._postpone(error, now)
+        except StorageError as error:
+            if error.sqlstate != CANCELLED:
+                raise
+            self._postpone(error, now)
+        except WorkerLost:
+            self._fence()
+        self._bench.deal()
+        self._slots.recycle()
+
+    def _listen(self, timeout_s: float) -> None:
+        for key, _ in self._selector.select(timeout_s):
+            key.data()
+
+    @property
+    def _has_enough(self) -> bool:
+        return self._exchange.is_over or (self._drain and self._exchange.is_drained)
+
+    def _patience(self) -> float:
+        if self._stop_at is None and self._has_enough:
+            return 0.0
+        now = monotonic()
+        patience = _IDLE_TICK_S if self._stop_at is None and not self._bench.busy else _TICK_S
+        due_s = self._again_at - now if self._again_at > now else self._exchange.patience(now)
+        return max(0.0, min(patience, due_s))
+
+    def _obey(self, now: float) -> None:
+        lifeline = self._session.lifeline if self._session else None
+        if lifeline is not None and lifeline.fenced:
+            self._fence()
+        elif lifeline is not None and lifeline.heard:
+            lifeline.heard = False
+            self._exchange.wake()
+        if self._stop_at is None and (self._stops or self._has_enough):
+            self._stop_at = now
+            _log.info("worker_stopping", held=self._bench.held, grace_s=self._grace_s)
+            self._exchange.close()
+            self._bench.close()
+            self._slots.drain()
+        if self._stop_at is not None and (self._stops > 1 or now > self._stop_at + self._grace_s):
+            self._slots.kill("stopping")
+
+    def _is_over(self) -> bool:
+        if self._stop_at is None or list(self._slots):
+            return False
+        unreported = len(self._bench.outcomes)
+        if unreported and monotonic() < self._stop_at + self._grace_s + _LAST_REPORT_S:
+            return False
+        if unreported:
+            _log.error("outcomes_not_reported", count=unreported, hint="these batches run again elsewhere")
+        return True
+
+    def _queue(self, now: float) -> Queue | None:
+        if self._session is None or now < self._again_at:
+            return None
+        if self._session.queue is None:
+            self._exchange.reconcile(self._session.reconnect())
+            _log.info("database_back", failures=self._failures)
+        return self._session.queue
+
+    def _postpone(self, error: EvtrackError, now: float) -> None:
+        self._failures += 1
+        pause_s = min(_BACKOFF_MAX_S, 0.01 * 2 ** min(self._failures, 12))
+        self._again_at = now + pause_s
+        _log.warning("database_trouble", error=str(error), failures=self._failures, again_in_s=pause_s)
+        if self._session is not None and isinstance(error, TransientError) and error.connection_lost:
+            self._session.drop()
+
+    def _fence(self) -> None:
+        _log.error("worker_declared_lost", hint="its batches are others' now: it kills its slots and registers anew")
+        self._exchange.forget()
+        if self._session is not None:
+            self._session.forget()

@@ -1,0 +1,194 @@
+"""The batches in hand: waiting, in slots, and what became of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from evtrack.runtime.slot.protocol import JOB_ID, Died, Done, Failed, Partly, Row
+from evtrack.runtime.worker.blame import dossier_of_command, dossier_of_slot
+from evtrack.runtime.worker.checks import check
+from evtrack.runtime.worker.outcomes import Key, Outcomes
+from evtrack.runtime.worker.pacing import HORIZON_S, MAX_HELD, Pacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evtrack.runtime.worker.slot_process import Death, SlotProcess
+    from evtrack.runtime.worker.slots import Slots
+
+_log = structlog.get_logger()
+
+
+class Workbench:
+    """Deals claimed batches to slots and gathers their outcomes."""
+
+    def __init__(self) -> None:
+        self.outcomes = Outcomes()
+        self.pacing = Pacing()
+        self._slots: Slots | None = None
+        self._ready: deque[Row] = deque()
+        self._lost: set[Key] = set()
+        self._is_closed = False
+
+    def man(self, slots: Slots) -> None:
+        """Take the slots that do the work.
+
+        Args:
+            slots: The slots.
+        """
+        self._slots = slots
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Take claimed batches.
+
+        Args:
+            rows: The batches.
+        """
+        self.pacing.weigh(rows)
+        self._ready.extend(rows)
+
+    def deal(self) -> None:
+        """Give the slots what they can run within the horizon."""
+        if not self._ready or self._slots is None:
+            return
+        ready, slots = self._ready, self._slots.working
+        while ready and slots:
+            slot = min(slots, key=lambda each: (each.expected_s, len(each.held)))
+            room = min(-(-len(ready) // len(slots)), self._slots.room_for(slot))
+            rows: list[Row] = []
+            expected_s = 0.0
+            while ready and len(rows) < room:
+                more_s = self.pacing.expected_s(ready[0][JOB_ID])
+                if (slot.held or rows) and slot.expected_s + expected_s + more_s > HORIZON_S:
+                    break
+                rows.append(ready.popleft())
+                expected_s += more_s
+            if not rows:
+                return
+            slot.give(rows, expected_s)
+            self._slots.watch_writes(slot)
+
+    def on_frame(self, slot: SlotProcess, frame: Any) -> None:
+        """Take what a slot says of a batch.
+
+        Args:
+            slot: The slot.
+            frame: An outcome.
+
+        Raises:
+            ValueError: It makes no sense.
+        """
+        check(slot, frame)
+        now = monotonic()
+        rows = slot.take(len(frame.run_s) if isinstance(frame, Done) else 1)
+        if isinstance(frame, Done):
+            self.pacing.learn(rows, frame.run_s)
+            self.outcomes.done(rows, frame.run_s, frame.results, now)
+            return
+        self.pacing.learn(rows, [frame.run_s])
+        if isinstance(frame, Partly):
+            self.outcomes.partly_done(rows[0], frame, now)
+        elif isinstance(frame, Failed):
+            self.outcomes.fail(rows[0], frame, now)
+        elif isinstance(frame, Died):
+            self.outcomes.crash(rows[0], dossier_of_command(rows[0], frame), now)
+
+    def on_death(self, slot: SlotProcess, death: Death) -> None:
+        """Blame the batch that a dead slot had in hand; the others never ran and go elsewhere.
+
+        Args:
+            slot: The slot.
+            death: How it ended.
+        """
+        now = monotonic()
+        rows = list(slot.held)
+        slot.held.clear()
+        if slot.killed_for == "fenced":
+            return
+        if slot.killed_for not in {"stopping", "lost"}:
+            # Those before the one in hand ran, but their outcome died with the slot: they run again.
+            place = slot.page.seq - slot.first
+            if 0 <= place < len(rows):
+                blamed = rows.pop(place)
+                dossier = dossier_of_slot(slot, death, blamed, now)
+                self.outcomes.crash(blamed, dossier, now)
+                told = {name: value for name, value in dossier.items() if not name.endswith(("stderr", "traceback"))}
+                _log.error("slot_crashed", job_id=blamed[0], batch_no=blamed[1], **told)
+            elif not slot.is_retired and slot.kinds is not None:
+                _log.warning("slot_ended_idle", pid=slot.pid, wait_status=death.wait_status)
+        rows = [row for row in rows if row[:3] not in self._lost]
+        if self._is_closed:
+            self.outcomes.give_back(rows, now)
+        else:
+            self._ready.extendleft(reversed(rows))
+
+    def close(self) -> None:
+        """Give back what waits, and from now on whatever did not run."""
+        self._is_closed = True
+        self.outcomes.give_back(self._ready, monotonic())
+        self._ready.clear()
+
+    def keys(self) -> list[Key]:
+        """Name the batches whose outcome is not known yet."""
+        return [row[:3] for slot in self._slots or () for row in slot.held] + [row[:3] for row in self._ready]
+
+    def lose(self, keys: set[Key]) -> None:
+        """Let go of batches that are no longer this worker's.
+
+        Args:
+            keys: The batches.
+        """
+        self._lost = keys.intersection(self.keys())
+        self._ready = deque(row for row in self._ready if row[:3] not in keys)
+        for slot in self._slots or ():
+            if any(row[:3] in keys for row in slot.held):
+                slot.kill(reason="lost")
+
+    def forget(self) -> None:
+        """Let go of everything: the worker was declared lost."""
+        if self._slots is not None:
+            self._slots.kill("fenced")
+        self._ready.clear()
+        self.outcomes.forget()
+
+    @property
+    def held(self) -> int:
+        """Batches whose outcome is not known yet."""
+        return sum([len(slot.held) for slot in self._slots or ()]) + len(self._ready)
+
+    @property
+    def held_s(self) -> float:
+        """How long they are expected to run, all together."""
+        waiting_s = sum([self.pacing.expected_s(row[JOB_ID]) for row in self._ready])
+        return sum([slot.expected_s for slot in self._slots or ()]) + waiting_s
+
+    @property
+    def busy(self) -> int:
+        """How many slots have something in hand."""
+        return sum(1 for slot in self._slots or () if slot.held)
+
+    @property
+    def slots(self) -> int:
+        """How many slots can take batches."""
+        return 0 if self._slots is None else len(self._slots.working)
+
+    @property
+    def idle(self) -> int:
+        """How many slots lack a batch."""
+        if self._slots is None:
+            return 0
+        return max(0, sum(1 for slot in self._slots.working if not slot.held) - len(self._ready))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more batches may be taken."""
+        return bool(self.idle) or (self.held < MAX_HELD and self.held_s < HORIZON_S * self.slots)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether slots have nothing to do, or soon."""
+        return bool(self.idle) or (self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self.slots / 2)
