@@ -132,17 +132,31 @@ class Queue:
         """
         return self._all("fail", batches, run_s=list(run_s), errors=[Jsonb(error) for error in errors])
 
-    def crash(self, batches: Sequence[tuple[int, int, int]], dossiers: Sequence[dict[str, Any]]) -> list[Refusal]:
+    def crash(
+        self,
+        batches: Sequence[tuple[int, int, int]],
+        dossiers: Sequence[dict[str, Any]],
+        done: Sequence[str | None],
+        results: Sequence[bytes | None],
+    ) -> list[Refusal]:
         """Report batches whose process died.
 
         Args:
             batches: Job, batch number and attempt of each.
             dossiers: What is known of each death.
+            done: For each the ordinals of the items whose result is here, as a multirange; None for none.
+            results: For each a line of JSON for each of those items; None when nothing was returned.
 
         Returns:
-            A verdict for each: retry, crashed, late or unknown.
+            A verdict for each: retry, split, crashed, late or unknown.
         """
-        return self._all("crash", batches, dossiers=[Jsonb(dossier) for dossier in dossiers])
+        return self._all(
+            "crash",
+            batches,
+            dossiers=[Jsonb(dossier) for dossier in dossiers],
+            done=list(done),
+            results=[None if lines is None else lines.decode() for lines in results],
+        )
 
     def requeue(self, batches: Sequence[tuple[int, int, int]], reason: str) -> list[Refusal]:
         """Give batches back that did not run to their end.
