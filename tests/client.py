@@ -134,6 +134,26 @@ class Client:
         dossier = dossier or {"cause": "signal", "signal": "SIGSEGV"}
         return self._report("crash", worker, claims, "%s::jsonb[]", [Jsonb(dossier)] * len(claims))
 
+    def crash_with(
+        self,
+        worker: int,
+        claims: Iterable[Claim],
+        dossiers: Sequence[Any],
+        *,
+        done: Sequence[str | None] | None = None,
+        results: Sequence[str | None] | None = None,
+    ) -> list[str]:
+        """Report batches crashed, each with a dossier of its own and what was done of it."""
+        return self._report(
+            "crash",
+            worker,
+            list(claims),
+            "%s::jsonb[], %s::text[], %s::text[]",
+            [Jsonb(dossier) for dossier in dossiers],
+            done and list(done),
+            results and list(results),
+        )
+
     def requeue(self, worker: int, claims: Iterable[Claim], reason: str = "stopping") -> list[str]:
         """Give batches back."""
         return self._report("requeue", worker, list(claims), "%s", reason)

@@ -13,7 +13,14 @@ DECLARE
     r record;
 BEGIN
     -- Jobs before batches: new batches take their numbers from the job's row.
-    PERFORM 1 FROM evtrack.job j WHERE j.job_id = ANY(job_ids)
+    -- A single item is not split, and its report waits for no submitter.
+    PERFORM 1 FROM evtrack.job j WHERE j.job_id IN (
+        SELECT g.job_id
+        FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no)
+        JOIN evtrack.job o ON o.job_id = g.job_id
+        JOIN evtrack.batch b ON b.job_day = o.job_day AND b.job_id = g.job_id
+            AND b.batch_no = g.batch_no
+        WHERE b.item_count > 1)
     ORDER BY j.job_id FOR UPDATE;
     FOR r IN
         SELECT h.* FROM evtrack.held(
@@ -27,9 +34,14 @@ BEGIN
                 coalesce(done[r.place], '{}')::int4multirange,
                 results[r.place])
             WHEN r.verdict <> 'again' THEN r.verdict
-            WHEN r.status IN ('split', 'completed') THEN 'split'
-            WHEN r.status = 'crashed' THEN 'crashed'
-            ELSE 'retry' END;
+            ELSE (
+                -- As it stands now: it may be in this group twice.
+                SELECT CASE WHEN b.status IN ('split', 'completed') THEN 'split'
+                    WHEN b.status = 'crashed' THEN 'crashed'
+                    ELSE 'retry' END
+                FROM evtrack.batch b
+                WHERE b.job_day = r.job_day AND b.job_id = r.job_id
+                    AND b.batch_no = r.batch_no) END;
         RETURN NEXT;
     END LOOP;
 END $$;

@@ -4,7 +4,10 @@
 -- * of several, the item in hand becomes a batch of its own and the untouched
 --   rest another; when the item in hand is not known, there are two halves;
 -- * what is done stays with the old batch, which is completed with it, and is
---   split when nothing is.
+--   split when nothing is;
+-- * a lost worker blames no item: the whole batch comes back while its budget
+--   of losses lasts;
+-- * of a cancelled job nothing comes back.
 CREATE OR REPLACE FUNCTION evtrack.crash_one(
     the_worker bigint, the_job bigint, the_batch integer, dossier jsonb,
     done int4multirange, lines text
@@ -15,56 +18,66 @@ DECLARE
     b evtrack.batch;
     open_items int4multirange;
     n integer;
-    suspect int4multirange;
+    suspect int4multirange := '{}';
     parts int4multirange[];
     tries integer;
     budget integer;
-    facts jsonb;
+    lost boolean;
+    again boolean;
+    facts jsonb := evtrack.crash_facts(dossier);
 BEGIN
     SELECT * INTO j FROM evtrack.job WHERE job_id = the_job;
     SELECT * INTO b FROM evtrack.batch
     WHERE job_day = j.job_day AND job_id = the_job AND batch_no = the_batch;
-    facts := coalesce(jsonb_strip_nulls(dossier), '{}');
-    IF facts -> 'cause' IS NULL THEN
-        facts := facts || '{"cause": "unknown"}';
-    END IF;
-    budget := coalesce((j.policy ->> 'max_crashes')::integer, 2);
-    done := done * b.ordinals;
+    -- The crash that has just happened is always paid for.
+    budget := greatest(coalesce((j.policy ->> 'max_crashes')::integer, 2), 1);
+    tries := b.crashes + 1;
+    lost := facts ->> 'cause' = 'worker_lost';
+    done := CASE WHEN lost THEN '{}' ELSE done * b.ordinals END;
     open_items := b.ordinals - done;
     n := evtrack.item_count(open_items);
-    tries := b.crashes + 1;
+    IF n = 1 THEN
+        suspect := open_items;
+    ELSIF facts -> 'ordinal' IS NOT NULL THEN
+        suspect := open_items * int4multirange(
+            int4range((facts ->> 'ordinal')::integer,
+                (facts ->> 'ordinal')::integer, '[]'));
+    END IF;
+    IF NOT lost AND NOT isempty(suspect) THEN
+        -- The only item that was left was in hand, whether it is said or not.
+        facts := jsonb_strip_nulls(jsonb_build_object(
+            'ordinal', lower(suspect), 'item_key', (
+                SELECT p.item_key FROM evtrack.payload p
+                WHERE p.job_day = j.job_day AND p.job_id = the_job
+                    AND p.ordinal = lower(suspect)),
+            'poison', nullif(tries >= budget, false))) || facts;
+    END IF;
 
-    IF j.phase = 'cancelled' OR n = b.item_count AND n = 1 THEN
+    IF lost OR n = b.item_count AND n = 1
+        OR j.phase = 'cancelled' AND isempty(done) THEN
+        again := j.phase <> 'cancelled' AND CASE
+            WHEN lost THEN b.losses + 1
+                < coalesce((j.policy ->> 'max_losses')::integer, 5)
+            ELSE tries < budget END;
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)
         SELECT j.job_day, the_job, the_batch, b.version + 1,
             'crashed'::evtrack.event_type, b.attempt, the_worker,
-            facts || jsonb_build_object('poison', n = 1 AND tries >= budget)
+            -- Of several, a cancelled job tries none alone.
+            CASE WHEN n > 1 THEN facts - 'poison' ELSE facts END
         UNION ALL
         SELECT j.job_day, the_job, the_batch, b.version + 2, 'requeued',
-            b.attempt, the_worker, '{"reason": "retry"}'
-        WHERE j.phase <> 'cancelled' AND tries < budget;
-        RETURN CASE WHEN j.phase <> 'cancelled' AND tries < budget
-            THEN 'retry' ELSE 'crashed' END;
+            b.attempt, the_worker, jsonb_build_object('reason',
+                CASE WHEN lost THEN 'lost' ELSE 'retry' END)
+        WHERE again;
+        RETURN CASE WHEN again THEN 'retry' ELSE 'crashed' END;
     END IF;
 
-    suspect := CASE
-        WHEN n = 1 THEN open_items
-        ELSE open_items * int4multirange(int4range(
-            (facts ->> 'ordinal')::integer,
-            (facts ->> 'ordinal')::integer, '[]')) END;
-    IF n = 0 THEN
-        parts := '{}';
-    ELSIF isempty(coalesce(suspect, '{}')) OR facts -> 'ordinal' IS NULL
-        AND n > 1 THEN
-        suspect := '{}';
-        parts := evtrack.halves(open_items);
-    ELSIF n = 1 THEN
-        parts := ARRAY[suspect];
-    ELSE
-        parts := ARRAY[suspect, open_items - suspect];
-    END IF;
-
+    parts := CASE
+        WHEN n = 0 THEN '{}'
+        WHEN n = 1 THEN ARRAY[suspect]
+        WHEN isempty(suspect) THEN evtrack.halves(open_items)
+        ELSE ARRAY[suspect, open_items - suspect] END;
     WITH part AS (
         SELECT p.items, j.batch_count + p.i::integer AS batch_no,
             evtrack.item_count(p.items) AS n,
@@ -99,8 +112,12 @@ BEGIN
     UNION ALL
     -- The budget is spent already: the item is poison as it is known.
     SELECT j.job_day, the_job, p.batch_no, 2, 'crashed', b.attempt, the_worker,
-        facts || '{"poison": true}'
-    FROM part p WHERE p.tries >= budget;
+        facts
+    FROM part p WHERE p.tries >= budget
+    UNION ALL
+    SELECT j.job_day, the_job, p.batch_no, 2, 'cancelled', b.attempt, NULL,
+        '{"reason": "job cancelled"}'
+    FROM part p WHERE p.tries < budget AND j.phase = 'cancelled';
     IF lines IS NOT NULL AND NOT isempty(done) THEN
         INSERT INTO evtrack.result (job_day, job_id, batch_no, ordinals, lines)
         VALUES (j.job_day, the_job, the_batch, done, lines);

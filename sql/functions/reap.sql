@@ -45,8 +45,8 @@ BEGIN
         worker_id := lost.worker_id;
         name := lost.name;
         handlers := lost.handlers;
-        why := CASE WHEN lost.gone_at IS NULL THEN 'no heartbeat'
-            ELSE 'session gone' END;
+        why := CASE WHEN lost.session_lock AND lost.gone_at < instant - grace
+            THEN 'session gone' ELSE 'no heartbeat' END;
         batches := evtrack.lose(lost, why);
         RETURN NEXT;
     END LOOP;
