@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.string import ByteaBinaryLoader
 
 from evtrack.storage.database import Connection, translated
+from evtrack.storage.liveness import bound_waits
 from evtrack.storage.queue_rows import Claim, Claimable, Completed, Refusal
 from evtrack.storage.sql import statement
 
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
 SEPARATOR: Final = b"\x1e"
 """Stands between the results of batches; JSON writes control characters as escapes, so it is in none of them."""
-
-
-LOCK_TIMEOUT: Final = "5s"
-STATEMENT_TIMEOUT: Final = "60s"
-"""No statement of a worker takes seconds; one that does waits for something that may never come."""
 
 
 CANCELLED: Final = "57014"
@@ -44,8 +40,7 @@ class Queue:
         # Payloads go to the slots as the bytes that they are: decoding them here would be work for nothing.
         self._claims = connection.cursor(binary=True)
         self._claims.adapters.register_loader("text", ByteaBinaryLoader)
-        with translated():
-            connection.execute(statement("bound_waits"), {"lock": LOCK_TIMEOUT, "statement": STATEMENT_TIMEOUT})
+        bound_waits(connection)
         self._claim_sql = statement("claim")
         self._complete_sql = statement("complete")
 
