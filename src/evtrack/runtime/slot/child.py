@@ -20,6 +20,7 @@ from evtrack.runtime.slot.death import die_with_parent, trace_on_sigterm
 from evtrack.runtime.slot.failures import Partial, batch_failure
 from evtrack.runtime.slot.page import Page
 from evtrack.runtime.slot.protocol import (
+    ATTEMPT,
     BATCH_NO,
     CHANNEL_CLOSED,
     HANDLER,
@@ -116,6 +117,9 @@ class Slot:
             self._first = work.first
         now = self._flushed_at = monotonic()
         for seq, row in enumerate(work.rows, work.first):
+            if row[ATTEMPT] > 1:
+                # It came back, so it may be what kills this process: what is done by now shall not die with it.
+                self._flush()
             page.begin(seq, now)
             # Asked after it is marked: a supervisor that lowers the limit and then reads the mark knows what runs.
             if seq > page.limit:
