@@ -71,7 +71,11 @@ def test_halving_finds_the_poison_items_and_completes_the_others(
 @bounded
 @given(data=st.data(), items=st.integers(1, 70), budget=st.sampled_from([0, 1, 2, 3]), per_item=st.booleans())
 def test_a_known_item_costs_its_budget_and_no_more(
-    client: Client, data: st.DataObject, items: int, budget: int, per_item: bool
+    client: Client,
+    data: st.DataObject,
+    items: int,
+    budget: int,
+    per_item: bool,  # noqa: FBT001
 ) -> None:
     poison = data.draw(st.sets(st.integers(1, items), max_size=min(4, items)))
     job = client.job(items=items, max_crashes=budget)

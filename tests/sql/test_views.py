@@ -29,8 +29,8 @@ def story(client: Client) -> int:
     """A job in which everything happens: 4 batches of 5 items.
 
     Batch 1 is completed. In batch 2 the items 7 and 9 fail and move to batch 5, which fails for good. Batch 3 crashes
-    on item 12, which crashes again alone in batch 6; the others are completed in batch 7. Batch 4 fails once as a whole,
-    comes back, and is running.
+    on item 12, which crashes again alone in batch 6; the others are completed in batch 7. Batch 4 fails once as a
+    whole, comes back, and is running.
     """
     job, worker = client.job(4, items=5, max_errors=2, backoff_s=0), client.worker()
     one, two, three, four = client.claim(worker, job)

@@ -96,17 +96,21 @@ def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
     crashes = reports.crashes(conn, job_id, limit=_LATEST)
     errors = reports.errors(conn, job_id, limit=_LATEST)
     notes = reports.notes(conn, job_id, limit=_LATEST)
+    waiting = reports.waiting(conn, job_id)
     example = crashes[0].batch_no if crashes else errors[0].example_batch_no if errors else None
     steps = next_steps(
         job,
         submitter_lives=reports.submitter_lives(conn, job_id),
         workers=reports.live_workers(conn),
         example_batch=example,
+        waiting=waiting,
     )
     if as_json:
         rows: dict[str, Sequence[Any]] = {"crashes": crashes, "errors": errors, "notes": notes, "next": steps}
         lists = {name: [asdict(row) for row in found] for name, found in rows.items()}
-        print_json({**asdict(progress), **asdict(job), **lists})
+        print_json(
+            {**asdict(progress), **asdict(job), "waiting": None if waiting is None else asdict(waiting), **lists}
+        )
         return
     show(job_head(job, progress))
     if crashes:
