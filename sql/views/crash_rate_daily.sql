@@ -10,7 +10,8 @@ SELECT -- noqa: ST06
     count(*) FILTER (WHERE e.type = 'crashed' AND e.data ->> 'cause' = 'worker_lost') AS workers_lost,
     round(100.0 * count(*) FILTER (WHERE e.type = 'crashed') / count(*), 2) AS crash_rate_pct
 FROM evtrack.event AS e
-WHERE e.type IN ('completed', 'failed', 'crashed') AND e.batch_no > 0 AND e.version > 2
+WHERE
+    e.type IN ('completed', 'failed', 'crashed') AND e.batch_no > 0 AND e.version > 2
     AND (
         e.type <> 'completed' OR e.data -> 'moved' IS NULL OR NOT EXISTS (
             SELECT 1 FROM evtrack.event AS c

@@ -88,7 +88,7 @@ CROSS JOIN
 WHERE j.phase IN ('open', 'abandoned', 'sealed') AND c.batches > 0;
 
 COMMENT ON VIEW evtrack.waiting IS
-'One row a job with pending batches: since when the oldest waits, and why. A view of the moment, for people and checks.';
+'One row a job with pending batches: since when the oldest waits, and why. It tells of this moment only.';
 COMMENT ON COLUMN evtrack.waiting.since IS
 'When the oldest pending batch was enqueued, or when the first that came back may run again.';
 COMMENT ON COLUMN evtrack.waiting.workers IS 'Live workers that offer the handler, seen in the last 30 seconds.';
