@@ -71,7 +71,7 @@ def _overflow() -> None:
     # Through native code and back at each step, so that the process's own stack grows.
     sys.setrecursionlimit(10**9)
     kind = ctypes.CFUNCTYPE(None)
-    deeper: Any = kind(lambda: deeper())
+    deeper: Any = kind(lambda: deeper())  # noqa: PLW0108  it is not bound before
     deeper()
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,13 +131,12 @@ def test_a_batch_that_is_long_and_alive_is_no_crash(queue: Client, dsn: str) -> 
 
 def _processes(word: str) -> list[int]:
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
             try:
-                with open(f"/proc/{name}/cmdline", "rb") as file:
-                    words = file.read().split(b"\0")
+                words = (folder / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
             if words[:2] == [b"sleep", word.encode()]:
-                found.append(int(name))
+                found.append(int(folder.name))
     return found
