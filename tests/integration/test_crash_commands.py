@@ -118,7 +118,7 @@ def test_a_batch_is_told_as_a_story(run: Any, job: int) -> None:
     assert "\x1b" not in shown
     poison = " ".join(run("show", str(job), "3").stdout.split())
     assert "made of batch 1" in poison
-    assert "crashed after 1m 0s on worker 1 (test, process 1 on host): timeout (SIGKILL) at key:2" in poison
+    assert "crashed after 1m 0s on worker 1: timeout (SIGKILL) at key:2" in poison
     assert "its last crash: poison" in poison
     failed = " ".join(run("show", str(job), "2").stdout.split())
     assert "failed after 250ms: ValueError: no" in failed

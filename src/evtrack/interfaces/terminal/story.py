@@ -49,18 +49,21 @@ def story(told: BatchStory) -> RenderableType:
     if batch.parent_no is not None:
         facts.append(f"made of batch {batch.parent_no}")
     line.append("".join(f" · {fact}" for fact in facts))
-    happened = Table.grid(padding=(0, 2))
-    happened.add_column(no_wrap=True, style="dim")
-    happened.add_column(overflow="fold")
-    for event in told.events:
-        at = f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "Z"
-        happened.add_row(at, Text(sentence(event, told.workers), style=_STYLES.get(EventType(event.type), "")))
-        for name, text in evidence(event.data):
-            happened.add_row("", Text(f"{name}:\n{text}", style="dim"))
-    parts = [title, line, section("What happened", happened)]
+    parts = [title, line, section("What happened", Group(*(_told(event, told.workers) for event in told.events)))]
     if told.fates:
         parts.append(section("What became of its items", _fates(told.fates)))
     return Group(*parts)
+
+
+def _told(event: LogRow, workers: dict[int, Worker]) -> RenderableType:
+    row = Table.grid(padding=(0, 2))
+    row.add_column(no_wrap=True, style="dim")
+    row.add_column(overflow="fold")
+    at = f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "Z"
+    row.add_row(at, Text(sentence(event, workers), style=_STYLES.get(EventType(event.type), "")))
+    # Tracebacks take the whole width: beside the times there would be too little left for a path.
+    left = (Text(f"  {name}:\n{text}", style="dim", overflow="fold") for name, text in evidence(event.data))
+    return Group(row, *left)
 
 
 def sentence(event: LogRow, workers: dict[int, Worker]) -> str:
@@ -89,7 +92,7 @@ def sentence(event: LogRow, workers: dict[int, Worker]) -> str:
             what = ": ".join(plain(error[part], 300) for part in ("type", "message") if error.get(part))
             return f"failed{_took(data)}: {what or 'no message'}"
         case EventType.CRASHED:
-            return _crash(event, by)
+            return _crash(event)
         case EventType.REQUEUED:
             reason = str(data.get("reason", ""))
             later = f", not before {plain(data['run_at'], 40)}" if data.get("run_at") else ""
@@ -128,10 +131,10 @@ def evidence(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, text in texts.items():
         if isinstance(text, str) and text.strip():
             lines = text.strip().splitlines()[-_LINES:]
-            yield name, "\n".join(f"  {plain(line, 300)}" for line in lines)
+            yield name, "\n".join(f"    {plain(line, 300)}".rstrip() for line in lines)
 
 
-def _crash(event: LogRow, by: str) -> str:
+def _crash(event: LogRow) -> str:
     data = event.data
     if event.version == 2:  # noqa: PLR2004  right after enqueued: no attempt ended
         return f"crashed from the start: {plain(data.get('item_key', 'its item'), 200)} had no crash left"
@@ -149,15 +152,19 @@ def _crash(event: LogRow, by: str) -> str:
         "its last crash: poison" if data.get("poison") is True else "",
     ]
     more = "".join(f"; {fact}" for fact in facts if fact)
-    return f"crashed{_took(data)} on {by}: {how}{at}{more}"
+    return f"crashed{_took(data)} on worker {event.worker_id}: {how}{at}{more}"
 
 
 def _worker(worker_id: int | None, workers: dict[int, Worker]) -> str:
     if worker_id is None:
         return "nobody"
     worker = workers.get(worker_id)
-    where = f" ({plain(worker.name, 60)}, process {worker.pid} on {plain(worker.host, 60)})" if worker else ""
-    return f"worker {worker_id}{where}"
+    if worker is None:
+        return f"worker {worker_id}"
+    # A worker that was given no name is called by just these two.
+    where = f"process {worker.pid} on {plain(worker.host, 60)}"
+    named = worker.name != f"{worker.host}:{worker.pid}"
+    return f"worker {worker_id} ({f'{plain(worker.name, 60)}, ' if named else ''}{where})"
 
 
 def _took(data: dict[str, Any]) -> str:
