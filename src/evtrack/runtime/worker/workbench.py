@@ -64,11 +64,12 @@ class Workbench:
             rows: list[Row] = []
             expected_s = 0.0
             # What has cost a worker before runs alone: if it does so again, nothing else is lost with it.
-            if ready[0][LOSSES]:
-                slots = [each for each in slots if not each.held]
-                if not slots:
+            alone = bool(ready[0][LOSSES])
+            if alone:
+                empty = [each for each in slots if not each.held]
+                if not empty:
                     return
-                slot, room = slots[0], 1
+                slot, room = empty[0], 1
             while ready and len(rows) < room:
                 if rows and ready[0][LOSSES]:
                     break
@@ -80,6 +81,8 @@ class Workbench:
             if not rows:
                 return
             slot.give(rows, expected_s)
+            if alone:
+                slots.remove(slot)
             self._slots.watch_writes(slot)
 
     def on_frame(self, slot: SlotProcess, frame: Any) -> None:
