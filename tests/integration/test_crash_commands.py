@@ -219,3 +219,21 @@ def test_the_status_says_why_a_job_waits(asked: Any, client: Client) -> None:
     document = asked("status", str(job))
     assert ("never started", 2) == (document["waiting"]["why"], document["waiting"]["free_slots"])
     assert any("although 2 slots were free" in step["why"] for step in document["next"])
+
+
+def test_the_workers_are_listed_with_what_became_of_them(run: Any, asked: Any, client: Client) -> None:
+    assert "No live worker." in run("workers").stdout
+    assert "evtrack work --import MODULE" in run("workers", "--all").stdout
+    alive, stopped, lost = client.worker(), client.worker(), client.worker()
+    client.one("SELECT evtrack.stop_worker(%s)", stopped)
+    client.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE worker_id = %s", (lost,))
+    assert [(lost, "silent"), (alive, "alive")] == sorted(
+        ((row["worker_id"], row["state"]) for row in asked("workers")), reverse=True
+    )
+    client.rows("SELECT * FROM evtrack.reap()")
+    assert [alive] == [row["worker_id"] for row in asked("workers")]
+    assert {alive: "alive", stopped: "stopped", lost: "lost"} == {
+        row["worker_id"]: row["state"] for row in asked("workers", "--all")
+    }
+    assert 1 == len(asked("workers", "--all", "--limit", "1"))
+    assert re.search(r"lost +host", run("workers", "--all").stdout)

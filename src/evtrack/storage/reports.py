@@ -331,6 +331,19 @@ def live_workers(conn: Connection, *, limit: int = 1000) -> list[Worker]:
     return _rows(conn, Worker, "live_workers", limit=limit)
 
 
+def workers(conn: Connection, *, limit: int) -> list[Worker]:
+    """Read the latest workers, those that stopped or were lost too.
+
+    Args:
+        conn: An open connection.
+        limit: At most so many.
+
+    Returns:
+        Their rows, the latest first.
+    """
+    return _rows(conn, Worker, "workers", limit=limit)
+
+
 def jobs_by_phase(conn: Connection) -> dict[str, int]:
     """Count the jobs in each phase.
 

@@ -32,6 +32,7 @@ _COMMANDS = {
     "show": "crashes:show",
     "events": "looking:events",
     "progress": "looking:progress",
+    "workers": "looking:workers",
     "suspend": "control:suspend",
     "resume": "control:resume",
     "cancel": "control:cancel",

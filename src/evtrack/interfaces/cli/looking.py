@@ -1,4 +1,4 @@
-"""Commands that look: status, jobs, batches, events, progress."""
+"""Commands that look: status, jobs, batches, events, progress, workers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -141,6 +141,22 @@ def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str
         show(tables.jobs_table(found, now=datetime.now(UTC)))
     else:
         click.echo("No such job.")
+
+
+@click.command()
+@click.option("--all", "every", is_flag=True, help="Also those that stopped or were lost, latest first.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@json_option
+@connected("workers")
+def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None:
+    """List the workers: alive, or silent for longer than they should be."""
+    found = reports.workers(conn, limit=limit) if every else reports.live_workers(conn, limit=limit)
+    if as_json:
+        print_json([asdict(worker) for worker in found])
+    elif found:
+        show(tables.workers_table(found))
+    else:
+        click.echo("No worker. Start one: evtrack work --import MODULE" if every else "No live worker.")
 
 
 @click.command()

@@ -11,6 +11,8 @@ from evtrack.interfaces.terminal.drawing import STYLES, cell, state, table
 from evtrack.interfaces.terminal.text import count, duration, moment, percentage, plain
 from evtrack.storage.reports import BatchStatus, Crash, ErrorKind, JobStatus, Note, Worker
 
+_WORKER_STYLES = {"alive": "green", "stopped": "dim", "lost": "bold red"}
+
 
 def jobs_table(jobs: Sequence[JobStatus], *, now: datetime) -> Table:
     """Draw a list of jobs.
@@ -77,7 +79,7 @@ def batches_table(batches: Sequence[BatchStatus]) -> Table:
 
 
 def workers_table(workers: Sequence[Worker]) -> Table:
-    """Draw the live workers.
+    """Draw workers.
 
     Args:
         workers: Their rows.
@@ -91,7 +93,7 @@ def workers_table(workers: Sequence[Worker]) -> Table:
     for worker in workers:
         drawn.add_row(
             str(worker.worker_id),
-            Text(worker.state, style="green" if worker.state == "alive" else "bold yellow"),
+            Text(worker.state, style=_WORKER_STYLES.get(worker.state, "bold yellow")),
             cell(worker.host),
             str(worker.pid),
             f"{worker.busy}/{worker.slots}",
