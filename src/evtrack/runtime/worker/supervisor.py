@@ -194,7 +194,6 @@ class Worker:
     def _turn(self) -> None:
         self._listen(self._patience())
         now = monotonic()
-        self._slots.keep_up(now)
         self._limits.enforce(self._slots, now)
         try:
             self._obey(now)
@@ -212,6 +211,8 @@ class Worker:
             self._fence()
         self._bench.deal()
         self._slots.recycle()
+        # Last: what is known of a death is on record before a new slot takes its place, which costs milliseconds.
+        self._slots.keep_up(now)
 
     def _listen(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
