@@ -523,6 +523,11 @@ END $$;
 CREATE FUNCTION evtrack.crash(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], dossiers jsonb[], done text[] DEFAULT NULL::text[], results text[] DEFAULT NULL::text[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
     AS $$
 DECLARE
     r record;
@@ -1554,34 +1559,45 @@ CREATE FUNCTION evtrack.move_items(j evtrack.job, item_keys text[], statuses tex
     AS $$
 DECLARE
     r record;
+    keys text[];
+    ordinals integer[];
+    holders integer[];
     number integer;
-    here integer[] := '{}';
+    came_from integer[] := '{}';
+    went_to integer[] := '{}';
 BEGIN
-    PERFORM 1 FROM (
-        SELECT DISTINCT i.batch_no FROM evtrack.item_status i
-        WHERE i.job_id = j.job_id AND i.item_key = ANY(item_keys)
-        ORDER BY i.batch_no
-    ) h
+    -- By the key alone, and then the job: in a day that was never analysed the
+    -- planner else reads all items of the job. The batch that holds an item is
+    -- found as item_status finds it.
+    SELECT array_agg(wanted.k), array_agg(i.ordinal), array_agg(coalesce((
+        SELECT max(d.batch_no) FROM evtrack.batch d
+        WHERE d.job_day = j.job_day AND d.job_id = j.job_id
+            AND d.root_no = i.batch_no AND d.ordinals @> i.ordinal), i.batch_no))
+    INTO keys, ordinals, holders
+    FROM (SELECT DISTINCT k FROM unnest(item_keys) k) wanted
     CROSS JOIN LATERAL (
-        SELECT 1 FROM evtrack.batch b
-        WHERE b.job_day = j.job_day AND b.job_id = j.job_id
-            AND b.batch_no = h.batch_no
-        FOR UPDATE
-    ) locked;
+        SELECT p.job_id, p.ordinal, p.batch_no FROM evtrack.payload p
+        WHERE p.job_day = j.job_day AND p.item_key = wanted.k
+        OFFSET 0
+    ) i
+    WHERE i.job_id = j.job_id;
     FOR r IN
         SELECT b.*, h.moved, evtrack.item_count(h.moved) AS n
         FROM (
-            SELECT i.batch_no, range_agg(
-                int4range(i.ordinal, i.ordinal, '[]')) AS moved
-            FROM evtrack.item_status i
-            WHERE i.job_id = j.job_id AND i.item_key = ANY(item_keys)
-                AND i.status::text = ANY(statuses)
-                AND (batch_nos IS NULL OR i.batch_no = ANY(batch_nos))
-            GROUP BY i.batch_no
+            SELECT u.holder, range_agg(
+                int4range(u.ordinal, u.ordinal, '[]')) AS moved
+            FROM unnest(ordinals, holders) AS u (ordinal, holder)
+            WHERE batch_nos IS NULL OR u.holder = ANY(batch_nos)
+            GROUP BY u.holder ORDER BY u.holder
         ) h
-        JOIN evtrack.batch b ON b.job_day = j.job_day
-            AND b.job_id = j.job_id AND b.batch_no = h.batch_no
-        ORDER BY b.batch_no
+        -- Only what is to move: a batch that runs is locked by whoever
+        -- reports or reaps it, in an order that is not this one.
+        CROSS JOIN LATERAL (
+            SELECT * FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+                AND b.batch_no = h.holder AND b.status::text = ANY(statuses)
+            FOR UPDATE
+        ) b
     LOOP
         -- Its own stream and batch_count move on with each event.
         SELECT * INTO j FROM evtrack.job o WHERE o.job_id = j.job_id;
@@ -1612,17 +1628,23 @@ BEGIN
                 CASE fate WHEN 'retry' THEN '{"reason": "person", "reset": true}'
                     ELSE '{"reason": "quarantined"}' END::jsonb);
         END IF;
-        here := here || number;
+        came_from := came_from || r.batch_no;
+        went_to := went_to || number;
     END LOOP;
     RETURN QUERY
-    SELECT k.item_key, i.ordinal, i.batch_no, CASE
-        WHEN i.ordinal IS NULL THEN 'unknown'
-        WHEN i.batch_no = ANY(here) THEN fate
-        ELSE i.status::text END
+    SELECT k.item_key, u.ordinal,
+        coalesce(went_to[array_position(came_from, u.holder)], u.holder),
+        CASE
+            WHEN u.ordinal IS NULL THEN 'unknown'
+            WHEN u.holder = ANY(came_from) THEN fate
+            ELSE (
+                SELECT b.status::text FROM evtrack.batch b
+                WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+                    AND b.batch_no = u.holder) END
     FROM unnest(item_keys) WITH ORDINALITY AS k (item_key, place)
-    LEFT JOIN evtrack.item_status i
-        ON i.job_id = j.job_id AND i.item_key = k.item_key
-    ORDER BY k.place, i.ordinal;
+    LEFT JOIN unnest(keys, ordinals, holders) AS u (key, ordinal, holder)
+        ON u.key = k.item_key
+    ORDER BY k.place, u.ordinal;
 END $$;
 
 CREATE FUNCTION evtrack.need_partition(day date) RETURNS void

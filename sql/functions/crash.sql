@@ -8,7 +8,9 @@ CREATE OR REPLACE FUNCTION evtrack.crash(
     attempts integer[], dossiers jsonb[],
     done text[] DEFAULT NULL, results text[] DEFAULT NULL
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     r record;
 BEGIN
