@@ -22,8 +22,8 @@ from evtrack.storage.database import Connection, connect
 from helpers import environment, eventually, evtrack_command
 from working import FOLDER
 
-ROUNDS = int(os.environ.get("EVTRACK_CHAOS_ROUNDS", "6"))
-ITEMS = int(os.environ.get("EVTRACK_CHAOS_ITEMS", "3000"))
+ROUNDS = int(os.environ.get("EVTRACK_CHAOS_ROUNDS", "4"))
+ITEMS = int(os.environ.get("EVTRACK_CHAOS_ITEMS", "2000"))
 POISON = max(5, ITEMS // 5000)
 BATCH = 20
 WORKERS = 2

@@ -177,7 +177,7 @@ def test_a_name_that_nobody_offers_is_told_with_those_that_are() -> None:
     with slot(Setup(["misbehaving"], {}, ["absent"], FOLDER), ready=False) as one:
         (said,) = one.hear(1)
         assert "'absent'" in said.text
-        assert "nothing, obey, short, walk, whole" in said.text
+        assert "nothing, obey, obey all, short, walk, whole" in said.text
 
 
 def test_a_command_maps_lines_to_lines() -> None:

@@ -14,6 +14,7 @@ NOTES_BYTES: Final = 1 << 16
 _NOTES: Final = 64
 _SIZE: Final = _NOTES + NOTES_BYTES
 _NOTE: Final = struct.Struct("=II")
+_pack = _NOTE.pack
 # Eight-byte words; each is stored whole, so the other side never sees half of one.
 _SEQ: Final = 0
 _ITEM: Final = 1
@@ -99,15 +100,15 @@ class Page:
         Returns:
             Whether there was room.
         """
-        used = self._words[_USED]
-        start = _NOTES + used + _NOTE.size
-        end = start + len(line)
-        if end > _SIZE:
+        words = self._words
+        used = words[_USED]
+        note = _pack(place, len(line)) + line
+        end = used + len(note)
+        if end > NOTES_BYTES:
             return False
-        _NOTE.pack_into(self._map, start - _NOTE.size, place, len(line))
-        self._map[start:end] = line
+        self._map[_NOTES + used : _NOTES + end] = note
         # Last, so that a death in between leaves no half of a note.
-        self._words[_USED] = end - _NOTES
+        words[_USED] = end
         return True
 
     def notes(self) -> dict[int, bytes]:
