@@ -4,7 +4,6 @@ import mmap
 import os
 import struct
 import sys
-import tempfile
 import time
 from typing import Final
 
@@ -53,6 +52,8 @@ class Page:
         if sys.platform == "linux":
             fd = os.memfd_create("evtrack-slot")
         else:
+            import tempfile  # noqa: PLC0415  a tenth of a slot's start, and only here
+
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
         os.ftruncate(fd, _SIZE)
