@@ -534,13 +534,18 @@ DECLARE
 BEGIN
     -- Jobs before batches: new batches take their numbers from the job's row.
     -- A single item is not split, and its report waits for no submitter.
-    PERFORM 1 FROM evtrack.job j WHERE j.job_id IN (
+    PERFORM 1 FROM evtrack.job j
+    WHERE j.job_id = ANY(ARRAY(
         SELECT g.job_id
         FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no)
         JOIN evtrack.job o ON o.job_id = g.job_id
-        JOIN evtrack.batch b ON b.job_day = o.job_day AND b.job_id = g.job_id
-            AND b.batch_no = g.batch_no
-        WHERE b.item_count > 1)
+        CROSS JOIN LATERAL (
+            SELECT b.item_count FROM evtrack.batch b
+            WHERE b.job_day = o.job_day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no
+            OFFSET 0
+        ) b
+        WHERE b.item_count > 1))
     ORDER BY j.job_id FOR UPDATE;
     FOR r IN
         SELECT h.* FROM evtrack.held(
