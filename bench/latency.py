@@ -23,7 +23,9 @@ _PATIENCE_S = 60
 
 
 def _enqueue(conn: Connection, handler: str) -> tuple[int, float]:
-    row = conn.execute("SELECT evtrack.enqueue(%s, '{k}', '{1}')", [handler]).fetchone()
+    # No second attempt: it would tell another time.
+    policy = '{"max_crashes": 1}'
+    row = conn.execute("SELECT evtrack.enqueue(%s, '{k}', '{1}', policy => %s)", [handler, policy]).fetchone()
     committed = time.monotonic()
     conn.execute("SELECT pg_notify('evtrack_work', %s)", [handler])
     assert row

@@ -270,15 +270,17 @@ BEGIN
                 AND j.phase IN ('open', 'abandoned', 'sealed')
                 AND j.handler = ANY(handlers)
         ), due AS (
-            SELECT o.job_id, o.handler, o.policy, r.batch_no
+            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.losses,
+                row_number() OVER (
+                    PARTITION BY r.losses > 0
+                    ORDER BY o.priority DESC, r.run_at) AS place
             FROM open_job o
             CROSS JOIN LATERAL (
-                SELECT b.batch_no, b.run_at FROM evtrack.batch b
+                SELECT b.batch_no, b.run_at, b.losses FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id
                     AND b.run_at <= statement_timestamp()
                 ORDER BY b.run_at LIMIT max_returning
             ) r
-            ORDER BY o.priority DESC, r.run_at LIMIT max_returning
         ), held AS (
             -- The limit stands above the locks, so that what another claim
             -- has locked is passed over and not missing in this one.
@@ -305,6 +307,9 @@ BEGIN
                     AND b.batch_no = d.batch_no AND b.status = 'pending'
                 FOR UPDATE SKIP LOCKED
             ) r
+            -- Of those that have cost a worker, one a claim: it may be it.
+            WHERE d.place <= CASE WHEN d.losses > 0 THEN 1
+                ELSE max_returning END
         ), started AS (
             INSERT INTO evtrack.event (
                 job_day, job_id, batch_no, version, type, attempt, worker_id)
@@ -517,39 +522,195 @@ BEGIN
     RETURN 'ok';
 END $$;
 
-CREATE FUNCTION evtrack.crash(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], dossiers jsonb[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
+CREATE FUNCTION evtrack.crash(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], dossiers jsonb[], done text[] DEFAULT NULL::text[], results text[] DEFAULT NULL::text[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
     AS $$
+DECLARE
+    r record;
 BEGIN
-    RETURN QUERY
-    WITH report AS MATERIALIZED (
-        SELECT h.*, h.phase <> 'cancelled' AND h.crashes + 1
-            < coalesce((h.policy ->> 'max_crashes')::integer, 2) AS again
-        FROM evtrack.held(
+    -- Jobs before batches: new batches take their numbers from the job's row.
+    -- A single item is not split, and its report waits for no submitter.
+    PERFORM 1 FROM evtrack.job j
+    WHERE j.job_id = ANY(ARRAY(
+        SELECT g.job_id
+        FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no)
+        JOIN evtrack.job o ON o.job_id = g.job_id
+        CROSS JOIN LATERAL (
+            SELECT b.item_count FROM evtrack.batch b
+            WHERE b.job_day = o.job_day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no
+            OFFSET 0
+        ) b
+        WHERE b.item_count > 1))
+    ORDER BY j.job_id FOR UPDATE;
+    FOR r IN
+        SELECT h.* FROM evtrack.held(
             the_worker, job_ids, batch_nos, attempts, 'crashed') h
-    ), appended AS (
+    LOOP
+        job_id := r.job_id;
+        batch_no := r.batch_no;
+        verdict := CASE
+            WHEN r.verdict = 'held' THEN evtrack.crash_one(
+                the_worker, r.job_id, r.batch_no, dossiers[r.place],
+                coalesce(done[r.place], '{}')::int4multirange,
+                results[r.place])
+            WHEN r.verdict <> 'again' THEN r.verdict
+            ELSE (
+                -- As it stands now: it may be in this group twice.
+                SELECT CASE WHEN b.status IN ('split', 'completed') THEN 'split'
+                    WHEN b.status = 'crashed' THEN 'crashed'
+                    ELSE 'retry' END
+                FROM evtrack.batch b
+                WHERE b.job_day = r.job_day AND b.job_id = r.job_id
+                    AND b.batch_no = r.batch_no) END;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION evtrack.crash_facts(dossier jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    SELECT '{"cause": "unknown"}' || coalesce(jsonb_object_agg(d.key,
+        CASE WHEN jsonb_typeof(d.value) = 'string'
+            THEN to_jsonb(left(d.value #>> '{}', 16000))
+            ELSE d.value END), '{}')
+    FROM jsonb_each(CASE jsonb_typeof(dossier)
+        WHEN 'object' THEN jsonb_strip_nulls(dossier)
+        ELSE '{}' END) d
+    WHERE CASE
+        WHEN d.key IN ('cause', 'signal', 'item_key', 'stderr',
+            'native_traceback', 'python_traceback')
+            THEN jsonb_typeof(d.value) = 'string'
+        WHEN d.key IN ('ordinal', 'exit_code', 'peak_rss_bytes') THEN CASE
+            WHEN d.value::text ~ '^[0-9]{1,18}$' THEN d.value::text::bigint
+                < CASE d.key WHEN 'ordinal' THEN 2147483647
+                    WHEN 'exit_code' THEN 256 ELSE 1000000000000000000 END
+            ELSE false END
+        WHEN d.key IN ('run_s', 'cpu_s') THEN CASE jsonb_typeof(d.value)
+            WHEN 'number' THEN d.value::text::numeric BETWEEN 0 AND 1e15
+            ELSE false END
+        ELSE d.key <> 'poison' END
+$_$;
+
+CREATE FUNCTION evtrack.crash_one(the_worker bigint, the_job bigint, the_batch integer, dossier jsonb, done int4multirange, lines text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    j evtrack.job;
+    b evtrack.batch;
+    open_items int4multirange;
+    n integer;
+    suspect int4multirange := '{}';
+    parts int4multirange[];
+    tries integer;
+    budget integer;
+    lost boolean;
+    again boolean;
+    facts jsonb := evtrack.crash_facts(dossier);
+BEGIN
+    SELECT * INTO j FROM evtrack.job WHERE job_id = the_job;
+    SELECT * INTO b FROM evtrack.batch
+    WHERE job_day = j.job_day AND job_id = the_job AND batch_no = the_batch;
+    -- The crash that has just happened is always paid for.
+    budget := greatest(coalesce((j.policy ->> 'max_crashes')::integer, 2), 1);
+    tries := b.crashes + 1;
+    lost := facts ->> 'cause' = 'worker_lost';
+    done := CASE WHEN lost THEN '{}' ELSE done * b.ordinals END;
+    open_items := b.ordinals - done;
+    n := evtrack.item_count(open_items);
+    IF n = 1 THEN
+        suspect := open_items;
+    ELSIF facts -> 'ordinal' IS NOT NULL THEN
+        suspect := open_items * int4multirange(
+            int4range((facts ->> 'ordinal')::integer,
+                (facts ->> 'ordinal')::integer, '[]'));
+    END IF;
+    IF NOT lost AND NOT isempty(suspect) THEN
+        -- The only item that was left was in hand, whether it is said or not.
+        facts := jsonb_strip_nulls(jsonb_build_object(
+            'ordinal', lower(suspect), 'item_key', (
+                SELECT p.item_key FROM evtrack.payload p
+                WHERE p.job_day = j.job_day AND p.job_id = the_job
+                    AND p.ordinal = lower(suspect)),
+            'poison', nullif(tries >= budget, false))) || facts;
+    END IF;
+
+    IF lost OR n = b.item_count AND n = 1
+        OR j.phase = 'cancelled' AND isempty(done) THEN
+        again := j.phase <> 'cancelled' AND CASE
+            WHEN lost THEN b.losses + 1
+                < coalesce((j.policy ->> 'max_losses')::integer, 5)
+            ELSE tries < budget END;
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)
-        SELECT r.job_day, r.job_id, r.batch_no, r.version + 1,
-            'crashed'::evtrack.event_type, r.attempt, the_worker,
-            '{"cause": "unknown"}' || CASE
-                WHEN jsonb_typeof(crash.dossiers[r.place]) = 'object'
-                    THEN jsonb_strip_nulls(crash.dossiers[r.place])
-                ELSE jsonb_build_object('note', crash.dossiers[r.place]) END
-        FROM report r WHERE r.verdict = 'held'
+        SELECT j.job_day, the_job, the_batch, b.version + 1,
+            'crashed'::evtrack.event_type, b.attempt, the_worker,
+            -- Of several, a cancelled job tries none alone.
+            CASE WHEN n > 1 THEN facts - 'poison' ELSE facts END
         UNION ALL
-        SELECT r.job_day, r.job_id, r.batch_no, r.version + 2, 'requeued',
-            r.attempt, the_worker, '{"reason": "retry"}'
-        FROM report r WHERE r.verdict = 'held' AND r.again
+        SELECT j.job_day, the_job, the_batch, b.version + 2, 'requeued',
+            b.attempt, the_worker, jsonb_build_object('reason',
+                CASE WHEN lost THEN 'lost' ELSE 'retry' END)
+        WHERE again;
+        RETURN CASE WHEN again THEN 'retry' ELSE 'crashed' END;
+    END IF;
+
+    parts := CASE
+        WHEN n = 0 THEN '{}'
+        WHEN n = 1 THEN ARRAY[suspect]
+        WHEN isempty(suspect) THEN evtrack.halves(open_items)
+        ELSE ARRAY[suspect, open_items - suspect] END;
+    WITH part AS (
+        SELECT p.items, j.batch_count + p.i::integer AS batch_no,
+            evtrack.item_count(p.items) AS n,
+            CASE WHEN p.items = suspect THEN tries ELSE 0 END AS tries
+        FROM unnest(parts) WITH ORDINALITY AS p (items, i)
     )
-    SELECT r.job_id, r.batch_no, CASE
-        WHEN r.verdict = 'held' AND r.again THEN 'retry'
-        WHEN r.verdict = 'held' THEN 'crashed'
-        WHEN r.verdict = 'again' AND r.status <> 'crashed' THEN 'retry'
-        WHEN r.verdict = 'again' THEN 'crashed'
-        ELSE r.verdict END
-    FROM report r ORDER BY r.place;
+    INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+        attempt, worker_id, data)
+    SELECT j.job_day, the_job, the_batch, b.version + 1,
+        'crashed'::evtrack.event_type, b.attempt, the_worker, facts
+    UNION ALL
+    SELECT j.job_day, the_job, the_batch, b.version + 2,
+        CASE WHEN isempty(done) THEN 'split' ELSE 'completed'
+            END::evtrack.event_type,
+        b.attempt, the_worker, CASE
+            WHEN isempty(done) THEN jsonb_build_object('to',
+                (SELECT jsonb_agg(p.batch_no ORDER BY p.batch_no) FROM part p))
+            ELSE jsonb_strip_nulls(jsonb_build_object(
+                'moved', open_items::text, 'moved_items', n,
+                'run_s', facts -> 'run_s', 'moved_to',
+                (SELECT jsonb_agg(p.batch_no ORDER BY p.batch_no)
+                FROM part p))) END
+    UNION ALL
+    SELECT j.job_day, the_job, p.batch_no, 1, 'enqueued', b.attempt, NULL,
+        jsonb_build_object('items', p.n, 'weight', p.n,
+            'ordinals', p.items::text,
+            'root', coalesce(b.root_no, the_batch), 'parent', the_batch,
+            'errors', b.errors, 'crashes',
+            CASE WHEN p.tries >= budget THEN p.tries - 1 ELSE p.tries END,
+            'losses', 0)
+    FROM part p
+    UNION ALL
+    -- The budget is spent already: the item is poison as it is known.
+    SELECT j.job_day, the_job, p.batch_no, 2, 'crashed', b.attempt, the_worker,
+        facts
+    FROM part p WHERE p.tries >= budget
+    UNION ALL
+    SELECT j.job_day, the_job, p.batch_no, 2, 'cancelled', b.attempt, NULL,
+        '{"reason": "job cancelled"}'
+    FROM part p WHERE p.tries < budget AND j.phase = 'cancelled';
+    IF lines IS NOT NULL AND NOT isempty(done) THEN
+        INSERT INTO evtrack.result (job_day, job_id, batch_no, ordinals, lines)
+        VALUES (j.job_day, the_job, the_batch, done, lines);
+    END IF;
+    RETURN 'split';
 END $$;
 
 CREATE FUNCTION evtrack.create_job(handler text, name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, source jsonb DEFAULT '{}'::jsonb, bytes_total bigint DEFAULT NULL::bigint, submitter uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id bigint, job_day date, submitter_token uuid)
@@ -866,7 +1027,11 @@ BEGIN
         -- All the rest, which is rare: any type, from whatever status.
         IF of_jobs + enqueues + starts + completions < total THEN
             WITH step AS (
-                SELECT a.*, b.status AS was, b.item_count AS items_were
+                -- With `moved`, a split takes some items out, and the batch
+                -- stays what it is with the others.
+                SELECT a.*, b.status AS was, b.item_count AS items_were,
+                    a.type = 'late_result' OR a.type = 'split'
+                        AND a.data -> 'moved' IS NOT NULL AS stays
                 FROM added a
                 JOIN evtrack.batch b ON b.job_day = day
                     AND b.job_id = a.job_id AND b.batch_no = a.batch_no
@@ -890,8 +1055,10 @@ BEGIN
                         AND (b.status = 'running'
                                 AND a.worker_id = b.worker_id
                             OR b.status IN ('failed', 'crashed'))
-                    WHEN 'split' THEN a.attempt = b.attempt AND b.status
-                        IN ('pending', 'running', 'failed', 'crashed')
+                    WHEN 'split' THEN a.attempt = b.attempt AND (
+                        b.status IN ('pending', 'failed', 'crashed')
+                        -- What runs is in its worker's hands as a whole.
+                        OR b.status = 'running' AND a.data -> 'moved' IS NULL)
                     WHEN 'cancelled' THEN b.status
                         IN ('pending', 'failed', 'crashed')
                     WHEN 'late_result' THEN a.attempt <= b.attempt
@@ -899,32 +1066,30 @@ BEGIN
             ), moved AS (
                 UPDATE evtrack.batch b SET
                     version = s.version,
-                    status = CASE s.type
-                        WHEN 'completed' THEN 'completed'
-                        WHEN 'failed' THEN 'failed'
-                        WHEN 'crashed' THEN 'crashed'
-                        WHEN 'requeued' THEN 'pending'
-                        WHEN 'split' THEN 'split'
-                        WHEN 'cancelled' THEN 'cancelled'
-                        ELSE b.status END::evtrack.status,
-                    fresh = b.fresh AND s.type = 'late_result',
-                    run_at = CASE s.type
-                        WHEN 'requeued' THEN coalesce(
+                    status = CASE
+                        WHEN s.stays THEN b.status::text
+                        WHEN s.type = 'requeued' THEN 'pending'
+                        ELSE s.type::text END::evtrack.status,
+                    fresh = b.fresh AND s.stays,
+                    run_at = CASE
+                        WHEN s.type = 'requeued' THEN coalesce(
                             (s.data ->> 'run_at')::timestamptz, s.at)
-                        WHEN 'late_result' THEN b.run_at END,
-                    finished_at = CASE s.type
-                        WHEN 'requeued' THEN NULL
-                        WHEN 'late_result' THEN b.finished_at
+                        WHEN s.stays THEN b.run_at END,
+                    finished_at = CASE
+                        WHEN s.type = 'requeued' THEN NULL
+                        WHEN s.stays THEN b.finished_at
                         ELSE s.at END,
                     run_s = CASE
-                        WHEN s.type = 'late_result' THEN b.run_s
+                        WHEN s.stays THEN b.run_s
                         ELSE coalesce((s.data ->> 'run_s')::real, b.run_s) END,
-                    item_count = b.item_count - CASE s.type
-                        WHEN 'completed' THEN (s.data ->> 'moved_items')::integer
+                    item_count = b.item_count - CASE
+                        WHEN s.type IN ('completed', 'split') THEN coalesce(
+                            (s.data ->> 'moved_items')::integer, 0)
                         ELSE 0 END,
-                    ordinals = CASE s.type
-                        WHEN 'completed' THEN b.ordinals
-                            - (s.data ->> 'moved')::int4multirange
+                    ordinals = CASE
+                        WHEN s.type IN ('completed', 'split') THEN b.ordinals
+                            - coalesce((s.data ->> 'moved')::int4multirange,
+                                '{}')
                         ELSE b.ordinals END,
                     errors = CASE
                         WHEN s.data -> 'reset' = 'true' THEN 0
@@ -1117,13 +1282,51 @@ BEGIN
     RETURN FOUND;
 END $$;
 
+CREATE FUNCTION evtrack.halves(items int4multirange) RETURNS int4multirange[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    WITH run AS (
+        SELECT lower(r) AS first, upper(r) - lower(r) AS n,
+            coalesce(sum(upper(r) - lower(r)) OVER (
+                ORDER BY lower(r)
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
+        FROM unnest(items) r
+    ), cut AS (
+        SELECT (run.first + half.n - run.before)::integer AS at
+        FROM run, LATERAL (
+            SELECT (evtrack.item_count(items) + 1) / 2 AS n
+        ) half
+        WHERE run.before < half.n AND half.n <= run.before + run.n
+    )
+    SELECT ARRAY[
+        items * int4multirange(int4range(NULL, cut.at)),
+        items * int4multirange(int4range(cut.at, NULL))]
+    FROM cut
+$$;
+
+CREATE FUNCTION evtrack.has_session_lock(key bigint, mine boolean DEFAULT false) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_locks l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+            AND l.database = (
+                SELECT d.oid FROM pg_catalog.pg_database d
+                WHERE d.datname = pg_catalog.current_database())
+            AND (l.classid::bigint << 32) | l.objid::bigint = key
+            AND (NOT mine OR l.pid = pg_catalog.pg_backend_pid())
+    )
+$$;
+
 CREATE FUNCTION evtrack.heartbeat(worker_id bigint, busy integer DEFAULT NULL::integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     UPDATE evtrack.worker w
-    SET seen_at = clock_timestamp(), busy = coalesce(heartbeat.busy, w.busy)
+    SET seen_at = clock_timestamp(), busy = coalesce(heartbeat.busy, w.busy),
+        session_lock = evtrack.has_session_lock(
+            hashtextextended('evtrack.worker', w.worker_id), true)
     WHERE w.worker_id = heartbeat.worker_id
         AND w.lost_at IS NULL AND w.stopped_at IS NULL;
     RETURN FOUND;
@@ -1174,7 +1377,9 @@ BEGIN
                 SELECT 1 FROM evtrack.event e
                 WHERE e.job_day = l.job_day AND e.job_id = l.job_id
                     AND e.batch_no = l.batch_no AND e.type = outcome
-                    AND e.attempt = l.attempt AND e.worker_id = the_worker)
+                    AND e.attempt = l.attempt AND e.worker_id = the_worker
+                    -- That the worker is lost was a reaper's report.
+                    AND e.data ->> 'cause' IS DISTINCT FROM 'worker_lost')
                 THEN 'again'
             ELSE 'late' END AS verdict
         FROM locked l
@@ -1224,6 +1429,12 @@ BEGIN
     RETURN pg_try_advisory_lock(key);
 END $$;
 
+CREATE FUNCTION evtrack.item_count(items int4multirange) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce(sum(upper(r) - lower(r)), 0)::integer FROM unnest(items) r
+$$;
+
 CREATE FUNCTION evtrack.lock_job(the_job bigint) RETURNS evtrack.job
     LANGUAGE plpgsql
     AS $$
@@ -1236,6 +1447,72 @@ BEGIN
             USING ERRCODE = 'EV003', HINT = 'evtrack jobs lists them.';
     END IF;
     RETURN j;
+END $$;
+
+CREATE SEQUENCE evtrack.worker_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE evtrack.worker (
+    worker_id bigint DEFAULT nextval('evtrack.worker_id_seq'::regclass) NOT NULL,
+    name text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    slots integer NOT NULL,
+    handlers text[] NOT NULL,
+    version text NOT NULL,
+    busy integer DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stopped_at timestamp with time zone,
+    lost_at timestamp with time zone,
+    session_lock boolean DEFAULT false NOT NULL,
+    gone_at timestamp with time zone
+)
+WITH (fillfactor='50');
+
+CREATE FUNCTION evtrack.lose(lost evtrack.worker, why text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    n integer;
+BEGIN
+    WITH mine AS (
+        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
+            r.phase <> 'cancelled' AND b.losses + 1
+            < coalesce((r.policy ->> 'max_losses')::integer, 5) AS again
+        FROM (
+            SELECT h.job_day, h.job_id, h.batch_no, j.phase, j.policy
+            FROM evtrack.running_batches(lost.worker_id) h
+            JOIN evtrack.job j ON j.job_id = h.job_id
+            ORDER BY h.job_id, h.batch_no
+        ) r
+        CROSS JOIN LATERAL (
+            SELECT * FROM evtrack.batch b
+            WHERE b.job_day = r.job_day AND b.job_id = r.job_id
+                AND b.batch_no = r.batch_no AND b.status = 'running'
+                AND b.worker_id = lost.worker_id
+            FOR UPDATE
+        ) b
+    ), appended AS (
+        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+            attempt, worker_id, data)
+        SELECT m.job_day, m.job_id, m.batch_no, m.version + 1,
+            'crashed'::evtrack.event_type, m.attempt, lost.worker_id,
+            jsonb_build_object('cause', 'worker_lost', 'why', why,
+                'host', lost.host, 'pid', lost.pid,
+                'seen_at', lost.seen_at)
+        FROM mine m
+        UNION ALL
+        SELECT m.job_day, m.job_id, m.batch_no, m.version + 2, 'requeued',
+            m.attempt, lost.worker_id, '{"reason": "lost"}'
+        FROM mine m WHERE m.again
+    )
+    SELECT count(*) INTO n FROM mine;
+    RETURN n;
 END $$;
 
 CREATE FUNCTION evtrack.make_partitions(first_day date DEFAULT ((now() AT TIME ZONE 'UTC'::text))::date, days integer DEFAULT 8) RETURNS integer
@@ -1289,6 +1566,99 @@ BEGIN
     RETURN made;
 END $$;
 
+CREATE FUNCTION evtrack.move_items(j evtrack.job, item_keys text[], statuses text[], batch_nos integer[], fate text) RETURNS TABLE(item_key text, ordinal integer, batch_no integer, verdict text)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    r record;
+    keys text[];
+    ordinals integer[];
+    holders integer[];
+    number integer;
+    came_from integer[] := '{}';
+    went_to integer[] := '{}';
+BEGIN
+    -- By the key alone, and then the job: in a day that was never analysed the
+    -- planner else reads all items of the job. The batch that holds an item is
+    -- found as item_status finds it.
+    SELECT array_agg(wanted.k), array_agg(i.ordinal), array_agg(coalesce((
+        SELECT max(d.batch_no) FROM evtrack.batch d
+        WHERE d.job_day = j.job_day AND d.job_id = j.job_id
+            AND d.root_no = i.batch_no AND d.ordinals @> i.ordinal), i.batch_no))
+    INTO keys, ordinals, holders
+    FROM (SELECT DISTINCT k FROM unnest(item_keys) k) wanted
+    CROSS JOIN LATERAL (
+        SELECT p.job_id, p.ordinal, p.batch_no FROM evtrack.payload p
+        WHERE p.job_day = j.job_day AND p.item_key = wanted.k
+        OFFSET 0
+    ) i
+    WHERE i.job_id = j.job_id;
+    FOR r IN
+        SELECT b.*, h.moved, evtrack.item_count(h.moved) AS n
+        FROM (
+            SELECT u.holder, range_agg(
+                int4range(u.ordinal, u.ordinal, '[]')) AS moved
+            FROM unnest(ordinals, holders) AS u (ordinal, holder)
+            WHERE batch_nos IS NULL OR u.holder = ANY(batch_nos)
+            GROUP BY u.holder ORDER BY u.holder
+        ) h
+        -- Only what is to move: a batch that runs is locked by whoever
+        -- reports or reaps it, in an order that is not this one.
+        CROSS JOIN LATERAL (
+            SELECT * FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+                AND b.batch_no = h.holder AND b.status::text = ANY(statuses)
+            FOR UPDATE
+        ) b
+    LOOP
+        -- Its own stream and batch_count move on with each event.
+        SELECT * INTO j FROM evtrack.job o WHERE o.job_id = j.job_id;
+        IF fate = 'retry' AND j.phase = 'finished' THEN
+            PERFORM evtrack.append_job_event(j, 'reopened');
+        END IF;
+        number := CASE WHEN r.n = r.item_count THEN r.batch_no
+            ELSE j.batch_count + 1 END;
+        IF number <> r.batch_no THEN
+            INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+                attempt, data)
+            VALUES (j.job_day, j.job_id, r.batch_no, r.version + 1, 'split',
+                r.attempt, jsonb_build_object('to', jsonb_build_array(number),
+                    'moved', r.moved::text, 'moved_items', r.n)),
+            (j.job_day, j.job_id, number, 1, 'enqueued', r.attempt,
+                jsonb_build_object('items', r.n, 'weight', r.n,
+                    'ordinals', r.moved::text,
+                    'root', coalesce(r.root_no, r.batch_no),
+                    'parent', r.batch_no));
+        END IF;
+        IF number = r.batch_no OR fate = 'quarantined' THEN
+            INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+                attempt, data)
+            VALUES (j.job_day, j.job_id, number,
+                CASE WHEN number = r.batch_no THEN r.version + 1 ELSE 2 END,
+                CASE fate WHEN 'retry' THEN 'requeued' ELSE 'cancelled'
+                    END::evtrack.event_type, r.attempt,
+                CASE fate WHEN 'retry' THEN '{"reason": "person", "reset": true}'
+                    ELSE '{"reason": "quarantined"}' END::jsonb);
+        END IF;
+        came_from := came_from || r.batch_no;
+        went_to := went_to || number;
+    END LOOP;
+    RETURN QUERY
+    SELECT k.item_key, u.ordinal,
+        coalesce(went_to[array_position(came_from, u.holder)], u.holder),
+        CASE
+            WHEN u.ordinal IS NULL THEN 'unknown'
+            WHEN u.holder = ANY(came_from) THEN fate
+            ELSE (
+                SELECT b.status::text FROM evtrack.batch b
+                WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+                    AND b.batch_no = u.holder) END
+    FROM unnest(item_keys) WITH ORDINALITY AS k (item_key, place)
+    LEFT JOIN unnest(keys, ordinals, holders) AS u (key, ordinal, holder)
+        ON u.key = k.item_key
+    ORDER BY k.place, u.ordinal;
+END $$;
+
 CREATE FUNCTION evtrack.need_partition(day date) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1305,6 +1675,75 @@ CREATE FUNCTION evtrack.open_batches(the_job bigint) RETURNS bigint
     SELECT coalesce(sum(p.pending_batches + p.running_batches), 0)::bigint
     FROM evtrack.progress p WHERE p.job_id = the_job
 $$;
+
+CREATE FUNCTION evtrack.quarantine(the_job bigint, item_keys text[]) RETURNS TABLE(item_key text, ordinal integer, batch_no integer, verdict text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    j evtrack.job := evtrack.lock_job(the_job);
+BEGIN
+    RETURN QUERY SELECT * FROM evtrack.move_items(
+        j, item_keys, '{pending,failed,crashed}', NULL, 'quarantined');
+END $$;
+
+CREATE FUNCTION evtrack.reap(grace interval DEFAULT '00:00:05'::interval, lease interval DEFAULT '00:00:30'::interval) RETURNS TABLE(worker_id bigint, name text, why text, batches integer, handlers text[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    instant timestamptz := clock_timestamp();
+    lost evtrack.worker;
+    j evtrack.job;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.reap', 0)) THEN
+        RETURN;
+    END IF;
+    UPDATE evtrack.worker w
+    SET gone_at = CASE WHEN l.held THEN NULL ELSE instant END
+    FROM (
+        SELECT v.worker_id, evtrack.has_session_lock(
+            hashtextextended('evtrack.worker', v.worker_id)) AS held
+        FROM evtrack.worker v
+        WHERE v.stopped_at IS NULL AND v.lost_at IS NULL AND v.session_lock
+    ) l
+    WHERE w.worker_id = l.worker_id AND l.held = (w.gone_at IS NOT NULL);
+
+    FOR lost IN
+        SELECT w.* FROM evtrack.worker w
+        WHERE w.stopped_at IS NULL AND w.lost_at IS NULL
+            AND (w.seen_at < instant - lease
+                OR w.session_lock AND greatest(
+                    w.gone_at, pg_postmaster_start_time()) < instant - grace
+                    AND w.gone_at IS NOT NULL)
+        ORDER BY w.worker_id FOR UPDATE SKIP LOCKED
+    LOOP
+        -- A claim of it is on its way to its commit: wait for it, a round.
+        CONTINUE WHEN NOT pg_try_advisory_xact_lock(
+            hashtextextended('evtrack.claim', lost.worker_id));
+        UPDATE evtrack.worker w SET lost_at = clock_timestamp(), busy = 0
+        WHERE w.worker_id = lost.worker_id;
+        worker_id := lost.worker_id;
+        name := lost.name;
+        handlers := lost.handlers;
+        why := CASE WHEN lost.session_lock AND lost.gone_at < instant - grace
+            THEN 'session gone' ELSE 'no heartbeat' END;
+        batches := evtrack.lose(lost, why);
+        RETURN NEXT;
+    END LOOP;
+
+    FOR j IN
+        SELECT o.* FROM evtrack.job o
+        WHERE o.phase = 'open'
+            AND coalesce(o.extended_at, o.created_at) < instant - lease
+            AND pg_postmaster_start_time() < instant - grace
+            AND NOT evtrack.has_session_lock(
+                hashtextextended('evtrack.submit', o.job_id))
+        ORDER BY o.job_id FOR UPDATE SKIP LOCKED
+    LOOP
+        PERFORM evtrack.append_job_event(j, 'abandoned');
+    END LOOP;
+END $$;
 
 CREATE FUNCTION evtrack.reclaim(the_job bigint, new_submitter uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id bigint, job_day date, submitter uuid, batch_count integer, item_count bigint, invalid_count bigint, "position" jsonb, source jsonb, policy jsonb, handler text, bytes_read bigint, bytes_total bigint)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1490,7 +1929,7 @@ DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
     n integer;
 BEGIN
-    IF NOT statuses <@ '{failed,crashed}'::text [] THEN
+    IF NOT statuses <@ '{failed,crashed}'::text[] THEN
         RAISE EXCEPTION 'cannot retry batches that are %', statuses
             USING ERRCODE = 'EV007',
             HINT = 'Only failed and crashed batches come back.';
@@ -1532,6 +1971,26 @@ CREATE FUNCTION evtrack.retry_at(policy jsonb, errors integer) RETURNS timestamp
         coalesce((policy ->> 'backoff_s')::float8, 1)
         * 2 ^ least(greatest(errors - 1, 0), 30)))
 $$;
+
+CREATE FUNCTION evtrack.retry_items(the_job bigint, item_keys text[], statuses text[] DEFAULT '{failed,crashed}'::text[], batch_nos integer[] DEFAULT NULL::integer[]) RETURNS TABLE(item_key text, ordinal integer, batch_no integer, verdict text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    j evtrack.job := evtrack.lock_job(the_job);
+BEGIN
+    IF NOT statuses <@ '{failed,crashed}'::text[] THEN
+        RAISE EXCEPTION 'cannot retry items that are %', statuses
+            USING ERRCODE = 'EV007',
+            HINT = 'Only failed and crashed items come back.';
+    END IF;
+    IF j.phase = 'cancelled' THEN
+        RAISE EXCEPTION 'job % is cancelled: its items do not come back',
+            the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job.';
+    END IF;
+    RETURN QUERY SELECT * FROM evtrack.move_items(
+        j, item_keys, statuses, batch_nos, 'retry');
+END $$;
 
 CREATE FUNCTION evtrack.running_batches(the_worker bigint) RETURNS TABLE(job_day date, job_id bigint, batch_no integer, attempt integer)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1659,29 +2118,6 @@ CREATE TABLE evtrack.payload (
 PARTITION BY RANGE (job_day);
 ALTER TABLE ONLY evtrack.payload ALTER COLUMN payload SET STORAGE EXTERNAL;
 
-CREATE SEQUENCE evtrack.worker_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-CREATE TABLE evtrack.worker (
-    worker_id bigint DEFAULT nextval('evtrack.worker_id_seq'::regclass) NOT NULL,
-    name text NOT NULL,
-    host text NOT NULL,
-    pid integer NOT NULL,
-    slots integer NOT NULL,
-    handlers text[] NOT NULL,
-    version text NOT NULL,
-    busy integer DEFAULT 0 NOT NULL,
-    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    stopped_at timestamp with time zone,
-    lost_at timestamp with time zone
-)
-WITH (fillfactor='50');
-
 CREATE VIEW evtrack.batch_status AS
  SELECT b.job_id,
     b.batch_no,
@@ -1699,8 +2135,9 @@ CREATE VIEW evtrack.batch_status AS
     b.run_s,
     b.error,
     ( SELECT (COALESCE(string_agg("left"(first.item_key, 80), ', '::text ORDER BY first.ordinal),
-                CASE
-                    WHEN (b.item_count = 0) THEN '(no items)'::text
+                CASE b.item_count
+                    WHEN 0 THEN '(no items)'::text
+                    WHEN 1 THEN '(1 item)'::text
                     ELSE (('('::text || b.item_count) || ' items)'::text)
                 END) ||
                 CASE
@@ -1781,7 +2218,21 @@ CREATE VIEW evtrack.crash AS
             ELSE NULL::double precision
         END AS run_s,
     (e.data ->> 'stderr'::text) AS stderr,
-    e.data AS dossier
+    e.data AS dossier,
+    COALESCE(((e.data -> 'poison'::text) = 'true'::jsonb), false) AS poison,
+    COALESCE(w.host, (e.data ->> 'host'::text)) AS host,
+        CASE
+            WHEN (jsonb_typeof((e.data -> 'pid'::text)) = 'number'::text) THEN (((e.data ->> 'pid'::text))::numeric)::bigint
+            ELSE NULL::bigint
+        END AS pid,
+        CASE
+            WHEN (jsonb_typeof((e.data -> 'peak_rss_bytes'::text)) = 'number'::text) THEN (((e.data ->> 'peak_rss_bytes'::text))::numeric)::bigint
+            ELSE NULL::bigint
+        END AS peak_rss_bytes,
+        CASE
+            WHEN (jsonb_typeof((e.data -> 'cpu_s'::text)) = 'number'::text) THEN ((e.data ->> 'cpu_s'::text))::double precision
+            ELSE NULL::double precision
+        END AS cpu_s
    FROM (((evtrack.job j
      JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
      CROSS JOIN LATERAL ( SELECT s.handler,
@@ -1792,7 +2243,7 @@ CREATE VIEW evtrack.crash AS
           WHERE ((s.job_id = e.job_id) AND (s.batch_no = e.batch_no))
          OFFSET 0) b)
      LEFT JOIN evtrack.worker w ON ((e.worker_id = w.worker_id)))
-  WHERE (e.type = 'crashed'::evtrack.event_type);
+  WHERE ((e.type = 'crashed'::evtrack.event_type) AND (e.version > 2));
 
 COMMENT ON VIEW evtrack.crash IS 'One row a crash, also of batches that were completed later: a process, worker or host that died, or hung.';
 
@@ -1810,6 +2261,14 @@ COMMENT ON COLUMN evtrack.crash.item_summary IS 'Items that the batch holds now:
 
 COMMENT ON COLUMN evtrack.crash.dossier IS 'All that was recorded of the crash.';
 
+COMMENT ON COLUMN evtrack.crash.poison IS 'Whether the item in hand spent its last crash with it: it stays crashed until a person brings it back.';
+
+COMMENT ON COLUMN evtrack.crash.pid IS 'The process that died, on that host; of a lost worker, the worker.';
+
+COMMENT ON COLUMN evtrack.crash.peak_rss_bytes IS 'Most memory that the process held.';
+
+COMMENT ON COLUMN evtrack.crash.cpu_s IS 'CPU time that the process had used.';
+
 CREATE VIEW evtrack.crash_rate_daily AS
  SELECT ((at AT TIME ZONE 'UTC'::text))::date AS day,
     count(*) AS attempts,
@@ -1819,7 +2278,9 @@ CREATE VIEW evtrack.crash_rate_daily AS
     count(*) FILTER (WHERE ((type = 'crashed'::evtrack.event_type) AND ((data ->> 'cause'::text) = 'worker_lost'::text))) AS workers_lost,
     round(((100.0 * (count(*) FILTER (WHERE (type = 'crashed'::evtrack.event_type)))::numeric) / (count(*))::numeric), 2) AS crash_rate_pct
    FROM evtrack.event e
-  WHERE ((type = ANY (ARRAY['completed'::evtrack.event_type, 'failed'::evtrack.event_type, 'crashed'::evtrack.event_type])) AND (batch_no > 0) AND (version > 2))
+  WHERE ((type = ANY (ARRAY['completed'::evtrack.event_type, 'failed'::evtrack.event_type, 'crashed'::evtrack.event_type])) AND (batch_no > 0) AND (version > 2) AND ((type <> 'completed'::evtrack.event_type) OR ((data -> 'moved'::text) IS NULL) OR (NOT (EXISTS ( SELECT 1
+           FROM evtrack.event c
+          WHERE ((c.job_day = e.job_day) AND (c.job_id = e.job_id) AND (c.batch_no = e.batch_no) AND (c.version = (e.version - 1)) AND (c.type = 'crashed'::evtrack.event_type)))))))
   GROUP BY (((at AT TIME ZONE 'UTC'::text))::date)
   ORDER BY (((at AT TIME ZONE 'UTC'::text))::date) DESC;
 
@@ -1894,7 +2355,7 @@ CREATE VIEW evtrack.item_failures AS
                 END) x(item))
              LEFT JOIN evtrack.batch b ON (((e.job_day = b.job_day) AND (e.job_id = b.job_id) AND (e.batch_no = b.batch_no) AND (b.item_count = 1) AND ((x.item ->> 'key'::text) IS NULL))))
              LEFT JOIN evtrack.payload p ON (((b.job_day = p.job_day) AND (b.job_id = p.job_id) AND (p.ordinal = lower(b.ordinals)))))
-          WHERE (e.type = ANY (ARRAY['failed'::evtrack.event_type, 'crashed'::evtrack.event_type]))) t
+          WHERE ((e.type = 'failed'::evtrack.event_type) OR ((e.type = 'crashed'::evtrack.event_type) AND (e.version > 2)))) t
   WHERE (item_key IS NOT NULL)
   GROUP BY job_id, handler, item_key, ordinal;
 
@@ -2243,6 +2704,63 @@ COMMENT ON COLUMN evtrack.table_size.row_estimate IS 'Rows as of the last ANALYZ
 
 COMMENT ON COLUMN evtrack.table_size.table_bytes IS 'Rows, with what is stored out of line.';
 
+CREATE VIEW evtrack.waiting AS
+ SELECT j.job_id,
+    j.handler,
+    j.priority,
+    c.batches,
+    c.items,
+    o.since,
+    (round(EXTRACT(epoch FROM (t.instant - o.since)), 1))::double precision AS waited_s,
+    w.workers,
+    w.free_slots,
+        CASE
+            WHEN j.suspended THEN 'suspended'::text
+            WHEN (o.since > t.instant) THEN 'backoff'::text
+            WHEN (w.workers = 0) THEN 'no worker'::text
+            WHEN ((w.free_slots > 0) AND (GREATEST(o.since, w.first_at, r.resumed_at) < (t.instant - '00:01:00'::interval)) AND (NOT (EXISTS ( SELECT 1
+               FROM (evtrack.job k
+                 JOIN evtrack.progress p ON ((k.job_id = p.job_id)))
+              WHERE ((k.handler = ANY (w.handlers)) AND ((k.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) OR (k.finished_at > (t.instant - '00:01:00'::interval))) AND (((p.bucket)::numeric * 10.0) > (EXTRACT(epoch FROM t.instant) - (70)::numeric)) AND ((p.running_batches > 0) OR (((p.completed_batches + p.failed_batches) + p.crashed_batches) > 0))))))) THEN 'never started'::text
+            ELSE 'queue'::text
+        END AS why
+   FROM (((((evtrack.job j
+     CROSS JOIN LATERAL ( SELECT statement_timestamp() AS instant) t)
+     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(p.pending_batches), (0)::numeric))::bigint AS batches,
+            (COALESCE(sum(p.pending_items), (0)::numeric))::bigint AS items
+           FROM evtrack.progress p
+          WHERE (p.job_id = j.job_id)) c)
+     CROSS JOIN LATERAL ( SELECT LEAST(( SELECT b.enqueued_at
+                   FROM evtrack.batch b
+                  WHERE ((b.job_day = j.job_day) AND (b.job_id = j.job_id) AND b.fresh)
+                  ORDER BY b.batch_no
+                 LIMIT 1), ( SELECT min(b.run_at) AS min
+                   FROM evtrack.batch b
+                  WHERE ((b.job_day = j.job_day) AND (b.job_id = j.job_id) AND (b.run_at IS NOT NULL)))) AS since) o)
+     CROSS JOIN LATERAL ( SELECT count(*) AS workers,
+            COALESCE(sum(GREATEST((v.slots - v.busy), 0)), (0)::bigint) AS free_slots,
+            min(v.started_at) AS first_at,
+            ARRAY( SELECT DISTINCT h.handler
+                   FROM (evtrack.worker u
+                     CROSS JOIN LATERAL unnest(u.handlers) h(handler))
+                  WHERE ((u.stopped_at IS NULL) AND (u.lost_at IS NULL) AND (u.seen_at > (t.instant - '00:00:30'::interval)) AND (j.handler = ANY (u.handlers)))) AS handlers
+           FROM evtrack.worker v
+          WHERE ((v.stopped_at IS NULL) AND (v.lost_at IS NULL) AND (v.seen_at > (t.instant - '00:00:30'::interval)) AND (j.handler = ANY (v.handlers)))) w)
+     CROSS JOIN LATERAL ( SELECT max(e.at) AS resumed_at
+           FROM evtrack.event e
+          WHERE ((e.job_day = j.job_day) AND (e.job_id = j.job_id) AND (e.batch_no = 0) AND (e.type = 'resumed'::evtrack.event_type))) r)
+  WHERE ((j.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) AND (c.batches > 0));
+
+COMMENT ON VIEW evtrack.waiting IS 'One row a job with pending batches: since when the oldest waits, and why. It tells of this moment only.';
+
+COMMENT ON COLUMN evtrack.waiting.since IS 'When the oldest pending batch was enqueued, or when the first that came back may run again.';
+
+COMMENT ON COLUMN evtrack.waiting.workers IS 'Live workers that offer the handler, seen in the last 30 seconds.';
+
+COMMENT ON COLUMN evtrack.waiting.free_slots IS 'Of these workers, the slots that had nothing at the last heartbeat.';
+
+COMMENT ON COLUMN evtrack.waiting.why IS 'suspended; backoff (nothing may run yet); no worker (nobody offers the handler); never started (for a minute slots were free, and nothing that their workers offer was begun or ended); queue (it waits its turn).';
+
 CREATE VIEW evtrack.worker_status AS
  SELECT worker_id,
     name,
@@ -2311,6 +2829,8 @@ CREATE INDEX event_tail ON ONLY evtrack.event USING btree (xid, seq);
 CREATE INDEX event_trouble ON ONLY evtrack.event USING btree (job_id, type, at) WHERE (type = ANY (ARRAY['failed'::evtrack.event_type, 'crashed'::evtrack.event_type]));
 
 CREATE INDEX job_claimable ON evtrack.job USING btree (handler, priority DESC, job_id) WHERE ((phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) AND (NOT suspended));
+
+CREATE INDEX job_open ON evtrack.job USING btree (job_id) WHERE (phase = 'open'::evtrack.phase);
 
 CREATE INDEX job_recent ON evtrack.job USING btree (created_at DESC);
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,68 @@ def _end(do: str) -> None:
     elif do == "babble":
         _channel().sendall(b"\xff" * 100)
         time.sleep(60)
+    else:
+        MORE_DEEDS.get(do, lambda: None)()
+
+
+def _overflow() -> None:
+    # Through native code and back at each step, so that the process's own stack grows.
+    sys.setrecursionlimit(10**9)
+    kind = ctypes.CFUNCTYPE(None)
+    deeper: Any = kind(lambda: deeper())  # noqa: PLW0108  it is not bound before
+    deeper()
+
+
+def _leak() -> None:
+    held = []
+    while True:
+        held.append(b"x" * (4 << 20))
+        time.sleep(0.001)
+
+
+def _loop() -> None:
+    while True:
+        pass
+
+
+def _flood() -> None:
+    line = b"e" * 99 + b"\n"
+    for _ in range(1000):
+        sys.stderr.buffer.write(line * 1000)
+    sys.stderr.buffer.flush()
+
+
+def _flood_and_die() -> None:
+    _flood()
+    ctypes.string_at(0)
+
+
+def _close_and_go_on() -> None:
+    _close_channel()
+
+
+MORE_DEEDS: dict[str, Callable[[], None]] = {
+    "abort": os.abort,
+    "overflow": _overflow,
+    "leak": _leak,
+    "loop": _loop,
+    "hang": lambda: time.sleep(60),
+    "flood": _flood,
+    "flood and die": _flood_and_die,
+    "close and go on": _close_and_go_on,
+}
+
+
+@evtrack.batch_handler("obey all")
+def obey_all(batch: Any, ctx: Any) -> list[Any]:
+    """Do what each item of a batch says."""
+    keys = batch.keys
+    return [_obey_as(key, item, ctx) for key, item in zip(keys, batch.items, strict=True)]
+
+
+def _obey_as(key: str, item: dict[str, Any], ctx: Any) -> Any:
+    ctx.item_key = key
+    return obey(item, ctx)
 
 
 @evtrack.batch_handler("whole")

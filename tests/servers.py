@@ -7,9 +7,11 @@ where a Docker engine answers, else the embedded server. EVTRACK_TEST_IMAGE is t
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -86,3 +88,31 @@ def _docker_answers() -> bool:
         except OSError:
             return False
     return True
+
+
+@contextmanager
+def one_of_its_own() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Have an embedded server that nobody else uses.
+
+    Yields:
+        The connection string of a migrated database, and what kills the server (as `pg_ctl stop -m immediate` does)
+        and starts it again.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="evtrack-test-own-"))
+    server = EmbeddedServer(folder)
+
+    def restart() -> None:
+        pid = server.pid
+        assert pid is not None, "the server is up"
+        os.kill(pid, signal.SIGQUIT)
+        deadline = time.monotonic() + 20
+        while server.pid is not None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        server.release()
+        server.acquire()
+
+    try:
+        yield server.acquire(), restart
+    finally:
+        server.release()
+        shutil.rmtree(folder, ignore_errors=True)

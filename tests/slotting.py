@@ -25,7 +25,7 @@ def row(*items: Any, handler: str = "obey", batch_no: int = 1, first: int = 1, a
     keys = "\n".join(f"k{number}" for number in range(first, first + len(items)))
     payload = b"\n".join(msgspec.json.encode(item) for item in items)
     ordinals = f"{{[{first},{first + len(items)})}}"
-    return (7, batch_no, attempt, handler.encode(), ordinals.encode(), keys.encode(), payload, None)
+    return (7, batch_no, attempt, handler.encode(), ordinals.encode(), keys.encode(), payload, None, 0)
 
 
 class OneSlot:
@@ -87,6 +87,7 @@ def slot(told: Setup | None = None, *, ready: bool = True) -> Iterator[OneSlot]:
         if ready:
             (said,) = one.hear(1)
             assert isinstance(said, Ready), said
+            one.process.kinds = said.handlers
             one.frames.clear()
         yield one
     finally:

@@ -43,15 +43,17 @@ BEGIN
                 AND j.phase IN ('open', 'abandoned', 'sealed')
                 AND j.handler = ANY(handlers)
         ), due AS (
-            SELECT o.job_id, o.handler, o.policy, r.batch_no
+            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.losses,
+                row_number() OVER (
+                    PARTITION BY r.losses > 0
+                    ORDER BY o.priority DESC, r.run_at) AS place
             FROM open_job o
             CROSS JOIN LATERAL (
-                SELECT b.batch_no, b.run_at FROM evtrack.batch b
+                SELECT b.batch_no, b.run_at, b.losses FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id
                     AND b.run_at <= statement_timestamp()
                 ORDER BY b.run_at LIMIT max_returning
             ) r
-            ORDER BY o.priority DESC, r.run_at LIMIT max_returning
         ), held AS (
             -- The limit stands above the locks, so that what another claim
             -- has locked is passed over and not missing in this one.
@@ -78,6 +80,9 @@ BEGIN
                     AND b.batch_no = d.batch_no AND b.status = 'pending'
                 FOR UPDATE SKIP LOCKED
             ) r
+            -- Of those that have cost a worker, one a claim: it may be it.
+            WHERE d.place <= CASE WHEN d.losses > 0 THEN 1
+                ELSE max_returning END
         ), started AS (
             INSERT INTO evtrack.event (
                 job_day, job_id, batch_no, version, type, attempt, worker_id)

@@ -1,38 +1,54 @@
--- Report batches whose process died, with what is known of each death. Each
--- goes back to pending while its job's budget of crashes lasts. One verdict a
--- batch: retry, crashed, late or unknown.
+-- Report batches whose process died, with what is known of each death. Where
+-- handlers go item by item, `done` says which items' results the caller holds
+-- (a multirange of ordinals) and `results` has their lines. What is left of a
+-- batch is split until the poison item is known; see crash_one(). One verdict
+-- a batch: retry, split, crashed, late or unknown.
 CREATE OR REPLACE FUNCTION evtrack.crash(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
-    attempts integer[], dossiers jsonb[]
+    attempts integer[], dossiers jsonb[],
+    done text[] DEFAULT NULL, results text[] DEFAULT NULL
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    r record;
 BEGIN
-    RETURN QUERY
-    WITH report AS MATERIALIZED (
-        SELECT h.*, h.phase <> 'cancelled' AND h.crashes + 1
-            < coalesce((h.policy ->> 'max_crashes')::integer, 2) AS again
-        FROM evtrack.held(
+    -- Jobs before batches: new batches take their numbers from the job's row.
+    -- A single item is not split, and its report waits for no submitter.
+    PERFORM 1 FROM evtrack.job j
+    WHERE j.job_id = ANY(ARRAY(
+        SELECT g.job_id
+        FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no)
+        JOIN evtrack.job o ON o.job_id = g.job_id
+        CROSS JOIN LATERAL (
+            SELECT b.item_count FROM evtrack.batch b
+            WHERE b.job_day = o.job_day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no
+            OFFSET 0
+        ) b
+        WHERE b.item_count > 1))
+    ORDER BY j.job_id FOR UPDATE;
+    FOR r IN
+        SELECT h.* FROM evtrack.held(
             the_worker, job_ids, batch_nos, attempts, 'crashed') h
-    ), appended AS (
-        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
-            attempt, worker_id, data)
-        SELECT r.job_day, r.job_id, r.batch_no, r.version + 1,
-            'crashed'::evtrack.event_type, r.attempt, the_worker,
-            '{"cause": "unknown"}' || CASE
-                WHEN jsonb_typeof(crash.dossiers[r.place]) = 'object'
-                    THEN jsonb_strip_nulls(crash.dossiers[r.place])
-                ELSE jsonb_build_object('note', crash.dossiers[r.place]) END
-        FROM report r WHERE r.verdict = 'held'
-        UNION ALL
-        SELECT r.job_day, r.job_id, r.batch_no, r.version + 2, 'requeued',
-            r.attempt, the_worker, '{"reason": "retry"}'
-        FROM report r WHERE r.verdict = 'held' AND r.again
-    )
-    SELECT r.job_id, r.batch_no, CASE
-        WHEN r.verdict = 'held' AND r.again THEN 'retry'
-        WHEN r.verdict = 'held' THEN 'crashed'
-        WHEN r.verdict = 'again' AND r.status <> 'crashed' THEN 'retry'
-        WHEN r.verdict = 'again' THEN 'crashed'
-        ELSE r.verdict END
-    FROM report r ORDER BY r.place;
+    LOOP
+        job_id := r.job_id;
+        batch_no := r.batch_no;
+        verdict := CASE
+            WHEN r.verdict = 'held' THEN evtrack.crash_one(
+                the_worker, r.job_id, r.batch_no, dossiers[r.place],
+                coalesce(done[r.place], '{}')::int4multirange,
+                results[r.place])
+            WHEN r.verdict <> 'again' THEN r.verdict
+            ELSE (
+                -- As it stands now: it may be in this group twice.
+                SELECT CASE WHEN b.status IN ('split', 'completed') THEN 'split'
+                    WHEN b.status = 'crashed' THEN 'crashed'
+                    ELSE 'retry' END
+                FROM evtrack.batch b
+                WHERE b.job_day = r.job_day AND b.job_id = r.job_id
+                    AND b.batch_no = r.batch_no) END;
+        RETURN NEXT;
+    END LOOP;
 END $$;

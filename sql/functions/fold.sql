@@ -188,7 +188,11 @@ BEGIN
         -- All the rest, which is rare: any type, from whatever status.
         IF of_jobs + enqueues + starts + completions < total THEN
             WITH step AS (
-                SELECT a.*, b.status AS was, b.item_count AS items_were
+                -- With `moved`, a split takes some items out, and the batch
+                -- stays what it is with the others.
+                SELECT a.*, b.status AS was, b.item_count AS items_were,
+                    a.type = 'late_result' OR a.type = 'split'
+                        AND a.data -> 'moved' IS NOT NULL AS stays
                 FROM added a
                 JOIN evtrack.batch b ON b.job_day = day
                     AND b.job_id = a.job_id AND b.batch_no = a.batch_no
@@ -212,8 +216,10 @@ BEGIN
                         AND (b.status = 'running'
                                 AND a.worker_id = b.worker_id
                             OR b.status IN ('failed', 'crashed'))
-                    WHEN 'split' THEN a.attempt = b.attempt AND b.status
-                        IN ('pending', 'running', 'failed', 'crashed')
+                    WHEN 'split' THEN a.attempt = b.attempt AND (
+                        b.status IN ('pending', 'failed', 'crashed')
+                        -- What runs is in its worker's hands as a whole.
+                        OR b.status = 'running' AND a.data -> 'moved' IS NULL)
                     WHEN 'cancelled' THEN b.status
                         IN ('pending', 'failed', 'crashed')
                     WHEN 'late_result' THEN a.attempt <= b.attempt
@@ -221,32 +227,30 @@ BEGIN
             ), moved AS (
                 UPDATE evtrack.batch b SET
                     version = s.version,
-                    status = CASE s.type
-                        WHEN 'completed' THEN 'completed'
-                        WHEN 'failed' THEN 'failed'
-                        WHEN 'crashed' THEN 'crashed'
-                        WHEN 'requeued' THEN 'pending'
-                        WHEN 'split' THEN 'split'
-                        WHEN 'cancelled' THEN 'cancelled'
-                        ELSE b.status END::evtrack.status,
-                    fresh = b.fresh AND s.type = 'late_result',
-                    run_at = CASE s.type
-                        WHEN 'requeued' THEN coalesce(
+                    status = CASE
+                        WHEN s.stays THEN b.status::text
+                        WHEN s.type = 'requeued' THEN 'pending'
+                        ELSE s.type::text END::evtrack.status,
+                    fresh = b.fresh AND s.stays,
+                    run_at = CASE
+                        WHEN s.type = 'requeued' THEN coalesce(
                             (s.data ->> 'run_at')::timestamptz, s.at)
-                        WHEN 'late_result' THEN b.run_at END,
-                    finished_at = CASE s.type
-                        WHEN 'requeued' THEN NULL
-                        WHEN 'late_result' THEN b.finished_at
+                        WHEN s.stays THEN b.run_at END,
+                    finished_at = CASE
+                        WHEN s.type = 'requeued' THEN NULL
+                        WHEN s.stays THEN b.finished_at
                         ELSE s.at END,
                     run_s = CASE
-                        WHEN s.type = 'late_result' THEN b.run_s
+                        WHEN s.stays THEN b.run_s
                         ELSE coalesce((s.data ->> 'run_s')::real, b.run_s) END,
-                    item_count = b.item_count - CASE s.type
-                        WHEN 'completed' THEN (s.data ->> 'moved_items')::integer
+                    item_count = b.item_count - CASE
+                        WHEN s.type IN ('completed', 'split') THEN coalesce(
+                            (s.data ->> 'moved_items')::integer, 0)
                         ELSE 0 END,
-                    ordinals = CASE s.type
-                        WHEN 'completed' THEN b.ordinals
-                            - (s.data ->> 'moved')::int4multirange
+                    ordinals = CASE
+                        WHEN s.type IN ('completed', 'split') THEN b.ordinals
+                            - coalesce((s.data ->> 'moved')::int4multirange,
+                                '{}')
                         ELSE b.ordinals END,
                     errors = CASE
                         WHEN s.data -> 'reset' = 'true' THEN 0

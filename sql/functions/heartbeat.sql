@@ -1,12 +1,15 @@
 -- Say that a worker lives, with how many of its slots are busy. False: it was
 -- declared lost, its batches are others' now, and it must stop its slots.
+-- Called by the session that holds the worker's lock, if any does.
 CREATE OR REPLACE FUNCTION evtrack.heartbeat(
     worker_id bigint, busy integer DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE evtrack.worker w
-    SET seen_at = clock_timestamp(), busy = coalesce(heartbeat.busy, w.busy)
+    SET seen_at = clock_timestamp(), busy = coalesce(heartbeat.busy, w.busy),
+        session_lock = evtrack.has_session_lock(
+            hashtextextended('evtrack.worker', w.worker_id), true)
     WHERE w.worker_id = heartbeat.worker_id
         AND w.lost_at IS NULL AND w.stopped_at IS NULL;
     RETURN FOUND;

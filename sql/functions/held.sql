@@ -49,7 +49,9 @@ BEGIN
                 SELECT 1 FROM evtrack.event e
                 WHERE e.job_day = l.job_day AND e.job_id = l.job_id
                     AND e.batch_no = l.batch_no AND e.type = outcome
-                    AND e.attempt = l.attempt AND e.worker_id = the_worker)
+                    AND e.attempt = l.attempt AND e.worker_id = the_worker
+                    -- That the worker is lost was a reaper's report.
+                    AND e.data ->> 'cause' IS DISTINCT FROM 'worker_lost')
                 THEN 'again'
             ELSE 'late' END AS verdict
         FROM locked l

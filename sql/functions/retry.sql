@@ -11,7 +11,7 @@ DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
     n integer;
 BEGIN
-    IF NOT statuses <@ '{failed,crashed}'::text [] THEN
+    IF NOT statuses <@ '{failed,crashed}'::text[] THEN
         RAISE EXCEPTION 'cannot retry batches that are %', statuses
             USING ERRCODE = 'EV007',
             HINT = 'Only failed and crashed batches come back.';

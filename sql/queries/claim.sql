@@ -7,7 +7,8 @@ SELECT
     c.ordinals,
     c.item_keys,
     c.payload,
-    c.policy::text AS policy
+    c.policy::text AS policy,
+    c.losses
 FROM evtrack.claim(
     %(worker_id)s::bigint,
     %(job_ids)s::bigint[],

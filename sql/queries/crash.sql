@@ -1,4 +1,5 @@
--- Report batches whose process died.
+-- Report batches whose process died, with what is done of each: the ordinals
+-- as a multirange, and a line of results for each of them.
 SELECT
     c.job_id,
     c.batch_no,
@@ -8,5 +9,7 @@ FROM evtrack.crash(
     %(job_ids)s::bigint[],
     %(batch_nos)s::integer[],
     %(attempts)s::integer[],
-    %(dossiers)s::jsonb[]
+    %(dossiers)s::jsonb[],
+    %(done)s::text[],
+    %(results)s::text[]
 ) AS c

@@ -1,4 +1,4 @@
--- The latest crashes of a job.
+-- The latest crashes, of one job or of all.
 SELECT
     job_id,
     batch_no,
@@ -11,8 +11,16 @@ SELECT
     ordinal,
     worker,
     batch_status,
-    item_summary
+    item_summary,
+    poison,
+    host,
+    pid,
+    run_s,
+    cpu_s,
+    peak_rss_bytes
 FROM evtrack.crash
-WHERE job_id = %(job_id)s
+WHERE
+    (%(job_id)s::bigint IS NULL OR job_id = %(job_id)s)
+    AND (%(since_s)s::float8 IS NULL OR at > statement_timestamp() - %(since_s)s * interval '1 second')
 ORDER BY at DESC
 LIMIT (%(limit)s)

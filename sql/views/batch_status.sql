@@ -21,7 +21,9 @@ SELECT -- noqa: ST06
         SELECT
             coalesce(
                 string_agg(left(first.item_key, 80), ', ' ORDER BY first.ordinal),
-                CASE WHEN b.item_count = 0 THEN '(no items)' ELSE '(' || b.item_count || ' items)' END
+                CASE b.item_count
+                    WHEN 0 THEN '(no items)' WHEN 1 THEN '(1 item)' ELSE '(' || b.item_count || ' items)'
+                END
             )
             || CASE
                 WHEN count(*) > 0 AND b.item_count > count(*)

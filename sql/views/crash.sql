@@ -1,5 +1,6 @@
 -- OFFSET 0: crashes are few, so each looks up its batch. Left free, the planner of a day that was never analysed
 -- walks all batches of the job instead.
+-- Version 2 of a stream is no crash of its own: the batch was made of a poison item, and its parent has the crash.
 -- Figures in a dossier are read only where they are numbers: a client's odd value must not break the view.
 CREATE OR REPLACE VIEW evtrack.crash AS
 SELECT -- noqa: ST06
@@ -22,7 +23,15 @@ SELECT -- noqa: ST06
     b.item_summary,
     CASE WHEN jsonb_typeof(e.data -> 'run_s') = 'number' THEN (e.data ->> 'run_s')::double precision END AS run_s,
     e.data ->> 'stderr' AS stderr,
-    e.data AS dossier
+    e.data AS dossier,
+    coalesce(e.data -> 'poison' = 'true', false) AS poison,
+    coalesce(w.host, e.data ->> 'host') AS host,
+    CASE WHEN jsonb_typeof(e.data -> 'pid') = 'number' THEN (e.data ->> 'pid')::numeric::bigint END AS pid,
+    CASE
+        WHEN jsonb_typeof(e.data -> 'peak_rss_bytes') = 'number'
+            THEN (e.data ->> 'peak_rss_bytes')::numeric::bigint
+    END AS peak_rss_bytes,
+    CASE WHEN jsonb_typeof(e.data -> 'cpu_s') = 'number' THEN (e.data ->> 'cpu_s')::double precision END AS cpu_s
 FROM evtrack.job AS j
 INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
 CROSS JOIN
@@ -37,7 +46,7 @@ CROSS JOIN
         OFFSET 0 -- noqa: AM09
     ) AS b
 LEFT JOIN evtrack.worker AS w ON e.worker_id = w.worker_id
-WHERE e.type = 'crashed';
+WHERE e.type = 'crashed' AND e.version > 2;
 
 COMMENT ON VIEW evtrack.crash IS
 'One row a crash, also of batches that were completed later: a process, worker or host that died, or hung.';
@@ -50,3 +59,8 @@ COMMENT ON COLUMN evtrack.crash.batch_status IS 'The status of the batch now.';
 COMMENT ON COLUMN evtrack.crash.item_summary IS
 'Items that the batch holds now: after a split they are in other batches.';
 COMMENT ON COLUMN evtrack.crash.dossier IS 'All that was recorded of the crash.';
+COMMENT ON COLUMN evtrack.crash.poison IS
+'Whether the item in hand spent its last crash with it: it stays crashed until a person brings it back.';
+COMMENT ON COLUMN evtrack.crash.pid IS 'The process that died, on that host; of a lost worker, the worker.';
+COMMENT ON COLUMN evtrack.crash.peak_rss_bytes IS 'Most memory that the process held.';
+COMMENT ON COLUMN evtrack.crash.cpu_s IS 'CPU time that the process had used.';

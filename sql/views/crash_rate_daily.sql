@@ -1,4 +1,5 @@
 -- Version 2 of a batch's stream ends no attempt: the batch was born failed or crashed of one that is counted already.
+-- Nor does a completion right after a crash: it says what was done before.
 CREATE OR REPLACE VIEW evtrack.crash_rate_daily AS
 SELECT -- noqa: ST06
     (e.at AT TIME ZONE 'UTC')::date AS day,
@@ -9,7 +10,16 @@ SELECT -- noqa: ST06
     count(*) FILTER (WHERE e.type = 'crashed' AND e.data ->> 'cause' = 'worker_lost') AS workers_lost,
     round(100.0 * count(*) FILTER (WHERE e.type = 'crashed') / count(*), 2) AS crash_rate_pct
 FROM evtrack.event AS e
-WHERE e.type IN ('completed', 'failed', 'crashed') AND e.batch_no > 0 AND e.version > 2
+WHERE
+    e.type IN ('completed', 'failed', 'crashed') AND e.batch_no > 0 AND e.version > 2
+    AND (
+        e.type <> 'completed' OR e.data -> 'moved' IS NULL OR NOT EXISTS (
+            SELECT 1 FROM evtrack.event AS c
+            WHERE
+                c.job_day = e.job_day AND c.job_id = e.job_id AND c.batch_no = e.batch_no
+                AND c.version = e.version - 1 AND c.type = 'crashed'
+        )
+    )
 GROUP BY (e.at AT TIME ZONE 'UTC')::date
 ORDER BY day DESC;
 

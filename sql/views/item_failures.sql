@@ -1,3 +1,4 @@
+-- Version 2 of a stream is no crash of its own: its parent has it.
 -- An item is blamed where the event names it, or where its batch held nothing else.
 CREATE OR REPLACE VIEW evtrack.item_failures AS
 SELECT -- noqa: ST06
@@ -52,7 +53,7 @@ FROM (
             AND x.item ->> 'key' IS NULL
     LEFT JOIN evtrack.payload AS p
         ON b.job_day = p.job_day AND b.job_id = p.job_id AND p.ordinal = lower(b.ordinals)
-    WHERE e.type IN ('failed', 'crashed')
+    WHERE e.type = 'failed' OR e.type = 'crashed' AND e.version > 2
 ) AS t
 WHERE t.item_key IS NOT NULL
 GROUP BY t.job_id, t.handler, t.item_key, t.ordinal;

@@ -51,12 +51,13 @@ def asked(run: Any) -> Any:
 
 @pytest.fixture
 def job(client: Client) -> int:
-    """A finished job of 3 batches of 4: done, failed with a nasty message, crashed on item 10."""
+    """A finished job of 3 batches of 4: done, failed with a nasty message, crashed on item 10 (4) and done (5)."""
     job, worker = client.job(3, items=4, max_errors=1, max_crashes=1), client.worker()
     one, two, three = client.claim(worker, job)
     client.complete(worker, [one])
     client.fail(worker, [two], {"type": "ValueError", "message": "two\nlines \x1b[2J"})
     client.crash(worker, [three], cause="signal", signal="SIGSEGV", item_key="key:10", ordinal=10)
+    client.complete(worker, client.claim(worker, job))
     assert client.one("SELECT evtrack.finish_due(%s)", job)
     return job
 
@@ -69,11 +70,11 @@ def test_the_status_of_a_job_is_one_document(asked: Any, job: int) -> None:
         "phase": "finished",
         "outcome": "with errors",
         "total": 12,
-        "done": 4,
+        "done": 7,
         "failed": 4,
-        "crashed": 4,
+        "crashed": 1,
         "percent": 100.0,
-        "batches": 3,
+        "batches": 5,
         "batches_failed": 1,
     }
     assert expected == {name: document[name] for name in expected}
@@ -101,8 +102,8 @@ def test_the_status_of_a_job_reads_well_in_80_columns(run: Any, job: int) -> Non
         f"evtrack retry {job}",
     ):
         assert words in shown
-    assert re.search(r"^done +4 +1$", shown, re.MULTILINE)
-    assert re.search(r"^total +12 +3$", shown, re.MULTILINE)
+    assert re.search(r"^done +7 +2$", shown, re.MULTILINE)
+    assert re.search(r"^total +12 +5$", shown, re.MULTILINE)
     assert [] == [line for line in shown.splitlines() if len(line) > 80]
     assert "\x1b" not in shown
 
@@ -137,9 +138,9 @@ def test_jobs_are_listed_latest_first_and_filtered(run: Any, asked: Any, client:
 
 
 def test_batches_are_listed_and_filtered(run: Any, asked: Any, job: int) -> None:
-    assert [1, 2, 3] == [row["batch_no"] for row in asked("batches", str(job))]
+    assert [1, 2, 3, 4, 5] == [row["batch_no"] for row in asked("batches", str(job))]
     troubled = asked("batches", str(job), "--status", "failed,crashed")
-    assert [(2, "failed"), (3, "crashed")] == [(row["batch_no"], row["status"]) for row in troubled]
+    assert [(2, "failed"), (4, "crashed")] == [(row["batch_no"], row["status"]) for row in troubled]
     assert "key:5, key:6, key:7... (1 more)" == troubled[0]["item_summary"]
     shown = run("batches", str(job), "--limit", "2").stdout
     assert "key:1, key:2, key:3... (1 more)" in shown
@@ -152,10 +153,10 @@ def test_events_come_in_the_order_of_their_streams(asked: Any, run: Any, job: in
     events = asked("events", str(job))
     assert ["created", "extended", "sealed"] == [event["type"] for event in events if event["batch_no"] == 0][:3]
     assert "finished" == events[-1]["type"]
-    for number in range(4):
+    for number in range(6):
         versions = [event["version"] for event in events if event["batch_no"] == number]
         assert list(range(1, len(versions) + 1)) == versions
-    assert ["enqueued", "started", "crashed"] == [e["type"] for e in asked("events", str(job), "--batch", "3")]
+    assert ["enqueued", "started", "crashed", "split"] == [e["type"] for e in asked("events", str(job), "--batch", "3")]
     shown = run("events", str(job), "--batch", "2").stdout.splitlines()
     assert 3 == len(shown)
     assert "failed (attempt 1) by worker 1" in shown[2]
@@ -216,8 +217,8 @@ def test_a_follower_says_who_holds_it_up(
 
 def test_progress_is_a_line_or_a_document(run: Any, asked: Any, job: int) -> None:
     line = run("progress", str(job)).stdout
-    assert f"job {job} finished: 100.0 % (12 of 12 items; 4 failed, 4 crashed, 0 invalid)" in line
-    assert (12, 4, 12) == tuple(asked("progress", str(job))[name] for name in ("total", "done", "ended"))
+    assert f"job {job} finished: 100.0 % (12 of 12 items; 4 failed, 1 crashed, 0 invalid)" in line
+    assert (12, 7, 12) == tuple(asked("progress", str(job))[name] for name in ("total", "done", "ended"))
 
 
 def test_progress_is_followed_to_the_end(dsn: str, client: Client, job: int) -> None:
@@ -300,8 +301,12 @@ def test_failed_and_crashed_batches_are_brought_back(asked: Any, run: Any, clien
     assert 1 == asked("retry", str(job), "--status", "failed")["batches"]
     assert "sealed" == client.phase(job)
     assert 0 == asked("retry", str(job), "--batch", "2")["batches"]
-    assert "1 batch comes back" in run("retry", str(job), "--batch", "3").stdout
-    assert ["completed", "pending", "pending"] == [row["status"] for row in asked("batches", str(job))]
+    # Batch 3 is split: its item in hand is in batch 4.
+    assert "no failed or crashed batch comes back" in run("retry", str(job), "--batch", "3").stdout
+    assert "1 batch comes back" in run("retry", str(job), "--batch", "4").stdout
+    assert ["completed", "pending", "split", "pending", "completed"] == [
+        row["status"] for row in asked("batches", str(job))
+    ]
     assert "Only failed and crashed batches come back" in run("retry", str(job), "--status", "completed", code=1).stderr
 
 

@@ -118,7 +118,7 @@ class Machine(RuleBasedStateMachine):
         allowed = {
             "complete": {"ok"},
             "fail": {"retry", "failed"},
-            "crash": {"retry", "crashed"},
+            "crash": {"retry", "crashed", "split"},
             "requeue": {"ok"},
         }[how]
         assert set(verdicts) <= allowed
@@ -136,6 +136,67 @@ class Machine(RuleBasedStateMachine):
         some = st.lists(st.sampled_from(ordinals), min_size=1, max_size=len(ordinals) - 1, unique=True)
         assert self.client.complete_partly(self.ids[who], claim, Ordinals.of(data.draw(some))) == "ok"
         self.let_go(who, [claim])
+
+    @precondition(lambda self: any(self.held))
+    @rule(data=st.data(), lost=st.sampled_from([False, False, False, True]))
+    def crash_with(self, data: st.DataObject, *, lost: bool) -> None:
+        """Report a crash with some items done and an item in hand, or with less known."""
+        who = self.holder(data)
+        claim = data.draw(st.sampled_from(self.held[who]))
+        ordinals = list(self.client.batch(claim.job_id, claim.batch_no).ordinals)
+        done = data.draw(st.lists(st.sampled_from(ordinals), unique=True))
+        dossier: dict[str, Any] = {"cause": "worker_lost" if lost else "signal", "run_s": 0.5}
+        if data.draw(st.booleans()):
+            dossier["ordinal"] = data.draw(st.sampled_from([*ordinals, 10_000]))
+        verdicts = self.client.crash_with(
+            self.ids[who], [claim], [dossier], done=[str(Ordinals.of(done))], results=["\n".join("1" for _ in done)]
+        )
+        assert {"retry", "crashed", "split"} >= set(verdicts)
+        self.let_go(who, [claim])
+
+    @rule(who=workers, goes=st.sampled_from([False, False, True]))
+    def reap(self, who: int, *, goes: bool) -> None:
+        """Reap; the worker may have been silent for too long, and another takes its place."""
+        if goes:
+            self.conn.execute(
+                "UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE worker_id = %s", [self.ids[who]]
+            )
+        (lost, *more) = [
+            (row["worker_id"], row["batches"])
+            for row in self.client.rows("SELECT * FROM evtrack.reap('1 hour', '1 hour')")
+        ] or [None]
+        assert [] == more
+        assert ((self.ids[who], len(self.held[who])) if goes else None) == lost
+        if goes:
+            # What it reports from now on is late; nobody asks that here, as its number is not drawn again.
+            self.ids[who] = self.client.worker()
+            self.held[who], self.past[who] = [], []
+
+    @rule(pick=picks, data=st.data(), call=st.sampled_from(["retry_items", "retry_items", "quarantine"]))
+    def pick_out(self, pick: int, data: st.DataObject, call: str) -> None:
+        """Retry some items, or keep them out."""
+        job = self.job(pick)
+        before = self.fates(job)
+        wanted = data.draw(st.lists(st.sampled_from(sorted(before)), min_size=1, max_size=3, unique=True))
+        if call == "retry_items" and self.client.phase(job) == "cancelled":
+            return
+        rows = self.client.rows(
+            f"SELECT ordinal, batch_no, verdict FROM evtrack.{call}(%s, %s)", job, [f"key:{n}" for n in wanted]
+        )
+        moves, after, verdict = {
+            "retry_items": ({"failed", "crashed"}, "pending", "retry"),
+            "quarantine": ({"pending", "failed", "crashed"}, "cancelled", "quarantined"),
+        }[call]
+        taken = [ordinal for ordinal in wanted if before[ordinal] in moves]
+        assert [verdict if n in taken else before[n] for n in wanted] == [row["verdict"] for row in rows]
+        assert before | dict.fromkeys(taken, after) == self.fates(job)
+
+    def fates(self, job: int) -> dict[int, str]:
+        """Return each item's status."""
+        rows = self.client.rows(
+            "SELECT ordinal, status::text AS status FROM evtrack.item_status WHERE job_id = %s", job
+        )
+        return {row["ordinal"]: row["status"] for row in rows}
 
     @precondition(lambda self: any(self.held))
     @rule(data=st.data())

@@ -87,7 +87,10 @@ def test_a_program_is_a_handler(dsn: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--handler", "absent"], "No handler is named 'absent'; offered here: nothing, obey, short, walk, whole."),
+        (
+            ["--handler", "absent"],
+            "No handler is named 'absent'; offered here: nothing, obey, obey all, short, walk, whole.",
+        ),
         (["--import", "not_there"], "The module 'not_there' does not import"),
         (["--exec", "cat"], "--exec takes NAME='PROGRAM ARGUMENTS', got 'cat'"),
         (["--max-rss", "0.0000001"], "max_rss_bytes must be above 0, got 0"),

@@ -76,7 +76,7 @@ def quarrel(jobs: list[int], order: int, deadline: float, ran: Counter[Claim]) -
             for report in (client.fail, client.crash, client.requeue, client.complete):
                 # Completing is rare, so that there is something to run until the end.
                 share = [claim for claim in held if dice.random() < (0.002 if report == client.complete else 0.3)]
-                assert {"retry", "ok"} >= set(report(worker, share))
+                assert {"retry", "split", "ok"} >= set(report(worker, share))
                 held = [claim for claim in held if claim not in share]
             # What others hold by now: refused one by one, and locked all the same.
             stray = [claim._replace(attempt=1) for claim in list(ran)[-20:] if claim not in held]
@@ -104,8 +104,8 @@ def test_opposite_orders_do_not_deadlock(dsn: str, client: Client, seconds: int)
     assert 1 == max(ran.values()), "an attempt was given out twice"
     for job in jobs:
         statuses = [str(batch.status) for batch in client.batches(job).values()]
-        assert {"completed", "pending"} >= set(statuses)
-        assert 40 == len(statuses)
+        assert {"completed", "pending", "split"} >= set(statuses)
+        assert 40 <= len(statuses) <= 5 * 40, "a batch of three items splits into five at most, itself among them"
     rest: list[Claim] = []
     drain(jobs, rest)(client)
     for job in jobs:

@@ -309,10 +309,12 @@ def test_a_job_is_finished_when_nothing_is_open_and_says_what_became_of_it(clien
     client.fail(worker, claims[1:2])
     assert client.one("SELECT evtrack.finish_due(%s)", job) is False
     client.crash(worker, claims[2:])
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is False
+    client.crash(worker, client.claim(worker, job))
     assert client.one("SELECT evtrack.finish_due(%s)", job) is True
     assert client.one("SELECT evtrack.finish_due(%s)", job) is False
     finished = client.events(job, 0)[-1].event.data()
-    assert {"completed": 1, "failed": 1, "crashed": 1, "split": 0, "cancelled": 0} == finished["batches"]
+    assert {"completed": 1, "failed": 1, "crashed": 2, "split": 1, "cancelled": 0} == finished["batches"]
     assert {"completed": 2, "failed": 2, "crashed": 2, "cancelled": 0} == finished["items"]
     # Finishing compacts the counters; their sums stay.
     client.check(job)

@@ -185,6 +185,32 @@ def test_two_claims_that_meet_share_the_batches(client: Client, other: Client) -
     client.check(job)
 
 
+def test_moving_items_waits_for_no_batch_that_runs(client: Client, other: Client) -> None:
+    job, worker = client.job(2, items=2, max_errors=1), client.worker()
+    one, _ = client.claim(worker, job)
+    client.fail(worker, [one])
+    client.conn.execute("SET lock_timeout = '2s'")
+    with other.conn.transaction():
+        # As one who reports or reaps batch 2 would have it.
+        other.conn.execute("SELECT FROM evtrack.batch WHERE job_id = %s AND batch_no = 2 FOR UPDATE", [job])
+        rows = client.rows("SELECT verdict FROM evtrack.retry_items(%s, '{key:1,key:3}')", job)
+        assert ["retry", "running"] == [row["verdict"] for row in rows]
+        rows = client.rows("SELECT verdict FROM evtrack.quarantine(%s, '{key:2,key:4}')", job)
+        assert ["quarantined", "running"] == [row["verdict"] for row in rows]
+    client.conn.execute("RESET lock_timeout")
+    client.check(job)
+
+
+def test_the_crash_of_a_single_item_does_not_wait_for_the_submitter(client: Client, other: Client) -> None:
+    job, worker = client.job(), client.worker()
+    claims = client.claim(worker, job)
+    client.conn.execute("SET lock_timeout = '2s'")
+    with other.conn.transaction():
+        other.conn.execute("SELECT FROM evtrack.job WHERE job_id = %s FOR UPDATE", [job])
+        assert ["retry"] == client.crash(worker, claims)
+    client.conn.execute("RESET lock_timeout")
+
+
 def test_finish_due_locks_nothing_while_something_is_open(client: Client, other: Client) -> None:
     job = client.job(2)
     client.conn.execute("SET lock_timeout = '2s'")

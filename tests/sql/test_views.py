@@ -29,7 +29,8 @@ def story(client: Client) -> int:
     """A job in which everything happens: 4 batches of 5 items.
 
     Batch 1 is completed. In batch 2 the items 7 and 9 fail and move to batch 5, which fails for good. Batch 3 crashes
-    on item 12, twice. Batch 4 fails once as a whole, comes back, and is running.
+    on item 12, which crashes again alone in batch 6; the others are completed in batch 7. Batch 4 fails once as a
+    whole, comes back, and is running.
     """
     job, worker = client.job(4, items=5, max_errors=2, backoff_s=0), client.worker()
     one, two, three, four = client.claim(worker, job)
@@ -42,8 +43,9 @@ def story(client: Client) -> int:
     client.crash(worker, [three], cause="signal", signal="SIGSEGV", item_key="key:12", ordinal=12, run_s=0.5)
     client.fail(worker, [four], {"type": "ValueError", "message": "all of it"})
     back = {claim.batch_no: claim for claim in client.claim(worker, job, fresh=0)}
-    assert {3, 4, 5} == set(back)
-    client.crash(worker, [back[3]], cause="exit_code", exit_code=7, item_key="key:12", ordinal=12)
+    assert {4, 5, 6, 7} == set(back)
+    client.crash(worker, [back[6]], cause="exit_code", exit_code=7, pid=4711, peak_rss_bytes=2**20, cpu_s=0.25)
+    client.complete(worker, [back[7]])
     client.fail(worker, [back[5]], {"type": "ValueError", "message": "no 7", "items": errors})
     return job
 
@@ -62,14 +64,15 @@ def test_a_batch_says_what_it_holds_and_what_became_of_it(client: Client, story:
     assert [
         (1, "completed", 5, 1, "key:1, key:2, key:3... (2 more)", None, None),
         (2, "completed", 3, 1, "key:6, key:8, key:10", None, None),
-        (3, "crashed", 5, 2, "key:11, key:12, key:13... (2 more)", None, None),
+        (3, "split", 5, 1, "key:11, key:12, key:13... (2 more)", None, None),
         (4, "running", 5, 2, "key:16, key:17, key:18... (2 more)", None, None),
         (5, "failed", 2, 2, "key:7, key:9", 2, 2),
+        (6, "crashed", 1, 2, "key:12", 3, 3),
+        (7, "completed", 4, 2, "key:11, key:13, key:14... (1 more)", 3, 3),
     ] == only(rows, "batch_no", "status", "item_count", "attempt", "item_summary", "root_no", "parent_no")
     assert {client.handler} == {row["handler"] for row in rows}
     assert {"test"} == {row["worker"] for row in rows}
-    assert [None, None, "exit code 7 at key:12"] == [rows[0]["error"], rows[1]["error"], "exit code 7 at key:12"]
-    assert "key:12" in rows[2]["error"]
+    assert [None, None, "exit_code 7 at key:12"] == [rows[0]["error"], rows[1]["error"], rows[5]["error"]]
 
 
 def test_a_batch_of_one_and_of_long_keys_is_summarised(client: Client) -> None:
@@ -86,9 +89,9 @@ def test_a_batch_of_one_and_of_long_keys_is_summarised(client: Client) -> None:
 def test_progress_counts_every_item_once(client: Client, story: int) -> None:
     (row,) = view(client, "job_progress", story)
     items = ("total", "done", "pending", "running", "failed", "crashed", "cancelled", "invalid", "ended")
-    assert [(20, 8, 0, 5, 2, 5, 0, 0, 15)] == only([row], *items)
+    assert [(20, 12, 0, 5, 2, 1, 0, 0, 15)] == only([row], *items)
     batches = ("batches", "batches_completed", "batches_running", "batches_failed", "batches_crashed", "batches_split")
-    assert [(5, 2, 1, 1, 1, 0)] == only([row], *batches)
+    assert [(7, 3, 1, 1, 1, 1)] == only([row], *batches)
     assert 75.0 == row["percent"]
     assert row["pace"] > 0
     assert row["remaining_s"] == pytest.approx(5 / row["pace"], abs=0.1)
@@ -171,12 +174,13 @@ def test_an_item_is_where_it_went_last(client: Client, story: int) -> None:
     assert ("completed", 2, [2]) == by_key["key:6"]
     assert ("failed", 5, [2, 5]) == by_key["key:7"]
     assert ("completed", 2, [2]) == by_key["key:8"]
-    assert ("crashed", 3, [3]) == by_key["key:12"]
+    assert ("crashed", 6, [3, 6]) == by_key["key:12"]
+    assert ("completed", 7, [3, 7]) == by_key["key:13"]
     assert ("running", 4, [4]) == by_key["key:20"]
     counts = {
         status: sum(1 for row in rows if row["status"] == status) for status in ("completed", "failed", "crashed")
     }
-    assert {"completed": 8, "failed": 2, "crashed": 5} == counts
+    assert {"completed": 12, "failed": 2, "crashed": 1} == counts
 
 
 def test_an_item_that_moved_twice_has_the_whole_path(client: Client) -> None:
@@ -204,17 +208,28 @@ def test_results_stand_beside_their_items(client: Client, story: int) -> None:
 def test_every_crash_has_a_row_with_its_cause(client: Client, story: int) -> None:
     rows = view(client, "crash", story, "at")
     assert [
-        (3, 1, "signal", "SIGSEGV", None, "key:12", 12, 0.5),
-        (3, 2, "exit_code", None, 7, "key:12", 12, None),
-    ] == only(rows, "batch_no", "attempt", "cause", "signal", "exit_code", "item_key", "ordinal", "run_s")
-    assert {"key:11, key:12, key:13... (2 more)"} == {row["item_summary"] for row in rows}
+        (3, 1, "signal", "SIGSEGV", None, "key:12", 12, 0.5, False),
+        (6, 2, "exit_code", None, 7, "key:12", 12, None, True),
+    ] == only(rows, "batch_no", "attempt", "cause", "signal", "exit_code", "item_key", "ordinal", "run_s", "poison")
+    assert ["key:11, key:12, key:13... (2 more)", "key:12"] == [row["item_summary"] for row in rows]
+    assert [("host", 4711, 2**20, 0.25)] == only(rows[1:], "host", "pid", "peak_rss_bytes", "cpu_s")
+
+
+def test_a_crash_that_makes_an_item_poison_at_once_has_one_row(client: Client) -> None:
+    job, worker = client.job(items=3, max_crashes=1), client.worker()
+    client.crash(worker, client.claim(worker, job), cause="signal", signal="SIGSEGV", ordinal=2)
+    assert ["split", "crashed", "pending"] == [batch.status for batch in client.batches(job).values()]
+    assert [(1, 1, 2, "key:2", True)] == only(
+        view(client, "crash", job), "batch_no", "attempt", "ordinal", "item_key", "poison"
+    )
+    assert [("key:2", 1)] == only(view(client, "item_failures", job), "item_key", "crashes")
 
 
 def test_a_strange_dossier_does_not_break_the_view(client: Client) -> None:
     job, worker = client.job(), client.worker()
     client.crash(worker, client.claim(worker, job), cause=["?"], exit_code="seven", ordinal={"a": 1}, signal=11)
     (row,) = view(client, "crash", job)
-    assert ("11", None, None) == (row["signal"], row["exit_code"], row["ordinal"])
+    assert ("unknown", None, None, 1) == (row["cause"], row["signal"], row["exit_code"], row["ordinal"])
 
 
 def test_errors_are_summed_by_kind(client: Client, story: int) -> None:
@@ -283,6 +298,17 @@ def test_an_attempt_that_was_done_in_part_counts_once(client: Client) -> None:
     assert before + 1 == client.one(query)
 
 
+def test_a_crash_counts_once_in_the_rate_whatever_was_done_before_it_or_is_poison(client: Client) -> None:
+    query = (
+        "SELECT coalesce(sum(attempts), 0)::int AS a, coalesce(sum(crashed), 0)::int AS c FROM evtrack.crash_rate_daily"
+    )
+    before = tuple(client.rows(query)[0].values())
+    job, worker = client.job(items=4, max_crashes=1), client.worker()
+    assert ["split"] == client.crash_with(worker, client.claim(worker, job), [{"ordinal": 3}], done=["{[1,3)}"])
+    assert ["completed", "crashed", "pending"] == [batch.status for batch in client.batches(job).values()]
+    assert [before[0] + 1, before[1] + 1] == list(client.rows(query)[0].values())
+
+
 def test_a_worker_is_alive_silent_lost_or_stopped(client: Client) -> None:
     workers = {state: client.worker() for state in ("alive", "silent", "lost", "stopped")}
     client.conn.execute(
@@ -309,7 +335,13 @@ def test_table_sizes_add_up_the_days(client: Client, story: int) -> None:
 def test_the_views_tell_of_a_job_whose_payloads_were_deleted(client: Client, story: int) -> None:
     client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", (story,))
     rows = view(client, "batch_status", story, "batch_no")
-    assert [("(5 items)",), ("(3 items)",), ("(5 items)",), ("(5 items)",), ("(2 items)",)] == only(
-        rows, "item_summary"
-    )
+    assert [
+        ("(5 items)",),
+        ("(3 items)",),
+        ("(5 items)",),
+        ("(5 items)",),
+        ("(2 items)",),
+        ("(1 item)",),
+        ("(4 items)",),
+    ] == only(rows, "item_summary")
     assert [1, 3, 5, 6, 8, 10] == [row["ordinal"] for row in view(client, "item_result", story, "ordinal")]

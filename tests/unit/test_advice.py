@@ -36,7 +36,7 @@ WORKER = Worker(
             3,
             [
                 "evtrack batches 7 --status failed,crashed",
-                "evtrack events 7 --batch 3",
+                "evtrack show 7 3",
                 "evtrack retry 7",
                 "evtrack results 7",
             ],

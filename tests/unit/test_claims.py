@@ -12,7 +12,7 @@ def listed(*jobs: tuple[int, int, int | None, bool]) -> Claims:
 
 
 def claimed(job_id: int, batch_no: int, attempt: int = 1) -> Row:
-    return (job_id, batch_no, attempt, b"h", b"{[1,2)}", b"k", b"{}", None)
+    return (job_id, batch_no, attempt, b"h", b"{[1,2)}", b"k", b"{}", None, 0)
 
 
 def test_only_the_jobs_of_the_highest_priority_are_named() -> None:

@@ -220,6 +220,40 @@ def test_a_persons_retry_begins_the_budgets_anew() -> None:
     assert (0, 0, 0, 1) == (batch.errors, batch.crashes, batch.losses, batch.attempt)
 
 
+@pytest.mark.parametrize("kind", ["failed", "crashed", None])
+def test_a_split_of_some_items_leaves_the_batch_as_it_is_with_the_others(kind: str | None) -> None:
+    stream = Stream()
+    if kind:
+        stream.start()
+        stream.then(kind, worker=WORKER)
+    before = stream.batch
+    assert before is not None
+    after = stream.then("split", to=[6], moved="{[2,4)}", moved_items=2)
+    assert (8, "{[1,2),[4,11)}") == (after.item_count, str(after.ordinals))
+    assert (before.status, before.fresh, before.errors, before.crashes, before.finished_at) == (
+        after.status,
+        after.fresh,
+        after.errors,
+        after.crashes,
+        after.finished_at,
+    )
+
+
+def test_a_running_batch_loses_no_single_items() -> None:
+    stream = Stream()
+    stream.start()
+    with pytest.raises(IllegalEvent, match="in its worker's hands"):
+        stream.then("split", to=[6], moved="{[2,4)}", moved_items=2)
+
+
+def test_a_crash_after_the_last_item_completes_with_nothing_moved() -> None:
+    stream = Stream()
+    stream.start()
+    stream.then("crashed", worker=WORKER, cause="signal")
+    batch = stream.then("completed", worker=WORKER, moved="{}", moved_items=0)
+    assert (BatchStatus.COMPLETED, 10, 1) == (batch.status, batch.item_count, batch.crashes)
+
+
 @pytest.mark.parametrize("kind", ["split", "cancelled"])
 def test_split_and_cancelled_are_over_and_keep_their_items(kind: str) -> None:
     batch = Stream().then(kind)

@@ -30,7 +30,7 @@ def test_frames_come_out_whole_however_they_are_cut(cuts: list[int]) -> None:
 
 
 def test_payloads_pass_as_the_bytes_that_they_are() -> None:
-    rows = [(1, 2, 3, b"h", b"{[1,2)}", b"key", b'{"\xc3\xbc": 1}', None)]
+    rows = [(1, 2, 3, b"h", b"{[1,2)}", b"key", b'{"\xc3\xbc": 1}', None, 0)]
     inbox = Inbox(ToSlot)
     inbox.feed(encode(Work(1, rows)))
     assert [Work(1, rows)] == list(inbox.frames())

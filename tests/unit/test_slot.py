@@ -105,6 +105,7 @@ def test_a_death_names_its_cause_and_the_item_in_hand(
             dossier.get("exit_code"),
         )
         assert ("k3", 3) == (dossier["item_key"], dossier["ordinal"])
+        assert {0: b""} == one.process.page.notes(), "the item before it is done"
         assert dossier["peak_rss_bytes"] > 1_000_000
         if do == "segv":
             assert "Fatal Python error: Segmentation fault" == dossier["native_traceback"]
@@ -176,7 +177,7 @@ def test_a_name_that_nobody_offers_is_told_with_those_that_are() -> None:
     with slot(Setup(["misbehaving"], {}, ["absent"], FOLDER), ready=False) as one:
         (said,) = one.hear(1)
         assert "'absent'" in said.text
-        assert "nothing, obey, short, walk, whole" in said.text
+        assert "nothing, obey, obey all, short, walk, whole" in said.text
 
 
 def test_a_command_maps_lines_to_lines() -> None:
@@ -217,7 +218,8 @@ def test_a_large_batch_passes_through_both_ways() -> None:
     big = "x" * 3_000_000
     with slot() as one:
         one.give(row({"say": big}, {"say": big}))
-        (done,) = one.hear(1, timeout_s=30)
+        *progress, done = one.hear(3, timeout_s=30)
+        assert [[0], [1]] == [frame.places for frame in progress], "what the page cannot hold is sent at once"
         assert [big, big] == lines(done.results[0])
 
 

@@ -3,6 +3,7 @@
 import io
 import select
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 from evtrack.domain.errors import BadArgument
 from evtrack.interfaces.cli.relay import Relay
 from evtrack.runtime.slot.failures import clean
-from evtrack.runtime.slot.page import Page
-from evtrack.runtime.slot.protocol import Done, Failed, ItemFailure, Partly
+from evtrack.runtime.slot.page import NOTES_BYTES, Page
+from evtrack.runtime.slot.protocol import Done, Failed, ItemFailure, Partly, Progress
+from evtrack.runtime.worker.cgroup import OomKills
 from evtrack.runtime.worker.checks import check
 from evtrack.runtime.worker.finishing import ASK_S, FORGET_S, Finishing
 from evtrack.runtime.worker.limits import Limits
-from evtrack.runtime.worker.telling import item_in_hand
+from evtrack.runtime.worker.telling import done_items, item_in_hand
 from evtrack.runtime.worker.wake import Wake
 from slotting import row
 
@@ -42,6 +44,10 @@ BAD = ItemFailure(0, "E", "m", "")
         Partly(1, 0.1, None, [ItemFailure(2, "E", "m", "")]),
         Partly(1, 0.1, None, [BAD, BAD]),
         Failed(1, 0.1, "E", "m", "", [ItemFailure(-1, "E", "m", "")]),
+        Progress(1, [0], []),
+        Progress(1, [2], [b""]),
+        Progress(1, [0], [b"1\n2"]),
+        Progress(2, [0], [b"1"]),
     ],
 )
 def test_an_outcome_that_does_not_fit_is_refused(frame: Any) -> None:
@@ -73,6 +79,56 @@ def test_a_page_is_seen_by_both_sides() -> None:
     ours.limit = 7
     assert 7 == theirs.limit
     ours.close()
+
+
+def test_what_is_done_is_read_from_the_page_until_another_batch_begins() -> None:
+    ours = Page.create()
+    theirs = Page(ours.fd)
+    theirs.begin(1, 10.0)
+    assert {} == ours.notes()
+    assert all([theirs.note(0, b'"a"'), theirs.note(2, b"")])
+    assert {0: b'"a"', 2: b""} == ours.notes()
+    assert not theirs.note(3, b"x" * NOTES_BYTES), "there is no room"
+    assert {0: b'"a"', 2: b""} == ours.notes()
+    for wild in (2**63, NOTES_BYTES, 9):
+        ours._words[5] = wild
+        assert {} == ours.notes(), "what makes no sense is not believed"
+    theirs.begin(2, 11.0)
+    assert {} == ours.notes()
+    ours.close()
+
+
+def test_of_notes_that_make_no_sense_nothing_is_done() -> None:
+    batch = row({}, {}, {}, first=5)
+    assert (None, None) == done_items(batch, {})
+    assert ("{[5,6),[7,8)}", b'1\n"c"') == done_items(batch, {2: b'"c"', 0: b"1", 1: b"a\nb", 9: b"1"})
+    assert ("{[6,7)}", None) == done_items(batch, {1: b""})
+
+
+def test_a_kill_for_want_of_memory_explains_one_death(tmp_path: Path) -> None:
+    proc, group = tmp_path / "cgroup", tmp_path / "fs" / "a" / "b"
+    proc.write_text("0::/a/b\n")
+    group.mkdir(parents=True)
+    events = group / "memory.events"
+    events.write_text("oom 7\noom_kill 4\noom_group_kill 0\n")
+    kills = OomKills(proc=proc, root=tmp_path / "fs")
+    assert 0 == kills.take(), "what was before says nothing"
+    events.write_text("oom 9\noom_kill 6\noom_group_kill 0\n")
+    assert [1, 1, 0] == [kills.take() for _ in range(3)]
+
+
+def test_a_control_group_of_version_1_counts_too(tmp_path: Path) -> None:
+    proc, group = tmp_path / "cgroup", tmp_path / "fs" / "memory" / "docker" / "x"
+    proc.write_text("3:cpu:/docker/x\n2:memory:/docker/x\n1:name=systemd:/\n")
+    group.mkdir(parents=True)
+    (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n")
+    kills = OomKills(proc=proc, root=tmp_path / "fs")
+    (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
+    assert [1, 0] == [kills.take() for _ in range(2)]
+
+
+def test_without_control_groups_no_death_is_the_kernels(tmp_path: Path) -> None:
+    assert 0 == OomKills(proc=tmp_path / "none", root=tmp_path).take()
 
 
 def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None:

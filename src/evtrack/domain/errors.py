@@ -59,7 +59,7 @@ class TransientError(EvtrackError):
     @property
     def connection_lost(self) -> bool:
         """Whether the connection is gone, so that nobody knows if the commit took place."""
-        return self.sqlstate is None or self.sqlstate.startswith(("08", "57P"))
+        return self.sqlstate is None or self.sqlstate.startswith(("08", "57P", "25P03"))
 
 
 class PermissionDenied(EvtrackError):

@@ -66,7 +66,8 @@ class Completed(_Event):
     type: Literal[EventType.COMPLETED] = EventType.COMPLETED
     run_s: NonNegativeFloat | None = None
     moved: OrdinalText | None = None
-    moved_items: PositiveInt | None = None
+    # 0 after a crash that came when all items were done.
+    moved_items: NonNegativeInt | None = None
     moved_to: tuple[PositiveInt, ...] | None = None
 
 
@@ -113,10 +114,12 @@ class Requeued(_Event):
 
 
 class Split(_Event):
-    """All items of the batch moved to the batches named."""
+    """All items of the batch moved to the batches named; or those in `moved`, and the batch goes on with the rest."""
 
     type: Literal[EventType.SPLIT] = EventType.SPLIT
     to: tuple[PositiveInt, ...] = ()
+    moved: OrdinalText | None = None
+    moved_items: PositiveInt | None = None
 
 
 class Cancelled(_Event):

@@ -95,6 +95,8 @@ def _next_status(batch: Batch | None, stored: StoredEvent) -> BatchStatus:
     if batch is not None:
         _check_lease(batch, stored)
         _check_shape(batch, stored)
+        if isinstance(stored.event, ev.Split) and stored.event.moved is not None:
+            return batch.status
     return after
 
 
@@ -121,6 +123,8 @@ def _check_shape(batch: Batch, stored: StoredEvent) -> None:
         raise _illegal(stored, "a crashed batch completes only by what was done when the rest moved")
     if isinstance(event, ev.Failed | ev.Crashed) and batch.status is BatchStatus.PENDING and batch.root_no is None:
         raise _illegal(stored, "only a derived batch is born failed or crashed")
+    if isinstance(event, ev.Split) and batch.status is BatchStatus.RUNNING and event.moved is not None:
+        raise _illegal(stored, "what runs is in its worker's hands as a whole")
 
 
 def _born(stored: StoredEvent, event: ev.Enqueued) -> Batch:
@@ -178,6 +182,10 @@ def _changed(batch: Batch, stored: StoredEvent) -> Batch:
         case ev.Requeued() as event:
             kept = replace(batch, errors=0, crashes=0, losses=0) if event.reset else batch
             return replace(kept, fresh=False, run_at=event.run_at or stored.at, finished_at=None)
+        case ev.Split(moved=moved) as event if moved is not None:
+            return replace(
+                batch, item_count=batch.item_count - (event.moved_items or 0), ordinals=batch.ordinals - moved
+            )
         case event:
             return batch if isinstance(event, ev.LateResult) else _over(batch, stored)
 

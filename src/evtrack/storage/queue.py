@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.string import ByteaBinaryLoader
 
 from evtrack.storage.database import Connection, translated
+from evtrack.storage.liveness import bound_waits
 from evtrack.storage.queue_rows import Claim, Claimable, Completed, Refusal
 from evtrack.storage.sql import statement
 
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
 SEPARATOR: Final = b"\x1e"
 """Stands between the results of batches; JSON writes control characters as escapes, so it is in none of them."""
-
-
-LOCK_TIMEOUT: Final = "5s"
-STATEMENT_TIMEOUT: Final = "60s"
-"""No statement of a worker takes seconds; one that does waits for something that may never come."""
 
 
 CANCELLED: Final = "57014"
@@ -44,8 +40,7 @@ class Queue:
         # Payloads go to the slots as the bytes that they are: decoding them here would be work for nothing.
         self._claims = connection.cursor(binary=True)
         self._claims.adapters.register_loader("text", ByteaBinaryLoader)
-        with translated():
-            connection.execute(statement("bound_waits"), {"lock": LOCK_TIMEOUT, "statement": STATEMENT_TIMEOUT})
+        bound_waits(connection)
         self._claim_sql = statement("claim")
         self._complete_sql = statement("complete")
 
@@ -132,17 +127,31 @@ class Queue:
         """
         return self._all("fail", batches, run_s=list(run_s), errors=[Jsonb(error) for error in errors])
 
-    def crash(self, batches: Sequence[tuple[int, int, int]], dossiers: Sequence[dict[str, Any]]) -> list[Refusal]:
+    def crash(
+        self,
+        batches: Sequence[tuple[int, int, int]],
+        dossiers: Sequence[dict[str, Any]],
+        done: Sequence[str | None],
+        results: Sequence[bytes | None],
+    ) -> list[Refusal]:
         """Report batches whose process died.
 
         Args:
             batches: Job, batch number and attempt of each.
             dossiers: What is known of each death.
+            done: For each the ordinals of the items whose result is here, as a multirange; None for none.
+            results: For each a line of JSON for each of those items; None when nothing was returned.
 
         Returns:
-            A verdict for each: retry, crashed, late or unknown.
+            A verdict for each: retry, split, crashed, late or unknown.
         """
-        return self._all("crash", batches, dossiers=[Jsonb(dossier) for dossier in dossiers])
+        return self._all(
+            "crash",
+            batches,
+            dossiers=[Jsonb(dossier) for dossier in dossiers],
+            done=list(done),
+            results=[None if lines is None else lines.decode() for lines in results],
+        )
 
     def requeue(self, batches: Sequence[tuple[int, int, int]], reason: str) -> list[Refusal]:
         """Give batches back that did not run to their end.

@@ -121,6 +121,26 @@ class Crash:
     worker: str | None
     batch_status: str
     item_summary: str
+    poison: bool
+    host: str | None
+    pid: int | None
+    run_s: float | None
+    cpu_s: float | None
+    peak_rss_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row of evtrack.waiting: since when a job's pending batches wait, and why."""
+
+    job_id: int
+    batches: int
+    items: int
+    since: datetime | None
+    waited_s: float | None
+    workers: int
+    free_slots: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,18 +262,32 @@ def batches(conn: Connection, job_id: int, *, limit: int, statuses: Sequence[str
     return _rows(conn, BatchStatus, "batches", job_id=job_id, limit=limit, statuses=wanted)
 
 
-def crashes(conn: Connection, job_id: int, *, limit: int) -> list[Crash]:
-    """Read a job's latest crashes, latest first.
+def crashes(conn: Connection, job_id: int | None, *, limit: int, since_s: float | None = None) -> list[Crash]:
+    """Read the latest crashes, latest first.
 
     Args:
         conn: An open connection.
-        job_id: The job.
+        job_id: The job; None for all.
         limit: At most so many.
+        since_s: Only those of the last so many seconds; None for all.
 
     Returns:
         Their rows.
     """
-    return _rows(conn, Crash, "crashes", job_id=job_id, limit=limit)
+    return _rows(conn, Crash, "crashes", job_id=job_id, limit=limit, since_s=since_s)
+
+
+def waiting(conn: Connection, job_id: int) -> Waiting | None:
+    """Read why a job's pending batches wait.
+
+    Args:
+        conn: An open connection.
+        job_id: The job.
+
+    Returns:
+        Its row, or None when nothing of it is pending.
+    """
+    return next(iter(_rows(conn, Waiting, "waiting", job_id=job_id)), None)
 
 
 def errors(conn: Connection, job_id: int, *, limit: int) -> list[ErrorKind]:
@@ -295,6 +329,19 @@ def live_workers(conn: Connection, *, limit: int = 1000) -> list[Worker]:
         Their rows.
     """
     return _rows(conn, Worker, "live_workers", limit=limit)
+
+
+def workers(conn: Connection, *, limit: int) -> list[Worker]:
+    """Read the latest workers, those that stopped or were lost too.
+
+    Args:
+        conn: An open connection.
+        limit: At most so many.
+
+    Returns:
+        Their rows, the latest first.
+    """
+    return _rows(conn, Worker, "workers", limit=limit)
 
 
 def jobs_by_phase(conn: Connection) -> dict[str, int]:

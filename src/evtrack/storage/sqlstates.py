@@ -15,8 +15,8 @@ _OWN: dict[str, type[EvtrackError]] = {
     "EV007": errors.BadArgument,
 }
 
-# serialization failure, deadlock, lock timeout, and a server that goes down or comes up
-_TRANSIENT = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03")
+# serialization failure, deadlock, lock timeout, a server that goes down or comes up, a transaction left alone too long
+_TRANSIENT = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25P03")
 
 # invalid schema, undefined table, undefined function, undefined object
 _UNDEFINED = ("3F000", "42P01", "42883", "42704")

@@ -1,4 +1,4 @@
-"""Commands that look: status, jobs, batches, events, progress."""
+"""Commands that look: status, jobs, batches, events, progress, workers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -98,17 +98,21 @@ def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
     crashes = reports.crashes(conn, job_id, limit=_LATEST)
     errors = reports.errors(conn, job_id, limit=_LATEST)
     notes = reports.notes(conn, job_id, limit=_LATEST)
+    waiting = reports.waiting(conn, job_id)
     example = crashes[0].batch_no if crashes else errors[0].example_batch_no if errors else None
     steps = next_steps(
         job,
         submitter_lives=reports.submitter_lives(conn, job_id),
         workers=reports.live_workers(conn),
         example_batch=example,
+        waiting=waiting,
     )
     if as_json:
         rows: dict[str, Sequence[Any]] = {"crashes": crashes, "errors": errors, "notes": notes, "next": steps}
         lists = {name: [asdict(row) for row in found] for name, found in rows.items()}
-        print_json({**asdict(progress), **asdict(job), **lists})
+        print_json(
+            {**asdict(progress), **asdict(job), "waiting": None if waiting is None else asdict(waiting), **lists}
+        )
         return
     show(job_head(job, progress))
     if crashes:
@@ -139,6 +143,22 @@ def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str
         show(tables.jobs_table(found, now=datetime.now(UTC)))
     else:
         click.echo("No such job." if phases or handler else _NO_JOB)
+
+
+@click.command()
+@click.option("--all", "every", is_flag=True, help="Also those that stopped or were lost, latest first.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@json_option
+@connected("workers")
+def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None:
+    """List the workers: alive, or silent for longer than they should be."""
+    found = reports.workers(conn, limit=limit) if every else reports.live_workers(conn, limit=limit)
+    if as_json:
+        print_json([asdict(worker) for worker in found])
+    elif found:
+        show(tables.workers_table(found))
+    else:
+        click.echo("No worker. Start one: evtrack work --import MODULE" if every else "No live worker.")
 
 
 @click.command()

@@ -52,6 +52,8 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
         setup=offer(options["imports"], options["commands"]),
         slots=options["slots"],
         grace_s=options["grace"],
+        lose_grace_s=options["lose_grace"],
+        lease_s=options["lease"],
         max_batches=options["max_batches"],
         limits=Limits(max_rss_bytes=rss_bytes(options)),
         on_stderr=Relay(),

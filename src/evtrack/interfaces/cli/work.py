@@ -13,6 +13,8 @@ from evtrack.interfaces.cli.stopping import stopping
 from evtrack.runtime.worker.limits import Limits
 from evtrack.runtime.worker.offer import offer
 from evtrack.runtime.worker.supervisor import GRACE_S, Worker
+from evtrack.runtime.worker.upkeep import GRACE_S as LOSE_GRACE_S
+from evtrack.runtime.worker.upkeep import LEASE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,8 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
     """Give a command the options that say what to offer and how to run it; `work` and `run` share them.
 
     Args:
-        function: The command; it gets imports, commands, slots, grace, max_batches and max_rss.
+        function: The command; it gets imports, commands, slots, grace, lose_grace,
+            lease, max_batches and max_rss.
 
     Returns:
         The command with its options.
@@ -56,6 +59,18 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
             ),
             click.option(
                 "--max-batches", type=click.IntRange(0), default=0, help="Replace a slot after so many batches [never]."
+            ),
+            click.option(
+                "--lose-grace",
+                type=click.FloatRange(0),
+                default=LOSE_GRACE_S,
+                help="Seconds that a worker's session may be gone before it is lost [5].",
+            ),
+            click.option(
+                "--lease",
+                type=click.FloatRange(0, min_open=True),
+                default=LEASE_S,
+                help="Seconds that a worker's heartbeat may be old before it is lost [30].",
             ),
             click.option(
                 "--max-rss", type=click.FloatRange(0, min_open=True), help="Most memory of a slot, in MiB [no limit]."
@@ -93,6 +108,8 @@ def work(dsn: str, /, **options: Any) -> None:
         slots=options["slots"],
         name=options["name"],
         grace_s=options["grace"],
+        lose_grace_s=options["lose_grace"],
+        lease_s=options["lease"],
         max_batches=options["max_batches"],
         limits=Limits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=rss_bytes(options)),
         drain=options["drain"],

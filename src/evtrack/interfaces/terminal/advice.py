@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evtrack.domain.states import FINAL_PHASES, JobPhase
-from evtrack.storage.reports import JobStatus, Worker
+from evtrack.interfaces.terminal.text import counted, duration
+from evtrack.storage.reports import JobStatus, Waiting, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,12 @@ class Advice:
 
 
 def next_steps(
-    job: JobStatus, *, submitter_lives: bool, workers: Sequence[Worker], example_batch: int | None
+    job: JobStatus,
+    *,
+    submitter_lives: bool,
+    workers: Sequence[Worker],
+    example_batch: int | None,
+    waiting: Waiting | None = None,
 ) -> list[Advice]:
     """Find the commands that help with a job now.
 
@@ -25,6 +31,7 @@ def next_steps(
         submitter_lives: Whether a process is submitting it.
         workers: Those that are alive.
         example_batch: A batch worth looking at, one that crashed or failed last.
+        waiting: Why its pending batches wait, if any does.
 
     Returns:
         The commands, the most urgent first.
@@ -38,12 +45,14 @@ def next_steps(
         steps.append(Advice(f"evtrack resume {number}", "it is suspended: hand out its batches again"))
     if job.pending and not job.suspended and not any(job.handler in worker.handlers for worker in workers):
         steps.append(Advice("evtrack work --import MODULE", f"no live worker offers {job.handler}"))
+    if waiting is not None and waiting.why == "never started":
+        slots = counted(waiting.free_slots, "slot")
+        since = duration(waiting.waited_s or 0)
+        steps.append(Advice("evtrack status", f"pending for {since} although {slots} were free: is a worker stuck?"))
     if job.failed or job.crashed:
         steps.append(Advice(f"evtrack batches {number} --status failed,crashed", "what did not get done"))
     if example_batch is not None:
-        steps.append(
-            Advice(f"evtrack events {number} --batch {example_batch}", f"what happened to batch {example_batch}")
-        )
+        steps.append(Advice(f"evtrack show {number} {example_batch}", f"what happened to batch {example_batch}"))
     if (job.failed or job.crashed) and job.phase != JobPhase.CANCELLED:
         steps.append(Advice(f"evtrack retry {number}", "bring failed and crashed batches back"))
     if job.phase not in FINAL_PHASES:

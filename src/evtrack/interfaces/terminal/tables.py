@@ -6,9 +6,12 @@ from datetime import datetime
 from rich.table import Table
 from rich.text import Text
 
+from evtrack.domain.states import BatchStatus as Status
 from evtrack.interfaces.terminal.drawing import STYLES, cell, state, table
 from evtrack.interfaces.terminal.text import count, duration, moment, percentage, plain
 from evtrack.storage.reports import BatchStatus, Crash, ErrorKind, JobStatus, Note, Worker
+
+_WORKER_STYLES = {"alive": "green", "stopped": "dim", "lost": "bold red"}
 
 
 def jobs_table(jobs: Sequence[JobStatus], *, now: datetime) -> Table:
@@ -76,7 +79,7 @@ def batches_table(batches: Sequence[BatchStatus]) -> Table:
 
 
 def workers_table(workers: Sequence[Worker]) -> Table:
-    """Draw the live workers.
+    """Draw workers.
 
     Args:
         workers: Their rows.
@@ -90,7 +93,7 @@ def workers_table(workers: Sequence[Worker]) -> Table:
     for worker in workers:
         drawn.add_row(
             str(worker.worker_id),
-            Text(worker.state, style="green" if worker.state == "alive" else "bold yellow"),
+            Text(worker.state, style=_WORKER_STYLES.get(worker.state, "bold yellow")),
             cell(worker.host),
             str(worker.pid),
             f"{worker.busy}/{worker.slots}",
@@ -99,28 +102,41 @@ def workers_table(workers: Sequence[Worker]) -> Table:
     return drawn
 
 
-def crashes_table(crashes: Sequence[Crash]) -> Table:
-    """Draw crashes, each with its cause and what was in hand."""
-    drawn = table(
-        "BATCH", "TRY", "WHEN", "CAUSE", "ITEM IN HAND", "BATCH NOW", right="BATCH TRY", flexible="CAUSE ITEM-IN-HAND"
-    )
+def crashes_table(crashes: Sequence[Crash], *, with_job: bool = False) -> Table:
+    """Draw crashes, each with its cause and what was in hand.
+
+    Args:
+        crashes: Their rows.
+        with_job: Whether they are of several jobs.
+
+    Returns:
+        A row a crash.
+    """
+    job = ["JOB"] if with_job else []
+    names = (*job, "BATCH", "TRY", "WHEN", "CAUSE", "ITEM IN HAND", "NOW")
+    drawn = table(*names, right="JOB BATCH TRY", flexible="CAUSE ITEM-IN-HAND")
     for crash in crashes:
         drawn.add_row(
+            *([str(crash.job_id)] if with_job else []),
             str(crash.batch_no),
             str(crash.attempt),
             moment(crash.at),
             cell(cause(crash), "bold red"),
             cell(crash.item_key) if crash.item_key else cell("not known", "dim"),
-            Text(crash.batch_status, style=STYLES.get(crash.batch_status, "")),
+            Text(
+                "poison" if crash.poison and crash.batch_status == Status.CRASHED else crash.batch_status,
+                style=STYLES.get(crash.batch_status, ""),
+            ),
         )
     return drawn
 
 
 def cause(crash: Crash) -> str:
     """Say in a word or two what ended a process."""
-    if crash.signal:
-        return plain(crash.signal, 24) if crash.cause == "signal" else plain(f"{crash.cause} ({crash.signal})", 40)
-    if crash.exit_code is not None:
+    # Where a limit was the cause, the signal is only how it was enforced.
+    if crash.signal and crash.cause in {"signal", "unknown", None}:
+        return plain(crash.signal, 24)
+    if crash.exit_code is not None and crash.cause in {"exit_code", "unknown", None}:
         return f"exit code {crash.exit_code}"
     return plain(crash.cause or "unknown", 24).replace("_", " ")
 

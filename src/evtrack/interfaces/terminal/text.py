@@ -110,3 +110,20 @@ def pace_of(pace: float | None) -> str:
     if not pace:
         return ""
     return f"{pace:,.0f} items/s" if pace >= 100 else f"{pace:.1f} items/s"  # noqa: PLR2004  three digits are enough
+
+
+def bytes_of(number: float) -> str:
+    """Write a number of bytes.
+
+    Args:
+        number: How many.
+
+    Returns:
+        As `52 MB`, in powers of 1024.
+    """
+    size = float(number)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1024:  # noqa: PLR2004  the next unit
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TB"

@@ -94,6 +94,9 @@ class Batch:
             self._page.mark(index)
             self._context.item_key = key
             yield item
+        # What follows a walk, over what the walk has gathered perhaps, is about no single item.
+        self._page.unmark()
+        self._context.item_key = None
 
     @property
     def keys(self) -> list[str]:

@@ -5,6 +5,7 @@ Started as ``python -P -m evtrack.runtime.slot.child SOCKET_FD PAGE_FD PARENT_PI
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import os
 import signal
@@ -15,17 +16,20 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot import handlers
-from evtrack.runtime.slot.death import die_with_parent
+from evtrack.runtime.slot.death import die_with_parent, trace_on_sigterm
 from evtrack.runtime.slot.failures import Partial, batch_failure
 from evtrack.runtime.slot.page import Page
 from evtrack.runtime.slot.protocol import (
+    ATTEMPT,
     BATCH_NO,
+    CHANNEL_CLOSED,
     HANDLER,
     Died,
     Done,
     FromSlot,
     Inbox,
     Partly,
+    Progress,
     Ready,
     Row,
     Setup,
@@ -95,7 +99,7 @@ class Slot:
         except EvtrackError as error:
             self._say(Unready("", error.message, error.hint))
             return False
-        self._runners = {handler.name.encode(): runner(handler, self._page) for handler in offered}
+        self._runners = {each.name.encode(): runner(each, self._page, self._tell_progress) for each in offered}
         self._say(Ready({handler.name: str(handler.kind) for handler in offered}))
         return True
 
@@ -113,6 +117,9 @@ class Slot:
             self._first = work.first
         now = self._flushed_at = monotonic()
         for seq, row in enumerate(work.rows, work.first):
+            if row[ATTEMPT] > 1:
+                # It came back, so it may be what kills this process: what is done by now shall not die with it.
+                self._flush()
             page.begin(seq, now)
             # Asked after it is marked: a supervisor that lowers the limit and then reads the mark knows what runs.
             if seq > page.limit:
@@ -141,7 +148,7 @@ class Slot:
         if isinstance(error, Partial) and error.lines:
             self._say(Partly(seq, run_s, joined(error.lines), error.failures))
         elif type(error).__name__ == "CommandDied" and hasattr(error, "number"):
-            self._say(Died(seq, run_s, error.number, getattr(error, "stderr", "")))
+            self._say(Died(seq, run_s, error.number, *getattr(error, "facts", ("",))))
         elif isinstance(error, KeyError) and row[HANDLER] not in self._runners:
             missing = LookupError(
                 f"batch {row[BATCH_NO]} wants the handler {row[HANDLER].decode()!r}, not offered here"
@@ -159,8 +166,17 @@ class Slot:
             self._run_s, self._results = [], []
             self._say(frame)
 
+    def _tell_progress(self, frame: Progress) -> None:
+        # What ended before is told before.
+        self._flush()
+        self._say(frame)
+
     def _say(self, frame: FromSlot) -> None:
-        self._channel.sendall(encode(frame))
+        try:
+            self._channel.sendall(encode(frame))
+        except OSError as error:
+            # At once, and past user code that may catch anything: whoever would be told is gone.
+            os._exit(CHANNEL_CLOSED if error.errno in {errno.EBADF, errno.ENOTSOCK} else 1)
 
     def _frames(self) -> Iterator[Setup | Work]:
         channel, inbox = self._channel, self._inbox
@@ -190,6 +206,8 @@ def main(arguments: list[str]) -> int:
     # Ctrl-C is the supervisor's to hear; it then tells the slots.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable(file=2, all_threads=True)
+    # A batch over its limit gets this one first.
+    trace_on_sigterm()
     # Whatever user code prints is for people to read; stdout carries data only where evtrack itself writes it.
     os.dup2(2, 1)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  it lives as long as the process

@@ -6,11 +6,12 @@ import os
 import selectors
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import msgspec
 
-from evtrack.runtime.slot.death import die_with_parent
+from evtrack.runtime.slot.death import ending_with_its_group, start_mortal
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed, clean
 from evtrack.runtime.slot.runners import joined
 
@@ -25,18 +26,36 @@ _STDERR_BYTES: Final = 1 << 16
 _OUTPUT_BYTES: Final = 1 << 30
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended.
+
+    Args:
+        code: Its exit code, or minus the number of the signal that killed it.
+        pid: Its process.
+        peak_rss_bytes: Most memory that it held.
+        cpu_s: CPU time that it used.
+    """
+
+    code: int
+    pid: int
+    peak_rss_bytes: int
+    cpu_s: float
+
+
 class CommandDied(Exception):
     """A command was killed by a signal.
 
     Args:
         number: The signal's number.
         stderr: The end of what the command wrote there.
+        ended: What is known of its process.
     """
 
-    def __init__(self, number: int, stderr: str) -> None:
+    def __init__(self, number: int, stderr: str, ended: Ended) -> None:
         super().__init__(f"signal {number}")
         self.number = number
-        self.stderr = stderr
+        self.facts = (stderr, ended.pid, ended.peak_rss_bytes, ended.cpu_s)
 
 
 def command_runner(handler: Handler, page: Page) -> Runner:
@@ -51,7 +70,7 @@ def command_runner(handler: Handler, page: Page) -> Runner:
     """
 
     def run(row: Row) -> bytes | None:
-        job_id, batch_no, attempt, _, _, item_keys, payload, _ = row
+        job_id, batch_no, attempt, _, _, item_keys, payload, *_ = row
         if payload is None:
             raise ValueError("the batch's payload has been deleted: submit its items again")
         count = payload.count(b"\n") + 1
@@ -64,34 +83,43 @@ def command_runner(handler: Handler, page: Page) -> Runner:
             EVTRACK_ATTEMPT=str(attempt),
             EVTRACK_ITEM_KEY=item_keys.decode() if count == 1 else "",
         )
-        code, stdout, stderr = _call(handler.argv, payload + b"\n", environment, page)
+        ended, stdout, stderr = _call(handler.argv, payload + b"\n", environment, page)
         tail = clean(stderr.decode("utf-8", "replace").strip(), MESSAGE_BOUND, tail=True)
-        if code < 0:
-            raise CommandDied(-code, tail)
-        if code:
-            raise CommandFailed(f"exit code {code}: {tail}" if tail else f"exit code {code}")
+        if ended.code < 0:
+            raise CommandDied(-ended.code, tail, ended)
+        if ended.code:
+            raise CommandFailed(f"exit code {ended.code}: {tail}" if tail else f"exit code {ended.code}")
         return _results(stdout, count)
 
     return run
 
 
-def _call(argv: tuple[str, ...], text: bytes, environment: dict[str, str], page: Page) -> tuple[int, bytes, bytes]:
+def _call(argv: tuple[str, ...], text: bytes, environment: dict[str, str], page: Page) -> tuple[Ended, bytes, bytes]:
     slot_pid = os.getpid()
-    with subprocess.Popen(  # noqa: S603  the argument list comes from whoever started the worker
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        # A slot has one thread, so code between fork and exec is safe here.
-        preexec_fn=lambda: die_with_parent(slot_pid),  # noqa: PLW1509
-    ) as process:
+    with (
+        ending_with_its_group(),
+        subprocess.Popen(  # noqa: S603  the argument list comes from whoever started the worker
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            # A slot has one thread, so code between fork and exec is safe here.
+            preexec_fn=lambda: start_mortal(slot_pid),  # noqa: PLW1509
+        ) as process,
+    ):
         try:
             stdout, stderr = _talk(process, text, page)
         except BaseException:
             process.kill()
             raise
-        return process.wait(), stdout, stderr
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        unit = 1 if sys.platform == "darwin" else 1024
+        ended = Ended(
+            process.returncode, process.pid, usage.ru_maxrss * unit, round(usage.ru_utime + usage.ru_stime, 3)
+        )
+        return ended, stdout, stderr
 
 
 def _talk(process: subprocess.Popen[bytes], text: bytes, page: Page) -> tuple[bytes, bytes]:

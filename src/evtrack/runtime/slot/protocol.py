@@ -11,11 +11,14 @@ import msgspec
 
 _HEAD: Final = struct.Struct("!I")
 
+CHANNEL_CLOSED: Final = 71
+"""Exit code of a slot that finds its channel closed in its own process: only user code can have done it."""
+
 MAX_FRAME_BYTES: Final = 1 << 30
 """Longest frame: several times what the largest batch needs, and no more than a supervisor may be made to hold."""
 
-Row = tuple[int, int, int, bytes, bytes, bytes, bytes | None, bytes | None]
-"""A claimed batch: job_id, batch_no, attempt, handler, ordinals, item keys, payload, policy; as claimed."""
+Row = tuple[int, int, int, bytes, bytes, bytes, bytes | None, bytes | None, int]
+"""A claimed batch: job_id, batch_no, attempt, handler, ordinals, item keys, payload, policy, losses; as claimed."""
 
 JOB_ID: Final = 0
 BATCH_NO: Final = 1
@@ -25,6 +28,7 @@ ORDINALS: Final = 4
 ITEM_KEYS: Final = 5
 PAYLOAD: Final = 6
 POLICY: Final = 7
+LOSSES: Final = 8
 
 
 class Frame(msgspec.Struct, array_like=True, tag_field="frame", tag=True, frozen=True, gc=False):
@@ -149,6 +153,20 @@ class Partly(Frame, frozen=True, gc=False, tag="partly"):
     failures: list[ItemFailure]
 
 
+class Progress(Frame, frozen=True, gc=False, tag="progress"):
+    """From a slot, while a per-item handler is at a batch: items that are done, no longer on the page.
+
+    Args:
+        seq: The batch's number.
+        places: Places of the items in the batch, from 0.
+        lines: A line of JSON for each, empty where nothing was returned.
+    """
+
+    seq: int
+    places: list[int]
+    lines: list[bytes]
+
+
 class Died(Frame, frozen=True, gc=False, tag="died"):
     """From a slot: the command that ran a batch was killed by a signal; the slot itself lives.
 
@@ -157,15 +175,21 @@ class Died(Frame, frozen=True, gc=False, tag="died"):
         run_s: How long it ran.
         signal: The signal's number.
         stderr: The end of what the command wrote there.
+        pid: Its process.
+        peak_rss_bytes: Most memory that it held.
+        cpu_s: CPU time that it used.
     """
 
     seq: int
     run_s: float
     signal: int
     stderr: str
+    pid: int = 0
+    peak_rss_bytes: int = 0
+    cpu_s: float = 0.0
 
 
-FromSlot = Ready | Unready | Done | Failed | Partly | Died
+FromSlot = Ready | Unready | Done | Failed | Partly | Progress | Died
 ToSlot = Setup | Work
 
 _encoder = msgspec.msgpack.Encoder()

@@ -10,6 +10,7 @@ import msgspec
 from evtrack.runtime.slot.batch import Batch, Context
 from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, Partial, item_failure
 from evtrack.runtime.slot.handlers import Handler, Kind
+from evtrack.runtime.slot.protocol import Progress
 
 if TYPE_CHECKING:
     from evtrack.runtime.slot.page import Page
@@ -22,12 +23,13 @@ _decode = msgspec.json.decode
 _encode = msgspec.json.encode
 
 
-def runner(handler: Handler, page: Page) -> Runner:
+def runner(handler: Handler, page: Page, send: Callable[[Progress], None]) -> Runner:
     """Make the function that calls a handler with batches.
 
     Args:
         handler: What to call.
-        page: Where to say what is in hand.
+        page: Where to say what is in hand and done.
+        send: Sends what is done when the page is full.
 
     Returns:
         The runner.
@@ -36,7 +38,7 @@ def runner(handler: Handler, page: Page) -> Runner:
         from evtrack.runtime.slot.command import command_runner  # noqa: PLC0415  subprocess costs 10 ms that few slots need
 
         return command_runner(handler, page)
-    return _item_runner(handler, page) if handler.kind is Kind.ITEM else _batch_runner(handler, page)
+    return _item_runner(handler, page, send) if handler.kind is Kind.ITEM else _batch_runner(handler, page)
 
 
 def joined(lines: list[bytes]) -> bytes | None:
@@ -51,12 +53,12 @@ def joined(lines: list[bytes]) -> bytes | None:
     return b"\n".join(lines) if any(lines) else None
 
 
-def _item_runner(handler: Handler, page: Page) -> Runner:
+def _item_runner(handler: Handler, page: Page, send: Callable[[Progress], None]) -> Runner:
     function, name, takes_context = handler.function, handler.name, handler.takes_context
     assert function is not None  # noqa: S101  only commands have none
 
     def run(row: Row) -> bytes | None:
-        job_id, batch_no, attempt, _, _, item_keys, payload, _ = row
+        job_id, batch_no, attempt, _, _, item_keys, payload, *_ = row
         context = Context(page, name, job_id, batch_no, attempt) if takes_context else None
         keys = item_keys.decode().split("\n") if context is not None else ()
         lines: list[bytes] = []
@@ -69,7 +71,10 @@ def _item_runner(handler: Handler, page: Page) -> Runner:
                 else:
                     context.item_key = keys[index]
                     value = function(_decode(text), context)
-                lines.append(b"" if value is None else _encode(value))
+                line = b"" if value is None else _encode(value)
+                lines.append(line)
+                if not page.note(index, line):
+                    _send_notes(page, index, line, send)
             except SystemExit:
                 raise
             except BaseException as error:  # noqa: BLE001  whatever it is, it is this item's, and the rest goes on
@@ -81,12 +86,19 @@ def _item_runner(handler: Handler, page: Page) -> Runner:
     return run
 
 
+def _send_notes(page: Page, place: int, line: bytes, send: Callable[[Progress], None]) -> None:
+    notes = page.notes()
+    notes[place] = line
+    send(Progress(page.seq, list(notes), list(notes.values())))
+    page.wipe()
+
+
 def _batch_runner(handler: Handler, page: Page) -> Runner:
     function, name, takes_context = handler.function, handler.name, handler.takes_context
     assert function is not None  # noqa: S101  only commands have none
 
     def run(row: Row) -> bytes | None:
-        job_id, batch_no, attempt, _, ordinals, item_keys, payload, _ = row
+        job_id, batch_no, attempt, _, ordinals, item_keys, payload, *_ = row
         context = Context(page, name, job_id, batch_no, attempt)
         items = [_decode(text) for text in _lines(payload)]
         if len(items) == 1:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain.crash import CrashCause, Dossier, Evidence
 from evtrack.runtime.slot.failures import clean
+from evtrack.runtime.slot.handlers import Kind
+from evtrack.runtime.slot.protocol import CHANNEL_CLOSED, ITEM_KEYS, Died
 from evtrack.runtime.worker.telling import item_in_hand
 
 if TYPE_CHECKING:
-    from evtrack.runtime.slot.protocol import Died, Row
+    from evtrack.runtime.slot.protocol import Failed, Row
     from evtrack.runtime.worker.slot_process import Death, SlotProcess
 
 _STDERR_BOUND: Final = 4_000
 _FAULT: Final = re.compile(r"^(Fatal Python error: .*)$", re.MULTILINE)
+_TRACE: Final = re.compile(r"(?:^(?:Current thread|Thread) 0x.*:\n(?:^  .*\n|^\n)*)+\Z", re.MULTILINE)
 _LIMITS: Final = {cause.value: cause for cause in (CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT)}
+_UNKNOWN_KILL: Final = "SIGKILL, cause unknown: evtrack did not send it, and no control group counts a kill for memory"
+_HOST: Final = socket.gethostname()
 
 
 def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> dict[str, Any]:
@@ -31,9 +39,13 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
         The crash event's data.
     """
     key, ordinal = item_in_hand(row, slot.page.item)
+    if slot.kind_of(row) != Kind.ITEM and b"\n" in row[ITEM_KEYS]:
+        # A handler of whole batches may have looked at it only: it is told, and not blamed.
+        ordinal = None
     stderr, native, python = _faults(slot.stderr_tail)
     evidence = Evidence(
         killed_for=_LIMITS.get(slot.killed_for or ""),
+        oom_kills=death.oom_kills,
         item_key=None if key is None else clean(key, _STDERR_BOUND),
         ordinal=ordinal,
         run_s=max(0.0, round(now - slot.page.begun_at, 6)),
@@ -48,13 +60,16 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
         # The signal is our own; what is to be told is why we sent it.
         data["cause"] = slot.killed_for
         data.pop("signal", None)
-    return {**data, "pid": slot.pid}
+    elif data.get("exit_code") == CHANNEL_CLOSED and os.WIFEXITED(death.wait_status):
+        data["cause"] = "pipe_closed"
+    return _placed(data, slot.pid)
 
 
-def dossier_of_command(row: Row, frame: Died) -> dict[str, Any]:
-    """Tell how a command died over a batch.
+def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dict[str, Any]:
+    """Tell how a command died over a batch, or that it ended because it was told to.
 
     Args:
+        slot: The slot that ran it, which lives.
         row: The batch.
         frame: What the slot says of it.
 
@@ -62,19 +77,46 @@ def dossier_of_command(row: Row, frame: Died) -> dict[str, Any]:
         The crash event's data.
     """
     key, ordinal = item_in_hand(row, None)
-    stderr = clean(frame.stderr, _STDERR_BOUND, tail=True)
-    evidence = Evidence(item_key=key, ordinal=ordinal, run_s=max(0.0, frame.run_s), stderr=stderr or None)
-    return Dossier.from_exit(-abs(frame.signal), evidence).data()
+    limit = _LIMITS.get(slot.killed_for or "")
+    run_s = max(0.0, round(frame.run_s, 6))
+    key = None if key is None else clean(key, _STDERR_BOUND)
+    if not isinstance(frame, Died):
+        # It took SIGTERM as a request, and failed: what matters is why it was asked.
+        stderr = clean(frame.message, _STDERR_BOUND, tail=True)
+        told = Dossier(cause=limit or CrashCause.UNKNOWN, item_key=key, ordinal=ordinal, run_s=run_s, stderr=stderr)
+        return _placed(told.data(), slot.pid)
+    number = abs(frame.signal)
+    evidence = Evidence(
+        killed_for=limit,
+        oom_kills=slot.oom_kills() if number == signal.SIGKILL and limit is None else 0,
+        item_key=key,
+        ordinal=ordinal,
+        run_s=run_s,
+        peak_rss_bytes=max(0, frame.peak_rss_bytes) or None,
+        cpu_s=max(0.0, frame.cpu_s),
+        stderr=clean(frame.stderr, _STDERR_BOUND, tail=True) or None,
+    )
+    return _placed(Dossier.from_exit(-number, evidence).data(), frame.pid or slot.pid)
+
+
+def _placed(data: dict[str, Any], pid: int) -> dict[str, Any]:
+    if data["cause"] == CrashCause.SIGNAL and data.get("signal") == "SIGKILL":
+        data["why"] = _UNKNOWN_KILL
+    return {**data, "host": _HOST, "pid": pid}
 
 
 def _faults(stderr: str) -> tuple[str, str | None, str | None]:
     """Part what faulthandler wrote from what the handler wrote."""
     found = list(_FAULT.finditer(stderr))
-    if not found:
+    if found:
+        written, native, rest = stderr[: found[-1].start()], found[-1].group(1), stderr[found[-1].end() :]
+    elif trace := _TRACE.search(stderr[-2 * _STDERR_BOUND :]):
+        native, rest = None, trace.group()
+        written = stderr.removesuffix(rest)
+    else:
         return clean(stderr, _STDERR_BOUND, tail=True), None, None
-    written, native, rest = stderr[: found[-1].start()], found[-1].group(1), stderr[found[-1].end() :]
     return (
         clean(written, _STDERR_BOUND, tail=True),
-        clean(native, _STDERR_BOUND),
+        None if native is None else clean(native, _STDERR_BOUND),
         clean(rest.strip(), _STDERR_BOUND) or None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evtrack.runtime.slot.protocol import ITEM_KEYS, Died, Done, Failed, ItemFailure, Partly, Row
+from evtrack.runtime.slot.protocol import ITEM_KEYS, Died, Done, Failed, ItemFailure, Partly, Progress, Row
 from evtrack.storage.queue import SEPARATOR
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evtrack.runtime.worker.slot_process import SlotProcess
 
 
-def check(slot: SlotProcess, frame: Done | Failed | Partly | Died) -> None:
+def check(slot: SlotProcess, frame: Done | Failed | Partly | Progress | Died) -> None:
     """Make sure that an outcome is one of what the slot was given next.
 
     Args:
@@ -38,6 +38,31 @@ def check(slot: SlotProcess, frame: Done | Failed | Partly | Died) -> None:
         _check_lines(frame.results, _items(slot.held[0]) - len(frame.failures))
     elif isinstance(frame, Failed):
         _check_failures(frame.items, slot.held[0])
+    elif isinstance(frame, Progress):
+        _check_progress(frame, _items(slot.held[0]))
+
+
+def fits(line: bytes) -> bool:
+    """Tell whether a result may be stored.
+
+    Args:
+        line: A line of JSON.
+
+    Returns:
+        Whether it is one line, of text that the database takes.
+    """
+    try:
+        _check_lines(line, 1)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_progress(frame: Progress, count: int) -> None:
+    if len(frame.places) != len(frame.lines) or not all(0 <= place < count for place in frame.places):
+        raise ValueError(f"{len(frame.lines)} results for the places {frame.places[:10]} of {count}")
+    for line in frame.lines:
+        _check_lines(line, 1)
 
 
 def _check_lines(lines: bytes | None, count: int) -> None:

@@ -86,6 +86,15 @@ class Exchange:
         self._open = Counter([key[0] for key in held])
         self._claims.expire()
 
+    def confess(self, queue: Queue) -> None:
+        """Report what has come of batches that may be others' by now.
+
+        Args:
+            queue: The queue.
+        """
+        self._reporting.report(queue, None)
+        self._reporting.settled.clear()
+
     def forget(self) -> None:
         """Start anew: the worker was declared lost."""
         self._bench.forget()

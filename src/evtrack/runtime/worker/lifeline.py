@@ -1,4 +1,4 @@
-"""The worker's second thread: listens for work, writes the heartbeat, holds the lock that says it lives."""
+"""The worker's second thread: listens for work, holds the lock that says it lives, beats, and reaps who does not."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from evtrack.runtime.worker.upkeep import GRACE_S, LEASE_S, Upkeep
 from evtrack.runtime.worker.wake import Wake
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.listener import WORK, Listener
-from evtrack.storage.liveness import heartbeat, hold_worker
+from evtrack.storage.liveness import bound_waits, heartbeat, hold_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-LEASE_S: Final = 30.0
-"""A worker whose heartbeat is older than this is lost."""
-
 _BACKOFF_S: Final = 0.1
-_BACKOFF_MAX_S: Final = 5.0
+_BACKOFF_MAX_S: Final = 1.0
+"""Well below the grace after which a worker without a session is lost, so that a server's restart costs none."""
+
+_HOLD_S: Final = 1.0
 _JOIN_S: Final = 15.0
 
 _log = structlog.get_logger()
@@ -36,7 +37,8 @@ class Lifeline:
         handlers: The handlers whose work it wakes for.
         wake: What to set when something happened.
         busy: Tells how many slots have something in hand.
-        lease_s: How old a heartbeat may grow; it is written three times as often.
+        grace_s: How long any worker's session may be gone before it is declared lost.
+        lease_s: How old a heartbeat may grow; this worker's is written three times as often.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Lifeline:
         handlers: Iterable[str],
         wake: Wake,
         busy: Callable[[], int],
+        grace_s: float = GRACE_S,
         lease_s: float = LEASE_S,
     ) -> None:
         self.fenced = False
@@ -57,6 +60,8 @@ class Lifeline:
         self._wake = wake
         self._busy = busy
         self._beat_s = lease_s / 3
+        self._upkeep = Upkeep(grace_s=grace_s, lease_s=lease_s)
+        self._said_pooled = False
         self._stopping = threading.Event()
         self._nudge = Wake()
         self._thread = threading.Thread(target=self._run, name="evtrack-lifeline", daemon=True)
@@ -79,6 +84,7 @@ class Lifeline:
         while not self._stopping.is_set() and not self.fenced:
             try:
                 with connect(self._dsn, purpose="worker's lifeline") as connection:
+                    bound_waits(connection)
                     listener = Listener(connection=connection, channel=WORK, waker=self._nudge.socket)
                     failures = 0
                     # Whatever was notified while nobody listened is lost, so look.
@@ -95,19 +101,37 @@ class Lifeline:
 
     def _live(self, listener: Listener, connection: Connection) -> None:
         held = False
-        beat_at = 0.0
+        hold_at = beat_at = 0.0
         while not self._stopping.is_set():
-            # An earlier connection of this worker may take a while to die, and holds the lock until then.
-            held = held or hold_worker(connection, self._worker_id)
-            if monotonic() >= beat_at:
-                if not heartbeat(connection, self._worker_id, busy=self._busy()):
+            now = monotonic()
+            if not held and now >= hold_at:
+                # An earlier connection of this worker may take a while to die, and holds the lock until then.
+                held = hold_worker(connection, self._worker_id)
+                hold_at = now + _HOLD_S
+            if now >= beat_at:
+                pulse = heartbeat(connection, self._worker_id, busy=self._busy())
+                if not pulse.accepted:
                     self.fenced = True
                     self._tell(heard=False)
                     return
-                beat_at = monotonic() + self._beat_s
-            heard = listener.wait(min(1.0 if not held else self._beat_s, max(0.0, beat_at - monotonic())))
+                if held and not pulse.session_lock:
+                    self._say_pooled()
+                beat_at = now + self._beat_s
+            self._upkeep.tend(connection, now)
+            now = monotonic()
+            due_s = min(beat_at - now, self._upkeep.patience(now))
+            heard = listener.wait(max(0.0, due_s if held else min(due_s, hold_at - now)))
             if not self._handlers.isdisjoint(heard):
                 self._tell(heard=True)
+
+    def _say_pooled(self) -> None:
+        if not self._said_pooled:
+            self._said_pooled = True
+            _log.warning(
+                "session_lock_unusable",
+                hint="behind a transaction pooler the heartbeat alone says that this worker lives: it is missed after"
+                " the lease, not after the grace, and work is noticed by polling; a direct --dsn is better",
+            )
 
     def _tell(self, *, heard: bool) -> None:
         self.heard = self.heard or heard

@@ -14,11 +14,13 @@ import msgspec
 from evtrack.domain.crash import CrashCause
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.retry import Policy
+from evtrack.runtime.slot.handlers import Kind
 from evtrack.runtime.slot.protocol import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from evtrack.runtime.slot.protocol import Row
     from evtrack.runtime.worker.slot_process import SlotProcess
 
 _TERM_S: Final = 2.0
@@ -70,16 +72,24 @@ class Limits:
                 if now - self._termed[slot.pid] > _TERM_S:
                     slot.kill()
                 continue
-            cause = self._broken(slot)
-            if cause is not None:
+            seq = slot.page.seq
+            cause = self._broken(slot, seq)
+            if cause is None:
+                continue
+            # It may end this batch and begin no other, so that no other is blamed for it.
+            before = slot.page.limit
+            slot.limit(min(before, seq))
+            if slot.page.seq == seq and slot.first <= seq:
                 slot.kill(signal.SIGTERM, reason=cause.value)
                 self._termed[slot.pid] = now
+            else:
+                slot.limit(before)
         if self._termed:
             living = {slot.pid for slot in slots}
             self._termed = {pid: at for pid, at in self._termed.items() if pid in living}
 
-    def _broken(self, slot: SlotProcess) -> CrashCause | None:
-        place = slot.page.seq - slot.first
+    def _broken(self, slot: SlotProcess, seq: int) -> CrashCause | None:
+        place = seq - slot.first
         if not 0 <= place < len(slot.held):
             return None
         policy = _policy(slot.held[place][POLICY])
@@ -88,13 +98,13 @@ class Limits:
         most = policy.max_rss_bytes or self.max_rss_bytes
         begun_at, beat_at, now = slot.page.begun_at, slot.page.beat_at, monotonic()
         # Asked again last: in between the slot may have gone on to another batch.
-        if slot.page.seq != slot.first + place:
+        if slot.page.seq != seq:
             return None
         if timeout_s is not None and now - begun_at > timeout_s:
             return CrashCause.TIMEOUT
         if stall_s is not None and now - beat_at > stall_s:
             return CrashCause.STALLED
-        if most is not None and _rss_bytes(slot.pid) > most:
+        if most is not None and _held_bytes(slot, slot.held[place]) > most:
             return CrashCause.MEMORY_LIMIT
         return None
 
@@ -102,6 +112,20 @@ class Limits:
 @lru_cache(maxsize=256)
 def _policy(text: bytes | None) -> Policy:
     return Policy.model_validate(msgspec.json.decode(text)) if text else Policy()
+
+
+def _held_bytes(slot: SlotProcess, row: Row) -> int:
+    held = _rss_bytes(slot.pid)
+    if slot.kind_of(row) == Kind.COMMAND:
+        held += sum(_rss_bytes(child) for child in _children(slot.pid))
+    return held
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    except (OSError, ValueError):
+        return []
 
 
 def _rss_bytes(pid: int) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evtrack.runtime.worker.telling import batch_error
+from evtrack.runtime.worker.telling import batch_error, done_items
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from evtrack.runtime.slot.protocol import Failed, Partly, Row
 
@@ -25,7 +25,7 @@ class Outcomes:
         self.results: list[bytes | None] = []
         self.partly: list[tuple[Row, Partly]] = []
         self.failed: list[tuple[Key, float, dict[str, Any]]] = []
-        self.crashed: list[tuple[Key, dict[str, Any]]] = []
+        self.crashed: list[tuple[Key, dict[str, Any], str | None, bytes | None]] = []
         self.returned: list[Key] = []
         self.since: float | None = None
         """When the oldest came; None when there are none."""
@@ -72,15 +72,16 @@ class Outcomes:
         self.failed.append((row[:3], frame.run_s, batch_error(row, frame)))
         self._note(now)
 
-    def crash(self, row: Row, dossier: dict[str, Any], now: float) -> None:
+    def crash(self, row: Row, dossier: dict[str, Any], notes: Mapping[int, bytes], now: float) -> None:
         """Take a batch whose process died.
 
         Args:
             row: The batch.
             dossier: What is known of the death.
+            notes: Results of the items that were done before, by place.
             now: The monotonic clock.
         """
-        self.crashed.append((row[:3], dossier))
+        self.crashed.append((row[:3], dossier, *done_items(row, notes)))
         self._note(now)
 
     def give_back(self, rows: Sequence[Row], now: float) -> None:
@@ -97,7 +98,7 @@ class Outcomes:
     def keys(self) -> list[Key]:
         """Name all batches whose outcome is not acknowledged."""
         keys = [row[:3] for row in self.rows] + [row[:3] for row, _ in self.partly]
-        keys += [key for key, *_ in self.failed] + [key for key, _ in self.crashed]
+        keys += [key for key, *_ in self.failed] + [key for key, *_ in self.crashed]
         return keys + self.returned
 
     def forget(self) -> None:

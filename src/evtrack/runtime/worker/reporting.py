@@ -134,7 +134,7 @@ class Reporting:
 
     def _judge(self, verdicts: Sequence[Refusal]) -> None:
         self.settled.update(verdict.job_id for verdict in verdicts)
-        self.came_back = self.came_back or any(verdict.verdict in {"retry", "ok"} for verdict in verdicts)
+        self.came_back = self.came_back or any(verdict.verdict in {"retry", "split", "ok"} for verdict in verdicts)
         _tell_refused([verdict for verdict in verdicts if verdict.verdict in {"late", "unknown"}])
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from evtrack.domain.errors import EvtrackError
-from evtrack.runtime.worker.lifeline import LEASE_S, Lifeline
+from evtrack.runtime.worker.lifeline import Lifeline
+from evtrack.runtime.worker.upkeep import GRACE_S, LEASE_S
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.liveness import register_worker, stop_worker
 from evtrack.storage.queue import Queue
@@ -32,7 +33,8 @@ class Session:
         handlers: What it offers.
         wake: What the lifeline sets when something happened.
         busy: Tells how many slots have something in hand.
-        lease_s: How long the worker counts as alive without a heartbeat.
+        lose_grace_s: How long any worker counts as alive without its session.
+        lease_s: How long any worker counts as alive without a heartbeat.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Session:
         handlers: Sequence[str],
         wake: Wake,
         busy: Callable[[], int],
+        lose_grace_s: float = GRACE_S,
         lease_s: float = LEASE_S,
     ) -> None:
         self._dsn = dsn
@@ -51,7 +54,7 @@ class Session:
         self._handlers = sorted(handlers)
         self._wake = wake
         self._busy = busy
-        self._lease_s = lease_s
+        self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
         self._connection: Connection | None = None
         self._host = socket.gethostname()
         self.name = name or f"{self._host}:{os.getpid()}"
@@ -83,6 +86,7 @@ class Session:
             handlers=self._handlers,
             wake=self._wake,
             busy=self._busy,
+            grace_s=self._lose_grace_s,
             lease_s=self._lease_s,
         )
         self.lifeline.start()

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from evtrack.domain.crash import CrashCause
 from evtrack.runtime.slot.page import Page
-from evtrack.runtime.slot.protocol import FromSlot, Inbox, Row, Setup, Work, encode
+from evtrack.runtime.slot.protocol import HANDLER, FromSlot, Inbox, Row, Setup, Work, encode
+from evtrack.runtime.worker.cgroup import OomKills
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +26,9 @@ _STDERR_TAIL_BYTES: Final = 1 << 16
 _READS: Final = 64
 """Reads of one slot before the others get their turn."""
 _BUFFER_BYTES: Final = 1 << 20
+
+LIMITS: Final = frozenset({CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT})
+"""Reasons for a kill that are limits of the batch in hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,15 @@ class Death:
         peak_rss_bytes: Most memory it held.
         cpu_s: CPU time it used.
         closed_first: It had closed its channel and lived on, so the supervisor killed it.
+        oom_kills: How many kills of the kernel for want of memory the control group has counted that no other death
+            explains; asked only after a SIGKILL of unknown origin.
     """
 
     wait_status: int
     peak_rss_bytes: int
     cpu_s: float
     closed_first: bool
+    oom_kills: int = 0
 
 
 class SlotProcess:
@@ -48,9 +56,11 @@ class SlotProcess:
 
     Args:
         setup: What it is to offer.
+        oom_kills: Where to ask whether a kill was the kernel's.
     """
 
-    def __init__(self, *, setup: Setup) -> None:
+    def __init__(self, *, setup: Setup, oom_kills: OomKills | None = None) -> None:
+        self._oom_kills = oom_kills or OomKills()
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             # Room for a whole group, so that neither side waits for the other within one.
@@ -81,6 +91,8 @@ class SlotProcess:
         """Number of the first held batch in the slot's life."""
         self.expected_s = 0.0
         """How long the held batches are expected to run, all together."""
+        self.progress: dict[int, bytes] = {}
+        """Results that the first held batch has sent so far, by the items' places."""
         self.kinds: dict[str, str] | None = None
         """Its handlers, once it is ready."""
         self.finished = 0
@@ -159,6 +171,7 @@ class SlotProcess:
             The batches.
         """
         popleft = self.held.popleft
+        self.progress = {}
         self.expected_s *= 1 - count / len(self.held)
         rows = [popleft() for _ in range(count)]
         self.first += count
@@ -193,6 +206,30 @@ class SlotProcess:
         """
         self.page.limit = seq
 
+    def kind_of(self, row: Row) -> str | None:
+        """Tell what a batch's handler is called with.
+
+        Args:
+            row: The batch.
+
+        Returns:
+            The kind, or None when the slot does not offer the handler.
+        """
+        return (self.kinds or {}).get(row[HANDLER].decode("utf-8", "replace"))
+
+    def oom_kills(self) -> int:
+        """Ask whether the kernel has killed for want of memory, beyond what other deaths explain.
+
+        Returns:
+            1 or 0; a kill explains one death.
+        """
+        return self._oom_kills.take()
+
+    @property
+    def is_over_limit(self) -> bool:
+        """Whether it was told to end because its batch uses too much."""
+        return self.killed_for in LIMITS
+
     def retire(self) -> None:
         """Let the slot end by itself after the batch that it has in hand."""
         self.is_retired = True
@@ -225,7 +262,14 @@ class SlotProcess:
         _, status, usage = os.wait4(self.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         unit = 1 if sys.platform == "darwin" else 1024
-        return Death(status, usage.ru_maxrss * unit, usage.ru_utime + usage.ru_stime, self.killed_for == "pipe_closed")
+        unexplained = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and self.killed_for is None
+        return Death(
+            status,
+            usage.ru_maxrss * unit,
+            usage.ru_utime + usage.ru_stime,
+            self.killed_for == "pipe_closed",
+            self.oom_kills() if unexplained else 0,
+        )
 
     def dispose(self) -> None:
         """Close all that belongs to a slot that has ended."""

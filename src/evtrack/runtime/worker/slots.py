@@ -10,7 +10,9 @@ import structlog
 
 from evtrack.domain.crash import Dossier, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
+from evtrack.runtime.slot.failures import clean
 from evtrack.runtime.slot.protocol import Ready, Setup, Unready
+from evtrack.runtime.worker.cgroup import OomKills
 from evtrack.runtime.worker.slot_process import Death, SlotProcess
 
 if TYPE_CHECKING:
@@ -19,10 +21,14 @@ if TYPE_CHECKING:
 SPARE_AFTER_S: Final = 1.0
 """How long a worker runs before it keeps a spare slot; a short run would pay for it and never need it."""
 
+SLOTS_KEEP_DYING: Final = "slots_keep_dying"
+"""Name of the log line about a worker whose slots die before they do anything."""
+
+_STDERR_BOUND: Final = 2_000
 _BACKOFF_S: Final = 0.1
 _BACKOFF_MAX_S: Final = 30.0
-_GIVE_UP: Final = 8
-"""Slots that died one after the other before they were ready."""
+_ALERT: Final = 3
+"""Slots that died one after the other before they did anything: that is no accident any more."""
 
 _GIVE_UP_AT_START: Final = 3
 """The same while none has ever been ready: then it is the handlers' modules, and waiting helps nobody."""
@@ -58,6 +64,7 @@ class Slots:
         on_stderr: Callable[[bytes], None],
     ) -> None:
         self._setup = setup
+        self._oom_kills = OomKills()
         self._count = count
         self._max_batches = max_batches
         self._selector = selector
@@ -68,7 +75,7 @@ class Slots:
         self._clogged: set[int] = set()
         self._closed_at: dict[int, float] = {}
         self._failures = 0
-        self._may_fail = _GIVE_UP_AT_START
+        self._was_ready = False
         self._start_at = 0.0
         self._spare_at = monotonic() + SPARE_AFTER_S
         self._draining = False
@@ -150,7 +157,7 @@ class Slots:
             slot.kill(reason=reason)
 
     def _start(self) -> None:
-        slot = SlotProcess(setup=self._setup)
+        slot = SlotProcess(setup=self._setup, oom_kills=self._oom_kills)
         self._living.append(slot)
         self._selector.register(slot.channel, selectors.EVENT_READ, lambda: self._hear(slot))
         self._selector.register(slot.stderr_fd, selectors.EVENT_READ, lambda: self._read_stderr(slot))
@@ -165,10 +172,11 @@ class Slots:
             for frame in slot.frames():
                 if isinstance(frame, Ready):
                     slot.kinds = frame.handlers
-                    self._failures, self._may_fail = 0, _GIVE_UP
+                    self._was_ready = True
                 elif isinstance(frame, Unready):
                     raise _refusal(frame)
                 else:
+                    self._failures = 0
                     self._on_frame(slot, frame)
         except ValueError as error:  # msgspec's errors are ValueErrors; so is an outcome of what was never given
             _log.error("slot_talks_nonsense", pid=slot.pid, error=str(error))
@@ -205,23 +213,34 @@ class Slots:
         self._clogged.discard(slot.pid)
         self._closed_at.pop(slot.pid, None)
         try:
-            if slot.kinds is None and not slot.is_retired:
+            if self._did_nothing(slot):
                 self._mourn_early(slot, death, now)
             self._on_death(slot, death)
         finally:
             slot.dispose()
 
+    def _did_nothing(self, slot: SlotProcess) -> bool:
+        """Tell whether a slot has died of itself: no batch is to blame, and no order of ours."""
+        if slot.is_retired or slot.killed_for not in {None, "pipe_closed", "protocol"}:
+            return False
+        return slot.kinds is None or (not slot.finished and not 0 <= slot.page.seq - slot.first < len(slot.held))
+
     def _mourn_early(self, slot: SlotProcess, death: Death, now: float) -> None:
         self._failures += 1
-        self._start_at = now + min(_BACKOFF_MAX_S, _BACKOFF_S * 2**self._failures)
+        pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(self._failures, 16))
+        self._start_at = now + pause_s
         dossier = Dossier.from_wait_status(death.wait_status, Evidence())
         how = dossier.signal or f"exit code {dossier.exit_code}"
-        _log.error("slot_died_before_it_was_ready", pid=slot.pid, how=how, failures=self._failures)
-        if self._failures >= self._may_fail:
-            words = slot.stderr_tail[-2000:].strip()
+        facts = {"pid": slot.pid, "how": how, "failures": self._failures, "again_in_s": pause_s}
+        stderr = clean(slot.stderr_tail.strip(), _STDERR_BOUND, tail=True)
+        if self._failures >= _ALERT:
+            _log.error(SLOTS_KEEP_DYING, **facts, stderr=stderr, hint="see what ends a slot before it does anything")
+        else:
+            _log.error("slot_died_before_it_was_ready", **facts)
+        if self._failures >= _GIVE_UP_AT_START and not self._was_ready:
             raise EvtrackError(
                 f"{self._failures} slots in a row died before they were ready, the last with {how}"
-                + (f":\n{words}" if words else "."),
+                + (f":\n{stderr}" if stderr else "."),
                 hint="Import the handlers' modules by hand with the same Python to see what ends it.",
             )
 

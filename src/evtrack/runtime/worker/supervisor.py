@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -10,10 +11,11 @@ import structlog
 
 from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, StorageError, TransientError, WorkerLost
 from evtrack.runtime.worker.exchange import Exchange
-from evtrack.runtime.worker.lifeline import LEASE_S
 from evtrack.runtime.worker.limits import Limits
 from evtrack.runtime.worker.session import Session
 from evtrack.runtime.worker.slots import Slots
+from evtrack.runtime.worker.upkeep import GRACE_S as LOSE_GRACE_S
+from evtrack.runtime.worker.upkeep import LEASE_S
 from evtrack.runtime.worker.wake import Wake
 from evtrack.runtime.worker.workbench import Workbench
 from evtrack.storage.queue import CANCELLED
@@ -46,7 +48,8 @@ class Worker:
         slots: How many batches run at once.
         name: What people call it; empty for host and process.
         grace_s: How long it lets run what runs when it is told to stop.
-        lease_s: How long it counts as alive without a heartbeat.
+        lose_grace_s: How long it, and any other, counts as alive without its session.
+        lease_s: How long it, and any other, counts as alive without a heartbeat.
         max_batches: Batches after which a slot is replaced; 0 for never.
         limits: What a batch may use, unless its job says otherwise.
         drain: Stop when nothing is claimable.
@@ -62,6 +65,7 @@ class Worker:
         slots: int = 1,
         name: str = "",
         grace_s: float = GRACE_S,
+        lose_grace_s: float = LOSE_GRACE_S,
         lease_s: float = LEASE_S,
         max_batches: int = 0,
         limits: Limits | None = None,
@@ -74,12 +78,15 @@ class Worker:
             raise BadArgument(f"a worker needs at least 1 slot, got {slots}")
         if grace_s < 0:
             raise BadArgument(f"grace_s must not be negative, got {grace_s}")
+        if lose_grace_s < 0:
+            raise BadArgument(f"lose_grace_s must not be negative, got {lose_grace_s}")
         if lease_s <= 0:
             raise BadArgument(f"lease_s must be above 0, got {lease_s}")
         if max_batches < 0:
             raise BadArgument(f"max_batches must not be negative, got {max_batches}")
         self.handlers: dict[str, str] = {}
-        self._dsn, self._name, self._lease_s, self._count = dsn, name, lease_s, slots
+        self._dsn, self._name, self._count = dsn, name, slots
+        self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
         self._grace_s, self._drain, self._limits = grace_s, drain, limits or Limits()
         self._selector = selectors.DefaultSelector()
         self._wake = Wake()
@@ -142,6 +149,7 @@ class Worker:
                 handlers=list(self.handlers),
                 wake=self._wake,
                 busy=lambda: self._bench.busy,
+                lose_grace_s=self._lose_grace_s,
                 lease_s=self._lease_s,
             )
             self._session.open()
@@ -186,7 +194,6 @@ class Worker:
     def _turn(self) -> None:
         self._listen(self._patience())
         now = monotonic()
-        self._slots.keep_up(now)
         self._limits.enforce(self._slots, now)
         try:
             self._obey(now)
@@ -204,6 +211,8 @@ class Worker:
             self._fence()
         self._bench.deal()
         self._slots.recycle()
+        # Last: what is known of a death is on record before a new slot takes its place, which costs milliseconds.
+        self._slots.keep_up(now)
 
     def _listen(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
@@ -265,6 +274,11 @@ class Worker:
 
     def _fence(self) -> None:
         _log.error("worker_declared_lost", hint="its batches are others' now: it kills its slots and registers anew")
+        queue = self._session.queue if self._session is not None else None
+        if queue is not None:
+            # Refused, all of it, and recorded as what came too late.
+            with contextlib.suppress(EvtrackError):
+                self._exchange.confess(queue)
         self._exchange.forget()
         if self._session is not None:
             self._session.forget()

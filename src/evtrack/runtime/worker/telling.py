@@ -8,9 +8,10 @@ from evtrack.domain.ordinals import Ordinals
 from evtrack.runtime.slot.batch import parse_ordinals
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, TRACEBACK_BOUND, clean
 from evtrack.runtime.slot.protocol import ITEM_KEYS, ORDINALS, Failed, ItemFailure, Row
+from evtrack.runtime.worker.checks import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ITEMS_TOLD: Final = 1000
 """Failed items of one batch that its event names."""
@@ -33,6 +34,24 @@ def item_in_hand(row: Row, index: int | None) -> tuple[str | None, int | None]:
     if index is None or index >= min(len(keys), len(ordinals)):
         return None, None
     return keys[index].decode("utf-8", "replace"), ordinals[index]
+
+
+def done_items(row: Row, notes: Mapping[int, bytes]) -> tuple[str | None, bytes | None]:
+    """Tell which items of a batch are done, and what came of them.
+
+    Args:
+        row: The batch.
+        notes: Results by place; a slot is not trusted, and what does not fit counts as not done.
+
+    Returns:
+        Their ordinals as a multirange and their result lines in that order; None for nothing.
+    """
+    ordinals = list(parse_ordinals(row[ORDINALS]))
+    places = sorted(place for place, line in notes.items() if place < len(ordinals) and fits(line))
+    if not places:
+        return None, None
+    lines = [notes[place] for place in places]
+    return str(Ordinals.of(ordinals[place] for place in places)), b"\n".join(lines) if any(lines) else None
 
 
 def batch_error(row: Row, frame: Failed) -> dict[str, Any]:

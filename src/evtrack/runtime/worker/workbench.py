@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from evtrack.runtime.slot.protocol import JOB_ID, Died, Done, Failed, Partly, Row
+from evtrack.runtime.slot.handlers import Kind
+from evtrack.runtime.slot.protocol import JOB_ID, LOSSES, Died, Done, Failed, Partly, Progress, Row
 from evtrack.runtime.worker.blame import dossier_of_command, dossier_of_slot
 from evtrack.runtime.worker.checks import check
 from evtrack.runtime.worker.outcomes import Key, Outcomes
@@ -55,13 +56,23 @@ class Workbench:
         """Give the slots what they can run within the horizon."""
         if not self._ready or self._slots is None:
             return
-        ready, slots = self._ready, self._slots.working
+        ready = self._ready
+        slots = [each for each in self._slots.working if not (each.held and each.held[0][LOSSES])]
         while ready and slots:
             slot = min(slots, key=lambda each: (each.expected_s, len(each.held)))
             room = min(-(-len(ready) // len(slots)), self._slots.room_for(slot))
             rows: list[Row] = []
             expected_s = 0.0
+            # What has cost a worker before runs alone: if it does so again, nothing else is lost with it.
+            alone = bool(ready[0][LOSSES])
+            if alone:
+                empty = [each for each in slots if not each.held]
+                if not empty:
+                    return
+                slot, room = empty[0], 1
             while ready and len(rows) < room:
+                if rows and ready[0][LOSSES]:
+                    break
                 more_s = self.pacing.expected_s(ready[0][JOB_ID])
                 if (slot.held or rows) and slot.expected_s + expected_s + more_s > HORIZON_S:
                     break
@@ -70,6 +81,8 @@ class Workbench:
             if not rows:
                 return
             slot.give(rows, expected_s)
+            if alone:
+                slots.remove(slot)
             self._slots.watch_writes(slot)
 
     def on_frame(self, slot: SlotProcess, frame: Any) -> None:
@@ -83,6 +96,9 @@ class Workbench:
             ValueError: It makes no sense.
         """
         check(slot, frame)
+        if isinstance(frame, Progress):
+            slot.progress.update(zip(frame.places, frame.lines, strict=True))
+            return
         now = monotonic()
         rows = slot.take(len(frame.run_s) if isinstance(frame, Done) else 1)
         if isinstance(frame, Done):
@@ -92,10 +108,12 @@ class Workbench:
         self.pacing.learn(rows, [frame.run_s])
         if isinstance(frame, Partly):
             self.outcomes.partly_done(rows[0], frame, now)
-        elif isinstance(frame, Failed):
+        elif isinstance(frame, Died) or (slot.is_over_limit and isinstance(frame, Failed)):
+            dossier = dossier_of_command(slot, rows[0], frame)
+            self.outcomes.crash(rows[0], dossier, {}, now)
+            _tell(rows[0], dossier)
+        else:
             self.outcomes.fail(rows[0], frame, now)
-        elif isinstance(frame, Died):
-            self.outcomes.crash(rows[0], dossier_of_command(rows[0], frame), now)
 
     def on_death(self, slot: SlotProcess, death: Death) -> None:
         """Blame the batch that a dead slot had in hand; the others never ran and go elsewhere.
@@ -115,9 +133,11 @@ class Workbench:
             if 0 <= place < len(rows):
                 blamed = rows.pop(place)
                 dossier = dossier_of_slot(slot, death, blamed, now)
-                self.outcomes.crash(blamed, dossier, now)
-                told = {name: value for name, value in dossier.items() if not name.endswith(("stderr", "traceback"))}
-                _log.error("slot_crashed", job_id=blamed[0], batch_no=blamed[1], **told)
+                notes = {}
+                if slot.kind_of(blamed) == Kind.ITEM:
+                    notes = {**(slot.progress if place == 0 else {}), **slot.page.notes()}
+                self.outcomes.crash(blamed, dossier, notes, now)
+                _tell(blamed, dossier)
             elif not slot.is_retired and slot.kinds is not None:
                 _log.warning("slot_ended_idle", pid=slot.pid, wait_status=death.wait_status)
         rows = [row for row in rows if row[:3] not in self._lost]
@@ -192,3 +212,8 @@ class Workbench:
     def is_low(self) -> bool:
         """Whether slots have nothing to do, or soon."""
         return bool(self.idle) or (self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self.slots / 2)
+
+
+def _tell(row: Row, dossier: dict[str, Any]) -> None:
+    told = {name: value for name, value in dossier.items() if not name.endswith(("stderr", "traceback"))}
+    _log.error("slot_crashed", job_id=row[0], batch_no=row[1], attempt=row[2], **told)

@@ -1,0 +1,28 @@
+"""Handlers that segfault over the items that say so; see crash.py."""
+
+import ctypes
+import time
+from typing import Any
+
+import evtrack
+
+_WORK_S = 0.001
+
+
+@evtrack.handler("items")
+def one(item: dict[str, Any]) -> None:
+    """Work on an item."""
+    _work(item)
+
+
+@evtrack.batch_handler("batches")
+def all_of_them(batch: Any) -> None:
+    """Work on a batch."""
+    for item in batch.items:
+        _work(item)
+
+
+def _work(item: dict[str, Any]) -> None:
+    time.sleep(_WORK_S)
+    if item["die"]:
+        ctypes.string_at(0)

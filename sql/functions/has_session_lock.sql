@@ -1,0 +1,16 @@
+-- Whether a session holds this advisory lock: any session, or this one only.
+-- Read from pg_locks, as trying a lock would take it.
+CREATE OR REPLACE FUNCTION evtrack.has_session_lock(
+    key bigint, mine boolean DEFAULT false
+) RETURNS boolean
+LANGUAGE sql VOLATILE AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_locks l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+            AND l.database = (
+                SELECT d.oid FROM pg_catalog.pg_database d
+                WHERE d.datname = pg_catalog.current_database())
+            AND (l.classid::bigint << 32) | l.objid::bigint = key
+            AND (NOT mine OR l.pid = pg_catalog.pg_backend_pid())
+    )
+$$;

@@ -1,0 +1,65 @@
+-- Declare lost each worker whose session lock has been gone for the grace
+-- (counted from when that was first seen, and not from before the server's
+-- start), or whose heartbeat is older than the lease; crash its batches with
+-- cause worker_lost and requeue them while their budget of losses lasts. Jobs
+-- whose submitter is gone for the lease become abandoned. One reaper at a
+-- time; another returns nothing. One row a lost worker.
+CREATE OR REPLACE FUNCTION evtrack.reap(
+    grace interval DEFAULT '5 seconds', lease interval DEFAULT '30 seconds'
+) RETURNS TABLE (
+    worker_id bigint, name text, why text, batches integer, handlers text[]
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    instant timestamptz := clock_timestamp();
+    lost evtrack.worker;
+    j evtrack.job;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.reap', 0)) THEN
+        RETURN;
+    END IF;
+    UPDATE evtrack.worker w
+    SET gone_at = CASE WHEN l.held THEN NULL ELSE instant END
+    FROM (
+        SELECT v.worker_id, evtrack.has_session_lock(
+            hashtextextended('evtrack.worker', v.worker_id)) AS held
+        FROM evtrack.worker v
+        WHERE v.stopped_at IS NULL AND v.lost_at IS NULL AND v.session_lock
+    ) l
+    WHERE w.worker_id = l.worker_id AND l.held = (w.gone_at IS NOT NULL);
+
+    FOR lost IN
+        SELECT w.* FROM evtrack.worker w
+        WHERE w.stopped_at IS NULL AND w.lost_at IS NULL
+            AND (w.seen_at < instant - lease
+                OR w.session_lock AND greatest(
+                    w.gone_at, pg_postmaster_start_time()) < instant - grace
+                    AND w.gone_at IS NOT NULL)
+        ORDER BY w.worker_id FOR UPDATE SKIP LOCKED
+    LOOP
+        -- A claim of it is on its way to its commit: wait for it, a round.
+        CONTINUE WHEN NOT pg_try_advisory_xact_lock(
+            hashtextextended('evtrack.claim', lost.worker_id));
+        UPDATE evtrack.worker w SET lost_at = clock_timestamp(), busy = 0
+        WHERE w.worker_id = lost.worker_id;
+        worker_id := lost.worker_id;
+        name := lost.name;
+        handlers := lost.handlers;
+        why := CASE WHEN lost.session_lock AND lost.gone_at < instant - grace
+            THEN 'session gone' ELSE 'no heartbeat' END;
+        batches := evtrack.lose(lost, why);
+        RETURN NEXT;
+    END LOOP;
+
+    FOR j IN
+        SELECT o.* FROM evtrack.job o
+        WHERE o.phase = 'open'
+            AND coalesce(o.extended_at, o.created_at) < instant - lease
+            AND pg_postmaster_start_time() < instant - grace
+            AND NOT evtrack.has_session_lock(
+                hashtextextended('evtrack.submit', o.job_id))
+        ORDER BY o.job_id FOR UPDATE SKIP LOCKED
+    LOOP
+        PERFORM evtrack.append_job_event(j, 'abandoned');
+    END LOOP;
+END $$;

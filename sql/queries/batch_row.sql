@@ -1,0 +1,23 @@
+-- One batch as it stands.
+SELECT
+    job_id,
+    batch_no,
+    status,
+    item_count,
+    weight,
+    attempt,
+    worker,
+    enqueued_at,
+    started_at,
+    finished_at,
+    run_s,
+    error,
+    item_summary,
+    root_no,
+    parent_no,
+    errors,
+    crashes,
+    losses,
+    run_at
+FROM evtrack.batch_status
+WHERE job_id = %(job_id)s AND batch_no = %(batch_no)s

@@ -1,0 +1,11 @@
+-- Declare lost the workers that are, and take their batches back.
+SELECT
+    r.worker_id,
+    r.name,
+    r.why,
+    r.batches,
+    r.handlers
+FROM evtrack.reap(
+    make_interval(secs => %(grace_s)s::float8),
+    make_interval(secs => %(lease_s)s::float8)
+) AS r

@@ -1,0 +1,12 @@
+-- Why a job's pending batches wait.
+SELECT
+    job_id,
+    batches,
+    items,
+    since,
+    waited_s,
+    workers,
+    free_slots,
+    why
+FROM evtrack.waiting
+WHERE job_id = %(job_id)s

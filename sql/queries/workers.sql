@@ -1,0 +1,17 @@
+-- The latest workers, whatever became of them.
+SELECT
+    worker_id,
+    name,
+    state,
+    host,
+    pid,
+    handlers,
+    slots,
+    busy,
+    version,
+    started_at,
+    seen_at,
+    silent_s
+FROM evtrack.worker_status
+ORDER BY started_at DESC
+LIMIT (%(limit)s)

@@ -1,0 +1,84 @@
+"""Commands that tell of crashes: crashes lists them, show tells the story of one batch."""
+
+import re
+from dataclasses import asdict
+
+import click
+
+from evtrack.interfaces.cli.looking import job_argument
+from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.terminal import tables
+from evtrack.interfaces.terminal.drawing import show as draw
+from evtrack.interfaces.terminal.story import story
+from evtrack.interfaces.terminal.text import counted
+from evtrack.storage import reports
+from evtrack.storage.database import Connection
+from evtrack.storage.stories import batch_story
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Span(click.ParamType[float]):
+    """A span of time: 90s, 30m, 24h, 7d."""
+
+    name = "span"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Turn the text into seconds."""
+        if isinstance(value, int | float):
+            return value
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", value.strip())
+        if not found:
+            self.fail(f"{value!r} is no span of time; write it like 90s, 30m, 24h or 7d.", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
+
+
+@click.command()
+@click.argument("job_id", metavar="[JOB]", type=click.IntRange(min=1), required=False)
+@click.option(
+    "--since", "since_s", type=Span(), help="Only the last 90s, 30m, 24h, 7d.  [default: all of JOB; else 24h]"
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, latest first."
+)
+@json_option
+@connected("crashes")
+def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limit: int, as_json: bool) -> None:
+    """List crashes: what ended each process, and what it had in hand; without JOB, those of all jobs."""
+    if job_id is not None:
+        reports.job_key(conn, job_id)
+    elif since_s is None:
+        since_s = 24.0 * _UNITS["h"]
+    found = reports.crashes(conn, job_id, limit=limit, since_s=since_s)
+    if as_json:
+        print_json([asdict(crash) for crash in found])
+        return
+    if not found:
+        click.echo("No crash." if job_id is None else f"Job {job_id}: no crash.")
+        return
+    draw(tables.crashes_table(found, with_job=job_id is None))
+    if len(found) == limit:
+        click.echo(f"The latest {counted(limit, 'crash', 'crashes')}; --limit shows more.")
+    click.echo(f"What happened: evtrack show {found[0].job_id} {found[0].batch_no}", err=True)
+
+
+@click.command()
+@job_argument
+@click.argument("batch_no", metavar="BATCH", type=click.IntRange(min=1))
+@json_option
+@connected("show")
+def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None:
+    """Tell the story of one batch: what happened when, by which worker, why it died, and what became of its items."""
+    told = batch_story(conn, job_id, batch_no)
+    if as_json:
+        print_json(
+            {
+                **asdict(told.batch),
+                "handler": told.handler,
+                "events": [asdict(event) for event in told.events],
+                "workers": [asdict(worker) for worker in told.workers.values()],
+                "fates": [asdict(fate) for fate in told.fates],
+            }
+        )
+    else:
+        draw(story(told))

@@ -1,0 +1,63 @@
+"""Whether the kernel has killed for want of memory: what the control group counts, and nothing less."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COUNTER: Final = "oom_kill"
+
+
+class OomKills:
+    """Counts kills for want of memory in this process's control group, each taken once.
+
+    Args:
+        proc: Where the process's membership is told.
+        root: Where control groups are mounted.
+    """
+
+    def __init__(self, *, proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> None:
+        self._files = [path for path in _candidates(proc, root) if _read(path) is not None]
+        self._taken = {path: _read(path) or 0 for path in self._files}
+
+    def take(self) -> int:
+        """Take one kill that was not taken yet, as the explanation of one death.
+
+        Returns:
+            1 when there is one, else 0; 0 also where no control group counts.
+        """
+        for path in self._files:
+            if (_read(path) or 0) > self._taken[path]:
+                for each in self._files:
+                    self._taken[each] = min(self._taken[each] + 1, _read(each) or 0)
+                return 1
+        return 0
+
+
+def _candidates(proc: Path, root: Path) -> Iterator[Path]:
+    """Name the files that may count: of version 2, of version 1, and both as seen inside a namespace."""
+    try:
+        lines = proc.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        inside = path.strip("/")
+        if not controllers:
+            yield root / inside / "memory.events"
+        elif "memory" in controllers.split(","):
+            yield root / "memory" / inside / "memory.oom_control"
+            if inside:
+                yield root / "memory" / "memory.oom_control"
+
+
+def _read(path: Path) -> int | None:
+    try:
+        words = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+    except (OSError, ValueError):
+        return None
+    counts = [int(value) for name, value in words if name == _COUNTER]
+    return counts[0] if counts else None
