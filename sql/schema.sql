@@ -995,7 +995,7 @@ BEGIN
             WITH moved AS (
                 UPDATE evtrack.batch b SET
                     status = 'completed', version = a.version,
-                    finished_at = a.at, run_s = (a.data ->> 'run_s')::real,
+                    finished_at = a.at, run_s = (a.data ->> 'run_s')::float8,
                     error = NULL
                 FROM added a
                 WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL
@@ -1081,7 +1081,7 @@ BEGIN
                         ELSE s.at END,
                     run_s = CASE
                         WHEN s.stays THEN b.run_s
-                        ELSE coalesce((s.data ->> 'run_s')::real, b.run_s) END,
+                        ELSE coalesce((s.data ->> 'run_s')::float8, b.run_s) END,
                     item_count = b.item_count - CASE
                         WHEN s.type IN ('completed', 'split') THEN coalesce(
                             (s.data ->> 'moved_items')::integer, 0)
@@ -2068,7 +2068,7 @@ CREATE TABLE evtrack.batch (
     item_count integer NOT NULL,
     root_no integer,
     parent_no integer,
-    run_s real,
+    run_s double precision,
     weight bigint NOT NULL,
     worker_id bigint,
     run_at timestamp with time zone,
@@ -2086,10 +2086,10 @@ CREATE VIEW evtrack.batch_duration AS
     count(*) AS batches,
     sum(b.item_count) AS items,
     avg(b.run_s) AS mean_s,
-    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((b.run_s)::double precision)) AS p50_s,
-    percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY ((b.run_s)::double precision)) AS p95_s,
-    (max(b.run_s))::double precision AS max_s,
-    sum((b.run_s)::double precision) AS total_s
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY b.run_s) AS p50_s,
+    percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY b.run_s) AS p95_s,
+    max(b.run_s) AS max_s,
+    sum(b.run_s) AS total_s
    FROM (evtrack.job j
      JOIN evtrack.batch b ON (((j.job_day = b.job_day) AND (j.job_id = b.job_id))))
   WHERE ((b.status = 'completed'::evtrack.status) AND (b.run_s IS NOT NULL))

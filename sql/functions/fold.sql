@@ -156,7 +156,7 @@ BEGIN
             WITH moved AS (
                 UPDATE evtrack.batch b SET
                     status = 'completed', version = a.version,
-                    finished_at = a.at, run_s = (a.data ->> 'run_s')::real,
+                    finished_at = a.at, run_s = (a.data ->> 'run_s')::float8,
                     error = NULL
                 FROM added a
                 WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL
@@ -242,7 +242,7 @@ BEGIN
                         ELSE s.at END,
                     run_s = CASE
                         WHEN s.stays THEN b.run_s
-                        ELSE coalesce((s.data ->> 'run_s')::real, b.run_s) END,
+                        ELSE coalesce((s.data ->> 'run_s')::float8, b.run_s) END,
                     item_count = b.item_count - CASE
                         WHEN s.type IN ('completed', 'split') THEN coalesce(
                             (s.data ->> 'moved_items')::integer, 0)

@@ -89,7 +89,7 @@ CREATE TABLE evtrack.batch (
     item_count integer NOT NULL,
     root_no integer,
     parent_no integer,
-    run_s real,
+    run_s float8,
     weight bigint NOT NULL,
     worker_id bigint,
     run_at timestamptz,
