@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evtrack.interfaces.terminal.advice import next_steps
-from evtrack.storage.reports import JobStatus, Worker
+from evtrack.storage.report_rows import JobStatus, Worker
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 JOB = JobStatus(

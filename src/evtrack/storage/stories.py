@@ -8,7 +8,8 @@ from psycopg.rows import class_row
 from evtrack.domain.errors import NoSuchJob
 from evtrack.storage.database import Connection
 from evtrack.storage.log import LogRow, stream
-from evtrack.storage.reports import BatchStatus, Worker, job_key
+from evtrack.storage.report_rows import BatchStatus, Worker
+from evtrack.storage.reports import job_key
 from evtrack.storage.sql import statement
 
 _FATES = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,7 +23,10 @@ from evtrack.runtime.worker.limits import Limits
 from evtrack.runtime.worker.offer import offer
 from evtrack.runtime.worker.supervisor import Worker
 from evtrack.storage.database import connect
-from evtrack.storage.reports import JobProgress, job_progress, job_status
+from evtrack.storage.reports import job_progress, job_status
+
+if TYPE_CHECKING:
+    from evtrack.storage.report_rows import JobProgress
 
 NOT_ALL_DONE: Final = 3
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evtrack.domain.states import FINAL_PHASES, JobPhase
 from evtrack.interfaces.terminal.text import counted, duration
-from evtrack.storage.reports import JobStatus, Waiting, Worker
+from evtrack.storage.report_rows import JobStatus, Waiting, Worker
 
 
 @dataclass(frozen=True, slots=True)

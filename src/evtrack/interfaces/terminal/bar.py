@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from evtrack.domain.states import FINAL_PHASES, JobPhase
 from evtrack.interfaces.terminal.text import count, duration, pace_of, percentage
 from evtrack.storage.database import Connection
-from evtrack.storage.reports import JobProgress, job_progress
+from evtrack.storage.report_rows import JobProgress
+from evtrack.storage.reports import job_progress
 
 POLL_S = 0.5
 

@@ -5,7 +5,7 @@ from datetime import UTC
 
 from evtrack.interfaces.terminal.text import count, counted, duration, pace_of, percentage, plain
 from evtrack.storage.log import LogRow
-from evtrack.storage.reports import JobProgress
+from evtrack.storage.report_rows import JobProgress
 
 # Of an event's data; long texts stand in --json.
 _DATA_LIMIT = 160

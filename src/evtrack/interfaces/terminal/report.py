@@ -11,7 +11,7 @@ from evtrack.domain.states import JobPhase
 from evtrack.interfaces.terminal.advice import Advice
 from evtrack.interfaces.terminal.drawing import state, table
 from evtrack.interfaces.terminal.text import count, duration, moment, pace_of, percentage, plain
-from evtrack.storage.reports import JobProgress, JobStatus
+from evtrack.storage.report_rows import JobProgress, JobStatus
 
 
 def job_head(job: JobStatus, progress: JobProgress) -> RenderableType:

@@ -12,10 +12,11 @@ from rich.console import Console
 from evtrack.domain.errors import EvtrackError
 from evtrack.interfaces.terminal.bar import LiveBar
 from evtrack.storage.database import connect, translated
-from evtrack.storage.reports import JobProgress, job_progress
+from evtrack.storage.reports import job_progress
 
 if TYPE_CHECKING:
     from evtrack.runtime.submit.submitted import SubmitProgress
+    from evtrack.storage.report_rows import JobProgress
 
 _LOOK_S: Final = 0.25
 _LINE_EVERY_S: Final = 5.0

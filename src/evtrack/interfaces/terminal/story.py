@@ -13,7 +13,7 @@ from evtrack.interfaces.terminal.drawing import STYLES, table
 from evtrack.interfaces.terminal.report import section
 from evtrack.interfaces.terminal.text import bytes_of, count, counted, duration, plain
 from evtrack.storage.log import LogRow
-from evtrack.storage.reports import Worker
+from evtrack.storage.report_rows import Worker
 from evtrack.storage.stories import BatchStory, ItemFate
 
 _LINES = 30

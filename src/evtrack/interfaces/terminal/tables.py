@@ -9,7 +9,7 @@ from rich.text import Text
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.interfaces.terminal.drawing import STYLES, cell, state, table
 from evtrack.interfaces.terminal.text import count, duration, moment, percentage, plain
-from evtrack.storage.reports import BatchStatus, Crash, ErrorKind, JobStatus, Note, Worker
+from evtrack.storage.report_rows import BatchStatus, Crash, ErrorKind, JobStatus, Note, Worker
 
 _WORKER_STYLES = {"alive": "green", "stopped": "dim", "lost": "bold red"}
 
