@@ -37,7 +37,8 @@ from evtrack.runtime.slot.protocol import (
     Work,
     encode,
 )
-from evtrack.runtime.slot.runners import Runner, joined, runner
+from evtrack.runtime.slot.results import Runner, joined
+from evtrack.runtime.slot.runners import runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,13 +11,11 @@ from evtrack.runtime.slot.batch import Batch, Context
 from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, Partial, item_failure
 from evtrack.runtime.slot.handlers import Handler, Kind
 from evtrack.runtime.slot.protocol import Progress
+from evtrack.runtime.slot.results import Runner, joined
 
 if TYPE_CHECKING:
     from evtrack.runtime.slot.page import Page
     from evtrack.runtime.slot.protocol import ItemFailure, Row
-
-Runner = Callable[["Row"], "bytes | None"]
-"""Runs a batch: returns lines of JSON or None; raises Partial, or anything else for a batch that failed."""
 
 _decode = msgspec.json.decode
 _encode = msgspec.json.encode
@@ -39,18 +37,6 @@ def runner(handler: Handler, page: Page, send: Callable[[Progress], None]) -> Ru
 
         return command_runner(handler, page)
     return _item_runner(handler, page, send) if handler.kind is Kind.ITEM else _batch_runner(handler, page)
-
-
-def joined(lines: list[bytes]) -> bytes | None:
-    """Join the results of a batch.
-
-    Args:
-        lines: A line of JSON for each item, empty where there is none.
-
-    Returns:
-        The lines, or None when all are empty.
-    """
-    return b"\n".join(lines) if any(lines) else None
 
 
 def _item_runner(handler: Handler, page: Page, send: Callable[[Progress], None]) -> Runner:
