@@ -1418,14 +1418,7 @@ CREATE FUNCTION evtrack.hold_job(job_id bigint) RETURNS boolean
 DECLARE
     key bigint := hashtextextended('evtrack.submit', job_id);
 BEGIN
-    IF EXISTS (
-        SELECT 1 FROM pg_locks
-        WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted
-            AND objsubid = 1
-            AND ((classid::bigint << 32) | objid::bigint) = key
-    ) THEN
-        RETURN true;
-    END IF;
+    IF evtrack.has_session_lock(key, true) THEN RETURN true; END IF;
     RETURN pg_try_advisory_lock(key);
 END $$;
 

@@ -6,13 +6,6 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     key bigint := hashtextextended('evtrack.submit', job_id);
 BEGIN
-    IF EXISTS (
-        SELECT 1 FROM pg_locks
-        WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted
-            AND objsubid = 1
-            AND ((classid::bigint << 32) | objid::bigint) = key
-    ) THEN
-        RETURN true;
-    END IF;
+    IF evtrack.has_session_lock(key, true) THEN RETURN true; END IF;
     RETURN pg_try_advisory_lock(key);
 END $$;
