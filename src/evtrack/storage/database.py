@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import tuple_row
 
 from evtrack import __version__
 from evtrack.config import Settings
@@ -78,7 +79,7 @@ def connect(dsn: str, *, purpose: str) -> Connection:
         purpose: What it is for, shown as application_name in pg_stat_activity.
 
     Returns:
-        The connection: time zone UTC, keep-alives set, statements prepared at their second use.
+        The connection: time zone UTC, keep-alives set, statements prepared at their second use; behind a pooler never.
 
     Raises:
         CannotConnect: If the server cannot be reached or does not let us in.
@@ -97,9 +98,33 @@ def connect(dsn: str, *, purpose: str) -> Connection:
         )
     except psycopg.Error as error:
         raise refused(error, _in_words(given), str(given.get("dbname") or "evtrack")) from None
-    # JIT compiles for longer than evtrack's statements run.
-    conn.execute("SELECT set_config('TimeZone', 'UTC', false), set_config('jit', 'off', false)")
+    # JIT compiles for longer than evtrack's statements run. Behind a pooler the session is not ours to change, but for
+    # the time zone, which poolers keep a client.
+    row = conn.execute(
+        "SELECT pg_backend_pid(), set_config('TimeZone', 'UTC', false),"
+        " CASE WHEN pg_backend_pid() = %s THEN set_config('jit', 'off', false) END",
+        [conn.info.backend_pid],
+    ).fetchone()
+    if row and row[0] != conn.info.backend_pid:
+        conn.prepare_threshold = None
     return conn
+
+
+def behind_pooler(conn: Connection) -> bool:
+    """Tell whether the session may change from one transaction to the next.
+
+    A pooler tells its clients a process number of its own making. Nothing that belongs to a session is to be relied on
+    behind one, in whatever mode it is: locks, LISTEN, prepared statements, settings.
+
+    Args:
+        conn: An open connection.
+
+    Returns:
+        Whether something stands between it and the server.
+    """
+    with translated(), conn.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("SELECT pg_backend_pid()").fetchone()
+    return row != (conn.info.backend_pid,)
 
 
 def _in_words(given: dict[str, Any]) -> str:

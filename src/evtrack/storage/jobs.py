@@ -10,7 +10,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from evtrack.domain.errors import SubmissionLost
-from evtrack.storage.database import Connection, translated
+from evtrack.storage.database import Connection, behind_pooler, translated
 from evtrack.storage.open_job import OpenJob
 from evtrack.storage.sql import statement
 
@@ -68,11 +68,17 @@ def reclaim_job(conn: Connection, job_id: int) -> OpenJob:
         JobPhaseError: It is submitted already, or cancelled.
         SubmissionLost: Its submitter lives.
     """
-    return OpenJob(*_row(conn, "reclaim_job", {"job_id": job_id}))
+    if not behind_pooler(conn):
+        return OpenJob(*_row(conn, "reclaim_job", {"job_id": job_id}))
+    with translated(), conn.transaction():
+        row = _row(conn, "reclaim_job", {"job_id": job_id})
+        # Within the transaction the session is still the one that took the lock, which nobody else could give back.
+        _row(conn, "release_job", {"job_id": job_id})
+    return OpenJob(*row)
 
 
 def hold_job(conn: Connection, job_id: int) -> bool:
-    """Show for as long as the connection lives that the job has a submitter.
+    """Show for as long as the connection lives that the job has a submitter; behind a pooler nothing can.
 
     Args:
         conn: An open connection.
@@ -81,7 +87,7 @@ def hold_job(conn: Connection, job_id: int) -> bool:
     Returns:
         Whether it is held.
     """
-    return bool(_row(conn, "hold_job", {"job_id": job_id})[0])
+    return not behind_pooler(conn) and bool(_row(conn, "hold_job", {"job_id": job_id})[0])
 
 
 def release_job(conn: Connection, job_id: int) -> None:
@@ -91,7 +97,7 @@ def release_job(conn: Connection, job_id: int) -> None:
         conn: The connection that holds it; a broken one holds nothing.
         job_id: The job.
     """
-    if not conn.closed:
+    if not conn.closed and not behind_pooler(conn):
         _row(conn, "release_job", {"job_id": job_id})
 
 

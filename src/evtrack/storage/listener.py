@@ -26,16 +26,18 @@ class Listener:
 
     Args:
         connection: In autocommit mode; it stays the caller's.
-        channel: What to listen to.
+        channel: What to listen to; None behind a pooler, where nothing would come.
         waker: A socket that ends a wait when something can be read from it.
     """
 
-    def __init__(self, *, connection: Connection, channel: str, waker: socket.socket | None = None) -> None:
+    def __init__(self, *, connection: Connection, channel: str | None, waker: socket.socket | None = None) -> None:
         self._conn = connection
         self._selector = selectors.DefaultSelector()
         self._selector.register(connection.fileno(), selectors.EVENT_READ)
         if waker is not None:
             self._selector.register(waker, selectors.EVENT_READ)
+        if channel is None:
+            return
         with translated():
             connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 

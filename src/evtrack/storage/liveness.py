@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from evtrack import __version__
-from evtrack.storage.database import Connection, translated
+from evtrack.storage.database import Connection, behind_pooler, translated
 from evtrack.storage.sql import statement
 
 if TYPE_CHECKING:
@@ -58,9 +58,13 @@ class Lost:
 def bound_waits(connection: Connection) -> None:
     """Let no statement of a worker wait without end, nor any transaction of it be left open.
 
+    Behind a pooler the session is not ours, so there the settings of the role hold.
+
     Args:
         connection: A worker's connection.
     """
+    if behind_pooler(connection):
+        return
     values = {"lock": LOCK_TIMEOUT, "statement": STATEMENT_TIMEOUT, "idle": IDLE_TIMEOUT}
     with translated():
         connection.execute(statement("bound_waits"), values)

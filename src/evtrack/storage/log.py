@@ -1,6 +1,7 @@
 """Reads the log: one stream by version, or everything in commit order, to its end and beyond."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from psycopg.rows import class_row
 
 from evtrack.domain.errors import BadArgument
-from evtrack.storage.database import Connection
+from evtrack.storage.database import Connection, behind_pooler
 from evtrack.storage.sql import statement
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class Tail:
         if batch_no is not None and (job is None or batch_no < 0):
             raise BadArgument(f"batch {batch_no} is no stream.", hint="Name a job, and a batch number from 0.")
         self._conn = conn
+        self._pooled = behind_pooler(conn)
         self._name = "tail_log" if job is None else "tail_job"
         self._job = {} if job is None else {"job_day": job[0], "job_id": job[1], "batch_no": batch_no}
         now = self._snapshot()
@@ -170,7 +172,8 @@ class Tail:
 
     def listen(self) -> None:
         """Ask for hints of new events on the connection."""
-        self._conn.execute(f"LISTEN {CHANNEL}")
+        if not self._pooled:
+            self._conn.execute(f"LISTEN {CHANNEL}")
 
     def wait(self, timeout_s: float) -> None:
         """Wait for a hint that there is more, or for the time to pass.
@@ -188,8 +191,12 @@ class Tail:
         params = {**self._job, "lo": at.lo, "hi": at.hi, "seq": at.seq}
         # WITH HOLD: the server sorts the window once and keeps the rest in a file, and no snapshot stays open
         # while the consumer takes its time. It also plans anew each time, as wide and narrow windows need.
+        # Behind a pooler it would not be found again, so there a transaction keeps the session.
         cursor: psycopg.ServerCursor[LogRow]
-        with self._conn.cursor("evtrack_tail", row_factory=class_row(LogRow), withhold=True) as cursor:
+        with (
+            self._conn.transaction() if self._pooled else nullcontext(),
+            self._conn.cursor("evtrack_tail", row_factory=class_row(LogRow), withhold=not self._pooled) as cursor,
+        ):
             cursor.itersize = _PAGE
             for row in cursor.execute(statement(self._name), params):
                 self._at = Position(at.lo, at.hi, row.seq, at.system_identifier)

@@ -11,7 +11,7 @@ import structlog
 
 from evtrack.runtime.worker.upkeep import GRACE_S, LEASE_S, Upkeep
 from evtrack.runtime.worker.wake import Wake
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.database import Connection, behind_pooler, connect
 from evtrack.storage.listener import WORK, Listener
 from evtrack.storage.liveness import bound_waits, heartbeat, hold_worker
 
@@ -85,12 +85,17 @@ class Lifeline:
             try:
                 with connect(self._dsn, purpose="worker's lifeline") as connection:
                     bound_waits(connection)
-                    listener = Listener(connection=connection, channel=WORK, waker=self._nudge.socket)
+                    pooled = behind_pooler(connection)
+                    if pooled:
+                        self._say_pooled()
+                    listener = Listener(
+                        connection=connection, channel=None if pooled else WORK, waker=self._nudge.socket
+                    )
                     failures = 0
                     # Whatever was notified while nobody listened is lost, so look.
                     self._tell(heard=True)
                     try:
-                        self._live(listener, connection)
+                        self._live(listener, connection, pooled=pooled)
                     finally:
                         listener.close()
             except Exception as error:  # noqa: BLE001  without this thread the worker would be taken for dead
@@ -99,8 +104,9 @@ class Lifeline:
                 _log.warning("lifeline_lost", error=str(error), failures=failures, again_in_s=round(pause_s, 2))
                 self._stopping.wait(pause_s)
 
-    def _live(self, listener: Listener, connection: Connection) -> None:
-        held = False
+    def _live(self, listener: Listener, connection: Connection, *, pooled: bool) -> None:
+        # A lock that stays with a session of the pooler's would outlive the worker, and say nothing of it.
+        held = pooled
         hold_at = beat_at = 0.0
         while not self._stopping.is_set():
             now = monotonic()
@@ -129,7 +135,7 @@ class Lifeline:
             self._said_pooled = True
             _log.warning(
                 "session_lock_unusable",
-                hint="behind a transaction pooler the heartbeat alone says that this worker lives: it is missed after"
+                hint="behind a pooler the heartbeat alone says that this worker lives: it is missed after"
                 " the lease, not after the grace, and work is noticed by polling; a direct --dsn is better",
             )
 
