@@ -114,6 +114,127 @@ BEGIN
     RETURN j.batch_count + n;
 END $$;
 
+CREATE SEQUENCE evtrack.event_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE evtrack.event (
+    job_day date NOT NULL,
+    job_id bigint NOT NULL,
+    batch_no integer NOT NULL,
+    version integer NOT NULL,
+    type evtrack.event_type NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    worker_id bigint,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    seq bigint DEFAULT nextval('evtrack.event_seq'::regclass) NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT event_attempt_check CHECK ((attempt >= 0)),
+    CONSTRAINT event_batch_no_check CHECK ((batch_no >= 0)),
+    CONSTRAINT event_version_check CHECK ((version >= 1))
+)
+PARTITION BY RANGE (job_day);
+
+CREATE FUNCTION evtrack.alert_of(events evtrack.event[]) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_indexscan TO 'on'
+    AS $$
+DECLARE
+    this_minute timestamptz := date_trunc('minute', clock_timestamp());
+    told bigint;
+BEGIN
+    WITH e AS MATERIALIZED (
+        -- What the same statement says next of the batch tells what came of it.
+        SELECT u.*,
+            lead(u.type) OVER stream AS next_type,
+            lead(u.data) OVER stream AS next_data
+        FROM unnest(events) u
+        WINDOW stream AS (PARTITION BY u.job_id, u.batch_no ORDER BY u.version)
+    ), candidate AS (
+        -- Version 2 is no crash of its own: the batch was made of poison.
+        SELECT 'batch_crashed' AS kind, e.next_type IS NULL AS final, e.*
+        FROM e WHERE e.type = 'crashed' AND e.version > 2
+        UNION ALL
+        SELECT 'item_poisoned', true, e.* FROM e
+        WHERE e.type = 'crashed' AND e.data -> 'poison' = 'true'
+            AND e.next_type IS NULL
+        UNION ALL
+        SELECT 'batch_failed', true, e.* FROM e
+        WHERE e.type = 'failed' AND e.next_type IS NULL
+        UNION ALL
+        SELECT 'job_abandoned', true, e.* FROM e
+        WHERE e.type = 'abandoned' AND e.batch_no = 0
+        UNION ALL
+        SELECT 'job_finished_with_errors', true, e.* FROM e
+        WHERE e.type = 'finished' AND e.batch_no = 0
+            AND (e.data #> '{items,failed}' <> '0'
+                OR e.data #> '{items,crashed}' <> '0'
+                OR e.data #> '{items,cancelled}' <> '0'
+                OR e.data -> 'invalid' <> '0')
+    ), ranked AS (
+        SELECT c.*, j.handler, j.name AS job_name, j.policy, row_number() OVER (
+            PARTITION BY c.kind, c.job_id ORDER BY c.batch_no, c.version
+        ) AS place
+        FROM candidate c JOIN evtrack.job j ON j.job_id = c.job_id
+    ), room AS (
+        SELECT k.kind, k.job_id, k.most - (
+            SELECT count(*) FROM (
+                SELECT FROM evtrack.alert a
+                WHERE a.job_id = k.job_id AND a.kind = k.kind
+                    AND a.created_at >= this_minute LIMIT k.most) t) AS places
+        FROM (
+            SELECT DISTINCT r.kind, r.job_id,
+                CASE WHEN jsonb_typeof(r.policy -> 'max_alerts') = 'number'
+                    THEN least(greatest(
+                        (r.policy -> 'max_alerts')::numeric, 0), 100000)::bigint
+                    ELSE 60 END AS most
+            FROM ranked r
+        ) k
+    ), counted AS (
+        INSERT INTO evtrack.alert_storm AS s (
+            kind, job_id, minute, shard, alerts)
+        SELECT m.kind, m.job_id, this_minute, pg_backend_pid(), count(*)
+        FROM room m JOIN ranked r USING (kind, job_id)
+        WHERE r.place > m.places
+        GROUP BY m.kind, m.job_id
+        ON CONFLICT (kind, job_id, minute, shard) DO UPDATE
+        SET alerts = s.alerts + excluded.alerts
+    ), raised AS (
+        INSERT INTO evtrack.alert (
+            kind, subject, occasion, severity, job_id, batch_no, facts)
+        SELECT t.kind,
+            concat_ws('/', t.job_id, nullif(t.batch_no, 0)), t.version,
+            CASE WHEN NOT t.final OR t.kind = 'job_finished_with_errors'
+                THEN 'warning' ELSE 'error' END,
+            t.job_id, nullif(t.batch_no, 0),
+            jsonb_strip_nulls(jsonb_build_object(
+                'handler', t.handler, 'job_name', left(t.job_name, 200)))
+            || CASE WHEN t.batch_no > 0
+                THEN evtrack.batch_facts(t.job_day, t.job_id, t.batch_no,
+                    t.worker_id, t.attempt, t.data,
+                    (t.next_data ->> 'moved')::int4multirange)
+                WHEN t.kind = 'job_finished_with_errors'
+                THEN coalesce(t.data -> 'items', '{}')
+                    || jsonb_build_object('invalid', t.data -> 'invalid')
+                ELSE '{}' END
+            || CASE WHEN t.kind = 'batch_crashed'
+                THEN jsonb_build_object('final', t.final) ELSE '{}' END
+        FROM room m JOIN ranked t USING (kind, job_id)
+        WHERE t.place <= m.places
+        ORDER BY t.job_id, t.batch_no, t.version, t.kind
+        ON CONFLICT (kind, subject, occasion) DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) INTO told FROM raised;
+    IF told > 0 THEN
+        PERFORM pg_notify('evtrack_alert', '');
+    END IF;
+END $$;
+
 CREATE TABLE evtrack.job (
     job_id bigint NOT NULL,
     job_day date NOT NULL,
@@ -145,6 +266,33 @@ CREATE FUNCTION evtrack.append_job_event(j evtrack.job, type evtrack.event_type,
     AS $$
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
     VALUES (j.job_day, j.job_id, 0, j.version + 1, type, data)
+$$;
+
+CREATE FUNCTION evtrack.batch_facts(the_day date, the_job bigint, the_batch integer, the_worker bigint, the_attempt integer, data jsonb, moved int4multirange) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT jsonb_strip_nulls(jsonb_build_object(
+        'attempt', the_attempt,
+        'items', evtrack.item_summary(the_day, the_job, h.items),
+        'item_count', evtrack.item_count(h.items),
+        'worker_id', the_worker, 'worker', left(w.name, 200), 'host', w.host,
+        'cause', left(data ->> 'cause', 100),
+        'signal', left(data ->> 'signal', 100),
+        'item_key', left(data ->> 'item_key', 200),
+        'error_type', left(data #>> '{error,type}', 200),
+        'error', left(data #>> '{error,message}', 300)
+    ) || coalesce((
+        SELECT jsonb_object_agg(d.key, d.value) FROM jsonb_each(data) d
+        WHERE d.key IN ('exit_code', 'ordinal', 'pid', 'run_s')
+            AND jsonb_typeof(d.value) = 'number'
+    ), '{}'))
+    FROM evtrack.batch b
+    CROSS JOIN LATERAL (
+        SELECT b.ordinals + coalesce(moved, '{}') AS items
+    ) h
+    LEFT JOIN evtrack.worker w ON w.worker_id = the_worker
+    WHERE b.job_day = the_day AND b.job_id = the_job
+        AND b.batch_no = the_batch
 $$;
 
 CREATE FUNCTION evtrack.bucket() RETURNS integer
@@ -196,7 +344,8 @@ BEGIN
         WHEN p.key = 'per_item'
             THEN jsonb_typeof(p.value) IN ('boolean', 'null')
         -- These are read as integers, and what they bound is a smallint.
-        WHEN p.key IN ('max_errors', 'max_crashes', 'max_losses')
+        WHEN p.key IN (
+            'max_errors', 'max_crashes', 'max_losses', 'max_alerts')
             THEN p.value::text ~ '^([0-9]{1,4}|null)$'
         ELSE p.key IN (
                 'backoff_s', 'backoff_max_s', 'timeout_s', 'stall_s',
@@ -209,8 +358,8 @@ BEGIN
         RAISE EXCEPTION 'policy key %: % is not a policy value',
             quote_literal(left(bad, 60)), left((policy -> bad)::text, 60)
             USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
-            'max_losses, backoff_s, backoff_max_s, timeout_s, stall_s, '
-            'max_rss_bytes (numbers from 0; counts whole and up to 9999), '
+            'max_losses, max_alerts, backoff_s, backoff_max_s, timeout_s, '
+            'stall_s, max_rss_bytes (numbers from 0; counts whole and up to 9999), '
             'per_item (boolean).';
     END IF;
 END $_$;
@@ -491,29 +640,32 @@ BEGIN
             HINT = 'Use complete() when none failed, fail() when all did.';
     END IF;
     first := errors -> 0;
+    -- In one statement, so that the fold sees what came of the new batch.
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
         attempt, worker_id, data)
-    VALUES (j.job_day, the_job, the_batch, b.version + 1, 'completed',
-        the_attempt, the_worker, jsonb_strip_nulls(jsonb_build_object(
+    SELECT j.job_day, the_job, the_batch, b.version + 1,
+        'completed'::evtrack.event_type, the_attempt, the_worker,
+        jsonb_strip_nulls(jsonb_build_object(
             'run_s', run_s, 'moved', failed::text, 'moved_items', n,
-            'moved_to', jsonb_build_array(j.batch_count + 1)))),
-    (j.job_day, the_job, j.batch_count + 1, 1, 'enqueued', the_attempt, NULL,
-        jsonb_build_object('items', n, 'weight', n, 'ordinals', failed::text,
-            'root', coalesce(b.root_no, the_batch), 'parent', the_batch,
-            'errors', b.errors, 'crashes', b.crashes, 'losses', b.losses)),
-    (j.job_day, the_job, j.batch_count + 1, 2, 'failed', the_attempt,
+            'moved_to', jsonb_build_array(j.batch_count + 1)))
+    UNION ALL
+    SELECT j.job_day, the_job, j.batch_count + 1, 1, 'enqueued', the_attempt,
+        NULL, jsonb_build_object('items', n, 'weight', n,
+            'ordinals', failed::text, 'root', coalesce(b.root_no, the_batch),
+            'parent', the_batch, 'errors', b.errors, 'crashes', b.crashes,
+            'losses', b.losses)
+    UNION ALL
+    SELECT j.job_day, the_job, j.batch_count + 1, 2, 'failed', the_attempt,
         the_worker, jsonb_build_object('error', jsonb_strip_nulls(
             jsonb_build_object('type', first -> 'type',
                 'message', first -> 'message',
-                'traceback', first -> 'traceback', 'items', errors))));
-    IF j.phase <> 'cancelled' AND b.errors + 1
-        < coalesce((j.policy ->> 'max_errors')::integer, 3) THEN
-        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
-            attempt, worker_id, data)
-        VALUES (j.job_day, the_job, j.batch_count + 1, 3, 'requeued',
-            the_attempt, the_worker, jsonb_build_object('reason', 'retry',
-                'run_at', evtrack.retry_at(j.policy, b.errors + 1)));
-    END IF;
+                'traceback', first -> 'traceback', 'items', errors)))
+    UNION ALL
+    SELECT j.job_day, the_job, j.batch_count + 1, 3, 'requeued', the_attempt,
+        the_worker, jsonb_build_object('reason', 'retry',
+            'run_at', evtrack.retry_at(j.policy, b.errors + 1))
+    WHERE j.phase <> 'cancelled' AND b.errors + 1
+        < coalesce((j.policy ->> 'max_errors')::integer, 3);
     IF results IS NOT NULL THEN
         INSERT INTO evtrack.result (
             job_day, job_id, batch_no, ordinals, lines)
@@ -1179,33 +1331,15 @@ BEGIN
         ORDER BY a.job_id, a.batch_no, a.version LIMIT 1;
         PERFORM evtrack.refuse_event(e);
     END IF;
+
+    IF of_jobs > 0 OR enqueues + starts + completions < total THEN
+        PERFORM evtrack.alert_of(array_agg(ROW(a.*)::evtrack.event))
+        FROM added a WHERE a.type NOT IN ('enqueued', 'started')
+        HAVING bool_or(
+            a.type IN ('failed', 'crashed', 'abandoned', 'finished'));
+    END IF;
     RETURN NULL;
 END $$;
-
-CREATE SEQUENCE evtrack.event_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-CREATE TABLE evtrack.event (
-    job_day date NOT NULL,
-    job_id bigint NOT NULL,
-    batch_no integer NOT NULL,
-    version integer NOT NULL,
-    type evtrack.event_type NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    worker_id bigint,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    seq bigint DEFAULT nextval('evtrack.event_seq'::regclass) NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    CONSTRAINT event_attempt_check CHECK ((attempt >= 0)),
-    CONSTRAINT event_batch_no_check CHECK ((batch_no >= 0)),
-    CONSTRAINT event_version_check CHECK ((version >= 1))
-)
-PARTITION BY RANGE (job_day);
 
 CREATE FUNCTION evtrack.fold_job(e evtrack.event) RETURNS boolean
     LANGUAGE plpgsql
@@ -1428,6 +1562,27 @@ CREATE FUNCTION evtrack.item_count(items int4multirange) RETURNS integer
     SELECT coalesce(sum(upper(r) - lower(r)), 0)::integer FROM unnest(items) r
 $$;
 
+CREATE FUNCTION evtrack.item_summary(the_day date, the_job bigint, items int4multirange) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT coalesce(
+            string_agg(left(first.item_key, 80), ', ' ORDER BY first.ordinal),
+            CASE evtrack.item_count(items)
+                WHEN 0 THEN '(no items)' WHEN 1 THEN '(1 item)'
+                ELSE '(' || evtrack.item_count(items) || ' items)' END)
+        || CASE WHEN count(*) > 0 AND evtrack.item_count(items) > count(*)
+            THEN '... (' || evtrack.item_count(items) - count(*) || ' more)'
+            ELSE '' END
+    FROM (
+        SELECT p.ordinal, coalesce(p.item_key, '#' || p.ordinal) AS item_key
+        FROM evtrack.payload p
+        WHERE p.job_day = the_day AND p.job_id = the_job
+            AND p.ordinal >= lower(items) AND p.ordinal < upper(items)
+            AND items @> p.ordinal
+        ORDER BY p.ordinal LIMIT 3
+    ) AS first
+$$;
+
 CREATE FUNCTION evtrack.lock_job(the_job bigint) RETURNS evtrack.job
     LANGUAGE plpgsql
     AS $$
@@ -1559,6 +1714,19 @@ BEGIN
     RETURN made;
 END $$;
 
+CREATE FUNCTION evtrack.mark_alerts(alert_ids bigint[], who text) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH marked AS (
+        UPDATE evtrack.alert a
+        SET delivered_at = clock_timestamp(), delivered_by = who
+        WHERE a.alert_id = ANY(alert_ids) AND a.delivered_at IS NULL
+        RETURNING 1
+    )
+    SELECT count(*) FROM marked
+$$;
+
 CREATE FUNCTION evtrack.move_items(j evtrack.job, item_keys text[], statuses text[], batch_nos integer[], fate text) RETURNS TABLE(item_key text, ordinal integer, batch_no integer, verdict text)
     LANGUAGE plpgsql
     AS $$
@@ -1680,6 +1848,22 @@ BEGIN
         j, item_keys, '{pending,failed,crashed}', NULL, 'quarantined');
 END $$;
 
+CREATE FUNCTION evtrack.raise_alert(the_kind text, the_subject text, the_occasion text, the_severity text, the_facts jsonb, the_job bigint DEFAULT NULL::bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO evtrack.alert (
+        kind, subject, occasion, severity, job_id, facts)
+    VALUES (the_kind, the_subject, the_occasion, the_severity, the_job,
+        jsonb_strip_nulls(the_facts))
+    ON CONFLICT (kind, subject, occasion) DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM pg_notify('evtrack_alert', '');
+    RETURN true;
+END $$;
+
 CREATE FUNCTION evtrack.reap(grace interval DEFAULT '00:00:05'::interval, lease interval DEFAULT '00:00:30'::interval) RETURNS TABLE(worker_id bigint, name text, why text, batches integer, handlers text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1722,6 +1906,11 @@ BEGIN
         why := CASE WHEN lost.session_lock AND lost.gone_at < instant - grace
             THEN 'session gone' ELSE 'no heartbeat' END;
         batches := evtrack.lose(lost, why);
+        PERFORM evtrack.raise_alert('worker_lost', lost.worker_id::text, '',
+            'error', jsonb_build_object('worker_id', lost.worker_id,
+                'worker', left(lost.name, 200), 'host', lost.host,
+                'pid', lost.pid, 'handlers', lost.handlers, 'why', why,
+                'batches', batches, 'seen_at', lost.seen_at));
         RETURN NEXT;
     END LOOP;
 
@@ -2046,6 +2235,49 @@ BEGIN
     PERFORM evtrack.append_job_event(j, 'suspended');
     RETURN true;
 END $$;
+
+CREATE FUNCTION evtrack.take_alerts(most integer DEFAULT 100) RETURNS TABLE(alert_id bigint, kind text, subject text, severity text, job_id bigint, batch_no integer, facts jsonb, created_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.alert_id, a.kind, a.subject, a.severity, a.job_id, a.batch_no,
+        a.facts, a.created_at
+    FROM evtrack.alert a WHERE a.delivered_at IS NULL
+    ORDER BY a.alert_id LIMIT most FOR UPDATE SKIP LOCKED
+$$;
+
+CREATE TABLE evtrack.alert (
+    alert_id bigint NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    occasion text NOT NULL,
+    severity text NOT NULL,
+    job_id bigint,
+    batch_no integer,
+    facts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    delivered_at timestamp with time zone,
+    delivered_by text,
+    cleared_at timestamp with time zone,
+    CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text])))
+);
+
+ALTER TABLE evtrack.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME evtrack.alert_alert_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE evtrack.alert_storm (
+    kind text NOT NULL,
+    job_id bigint NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    shard integer NOT NULL,
+    alerts bigint NOT NULL
+);
 
 CREATE TABLE evtrack.batch (
     job_day date NOT NULL,
@@ -2784,6 +3016,15 @@ COMMENT ON COLUMN evtrack.worker_status.version IS 'The evtrack version that the
 
 COMMENT ON COLUMN evtrack.worker_status.silent_s IS 'Seconds since the last heartbeat.';
 
+ALTER TABLE ONLY evtrack.alert
+    ADD CONSTRAINT alert_kind_subject_occasion_key UNIQUE (kind, subject, occasion);
+
+ALTER TABLE ONLY evtrack.alert
+    ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+
+ALTER TABLE ONLY evtrack.alert_storm
+    ADD CONSTRAINT alert_storm_pkey PRIMARY KEY (kind, job_id, minute, shard);
+
 ALTER TABLE ONLY evtrack.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (job_id, batch_no, job_day);
 
@@ -2810,6 +3051,10 @@ ALTER TABLE ONLY evtrack.schema_version
 
 ALTER TABLE ONLY evtrack.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (worker_id);
+
+CREATE INDEX alert_of_job ON evtrack.alert USING btree (job_id, kind, created_at) WHERE (job_id IS NOT NULL);
+
+CREATE INDEX alert_undelivered ON evtrack.alert USING btree (alert_id) WHERE (delivered_at IS NULL);
 
 CREATE INDEX batch_derived ON ONLY evtrack.batch USING btree (job_id, root_no, batch_no) WHERE (root_no IS NOT NULL);
 

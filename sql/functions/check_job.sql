@@ -19,7 +19,8 @@ BEGIN
         WHEN p.key = 'per_item'
             THEN jsonb_typeof(p.value) IN ('boolean', 'null')
         -- These are read as integers, and what they bound is a smallint.
-        WHEN p.key IN ('max_errors', 'max_crashes', 'max_losses')
+        WHEN p.key IN (
+            'max_errors', 'max_crashes', 'max_losses', 'max_alerts')
             THEN p.value::text ~ '^([0-9]{1,4}|null)$'
         ELSE p.key IN (
                 'backoff_s', 'backoff_max_s', 'timeout_s', 'stall_s',
@@ -32,8 +33,8 @@ BEGIN
         RAISE EXCEPTION 'policy key %: % is not a policy value',
             quote_literal(left(bad, 60)), left((policy -> bad)::text, 60)
             USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
-            'max_losses, backoff_s, backoff_max_s, timeout_s, stall_s, '
-            'max_rss_bytes (numbers from 0; counts whole and up to 9999), '
+            'max_losses, max_alerts, backoff_s, backoff_max_s, timeout_s, '
+            'stall_s, max_rss_bytes (numbers from 0; counts whole and up to 9999), '
             'per_item (boolean).';
     END IF;
 END $$;

@@ -31,29 +31,32 @@ BEGIN
             HINT = 'Use complete() when none failed, fail() when all did.';
     END IF;
     first := errors -> 0;
+    -- In one statement, so that the fold sees what came of the new batch.
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
         attempt, worker_id, data)
-    VALUES (j.job_day, the_job, the_batch, b.version + 1, 'completed',
-        the_attempt, the_worker, jsonb_strip_nulls(jsonb_build_object(
+    SELECT j.job_day, the_job, the_batch, b.version + 1,
+        'completed'::evtrack.event_type, the_attempt, the_worker,
+        jsonb_strip_nulls(jsonb_build_object(
             'run_s', run_s, 'moved', failed::text, 'moved_items', n,
-            'moved_to', jsonb_build_array(j.batch_count + 1)))),
-    (j.job_day, the_job, j.batch_count + 1, 1, 'enqueued', the_attempt, NULL,
-        jsonb_build_object('items', n, 'weight', n, 'ordinals', failed::text,
-            'root', coalesce(b.root_no, the_batch), 'parent', the_batch,
-            'errors', b.errors, 'crashes', b.crashes, 'losses', b.losses)),
-    (j.job_day, the_job, j.batch_count + 1, 2, 'failed', the_attempt,
+            'moved_to', jsonb_build_array(j.batch_count + 1)))
+    UNION ALL
+    SELECT j.job_day, the_job, j.batch_count + 1, 1, 'enqueued', the_attempt,
+        NULL, jsonb_build_object('items', n, 'weight', n,
+            'ordinals', failed::text, 'root', coalesce(b.root_no, the_batch),
+            'parent', the_batch, 'errors', b.errors, 'crashes', b.crashes,
+            'losses', b.losses)
+    UNION ALL
+    SELECT j.job_day, the_job, j.batch_count + 1, 2, 'failed', the_attempt,
         the_worker, jsonb_build_object('error', jsonb_strip_nulls(
             jsonb_build_object('type', first -> 'type',
                 'message', first -> 'message',
-                'traceback', first -> 'traceback', 'items', errors))));
-    IF j.phase <> 'cancelled' AND b.errors + 1
-        < coalesce((j.policy ->> 'max_errors')::integer, 3) THEN
-        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
-            attempt, worker_id, data)
-        VALUES (j.job_day, the_job, j.batch_count + 1, 3, 'requeued',
-            the_attempt, the_worker, jsonb_build_object('reason', 'retry',
-                'run_at', evtrack.retry_at(j.policy, b.errors + 1)));
-    END IF;
+                'traceback', first -> 'traceback', 'items', errors)))
+    UNION ALL
+    SELECT j.job_day, the_job, j.batch_count + 1, 3, 'requeued', the_attempt,
+        the_worker, jsonb_build_object('reason', 'retry',
+            'run_at', evtrack.retry_at(j.policy, b.errors + 1))
+    WHERE j.phase <> 'cancelled' AND b.errors + 1
+        < coalesce((j.policy ->> 'max_errors')::integer, 3);
     IF results IS NOT NULL THEN
         INSERT INTO evtrack.result (
             job_day, job_id, batch_no, ordinals, lines)

@@ -340,5 +340,12 @@ BEGIN
         ORDER BY a.job_id, a.batch_no, a.version LIMIT 1;
         PERFORM evtrack.refuse_event(e);
     END IF;
+
+    IF of_jobs > 0 OR enqueues + starts + completions < total THEN
+        PERFORM evtrack.alert_of(array_agg(ROW(a.*)::evtrack.event))
+        FROM added a WHERE a.type NOT IN ('enqueued', 'started')
+        HAVING bool_or(
+            a.type IN ('failed', 'crashed', 'abandoned', 'finished'));
+    END IF;
     RETURN NULL;
 END $$;

@@ -48,6 +48,11 @@ BEGIN
         why := CASE WHEN lost.session_lock AND lost.gone_at < instant - grace
             THEN 'session gone' ELSE 'no heartbeat' END;
         batches := evtrack.lose(lost, why);
+        PERFORM evtrack.raise_alert('worker_lost', lost.worker_id::text, '',
+            'error', jsonb_build_object('worker_id', lost.worker_id,
+                'worker', left(lost.name, 200), 'host', lost.host,
+                'pid', lost.pid, 'handlers', lost.handlers, 'why', why,
+                'batches', batches, 'seen_at', lost.seen_at));
         RETURN NEXT;
     END LOOP;
 

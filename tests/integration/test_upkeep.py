@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 from client import Client
 from evtrack.domain.errors import BadArgument, TransientError
 from evtrack.runtime.slot.protocol import Setup
+from evtrack.runtime.upkeep import WORKER_LOST, Upkeep
 from evtrack.runtime.worker.slots import SLOTS_KEEP_DYING
 from evtrack.runtime.worker.supervisor import Worker
-from evtrack.runtime.worker.upkeep import WORKER_LOST, Upkeep
 from evtrack.storage import liveness
 from evtrack.storage.database import Connection, connect, translated
 from evtrack.storage.liveness import bound_waits, heartbeat, hold_worker

@@ -55,10 +55,11 @@ def test_down_keeps_the_events_unless_told_otherwise(conn: Connection) -> None:
     assert "--drop-log" in refusal.value.hint
     assert conn.execute("SELECT count(*) FROM evtrack.event").fetchone() == (1,)
     # Each migration is taken back in a transaction of its own: only the one that has the events stays.
-    assert ("0002_lost_workers",) == migrations.status(conn).pending
+    later = migrations.status(conn).pending
+    assert "0002_lost_workers" == later[0]
     migrations.up(conn)
     assert migrations.status(conn).current
-    assert ("0002_lost_workers", "0001_log") == migrations.down(conn, to=0, drop_log=True)
+    assert (*reversed(later), "0001_log") == migrations.down(conn, to=0, drop_log=True)
 
 
 def test_a_view_that_loses_a_column_is_replaced(conn: Connection, sql_tree: Path) -> None:

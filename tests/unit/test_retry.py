@@ -66,6 +66,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "max_errors": 3,
         "max_crashes": 2,
         "max_losses": 5,
+        "max_alerts": 60,
         "backoff_s": 1.0,
         "backoff_max_s": 300.0,
     }

@@ -14,12 +14,12 @@ from evtrack.interfaces.cli.relay import Relay
 from evtrack.runtime.slot.failures import clean
 from evtrack.runtime.slot.page import NOTES_BYTES, Page
 from evtrack.runtime.slot.protocol import Done, Failed, ItemFailure, Partly, Progress
+from evtrack.runtime.wake import Wake
 from evtrack.runtime.worker.cgroup import OomKills
 from evtrack.runtime.worker.checks import check
 from evtrack.runtime.worker.finishing import ASK_S, FORGET_S, Finishing
 from evtrack.runtime.worker.limits import Limits
 from evtrack.runtime.worker.telling import done_items, item_in_hand
-from evtrack.runtime.worker.wake import Wake
 from slotting import row
 
 

@@ -26,6 +26,7 @@ class Policy(BaseModel):
         max_errors: Attempts that may end in an exception; the last of them fails the batch.
         max_crashes: Attempts that may end with a dead process.
         max_losses: Attempts that may end with a lost worker.
+        max_alerts: Alerts of one kind that are told one by one in a minute; the others are counted.
         backoff_s: Wait after the first error; doubles with each further one.
         backoff_max_s: The longest wait.
         per_item: Whether the handler takes items one by one; unknown when None.
@@ -39,6 +40,7 @@ class Policy(BaseModel):
     max_errors: NonNegativeInt = 3
     max_crashes: NonNegativeInt = 2
     max_losses: NonNegativeInt = 5
+    max_alerts: NonNegativeInt = 60
     backoff_s: NonNegativeFloat = 1.0
     backoff_max_s: NonNegativeFloat = 300.0
     per_item: bool | None = None

@@ -18,6 +18,9 @@ WORK: Final = "evtrack_work"
 LOG: Final = "evtrack_log"
 """Channel on which it is said that something was appended; the payload is the job's number."""
 
+ALERTS: Final = "evtrack_alert"
+"""Channel on which the database says, with the commit, that there is an alert."""
+
 
 class Listener:
     """Waits for notifications, for a bounded time, and can be woken.

@@ -24,6 +24,7 @@ _COMMANDS = {
     "run": "run:run",
     "submit": "submit:submit",
     "work": "work:work",
+    "watch": "watch:watch",
     "results": "results:results",
     "status": "looking:status",
     "jobs": "looking:jobs",

@@ -10,11 +10,11 @@ import click
 from evtrack.interfaces.cli.options import located
 from evtrack.interfaces.cli.relay import Relay
 from evtrack.interfaces.cli.stopping import stopping
+from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
+from evtrack.runtime.upkeep import LEASE_S
 from evtrack.runtime.worker.limits import Limits
 from evtrack.runtime.worker.offer import offer
 from evtrack.runtime.worker.supervisor import GRACE_S, Worker
-from evtrack.runtime.worker.upkeep import GRACE_S as LOSE_GRACE_S
-from evtrack.runtime.worker.upkeep import LEASE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from evtrack.runtime.worker.upkeep import GRACE_S, LEASE_S, Upkeep
-from evtrack.runtime.worker.wake import Wake
+from evtrack.runtime.upkeep import GRACE_S, LEASE_S, Upkeep
+from evtrack.runtime.wake import Wake
 from evtrack.storage.database import Connection, behind_pooler, connect
 from evtrack.storage.listener import WORK, Listener
 from evtrack.storage.liveness import bound_waits, heartbeat, hold_worker

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from evtrack.domain.errors import EvtrackError
+from evtrack.runtime.upkeep import GRACE_S, LEASE_S
 from evtrack.runtime.worker.lifeline import Lifeline
-from evtrack.runtime.worker.upkeep import GRACE_S, LEASE_S
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.liveness import register_worker, stop_worker
 from evtrack.storage.queue import Queue
@@ -18,7 +18,7 @@ from evtrack.storage.queue import Queue
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evtrack.runtime.worker.wake import Wake
+    from evtrack.runtime.wake import Wake
 
 _log = structlog.get_logger()
 

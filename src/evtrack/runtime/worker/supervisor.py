@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, StorageError, TransientError, WorkerLost
+from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
+from evtrack.runtime.upkeep import LEASE_S
+from evtrack.runtime.wake import Wake
 from evtrack.runtime.worker.exchange import Exchange
 from evtrack.runtime.worker.limits import Limits
 from evtrack.runtime.worker.session import Session
 from evtrack.runtime.worker.slots import Slots
-from evtrack.runtime.worker.upkeep import GRACE_S as LOSE_GRACE_S
-from evtrack.runtime.worker.upkeep import LEASE_S
-from evtrack.runtime.worker.wake import Wake
 from evtrack.runtime.worker.workbench import Workbench
 from evtrack.storage.queue import CANCELLED
 

@@ -1,4 +1,4 @@
-"""What every worker does for all of them: declare lost who is, end what is over, make the days to come."""
+"""What every worker and watcher does for all: declare lost who is, end what is over, make the days to come."""
 
 from __future__ import annotations
 

@@ -1,0 +1,101 @@
+-- Put into the outbox what people are to be told of these events, which one
+-- statement has appended and the fold has folded: each crash, each poison
+-- item, each batch that failed for good, a job that was abandoned, one that
+-- finished with errors. Of one kind, a job tells so many a minute one by one
+-- (max_alerts of its policy [60]); the others are counted. Watchers are woken
+-- inside the transaction, which is bearable as those that wake are so few.
+-- Called by evtrack.fold() only, whose settings have no index scans.
+CREATE OR REPLACE FUNCTION evtrack.alert_of(events evtrack.event[])
+RETURNS void
+LANGUAGE plpgsql SET enable_indexscan = on AS $$
+DECLARE
+    this_minute timestamptz := date_trunc('minute', clock_timestamp());
+    told bigint;
+BEGIN
+    WITH e AS MATERIALIZED (
+        -- What the same statement says next of the batch tells what came of it.
+        SELECT u.*,
+            lead(u.type) OVER stream AS next_type,
+            lead(u.data) OVER stream AS next_data
+        FROM unnest(events) u
+        WINDOW stream AS (PARTITION BY u.job_id, u.batch_no ORDER BY u.version)
+    ), candidate AS (
+        -- Version 2 is no crash of its own: the batch was made of poison.
+        SELECT 'batch_crashed' AS kind, e.next_type IS NULL AS final, e.*
+        FROM e WHERE e.type = 'crashed' AND e.version > 2
+        UNION ALL
+        SELECT 'item_poisoned', true, e.* FROM e
+        WHERE e.type = 'crashed' AND e.data -> 'poison' = 'true'
+            AND e.next_type IS NULL
+        UNION ALL
+        SELECT 'batch_failed', true, e.* FROM e
+        WHERE e.type = 'failed' AND e.next_type IS NULL
+        UNION ALL
+        SELECT 'job_abandoned', true, e.* FROM e
+        WHERE e.type = 'abandoned' AND e.batch_no = 0
+        UNION ALL
+        SELECT 'job_finished_with_errors', true, e.* FROM e
+        WHERE e.type = 'finished' AND e.batch_no = 0
+            AND (e.data #> '{items,failed}' <> '0'
+                OR e.data #> '{items,crashed}' <> '0'
+                OR e.data #> '{items,cancelled}' <> '0'
+                OR e.data -> 'invalid' <> '0')
+    ), ranked AS (
+        SELECT c.*, j.handler, j.name AS job_name, j.policy, row_number() OVER (
+            PARTITION BY c.kind, c.job_id ORDER BY c.batch_no, c.version
+        ) AS place
+        FROM candidate c JOIN evtrack.job j ON j.job_id = c.job_id
+    ), room AS (
+        SELECT k.kind, k.job_id, k.most - (
+            SELECT count(*) FROM (
+                SELECT FROM evtrack.alert a
+                WHERE a.job_id = k.job_id AND a.kind = k.kind
+                    AND a.created_at >= this_minute LIMIT k.most) t) AS places
+        FROM (
+            SELECT DISTINCT r.kind, r.job_id,
+                CASE WHEN jsonb_typeof(r.policy -> 'max_alerts') = 'number'
+                    THEN least(greatest(
+                        (r.policy -> 'max_alerts')::numeric, 0), 100000)::bigint
+                    ELSE 60 END AS most
+            FROM ranked r
+        ) k
+    ), counted AS (
+        INSERT INTO evtrack.alert_storm AS s (
+            kind, job_id, minute, shard, alerts)
+        SELECT m.kind, m.job_id, this_minute, pg_backend_pid(), count(*)
+        FROM room m JOIN ranked r USING (kind, job_id)
+        WHERE r.place > m.places
+        GROUP BY m.kind, m.job_id
+        ON CONFLICT (kind, job_id, minute, shard) DO UPDATE
+        SET alerts = s.alerts + excluded.alerts
+    ), raised AS (
+        INSERT INTO evtrack.alert (
+            kind, subject, occasion, severity, job_id, batch_no, facts)
+        SELECT t.kind,
+            concat_ws('/', t.job_id, nullif(t.batch_no, 0)), t.version,
+            CASE WHEN NOT t.final OR t.kind = 'job_finished_with_errors'
+                THEN 'warning' ELSE 'error' END,
+            t.job_id, nullif(t.batch_no, 0),
+            jsonb_strip_nulls(jsonb_build_object(
+                'handler', t.handler, 'job_name', left(t.job_name, 200)))
+            || CASE WHEN t.batch_no > 0
+                THEN evtrack.batch_facts(t.job_day, t.job_id, t.batch_no,
+                    t.worker_id, t.attempt, t.data,
+                    (t.next_data ->> 'moved')::int4multirange)
+                WHEN t.kind = 'job_finished_with_errors'
+                THEN coalesce(t.data -> 'items', '{}')
+                    || jsonb_build_object('invalid', t.data -> 'invalid')
+                ELSE '{}' END
+            || CASE WHEN t.kind = 'batch_crashed'
+                THEN jsonb_build_object('final', t.final) ELSE '{}' END
+        FROM room m JOIN ranked t USING (kind, job_id)
+        WHERE t.place <= m.places
+        ORDER BY t.job_id, t.batch_no, t.version, t.kind
+        ON CONFLICT (kind, subject, occasion) DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) INTO told FROM raised;
+    IF told > 0 THEN
+        PERFORM pg_notify('evtrack_alert', '');
+    END IF;
+END $$;

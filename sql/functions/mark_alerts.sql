@@ -1,0 +1,13 @@
+-- Say that the caller has delivered these alerts. Returns how many it was that
+-- did so first.
+CREATE OR REPLACE FUNCTION evtrack.mark_alerts(alert_ids bigint[], who text)
+RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH marked AS (
+        UPDATE evtrack.alert a
+        SET delivered_at = clock_timestamp(), delivered_by = who
+        WHERE a.alert_id = ANY(alert_ids) AND a.delivered_at IS NULL
+        RETURNING 1
+    )
+    SELECT count(*) FROM marked
+$$;

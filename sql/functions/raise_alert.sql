@@ -1,0 +1,19 @@
+-- Put one alert into the outbox, unless the same is there, and wake watchers
+-- with the commit. Returns whether it was new.
+CREATE OR REPLACE FUNCTION evtrack.raise_alert(
+    the_kind text, the_subject text, the_occasion text, the_severity text,
+    the_facts jsonb, the_job bigint DEFAULT NULL
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO evtrack.alert (
+        kind, subject, occasion, severity, job_id, facts)
+    VALUES (the_kind, the_subject, the_occasion, the_severity, the_job,
+        jsonb_strip_nulls(the_facts))
+    ON CONFLICT (kind, subject, occasion) DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM pg_notify('evtrack_alert', '');
+    RETURN true;
+END $$;

@@ -1,0 +1,2 @@
+DROP TABLE evtrack.alert, evtrack.alert_storm;
+DROP FUNCTION IF EXISTS evtrack.alert_of(evtrack.event[]);

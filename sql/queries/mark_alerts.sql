@@ -1,0 +1,2 @@
+-- Say that alerts are delivered.
+SELECT evtrack.mark_alerts(%(alert_ids)s::bigint[], %(who)s::text) AS marked

@@ -1,0 +1,11 @@
+-- Lock alerts that are not delivered yet, for this transaction.
+SELECT
+    t.alert_id,
+    t.kind,
+    t.subject,
+    t.severity,
+    t.job_id,
+    t.batch_no,
+    t.facts,
+    t.created_at
+FROM evtrack.take_alerts(%(most)s::integer) AS t

@@ -1,0 +1,62 @@
+"""Goes on through lost connections and restarts of the database, with growing pauses."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from evtrack.domain.errors import CannotConnect, StorageError, TransientError
+from evtrack.storage.database import Connection, connect
+from evtrack.storage.liveness import bound_waits
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+DATABASE_TROUBLE: Final = "database_trouble"
+"""Name of the log line about a connection that is lost or does not come about."""
+
+DATABASE_BACK: Final = "database_back"
+"""Name of the log line about a connection that is there again."""
+
+_BACKOFF_S: Final = 0.05
+_BACKOFF_MAX_S: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+def persist(dsn: str, live: Callable[[Connection], None], *, purpose: str, stopping: threading.Event) -> None:
+    """Do something with a connection, and again with another one whenever the database gave trouble.
+
+    Args:
+        dsn: The connection string.
+        live: What to do; it returns when it is told to stop.
+        purpose: What the connection is for.
+        stopping: Ends it, also while it waits.
+
+    Raises:
+        EvtrackError: Trying again would not help: the role may not, the schema is gone.
+    """
+    failures = 0
+    while not stopping.is_set():
+        try:
+            with connect(dsn, purpose=purpose) as connection:
+                bound_waits(connection)
+                if failures:
+                    _log.info(DATABASE_BACK, connection=purpose, failures=failures)
+                    failures = 0
+                live(connection)
+                return
+        except (TransientError, CannotConnect, StorageError) as error:
+            failures += 1
+            pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(failures, 10)) * (0.5 + random.random() / 2)  # noqa: S311  jitter
+            _log.warning(
+                DATABASE_TROUBLE,
+                connection=purpose,
+                error=str(error),
+                failures=failures,
+                again_in_s=round(pause_s, 2),
+            )
+            stopping.wait(pause_s)
