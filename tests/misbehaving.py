@@ -1,6 +1,7 @@
 """Handlers that do what an item tells them to: return, raise, sleep, or take their process down."""
 
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -24,10 +25,8 @@ def obey(item: dict[str, Any], ctx: Any) -> Any:  # noqa: C901  one line a deed
         raise ValueError(f"no \0 to {ctx.item_key}")
     if do == "raise once" and ctx.attempt == 1:
         raise ValueError("not yet")
-    if do == "print":
-        print(f"hello from {ctx.item_key}")  # noqa: T201  that is the deed
-    if do == "log":
-        ctx.log.info("said", x=1)
+    if do in SPOKEN:
+        SPOKEN[do](ctx)
     if do == "sleep":
         time.sleep(item["s"])
     if do == "beat":
@@ -65,6 +64,21 @@ def _end(do: str) -> None:
         time.sleep(60)
     else:
         MORE_DEEDS.get(do, lambda: None)()
+
+
+def _print_frames(_: Any) -> None:
+    for _ in range(50):
+        print("\x00\x00\x00\x05\x93\xa4done")  # noqa: T201  that is the deed
+
+
+SPOKEN: dict[str, Callable[[Any], Any]] = {
+    "print": lambda ctx: print(f"hello from {ctx.item_key}"),  # noqa: T201
+    "print to stderr": lambda ctx: print(f"trouble at {ctx.item_key}", file=sys.stderr),  # noqa: T201
+    "print natively": lambda ctx: os.write(1, f"native at {ctx.item_key}\n".encode()),
+    "print frames": _print_frames,
+    "log": lambda ctx: ctx.log.info("said", x=1),
+    "log by logging": lambda ctx: logging.getLogger("misbehaving").warning("odd %s", ctx.item_key),
+}
 
 
 def _overflow() -> None:

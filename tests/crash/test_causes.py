@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from client import Client
+from evtrack.domain.log_names import HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
+from evtrack.runtime.worker.handler_output import LINES_A_SECOND
 from evtrack.runtime.worker.limits import Limits
 from evtrack.storage.database import Connection
 from helpers import eventually
@@ -80,13 +83,15 @@ def test_each_cause_is_told_right(queue: Client, dsn: str) -> None:
     )
 
 
-def test_output_of_100_mb_on_stderr_is_no_crash(queue: Client, dsn: str) -> None:
+def test_output_of_100_mb_on_stderr_is_no_crash_and_no_flood_of_the_log(queue: Client, dsn: str) -> None:
     job = submit(queue, "flood")
-    shown: list[int] = []
-    with working(dsn, until_job=job, on_stderr=lambda piece: shown.append(len(piece))) as one:
+    with capture_logs() as logs, working(dsn, until_job=job) as one:
         one.join()
     assert "completed" == queue.one("SELECT status::text FROM evtrack.batch WHERE job_id = %s", job)
-    assert sum(shown) >= 100_000_000
+    shown = [entry for entry in logs if entry["event"] == HANDLER_OUTPUT]
+    suppressed = [entry["lines"] for entry in logs if entry["event"] == HANDLER_OUTPUT_SUPPRESSED]
+    assert 1_000_000 == len(shown) + sum(suppressed)
+    assert len(shown) <= LINES_A_SECOND * (len(suppressed) + 1)
 
 
 def test_a_kill_from_outside_is_a_signal_of_unknown_cause(queue: Client, dsn: str) -> None:

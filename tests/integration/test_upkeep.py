@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from client import Client
 from evtrack.domain.errors import BadArgument, TransientError
+from evtrack.domain.log_names import SLOTS_KEEP_DYING, WORKER_LOST
 from evtrack.runtime.slot.protocol import Setup
-from evtrack.runtime.upkeep import WORKER_LOST, Upkeep
-from evtrack.runtime.worker.slots import SLOTS_KEEP_DYING
+from evtrack.runtime.upkeep import Upkeep
 from evtrack.runtime.worker.supervisor import Worker
 from evtrack.storage import liveness
 from evtrack.storage.database import Connection, connect, translated

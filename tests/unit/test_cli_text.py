@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from evtrack.domain.text import plain
 from evtrack.interfaces.terminal import text
 
 
@@ -23,13 +24,13 @@ from evtrack.interfaces.terminal import text
     ],
 )
 def test_nothing_that_steers_a_terminal_comes_through(given: str, shown: str) -> None:
-    assert shown == text.plain(given)
-    assert "\x1b" not in text.plain(given)
+    assert shown == plain(given)
+    assert "\x1b" not in plain(given)
 
 
 def test_long_text_is_cut_with_a_mark() -> None:
-    assert "abcd…" == text.plain("abcdefgh", 5)
-    assert "abcde" == text.plain("abcde", 5)
+    assert "abcd…" == plain("abcdefgh", 5)
+    assert "abcde" == plain("abcde", 5)
 
 
 @pytest.mark.parametrize(

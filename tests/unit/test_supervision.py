@@ -1,8 +1,6 @@
 """Small parts of the supervisor: what a slot may say, which jobs may be over, limits, the relay, the wake-up."""
 
-import io
 import select
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +8,6 @@ from typing import Any
 import pytest
 
 from evtrack.domain.errors import BadArgument
-from evtrack.interfaces.cli.relay import Relay
 from evtrack.runtime.slot.failures import clean
 from evtrack.runtime.slot.page import NOTES_BYTES, Page
 from evtrack.runtime.slot.protocol import Done, Failed, ItemFailure, Partly, Progress
@@ -149,19 +146,6 @@ def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None
 def test_a_limit_that_nothing_could_keep_is_refused_with_its_value(name: str) -> None:
     with pytest.raises(BadArgument, match=f"{name} must be above 0, got 0"):
         Limits(**{name: 0})
-
-
-def test_the_relay_shows_so_much_a_second_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown, now = io.StringIO(), [10.0]
-    monkeypatch.setattr(sys, "stderr", shown)
-    monkeypatch.setattr("evtrack.interfaces.cli.relay.time", SimpleNamespace(monotonic=lambda: now[0]))
-    relay = Relay(bytes_a_second=4)
-    relay(b"abc")
-    relay(b"defg")
-    assert "abcd" == shown.getvalue()
-    now[0] = 11.0
-    relay(b"h")
-    assert "abcd[3 bytes of handlers' output not shown]\nh" == shown.getvalue()
 
 
 def test_a_wake_up_is_kept_until_it_is_cleared_and_never_blocks() -> None:

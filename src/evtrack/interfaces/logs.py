@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -34,12 +35,18 @@ def configure_logs(*, log_format: str = "auto", log_level: str = "info") -> None
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _in_order,
             *render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
         logger_factory=_stderr_logger,
         cache_logger_on_first_use=False,
     )
+
+
+def _in_order(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    first = {name: line.pop(name) for name in ("timestamp", "level", "event") if name in line}
+    return {**first, **line}
 
 
 def _stderr_logger(*_: Any) -> structlog.WriteLogger:

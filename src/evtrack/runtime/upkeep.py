@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError, TransientError
 from evtrack.storage.liveness import finish_overdue, make_partitions, reap, wake
 
 if TYPE_CHECKING:
     from evtrack.storage.database import Connection
-
-WORKER_LOST: Final = "worker_lost"
-"""Name of the log line about a worker that was declared lost."""
 
 GRACE_S: Final = 5.0
 """How long a worker's session may be gone before it counts as lost: time to connect again."""
@@ -78,22 +76,22 @@ class Upkeep:
             if now >= self._overdue_at:
                 self._overdue_at = now + _OVERDUE_S
                 for job_id in finish_overdue(connection):
-                    _log.info("job_finished", job_id=job_id)
+                    _log.info(log_names.JOB_FINISHED, job_id=job_id)
             if now >= self._partitions_at:
                 self._partitions_at = now + _PARTITIONS_S
                 if made := make_partitions(connection):
-                    _log.info("partitions_made", days=made)
+                    _log.info(log_names.PARTITIONS_MADE, days=made)
         except EvtrackError as error:
             if isinstance(error, TransientError) and error.connection_lost:
                 raise
             # Others try too, and so does this one, soon.
-            _log.warning("upkeep_failed", error=str(error))
+            _log.warning(log_names.UPKEEP_FAILED, error=str(error))
 
     def _reap(self, connection: Connection) -> None:
         lost = reap(connection, grace_s=self._grace_s, lease_s=self._lease_s)
         for one in lost:
             _log.error(
-                WORKER_LOST,
+                log_names.WORKER_LOST,
                 lost_worker_id=one.worker_id,
                 name=one.name,
                 why=one.why,

@@ -6,9 +6,10 @@ import click
 
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.states import BatchStatus as Status
+from evtrack.domain.text import plain
 from evtrack.interfaces.cli.looking import job_argument, words
 from evtrack.interfaces.cli.options import connected, json_option, print_json
-from evtrack.interfaces.terminal.text import counted, plain
+from evtrack.interfaces.terminal.text import counted
 from evtrack.storage import control
 from evtrack.storage.database import Connection
 

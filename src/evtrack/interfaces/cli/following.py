@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from evtrack.domain.text import plain
 from evtrack.interfaces.terminal.bar import over
-from evtrack.interfaces.terminal.text import duration, plain
+from evtrack.interfaces.terminal.text import duration
 from evtrack.storage.database import Connection
 from evtrack.storage.log import LogRow, Tail
 from evtrack.storage.reports import job_progress

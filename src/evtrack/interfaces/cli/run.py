@@ -11,7 +11,6 @@ import click
 
 from evtrack.domain.errors import BadArgument, EvtrackError, UnknownHandler
 from evtrack.interfaces.cli.options import json_option, located, print_json
-from evtrack.interfaces.cli.relay import Relay
 from evtrack.interfaces.cli.stopping import Signals, stopping
 from evtrack.interfaces.cli.submission import Wish, submission_options
 from evtrack.interfaces.cli.work import INTERRUPTED, rss_bytes, worker_options
@@ -59,7 +58,6 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
         lease_s=options["lease"],
         max_batches=options["max_batches"],
         limits=Limits(max_rss_bytes=rss_bytes(options)),
-        on_stderr=Relay(),
     )
     hint = f"Stopping: what runs may end within {options['grace']:g} s. Once more stops at once."
     with stopping(worker.stop, hint=hint) as came:

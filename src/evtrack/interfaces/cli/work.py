@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from evtrack.interfaces.cli.options import located
-from evtrack.interfaces.cli.relay import Relay
 from evtrack.interfaces.cli.stopping import stopping
 from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.upkeep import LEASE_S
@@ -113,7 +112,6 @@ def work(dsn: str, /, **options: Any) -> None:
         max_batches=options["max_batches"],
         limits=Limits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=rss_bytes(options)),
         drain=options["drain"],
-        on_stderr=Relay(),
     )
     hint = f"Stopping: what runs may end within {options['grace']:g} s. Once more stops at once."
     with stopping(worker.stop, hint=hint) as came:

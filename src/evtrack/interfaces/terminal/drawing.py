@@ -8,7 +8,7 @@ from rich.text import Text
 
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
-from evtrack.interfaces.terminal.text import plain
+from evtrack.domain.text import plain
 
 STYLES: dict[str, str] = {
     Status.PENDING: "dim",

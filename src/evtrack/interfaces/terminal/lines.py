@@ -3,7 +3,8 @@
 import json
 from datetime import UTC
 
-from evtrack.interfaces.terminal.text import count, counted, duration, pace_of, percentage, plain
+from evtrack.domain.text import plain
+from evtrack.interfaces.terminal.text import count, counted, duration, pace_of, percentage
 from evtrack.storage.log import LogRow
 from evtrack.storage.report_rows import JobProgress
 

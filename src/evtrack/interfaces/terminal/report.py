@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from evtrack.domain.states import JobPhase
+from evtrack.domain.text import plain
 from evtrack.interfaces.terminal.advice import Advice
 from evtrack.interfaces.terminal.drawing import state, table
-from evtrack.interfaces.terminal.text import count, duration, moment, pace_of, percentage, plain
+from evtrack.interfaces.terminal.text import count, duration, moment, pace_of, percentage
 from evtrack.storage.report_rows import JobProgress, JobStatus
 
 

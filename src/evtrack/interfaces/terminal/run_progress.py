@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 from rich.console import Console
 
+from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.interfaces.terminal.bar import LiveBar
 from evtrack.storage.database import connect, translated
@@ -69,7 +70,9 @@ class RunProgress:
             now: How far it is.
         """
         if now.waited_s:
-            _log.info("submission_waits", job_id=now.job_id, waited_s=round(now.waited_s, 1), pending=now.pending)
+            _log.info(
+                log_names.SUBMISSION_WAITS, job_id=now.job_id, waited_s=round(now.waited_s, 1), pending=now.pending
+            )
 
     def _watch(self, job_id: int) -> None:
         told = False
@@ -79,7 +82,7 @@ class RunProgress:
             except EvtrackError as error:
                 # The run goes on without its bar, and the bar when the database is back.
                 if not told:
-                    _log.warning("progress_lost", job_id=job_id, error=str(error))
+                    _log.warning(log_names.PROGRESS_LOST, job_id=job_id, error=str(error))
                 told = True
             if self._over.wait(_AGAIN_S):
                 return
@@ -97,7 +100,7 @@ class RunProgress:
             self._bar.update(now)
             return
         _log.info(
-            "progress",
+            log_names.PROGRESS,
             job_id=now.job_id,
             phase=now.phase,
             ended=now.ended,

@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from evtrack.domain.states import EventType
+from evtrack.domain.text import plain
 from evtrack.interfaces.terminal.drawing import STYLES, table
 from evtrack.interfaces.terminal.report import section
-from evtrack.interfaces.terminal.text import bytes_of, count, counted, duration, plain
+from evtrack.interfaces.terminal.text import bytes_of, count, counted, duration
 from evtrack.storage.log import LogRow
 from evtrack.storage.report_rows import Worker
 from evtrack.storage.stories import BatchStory, ItemFate

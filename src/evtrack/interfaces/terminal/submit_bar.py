@@ -10,6 +10,7 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from evtrack.domain import log_names
 from evtrack.interfaces.terminal.text import count, percentage
 from evtrack.runtime.submit.submitted import SubmitProgress
 
@@ -57,7 +58,7 @@ class _Lines:
         self._next_at = time.monotonic() + _LINE_EVERY_S
         waiting = {"waited_s": round(now.waited_s, 1), "pending": now.pending} if now.waited_s else {}
         self._log.info(
-            "submitting",
+            log_names.SUBMITTING,
             job_id=now.job_id,
             items=now.items,
             invalid=now.invalid,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
+
+from evtrack.runtime.slot.output import FACTS, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +41,12 @@ class Context:
 
     @property
     def log(self) -> Any:
-        """A structlog logger that writes JSON lines to stderr and names job, batch, attempt and item."""
+        """A structlog logger whose lines come through the worker, with job, batch, attempt and item."""
         if self._log is None:
             import structlog  # noqa: PLC0415  a slot starts without it, and most handlers never ask
 
             self._log = structlog.wrap_logger(
-                structlog.PrintLogger(sys.stderr),
+                _Records(),
                 processors=[
                     structlog.processors.add_log_level,
                     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -60,6 +61,15 @@ class Context:
             attempt=self.attempt,
             item_key=self.item_key,
         )
+
+
+class _Records:
+    """Take what structlog has rendered."""
+
+    def msg(self, text: str) -> None:
+        record(FACTS, text)
+
+    debug = info = warning = error = critical = exception = log = msg
 
 
 class Batch:

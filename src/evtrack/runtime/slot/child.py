@@ -18,6 +18,7 @@ from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot import handlers
 from evtrack.runtime.slot.death import die_with_parent, trace_on_sigterm
 from evtrack.runtime.slot.failures import Partial, batch_failure
+from evtrack.runtime.slot.output import take_last_resort, take_over
 from evtrack.runtime.slot.page import Page
 from evtrack.runtime.slot.protocol import (
     ATTEMPT,
@@ -100,6 +101,7 @@ class Slot:
         except EvtrackError as error:
             self._say(Unready("", error.message, error.hint))
             return False
+        take_last_resort()
         self._runners = {each.name.encode(): runner(each, self._page, self._tell_progress) for each in offered}
         self._say(Ready({handler.name: str(handler.kind) for handler in offered}))
         return True
@@ -209,13 +211,12 @@ def main(arguments: list[str]) -> int:
     faulthandler.enable(file=2, all_threads=True)
     # A batch over its limit gets this one first.
     trace_on_sigterm()
-    # Whatever user code prints is for people to read; stdout carries data only where evtrack itself writes it.
-    os.dup2(2, 1)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  it lives as long as the process
+    page = Page(page_fd)
+    take_over(page)
     for fd in (channel_fd, page_fd):
         os.set_inheritable(fd, False)  # noqa: FBT003  the signature of os
     with socket.socket(fileno=channel_fd) as channel:
-        return Slot(channel=channel, page=Page(page_fd)).run()
+        return Slot(channel=channel, page=page).run()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from evtrack.domain import log_names
 from evtrack.domain.errors import CannotConnect, StorageError, TransientError
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.liveness import bound_waits
@@ -14,12 +15,6 @@ from evtrack.storage.liveness import bound_waits
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
-
-DATABASE_TROUBLE: Final = "database_trouble"
-"""Name of the log line about a connection that is lost or does not come about."""
-
-DATABASE_BACK: Final = "database_back"
-"""Name of the log line about a connection that is there again."""
 
 _BACKOFF_S: Final = 0.05
 _BACKOFF_MAX_S: Final = 5.0
@@ -45,7 +40,7 @@ def persist(dsn: str, live: Callable[[Connection], None], *, purpose: str, stopp
             with connect(dsn, purpose=purpose) as connection:
                 bound_waits(connection)
                 if failures:
-                    _log.info(DATABASE_BACK, connection=purpose, failures=failures)
+                    _log.info(log_names.DATABASE_BACK, connection=purpose, failures=failures)
                     failures = 0
                 live(connection)
                 return
@@ -53,7 +48,7 @@ def persist(dsn: str, live: Callable[[Connection], None], *, purpose: str, stopp
             failures += 1
             pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(failures, 10)) * (0.5 + random.random() / 2)  # noqa: S311  jitter
             _log.warning(
-                DATABASE_TROUBLE,
+                log_names.DATABASE_TROUBLE,
                 connection=purpose,
                 error=str(error),
                 failures=failures,

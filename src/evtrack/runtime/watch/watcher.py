@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.upkeep import GRACE_S, LEASE_S, Upkeep
 from evtrack.runtime.wake import Wake
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 1.0
 """How often it looks without having been woken."""
-
-WATCHING: Final = "watching"
-"""Name of the log line that says that alerts are being listened for."""
 
 _log = structlog.get_logger()
 
@@ -86,7 +84,7 @@ class Watcher:
     def _live(self, connection: Connection) -> None:
         # Listening first: what commits after the last look is then heard of.
         listener = Listener(connection=connection, channel=ALERTS, waker=self._wake.socket)
-        _log.info(WATCHING, watcher=self.name)
+        _log.info(log_names.WATCHING, watcher=self.name)
         try:
             while not self._stopping.is_set():
                 if not deliver(connection, who=self.name, write=self._tell):

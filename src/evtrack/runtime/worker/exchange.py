@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from evtrack.domain import log_names
 from evtrack.runtime.slot.protocol import JOB_ID
 from evtrack.runtime.worker.claims import Claims
 from evtrack.runtime.worker.finishing import ASK_S, Finishing
@@ -80,7 +81,7 @@ class Exchange:
         verdicts = queue.reconcile(held + self._bench.outcomes.keys())
         lost = {(job_id, batch_no, attempt) for job_id, batch_no, attempt, verdict in verdicts if verdict == "lost"}
         requeued = sum(1 for *_, verdict in verdicts if verdict == "requeued")
-        _log.info("reconciled", held=len(held), lost=len(lost.intersection(held)), requeued=requeued)
+        _log.info(log_names.RECONCILED, held=len(held), lost=len(lost.intersection(held)), requeued=requeued)
         # Outcomes of lost batches are sent all the same: if their commit went through, sending them again is no harm.
         self._bench.lose(lost)
         self._open = Counter([key[0] for key in held])
@@ -166,7 +167,7 @@ class Exchange:
             if queue.finish_due(job_id):
                 self._finishing.finished(job_id)
                 self.is_over = self.is_over or job_id == self.until_job
-                _log.info("job_finished", job_id=job_id)
+                _log.info(log_names.JOB_FINISHED, job_id=job_id)
         if self.until_job is not None and now - self._asked_at >= ASK_S / 4:
             self._asked_at = now
             self.is_over = self.is_over or queue.job_phase(self.until_job) in {"finished", "cancelled", None}

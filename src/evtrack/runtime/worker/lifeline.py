@@ -8,7 +8,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
+from evtrack.domain import log_names
 from evtrack.runtime.upkeep import GRACE_S, LEASE_S, Upkeep
 from evtrack.runtime.wake import Wake
 from evtrack.storage.database import Connection, behind_pooler, connect
@@ -80,6 +82,7 @@ class Lifeline:
             self._nudge.close()
 
     def _run(self) -> None:
+        bind_contextvars(worker_id=self._worker_id)
         failures = 0
         while not self._stopping.is_set() and not self.fenced:
             try:
@@ -101,7 +104,7 @@ class Lifeline:
             except Exception as error:  # noqa: BLE001  without this thread the worker would be taken for dead
                 failures += 1
                 pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(failures, 10)) * (0.5 + random.random() / 2)  # noqa: S311  jitter
-                _log.warning("lifeline_lost", error=str(error), failures=failures, again_in_s=round(pause_s, 2))
+                _log.warning(log_names.LIFELINE_LOST, error=str(error), failures=failures, again_in_s=round(pause_s, 2))
                 self._stopping.wait(pause_s)
 
     def _live(self, listener: Listener, connection: Connection, *, pooled: bool) -> None:
@@ -134,7 +137,7 @@ class Lifeline:
         if not self._said_pooled:
             self._said_pooled = True
             _log.warning(
-                "session_lock_unusable",
+                log_names.SESSION_LOCK_UNUSABLE,
                 hint="behind a pooler the heartbeat alone says that this worker lives: it is missed after"
                 " the lease, not after the grace, and work is noticed by polling; a direct --dsn is better",
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
+from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError, IllegalEvent, StorageError
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, clean
 from evtrack.runtime.worker.telling import failed_ordinals, item_errors
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evtrack.runtime.slot.protocol import Partly, Row
-    from evtrack.runtime.worker.outcomes import Outcomes
+    from evtrack.runtime.worker.outcomes import Key, Outcomes
 
 _CALL: Final = 100
 """Failures, crashes or returns in one call."""
@@ -87,7 +88,7 @@ class Reporting:
     def _part(self, queue: Queue, error: EvtrackError) -> None:
         """Find the batches whose results the database refuses, so that they do not hold up the others."""
         kept = self._outcomes
-        _log.error("results_refused", count=len(kept.rows), error=str(error))
+        _log.error(log_names.RESULTS_REFUSED, count=len(kept.rows), error=str(error))
         while kept.rows:
             job_id, batch_no, attempt, *_ = kept.rows[0]
             alone = Completed([job_id], [batch_no], [attempt], kept.run_s[:1], kept.results[:1])
@@ -129,13 +130,22 @@ class Reporting:
                     at_once = 1  # one of them is refused: find it
                     continue
                 # Sent again it would be refused again, and the worker would never get on.
-                _log.error("outcome_dropped", outcome=str(group[0])[:MESSAGE_BOUND], error=str(error))
+                job_id, batch_no, attempt = _key(group[0])
+                _log.error(
+                    log_names.OUTCOME_DROPPED, job_id=job_id, batch_no=batch_no, attempt=attempt, error=str(error)
+                )
             del kept[: len(group)]
 
     def _judge(self, verdicts: Sequence[Refusal]) -> None:
         self.settled.update(verdict.job_id for verdict in verdicts)
         self.came_back = self.came_back or any(verdict.verdict in {"retry", "split", "ok"} for verdict in verdicts)
         _tell_refused([verdict for verdict in verdicts if verdict.verdict in {"late", "unknown"}])
+
+
+def _key(outcome: tuple[Any, ...]) -> Key:
+    # A batch given back is its key; of the others the first part is, or begins with, theirs.
+    job_id, batch_no, attempt = (outcome if isinstance(outcome[0], int) else outcome[0])[:3]
+    return job_id, batch_no, attempt
 
 
 def _columns(outcomes: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -149,7 +159,7 @@ def _may_pass(error: EvtrackError) -> bool:
 def _tell_refused(refused: Sequence[Refusal]) -> None:
     if refused:
         _log.warning(
-            "outcomes_refused",
+            log_names.OUTCOMES_REFUSED,
             count=len(refused),
             job_id=refused[0].job_id,
             batch_no=refused[0].batch_no,

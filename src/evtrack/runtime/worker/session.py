@@ -7,7 +7,9 @@ import socket
 from typing import TYPE_CHECKING
 
 import structlog
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.upkeep import GRACE_S, LEASE_S
 from evtrack.runtime.worker.lifeline import Lifeline
@@ -90,7 +92,9 @@ class Session:
             lease_s=self._lease_s,
         )
         self.lifeline.start()
-        _log.info("worker_registered", worker_id=self.worker_id, name=self.name, handlers=self._handlers)
+        # On every line of this thread from now on.
+        bind_contextvars(worker_id=self.worker_id)
+        _log.info(log_names.WORKER_REGISTERED, name=self.name, slots=self._slots, handlers=self._handlers)
         return self._speak(connection)
 
     def reconnect(self) -> Queue:
@@ -130,11 +134,13 @@ class Session:
                 # In good order there is nothing left; after an error nothing may stay running under a dead worker.
                 self.queue.reconcile([])
                 stop_worker(self._connection, self.worker_id)
+                _log.info(log_names.WORKER_STOPPED)
             except EvtrackError as error:
-                _log.warning("worker_not_taken_back", worker_id=self.worker_id, error=str(error))
+                _log.warning(log_names.WORKER_NOT_TAKEN_BACK, error=str(error))
         self.drop()
         if self.lifeline is not None:
             self.lifeline.stop()
+        unbind_contextvars("worker_id")
 
     def _speak(self, connection: Connection) -> Queue:
         self.queue = Queue(connection=connection, worker_id=self.worker_id, handlers=self._handlers)

@@ -14,9 +14,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain.crash import CrashCause
+from evtrack.runtime.slot.output import TEXT
 from evtrack.runtime.slot.page import Page
 from evtrack.runtime.slot.protocol import HANDLER, FromSlot, Inbox, Row, Setup, Work, encode
 from evtrack.runtime.worker.cgroup import OomKills
+from evtrack.runtime.worker.handler_output import HandlerOutput, Unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,6 +104,8 @@ class SlotProcess:
         self._inbox = Inbox(FromSlot)
         self._unsent: deque[memoryview] = deque()
         self._stderr = bytearray()
+        self._unmarked = Unmarked()
+        self.output = HandlerOutput(pid=self.pid, row_of=self._row)
         self._sent = 0
         self.say(setup)
 
@@ -158,6 +162,8 @@ class SlotProcess:
             if not piece:
                 self.closed = True
                 return
+            # What was printed before an outcome was sent is told while its batch is still held.
+            self.read_stderr()
             self._inbox.feed(piece)
             yield from self._inbox.frames()
 
@@ -178,20 +184,29 @@ class SlotProcess:
         self.finished += count
         return rows
 
-    def read_stderr(self) -> bytes:
-        """Read what has come on stderr, and keep its tail.
+    def read_stderr(self) -> bool:
+        """Read what has come on stderr: keep its tail, and tell its lines.
 
         Returns:
-            What is new; empty when there is nothing or the pipe has ended.
+            Whether there was anything; False also when the pipe has ended.
         """
         try:
-            piece = os.read(self.stderr_fd, _STDERR_TAIL_BYTES)
+            read = os.read(self.stderr_fd, _STDERR_TAIL_BYTES)
         except BlockingIOError:
-            return b""
-        self._stderr += piece
+            return False
+        now = monotonic()
+        for tag, piece, is_whole in self._unmarked.pieces(read):
+            self._stderr += piece
+            self.output.take(tag or (self.page.seq, self.page.item, TEXT), piece, now, is_whole=is_whole)
+        if not read:
+            self._stderr += self._unmarked.rest()
         if len(self._stderr) > 2 * _STDERR_TAIL_BYTES:
             del self._stderr[:-_STDERR_TAIL_BYTES]
-        return piece
+        return bool(read)
+
+    def _row(self, seq: int) -> Row | None:
+        place = seq - self.first
+        return self.held[place] if 0 <= place < len(self.held) else None
 
     @property
     def stderr_tail(self) -> str:

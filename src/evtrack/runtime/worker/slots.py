@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from evtrack.domain import log_names
 from evtrack.domain.crash import Dossier, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot.failures import clean
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 SPARE_AFTER_S: Final = 1.0
 """How long a worker runs before it keeps a spare slot; a short run would pay for it and never need it."""
-
-SLOTS_KEEP_DYING: Final = "slots_keep_dying"
-"""Name of the log line about a worker whose slots die before they do anything."""
 
 _STDERR_BOUND: Final = 2_000
 _BACKOFF_S: Final = 0.1
@@ -49,7 +47,6 @@ class Slots:
         selector: Where their channels and pipes are watched; keys carry the function to call.
         on_frame: Called with a slot and what it said.
         on_death: Called with a slot that ended and how; what it held is still with it.
-        on_stderr: Called with what slots write to stderr.
     """
 
     def __init__(
@@ -61,7 +58,6 @@ class Slots:
         selector: selectors.BaseSelector,
         on_frame: Callable[[SlotProcess, Any], None],
         on_death: Callable[[SlotProcess, Death], None],
-        on_stderr: Callable[[bytes], None],
     ) -> None:
         self._setup = setup
         self._oom_kills = OomKills()
@@ -70,7 +66,6 @@ class Slots:
         self._selector = selector
         self._on_frame = on_frame
         self._on_death = on_death
-        self._on_stderr = on_stderr
         self._living: list[SlotProcess] = []
         self._clogged: set[int] = set()
         self._closed_at: dict[int, float] = {}
@@ -100,6 +95,8 @@ class Slots:
             EvtrackError: Slots die before they are ready, again and again.
         """
         for slot in list(self._living):
+            if slot.output.suppressed:
+                slot.output.tick(now)
             if slot.pidfd is None or slot.closed:
                 self._look(slot, now)
         if self._draining or now < self._start_at:
@@ -179,7 +176,7 @@ class Slots:
                     self._failures = 0
                     self._on_frame(slot, frame)
         except ValueError as error:  # msgspec's errors are ValueErrors; so is an outcome of what was never given
-            _log.error("slot_talks_nonsense", pid=slot.pid, error=str(error))
+            _log.error(log_names.SLOT_TALKS_NONSENSE, pid=slot.pid, error=str(error))
             slot.kill(reason="protocol")
             slot.closed = True
         if slot.closed:
@@ -189,10 +186,7 @@ class Slots:
             self.watch_writes(slot)
 
     def _read_stderr(self, slot: SlotProcess) -> None:
-        piece = slot.read_stderr()
-        if piece:
-            self._on_stderr(piece)
-        else:
+        if not slot.read_stderr():
             self._unwatch(slot.stderr_fd)
 
     def _look(self, slot: SlotProcess, now: float) -> None:
@@ -205,8 +199,9 @@ class Slots:
         # Outcomes and last words may still be in the pipes.
         if not slot.closed:
             self._hear(slot)
-        while piece := slot.read_stderr():
-            self._on_stderr(piece)
+        while slot.read_stderr():
+            pass
+        slot.output.close()
         self._living.remove(slot)
         for fd in (slot.channel, slot.stderr_fd, slot.pidfd):
             self._unwatch(fd)
@@ -234,9 +229,11 @@ class Slots:
         facts = {"pid": slot.pid, "how": how, "failures": self._failures, "again_in_s": pause_s}
         stderr = clean(slot.stderr_tail.strip(), _STDERR_BOUND, tail=True)
         if self._failures >= _ALERT:
-            _log.error(SLOTS_KEEP_DYING, **facts, stderr=stderr, hint="see what ends a slot before it does anything")
+            _log.error(
+                log_names.SLOTS_KEEP_DYING, **facts, stderr=stderr, hint="see what ends a slot before it does anything"
+            )
         else:
-            _log.error("slot_died_before_it_was_ready", **facts)
+            _log.error(log_names.SLOT_DIED_EARLY, **facts)
         if self._failures >= _GIVE_UP_AT_START and not self._was_ready:
             raise EvtrackError(
                 f"{self._failures} slots in a row died before they were ready, the last with {how}"

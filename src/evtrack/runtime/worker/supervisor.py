@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, StorageError, TransientError, WorkerLost
 from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.upkeep import LEASE_S
@@ -21,8 +22,6 @@ from evtrack.runtime.worker.workbench import Workbench
 from evtrack.storage.queue import CANCELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from evtrack.runtime.slot.protocol import Setup
     from evtrack.storage.queue import Queue
 
@@ -54,7 +53,6 @@ class Worker:
         limits: What a batch may use, unless its job says otherwise.
         drain: Stop when nothing is claimable.
         until_job: Stop when this job is finished.
-        on_stderr: Called with what slots write to stderr.
     """
 
     def __init__(
@@ -71,7 +69,6 @@ class Worker:
         limits: Limits | None = None,
         drain: bool = False,
         until_job: int | None = None,
-        on_stderr: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         # Before anything is opened that would have to be closed again.
         if slots < 1:
@@ -100,7 +97,6 @@ class Worker:
             selector=self._selector,
             on_frame=self._bench.on_frame,
             on_death=self._bench.on_death,
-            on_stderr=on_stderr,
         )
         self._bench.man(self._slots)
         self._session: Session | None = None
@@ -239,7 +235,7 @@ class Worker:
             self._exchange.wake()
         if self._stop_at is None and (self._stops or self._has_enough):
             self._stop_at = now
-            _log.info("worker_stopping", held=self._bench.held, grace_s=self._grace_s)
+            _log.info(log_names.WORKER_STOPPING, held=self._bench.held, grace_s=self._grace_s)
             self._exchange.close()
             self._bench.close()
             self._slots.drain()
@@ -253,7 +249,7 @@ class Worker:
         if unreported and monotonic() < self._stop_at + self._grace_s + _LAST_REPORT_S:
             return False
         if unreported:
-            _log.error("outcomes_not_reported", count=unreported, hint="these batches run again elsewhere")
+            _log.error(log_names.OUTCOMES_NOT_REPORTED, count=unreported, hint="these batches run again elsewhere")
         return True
 
     def _queue(self, now: float) -> Queue | None:
@@ -261,19 +257,21 @@ class Worker:
             return None
         if self._session.queue is None:
             self._exchange.reconcile(self._session.reconnect())
-            _log.info("database_back", failures=self._failures)
+            _log.info(log_names.DATABASE_BACK, failures=self._failures)
         return self._session.queue
 
     def _postpone(self, error: EvtrackError, now: float) -> None:
         self._failures += 1
         pause_s = min(_BACKOFF_MAX_S, 0.01 * 2 ** min(self._failures, 12))
         self._again_at = now + pause_s
-        _log.warning("database_trouble", error=str(error), failures=self._failures, again_in_s=pause_s)
+        _log.warning(log_names.DATABASE_TROUBLE, error=str(error), failures=self._failures, again_in_s=pause_s)
         if self._session is not None and isinstance(error, TransientError) and error.connection_lost:
             self._session.drop()
 
     def _fence(self) -> None:
-        _log.error("worker_declared_lost", hint="its batches are others' now: it kills its slots and registers anew")
+        _log.error(
+            log_names.WORKER_DECLARED_LOST, hint="its batches are others' now: it kills its slots and registers anew"
+        )
         queue = self._session.queue if self._session is not None else None
         if queue is not None:
             # Refused, all of it, and recorded as what came too late.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from evtrack.domain import log_names
 from evtrack.runtime.slot.handlers import Kind
 from evtrack.runtime.slot.protocol import JOB_ID, LOSSES, Died, Done, Failed, Partly, Progress, Row
 from evtrack.runtime.worker.blame import dossier_of_command, dossier_of_slot
@@ -139,7 +140,7 @@ class Workbench:
                 self.outcomes.crash(blamed, dossier, notes, now)
                 _tell(blamed, dossier)
             elif not slot.is_retired and slot.kinds is not None:
-                _log.warning("slot_ended_idle", pid=slot.pid, wait_status=death.wait_status)
+                _log.warning(log_names.SLOT_ENDED_IDLE, pid=slot.pid, wait_status=death.wait_status)
         rows = [row for row in rows if row[:3] not in self._lost]
         if self._is_closed:
             self.outcomes.give_back(rows, now)
@@ -216,4 +217,4 @@ class Workbench:
 
 def _tell(row: Row, dossier: dict[str, Any]) -> None:
     told = {name: value for name, value in dossier.items() if not name.endswith(("stderr", "traceback"))}
-    _log.error("slot_crashed", job_id=row[0], batch_no=row[1], attempt=row[2], **told)
+    _log.error(log_names.SLOT_CRASHED, job_id=row[0], batch_no=row[1], attempt=row[2], **told)

@@ -1,0 +1,44 @@
+"""Names of log lines: one constant a fact. docs/logs.md says of each when it is written and with which keys."""
+
+from typing import Final
+
+# A worker and the database
+WORKER_REGISTERED: Final = "worker_registered"
+WORKER_STOPPING: Final = "worker_stopping"
+WORKER_STOPPED: Final = "worker_stopped"
+WORKER_NOT_TAKEN_BACK: Final = "worker_not_taken_back"
+WORKER_DECLARED_LOST: Final = "worker_declared_lost"
+WORKER_LOST: Final = "worker_lost"
+DATABASE_TROUBLE: Final = "database_trouble"
+DATABASE_BACK: Final = "database_back"
+RECONCILED: Final = "reconciled"
+LIFELINE_LOST: Final = "lifeline_lost"
+SESSION_LOCK_UNUSABLE: Final = "session_lock_unusable"
+UPKEEP_FAILED: Final = "upkeep_failed"
+PARTITIONS_MADE: Final = "partitions_made"
+JOB_FINISHED: Final = "job_finished"
+
+# Outcomes of batches
+OUTCOMES_REFUSED: Final = "outcomes_refused"
+RESULTS_REFUSED: Final = "results_refused"
+OUTCOME_DROPPED: Final = "outcome_dropped"
+OUTCOMES_NOT_REPORTED: Final = "outcomes_not_reported"
+
+# Slots, and what handlers say in them
+SLOT_CRASHED: Final = "slot_crashed"
+SLOT_ENDED_IDLE: Final = "slot_ended_idle"
+SLOT_TALKS_NONSENSE: Final = "slot_talks_nonsense"
+SLOT_DIED_EARLY: Final = "slot_died_before_it_was_ready"
+SLOTS_KEEP_DYING: Final = "slots_keep_dying"
+HANDLER_OUTPUT: Final = "handler_output"
+HANDLER_LOG: Final = "handler_log"
+HANDLER_OUTPUT_SUPPRESSED: Final = "handler_output_suppressed"
+
+# A watcher
+WATCHING: Final = "watching"
+
+# Submitting, and looking on
+SUBMITTING: Final = "submitting"
+SUBMISSION_WAITS: Final = "submission_waits"
+PROGRESS: Final = "progress"
+PROGRESS_LOST: Final = "progress_lost"
