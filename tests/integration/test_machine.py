@@ -302,7 +302,7 @@ class Machine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("examples", [20, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [20, pytest.param(150, marks=pytest.mark.slow)])
 def test_the_queue_is_the_fold_of_its_log(admin_dsn: str, template: str, examples: int) -> None:
     with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
         run_state_machine_as_test(

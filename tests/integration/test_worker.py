@@ -230,10 +230,12 @@ def test_a_slot_is_replaced_after_its_number_of_batches(queue: Client, dsn: str,
     assert [] == queue.rows("SELECT * FROM evtrack.crash")
 
 
-def test_a_stopped_worker_gives_back_what_waits_and_finishes_what_runs(queue: Client, dsn: str) -> None:
-    job = submit(queue, *['{"do": "sleep", "s": 0.4}'] * 4)
+def test_a_stopped_worker_gives_back_what_waits_and_finishes_what_runs(queue: Client, dsn: str, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    job = submit(queue, *[f'{{"do": "sleep", "s": 0.4, "trace": "{trace}"}}'] * 4)
     with working(dsn, grace_s=10) as one:
-        eventually(lambda: "running" in statuses(queue, job))
+        # Not only claimed: what has not begun is given back.
+        eventually(trace.exists)
         one.worker.stop()
         one.join()
     found = statuses(queue, job)
