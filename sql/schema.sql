@@ -997,6 +997,18 @@ BEGIN
     RETURN true;
 END $$;
 
+CREATE FUNCTION evtrack.finish_overdue(most integer DEFAULT 1000) RETURNS SETOF bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT d.job_id
+    FROM (
+        SELECT j.job_id FROM evtrack.job j
+        WHERE j.phase = 'sealed' ORDER BY j.job_id LIMIT most
+    ) d
+    WHERE evtrack.finish_due(d.job_id)
+$$;
+
 CREATE FUNCTION evtrack.fold() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1714,6 +1726,13 @@ BEGIN
     RETURN made;
 END $$;
 
+CREATE FUNCTION evtrack.make_partitions_ahead() RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT evtrack.make_partitions()
+$$;
+
 CREATE FUNCTION evtrack.mark_alerts(alert_ids bigint[], who text) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1835,6 +1854,19 @@ CREATE FUNCTION evtrack.open_batches(the_job bigint) RETURNS bigint
     AS $$
     SELECT coalesce(sum(p.pending_batches + p.running_batches), 0)::bigint
     FROM evtrack.progress p WHERE p.job_id = the_job
+$$;
+
+CREATE FUNCTION evtrack.pending_batches(the_handler text) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH theirs AS (
+        SELECT j.job_id FROM evtrack.job j
+        WHERE j.handler = the_handler
+            AND j.phase IN ('open', 'abandoned', 'sealed')
+    )
+    SELECT coalesce(sum(p.pending_batches), 0)::bigint
+    FROM evtrack.progress p JOIN theirs t ON t.job_id = p.job_id
 $$;
 
 CREATE FUNCTION evtrack.quarantine(the_job bigint, item_keys text[]) RETURNS TABLE(item_key text, ordinal integer, batch_no integer, verdict text)
@@ -2544,6 +2576,33 @@ COMMENT ON COLUMN evtrack.error_summary.failures IS 'How often it was raised: an
 
 COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest batch in which it was raised: evtrack events JOB --batch N.';
 
+CREATE VIEW evtrack.event_log AS
+ SELECT job_day,
+    job_id,
+    batch_no,
+    version,
+    type,
+    attempt,
+    worker_id,
+    at,
+    seq,
+    xid,
+        CASE batch_no
+            WHEN 0 THEN (data - 'submitter'::text)
+            ELSE data
+        END AS data
+   FROM evtrack.event e;
+
+COMMENT ON VIEW evtrack.event_log IS 'The log, a row an event. Programs that follow it read windows of xid below the horizon, ordered by seq inside one.';
+
+COMMENT ON COLUMN evtrack.event_log.batch_no IS 'The stream: a batch of the job, or 0 for the job itself.';
+
+COMMENT ON COLUMN evtrack.event_log.version IS 'Counts within the stream, from 1.';
+
+COMMENT ON COLUMN evtrack.event_log.seq IS 'Counts over the whole log. Given out before the commit: what commits late comes with a lower number.';
+
+COMMENT ON COLUMN evtrack.event_log.xid IS 'The transaction that appended it.';
+
 CREATE VIEW evtrack.item_failures AS
  SELECT job_id,
     handler,
@@ -2796,6 +2855,22 @@ COMMENT ON COLUMN evtrack.job_progress.remaining_s IS 'Seconds until the rest is
 
 COMMENT ON COLUMN evtrack.job_progress.elapsed_s IS 'Seconds from creation until the end, or until now.';
 
+CREATE VIEW evtrack.job_state AS
+ SELECT job_id,
+    job_day,
+    name,
+    handler,
+    priority,
+    phase,
+    suspended,
+    created_at,
+    sealed_at,
+    finished_at,
+    cancelled_at
+   FROM evtrack.job j;
+
+COMMENT ON VIEW evtrack.job_state IS 'One row a job: what it is and where it stands, without its progress, which job_status sums up.';
+
 CREATE VIEW evtrack.job_status AS
  SELECT j.job_id,
     j.job_day,
@@ -2859,15 +2934,6 @@ COMMENT ON COLUMN evtrack.job_status.version IS 'Number of events in the job''s 
 
 COMMENT ON COLUMN evtrack.job_status.extended_at IS 'When the submitter last added batches.';
 
-CREATE TABLE evtrack.schema_object (
-    path text NOT NULL,
-    checksum text NOT NULL,
-    code text NOT NULL,
-    replaced_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE evtrack.schema_object IS 'The functions and views that are installed, and from which text.';
-
 CREATE TABLE evtrack.schema_version (
     version integer NOT NULL,
     name text NOT NULL,
@@ -2878,6 +2944,63 @@ CREATE TABLE evtrack.schema_version (
 );
 
 COMMENT ON TABLE evtrack.schema_version IS 'The migrations that were applied.';
+
+CREATE VIEW evtrack.migration AS
+ SELECT version,
+    name,
+    least_code,
+    applied_at
+   FROM evtrack.schema_version v;
+
+COMMENT ON VIEW evtrack.migration IS 'One row a migration that was applied.';
+
+COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can live with it.';
+
+CREATE VIEW evtrack.role_right AS
+ WITH listed(kind, name, roles) AS (
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+        )
+ SELECT l.kind,
+    l.name,
+        CASE l.kind
+            WHEN 'function'::text THEN 'EXECUTE'::text
+            WHEN 'schema'::text THEN 'USAGE'::text
+            WHEN 'table'::text THEN 'INSERT'::text
+            ELSE 'SELECT'::text
+        END AS privilege,
+    ('evtrack_'::text || m.member) AS role,
+        CASE l.kind
+            WHEN 'schema'::text THEN has_schema_privilege(g.oid, n.oid, 'USAGE'::text)
+            WHEN 'function'::text THEN ( SELECT bool_and(has_function_privilege(g.oid, p.oid, 'EXECUTE'::text)) AS bool_and
+               FROM pg_proc p
+              WHERE ((p.pronamespace = n.oid) AND (p.proname = l.name)))
+            ELSE ( SELECT has_table_privilege(g.oid, c.oid,
+                    CASE l.kind
+                        WHEN 'table'::text THEN 'INSERT'::text
+                        ELSE 'SELECT'::text
+                    END) AS has_table_privilege
+               FROM pg_class c
+              WHERE ((c.relnamespace = n.oid) AND (c.relname = l.name)))
+        END AS granted
+   FROM (((listed l
+     JOIN pg_namespace n ON ((n.nspname = 'evtrack'::name)))
+     LEFT JOIN LATERAL unnest(l.roles) m(member) ON (true))
+     LEFT JOIN pg_roles g ON ((('evtrack_'::text || m.member) = g.rolname)));
+
+COMMENT ON VIEW evtrack.role_right IS 'What each of evtrack''s roles may do, a row a right, and whether it is granted. WHERE role IS NOT NULL AND granted IS NOT TRUE: what is missing.';
+
+COMMENT ON COLUMN evtrack.role_right.role IS 'Null: the owner alone.';
+
+COMMENT ON COLUMN evtrack.role_right.granted IS 'Null where this cluster does not have the role: evtrack migrate roles makes it.';
+
+CREATE TABLE evtrack.schema_object (
+    path text NOT NULL,
+    checksum text NOT NULL,
+    code text NOT NULL,
+    replaced_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE evtrack.schema_object IS 'The functions and views that are installed, and from which text.';
 
 CREATE VIEW evtrack.slowest_batch AS
  SELECT job_id,

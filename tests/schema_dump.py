@@ -28,6 +28,7 @@ def dump(dsn: str) -> str:
             "--schema-only",
             "--schema=evtrack",
             "--no-owner",
+            "--no-privileges",  # which roles are there is the cluster's; sql/views/role_right.sql lists the rights
             "--exclude-table=evtrack.*_2???????",  # the partitions of single days
             target,
         ],

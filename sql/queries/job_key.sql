@@ -3,5 +3,5 @@ SELECT
     job_day,
     handler,
     phase::text AS phase
-FROM evtrack.job
+FROM evtrack.job_state
 WHERE job_id = %(job_id)s

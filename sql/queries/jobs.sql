@@ -27,7 +27,7 @@ SELECT
     s.cancelled_at
 FROM (
     SELECT job_id
-    FROM evtrack.job
+    FROM evtrack.job_state
     WHERE
         (%(phases)s::evtrack.phase[] IS NULL OR phase = any(%(phases)s::evtrack.phase[]))
         AND (%(handler)s::text IS NULL OR handler = %(handler)s)

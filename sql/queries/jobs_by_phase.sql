@@ -1,6 +1,6 @@
 SELECT
     phase::text AS phase,
     count(*) AS jobs
-FROM evtrack.job
+FROM evtrack.job_state
 GROUP BY phase
 ORDER BY phase

@@ -5,8 +5,8 @@ SELECT
     n.note ->> 'source' AS source,
     n.note ->> 'reason' AS reason,
     n.note ->> 'key' AS key
-FROM evtrack.job AS j
-INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
+FROM evtrack.job_state AS j
+INNER JOIN evtrack.event_log AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
 CROSS JOIN jsonb_array_elements(e.data -> 'notes') WITH ORDINALITY AS n (note, place)
 WHERE
     j.job_id = %(job_id)s -- noqa: RF02

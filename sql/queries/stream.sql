@@ -11,7 +11,7 @@ SELECT
     seq,
     xid::text::bigint AS xid,
     data
-FROM evtrack.event
+FROM evtrack.event_log
 WHERE
     job_day = %(job_day)s
     AND job_id = %(job_id)s

@@ -11,7 +11,7 @@ SELECT
     seq,
     xid::text::bigint AS xid,
     data
-FROM evtrack.event
+FROM evtrack.event_log
 WHERE
     xid >= %(lo)s::text::xid8
     AND xid < %(hi)s::text::xid8

@@ -94,7 +94,7 @@ def test_a_job_is_a_part_of_the_callers_transaction(dsn: str, conn: Connection, 
                 assert (3, True) == (done.items, done.sealed)
     assert (1,) == conn.execute("SELECT count(*) FROM evtrack.job").fetchone()
     assert ("sealed", 3) == conn.execute("SELECT phase, item_count FROM evtrack.job").fetchone()
-    assert (None,) != conn.execute("SELECT to_regclass('orders')::text").fetchone()
+    assert (None,) != conn.execute("SELECT to_regclass('public.orders')::text").fetchone()
 
 
 def test_an_open_transaction_is_left_open(dsn: str, conn: Connection) -> None:

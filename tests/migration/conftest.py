@@ -15,6 +15,7 @@ def sql_tree(tmp_path: Path) -> Path:
     for folder in ("migrations", "functions", "views"):
         (tree / folder).mkdir(parents=True)
     shutil.copy(sql.root() / "bootstrap.sql", tree)
+    (tree / "grants.sql").write_text("SELECT 1;\n")
     for number, name in ((1, "one"), (2, "two")):
         start = tree / "migrations" / f"{number:04d}_{name}"
         start.with_suffix(".up.sql").write_text(f"-- least-code: 0.1.0\nCREATE TABLE evtrack.{name} (n integer);\n")

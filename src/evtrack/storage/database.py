@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import psycopg
+from psycopg import sql as compose
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 
@@ -98,11 +99,14 @@ def connect(dsn: str, *, purpose: str) -> Connection:
         )
     except psycopg.Error as error:
         raise refused(error, _in_words(given), str(given.get("dbname") or "evtrack")) from None
-    # JIT compiles for longer than evtrack's statements run. Behind a pooler the session is not ours to change, but for
-    # the time zone, which poolers keep a client.
+    # JIT compiles for longer than evtrack's statements run. Names are looked for where nobody else may make any: a
+    # function or an operator in a schema of the search path could stand in for PostgreSQL's own. Behind a pooler the
+    # session is not ours to change, but for the time zone, which poolers keep a client.
     row = conn.execute(
-        "SELECT pg_backend_pid(), set_config('TimeZone', 'UTC', false),"
-        " CASE WHEN pg_backend_pid() = %s THEN set_config('jit', 'off', false) END",
+        "SELECT pg_catalog.pg_backend_pid(), pg_catalog.set_config('TimeZone', 'UTC', false),"
+        " CASE WHEN pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %s::pg_catalog.int4"
+        " THEN pg_catalog.set_config('jit', 'off', false)"
+        " || pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) END",
         [conn.info.backend_pid],
     ).fetchone()
     if row and row[0] != conn.info.backend_pid:
@@ -175,12 +179,7 @@ def check_schema(conn: Connection) -> None:
     """
     wanted = sql.latest_migration()
     with translated():
-        there = conn.execute("SELECT to_regclass('evtrack.schema_version') IS NOT NULL").fetchone()
-        newest = None
-        if there and there[0]:
-            newest = conn.execute(
-                "SELECT version, least_code FROM evtrack.schema_version ORDER BY version DESC LIMIT 1"
-            ).fetchone()
+        newest = _newest(conn)
     if newest is None:
         raise SchemaMissing(
             f"The database {conn.info.dbname!r} at {conn.info.host or 'the local socket'} has no evtrack schema.",
@@ -191,6 +190,18 @@ def check_schema(conn: Connection) -> None:
         raise SchemaTooOld(found=found, wanted=wanted)
     if found > wanted and version_key(least_code) > version_key(__version__):
         raise SchemaTooNew(found=found, least_code=least_code, code=__version__)
+
+
+def _newest(conn: Connection) -> tuple[int, str] | None:
+    row = conn.execute("SELECT to_regclass('evtrack.migration') IS NULL, to_regclass('evtrack.schema_version') IS NULL")
+    no_view, no_table = row.fetchall()[0]
+    if no_table:
+        return None
+    # Who does not own the schema may read the view only, and an older schema has the table only.
+    query = compose.SQL("SELECT version, least_code FROM {} ORDER BY version DESC LIMIT 1")
+    source = compose.Identifier("evtrack", "schema_version" if no_view else "migration")
+    newest = conn.execute(query.format(source)).fetchone()
+    return newest and (int(newest[0]), str(newest[1]))
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from evtrack import __version__
 from evtrack.storage import sql
+from evtrack.storage.migrations import PINNED
 from evtrack.storage.schema_files import read_migrations, read_objects
 
 
@@ -20,16 +21,16 @@ def script(tree: Path | None = None, *, after: int = 0) -> Iterator[str]:
     """
     tree = tree or sql.root()
     bootstrap = (tree / "bootstrap.sql").read_text(encoding="utf-8")
-    yield f"BEGIN;\n{bootstrap}COMMIT;\n"
+    yield f"BEGIN;\n{PINNED};\n{bootstrap}COMMIT;\n"
     for migration in read_migrations(tree):
         if migration.version > after:
             values = ", ".join(f"'{value}'" for value in (migration.name, migration.checksum, migration.least_code))
             yield (
-                f"\n-- {migration.title}\nBEGIN;\n"
+                f"\n-- {migration.title}\nBEGIN;\n{PINNED};\n"
                 f"INSERT INTO evtrack.schema_version (version, name, checksum, least_code)\n"
                 f"VALUES ({migration.version}, {values});\n{migration.up}COMMIT;\n"
             )
-    yield "\nBEGIN;\nSET LOCAL check_function_bodies = off;\n"
+    yield f"\nBEGIN;\n{PINNED};\nSET LOCAL check_function_bodies = off;\n"
     for each in read_objects(tree):
         yield f"\n-- {each.path}\n{each.text}"
         yield (
@@ -37,4 +38,5 @@ def script(tree: Path | None = None, *, after: int = 0) -> Iterator[str]:
             f"VALUES ('{each.path}', '{each.checksum}', '{__version__}')\n"
             "ON CONFLICT (path) DO UPDATE SET checksum = excluded.checksum, code = excluded.code;\n"
         )
+    yield "\n" + (tree / "grants.sql").read_text(encoding="utf-8")
     yield "SELECT evtrack.make_partitions();\nCOMMIT;\n"

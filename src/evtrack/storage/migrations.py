@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from evtrack import __version__
 from evtrack.domain.errors import MigrationError
@@ -14,6 +15,9 @@ from evtrack.storage.schema_files import Migration, read_migrations, read_object
 
 # Chosen once and for all: whoever migrates an evtrack schema, in any version, takes this advisory lock.
 _LOCK = 0x65767472
+
+# Whoever may create functions in a schema of the search path may choose what an operator in a view means.
+PINNED: Final = "SET LOCAL search_path = pg_catalog, pg_temp"
 
 # For another migrator to end; and for the locks that a migration takes: while it waits for one, everybody behind it
 # waits as well, so it soon gives up.
@@ -107,6 +111,7 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
             if len(pending) <= 1:
                 if max(applied, default=0) <= len(migrations):
                     objects.replace(conn, read_objects(tree))
+                    objects.grant(conn, tree)
                 objects.make_partitions(conn)
                 return tuple(done)
 
@@ -161,8 +166,9 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
 
 @contextmanager
 def _alone(conn: Connection) -> Iterator[None]:
-    """Open a transaction in which this is the only migrator."""
+    """Open a transaction in which this is the only migrator, and in which no name means anything but itself."""
     with conn.transaction():
+        conn.execute(PINNED)
         conn.execute("SET LOCAL client_min_messages = warning")
         conn.execute(f"SET LOCAL lock_timeout = '{_TURN_TIMEOUT}'")
         conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])

@@ -43,6 +43,11 @@ def replace(conn: Connection, objects: tuple[SchemaObject, ...]) -> None:
         )
 
 
+def grant(conn: Connection, tree: Path) -> None:
+    """Bring the rights of PUBLIC and of evtrack's roles in line with what sql/ lists; what fits is not touched."""
+    conn.execute(sql.trusted((tree / "grants.sql").read_text(encoding="utf-8")))
+
+
 def forget(conn: Connection) -> None:
     """Forget what is installed, so that the next `up` replaces everything."""
     conn.execute("DELETE FROM evtrack.schema_object")

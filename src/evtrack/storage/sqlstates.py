@@ -1,9 +1,12 @@
 """Turns what PostgreSQL and libpq say into evtrack's own errors, with what to do next."""
 
+import re
+
 import psycopg
 
 from evtrack.domain import errors
 from evtrack.domain.errors import CannotConnect, EvtrackError, PermissionDenied, StorageError, TransientError
+from evtrack.storage import rights
 
 _OWN: dict[str, type[EvtrackError]] = {
     "EV001": errors.IllegalEvent,
@@ -20,6 +23,8 @@ _TRANSIENT = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25P03")
 
 # invalid schema, undefined table, undefined function, undefined object
 _UNDEFINED = ("3F000", "42P01", "42883", "42704")
+
+_DENIED = re.compile(r"permission denied for (?P<kind>function|schema|table|view) (?P<name>\w+)")
 
 # libpq gives no SQLSTATE for a connection that did not come about, so its text must do: (part of the text, what to do)
 _REFUSALS: tuple[tuple[str, str], ...] = (
@@ -67,6 +72,19 @@ def refused(error: psycopg.Error, target: str, dbname: str) -> CannotConnect:
     return CannotConnect(f"Cannot connect to PostgreSQL at {target}: {said}", hint=hint)
 
 
+def _who_may(message: str) -> str:
+    """Name the roles that have what a user was denied; in another language than English the schema itself."""
+    denied = _DENIED.search(message)
+    thing = rights.Thing(denied["kind"], denied["name"]) if denied else rights.SCHEMA
+    roles = sorted(rights.listed().get(thing, ()))
+    if not roles:
+        return "Only the owner of evtrack's schema may do this: connect as the owner."
+    return (
+        f"Give this user the role {' or '.join(roles)}, as in `GRANT {roles[0]} TO somebody` (`evtrack migrate roles` "
+        "makes them), or connect as the owner of evtrack's schema."
+    )
+
+
 def translation(error: psycopg.Error) -> EvtrackError:
     """Find evtrack's error for one of psycopg's.
 
@@ -87,7 +105,7 @@ def translation(error: psycopg.Error) -> EvtrackError:
     if state is not None and (state in _TRANSIENT or state.startswith("08")):
         return TransientError(text, sqlstate=state, hint=hint)
     if state == "42501":
-        return PermissionDenied(text, hint=hint or "Connect as the schema's owner, or have the owner grant this right.")
+        return PermissionDenied(text, hint=hint or _who_may(message))
     if state == "25006":
         return PermissionDenied(text, hint="The server is read-only, most likely a standby: connect to the primary.")
     if state in _UNDEFINED and "evtrack" in message:

@@ -2,10 +2,13 @@
 
 import click
 
-from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.config import settings_from
+from evtrack.interfaces.cli.options import connected, dsn_option, json_option, print_json
 from evtrack.storage import migrations
-from evtrack.storage.database import Connection, check_schema
+from evtrack.storage import roles as storage_roles
+from evtrack.storage.database import Connection, check_schema, connect
 from evtrack.storage.migration_script import script
+from evtrack.storage.server import serving
 
 _NOT_CURRENT = 4
 
@@ -88,6 +91,22 @@ def print_sql(after: int) -> None:
     """Print what `up` does as SQL for psql or any other tool."""
     for piece in script(after=after):
         click.echo(piece, nl=False)
+
+
+@migrate.command()
+@click.option("--print-sql", is_flag=True, help="Connect to nothing; print the SQL for a DBA who runs it by psql.")
+@dsn_option
+def roles(dsn: str | None, *, print_sql: bool) -> None:
+    """Make the roles of producers, workers, watchers and readers, and grant them what they need in this database."""
+    if print_sql:
+        click.echo(storage_roles.script(), nl=False)
+        return
+    with serving(settings_from(dsn=dsn)) as there, connect(there, purpose="migrate") as conn:
+        check_schema(conn)
+        made = storage_roles.make(conn)
+    for role in made:
+        click.echo(f"made {role}")
+    click.echo("each of evtrack's roles has its rights here; give one to a user: GRANT evtrack_worker TO somebody")
 
 
 def _refuse_newer(conn: Connection, now: migrations.Status) -> None:

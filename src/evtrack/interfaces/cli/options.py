@@ -15,7 +15,7 @@ from evtrack.storage.server import serving
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_dsn_option = click.option(
+dsn_option = click.option(
     "--dsn", metavar="DSN", help="PostgreSQL connection string; else EVTRACK_DSN, DATABASE_URL, PG*, else embedded."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -34,7 +34,7 @@ def located(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], R
     """
 
     def decorate(function: Callable[Concatenate[str, P], R]) -> Callable[..., R]:
-        @_dsn_option
+        @dsn_option
         @wraps(function)
         def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
             with serving(settings_from(dsn=dsn)) as there:
@@ -62,7 +62,7 @@ def connected(
     """
 
     def decorate(function: Callable[Concatenate[Connection, P], R]) -> Callable[..., R]:
-        @_dsn_option
+        @dsn_option
         @wraps(function)
         def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
             with serving(settings_from(dsn=dsn)) as there, connect(there, purpose=purpose) as conn, translated():

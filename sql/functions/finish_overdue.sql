@@ -1,0 +1,13 @@
+-- Finish sealed jobs in which nothing is open and whose last worker did not
+-- live to say so; the oldest first, and not more than so many are looked at.
+-- Returns those that finished now.
+CREATE OR REPLACE FUNCTION evtrack.finish_overdue(most integer DEFAULT 1000)
+RETURNS SETOF bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT d.job_id
+    FROM (
+        SELECT j.job_id FROM evtrack.job j
+        WHERE j.phase = 'sealed' ORDER BY j.job_id LIMIT most
+    ) d
+    WHERE evtrack.finish_due(d.job_id)
+$$;

@@ -1,0 +1,18 @@
+-- Make evtrack's roles, which are of the whole cluster. Needs CREATEROLE; what they may do is sql/grants.sql.
+DO $$
+DECLARE
+    made text;
+BEGIN
+    FOREACH made IN ARRAY
+        '{evtrack_producer,evtrack_reader,evtrack_watcher,evtrack_worker}'::text[]
+    LOOP
+        BEGIN
+            IF NOT EXISTS (
+                SELECT FROM pg_catalog.pg_roles WHERE rolname = made) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', made);
+            END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- another made it in the same moment
+        END;
+    END LOOP;
+END $$;

@@ -1,0 +1,10 @@
+CREATE OR REPLACE VIEW evtrack.migration AS
+SELECT
+    v.version,
+    v.name,
+    v.least_code,
+    v.applied_at
+FROM evtrack.schema_version AS v;
+
+COMMENT ON VIEW evtrack.migration IS 'One row a migration that was applied.';
+COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can live with it.';

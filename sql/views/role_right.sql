@@ -1,0 +1,115 @@
+-- Who may do what, a line an object; sql/grants.sql brings the database in line with it at each migration. Each
+-- function and each view must stand here. Without a role it is the owner's, and of what runs as the owner.
+CREATE OR REPLACE VIEW evtrack.role_right AS
+WITH listed (kind, name, roles) AS (
+    VALUES
+    ('schema', 'evtrack', '{producer,reader,watcher,worker}'::text[]),
+    ('function', 'add_batches', '{producer}'),
+    ('function', 'alert_of', '{}'),
+    ('function', 'append_job_event', '{}'),
+    ('function', 'batch_facts', '{}'),
+    ('function', 'bucket', '{}'),
+    ('function', 'cancel', '{producer}'),
+    ('function', 'check_job', '{}'),
+    ('function', 'check_worker', '{}'),
+    ('function', 'claim', '{worker}'),
+    ('function', 'claimable', '{worker}'),
+    ('function', 'compact_progress', '{}'),
+    ('function', 'complete', '{worker}'),
+    ('function', 'complete_partly', '{worker}'),
+    ('function', 'crash', '{worker}'),
+    ('function', 'crash_facts', '{}'),
+    ('function', 'crash_one', '{}'),
+    ('function', 'create_job', '{producer}'),
+    ('function', 'enqueue', '{producer}'),
+    ('function', 'fail', '{worker}'),
+    ('function', 'finish_due', '{producer,watcher,worker}'),
+    ('function', 'finish_overdue', '{watcher,worker}'),
+    ('function', 'fold', '{}'),
+    ('function', 'fold_job', '{}'),
+    ('function', 'halves', '{}'),
+    ('function', 'has_session_lock', '{producer,reader,watcher,worker}'),
+    ('function', 'heartbeat', '{worker}'),
+    ('function', 'held', '{}'),
+    ('function', 'hold_job', '{producer}'),
+    ('function', 'item_count', '{}'),
+    ('function', 'item_summary', '{}'),
+    ('function', 'lock_job', '{}'),
+    ('function', 'lose', '{}'),
+    ('function', 'make_partitions', '{}'),
+    ('function', 'make_partitions_ahead', '{watcher,worker}'),
+    ('function', 'mark_alerts', '{watcher}'),
+    ('function', 'move_items', '{}'),
+    ('function', 'need_partition', '{}'),
+    ('function', 'open_batches', '{}'),
+    ('function', 'pending_batches', '{producer}'),
+    ('function', 'quarantine', '{producer}'),
+    ('function', 'raise_alert', '{}'),
+    ('function', 'reap', '{watcher,worker}'),
+    ('function', 'reclaim', '{producer}'),
+    ('function', 'reconcile', '{worker}'),
+    ('function', 'refuse', '{}'),
+    ('function', 'refuse_event', '{}'),
+    ('function', 'register_worker', '{worker}'),
+    ('function', 'requeue', '{worker}'),
+    ('function', 'resume', '{producer}'),
+    ('function', 'retry', '{producer}'),
+    ('function', 'retry_at', '{}'),
+    ('function', 'retry_items', '{producer}'),
+    ('function', 'running_batches', '{}'),
+    ('function', 'seal', '{producer}'),
+    ('function', 'stop_worker', '{worker}'),
+    ('function', 'suspend', '{producer}'),
+    ('function', 'take_alerts', '{watcher}'),
+    ('table', 'payload', '{producer}'),
+    ('view', 'batch_duration', '{producer,reader,watcher,worker}'),
+    ('view', 'batch_status', '{producer,reader,watcher,worker}'),
+    ('view', 'crash', '{producer,reader,watcher,worker}'),
+    ('view', 'crash_rate_daily', '{producer,reader,watcher,worker}'),
+    ('view', 'error_summary', '{producer,reader,watcher,worker}'),
+    ('view', 'event_log', '{producer,reader,watcher,worker}'),
+    ('view', 'item_failures', '{producer,reader,watcher,worker}'),
+    ('view', 'item_result', '{producer,reader,watcher,worker}'),
+    ('view', 'item_status', '{producer,reader,watcher,worker}'),
+    ('view', 'job_progress', '{producer,reader,watcher,worker}'),
+    ('view', 'job_state', '{producer,reader,watcher,worker}'),
+    ('view', 'job_status', '{producer,reader,watcher,worker}'),
+    ('view', 'migration', '{producer,reader,watcher,worker}'),
+    ('view', 'role_right', '{producer,reader,watcher,worker}'),
+    ('view', 'slowest_batch', '{producer,reader,watcher,worker}'),
+    ('view', 'table_size', '{producer,reader,watcher,worker}'),
+    ('view', 'waiting', '{producer,reader,watcher,worker}'),
+    ('view', 'worker_status', '{producer,reader,watcher,worker}')
+)
+
+SELECT
+    l.kind,
+    l.name,
+    CASE l.kind WHEN 'function' THEN 'EXECUTE' WHEN 'schema' THEN 'USAGE' WHEN 'table' THEN 'INSERT' ELSE 'SELECT' END
+        AS privilege,
+    'evtrack_' || m.member AS role,
+    CASE l.kind
+        WHEN 'schema' THEN has_schema_privilege(g.oid, n.oid, 'USAGE')
+        WHEN 'function'
+            THEN (
+                SELECT bool_and(has_function_privilege(g.oid, p.oid, 'EXECUTE'))
+                FROM pg_catalog.pg_proc AS p
+                WHERE p.pronamespace = n.oid AND p.proname = l.name
+            )
+        ELSE (
+            SELECT has_table_privilege(g.oid, c.oid, CASE l.kind WHEN 'table' THEN 'INSERT' ELSE 'SELECT' END)
+            FROM pg_catalog.pg_class AS c
+            WHERE c.relnamespace = n.oid AND c.relname = l.name
+        )
+    END AS granted
+FROM listed AS l
+INNER JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'evtrack'
+LEFT JOIN LATERAL unnest(l.roles) AS m (member) ON true
+LEFT JOIN pg_catalog.pg_roles AS g ON 'evtrack_' || m.member = g.rolname;
+
+COMMENT ON VIEW evtrack.role_right IS
+'What each of evtrack''s roles may do, a row a right, and whether it is granted. WHERE role IS NOT NULL AND granted IS '
+'NOT TRUE: what is missing.';
+COMMENT ON COLUMN evtrack.role_right.role IS 'Null: the owner alone.';
+COMMENT ON COLUMN evtrack.role_right.granted IS
+'Null where this cluster does not have the role: evtrack migrate roles makes it.';

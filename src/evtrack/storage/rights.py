@@ -1,0 +1,35 @@
+"""What sql/ lists of who may do what: the rights of evtrack's roles, as data."""
+
+import re
+from functools import cache
+from typing import Final, NamedTuple
+
+from evtrack.storage import sql
+
+ROLES: Final = ("evtrack_producer", "evtrack_reader", "evtrack_watcher", "evtrack_worker")
+
+_LINE = re.compile(r"^ +\('(?P<kind>\w+)', '(?P<name>\w+)', '\{(?P<members>[\w,]*)\}'", re.MULTILINE)
+
+
+class Thing(NamedTuple):
+    """Something that a right is about, by its bare name: a schema, a function, a table or a view."""
+
+    kind: str
+    name: str
+
+
+SCHEMA: Final = Thing("schema", "evtrack")
+
+
+@cache
+def listed() -> dict[Thing, frozenset[str]]:
+    """Read which roles may use what.
+
+    Returns:
+        The roles of each function, view, table and schema that is listed; none where only the owner may.
+    """
+    text = (sql.root() / "views" / "role_right.sql").read_text(encoding="utf-8")
+    return {
+        Thing(line["kind"], line["name"]): frozenset(f"evtrack_{each}" for each in line["members"].split(",") if each)
+        for line in _LINE.finditer(text)
+    }
