@@ -343,6 +343,9 @@ BEGIN
     WHERE NOT CASE
         WHEN p.key = 'per_item'
             THEN jsonb_typeof(p.value) IN ('boolean', 'null')
+        WHEN p.key = 'traceparent'
+            THEN p.value::text ~ ('^("[0-9a-f]{2}-[0-9a-f]{32}-'
+                || '[0-9a-f]{16}-[0-9a-f]{2}"|null)$')
         -- These are read as integers, and what they bound is a smallint.
         WHEN p.key IN (
             'max_errors', 'max_crashes', 'max_losses', 'max_alerts')
@@ -360,7 +363,7 @@ BEGIN
             USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
             'max_losses, max_alerts, backoff_s, backoff_max_s, timeout_s, '
             'stall_s, max_rss_bytes (numbers from 0; counts whole and up to 9999), '
-            'per_item (boolean).';
+            'per_item (boolean), traceparent (W3C Trace Context).';
     END IF;
 END $_$;
 

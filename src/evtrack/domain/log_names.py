@@ -17,6 +17,7 @@ SESSION_LOCK_UNUSABLE: Final = "session_lock_unusable"
 UPKEEP_FAILED: Final = "upkeep_failed"
 PARTITIONS_MADE: Final = "partitions_made"
 JOB_FINISHED: Final = "job_finished"
+TRACING_UNAVAILABLE: Final = "tracing_unavailable"
 
 # Outcomes of batches
 OUTCOMES_REFUSED: Final = "outcomes_refused"

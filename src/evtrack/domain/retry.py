@@ -33,6 +33,7 @@ class Policy(BaseModel):
         timeout_s: Longest run of a batch.
         stall_s: Longest silence of a handler.
         max_rss_bytes: Most memory a slot may hold.
+        traceparent: The trace that submitted the job, as W3C Trace Context writes it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -47,6 +48,7 @@ class Policy(BaseModel):
     timeout_s: NonNegativeFloat | None = None
     stall_s: NonNegativeFloat | None = None
     max_rss_bytes: NonNegativeInt | None = None
+    traceparent: str | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -10,6 +10,7 @@ from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.runtime.submit.submissions import JobSpec, begin, go_on, recipe
 from evtrack.runtime.submit.submitted import Submission, SubmitProgress
 from evtrack.runtime.submit.throttle import MAX_WAIT_S
+from evtrack.runtime.submit.trace import traced
 from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.iterable import IterableSource
 from evtrack.sources.record import MAX_ITEM_BYTES, Fault
@@ -164,7 +165,7 @@ def enqueue(
             payloads=payloads,
             name=name,
             priority=priority,
-            policy=policy or {},
+            policy=traced(policy or {}),
             batch_size=batch_size,
         )
         # In the caller's transaction it is sent with the commit; otherwise the commit was before it.

@@ -11,6 +11,7 @@ from evtrack.domain.errors import BadArgument, EvtrackError, SourceChanged, Subm
 from evtrack.runtime.submit.recipe import Recipe
 from evtrack.runtime.submit.submitter import Submitter
 from evtrack.runtime.submit.throttle import MAX_WAIT_S, check_waiting
+from evtrack.runtime.submit.trace import traced
 from evtrack.sources.files import FileSource, reopened
 from evtrack.sources.items import ItemReader
 from evtrack.sources.part import Part
@@ -111,7 +112,7 @@ def begin(connection: Connection, *, source: NamedSource, recipe: Recipe, spec: 
         handler=spec.handler,
         name=spec.name or source.name,
         priority=spec.priority,
-        policy=spec.policy,
+        policy=traced(spec.policy),
         source=recipe.model_copy(update={"sources": tuple(source.describe())}).stored(),
         bytes_total=source.bytes_total,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from evtrack.runtime.worker.telling import batch_error, done_items
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from evtrack.runtime.slot.protocol import Failed, Partly, Row
 
@@ -33,6 +33,20 @@ class Outcomes:
     def __len__(self) -> int:
         """Count the outcomes."""
         return len(self.rows) + len(self.partly) + len(self.failed) + len(self.crashed) + len(self.returned)
+
+    def expect(self, rows: Sequence[Row]) -> None:
+        """Hear of claimed batches, whose outcomes will come.
+
+        Args:
+            rows: The batches.
+        """
+
+    def lose(self, keys: Iterable[Key]) -> None:
+        """Hear of batches whose outcomes will not come.
+
+        Args:
+            keys: The batches.
+        """
 
     def done(
         self, rows: Sequence[Row], run_s: Sequence[float], results: Sequence[bytes | None] | None, now: float

@@ -18,6 +18,7 @@ from evtrack.runtime.worker.exchange import Exchange
 from evtrack.runtime.worker.limits import Limits
 from evtrack.runtime.worker.session import Session
 from evtrack.runtime.worker.slots import Slots
+from evtrack.runtime.worker.tracing import new_outcomes
 from evtrack.runtime.worker.workbench import Workbench
 from evtrack.storage.queue import CANCELLED
 
@@ -88,7 +89,7 @@ class Worker:
         self._selector = selectors.DefaultSelector()
         self._wake = Wake()
         self._selector.register(self._wake.socket, selectors.EVENT_READ, self._wake.clear)
-        self._bench = Workbench()
+        self._bench = Workbench(new_outcomes())
         self._exchange = Exchange(workbench=self._bench, until_job=until_job)
         self._slots = Slots(
             setup=setup,

@@ -26,10 +26,15 @@ _log = structlog.get_logger()
 
 
 class Workbench:
-    """Deals claimed batches to slots and gathers their outcomes."""
+    """Deals claimed batches to slots and gathers their outcomes.
 
-    def __init__(self) -> None:
-        self.outcomes = Outcomes()
+    Args:
+        outcomes: Where they are gathered.
+    """
+
+    def __init__(self, outcomes: Outcomes | None = None) -> None:
+        # An empty one is false.
+        self.outcomes = Outcomes() if outcomes is None else outcomes
         self.pacing = Pacing()
         self._slots: Slots | None = None
         self._ready: deque[Row] = deque()
@@ -51,6 +56,7 @@ class Workbench:
             rows: The batches.
         """
         self.pacing.weigh(rows)
+        self.outcomes.expect(rows)
         self._ready.extend(rows)
 
     def deal(self) -> None:
@@ -164,6 +170,7 @@ class Workbench:
             keys: The batches.
         """
         self._lost = keys.intersection(self.keys())
+        self.outcomes.lose(self._lost)
         self._ready = deque(row for row in self._ready if row[:3] not in keys)
         for slot in self._slots or ():
             if any(row[:3] in keys for row in slot.held):
