@@ -271,9 +271,14 @@ BEGIN
                         WHEN 'completed' THEN NULL
                         WHEN 'failed' THEN left(
                             coalesce(s.data #>> '{error,message}', b.error), 300)
+                        -- Where a limit is the cause, the signal is only how
+                        -- it was enforced.
                         WHEN 'crashed' THEN left(concat_ws(' ',
-                            coalesce(s.data ->> 'signal', s.data ->> 'cause',
-                                'unknown'),
+                            CASE WHEN coalesce(s.data ->> 'cause', 'unknown')
+                                IN ('signal', 'unknown')
+                                THEN coalesce(s.data ->> 'signal',
+                                    s.data ->> 'cause', 'unknown')
+                                ELSE s.data ->> 'cause' END,
                             s.data ->> 'exit_code',
                             'at ' || (s.data ->> 'item_key')), 300)
                         ELSE b.error END

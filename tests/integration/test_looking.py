@@ -307,7 +307,7 @@ def test_failed_and_crashed_batches_are_brought_back(asked: Any, run: Any, clien
     assert ["completed", "pending", "split", "pending", "completed"] == [
         row["status"] for row in asked("batches", str(job))
     ]
-    assert "Only failed and crashed batches come back" in run("retry", str(job), "--status", "completed", code=1).stderr
+    assert "'completed' is none of failed, crashed." in run("retry", str(job), "--status", "completed", code=2).stderr
 
 
 @pytest.mark.parametrize("command", ["status", "batches", "events", "progress", "suspend", "resume", "cancel", "retry"])

@@ -180,6 +180,24 @@ def test_the_budgets_are_those_of_the_policy(client: Client, budget: int) -> Non
     assert [] == client.claim(worker, job)
 
 
+@pytest.mark.parametrize(
+    ("dossier", "line"),
+    [
+        ({"cause": "signal", "signal": "SIGSEGV"}, "SIGSEGV"),
+        ({"cause": "timeout", "signal": "SIGKILL"}, "timeout"),
+        ({"cause": "memory_limit", "signal": "SIGTERM"}, "memory_limit"),
+        ({"cause": "exit_code", "exit_code": 7}, "exit_code 7"),
+        ({"cause": "signal"}, "signal"),
+        ({}, "unknown"),
+    ],
+)
+def test_a_crash_is_told_in_a_line(client: Client, dossier: dict[str, Any], line: str) -> None:
+    job, worker = client.job(max_crashes=1), client.worker()
+    client.crash_with(worker, client.claim(worker, job), [dossier])
+    assert f"{line} at key:1" == client.batch(job).error
+    client.check(job)
+
+
 def test_crashes_have_a_budget_of_their_own(client: Client) -> None:
     job, worker = client.job(max_errors=2, max_crashes=2, backoff_s=0), client.worker()
     assert ["retry"] == client.fail(worker, client.claim(worker, job))

@@ -168,6 +168,10 @@ def test_a_lost_worker_is_not_counted_as_a_crash(cause: str, counts: tuple[int, 
         ({"cause": "signal", "signal": "SIGSEGV", "item_key": "PubMed:1"}, "SIGSEGV at PubMed:1"),
         ({"cause": "exit_code", "exit_code": 3}, "exit_code 3"),
         ({"cause": "worker_lost"}, "worker_lost"),
+        ({"cause": "memory_limit", "signal": "SIGTERM", "item_key": "a"}, "memory_limit at a"),
+        ({"cause": "signal"}, "signal"),
+        ({"signal": "SIGABRT"}, "SIGABRT"),
+        ({}, "unknown"),
     ],
 )
 def test_a_crash_is_told_in_a_line(dossier: dict[str, Any], line: str) -> None:

@@ -207,9 +207,11 @@ def _completed(batch: Batch, event: ev.Completed) -> Batch:
 
 
 def _crash_line(event: ev.Crashed) -> str:
+    # Where a limit is the cause, the signal is only how it was enforced.
+    how = event.signal if event.cause in {CrashCause.SIGNAL, CrashCause.UNKNOWN} and event.signal else event.cause
     code = None if event.exit_code is None else str(event.exit_code)
     item = None if event.item_key is None else f"at {event.item_key}"
-    return " ".join(part for part in (event.signal or event.cause, code, item) if part is not None)[:ERROR_BOUND]
+    return " ".join(part for part in (how, code, item) if part is not None)[:ERROR_BOUND]
 
 
 def _illegal(stored: StoredEvent, reason: str) -> IllegalEvent:

@@ -13,6 +13,8 @@ from evtrack.interfaces.terminal.text import counted
 from evtrack.storage import control
 from evtrack.storage.database import Connection
 
+_ENDED_BADLY = (Status.FAILED, Status.CRASHED)
+
 
 @click.command()
 @job_argument
@@ -50,7 +52,7 @@ def cancel(conn: Connection, job_id: int, *, as_json: bool) -> None:
 @job_argument
 @click.argument("more_keys", metavar="", nargs=-1)
 @click.option(
-    "--status", "statuses", callback=words(Status), help="failed, crashed, or both with a comma.  [default: both]"
+    "--status", "statuses", callback=words(_ENDED_BADLY), help="failed, crashed, or both with a comma.  [default: both]"
 )
 @click.option(
     "--batch", "batch_nos", type=click.IntRange(min=1), multiple=True, help="Only this batch; may be repeated."
@@ -69,7 +71,7 @@ def retry(
     as_json: bool,
 ) -> None:
     """Bring failed and crashed batches or items back, their budgets anew; a finished job is reopened."""
-    wanted = statuses or [Status.FAILED, Status.CRASHED]
+    wanted = statuses or list(_ENDED_BADLY)
     keys = _keys(item_keys, more_keys)
     if keys:
         items = control.retry_items(conn, job_id, keys, statuses=wanted, batch_nos=batch_nos or None)

@@ -1,6 +1,6 @@
 """Commands that look: status, jobs, batches, events, progress, workers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -31,7 +31,7 @@ _ENDED = (JobPhase.FINISHED, JobPhase.CANCELLED)
 
 
 def words(
-    choices: type[Status] | type[JobPhase],
+    choices: Iterable[Status | JobPhase],
 ) -> Callable[[click.Context, click.Parameter, str | None], list[str] | None]:
     """Make an option take several words with commas between.
 
