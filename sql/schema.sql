@@ -2354,17 +2354,20 @@ CREATE VIEW evtrack.batch_duration AS
     percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY b.run_s) AS p50_s,
     percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY b.run_s) AS p95_s,
     max(b.run_s) AS max_s,
-    sum(b.run_s) AS total_s
+    sum(b.run_s) AS total_s,
+    b.job_day
    FROM (evtrack.job j
      JOIN evtrack.batch b ON (((j.job_day = b.job_day) AND (j.job_id = b.job_id))))
   WHERE ((b.status = 'completed'::evtrack.status) AND (b.run_s IS NOT NULL))
-  GROUP BY j.job_id, j.handler;
+  GROUP BY j.job_id, j.handler, b.job_day;
 
 COMMENT ON VIEW evtrack.batch_duration IS 'How long completed batches ran, a row a job: seconds that the handler ran, measured by the slot, waiting excluded.';
 
 COMMENT ON COLUMN evtrack.batch_duration.items IS 'Items completed in these batches.';
 
 COMMENT ON COLUMN evtrack.batch_duration.total_s IS 'Handler seconds of all batches together.';
+
+COMMENT ON COLUMN evtrack.batch_duration.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
 
 CREATE TABLE evtrack.payload (
     job_day date NOT NULL,
@@ -2421,7 +2424,8 @@ CREATE VIEW evtrack.batch_status AS
     b.crashes,
     b.losses,
     j.priority,
-    b.run_at
+    b.run_at,
+    b.job_day
    FROM ((evtrack.job j
      JOIN evtrack.batch b ON (((j.job_day = b.job_day) AND (j.job_id = b.job_id))))
      LEFT JOIN evtrack.worker w ON ((b.worker_id = w.worker_id)));
@@ -2455,6 +2459,8 @@ COMMENT ON COLUMN evtrack.batch_status.crashes IS 'Attempts that crashed, of the
 COMMENT ON COLUMN evtrack.batch_status.losses IS 'Attempts whose whole worker was lost, of the budget max_losses; counted apart, they make no item poison.';
 
 COMMENT ON COLUMN evtrack.batch_status.run_at IS 'When a batch that came back may be claimed again; null unless it is pending and has come back.';
+
+COMMENT ON COLUMN evtrack.batch_status.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
 
 CREATE VIEW evtrack.crash AS
  SELECT e.job_id,
@@ -2497,7 +2503,8 @@ CREATE VIEW evtrack.crash AS
         CASE
             WHEN (jsonb_typeof((e.data -> 'cpu_s'::text)) = 'number'::text) THEN ((e.data ->> 'cpu_s'::text))::double precision
             ELSE NULL::double precision
-        END AS cpu_s
+        END AS cpu_s,
+    e.job_day
    FROM (((evtrack.job j
      JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
      CROSS JOIN LATERAL ( SELECT s.handler,
@@ -2534,22 +2541,39 @@ COMMENT ON COLUMN evtrack.crash.peak_rss_bytes IS 'Most memory that the process 
 
 COMMENT ON COLUMN evtrack.crash.cpu_s IS 'CPU time that the process had used.';
 
-CREATE VIEW evtrack.crash_rate_daily AS
- SELECT ((at AT TIME ZONE 'UTC'::text))::date AS day,
-    count(*) AS attempts,
-    count(*) FILTER (WHERE (type = 'completed'::evtrack.event_type)) AS completed,
-    count(*) FILTER (WHERE (type = 'failed'::evtrack.event_type)) AS failed,
-    count(*) FILTER (WHERE (type = 'crashed'::evtrack.event_type)) AS crashed,
-    count(*) FILTER (WHERE ((type = 'crashed'::evtrack.event_type) AND ((data ->> 'cause'::text) = 'worker_lost'::text))) AS workers_lost,
-    round(((100.0 * (count(*) FILTER (WHERE (type = 'crashed'::evtrack.event_type)))::numeric) / (count(*))::numeric), 2) AS crash_rate_pct
-   FROM evtrack.event e
-  WHERE ((type = ANY (ARRAY['completed'::evtrack.event_type, 'failed'::evtrack.event_type, 'crashed'::evtrack.event_type])) AND (batch_no > 0) AND (version > 2) AND ((type <> 'completed'::evtrack.event_type) OR ((data -> 'moved'::text) IS NULL) OR (NOT (EXISTS ( SELECT 1
-           FROM evtrack.event c
-          WHERE ((c.job_day = e.job_day) AND (c.job_id = e.job_id) AND (c.batch_no = e.batch_no) AND (c.version = (e.version - 1)) AND (c.type = 'crashed'::evtrack.event_type)))))))
-  GROUP BY (((at AT TIME ZONE 'UTC'::text))::date)
-  ORDER BY (((at AT TIME ZONE 'UTC'::text))::date) DESC;
+COMMENT ON COLUMN evtrack.crash.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
 
-COMMENT ON VIEW evtrack.crash_rate_daily IS 'Attempts that ended on each UTC day and how many of them crashed, read from the log: a crash stays a crash, also when the batch was completed later. Reads the whole log.';
+CREATE VIEW evtrack.crash_rate_daily AS
+ SELECT ((midnight AT TIME ZONE 'UTC'::text))::date AS day,
+    (sum(((completed + failed) + crashed)))::bigint AS attempts,
+    (sum(completed))::bigint AS completed,
+    (sum(failed))::bigint AS failed,
+    (sum(crashed))::bigint AS crashed,
+    (sum(workers_lost))::bigint AS workers_lost,
+    round(((100.0 * sum(crashed)) / sum(((completed + failed) + crashed))), 2) AS crash_rate_pct
+   FROM ( SELECT date_bin('1 day'::interval, b.finished_at, '1970-01-01 00:00:00+00'::timestamp with time zone) AS midnight,
+            count(*) AS completed,
+            0 AS failed,
+            0 AS crashed,
+            0 AS workers_lost
+           FROM evtrack.batch b
+          WHERE ((b.status = 'completed'::evtrack.status) AND (((b.crashes + b.losses) = 0) OR (NOT (EXISTS ( SELECT 1
+                   FROM evtrack.event c
+                  WHERE ((c.job_day = b.job_day) AND (c.job_id = b.job_id) AND (c.batch_no = b.batch_no) AND (c.attempt = b.attempt) AND (c.type = 'crashed'::evtrack.event_type)))))))
+          GROUP BY (date_bin('1 day'::interval, b.finished_at, '1970-01-01 00:00:00+00'::timestamp with time zone))
+        UNION ALL
+         SELECT date_bin('1 day'::interval, e.at, '1970-01-01 00:00:00+00'::timestamp with time zone) AS midnight,
+            0 AS completed,
+            count(*) FILTER (WHERE (e.type = 'failed'::evtrack.event_type)) AS failed,
+            count(*) FILTER (WHERE (e.type = 'crashed'::evtrack.event_type)) AS crashed,
+            count(*) FILTER (WHERE ((e.type = 'crashed'::evtrack.event_type) AND ((e.data ->> 'cause'::text) = 'worker_lost'::text))) AS workers_lost
+           FROM evtrack.event e
+          WHERE ((e.type = ANY (ARRAY['failed'::evtrack.event_type, 'crashed'::evtrack.event_type])) AND (e.batch_no > 0) AND (e.version > 2))
+          GROUP BY (date_bin('1 day'::interval, e.at, '1970-01-01 00:00:00+00'::timestamp with time zone))) a
+  GROUP BY midnight
+  ORDER BY (((midnight AT TIME ZONE 'UTC'::text))::date) DESC;
+
+COMMENT ON VIEW evtrack.crash_rate_daily IS 'Attempts that ended on each UTC day and how many of them crashed: a crash stays a crash, also when the batch was completed later. Reads all batches that are kept, about a second for each million.';
 
 COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, those of lost workers too.';
 
@@ -2567,7 +2591,8 @@ CREATE VIEW evtrack.error_summary AS
     min(e.at) AS first_at,
     max(e.at) AS last_at,
     min(e.batch_no) AS example_batch_no,
-    min((x.error ->> 'key'::text)) AS example_item_key
+    min((x.error ->> 'key'::text)) AS example_item_key,
+    e.job_day
    FROM ((evtrack.job j
      JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
      CROSS JOIN LATERAL jsonb_array_elements(
@@ -2576,13 +2601,15 @@ CREATE VIEW evtrack.error_summary AS
             ELSE jsonb_build_array((e.data -> 'error'::text))
         END) x(error))
   WHERE (e.type = 'failed'::evtrack.event_type)
-  GROUP BY j.job_id, j.handler, (x.error ->> 'type'::text), ("left"((x.error ->> 'message'::text), 200));
+  GROUP BY j.job_id, j.handler, e.job_day, (x.error ->> 'type'::text), ("left"((x.error ->> 'message'::text), 200));
 
 COMMENT ON VIEW evtrack.error_summary IS 'The errors that handlers raised, a row a job, type and message, each attempt counted. ORDER BY failures DESC.';
 
 COMMENT ON COLUMN evtrack.error_summary.failures IS 'How often it was raised: an item each where the handler goes item by item, else a batch each.';
 
 COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest batch in which it was raised: evtrack events JOB --batch N.';
+
+COMMENT ON COLUMN evtrack.error_summary.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
 
 CREATE VIEW evtrack.event_log AS
  SELECT job_day,
@@ -2620,8 +2647,10 @@ CREATE VIEW evtrack.item_failures AS
     count(*) FILTER (WHERE (type = 'crashed'::evtrack.event_type)) AS crashes,
     max(at) AS last_at,
     (array_agg(error ORDER BY at DESC, seq DESC))[1] AS last_error,
-    max(batch_no) AS last_batch_no
+    max(batch_no) AS last_batch_no,
+    job_day
    FROM ( SELECT j.job_id,
+            e.job_day,
             j.handler,
             e.type,
             e.at,
@@ -2649,13 +2678,15 @@ CREATE VIEW evtrack.item_failures AS
              LEFT JOIN evtrack.payload p ON (((b.job_day = p.job_day) AND (b.job_id = p.job_id) AND (p.ordinal = lower(b.ordinals)))))
           WHERE ((e.type = 'failed'::evtrack.event_type) OR ((e.type = 'crashed'::evtrack.event_type) AND (e.version > 2)))) t
   WHERE (item_key IS NOT NULL)
-  GROUP BY job_id, handler, item_key, ordinal;
+  GROUP BY job_id, job_day, handler, item_key, ordinal;
 
 COMMENT ON VIEW evtrack.item_failures IS 'The items that failed or crashed, each attempt counted, also those completed later. ORDER BY failures + crashes DESC; over all jobs: SUM them GROUP BY item_key.';
 
 COMMENT ON COLUMN evtrack.item_failures.crashes IS 'Crashes with this item in hand.';
 
 COMMENT ON COLUMN evtrack.item_failures.last_batch_no IS 'The latest batch in which it failed or crashed.';
+
+COMMENT ON COLUMN evtrack.item_failures.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
 
 CREATE TABLE evtrack.result (
     job_day date NOT NULL,
@@ -3022,7 +3053,8 @@ CREATE VIEW evtrack.slowest_batch AS
     worker,
     started_at,
     finished_at,
-    item_summary
+    item_summary,
+    job_day
    FROM evtrack.batch_status b
   WHERE (run_s IS NOT NULL)
   ORDER BY run_s DESC;
@@ -3030,6 +3062,8 @@ CREATE VIEW evtrack.slowest_batch AS
 COMMENT ON VIEW evtrack.slowest_batch IS 'Batches by the time that their handler ran in the last attempt, slowest first. Filter by job_id or finished_at, and add a LIMIT.';
 
 COMMENT ON COLUMN evtrack.slowest_batch.item_s IS 'Seconds an item.';
+
+COMMENT ON COLUMN evtrack.slowest_batch.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
 
 CREATE VIEW evtrack.table_size AS
  SELECT (parent.relname)::text AS table_name,

@@ -51,7 +51,8 @@ SELECT -- noqa: ST06
     b.crashes,
     b.losses,
     j.priority,
-    b.run_at
+    b.run_at,
+    b.job_day
 FROM evtrack.job AS j
 INNER JOIN evtrack.batch AS b ON j.job_day = b.job_day AND j.job_id = b.job_id
 LEFT JOIN evtrack.worker AS w ON b.worker_id = w.worker_id;
@@ -80,3 +81,5 @@ COMMENT ON COLUMN evtrack.batch_status.losses IS
 'Attempts whose whole worker was lost, of the budget max_losses; counted apart, they make no item poison.';
 COMMENT ON COLUMN evtrack.batch_status.run_at IS
 'When a batch that came back may be claimed again; null unless it is pending and has come back.';
+COMMENT ON COLUMN evtrack.batch_status.job_day IS
+'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';

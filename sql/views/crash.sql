@@ -31,7 +31,8 @@ SELECT -- noqa: ST06
         WHEN jsonb_typeof(e.data -> 'peak_rss_bytes') = 'number'
             THEN (e.data ->> 'peak_rss_bytes')::numeric::bigint
     END AS peak_rss_bytes,
-    CASE WHEN jsonb_typeof(e.data -> 'cpu_s') = 'number' THEN (e.data ->> 'cpu_s')::double precision END AS cpu_s
+    CASE WHEN jsonb_typeof(e.data -> 'cpu_s') = 'number' THEN (e.data ->> 'cpu_s')::double precision END AS cpu_s,
+    e.job_day
 FROM evtrack.job AS j
 INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
 CROSS JOIN
@@ -64,3 +65,5 @@ COMMENT ON COLUMN evtrack.crash.poison IS
 COMMENT ON COLUMN evtrack.crash.pid IS 'The process that died, on that host; of a lost worker, the worker.';
 COMMENT ON COLUMN evtrack.crash.peak_rss_bytes IS 'Most memory that the process held.';
 COMMENT ON COLUMN evtrack.crash.cpu_s IS 'CPU time that the process had used.';
+COMMENT ON COLUMN evtrack.crash.job_day IS
+'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';

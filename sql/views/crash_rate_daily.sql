@@ -1,31 +1,55 @@
--- Version 2 of a batch's stream ends no attempt: the batch was born failed or crashed of one that is counted already.
--- Nor does a completion right after a crash: it says what was done before.
+-- Completed attempts are counted from the batches, whose projection has a row each and keeps what is completed for
+-- good; failed and crashed ones from the log, where an index holds them alone. Reading all events instead takes longer.
+-- A batch that crashed in its last attempt, and is completed for what was done before, ended by that crash.
+-- Version 2 of a stream ends no attempt: the batch was born failed or crashed of one that is counted already.
+-- date_bin: to find a time's date in a named time zone, row by row, costs as much as the reading.
 CREATE OR REPLACE VIEW evtrack.crash_rate_daily AS
-SELECT -- noqa: ST06
-    (e.at AT TIME ZONE 'UTC')::date AS day,
-    count(*) AS attempts,
-    count(*) FILTER (WHERE e.type = 'completed') AS completed,
-    count(*) FILTER (WHERE e.type = 'failed') AS failed,
-    count(*) FILTER (WHERE e.type = 'crashed') AS crashed,
-    count(*) FILTER (WHERE e.type = 'crashed' AND e.data ->> 'cause' = 'worker_lost') AS workers_lost,
-    round(100.0 * count(*) FILTER (WHERE e.type = 'crashed') / count(*), 2) AS crash_rate_pct
-FROM evtrack.event AS e
-WHERE
-    e.type IN ('completed', 'failed', 'crashed') AND e.batch_no > 0 AND e.version > 2
-    AND (
-        e.type <> 'completed' OR e.data -> 'moved' IS NULL OR NOT EXISTS (
-            SELECT 1 FROM evtrack.event AS c
-            WHERE
-                c.job_day = e.job_day AND c.job_id = e.job_id AND c.batch_no = e.batch_no
-                AND c.version = e.version - 1 AND c.type = 'crashed'
+SELECT
+    (a.midnight AT TIME ZONE 'UTC')::date AS day,
+    sum(a.completed + a.failed + a.crashed)::bigint AS attempts,
+    sum(a.completed)::bigint AS completed,
+    sum(a.failed)::bigint AS failed,
+    sum(a.crashed)::bigint AS crashed,
+    sum(a.workers_lost)::bigint AS workers_lost,
+    round(100.0 * sum(a.crashed) / sum(a.completed + a.failed + a.crashed), 2) AS crash_rate_pct
+FROM (
+    SELECT
+        date_bin(interval '1 day', b.finished_at, timestamptz 'epoch') AS midnight,
+        count(*) AS completed,
+        0 AS failed,
+        0 AS crashed,
+        0 AS workers_lost
+    FROM evtrack.batch AS b
+    WHERE
+        b.status = 'completed'
+        AND (
+            b.crashes + b.losses = 0
+            OR NOT EXISTS (
+                SELECT 1
+                FROM evtrack.event AS c
+                WHERE
+                    c.job_day = b.job_day AND c.job_id = b.job_id AND c.batch_no = b.batch_no
+                    AND c.attempt = b.attempt AND c.type = 'crashed'
+            )
         )
-    )
-GROUP BY (e.at AT TIME ZONE 'UTC')::date
+    GROUP BY midnight
+    UNION ALL
+    SELECT
+        date_bin(interval '1 day', e.at, timestamptz 'epoch') AS midnight,
+        0 AS completed,
+        count(*) FILTER (WHERE e.type = 'failed') AS failed,
+        count(*) FILTER (WHERE e.type = 'crashed') AS crashed,
+        count(*) FILTER (WHERE e.type = 'crashed' AND e.data ->> 'cause' = 'worker_lost') AS workers_lost
+    FROM evtrack.event AS e
+    WHERE e.type IN ('failed', 'crashed') AND e.batch_no > 0 AND e.version > 2
+    GROUP BY midnight
+) AS a
+GROUP BY a.midnight
 ORDER BY day DESC;
 
 COMMENT ON VIEW evtrack.crash_rate_daily IS
-'Attempts that ended on each UTC day and how many of them crashed, read from the log: a crash stays a crash, '
-'also when the batch was completed later. Reads the whole log.';
+'Attempts that ended on each UTC day and how many of them crashed: a crash stays a crash, also when the batch was '
+'completed later. Reads all batches that are kept, about a second for each million.';
 COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, those of lost workers too.';
 COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Of the crashed: attempts whose whole worker was lost.';
 COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in a hundred.';

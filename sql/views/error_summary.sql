@@ -1,6 +1,6 @@
 -- A failed event names its items where the handler goes item by item; otherwise the batch's error stands for all.
 CREATE OR REPLACE VIEW evtrack.error_summary AS
-SELECT
+SELECT -- noqa: ST06
     j.job_id,
     j.handler,
     x.error ->> 'type' AS type,
@@ -10,7 +10,8 @@ SELECT
     min(e.at) AS first_at,
     max(e.at) AS last_at,
     min(e.batch_no) AS example_batch_no,
-    min(x.error ->> 'key') AS example_item_key
+    min(x.error ->> 'key') AS example_item_key,
+    e.job_day
 FROM evtrack.job AS j
 INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
 CROSS JOIN
@@ -22,7 +23,7 @@ CROSS JOIN
         END
     ) AS x (error)
 WHERE e.type = 'failed'
-GROUP BY j.job_id, j.handler, x.error ->> 'type', left(x.error ->> 'message', 200);
+GROUP BY j.job_id, j.handler, e.job_day, x.error ->> 'type', left(x.error ->> 'message', 200);
 
 COMMENT ON VIEW evtrack.error_summary IS
 'The errors that handlers raised, a row a job, type and message, each attempt counted. ORDER BY failures DESC.';
@@ -30,3 +31,5 @@ COMMENT ON COLUMN evtrack.error_summary.failures IS
 'How often it was raised: an item each where the handler goes item by item, else a batch each.';
 COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS
 'The lowest batch in which it was raised: evtrack events JOB --batch N.';
+COMMENT ON COLUMN evtrack.error_summary.job_day IS
+'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';

@@ -10,10 +10,12 @@ SELECT -- noqa: ST06
     count(*) FILTER (WHERE t.type = 'crashed') AS crashes,
     max(t.at) AS last_at,
     (array_agg(t.error ORDER BY t.at DESC, t.seq DESC))[1] AS last_error,
-    max(t.batch_no) AS last_batch_no
+    max(t.batch_no) AS last_batch_no,
+    t.job_day
 FROM (
     SELECT
         j.job_id,
+        e.job_day,
         j.handler,
         e.type,
         e.at,
@@ -56,10 +58,12 @@ FROM (
     WHERE e.type = 'failed' OR e.type = 'crashed' AND e.version > 2
 ) AS t
 WHERE t.item_key IS NOT NULL
-GROUP BY t.job_id, t.handler, t.item_key, t.ordinal;
+GROUP BY t.job_id, t.job_day, t.handler, t.item_key, t.ordinal;
 
 COMMENT ON VIEW evtrack.item_failures IS
 'The items that failed or crashed, each attempt counted, also those completed later. '
 'ORDER BY failures + crashes DESC; over all jobs: SUM them GROUP BY item_key.';
 COMMENT ON COLUMN evtrack.item_failures.crashes IS 'Crashes with this item in hand.';
 COMMENT ON COLUMN evtrack.item_failures.last_batch_no IS 'The latest batch in which it failed or crashed.';
+COMMENT ON COLUMN evtrack.item_failures.job_day IS
+'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';

@@ -11,7 +11,8 @@ SELECT -- noqa: ST06
     b.worker,
     b.started_at,
     b.finished_at,
-    b.item_summary
+    b.item_summary,
+    b.job_day
 FROM evtrack.batch_status AS b
 WHERE b.run_s IS NOT NULL
 ORDER BY b.run_s DESC;
@@ -20,3 +21,5 @@ COMMENT ON VIEW evtrack.slowest_batch IS
 'Batches by the time that their handler ran in the last attempt, slowest first. Filter by job_id or finished_at, '
 'and add a LIMIT.';
 COMMENT ON COLUMN evtrack.slowest_batch.item_s IS 'Seconds an item.';
+COMMENT ON COLUMN evtrack.slowest_batch.job_day IS
+'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';

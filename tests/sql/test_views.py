@@ -345,3 +345,10 @@ def test_the_views_tell_of_a_job_whose_payloads_were_deleted(client: Client, sto
         ("(4 items)",),
     ] == only(rows, "item_summary")
     assert [1, 3, 5, 6, 8, 10] == [row["ordinal"] for row in view(client, "item_result", story, "ordinal")]
+
+
+def test_recent_jobs_can_be_asked_for_by_their_day(client: Client, story: int) -> None:
+    asked = "SELECT count(*) FROM evtrack.{} WHERE job_id = %s AND job_day {} (now() AT TIME ZONE 'UTC')::date"
+    names = ("batch_duration", "batch_status", "crash", "error_summary", "item_failures", "slowest_batch")
+    assert [1, 7, 2, 3, 3, 6] == [client.one(asked.format(name, "="), story) for name in names]
+    assert [0] * 6 == [client.one(asked.format(name, ">"), story) for name in names]

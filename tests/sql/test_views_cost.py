@@ -1,5 +1,6 @@
 """What the views cost: each question about one job or item is an index look-up, however much else there is."""
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -106,3 +107,23 @@ def test_crashes_of_a_job_are_found_without_reading_its_log(big: tuple[Client, i
     client.crash(worker, [claim])
     found = plan(client, "SELECT * FROM evtrack.crash WHERE job_id = %s", large)
     assert rows_read(found) < 50
+
+
+@pytest.mark.parametrize(
+    "view", ["batch_duration", "batch_status", "crash", "error_summary", "item_failures", "slowest_batch"]
+)
+def test_the_days_that_are_not_asked_for_are_not_read(big: tuple[Client, int, int], view: str) -> None:
+    client, *_ = big
+    tomorrow = plan(client, f"SELECT * FROM evtrack.{view} WHERE job_day > (now() AT TIME ZONE 'UTC')::date")
+    assert 0 == sum(
+        node["Actual Rows"] * node["Actual Loops"]
+        for node in nodes(tomorrow)
+        if re.match(r"(batch|event|payload)_\d", node.get("Relation Name", ""))
+    )
+
+
+def test_the_crash_rate_is_found_without_reading_the_log(big: tuple[Client, int, int]) -> None:
+    client, *_ = big
+    found = plan(client, "SELECT * FROM evtrack.crash_rate_daily WHERE day > current_date - 7")
+    events = [node for node in nodes(found) if node.get("Relation Name", "").startswith("event_")]
+    assert rows_read({"Node Type": "Append", "Plans": events}) < 100
