@@ -258,8 +258,10 @@ CREATE TABLE evtrack.job (
     extended_at timestamp with time zone,
     sealed_at timestamp with time zone,
     finished_at timestamp with time zone,
-    cancelled_at timestamp with time zone
+    cancelled_at timestamp with time zone,
+    links bytea
 );
+ALTER TABLE ONLY evtrack.job ALTER COLUMN links SET STORAGE EXTERNAL;
 
 CREATE FUNCTION evtrack.append_job_event(j evtrack.job, type evtrack.event_type, data jsonb DEFAULT '{}'::jsonb) RETURNS void
     LANGUAGE sql
@@ -930,6 +932,26 @@ BEGIN
     RETURN job;
 END $$;
 
+CREATE FUNCTION evtrack.event_text(job_id bigint, batch_no integer, version integer, type evtrack.event_type, attempt integer, worker_id bigint, at timestamp with time zone, seq bigint, xid xid8, data jsonb) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT concat_ws(' ', job_id, batch_no, version, type, attempt,
+        coalesce(worker_id::text, '-'),
+        (extract(epoch FROM at) * 1000000)::bigint, seq, xid, data)
+$$;
+
+CREATE FUNCTION evtrack.extend_links(links bytea, version integer, event_text text) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN links IS NULL
+        THEN decode(repeat('00', 32 * version), 'hex')
+            || sha256(CASE WHEN version = 0 THEN ''
+                ELSE decode(repeat('00', 32), 'hex') END
+                || convert_to(event_text, 'UTF8'))
+        ELSE links || sha256(substring(links, octet_length(links) - 31)
+            || convert_to(event_text, 'UTF8')) END
+$$;
+
 CREATE FUNCTION evtrack.fail(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], run_s double precision[], errors jsonb[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -993,7 +1015,10 @@ BEGIN
             'failed', coalesce(sum(p.failed_items), 0),
             'crashed', coalesce(sum(p.crashed_items), 0),
             'cancelled', coalesce(sum(p.cancelled_items), 0)),
-        'invalid', j.invalid_count)
+        'invalid', j.invalid_count,
+        -- Which events the digest is over: a late result may still come.
+        'digest', encode(evtrack.job_digest(the_job), 'hex'),
+        'snapshot', pg_current_snapshot())
     INTO sums FROM evtrack.progress p WHERE p.job_id = the_job;
     PERFORM evtrack.append_job_event(j, 'finished', sums);
     PERFORM evtrack.compact_progress(the_job);
@@ -1046,7 +1071,9 @@ BEGIN
         count(*) FILTER (
             WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL),
         count(*) FILTER (WHERE a.xid <> pg_current_xact_id()
-            OR a.at < transaction_timestamp() OR a.at > clock_timestamp()),
+            OR a.at < transaction_timestamp() OR a.at > clock_timestamp()
+            OR a.seq > currval('evtrack.event_seq')
+            OR jsonb_typeof(a.data) <> 'object'),
         min(a.job_day), max(a.job_day)
     INTO total, of_jobs, enqueues, starts, completions, forged, day, last_day
     FROM added a;
@@ -1054,6 +1081,8 @@ BEGIN
         SELECT a.* INTO e FROM added a
         WHERE a.xid <> pg_current_xact_id()
             OR a.at < transaction_timestamp() OR a.at > clock_timestamp()
+            OR a.seq > currval('evtrack.event_seq')
+            OR jsonb_typeof(a.data) <> 'object'
         LIMIT 1;
         PERFORM evtrack.refuse_event(e);
     END IF;
@@ -1077,7 +1106,7 @@ BEGIN
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
                 errors, crashes, losses, item_count, weight, ordinals,
-                root_no, parent_no, run_at, enqueued_at, error)
+                root_no, parent_no, run_at, enqueued_at, error, links)
             SELECT
                 a.job_day, a.job_id, a.batch_no, 'pending',
                 a.data -> 'root' IS NULL, 1, a.attempt,
@@ -1089,7 +1118,10 @@ BEGIN
                 (a.data ->> 'root')::integer, (a.data ->> 'parent')::integer,
                 CASE WHEN a.data -> 'root' IS NOT NULL
                     THEN coalesce((a.data ->> 'run_at')::timestamptz, a.at) END,
-                a.at, a.data ->> 'error'
+                a.at, a.data ->> 'error',
+                evtrack.extend_links(NULL, 0, evtrack.event_text(
+                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                    a.worker_id, a.at, a.seq, a.xid, a.data))
             FROM added a
             JOIN evtrack.job j ON j.job_id = a.job_id
             WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
@@ -1108,16 +1140,28 @@ BEGIN
                 pending_items = p.pending_items + excluded.pending_items
         )
         SELECT count(*), count(root_no) INTO n, derived FROM born;
+        folded := folded + n;
         IF derived > 0 THEN
-            UPDATE evtrack.job j SET batch_count = d.last
+            -- Without a gap: who comes next counts on from the last.
+            UPDATE evtrack.job j SET batch_count = j.batch_count + d.n
             FROM (
-                SELECT a.job_id, max(a.batch_no) AS last FROM added a
+                SELECT a.job_id, max(a.batch_no) AS last, count(*) AS n
+                FROM added a
                 WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
                 GROUP BY a.job_id
             ) d
-            WHERE j.job_id = d.job_id;
+            WHERE j.job_id = d.job_id AND j.batch_count + d.n = d.last;
+            GET DIAGNOSTICS n = ROW_COUNT;
+            IF n < (
+                SELECT count(DISTINCT a.job_id) FROM added a
+                WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
+            ) THEN
+                SELECT a.* INTO e FROM added a
+                WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
+                ORDER BY a.job_id, a.batch_no DESC LIMIT 1;
+                PERFORM evtrack.refuse_event(e);
+            END IF;
         END IF;
-        folded := folded + n;
     END IF;
 
     -- A day is a partition, and a plan for one partition starts much faster
@@ -1131,7 +1175,11 @@ BEGIN
                     status = 'running', version = a.version, fresh = false,
                     run_at = NULL, attempt = a.attempt,
                     worker_id = a.worker_id, started_at = a.at,
-                    finished_at = NULL
+                    finished_at = NULL,
+                    links = evtrack.extend_links(b.links, b.version,
+                        evtrack.event_text(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data))
                 FROM added a
                 WHERE a.type = 'started' AND a.job_day = day
                     AND b.job_day = day
@@ -1163,7 +1211,11 @@ BEGIN
                 UPDATE evtrack.batch b SET
                     status = 'completed', version = a.version,
                     finished_at = a.at, run_s = (a.data ->> 'run_s')::float8,
-                    error = NULL
+                    error = NULL,
+                    links = evtrack.extend_links(b.links, b.version,
+                        evtrack.event_text(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data))
                 FROM added a
                 WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL
                     AND a.job_day = day AND b.job_day = day
@@ -1287,7 +1339,11 @@ BEGIN
                                 ELSE s.data ->> 'cause' END,
                             s.data ->> 'exit_code',
                             'at ' || (s.data ->> 'item_key')), 300)
-                        ELSE b.error END
+                        ELSE b.error END,
+                    links = evtrack.extend_links(b.links, b.version,
+                        evtrack.event_text(
+                            s.job_id, s.batch_no, s.version, s.type, s.attempt,
+                            s.worker_id, s.at, s.seq, s.xid, s.data))
                 FROM step s
                 WHERE b.job_day = day AND b.job_id = s.job_id
                     AND b.batch_no = s.batch_no AND b.version = s.version - 1
@@ -1369,14 +1425,17 @@ BEGIN
         IF e.version <> 1 THEN RETURN false; END IF;
         INSERT INTO evtrack.job (
             job_id, job_day, handler, name, priority, version, policy, source,
-            bytes_total, submitter, created_at)
+            bytes_total, submitter, created_at, links)
         VALUES (
             e.job_id, e.job_day, e.data ->> 'handler', e.data ->> 'name',
             coalesce((e.data ->> 'priority')::smallint, 0), 1,
             coalesce(e.data -> 'policy', '{}'),
             coalesce(e.data -> 'source', '{}'),
             (e.data ->> 'bytes_total')::bigint,
-            (e.data ->> 'submitter')::uuid, e.at);
+            (e.data ->> 'submitter')::uuid, e.at,
+            evtrack.extend_links(NULL, 0, evtrack.event_text(
+                e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
+                e.at, e.seq, e.xid, e.data)));
         RETURN true;
     END IF;
     UPDATE evtrack.job j SET
@@ -1417,7 +1476,10 @@ BEGIN
             WHEN 'finished' THEN e.at WHEN 'reopened' THEN NULL
             ELSE j.finished_at END,
         cancelled_at = CASE e.type
-            WHEN 'cancelled' THEN e.at ELSE j.cancelled_at END
+            WHEN 'cancelled' THEN e.at ELSE j.cancelled_at END,
+        links = evtrack.extend_links(j.links, j.version, evtrack.event_text(
+            e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
+            e.at, e.seq, e.xid, e.data))
     WHERE j.job_id = e.job_id AND j.job_day = e.job_day
         AND j.version = e.version - 1
         AND CASE e.type
@@ -1601,6 +1663,24 @@ CREATE FUNCTION evtrack.item_summary(the_day date, the_job bigint, items int4mul
             AND items @> p.ordinal
         ORDER BY p.ordinal LIMIT 3
     ) AS first
+$$;
+
+CREATE FUNCTION evtrack.job_digest(the_job bigint) RETURNS bytea
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT sha256(evtrack.last_link(j.links) || coalesce((
+        SELECT string_agg(evtrack.last_link(b.links), '' ORDER BY b.batch_no)
+        FROM evtrack.batch b
+        WHERE b.job_day = j.job_day AND b.job_id = j.job_id), ''))
+    FROM evtrack.job j WHERE j.job_id = the_job
+$$;
+
+CREATE FUNCTION evtrack.last_link(links bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce(substring(links, octet_length(links) - 31),
+        decode(repeat('00', 32), 'hex'))
 $$;
 
 CREATE FUNCTION evtrack.lock_job(the_job bigint) RETURNS evtrack.job
@@ -2063,6 +2143,10 @@ BEGIN
             'its xid %s is not that of this transaction', e.xid)
         WHEN e.at < transaction_timestamp() OR e.at > clock_timestamp()
             THEN format('its time %s does not lie in this transaction', e.at)
+        WHEN e.seq > currval('evtrack.event_seq')
+            THEN format('its seq %s was not given out yet', e.seq)
+        WHEN jsonb_typeof(e.data) <> 'object'
+            THEN format('its data is an %s, not an object', jsonb_typeof(e.data))
         WHEN e.type <> 'created' AND j.job_id IS NULL THEN 'there is no such job'
         WHEN e.job_day <> j.job_day THEN format(
             'its job_day %s is not that of the job, %s', e.job_day, j.job_day)
@@ -2341,9 +2425,11 @@ CREATE TABLE evtrack.batch (
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     ordinals int4multirange NOT NULL,
-    error text
+    error text,
+    links bytea
 )
 PARTITION BY RANGE (job_day);
+ALTER TABLE ONLY evtrack.batch ALTER COLUMN links SET STORAGE EXTERNAL;
 
 CREATE VIEW evtrack.batch_duration AS
  SELECT j.job_id,

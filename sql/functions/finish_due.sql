@@ -28,7 +28,10 @@ BEGIN
             'failed', coalesce(sum(p.failed_items), 0),
             'crashed', coalesce(sum(p.crashed_items), 0),
             'cancelled', coalesce(sum(p.cancelled_items), 0)),
-        'invalid', j.invalid_count)
+        'invalid', j.invalid_count,
+        -- Which events the digest is over: a late result may still come.
+        'digest', encode(evtrack.job_digest(the_job), 'hex'),
+        'snapshot', pg_current_snapshot())
     INTO sums FROM evtrack.progress p WHERE p.job_id = the_job;
     PERFORM evtrack.append_job_event(j, 'finished', sums);
     PERFORM evtrack.compact_progress(the_job);

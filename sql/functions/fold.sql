@@ -40,7 +40,9 @@ BEGIN
         count(*) FILTER (
             WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL),
         count(*) FILTER (WHERE a.xid <> pg_current_xact_id()
-            OR a.at < transaction_timestamp() OR a.at > clock_timestamp()),
+            OR a.at < transaction_timestamp() OR a.at > clock_timestamp()
+            OR a.seq > currval('evtrack.event_seq')
+            OR jsonb_typeof(a.data) <> 'object'),
         min(a.job_day), max(a.job_day)
     INTO total, of_jobs, enqueues, starts, completions, forged, day, last_day
     FROM added a;
@@ -48,6 +50,8 @@ BEGIN
         SELECT a.* INTO e FROM added a
         WHERE a.xid <> pg_current_xact_id()
             OR a.at < transaction_timestamp() OR a.at > clock_timestamp()
+            OR a.seq > currval('evtrack.event_seq')
+            OR jsonb_typeof(a.data) <> 'object'
         LIMIT 1;
         PERFORM evtrack.refuse_event(e);
     END IF;
@@ -71,7 +75,7 @@ BEGIN
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
                 errors, crashes, losses, item_count, weight, ordinals,
-                root_no, parent_no, run_at, enqueued_at, error)
+                root_no, parent_no, run_at, enqueued_at, error, links)
             SELECT
                 a.job_day, a.job_id, a.batch_no, 'pending',
                 a.data -> 'root' IS NULL, 1, a.attempt,
@@ -83,7 +87,10 @@ BEGIN
                 (a.data ->> 'root')::integer, (a.data ->> 'parent')::integer,
                 CASE WHEN a.data -> 'root' IS NOT NULL
                     THEN coalesce((a.data ->> 'run_at')::timestamptz, a.at) END,
-                a.at, a.data ->> 'error'
+                a.at, a.data ->> 'error',
+                evtrack.extend_links(NULL, 0, evtrack.event_text(
+                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                    a.worker_id, a.at, a.seq, a.xid, a.data))
             FROM added a
             JOIN evtrack.job j ON j.job_id = a.job_id
             WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
@@ -102,16 +109,28 @@ BEGIN
                 pending_items = p.pending_items + excluded.pending_items
         )
         SELECT count(*), count(root_no) INTO n, derived FROM born;
+        folded := folded + n;
         IF derived > 0 THEN
-            UPDATE evtrack.job j SET batch_count = d.last
+            -- Without a gap: who comes next counts on from the last.
+            UPDATE evtrack.job j SET batch_count = j.batch_count + d.n
             FROM (
-                SELECT a.job_id, max(a.batch_no) AS last FROM added a
+                SELECT a.job_id, max(a.batch_no) AS last, count(*) AS n
+                FROM added a
                 WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
                 GROUP BY a.job_id
             ) d
-            WHERE j.job_id = d.job_id;
+            WHERE j.job_id = d.job_id AND j.batch_count + d.n = d.last;
+            GET DIAGNOSTICS n = ROW_COUNT;
+            IF n < (
+                SELECT count(DISTINCT a.job_id) FROM added a
+                WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
+            ) THEN
+                SELECT a.* INTO e FROM added a
+                WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
+                ORDER BY a.job_id, a.batch_no DESC LIMIT 1;
+                PERFORM evtrack.refuse_event(e);
+            END IF;
         END IF;
-        folded := folded + n;
     END IF;
 
     -- A day is a partition, and a plan for one partition starts much faster
@@ -125,7 +144,11 @@ BEGIN
                     status = 'running', version = a.version, fresh = false,
                     run_at = NULL, attempt = a.attempt,
                     worker_id = a.worker_id, started_at = a.at,
-                    finished_at = NULL
+                    finished_at = NULL,
+                    links = evtrack.extend_links(b.links, b.version,
+                        evtrack.event_text(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data))
                 FROM added a
                 WHERE a.type = 'started' AND a.job_day = day
                     AND b.job_day = day
@@ -157,7 +180,11 @@ BEGIN
                 UPDATE evtrack.batch b SET
                     status = 'completed', version = a.version,
                     finished_at = a.at, run_s = (a.data ->> 'run_s')::float8,
-                    error = NULL
+                    error = NULL,
+                    links = evtrack.extend_links(b.links, b.version,
+                        evtrack.event_text(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data))
                 FROM added a
                 WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL
                     AND a.job_day = day AND b.job_day = day
@@ -281,7 +308,11 @@ BEGIN
                                 ELSE s.data ->> 'cause' END,
                             s.data ->> 'exit_code',
                             'at ' || (s.data ->> 'item_key')), 300)
-                        ELSE b.error END
+                        ELSE b.error END,
+                    links = evtrack.extend_links(b.links, b.version,
+                        evtrack.event_text(
+                            s.job_id, s.batch_no, s.version, s.type, s.attempt,
+                            s.worker_id, s.at, s.seq, s.xid, s.data))
                 FROM step s
                 WHERE b.job_day = day AND b.job_id = s.job_id
                     AND b.batch_no = s.batch_no AND b.version = s.version - 1

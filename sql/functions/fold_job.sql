@@ -7,14 +7,17 @@ BEGIN
         IF e.version <> 1 THEN RETURN false; END IF;
         INSERT INTO evtrack.job (
             job_id, job_day, handler, name, priority, version, policy, source,
-            bytes_total, submitter, created_at)
+            bytes_total, submitter, created_at, links)
         VALUES (
             e.job_id, e.job_day, e.data ->> 'handler', e.data ->> 'name',
             coalesce((e.data ->> 'priority')::smallint, 0), 1,
             coalesce(e.data -> 'policy', '{}'),
             coalesce(e.data -> 'source', '{}'),
             (e.data ->> 'bytes_total')::bigint,
-            (e.data ->> 'submitter')::uuid, e.at);
+            (e.data ->> 'submitter')::uuid, e.at,
+            evtrack.extend_links(NULL, 0, evtrack.event_text(
+                e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
+                e.at, e.seq, e.xid, e.data)));
         RETURN true;
     END IF;
     UPDATE evtrack.job j SET
@@ -55,7 +58,10 @@ BEGIN
             WHEN 'finished' THEN e.at WHEN 'reopened' THEN NULL
             ELSE j.finished_at END,
         cancelled_at = CASE e.type
-            WHEN 'cancelled' THEN e.at ELSE j.cancelled_at END
+            WHEN 'cancelled' THEN e.at ELSE j.cancelled_at END,
+        links = evtrack.extend_links(j.links, j.version, evtrack.event_text(
+            e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
+            e.at, e.seq, e.xid, e.data))
     WHERE j.job_id = e.job_id AND j.job_day = e.job_day
         AND j.version = e.version - 1
         AND CASE e.type

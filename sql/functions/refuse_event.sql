@@ -15,6 +15,10 @@ BEGIN
             'its xid %s is not that of this transaction', e.xid)
         WHEN e.at < transaction_timestamp() OR e.at > clock_timestamp()
             THEN format('its time %s does not lie in this transaction', e.at)
+        WHEN e.seq > currval('evtrack.event_seq')
+            THEN format('its seq %s was not given out yet', e.seq)
+        WHEN jsonb_typeof(e.data) <> 'object'
+            THEN format('its data is an %s, not an object', jsonb_typeof(e.data))
         WHEN e.type <> 'created' AND j.job_id IS NULL THEN 'there is no such job'
         WHEN e.job_day <> j.job_day THEN format(
             'its job_day %s is not that of the job, %s', e.job_day, j.job_day)

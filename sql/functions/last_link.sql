@@ -1,0 +1,6 @@
+-- The last digest of a stream, which stands for all of it.
+CREATE OR REPLACE FUNCTION evtrack.last_link(links bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(substring(links, octet_length(links) - 31),
+        decode(repeat('00', 32), 'hex'))
+$$;

@@ -1,0 +1,2 @@
+ALTER TABLE evtrack.batch DROP COLUMN links;
+ALTER TABLE evtrack.job DROP COLUMN links;
