@@ -10,7 +10,7 @@ from pathlib import Path
 
 from client import Client
 from helpers import environment, evtrack_command
-from working import FOLDER
+from working import FOLDER, children, slots_of
 
 _LEASE_S = 3.0
 
@@ -62,10 +62,10 @@ class Fleet:
         chance.choice(self._workers).kill()
 
     def kill_slot(self, chance: random.Random) -> None:
-        """Kill a slot of a worker with signal 9."""
+        """Kill a slot of a worker, or its fork server and so all its slots, with signal 9."""
         pid = chance.choice(self._workers).pid
         with suppress(OSError, IndexError):
-            os.kill(int(chance.choice(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())), signal.SIGKILL)
+            os.kill(chance.choice([*children(pid), *slots_of(pid)]), signal.SIGKILL)
 
     def kill_watcher(self) -> None:
         """Kill the watcher with signal 9."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from evtrack.runtime.slot.protocol import Ready, Row, Setup, Unready
+from evtrack.runtime.worker.fork_server import ForkServer
 from evtrack.runtime.worker.slot_process import Death, SlotProcess
 
 FOLDER = str(Path(__file__).parent)
@@ -38,9 +39,10 @@ class OneSlot:
     def __init__(self, process: SlotProcess) -> None:
         self.process = process
         self.frames: list[Any] = []
+        self.death: Death | None = None
         self._selector = selectors.DefaultSelector()
-        self._selector.register(process.channel, selectors.EVENT_READ)
-        self._selector.register(process.stderr_fd, selectors.EVENT_READ)
+        self._selector.register(process.channel.socket, selectors.EVENT_READ)
+        self._selector.register(process.stderr.fd, selectors.EVENT_READ)
 
     def give(self, *rows: Row) -> None:
         """Hand over batches."""
@@ -53,36 +55,36 @@ class OneSlot:
 
     def died(self, timeout_s: float = 20.0) -> Death:
         """Wait for its end."""
-        deaths: list[Death] = []
 
         def dead() -> bool:
-            if death := self.process.death():
-                deaths.append(death)
-            return bool(deaths)
+            self.death = self.death or self.process.death()
+            return self.death is not None
 
         self._until(dead, timeout_s)
         self._read()
-        return deaths[0]
+        assert self.death
+        return self.death
 
     def _until(self, true: Any, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
-            assert time.monotonic() < deadline, f"heard only {self.frames}; stderr: {self.process.stderr_tail}"
+            assert time.monotonic() < deadline, f"heard only {self.frames}; stderr: {self.process.stderr.tail}"
             self._selector.select(0.02)
             self._read()
 
     def _read(self) -> None:
-        self.process.push()
+        self.process.channel.push()
         if not self.process.closed:
-            self.frames += self.process.frames()
-        while self.process.read_stderr():
+            self.frames += self.process.channel.frames()
+        while self.process.stderr.read():
             pass
 
 
 @contextmanager
 def slot(told: Setup | None = None, *, ready: bool = True) -> Iterator[OneSlot]:
     """Have a slot, ready unless said otherwise; nothing is left of it afterwards."""
-    one = OneSlot(SlotProcess(setup=told or setup()))
+    forks = ForkServer()
+    one = OneSlot(SlotProcess(setup=told or setup(), forks=forks))
     try:
         if ready:
             (said,) = one.hear(1)
@@ -91,10 +93,11 @@ def slot(told: Setup | None = None, *, ready: bool = True) -> Iterator[OneSlot]:
             one.frames.clear()
         yield one
     finally:
-        if one.process._process.returncode is None:
+        if one.death is None:
             one.process.kill()
             one.died()
         one.process.dispose()
+        forks.close()
 
 
 def run_times(frames: Iterable[Any]) -> Sequence[float]:

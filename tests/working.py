@@ -80,3 +80,26 @@ def work_command(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that one has started; only Linux tells."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def slots_of(pid: int) -> list[int]:
+    """Return the slots of a worker: what its fork server has started."""
+    return [slot for server in children(pid) for slot in children(server)]
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all processes below one."""
+    return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ")[1][0] != "Z"
+    except OSError:
+        return False

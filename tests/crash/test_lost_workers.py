@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ import servers
 from client import Client
 from evtrack.storage.database import Connection, connect
 from helpers import eventually
-from working import work_command
+from working import alive, descendants, work_command
 
 pytestmark = [pytest.mark.db, pytest.mark.crash]
 
@@ -46,21 +45,6 @@ def finished(queue: Client, job: int) -> bool:
     return queue.phase(job) == "finished"
 
 
-def descendants(pid: int) -> list[int]:
-    """Return all processes below one; only Linux tells."""
-    found: list[int] = []
-    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-        found += [child, *descendants(child)]
-    return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ")[1][0] != "Z"
-    except OSError:
-        return False
-
-
 @contextmanager
 def worker(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Have a worker that holds nothing back for long; its log goes nowhere, so that no pipe fills."""
@@ -70,7 +54,7 @@ def worker(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_after_kill_9_no_process_is_left_and_another_worker_does_the_rest(queue: Client, dsn: str) -> None:
     program = "program=sh -c 'sleep 62.5 & sleep 62.5; cat'"
-    job = submit(queue, *['{"do": "sleep", "s": 1.5}'] * 7)
+    job = submit(queue, *['{"do": "sleep once", "s": 60}'] * 7)
     other = submit(queue, "{}", handler="program")
     with worker(dsn, "--slots", "8", "--name", "first", "--exec", program) as first:
         eventually(lambda: running(queue, 8), 40)

@@ -10,6 +10,7 @@ import pytest
 
 from client import Client
 from evtrack.storage.database import Connection
+from helpers import eventually
 from working import working
 
 pytestmark = [pytest.mark.db, pytest.mark.crash]
@@ -50,7 +51,7 @@ def run(queue: Client, dsn: str, handler: str, trace: Path, poison: tuple[int, .
     job = submit(queue, handler, trace, poison)
     commands = {"program": ["python3", "-I", "-S", "-c", PROGRAM]}
     with working(dsn, slots=2, until_job=job, commands=commands) as one:
-        one.worker.prepare()
+        eventually(lambda: one.worker.handlers, 30)
         begun = time.monotonic()
         one.join(60)
     return job, time.monotonic() - begun

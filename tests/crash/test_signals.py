@@ -10,7 +10,7 @@ import pytest
 from client import Client
 from evtrack.storage.database import Connection
 from helpers import environment, eventually, evtrack_command
-from working import work_command
+from working import alive, children, descendants, slots_of, work_command
 
 pytestmark = [pytest.mark.db, pytest.mark.crash]
 
@@ -33,18 +33,6 @@ def statuses(queue: Client, job: int) -> dict[str, int]:
     return {row["status"]: row["count"] for row in rows}
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes that a worker has started; only Linux tells."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
-    except OSError:
-        return False
-
-
 def running(queue: Client, count: int) -> bool:
     return queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'") == count
 
@@ -56,7 +44,7 @@ def test_a_signal_lets_what_runs_end_and_gives_the_rest_back(
     job = submit(queue, *['{"do": "sleep", "s": 0.8}'] * 6)
     with work_command(dsn, "--slots", "2") as worker:
         eventually(lambda: running(queue, 2), 30)
-        slots = children(worker.pid)
+        slots = slots_of(worker.pid)
         worker.send_signal(number)
         assert code == worker.wait(20)
     found = statuses(queue, job)
@@ -70,7 +58,7 @@ def test_a_second_signal_stops_at_once_and_gives_back_what_runs(queue: Client, d
     job = submit(queue, *['{"do": "sleep", "s": 60}'] * 3)
     with work_command(dsn, "--slots", "2") as worker:
         eventually(lambda: running(queue, 2), 30)
-        slots = children(worker.pid)
+        slots = slots_of(worker.pid)
         worker.send_signal(signal.SIGTERM)
         # Two signals of a kind that come before the first is heard are one.
         assert any("worker_stopping" in line for line in iter(worker.stderr.readline, ""))
@@ -86,18 +74,37 @@ def test_a_worker_killed_with_9_leaves_no_slot(queue: Client, dsn: str) -> None:
     submit(queue, *['{"do": "sleep", "s": 60}'] * 2)
     with work_command(dsn, "--slots", "2") as worker:
         eventually(lambda: running(queue, 2), 30)
-        slots = children(worker.pid)
-        assert len(slots) >= 2
+        below = descendants(worker.pid)
+        assert len(below) >= 1 + 2
         worker.kill()
         worker.wait(5)
-        eventually(lambda: not any(alive(pid) for pid in slots))
+        eventually(lambda: not any(alive(pid) for pid in below), 2)
+
+
+def test_a_fork_server_killed_from_outside_costs_no_item_its_budget(queue: Client, dsn: str) -> None:
+    job = submit(queue, *['{"do": "sleep", "s": 0.5, "say": 1}'] * 4)
+    with work_command(dsn, "--slots", "2", "--drain") as worker:
+        eventually(lambda: running(queue, 2), 30)
+        (server,) = children(worker.pid)
+        slots = children(server)
+        os.kill(server, signal.SIGTERM)
+        assert set(slots) <= set(children(server)), "what is sent to a whole service is the supervisor's to hear"
+        os.kill(server, signal.SIGKILL)
+        eventually(lambda: not any(alive(pid) for pid in slots), 5)
+        _, stderr = worker.communicate(timeout=60)
+        assert 0 == worker.returncode, stderr
+    assert {"completed": 4} == statuses(queue, job)
+    assert {("worker_lost", False)} == {
+        (row["cause"], row["poison"]) for row in queue.rows("SELECT cause, poison FROM evtrack.crash")
+    }
+    assert 0 == queue.one("SELECT max(crashes) FROM evtrack.batch")
 
 
 def test_a_slot_killed_from_outside_is_told_with_the_item_in_hand_and_replaced(queue: Client, dsn: str) -> None:
     submit(queue, '{"do": "sleep", "s": 60}')
     with work_command(dsn, "--slots", "1") as worker:
         eventually(lambda: running(queue, 1), 30)
-        (slot, *_) = children(worker.pid)
+        (slot, *_) = slots_of(worker.pid)
         os.kill(slot, signal.SIGKILL)
         crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key, ordinal FROM evtrack.crash"), 5)
         assert [{"cause": "signal", "signal": "SIGKILL", "item_key": "k1", "ordinal": 1}] == crash

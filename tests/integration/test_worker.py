@@ -295,7 +295,7 @@ def test_slots_that_die_while_they_import_end_the_worker_with_what_they_wrote(ds
     (tmp_path / "deadly.py").write_text(
         "import os, sys\nprint('last words', file=sys.stderr, flush=True)\nos._exit(9)\n"
     )
-    with pytest.raises(EvtrackError, match=r"^3 slots in a row .* with exit code 9:\nlast words\n"):
+    with pytest.raises(EvtrackError, match=r"^Slots died 3 times in a row .* with exit code 9:\nlast words\n"):
         Worker(dsn=dsn, setup=Setup(["deadly"], {}, [], str(tmp_path)), slots=4).run()
 
 

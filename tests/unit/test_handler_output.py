@@ -186,8 +186,8 @@ def test_each_way_to_speak_comes_through_with_the_item_in_hand(do: str, expected
         assert expected == found
         assert (7, 1, 1, "k2") == tuple(entry[name] for name in ("job_id", "batch_no", "attempt", "item_key"))
         text = str(expected[2]) if do != "log" else '"event": "said"'
-        assert text in one.process.stderr_tail
-        assert "\x1e" not in one.process.stderr_tail
+        assert text in one.process.stderr.tail
+        assert "\x1e" not in one.process.stderr.tail
 
 
 def test_lines_of_quick_batches_are_not_mixed_up() -> None:
@@ -218,4 +218,4 @@ def test_printing_without_end_on_stdout_breaks_no_protocol() -> None:
 def test_a_silent_handler_writes_nothing() -> None:
     with slot() as one:
         entries = lines_of(one, {}, {})
-        assert ([], "") == (entries, one.process.stderr_tail)
+        assert ([], "") == (entries, one.process.stderr.tail)

@@ -142,8 +142,8 @@ def test_a_slot_ignores_ctrl_c_and_prints_to_stderr_only() -> None:
         os.kill(one.process.pid, signal.SIGINT)
         one.give(row({"do": "print"}), row({"do": "log"}, batch_no=2))
         eventually(lambda: len(run_times(one.hear(1))) == 2 or one.hear(2))
-        eventually(lambda: one.process.read_stderr() or "hello from k1" in one.process.stderr_tail)
-        eventually(lambda: one.process.read_stderr() or '"item_key": "k1"' in one.process.stderr_tail)
+        eventually(lambda: one.process.stderr.read() or "hello from k1" in one.process.stderr.tail)
+        eventually(lambda: one.process.stderr.read() or '"item_key": "k1"' in one.process.stderr.tail)
 
 
 def test_a_retired_slot_ends_after_the_batch_in_hand_and_begins_no_other() -> None:

@@ -1,6 +1,6 @@
 """The child process: imports handlers, runs batches, says what became of each.
 
-Started as ``python -P -m evtrack.runtime.slot.child SOCKET_FD PAGE_FD PARENT_PID``. It knows nothing of the database.
+Forked by the fork server. It knows nothing of the database.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import faulthandler
 import os
 import signal
 import socket
-import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -195,19 +194,23 @@ class Slot:
             inbox.feed(piece)
 
 
-def main(arguments: list[str]) -> int:
+def main(channel_fd: int, page_fd: int, stderr_fd: int, *, parent_pid: int) -> int:
     """Be a slot.
 
     Args:
-        arguments: Descriptors of the socket and of the page, and the parent's process id.
+        channel_fd: The socket to the supervisor.
+        page_fd: The shared page.
+        stderr_fd: Where the supervisor reads what this process has to say to people.
+        parent_pid: The fork server.
 
     Returns:
         The exit code.
     """
-    channel_fd, page_fd, parent_pid = map(int, arguments)
     die_with_parent(parent_pid)
     # Ctrl-C is the supervisor's to hear; it then tells the slots.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(stderr_fd, 2)
+    os.close(stderr_fd)
     faulthandler.enable(file=2, all_threads=True)
     # A batch over its limit gets this one first.
     trace_on_sigterm()
@@ -217,7 +220,3 @@ def main(arguments: list[str]) -> int:
         os.set_inheritable(fd, False)  # noqa: FBT003  the signature of os
     with socket.socket(fileno=channel_fd) as channel:
         return Slot(channel=channel, page=page).run()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

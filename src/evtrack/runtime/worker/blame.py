@@ -23,6 +23,7 @@ _FAULT: Final = re.compile(r"^(Fatal Python error: .*)$", re.MULTILINE)
 _TRACE: Final = re.compile(r"(?:^(?:Current thread|Thread) 0x.*:\n(?:^  .*\n|^\n)*)+\Z", re.MULTILINE)
 _LIMITS: Final = {cause.value: cause for cause in (CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT)}
 _UNKNOWN_KILL: Final = "SIGKILL, cause unknown: evtrack did not send it, and no control group counts a kill for memory"
+_SERVER_LOST: Final = "the fork server was killed, and all slots with it: nobody can tell more"
 _HOST: Final = socket.gethostname()
 
 
@@ -42,19 +43,23 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
     if slot.kind_of(row) != Kind.ITEM and b"\n" in row[ITEM_KEYS]:
         # A handler of whole batches may have looked at it only: it is told, and not blamed.
         ordinal = None
-    stderr, native, python = _faults(slot.stderr_tail)
+    stderr, native, python = _faults(slot.stderr.tail)
     evidence = Evidence(
         killed_for=_LIMITS.get(slot.killed_for or ""),
         oom_kills=death.oom_kills,
         item_key=None if key is None else clean(key, _STDERR_BOUND),
         ordinal=ordinal,
         run_s=max(0.0, round(now - slot.page.begun_at, 6)),
-        peak_rss_bytes=death.peak_rss_bytes,
+        peak_rss_bytes=death.peak_rss_bytes or None,
         cpu_s=round(death.cpu_s, 3),
         stderr=stderr or None,
         native_traceback=native,
         python_traceback=python,
     )
+    if death.wait_status is None:
+        # Somebody killed the fork server, and every slot with it: that is no item's doing.
+        data = Dossier(cause=CrashCause.WORKER_LOST, item_key=evidence.item_key, run_s=evidence.run_s).data()
+        return _placed({**data, "why": _SERVER_LOST}, slot.pid)
     data = Dossier.from_wait_status(death.wait_status, evidence).data()
     if slot.killed_for in {"pipe_closed", "protocol"}:
         # The signal is our own; what is to be told is why we sent it.

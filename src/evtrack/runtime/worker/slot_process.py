@@ -1,33 +1,24 @@
-"""A slot as its supervisor sees it: started, fed, listened to, and its death told."""
+"""A slot as its supervisor sees it: started, fed, and its death told."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-import socket
-import subprocess
-import sys
 from collections import deque
 from dataclasses import dataclass
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.crash import CrashCause
-from evtrack.runtime.slot.output import TEXT
 from evtrack.runtime.slot.page import Page
-from evtrack.runtime.slot.protocol import HANDLER, FromSlot, Inbox, Row, Setup, Work, encode
+from evtrack.runtime.slot.protocol import HANDLER, Row, Setup, Work
 from evtrack.runtime.worker.cgroup import OomKills
-from evtrack.runtime.worker.handler_output import HandlerOutput, Unmarked
+from evtrack.runtime.worker.fork_server import ForkServer, ForkServerGone
+from evtrack.runtime.worker.slot_channel import SlotChannel
+from evtrack.runtime.worker.slot_stderr import SlotStderr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-_PIECE_BYTES: Final = 1 << 18
-_STDERR_TAIL_BYTES: Final = 1 << 16
-_READS: Final = 64
-"""Reads of one slot before the others get their turn."""
-_BUFFER_BYTES: Final = 1 << 20
+    from collections.abc import Sequence
 
 LIMITS: Final = frozenset({CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT})
 """Reasons for a kill that are limits of the batch in hand."""
@@ -38,56 +29,47 @@ class Death:
     """How a slot ended.
 
     Args:
-        wait_status: As waitpid told it.
+        wait_status: As waitpid told it; None when the fork server was lost, and nobody can tell.
         peak_rss_bytes: Most memory it held.
         cpu_s: CPU time it used.
-        closed_first: It had closed its channel and lived on, so the supervisor killed it.
         oom_kills: How many kills of the kernel for want of memory the control group has counted that no other death
             explains; asked only after a SIGKILL of unknown origin.
     """
 
-    wait_status: int
-    peak_rss_bytes: int
-    cpu_s: float
-    closed_first: bool
+    wait_status: int | None
+    peak_rss_bytes: int = 0
+    cpu_s: float = 0.0
     oom_kills: int = 0
 
 
 class SlotProcess:
-    """Starts one slot and speaks with it; never waits for it.
+    """Starts one slot and keeps what it holds; never waits for it.
 
     Args:
         setup: What it is to offer.
+        forks: Who starts it.
         oom_kills: Where to ask whether a kill was the kernel's.
+
+    Raises:
+        OSError: It cannot be started.
     """
 
-    def __init__(self, *, setup: Setup, oom_kills: OomKills | None = None) -> None:
+    def __init__(self, *, setup: Setup, forks: ForkServer, oom_kills: OomKills | None = None) -> None:
         self._oom_kills = oom_kills or OomKills()
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            # Room for a whole group, so that neither side waits for the other within one.
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+        self._forks = forks
+        self.channel, theirs = SlotChannel.pair()
         self.page = Page.create()
         read_end, write_end = os.pipe()
-        argv = [sys.executable, "-P", "-m", "evtrack.runtime.slot.child"]
-        argv += [str(theirs.fileno()), str(self.page.fd), str(os.getpid())]
-        with theirs, os.fdopen(write_end, "wb", buffering=0) as stderr:
-            self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-                pass_fds=(theirs.fileno(), self.page.fd),
-                start_new_session=True,
-            )
-        for fd in (ours.fileno(), read_end):
-            os.set_blocking(fd, False)
-        self.pid = self._process.pid
-        self.channel = ours
-        self.stderr_fd = read_end
+        try:
+            with theirs, os.fdopen(write_end, "wb", buffering=0):
+                self.pid = forks.start(theirs.fileno(), self.page.fd, write_end)
+        except OSError:
+            self.channel.close()
+            self.page.close()
+            os.close(read_end)
+            raise
         # Readable when the process ends, whoever still holds its pipes.
         self.pidfd = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
-        self.started_at = monotonic()
         self.held: deque[Row] = deque()
         self.first = 1
         """Number of the first held batch in the slot's life."""
@@ -98,25 +80,17 @@ class SlotProcess:
         self.kinds: dict[str, str] | None = None
         """Its handlers, once it is ready."""
         self.finished = 0
-        self.closed = False
         self.is_retired = False
         self.killed_for: str | None = None
-        self._inbox = Inbox(FromSlot)
-        self._unsent: deque[memoryview] = deque()
-        self._stderr = bytearray()
-        self._unmarked = Unmarked()
-        self.output = HandlerOutput(pid=self.pid, row_of=self._row)
-        self._sent = 0
-        self.say(setup)
+        self.stderr = SlotStderr(fd=read_end, pid=self.pid, page=self.page, row_of=self._row)
+        # What was printed before an outcome was sent is told while its batch is still held.
+        self.channel.on_piece = self.stderr.read
+        self.channel.say(setup)
 
-    def say(self, frame: Setup | Work) -> None:
-        """Send a frame, as far as the channel takes it now.
-
-        Args:
-            frame: What to say.
-        """
-        self._unsent.append(memoryview(encode(frame)))
-        self.push()
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is heard of it."""
+        return self.channel.closed
 
     def give(self, rows: Sequence[Row], expected_s: float) -> None:
         """Hand over batches.
@@ -128,44 +102,7 @@ class SlotProcess:
         self.expected_s += expected_s
         first = self.first + len(self.held)
         self.held.extend(rows)
-        self.say(Work(first, list(rows)))
-
-    def push(self) -> None:
-        """Send what is left to send, as far as the channel takes it."""
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
-            while self._unsent:
-                rest = self._unsent[0]
-                sent = self.channel.send(rest)
-                if sent < len(rest):
-                    self._unsent[0] = rest[sent:]
-                else:
-                    self._unsent.popleft()
-
-    @property
-    def is_clogged(self) -> bool:
-        """Whether something waits to be sent."""
-        return bool(self._unsent) and not self.closed
-
-    def frames(self) -> Iterable[Any]:
-        """Yield what the slot has said; notes when it has closed its channel.
-
-        Yields:
-            Frames, in order.
-        """
-        for _ in range(_READS):
-            try:
-                piece = self.channel.recv(_PIECE_BYTES)
-            except BlockingIOError:
-                return
-            except ConnectionResetError:
-                piece = b""
-            if not piece:
-                self.closed = True
-                return
-            # What was printed before an outcome was sent is told while its batch is still held.
-            self.read_stderr()
-            self._inbox.feed(piece)
-            yield from self._inbox.frames()
+        self.channel.say(Work(first, list(rows)))
 
     def take(self, count: int) -> list[Row]:
         """Let go of the first held batches, whose outcome is here.
@@ -183,35 +120,6 @@ class SlotProcess:
         self.first += count
         self.finished += count
         return rows
-
-    def read_stderr(self) -> bool:
-        """Read what has come on stderr: keep its tail, and tell its lines.
-
-        Returns:
-            Whether there was anything; False also when the pipe has ended.
-        """
-        try:
-            read = os.read(self.stderr_fd, _STDERR_TAIL_BYTES)
-        except BlockingIOError:
-            return False
-        now = monotonic()
-        for tag, piece, is_whole in self._unmarked.pieces(read):
-            self._stderr += piece
-            self.output.take(tag or (self.page.seq, self.page.item, TEXT), piece, now, is_whole=is_whole)
-        if not read:
-            self._stderr += self._unmarked.rest()
-        if len(self._stderr) > 2 * _STDERR_TAIL_BYTES:
-            del self._stderr[:-_STDERR_TAIL_BYTES]
-        return bool(read)
-
-    def _row(self, seq: int) -> Row | None:
-        place = seq - self.first
-        return self.held[place] if 0 <= place < len(self.held) else None
-
-    @property
-    def stderr_tail(self) -> str:
-        """The end of what the slot wrote to stderr."""
-        return self._stderr[-_STDERR_TAIL_BYTES:].decode("utf-8", "replace")
 
     def limit(self, seq: int) -> None:
         """Tell the slot not to begin any batch after this one.
@@ -249,9 +157,7 @@ class SlotProcess:
         """Let the slot end by itself after the batch that it has in hand."""
         self.is_retired = True
         self.page.limit = 0
-        self._unsent.clear()
-        with contextlib.suppress(OSError):
-            self.channel.shutdown(socket.SHUT_WR)
+        self.channel.hang_up()
 
     def kill(self, number: int = signal.SIGKILL, *, reason: str | None = None) -> None:
         """Send a signal to the slot and all that it started.
@@ -265,24 +171,25 @@ class SlotProcess:
             os.killpg(self.pid, number)
 
     def death(self) -> Death | None:
-        """Ask whether the slot has ended, and clear away what it left running.
+        """Ask whether the slot has ended; if so, nothing that it has started is left in its process group.
 
         Returns:
             How it ended, or None while it lives.
         """
-        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        try:
+            ended = self._forks.look(self.pid)
+        except ForkServerGone:
+            # The kernel kills the slots of a fork server that dies, but not what they have started.
+            self.kill()
+            return Death(None)
+        if ended is None:
             return None
-        # While the leader is a zombie nobody else can have its number, so this reaches its children and no stranger.
-        self.kill()
-        _, status, usage = os.wait4(self.pid, 0)
-        self._process.returncode = os.waitstatus_to_exitcode(status)
-        unit = 1 if sys.platform == "darwin" else 1024
+        status = ended.wait_status
         unexplained = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and self.killed_for is None
         return Death(
             status,
-            usage.ru_maxrss * unit,
-            usage.ru_utime + usage.ru_stime,
-            self.killed_for == "pipe_closed",
+            ended.peak_rss_bytes,
+            ended.cpu_s,
             self.oom_kills() if unexplained else 0,
         )
 
@@ -290,6 +197,10 @@ class SlotProcess:
         """Close all that belongs to a slot that has ended."""
         self.channel.close()
         self.page.close()
-        os.close(self.stderr_fd)
+        self.stderr.close()
         if self.pidfd is not None:
             os.close(self.pidfd)
+
+    def _row(self, seq: int) -> Row | None:
+        place = seq - self.first
+        return self.held[place] if 0 <= place < len(self.held) else None

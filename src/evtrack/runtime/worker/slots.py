@@ -14,6 +14,8 @@ from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot.failures import clean
 from evtrack.runtime.slot.protocol import Ready, Setup, Unready
 from evtrack.runtime.worker.cgroup import OomKills
+from evtrack.runtime.worker.early_deaths import EarlyDeaths
+from evtrack.runtime.worker.fork_server import ForkServer
 from evtrack.runtime.worker.slot_process import Death, SlotProcess
 
 if TYPE_CHECKING:
@@ -23,13 +25,6 @@ SPARE_AFTER_S: Final = 1.0
 """How long a worker runs before it keeps a spare slot; a short run would pay for it and never need it."""
 
 _STDERR_BOUND: Final = 2_000
-_BACKOFF_S: Final = 0.1
-_BACKOFF_MAX_S: Final = 30.0
-_ALERT: Final = 3
-"""Slots that died one after the other before they did anything: that is no accident any more."""
-
-_GIVE_UP_AT_START: Final = 3
-"""The same while none has ever been ready: then it is the handlers' modules, and waiting helps nobody."""
 
 _CLOSED_GRACE_S: Final = 0.5
 """How long a slot may live on without its channel: an interpreter takes a moment to end."""
@@ -47,6 +42,7 @@ class Slots:
         selector: Where their channels and pipes are watched; keys carry the function to call.
         on_frame: Called with a slot and what it said.
         on_death: Called with a slot that ended and how; what it held is still with it.
+        on_trouble: Called with what is wrong when slots keep dying before they do anything, and with None when no more.
     """
 
     def __init__(
@@ -58,8 +54,10 @@ class Slots:
         selector: selectors.BaseSelector,
         on_frame: Callable[[SlotProcess, Any], None],
         on_death: Callable[[SlotProcess, Death], None],
+        on_trouble: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._setup = setup
+        self._forks: ForkServer | None = None
         self._oom_kills = OomKills()
         self._count = count
         self._max_batches = max_batches
@@ -69,9 +67,7 @@ class Slots:
         self._living: list[SlotProcess] = []
         self._clogged: set[int] = set()
         self._closed_at: dict[int, float] = {}
-        self._failures = 0
-        self._was_ready = False
-        self._start_at = 0.0
+        self._early_deaths = EarlyDeaths(on_trouble)
         self._spare_at = monotonic() + SPARE_AFTER_S
         self._draining = False
 
@@ -95,16 +91,19 @@ class Slots:
             EvtrackError: Slots die before they are ready, again and again.
         """
         for slot in list(self._living):
-            if slot.output.suppressed:
-                slot.output.tick(now)
+            if slot.stderr.lines.suppressed:
+                slot.stderr.lines.tick(now)
             if slot.pidfd is None or slot.closed:
                 self._look(slot, now)
-        if self._draining or now < self._start_at:
+        if self._draining or now < self._early_deaths.start_at:
             return
         lacking = self._count - sum(1 for slot in self._living if not slot.is_retired)
         spare = 1 if now >= self._spare_at else 0
-        for _ in range(lacking + spare):
-            self._start()
+        try:
+            for _ in range(lacking + spare):
+                self._start()
+        except OSError as error:
+            self._early_deaths.add(f"no process: {error}", "", now)
 
     def recycle(self) -> None:
         """Retire the slots that have done their number of batches and hold none."""
@@ -133,9 +132,9 @@ class Slots:
         Args:
             slot: The slot.
         """
-        if slot.is_clogged != (slot.pid in self._clogged):
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if slot.is_clogged else 0)
-            self._selector.modify(slot.channel, events, lambda: self._hear(slot))
+        if slot.channel.is_clogged != (slot.pid in self._clogged):
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if slot.channel.is_clogged else 0)
+            self._selector.modify(slot.channel.socket, events, lambda: self._hear(slot))
             self._clogged ^= {slot.pid}
 
     def drain(self) -> None:
@@ -153,41 +152,48 @@ class Slots:
         for slot in self._living:
             slot.kill(reason=reason)
 
+    def close(self) -> None:
+        """End what starts slots, and with it whatever is left of them; a second time does nothing."""
+        if self._forks is not None:
+            self._forks.close()
+
     def _start(self) -> None:
-        slot = SlotProcess(setup=self._setup, oom_kills=self._oom_kills)
+        if self._forks is None or self._forks.is_gone:
+            self._forks = ForkServer()
+        slot = SlotProcess(setup=self._setup, forks=self._forks, oom_kills=self._oom_kills)
         self._living.append(slot)
-        self._selector.register(slot.channel, selectors.EVENT_READ, lambda: self._hear(slot))
-        self._selector.register(slot.stderr_fd, selectors.EVENT_READ, lambda: self._read_stderr(slot))
+        self._selector.register(slot.channel.socket, selectors.EVENT_READ, lambda: self._hear(slot))
+        self._selector.register(slot.stderr.fd, selectors.EVENT_READ, lambda: self._read_stderr(slot))
         if slot.pidfd is not None:
             self._selector.register(slot.pidfd, selectors.EVENT_READ, lambda: self._look(slot, monotonic()))
         self.watch_writes(slot)
 
     def _hear(self, slot: SlotProcess) -> None:
-        if slot.is_clogged:
-            slot.push()
+        if slot.channel.is_clogged:
+            slot.channel.push()
         try:
-            for frame in slot.frames():
+            for frame in slot.channel.frames():
                 if isinstance(frame, Ready):
                     slot.kinds = frame.handlers
-                    self._was_ready = True
+                    self._early_deaths.ready()
                 elif isinstance(frame, Unready):
                     raise _refusal(frame)
                 else:
-                    self._failures = 0
+                    self._early_deaths.over()
                     self._on_frame(slot, frame)
         except ValueError as error:  # msgspec's errors are ValueErrors; so is an outcome of what was never given
             _log.error(log_names.SLOT_TALKS_NONSENSE, pid=slot.pid, error=str(error))
             slot.kill(reason="protocol")
-            slot.closed = True
+            slot.channel.closed = True
         if slot.closed:
-            self._unwatch(slot.channel)
+            self._unwatch(slot.channel.socket)
             self._closed_at.setdefault(slot.pid, monotonic())
         else:
             self.watch_writes(slot)
 
     def _read_stderr(self, slot: SlotProcess) -> None:
-        if not slot.read_stderr():
-            self._unwatch(slot.stderr_fd)
+        if not slot.stderr.read():
+            self._unwatch(slot.stderr.fd)
 
     def _look(self, slot: SlotProcess, now: float) -> None:
         closed_at = self._closed_at.get(slot.pid)
@@ -199,17 +205,18 @@ class Slots:
         # Outcomes and last words may still be in the pipes.
         if not slot.closed:
             self._hear(slot)
-        while slot.read_stderr():
+        while slot.stderr.read():
             pass
-        slot.output.close()
+        slot.stderr.lines.close()
         self._living.remove(slot)
-        for fd in (slot.channel, slot.stderr_fd, slot.pidfd):
+        for fd in (slot.channel.socket, slot.stderr.fd, slot.pidfd):
             self._unwatch(fd)
         self._clogged.discard(slot.pid)
         self._closed_at.pop(slot.pid, None)
         try:
             if self._did_nothing(slot):
-                self._mourn_early(slot, death, now)
+                stderr = clean(slot.stderr.tail.strip(), _STDERR_BOUND, tail=True)
+                self._early_deaths.add(_how(death), stderr, now)
             self._on_death(slot, death)
         finally:
             slot.dispose()
@@ -220,30 +227,16 @@ class Slots:
             return False
         return slot.kinds is None or (not slot.finished and not 0 <= slot.page.seq - slot.first < len(slot.held))
 
-    def _mourn_early(self, slot: SlotProcess, death: Death, now: float) -> None:
-        self._failures += 1
-        pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(self._failures, 16))
-        self._start_at = now + pause_s
-        dossier = Dossier.from_wait_status(death.wait_status, Evidence())
-        how = dossier.signal or f"exit code {dossier.exit_code}"
-        facts = {"pid": slot.pid, "how": how, "failures": self._failures, "again_in_s": pause_s}
-        stderr = clean(slot.stderr_tail.strip(), _STDERR_BOUND, tail=True)
-        if self._failures >= _ALERT:
-            _log.error(
-                log_names.SLOTS_KEEP_DYING, **facts, stderr=stderr, hint="see what ends a slot before it does anything"
-            )
-        else:
-            _log.error(log_names.SLOT_DIED_EARLY, **facts)
-        if self._failures >= _GIVE_UP_AT_START and not self._was_ready:
-            raise EvtrackError(
-                f"{self._failures} slots in a row died before they were ready, the last with {how}"
-                + (f":\n{stderr}" if stderr else "."),
-                hint="Import the handlers' modules by hand with the same Python to see what ends it.",
-            )
-
     def _unwatch(self, fileobj: Any) -> None:
         if fileobj is not None and fileobj in self._selector.get_map():
             self._selector.unregister(fileobj)
+
+
+def _how(death: Death) -> str:
+    if death.wait_status is None:
+        return "the fork server"
+    dossier = Dossier.from_wait_status(death.wait_status, Evidence())
+    return dossier.signal or f"exit code {dossier.exit_code}"
 
 
 def _refusal(frame: Unready) -> EvtrackError:

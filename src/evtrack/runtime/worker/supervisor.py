@@ -183,6 +183,7 @@ class Worker:
         while list(self._slots) and monotonic() < deadline:
             self._slots.keep_up(monotonic())
             self._listen(_TICK_S)
+        self._slots.close()
         if self._session is not None:
             self._session.close()
         self._selector.close()
