@@ -53,10 +53,10 @@ def drain(server: str, batches: int, *, workers: int, snapshot: bool = False) ->
             holder.execute("SELECT count(*) FROM evtrack.job")
         processes = [worker(dsn) for _ in range(workers)]
         try:
-            _until(lambda: conn.execute("SELECT count(*) FROM evtrack.worker").fetchone() == (workers,))
+            until(lambda: conn.execute("SELECT count(*) FROM evtrack.worker").fetchone() == (workers,))
             conn.execute("SELECT evtrack.resume(job_id) FROM evtrack.job")
             conn.execute("SELECT pg_notify('evtrack_work', 'noop')")
-            _until(lambda: conn.execute("SELECT phase::text FROM evtrack.job").fetchone() == ("finished",))
+            until(lambda: conn.execute("SELECT phase::text FROM evtrack.job").fetchone() == ("finished",))
         finally:
             for process in processes:
                 process.send_signal(signal.SIGTERM)
@@ -80,7 +80,8 @@ def raw(server: str, *, clients: int) -> float:
     return 100 * lab.pgbench(dsn, _RAW_CLAIM, clients=clients, seconds=3)
 
 
-def _until(true: object) -> None:
+def until(true: object) -> None:
+    """Ask until something is true."""
     deadline = time.monotonic() + _PATIENCE_S
     while not true():  # type: ignore[operator]
         if time.monotonic() > deadline:

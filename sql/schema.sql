@@ -889,6 +889,107 @@ BEGIN
     RETURN NEXT;
 END $$;
 
+CREATE FUNCTION evtrack.drop_day(the_day date, ended_before timestamp with time zone, seen pg_snapshot, job_ids bigint[], event_counts bigint[], digests bytea[], archived_to text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '50ms'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+DECLARE
+    suffix text := to_char(the_day, 'YYYYMMDD');
+    place text;
+    until timestamptz;
+    give_up timestamptz := clock_timestamp() + interval '3 s';
+    changed boolean;
+BEGIN
+    -- A retry locks its job's row first. Who is sooner, wins: a retry that
+    -- waits here finds the job in the ledger, and one that went before is
+    -- seen. Final jobs have no other writers.
+    PERFORM FROM evtrack.job j WHERE j.job_day = the_day
+    ORDER BY j.job_id FOR UPDATE;
+    IF EXISTS (
+        SELECT FROM evtrack.job j
+        LEFT JOIN unnest(job_ids) AS k (job_id) ON k.job_id = j.job_id
+        WHERE j.job_day = the_day AND (k.job_id IS NULL
+            OR j.phase NOT IN ('finished', 'cancelled')
+            OR coalesce(j.finished_at, j.cancelled_at) >= ended_before)
+    ) THEN
+        RETURN 'changed';
+    END IF;
+
+    INSERT INTO evtrack.ledger (
+        job_id, job_day, handler, name, phase, batches, items, invalid_count,
+        event_count, created_at, sealed_at, ended_at, digest, archive)
+    SELECT j.job_id, j.job_day, j.handler, j.name, j.phase,
+        s.batches, s.items, j.invalid_count, k.events, j.created_at,
+        j.sealed_at, coalesce(j.finished_at, j.cancelled_at), k.digest,
+        archived_to
+    FROM evtrack.job j
+    JOIN unnest(job_ids, event_counts, digests) AS k (job_id, events, digest)
+        ON k.job_id = j.job_id
+    CROSS JOIN LATERAL evtrack.job_sums(j.job_id) s
+    WHERE j.job_day = the_day;
+    DELETE FROM evtrack.progress p USING evtrack.job j
+    WHERE j.job_day = the_day AND p.job_id = j.job_id;
+    DELETE FROM evtrack.job j WHERE j.job_day = the_day;
+    -- What was never delivered waits for a watcher still.
+    DELETE FROM evtrack.alert a
+    WHERE a.job_id IS NOT NULL AND a.delivered_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = a.job_id);
+    DELETE FROM evtrack.alert_storm s
+    WHERE NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = s.job_id);
+    -- An event names a worker only while that worker lives, so none of the
+    -- days that stay knows those that had ended before.
+    DELETE FROM evtrack.worker w
+    WHERE coalesce(w.stopped_at, w.lost_at) < least(ended_before, (
+        SELECT min(j.job_day) FROM evtrack.job j)::timestamp AT TIME ZONE 'UTC');
+
+    -- Dropping a partition needs the parent, which every writer uses. All the
+    -- waiting of one try together is bounded, since who comes after waits in
+    -- line behind it; between two tries the line moves on. Batches first: a
+    -- worker's transaction begins there, and then holds nothing yet.
+    LOOP
+        BEGIN
+            until := clock_timestamp() + interval '50 ms';
+            FOREACH place IN ARRAY ARRAY[
+                'batch', 'event', 'payload', 'result', 'batch_' || suffix,
+                'event_' || suffix, 'payload_' || suffix, 'result_' || suffix]
+            LOOP
+                PERFORM set_config('lock_timeout', greatest(1, extract(
+                    epoch FROM until - clock_timestamp()) * 1000
+                )::integer::text, true);
+                EXECUTE format(
+                    'LOCK TABLE ONLY evtrack.%I IN ACCESS EXCLUSIVE MODE', place);
+            END LOOP;
+            EXIT;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            IF clock_timestamp() > give_up THEN
+                RAISE EXCEPTION 'busy' USING ERRCODE = 'EV008';
+            END IF;
+            PERFORM pg_sleep(0.05 + 0.1 * random());
+        END;
+    END LOOP;
+
+    -- Nobody else is in the log now. What came after it was read is here.
+    EXECUTE format(
+        'SELECT EXISTS (SELECT FROM evtrack.%I e WHERE e.xid >= $1 '
+        'AND NOT pg_visible_in_snapshot(e.xid, $2))', 'event_' || suffix)
+    INTO changed USING pg_snapshot_xmin(seen), seen;
+    IF changed OR EXISTS (
+        SELECT FROM evtrack.job j WHERE j.job_day = the_day
+    ) THEN
+        RAISE EXCEPTION 'changed' USING ERRCODE = 'EV008';
+    END IF;
+    EXECUTE format('DROP TABLE evtrack.%I, evtrack.%I, evtrack.%I, evtrack.%I',
+        'event_' || suffix, 'batch_' || suffix, 'payload_' || suffix,
+        'result_' || suffix);
+    RETURN 'dropped';
+EXCEPTION
+    WHEN lock_not_available THEN RETURN 'busy';
+    WHEN SQLSTATE 'EV008' THEN RETURN SQLERRM;
+END $_$;
+
 CREATE FUNCTION evtrack.enqueue(handler text, item_keys text[], payloads text[], name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, batch_size integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1676,6 +1777,33 @@ CREATE FUNCTION evtrack.job_digest(the_job bigint) RETURNS bytea
     FROM evtrack.job j WHERE j.job_id = the_job
 $$;
 
+CREATE FUNCTION evtrack.job_sums(the_job bigint, OUT batches jsonb, OUT items jsonb, OUT open bigint) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT
+        coalesce(jsonb_object_agg(s.status, s.batches)
+            FILTER (WHERE s.batches <> 0), '{}'),
+        coalesce(jsonb_object_agg(s.status, s.items)
+            FILTER (WHERE s.items <> 0), '{}'),
+        coalesce(sum(s.batches)
+            FILTER (WHERE s.status IN ('pending', 'running')), 0)::bigint
+    FROM (
+        SELECT v.status, sum(v.batches) AS batches, sum(v.items) AS items
+        FROM evtrack.progress p
+        CROSS JOIN LATERAL (VALUES
+            ('pending', p.pending_batches, p.pending_items),
+            ('running', p.running_batches, p.running_items),
+            ('completed', p.completed_batches, p.completed_items),
+            ('failed', p.failed_batches, p.failed_items),
+            ('crashed', p.crashed_batches, p.crashed_items),
+            ('split', p.split_batches, p.split_items),
+            ('cancelled', p.cancelled_batches, p.cancelled_items)
+        ) AS v (status, batches, items)
+        WHERE p.job_id = the_job
+        GROUP BY v.status
+    ) s
+$$;
+
 CREATE FUNCTION evtrack.last_link(links bytea) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -1688,13 +1816,22 @@ CREATE FUNCTION evtrack.lock_job(the_job bigint) RETURNS evtrack.job
     AS $$
 DECLARE
     j evtrack.job;
+    gone evtrack.ledger;
 BEGIN
     SELECT * INTO j FROM evtrack.job WHERE job_id = the_job FOR UPDATE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no job %', the_job
-            USING ERRCODE = 'EV003', HINT = 'evtrack jobs lists them.';
+    IF FOUND THEN RETURN j; END IF;
+    SELECT * INTO gone FROM evtrack.ledger WHERE job_id = the_job;
+    IF FOUND THEN
+        RAISE EXCEPTION 'job % was dropped on %, %', the_job,
+            to_char(gone.dropped_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'),
+            coalesce('archived to ' || gone.archive, 'not archived')
+            USING ERRCODE = 'EV003', HINT = CASE WHEN gone.archive IS NULL
+                THEN 'evtrack.dropped_job shows what is left of it.'
+                ELSE format('evtrack archive restore %s --job %s brings its '
+                    'log back.', gone.archive, the_job) END;
     END IF;
-    RETURN j;
+    RAISE EXCEPTION 'there is no job %', the_job
+        USING ERRCODE = 'EV003', HINT = 'evtrack jobs lists them.';
 END $$;
 
 CREATE SEQUENCE evtrack.worker_id_seq
@@ -2667,6 +2804,56 @@ COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Of the crashed: atte
 
 COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in a hundred.';
 
+CREATE TABLE evtrack.ledger (
+    job_id bigint NOT NULL,
+    job_day date NOT NULL,
+    handler text NOT NULL,
+    name text,
+    phase evtrack.phase NOT NULL,
+    batches jsonb NOT NULL,
+    items jsonb NOT NULL,
+    invalid_count bigint NOT NULL,
+    event_count bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    sealed_at timestamp with time zone,
+    ended_at timestamp with time zone NOT NULL,
+    digest bytea NOT NULL,
+    dropped_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    archive text
+);
+
+CREATE VIEW evtrack.dropped_job AS
+ SELECT job_id,
+    job_day,
+    name,
+    handler,
+    phase,
+    batches,
+    items,
+    invalid_count AS invalid,
+    event_count AS events,
+    created_at,
+    sealed_at,
+    ended_at,
+    dropped_at,
+    archive,
+    encode(digest, 'hex'::text) AS digest
+   FROM evtrack.ledger l;
+
+COMMENT ON VIEW evtrack.dropped_job IS 'One row a job that retention dropped: the line of the ledger, which stays.';
+
+COMMENT ON COLUMN evtrack.dropped_job.phase IS 'How the job ended: finished or cancelled.';
+
+COMMENT ON COLUMN evtrack.dropped_job.batches IS 'How many batches were in each status: {"completed": 10, "failed": 1}; what is 0 is left out.';
+
+COMMENT ON COLUMN evtrack.dropped_job.items IS 'The same of its items.';
+
+COMMENT ON COLUMN evtrack.dropped_job.events IS 'How many events its log had.';
+
+COMMENT ON COLUMN evtrack.dropped_job.archive IS 'The folder that holds its log, on the machine where cleanup ran; null if it was not archived.';
+
+COMMENT ON COLUMN evtrack.dropped_job.digest IS 'SHA-256 over its events in the order of their streams, as the archive has them, in hexadecimal digits.';
+
 CREATE VIEW evtrack.error_summary AS
  SELECT j.job_id,
     j.handler,
@@ -3083,7 +3270,7 @@ COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can l
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -3285,6 +3472,9 @@ ALTER TABLE ONLY evtrack.event
 ALTER TABLE ONLY evtrack.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (job_id);
 
+ALTER TABLE ONLY evtrack.ledger
+    ADD CONSTRAINT ledger_pkey PRIMARY KEY (job_id);
+
 ALTER TABLE ONLY evtrack.payload
     ADD CONSTRAINT payload_pkey PRIMARY KEY (job_id, ordinal, job_day);
 
@@ -3324,6 +3514,8 @@ CREATE INDEX job_open ON evtrack.job USING btree (job_id) WHERE (phase = 'open':
 CREATE INDEX job_recent ON evtrack.job USING btree (created_at DESC);
 
 CREATE INDEX job_unfinished ON evtrack.job USING btree (job_id) WHERE (phase = 'sealed'::evtrack.phase);
+
+CREATE INDEX ledger_day ON evtrack.ledger USING btree (job_day);
 
 CREATE INDEX payload_key ON ONLY evtrack.payload USING btree (item_key, job_id);
 

@@ -1,6 +1,7 @@
 """Every error that evtrack raises on purpose: one base, children with fields, an exit code each."""
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import ClassVar
 
 
@@ -151,6 +152,26 @@ class NoSuchJob(EvtrackError):
     """There is no such job, batch or worker (EV003)."""
 
 
+class JobDropped(NoSuchJob):
+    """Retention dropped the job; the ledger knows it still.
+
+    Args:
+        job_id: The job.
+        dropped_at: When, in words.
+        archive: The folder that holds its log, or None.
+    """
+
+    def __init__(self, *, job_id: int, dropped_at: str, archive: str | None) -> None:
+        where = f"archived to {archive}" if archive else "not archived"
+        super().__init__(
+            f"Job {job_id} was dropped on {dropped_at}, {where}.",
+            hint=f"`evtrack status {job_id}` shows what is left of it"
+            + (f"; `evtrack archive restore {quote(archive)} --job {job_id}` brings its log back." if archive else "."),
+        )
+        self.job_id = job_id
+        self.archive = archive
+
+
 class JobPhaseError(EvtrackError):
     """The job is in a phase that does not allow this (EV004)."""
 
@@ -249,3 +270,31 @@ class QueueFull(EvtrackError):
         self.waited_s = waited_s
         self.pending = pending
         self.limit = limit
+
+
+# Retention
+
+
+class CleanupRuns(EvtrackError):
+    """Another cleanup or restore is at work on this database."""
+
+
+class ArchiveError(EvtrackError):
+    """An archive cannot be written or read."""
+
+
+class ArchiveDamaged(ArchiveError):
+    """An archive is not what its manifest says.
+
+    Args:
+        folder: The archive.
+        differences: What differs, a line each.
+    """
+
+    def __init__(self, folder: str, *, differences: Iterable[str]) -> None:
+        self.folder = folder
+        self.differences = tuple(differences)
+        super().__init__(
+            f"The archive {folder} is damaged:\n" + "\n".join(f"  {each}" for each in self.differences),
+            hint="Bring it back from a copy, or move it away if the database still holds the day.",
+        )

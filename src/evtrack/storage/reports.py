@@ -7,6 +7,7 @@ from psycopg.rows import class_row
 
 from evtrack.domain.errors import NoSuchJob
 from evtrack.storage.database import Connection
+from evtrack.storage.ledger import refuse_dropped
 from evtrack.storage.report_rows import (
     BatchStatus,
     Crash,
@@ -34,9 +35,9 @@ def job_status(conn: Connection, job_id: int) -> JobStatus:
         Its row.
 
     Raises:
-        NoSuchJob: If there is none.
+        NoSuchJob: If there is none; JobDropped, if retention dropped it.
     """
-    return _existing(_rows(conn, JobStatus, "job_status", job_id=job_id), job_id)
+    return _existing(conn, _rows(conn, JobStatus, "job_status", job_id=job_id), job_id)
 
 
 def jobs(
@@ -68,9 +69,9 @@ def job_progress(conn: Connection, job_id: int) -> JobProgress:
         Its row.
 
     Raises:
-        NoSuchJob: If there is none.
+        NoSuchJob: If there is none; JobDropped, if retention dropped it.
     """
-    return _existing(_rows(conn, JobProgress, "job_progress", job_id=job_id), job_id)
+    return _existing(conn, _rows(conn, JobProgress, "job_progress", job_id=job_id), job_id)
 
 
 def batches(conn: Connection, job_id: int, *, limit: int, statuses: Sequence[str] | None = None) -> list[BatchStatus]:
@@ -208,9 +209,9 @@ def job_key(conn: Connection, job_id: int) -> JobKey:
         Its row.
 
     Raises:
-        NoSuchJob: If there is none.
+        NoSuchJob: If there is none; JobDropped, if retention dropped it.
     """
-    return _existing(_rows(conn, JobKey, "job_key", job_id=job_id), job_id)
+    return _existing(conn, _rows(conn, JobKey, "job_key", job_id=job_id), job_id)
 
 
 def _rows(conn: Connection, row_type: type[Row], name: str, **params: Any) -> list[Row]:
@@ -218,7 +219,8 @@ def _rows(conn: Connection, row_type: type[Row], name: str, **params: Any) -> li
         return cursor.execute(statement(name), params).fetchall()
 
 
-def _existing(rows: list[Row], job_id: int) -> Row:
+def _existing(conn: Connection, rows: list[Row], job_id: int) -> Row:
     if not rows:
+        refuse_dropped(conn, job_id)
         raise NoSuchJob(f"There is no job {job_id}.", hint="`evtrack jobs` lists the jobs that there are.")
     return rows[0]

@@ -39,6 +39,8 @@ _COMMANDS = {
     "cancel": "control:cancel",
     "retry": "control:retry",
     "quarantine": "control:quarantine",
+    "cleanup": "retention:cleanup",
+    "archive": "retention:archive",
     "migrate": "migrate:migrate",
     "dsn": "server:dsn",
     "psql": "server:psql",

@@ -1,12 +1,11 @@
 """Commands that tell of crashes: crashes lists them, show tells the story of one batch."""
 
-import re
 from dataclasses import asdict
 
 import click
 
 from evtrack.interfaces.cli.looking import job_argument
-from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.cli.options import Span, connected, json_option, print_json
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import show as draw
 from evtrack.interfaces.terminal.story import story
@@ -15,22 +14,7 @@ from evtrack.storage import reports
 from evtrack.storage.database import Connection
 from evtrack.storage.stories import batch_story
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Span(click.ParamType[float]):
-    """A span of time: 90s, 30m, 24h, 7d."""
-
-    name = "span"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Turn the text into seconds."""
-        if isinstance(value, int | float):
-            return value
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", value.strip())
-        if not found:
-            self.fail(f"{value!r} is no span of time; write it like 90s, 30m, 24h or 7d.", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
+_DAY_S = 86400.0
 
 
 @click.command()
@@ -48,7 +32,7 @@ def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limi
     if job_id is not None:
         reports.job_key(conn, job_id)
     elif since_s is None:
-        since_s = 24.0 * _UNITS["h"]
+        since_s = _DAY_S
     found = reports.crashes(conn, job_id, limit=limit, since_s=since_s)
     if as_json:
         print_json([asdict(crash) for crash in found])

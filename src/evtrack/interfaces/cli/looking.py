@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from evtrack.domain.errors import JobDropped
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
 from evtrack.interfaces.cli.following import events_until_end, warn_of_holder
@@ -16,10 +17,11 @@ from evtrack.interfaces.terminal import bar, tables
 from evtrack.interfaces.terminal.advice import next_steps
 from evtrack.interfaces.terminal.drawing import show, stdout
 from evtrack.interfaces.terminal.lines import event_line, progress_line
-from evtrack.interfaces.terminal.report import advice_lines, job_head, section
+from evtrack.interfaces.terminal.report import advice_lines, dropped_job, job_head, section
 from evtrack.interfaces.terminal.text import count, counted
 from evtrack.storage import reports
 from evtrack.storage.database import Connection
+from evtrack.storage.ledger import ledger_line
 from evtrack.storage.log import LogRow, Tail
 
 job_argument = click.argument("job_id", metavar="JOB", type=click.IntRange(min=1))
@@ -93,7 +95,11 @@ def _overview(conn: Connection, *, as_json: bool) -> None:
 
 
 def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
-    job = reports.job_status(conn, job_id)
+    try:
+        job = reports.job_status(conn, job_id)
+    except JobDropped:
+        _dropped_job(conn, job_id, as_json=as_json)
+        return
     progress = reports.job_progress(conn, job_id)
     crashes = reports.crashes(conn, job_id, limit=_LATEST)
     errors = reports.errors(conn, job_id, limit=_LATEST)
@@ -124,6 +130,15 @@ def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
         show(section(title, tables.notes_table(notes)))
     if steps:
         show(section("Next", advice_lines(steps)))
+
+
+def _dropped_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
+    line = ledger_line(conn, job_id)
+    assert line is not None, "a line of the ledger is never deleted while its job is dropped"  # noqa: S101
+    if as_json:
+        print_json(asdict(line))
+    else:
+        show(dropped_job(line))
 
 
 @click.command()

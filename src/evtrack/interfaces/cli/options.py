@@ -1,6 +1,7 @@
 """The options that commands share, and the connection that most of them start with."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -15,10 +16,26 @@ from evtrack.storage.server import serving
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 dsn_option = click.option(
     "--dsn", metavar="DSN", help="PostgreSQL connection string; else EVTRACK_DSN, DATABASE_URL, PG*, else embedded."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+class Span(click.ParamType[float]):
+    """A span of time: 90s, 30m, 24h, 7d."""
+
+    name = "span"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Turn the text into seconds."""
+        if isinstance(value, int | float):
+            return value
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", value.strip())
+        if not found:
+            self.fail(f"{value!r} is no span of time; write it like 90s, 30m, 24h or 7d.", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
 
 
 def located(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], R]], Callable[..., R]]:

@@ -7,11 +7,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from evtrack.domain.states import JobPhase
+from evtrack.domain.states import BatchStatus, JobPhase
 from evtrack.domain.text import plain
 from evtrack.interfaces.terminal.advice import Advice
 from evtrack.interfaces.terminal.drawing import state, table
-from evtrack.interfaces.terminal.text import count, duration, moment, pace_of, percentage
+from evtrack.interfaces.terminal.text import count, counted, duration, moment, pace_of, percentage
+from evtrack.storage.ledger import LedgerLine
 from evtrack.storage.report_rows import JobProgress, JobStatus
 
 
@@ -62,6 +63,33 @@ def _counts(progress: JobProgress) -> Table:
             shown = "" if name == "split" else count(items)
             drawn.add_row(name, shown, "" if batches is None else count(batches), style=style)
     return drawn
+
+
+def dropped_job(line: LedgerLine) -> RenderableType:
+    """Draw what the ledger knows of a job that retention dropped.
+
+    Args:
+        line: Its line.
+
+    Returns:
+        A few lines: what, when, its counts, and where its log went.
+    """
+    title = Text.assemble((f"Job {line.job_id}", "bold"), "  ", plain(line.handler, 40))
+    if line.name:
+        title.append(f"  {plain(line.name, 60)}", style="dim")
+    facts = Text("dropped", style="yellow")
+    facts.append(f" {moment(line.dropped_at)} · created {moment(line.created_at)}")
+    facts.append(f" · {line.phase} {moment(line.ended_at)}")
+    drawn = table("", "ITEMS", "BATCHES", right="ITEMS BATCHES")
+    for status in BatchStatus:
+        if line.items.get(status) or line.batches.get(status):
+            name = "done" if status is BatchStatus.COMPLETED else status
+            drawn.add_row(name, count(line.items.get(status, 0)), count(line.batches.get(status, 0)))
+    if line.invalid:
+        drawn.add_row("invalid", count(line.invalid), "")
+    where = f"Its {counted(line.events, 'event')} are archived in {plain(line.archive)}" if line.archive else ""
+    left = where or f"Its {counted(line.events, 'event')} were not archived"
+    return Group(title, facts, drawn, Text(f"{left}; their digest is {line.digest}.", overflow="fold"))
 
 
 def section(title: str, body: RenderableType) -> RenderableType:

@@ -1,0 +1,112 @@
+-- Drop one day whole: its partitions of the log, the batches, the payloads and
+-- the results, and with them the rows of its jobs, each of which leaves a line
+-- in the ledger. The owner calls it, who has read the day in the snapshot
+-- `seen`: these are all of its jobs, how many events each had, their digests.
+-- Returns `dropped`; or `busy` when a lock was not to be had, or `changed`
+-- when the day is no longer what was read; then nothing has happened.
+CREATE OR REPLACE FUNCTION evtrack.drop_day(
+    the_day date,
+    ended_before timestamptz,
+    seen pg_snapshot,
+    job_ids bigint[],
+    event_counts bigint[],
+    digests bytea[],
+    archived_to text DEFAULT NULL
+) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'
+-- A day may be without statistics: its newest events are found by index.
+SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    suffix text := to_char(the_day, 'YYYYMMDD');
+    place text;
+    until timestamptz;
+    give_up timestamptz := clock_timestamp() + interval '3 s';
+    changed boolean;
+BEGIN
+    -- A retry locks its job's row first. Who is sooner, wins: a retry that
+    -- waits here finds the job in the ledger, and one that went before is
+    -- seen. Final jobs have no other writers.
+    PERFORM FROM evtrack.job j WHERE j.job_day = the_day
+    ORDER BY j.job_id FOR UPDATE;
+    IF EXISTS (
+        SELECT FROM evtrack.job j
+        LEFT JOIN unnest(job_ids) AS k (job_id) ON k.job_id = j.job_id
+        WHERE j.job_day = the_day AND (k.job_id IS NULL
+            OR j.phase NOT IN ('finished', 'cancelled')
+            OR coalesce(j.finished_at, j.cancelled_at) >= ended_before)
+    ) THEN
+        RETURN 'changed';
+    END IF;
+
+    INSERT INTO evtrack.ledger (
+        job_id, job_day, handler, name, phase, batches, items, invalid_count,
+        event_count, created_at, sealed_at, ended_at, digest, archive)
+    SELECT j.job_id, j.job_day, j.handler, j.name, j.phase,
+        s.batches, s.items, j.invalid_count, k.events, j.created_at,
+        j.sealed_at, coalesce(j.finished_at, j.cancelled_at), k.digest,
+        archived_to
+    FROM evtrack.job j
+    JOIN unnest(job_ids, event_counts, digests) AS k (job_id, events, digest)
+        ON k.job_id = j.job_id
+    CROSS JOIN LATERAL evtrack.job_sums(j.job_id) s
+    WHERE j.job_day = the_day;
+    DELETE FROM evtrack.progress p USING evtrack.job j
+    WHERE j.job_day = the_day AND p.job_id = j.job_id;
+    DELETE FROM evtrack.job j WHERE j.job_day = the_day;
+    -- What was never delivered waits for a watcher still.
+    DELETE FROM evtrack.alert a
+    WHERE a.job_id IS NOT NULL AND a.delivered_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = a.job_id);
+    DELETE FROM evtrack.alert_storm s
+    WHERE NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = s.job_id);
+    -- An event names a worker only while that worker lives, so none of the
+    -- days that stay knows those that had ended before.
+    DELETE FROM evtrack.worker w
+    WHERE coalesce(w.stopped_at, w.lost_at) < least(ended_before, (
+        SELECT min(j.job_day) FROM evtrack.job j)::timestamp AT TIME ZONE 'UTC');
+
+    -- Dropping a partition needs the parent, which every writer uses. All the
+    -- waiting of one try together is bounded, since who comes after waits in
+    -- line behind it; between two tries the line moves on. Batches first: a
+    -- worker's transaction begins there, and then holds nothing yet.
+    LOOP
+        BEGIN
+            until := clock_timestamp() + interval '50 ms';
+            FOREACH place IN ARRAY ARRAY[
+                'batch', 'event', 'payload', 'result', 'batch_' || suffix,
+                'event_' || suffix, 'payload_' || suffix, 'result_' || suffix]
+            LOOP
+                PERFORM set_config('lock_timeout', greatest(1, extract(
+                    epoch FROM until - clock_timestamp()) * 1000
+                )::integer::text, true);
+                EXECUTE format(
+                    'LOCK TABLE ONLY evtrack.%I IN ACCESS EXCLUSIVE MODE', place);
+            END LOOP;
+            EXIT;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            IF clock_timestamp() > give_up THEN
+                RAISE EXCEPTION 'busy' USING ERRCODE = 'EV008';
+            END IF;
+            PERFORM pg_sleep(0.05 + 0.1 * random());
+        END;
+    END LOOP;
+
+    -- Nobody else is in the log now. What came after it was read is here.
+    EXECUTE format(
+        'SELECT EXISTS (SELECT FROM evtrack.%I e WHERE e.xid >= $1 '
+        'AND NOT pg_visible_in_snapshot(e.xid, $2))', 'event_' || suffix)
+    INTO changed USING pg_snapshot_xmin(seen), seen;
+    IF changed OR EXISTS (
+        SELECT FROM evtrack.job j WHERE j.job_day = the_day
+    ) THEN
+        RAISE EXCEPTION 'changed' USING ERRCODE = 'EV008';
+    END IF;
+    EXECUTE format('DROP TABLE evtrack.%I, evtrack.%I, evtrack.%I, evtrack.%I',
+        'event_' || suffix, 'batch_' || suffix, 'payload_' || suffix,
+        'result_' || suffix);
+    RETURN 'dropped';
+EXCEPTION
+    WHEN lock_not_available THEN RETURN 'busy';
+    WHEN SQLSTATE 'EV008' THEN RETURN SQLERRM;
+END $$;

@@ -1,0 +1,4 @@
+DROP TABLE evtrack.ledger;
+DROP FUNCTION IF EXISTS evtrack.drop_day(
+    date, timestamptz, pg_snapshot, bigint[], bigint[], bytea[], text
+);

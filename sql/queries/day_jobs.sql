@@ -1,0 +1,38 @@
+-- The jobs of a day as the projection has them; `versions` is how many events their streams have by it, `digest` the
+-- digest of these, where the job began when there were digests.
+WITH job AS (
+    SELECT
+        j.*,
+        coalesce(j.finished_at, j.cancelled_at) AS ended_at
+    FROM evtrack.job AS j
+    WHERE j.job_day = %(job_day)s::date
+),
+
+stream AS (
+    SELECT
+        b.job_id,
+        sum(b.version)::bigint AS versions
+    FROM evtrack.batch AS b
+    WHERE b.job_day = %(job_day)s::date
+    GROUP BY b.job_id
+)
+
+SELECT
+    j.job_id,
+    j.name,
+    j.handler,
+    j.phase::text AS phase,
+    s.batches,
+    s.items,
+    j.invalid_count AS invalid,
+    j.created_at,
+    j.ended_at,
+    j.version + coalesce(b.versions, 0) AS versions,
+    CASE
+        WHEN substring(j.links FROM 1 FOR 32) <> decode(repeat('00', 32), 'hex')
+            THEN encode(evtrack.job_digest(j.job_id), 'hex')
+    END AS digest
+FROM job AS j
+CROSS JOIN LATERAL evtrack.job_sums(j.job_id) AS s
+LEFT JOIN stream AS b ON j.job_id = b.job_id
+ORDER BY j.job_id

@@ -1,0 +1,1 @@
+SELECT pg_advisory_unlock(hashtextextended('evtrack.cleanup', 0)) AS released

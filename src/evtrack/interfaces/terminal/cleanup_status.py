@@ -1,0 +1,43 @@
+"""Shows how far a cleanup is: in place on a terminal, a log line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+from rich.console import Console
+
+from evtrack.interfaces.terminal.text import count
+from evtrack.storage.retention import Day
+
+_LINE_EVERY_S: Final = 5.0
+
+
+@contextmanager
+def cleanup_progress() -> Iterator[Callable[[Day, int], None]]:
+    """Show a cleanup's progress on stderr.
+
+    Yields:
+        What to tell it: the day, and how many of its events have been read.
+    """
+    if sys.stderr.isatty():
+        with Console(stderr=True).status("looking for days that are over") as status:
+            yield lambda day, events: status.update(f"{day.job_day}: {count(events)} events read")
+    else:
+        yield _Lines().tell
+
+
+class _Lines:
+    """Write a line every few seconds; a cleanup that ends sooner needs none."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger()
+        self._next_at = time.monotonic() + _LINE_EVERY_S
+
+    def tell(self, day: Day, events: int) -> None:
+        if time.monotonic() < self._next_at:
+            return
+        self._next_at = time.monotonic() + _LINE_EVERY_S
+        self._log.info("cleaning_up", day=str(day.job_day), events_read=events, batches=day.batches)

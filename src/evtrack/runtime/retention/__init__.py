@@ -1,0 +1,1 @@
+"""Retention: days that are over leave the database, into an archive or for good."""

@@ -1,0 +1,118 @@
+"""Reads an archive back and holds it against its manifest."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from evtrack.domain.errors import ArchiveError
+from evtrack.runtime.retention.files import hash_of, read_lines
+from evtrack.runtime.retention.manifest import MANIFEST, Manifest, read_manifest
+from evtrack.runtime.retention.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from evtrack.runtime.retention.manifest import ArchivedFile
+
+_NAMED = 20
+
+
+def archives(folder: Path) -> list[Path]:
+    """Find the archives in a folder.
+
+    Args:
+        folder: One archive, or a folder of them.
+
+    Returns:
+        The archives by name; what a cleanup that was killed left half done is none.
+
+    Raises:
+        ArchiveError: There is none.
+    """
+    if (folder / MANIFEST).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"[!.]*/{MANIFEST}"))
+    if not found:
+        raise ArchiveError(
+            f"{folder} holds no archive." if folder.is_dir() else f"There is no folder {folder}.",
+            hint=f"Name the folder that `evtrack cleanup --archive` wrote: it, or a folder in it, has a {MANIFEST}.",
+        )
+    return found
+
+
+def check(folder: Path) -> tuple[Manifest | None, list[str]]:
+    """Read an archive whole and compare: hashes, counts, digests.
+
+    Args:
+        folder: The archive.
+
+    Returns:
+        Its manifest, if that could be read, and what differs, a line each; none when all is as it should be.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except ArchiveError as error:
+        return None, [error.message]
+    differences: list[str] = []
+    for file in manifest.files:
+        differences.extend(_check_file(folder, file, manifest))
+    if manifest.file("events") is None:
+        differences.append("the manifest names no file of events")
+    known = {MANIFEST, *(file.name for file in manifest.files)}
+    differences.extend(
+        f"{path.name} is not in the manifest" for path in sorted(folder.iterdir()) if path.name not in known
+    )
+    return manifest, differences
+
+
+def _check_file(folder: Path, file: ArchivedFile, manifest: Manifest) -> Iterator[str]:
+    path = folder / file.name
+    try:
+        size, found = hash_of(path)
+    except OSError as error:
+        yield f"{file.name} cannot be read: {error.strerror}"
+        return
+    if size != file.bytes:
+        yield f"{file.name} has {size:,} bytes, the manifest says {file.bytes:,}"
+    if found != file.sha256:
+        yield f"{file.name} has the SHA-256 {found}, the manifest says {file.sha256}"
+    tally, lines = Tally(), 0
+    try:
+        if file.table == "events":
+            deque(tally.passing(read_lines(path)), maxlen=0)
+            lines = tally.events
+        else:
+            lines = sum(1 for _ in read_lines(path))
+    except ValueError as error:
+        yield f"{file.name}: {error}"
+        return
+    if lines != file.lines:
+        yield f"{file.name} has {lines:,} lines, the manifest says {file.lines:,}"
+    if file.table == "events":
+        yield from _check_jobs(tally, manifest)
+
+
+def _check_jobs(tally: Tally, manifest: Manifest) -> Iterator[str]:
+    told = {job.job_id: job for job in manifest.jobs}
+    wrong = [
+        job_id
+        for job_id in sorted(told.keys() | tally.jobs.keys())
+        if job_id not in told
+        or job_id not in tally.jobs
+        or (told[job_id].events, told[job_id].digest) != (tally.jobs[job_id].events, tally.jobs[job_id].digest)
+    ]
+    for job_id in wrong[:_NAMED]:
+        if job_id not in told:
+            yield f"job {job_id} is not in the manifest"
+        elif job_id not in tally.jobs:
+            yield f"job {job_id} has no events, the manifest says {told[job_id].events:,}"
+        else:
+            found, said = tally.jobs[job_id], told[job_id]
+            yield (
+                f"job {job_id} has {found.events:,} events with the digest {found.digest}, "
+                f"the manifest says {said.events:,} with {said.digest}"
+            )
+    if len(wrong) > _NAMED:
+        yield f"and {len(wrong) - _NAMED:,} more jobs"

@@ -1,0 +1,179 @@
+"""Cleanup: days all of whose jobs ended long ago are read, archived, checked and dropped, one after the other."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final
+
+from evtrack.domain.states import FINAL_PHASES
+from evtrack.runtime.retention.day_archive import DayArchive
+from evtrack.runtime.retention.manifest import ArchivedJob
+from evtrack.runtime.retention.outcome import Dropped, Kept, pinned
+from evtrack.runtime.retention.tally import Tally
+from evtrack.storage.retention import alone, drop_day, origin, parent_holder, prepare, retention_days, time_ago, viewing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from evtrack.storage.database import Connection
+    from evtrack.storage.retention import Day, DayJob
+
+PATIENCE_S: Final = 60.0
+"""For how long a day whose tables are in use is tried again."""
+
+_TOLD_EVERY: Final = 10_000
+
+
+class Cleanup:
+    """Drops days, the oldest first.
+
+    Args:
+        conn: A connection in autocommit mode, as the schema's owner.
+        older_than_s: A job that ended less than so many seconds ago pins its day.
+        archive: The folder that each day's log is written to before it is dropped; None for none.
+        with_payload: Whether payloads and results are archived too.
+        told: Is told now and then which day is being read, and how many of its events have been.
+        patience_s: For how long a day whose tables are in use is tried again.
+    """
+
+    def __init__(
+        self,
+        *,
+        conn: Connection,
+        older_than_s: float,
+        archive: Path | None = None,
+        with_payload: bool = False,
+        told: Callable[[Day, int], None] = lambda *_: None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._conn = conn
+        self._older_than_s = older_than_s
+        # The ledger names the folder, and is read elsewhere and later.
+        self._archive = None if archive is None else archive.absolute()
+        self._with_payload = with_payload
+        self._told = told
+        self._patience_s = patience_s
+
+    def plan(self) -> tuple[list[Day], list[Kept]]:
+        """Say what `run` would do, and do nothing.
+
+        Returns:
+            The days that would go, and those that would stay.
+        """
+        prepare(self._conn)
+        days = retention_days(self._conn, time_ago(self._conn, self._older_than_s))
+        return [day for day in days if not day.pins], [pinned(day) for day in days if day.pins]
+
+    def run(self) -> Iterator[Dropped | Kept]:
+        """Drop what may go.
+
+        Yields:
+            Each day, as it went or stayed.
+
+        Raises:
+            CleanupRuns: Another cleanup is at it.
+            ArchiveError: A day's archive could not be written, or is damaged; that day was not dropped.
+        """
+        prepare(self._conn)
+        with alone(self._conn):
+            cutoff = time_ago(self._conn, self._older_than_s)
+            for day in retention_days(self._conn, cutoff):
+                yield pinned(day) if day.pins else self._drop(day, cutoff)
+
+    def _drop(self, day: Day, cutoff: datetime) -> Dropped | Kept:
+        # A day without jobs has nothing to keep.
+        writer = DayArchive(self._archive, day.job_day) if self._archive and day.jobs else nullcontext()
+        tally = Tally()
+        with writer as archive:
+            with viewing(self._conn, day.job_day) as view:
+                jobs = view.jobs()
+                if not all(_is_over(job, cutoff) for job in jobs):
+                    return Kept(day=day.job_day, why="changed", reason="a job of it came back")
+                events = self._telling(day, tally.passing(view.lines("events")))
+                if archive is None:
+                    for _ in events:
+                        pass
+                else:
+                    archive.add("events", events)
+                    for table in ("payloads", "results") if self._with_payload else ():
+                        archive.add(table, view.lines(table))
+            wrong = _differing(jobs, tally)
+            if wrong is not None:
+                reason = f"the log of job {wrong} does not fit its projection"
+                return Kept(day=day.job_day, why="differs", job_id=wrong, reason=reason)
+            place = None
+            if archive is not None:
+                manifest = archive.seal(jobs=_listed(jobs, tally), origin=origin(self._conn), snapshot=view.snapshot)
+                place = str(archive.place(manifest))
+        ended = [(job.job_id, tally.jobs[job.job_id]) for job in jobs]
+        keys = [(job_id, one.events, bytes.fromhex(one.digest)) for job_id, one in ended]
+        kept = self._wait_to_drop(day, cutoff, view.snapshot, keys, place)
+        if kept is not None:
+            return kept
+        return Dropped(
+            day=day.job_day, jobs=day.jobs, batches=day.batches, events=tally.events, bytes=day.bytes, archive=place
+        )
+
+    def _wait_to_drop(
+        self, day: Day, cutoff: datetime, snapshot: str, jobs: list[tuple[int, int, bytes]], archive: str | None
+    ) -> Kept | None:
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            outcome = drop_day(
+                self._conn, day.job_day, ended_before=cutoff, snapshot=snapshot, jobs=jobs, archive=archive
+            )
+            if outcome == "dropped":
+                return None
+            if outcome == "changed":
+                return Kept(day=day.job_day, why="changed", reason="something was written to it meanwhile")
+            if time.monotonic() > deadline:
+                holder = parent_holder(self._conn)
+                by = f" by process {holder[0]} ({holder[1]}), for {holder[2]:.0f} s" if holder else ""
+                reason = f"its tables were in use for {self._patience_s:.0f} s{by}"
+                return Kept(day=day.job_day, why="busy", reason=reason)
+            time.sleep(0.2 + 0.3 * random.random())  # noqa: S311  jitter
+
+    def _telling(self, day: Day, lines: Iterable[bytes]) -> Iterator[bytes]:
+        count = 0
+        for count, line in enumerate(lines, 1):
+            if count % _TOLD_EVERY == 0:
+                self._told(day, count)
+            yield line
+        self._told(day, count)
+
+
+def _is_over(job: DayJob, cutoff: datetime) -> bool:
+    return job.phase in FINAL_PHASES and job.ended_at is not None and job.ended_at < cutoff
+
+
+def _differing(jobs: list[DayJob], tally: Tally) -> int | None:
+    """Find a job whose log is not the one that its projection was folded from, by count or by digest."""
+    told = {job.job_id: job for job in jobs}
+    for job_id in sorted(told.keys() | tally.jobs.keys()):
+        job, found = told.get(job_id), tally.jobs.get(job_id)
+        if job is None or found is None or job.versions != found.events or job.digest not in {None, found.digest}:
+            return job_id
+    return None
+
+
+def _listed(jobs: list[DayJob], tally: Tally) -> list[ArchivedJob]:
+    return [
+        ArchivedJob(
+            job_id=job.job_id,
+            name=job.name,
+            handler=job.handler,
+            phase=job.phase,
+            batches=job.batches,
+            items=job.items,
+            invalid=job.invalid,
+            created_at=job.created_at.isoformat(),
+            ended_at=job.ended_at.isoformat() if job.ended_at else "",
+            events=tally.jobs[job.job_id].events,
+            digest=tally.jobs[job.job_id].digest,
+        )
+        for job in jobs
+    ]

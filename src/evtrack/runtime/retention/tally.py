@@ -1,0 +1,92 @@
+"""Counts and digests of a day's events by job, from its lines, while they pass."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from hashlib import _Hash
+
+_EVENT: Final = re.compile(
+    rb'\{"seq":(\d+),"xid":"(\d+)","job_id":(\d+),"batch_no":(\d+),"version":(\d+),"job_day":"[-\d]+",'
+    rb'"type":"(\w+)","attempt":(\d+),"worker_id":(-?\d+|null),"at":"([-\dT:]+)(?:\.(\d{1,6}))?\+00:00","data":(.*)\}\n',
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobTally:
+    """One job's events: how many, and the digest over its streams, in hexadecimal digits."""
+
+    events: int
+    digest: str
+
+
+class Tally:
+    """All jobs of a day. A job's digest is the one that evtrack.job_digest() makes of its log.
+
+    Each event's link is the SHA-256 of the link before it in its stream and of what it says; the digest is that of
+    the last links of all streams.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: dict[int, JobTally] = {}
+
+    @property
+    def events(self) -> int:
+        """How many events passed."""
+        return sum(job.events for job in self.jobs.values())
+
+    def passing(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Count lines while they pass.
+
+        Args:
+            lines: Events as lines of JSON, as `day_events` writes them.
+
+        Yields:
+            The same lines.
+
+        Raises:
+            ValueError: A line is no event, or streams are not in order.
+        """
+        job, batch, due, link, events = b"", b"", 0, b"", 0
+        links = sha256()
+        for line in lines:
+            found = _EVENT.fullmatch(line)
+            if found is None:
+                raise ValueError(f"this is no event: {line[:120]!r}")
+            seq, xid, job_id, batch_no, version, type_, attempt, worker, at, fraction, data = found.groups()
+            if job_id != job:
+                self._close(job, events, links, link)
+                job, batch, due, link, events, links = job_id, b"", 0, b"", 0, sha256()
+                if int(job) in self.jobs:
+                    raise ValueError(f"the events of job {int(job)} do not stand together")
+            if batch_no != batch:
+                if batch:
+                    links.update(link)
+                batch, due, link = batch_no, 0, b""
+            due += 1
+            if int(version) != due:
+                raise ValueError(f"job {int(job)}, batch {int(batch)} goes from version {due - 1} to {int(version)}")
+            says = (job_id, batch_no, version, type_, attempt, b"-" if worker == b"null" else worker)
+            micros = b"%d%s" % (_seconds(at), (fraction or b"").ljust(6, b"0"))
+            link = sha256(link + b" ".join((*says, micros, seq, xid, data))).digest()
+            events += 1
+            yield line
+        self._close(job, events, links, link)
+
+    def _close(self, job: bytes, events: int, links: _Hash, link: bytes) -> None:
+        if job:
+            links.update(link)
+            self.jobs[int(job)] = JobTally(events, links.hexdigest())
+
+
+@lru_cache(maxsize=1024)
+def _seconds(at: bytes) -> int:
+    return int(datetime.fromisoformat(f"{at.decode()}+00:00").timestamp())

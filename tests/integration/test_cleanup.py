@@ -1,0 +1,362 @@
+"""Cleanup drops whole days that are over, and nothing else: what pins a day, what comes in between, what is left."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from aging import aged_job, days_ago, days_of, ended_job
+from client import Claim, Client
+from evtrack.domain.errors import ArchiveDamaged, ArchiveError, CleanupRuns, JobDropped, NoSuchJob
+from evtrack.runtime.retention.checking import check
+from evtrack.runtime.retention.cleanup import Cleanup
+from evtrack.runtime.retention.files import read_lines
+from evtrack.runtime.retention.outcome import Dropped, Kept
+from evtrack.storage import control, reports
+from evtrack.storage.database import Connection, connect
+from evtrack.storage.stories import batch_story
+from helpers import eventually, evtrack
+
+pytestmark = pytest.mark.db
+DAY = days_ago(9)
+
+
+@pytest.fixture
+def client(conn: Connection) -> Client:
+    """The session that makes the jobs."""
+    return Client(conn)
+
+
+@pytest.fixture
+def other(dsn: str, client: Client) -> Iterator[Client]:
+    """A second session, with the same handler."""
+    with connect(dsn, purpose="test") as conn:
+        yield Client(conn, client.handler)
+
+
+def clean(client: Client, archive: Path | None = None, **options: object) -> list[Dropped | Kept]:
+    """Run a cleanup of all that has ended."""
+    wanted = {"older_than_s": 0.0, "patience_s": 0.0, **options}
+    return list(Cleanup(conn=client.conn, archive=archive, **wanted).run())  # type: ignore[arg-type]
+
+
+def kept(done: list[Dropped | Kept]) -> list[tuple[object, str, int | None]]:
+    """Return day, reason and job of the days that stayed; all did."""
+    assert all(isinstance(day, Kept) for day in done), done
+    return [(day.day, day.why, day.job_id) for day in done if isinstance(day, Kept)]
+
+
+def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(client: Client) -> None:
+    first, second, other_day = ended_job(client, DAY, 3, items=2), ended_job(client, DAY), days_ago(8)
+    stays = ended_job(client, days_ago(0))
+    ended_job(client, other_day)
+    before = days_of(client)
+    done = clean(client)
+    assert [(DAY, 2, 5), (other_day, 1, 2)] == [(d.day, d.jobs, d.batches) for d in done if isinstance(d, Dropped)]
+    assert before - {DAY, other_day} == days_of(client)
+    lines = client.rows("SELECT * FROM evtrack.dropped_job WHERE job_id = ANY(%s) ORDER BY job_id", [first, second])
+    assert [first, second] == [line["job_id"] for line in lines]
+    assert ({"completed": 3}, {"completed": 6}, "finished", None) == tuple(
+        lines[0][name] for name in ("batches", "items", "phase", "archive")
+    )
+    # created, extended, sealed, finished, and three events a batch
+    assert [13, 10] == [line["events"] for line in lines]
+    for table in ("job", "progress", "batch", "event", "payload", "result"):
+        assert [stays] == [row["job_id"] for row in client.rows(f"SELECT DISTINCT job_id FROM evtrack.{table}")], table
+    assert [] == clean(client)
+
+
+def test_workers_go_with_the_last_day_that_may_name_them(client: Client) -> None:
+    early, late, alive = (client.worker() for _ in range(3))
+    client.conn.execute(
+        "UPDATE evtrack.worker SET stopped_at = now() - CASE worker_id WHEN %s THEN interval '9 days'"
+        " ELSE interval '6 days' END WHERE worker_id IN (%s, %s)",
+        [early, early, late],
+    )
+    ended_job(client, DAY)
+    aged_job(client, days_ago(8))
+    clean(client)
+    left = {row["worker_id"] for row in client.rows("SELECT worker_id FROM evtrack.worker")}
+    assert {late, alive} <= left
+    assert early not in left
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [("open", "open"), ("sealed", "sealed"), ("cancelled running", "running"), ("reopened", "sealed")],
+)
+def test_a_job_that_is_not_over_pins_its_day(client: Client, state: str, reason: str) -> None:
+    ended_job(client, DAY)
+    job = aged_job(client, DAY, 2, max_errors=1)
+    if state == "open":
+        job = client.one("SELECT nextval('evtrack.job_id_seq')")
+        client.conn.execute(
+            "INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)"
+            " VALUES (%s, %s, 0, 1, 'created', '{\"handler\": \"h\"}')",
+            [DAY, job],
+        )
+        client.conn.execute("SELECT evtrack.cancel(job_id) FROM evtrack.job WHERE phase = 'sealed'")
+    if state != "sealed":
+        worker = client.worker()
+        claims = client.claim(worker, job, fresh=1)
+        if state == "reopened":
+            claims += client.claim(worker, job)
+            client.fail(worker, claims)
+            assert client.one("SELECT evtrack.finish_due(%s)", job)
+            client.one("SELECT evtrack.retry(%s)", job)
+        elif state == "cancelled running":
+            client.one("SELECT evtrack.cancel(%s)", job)
+    days = days_of(client)
+    assert [(DAY, "pinned", job)] == kept(clean(client))
+    going, staying = Cleanup(conn=client.conn, older_than_s=0).plan()
+    assert ([], [(DAY, "pinned", job)]) == (going, kept(list(staying)))
+    assert f"job {job} " in staying[0].reason
+    assert reason in staying[0].reason
+    assert days == days_of(client)
+    assert [] == client.rows("SELECT * FROM evtrack.dropped_job")
+
+
+def test_what_ended_lately_pins_its_day_however_old(client: Client) -> None:
+    job = ended_job(client, days_ago(400))
+    assert [(days_ago(400), "pinned", job)] == kept(clean(client, older_than_s=3600))
+    # What ran when its job was cancelled ended after that.
+    client.conn.execute(
+        "UPDATE evtrack.job SET phase = 'cancelled', finished_at = NULL, cancelled_at = now() - interval '2 hours'"
+    )
+    assert [(days_ago(400), "pinned", job)] == kept(clean(client, older_than_s=3600))
+    client.conn.execute("UPDATE evtrack.batch SET finished_at = now() - interval '2 hours'")
+    (done,) = clean(client, older_than_s=3600)
+    assert isinstance(done, Dropped)
+
+
+def test_today_is_never_dropped(client: Client) -> None:
+    ended_job(client, days_ago(0))
+    assert [] == clean(client)
+
+
+def test_a_retry_while_the_day_is_read_keeps_it(client: Client, other: Client, tmp_path: Path) -> None:
+    job, worker = aged_job(client, DAY, 2, max_errors=1), client.worker()
+    client.fail(worker, client.claim(worker, job))
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    archive = tmp_path / "archive"
+    done = clean(client, archive, told=lambda *_: other.one("SELECT evtrack.retry(%s)", job))
+    assert [(DAY, "changed", None)] == kept(done)
+    assert 2 == len(client.claim(worker, job))
+    assert [] == client.rows("SELECT * FROM evtrack.dropped_job")
+    # The archive that was written for nothing gives way to that of the whole day.
+    client.fail(worker, [Claim(job, 1, 2), Claim(job, 2, 2)])
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    (dropped,) = clean(client, archive)
+    assert isinstance(dropped, Dropped)
+    manifest, differences = check(archive / str(DAY))
+    assert ([], dropped.events) == (differences, manifest and manifest.jobs[0].events)
+    assert [str(DAY)] == [path.name for path in archive.iterdir()]
+
+
+def test_a_late_result_while_the_day_is_read_is_not_lost(client: Client, other: Client) -> None:
+    job, worker = ended_job(client, DAY), client.worker()
+    done = clean(client, told=lambda *_: other.complete(worker, [Claim(job, 1, 1)]))
+    assert [(DAY, "changed", None)] == kept(done)
+    assert "late_result" == client.types(job)[-1]
+    (dropped,) = clean(client)
+    assert isinstance(dropped, Dropped)
+    assert 11 == dropped.events
+
+
+def test_a_retry_that_waits_for_the_drop_finds_the_job_in_the_ledger(client: Client, other: Client) -> None:
+    job = ended_job(client, DAY)
+    snapshot = client.one("SELECT pg_current_snapshot()::text")
+    with ThreadPoolExecutor(1) as pool:
+        with client.conn.transaction():
+            outcome = client.one(
+                "SELECT evtrack.drop_day(%s, now(), %s::pg_snapshot, ARRAY[%s]::bigint[], '{10}', '{x}', '/a b')",
+                DAY,
+                snapshot,
+                job,
+            )
+            assert "dropped" == outcome
+            future = pool.submit(lambda: other.one("SELECT evtrack.retry(%s)", job))
+            eventually(lambda: client.rows("SELECT 1 FROM pg_locks WHERE NOT granted") or future.done())
+            assert not future.done()
+        with pytest.raises(psycopg.Error, match=f"job {job} was dropped on .*, archived to /a b") as caught:
+            future.result(10)
+    assert "EV003" == caught.value.sqlstate
+
+
+def test_a_retry_under_way_goes_before_the_drop(client: Client, other: Client) -> None:
+    job, worker = aged_job(client, DAY, max_errors=1), client.worker()
+    client.fail(worker, client.claim(worker, job))
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    with other.conn.transaction():
+        other.one("SELECT evtrack.retry(%s)", job)
+        assert [(DAY, "busy", None)] == kept(clean(client))
+    assert [(DAY, "pinned", job)] == kept(clean(client))
+
+
+def test_an_event_without_its_job_keeps_the_day(client: Client) -> None:
+    job = ended_job(client, DAY)
+    client.conn.execute("DELETE FROM evtrack.job WHERE job_id = %s", [job])
+    assert [(DAY, "differs", job)] == kept(clean(client))
+
+
+def test_a_count_that_does_not_fit_keeps_the_day(client: Client) -> None:
+    job = ended_job(client, DAY)
+    client.conn.execute("UPDATE evtrack.batch SET version = version + 1 WHERE job_id = %s AND batch_no = 1", [job])
+    assert [(DAY, "differs", job)] == kept(clean(client))
+
+
+def test_an_event_that_was_changed_behind_the_triggers_keeps_the_day(client: Client) -> None:
+    job = ended_job(client, DAY)
+    part = f"evtrack.event_{DAY:%Y%m%d}"
+    with client.conn.transaction():
+        client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER ALL".encode())
+        client.conn.execute(f"UPDATE {part} SET at = at + interval '1 microsecond' WHERE batch_no = 1".encode())
+        client.conn.execute(f"ALTER TABLE {part} ENABLE ALWAYS TRIGGER event_immutable".encode())
+    assert [(DAY, "differs", job)] == kept(clean(client))
+
+
+def test_who_uses_the_log_is_not_waited_for_in_line(client: Client, other: Client, dsn: str) -> None:
+    ended_job(client, DAY)
+    with connect(dsn, purpose="a long report") as reader, reader.transaction():
+        reader.execute("SELECT FROM evtrack.event LIMIT 1")
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(lambda: clean(client))
+            # Others write while it tries, again and again.
+            while not future.done():
+                other.conn.execute("SET statement_timeout = '5s'")
+                ended_job(other, days_ago(0), 1)
+            (busy,) = future.result()
+    assert isinstance(busy, Kept)
+    assert ("busy", True) == (busy.why, busy.is_fault)
+    assert "a long report" in busy.reason
+    (done,) = clean(client)
+    assert isinstance(done, Dropped)
+
+
+def test_a_second_cleanup_is_told_of_the_first(client: Client, other: Client) -> None:
+    ended_job(client, DAY)
+    met: list[CleanupRuns] = []
+
+    def meet(*_: object) -> None:
+        with pytest.raises(CleanupRuns, match="Another cleanup") as caught:
+            clean(other)
+        met.append(caught.value)
+
+    clean(client, told=meet)
+    assert f"process {client.conn.info.backend_pid}" in str(met[0])
+
+
+def test_the_archive_holds_the_log_and_what_is_asked_for(client: Client, tmp_path: Path) -> None:
+    job = ended_job(client, DAY, 3, items=2)
+    events = client.rows("SELECT * FROM evtrack.event WHERE job_id = %s ORDER BY batch_no, version", job)
+    columns = {
+        row["attname"]
+        for row in client.rows(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'evtrack.event'::regclass"
+            " AND attnum > 0 AND NOT attisdropped"
+        )
+    }
+    digest = client.one("SELECT encode(evtrack.job_digest(%s), 'hex')", job)
+    clean(client, tmp_path, with_payload=True)
+    folder = tmp_path / str(DAY)
+    written = [json.loads(line) for line in read_lines(folder / "events.jsonl.gz")]
+    assert [{**e, "job_day": str(e["job_day"]), "at": 0, "xid": 0} for e in events] == [
+        {**e, "at": 0, "xid": 0} for e in written
+    ]
+    assert columns == set(written[0])
+    assert [f"key:{n}" for n in range(1, 7)] == [
+        json.loads(line)["item_key"] for line in read_lines(folder / "payloads.jsonl.gz")
+    ]
+    assert 3 == sum(1 for _ in read_lines(folder / "results.jsonl.gz"))
+    manifest, differences = check(folder)
+    assert [] == differences
+    assert manifest is not None
+    assert digest == manifest.jobs[0].digest
+    (line,) = client.rows("SELECT digest, events, archive FROM evtrack.dropped_job")
+    told = manifest.jobs[0]
+    assert (told.digest, told.events, str(folder)) == (line["digest"], line["events"], line["archive"])
+
+
+def test_a_damaged_archive_stops_the_drop(client: Client, other: Client, tmp_path: Path) -> None:
+    ended_job(client, DAY)
+    with other.conn.transaction():
+        other.conn.execute("SELECT FROM evtrack.event LIMIT 1")
+        assert [(DAY, "busy", None)] == kept(clean(client, tmp_path))
+    file = tmp_path / str(DAY) / "events.jsonl.gz"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
+    with pytest.raises(ArchiveDamaged, match=r"events\.jsonl\.gz"):
+        clean(client, tmp_path)
+    assert DAY in days_of(client)
+    file.write_bytes(whole)
+    (done,) = clean(client, tmp_path)
+    assert isinstance(done, Dropped)
+
+
+def test_an_archive_of_other_jobs_is_not_written_over(client: Client, tmp_path: Path) -> None:
+    ended_job(client, DAY)
+    clean(client, tmp_path)
+    before = (tmp_path / str(DAY) / "manifest.json").read_bytes()
+    ended_job(client, DAY)
+    with pytest.raises(ArchiveError, match="other jobs"):
+        clean(client, tmp_path)
+    assert before == (tmp_path / str(DAY) / "manifest.json").read_bytes()
+    assert DAY in days_of(client)
+
+
+def test_a_folder_that_cannot_be_written_to_stops_the_drop(client: Client, tmp_path: Path) -> None:
+    ended_job(client, DAY)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArchiveError, match="Cannot write the archive"):
+        clean(client, tmp_path / "file")
+    assert DAY in days_of(client)
+
+
+def test_a_day_without_jobs_goes_without_an_archive(client: Client, tmp_path: Path) -> None:
+    client.conn.execute("SELECT evtrack.make_partitions(%s, 1)", [DAY])
+    (done,) = clean(client, tmp_path)
+    assert isinstance(done, Dropped)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_reads_of_a_dropped_job_say_where_it_went(client: Client) -> None:
+    job = ended_job(client, DAY)
+    clean(client)
+    asks: list[Callable[[], object]] = [
+        lambda: reports.job_status(client.conn, job),
+        lambda: reports.job_progress(client.conn, job),
+        lambda: reports.job_key(client.conn, job),
+        lambda: batch_story(client.conn, job, 1),
+        lambda: control.retry_job(client.conn, job, statuses=["failed"]),
+    ]
+    for ask in asks:
+        with pytest.raises(JobDropped, match=f"Job {job} was dropped on .*, not archived"):
+            ask()
+    with pytest.raises(NoSuchJob, match="There is no job 4711"):
+        reports.job_key(client.conn, 4711)
+
+
+def test_the_commands_tell_the_whole_story(client: Client, dsn: str, tmp_path: Path) -> None:
+    gone, stays = ended_job(client, DAY), aged_job(client, DAY - timedelta(1))
+    common = ("cleanup", "--dsn", dsn, "--older-than", "0s", "--archive", str(tmp_path))
+    dry = evtrack(*common, "--dry-run")
+    assert (0, f"job {stays} is sealed") == (dry.returncode, dry.stdout.splitlines()[1].split("kept, ")[1])
+    assert f"{DAY}: would go, 1 job, 2 batches" in dry.stdout
+    assert DAY in days_of(client)
+    ran = evtrack(*common)
+    assert 0 == ran.returncode, ran.stderr
+    assert ran.stdout.splitlines()[-1].startswith("Dropped 1 day: 1 job, 2 batches, 10 events")
+    again = evtrack(*common, "--json")
+    assert (0, []) == (again.returncode, json.loads(again.stdout)["dropped"])
+    assert stays == json.loads(again.stdout)["kept"][0]["job_id"]
+    status = evtrack("status", str(gone), "--dsn", dsn)
+    assert 0 == status.returncode
+    assert "dropped" in status.stdout
+    assert 10 == json.loads(evtrack("status", str(gone), "--dsn", dsn, "--json").stdout)["events"]
+    refused = evtrack("results", str(gone), "--dsn", dsn)
+    assert (1, True) == (refused.returncode, f"archived to {tmp_path / str(DAY)}" in refused.stderr)
+    assert 0 == evtrack("archive", "verify", str(tmp_path)).returncode
