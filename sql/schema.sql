@@ -3024,9 +3024,19 @@ CREATE VIEW evtrack.item_status AS
     b.finished_at
    FROM ((evtrack.job j
      JOIN evtrack.payload p ON (((j.job_day = p.job_day) AND (j.job_id = p.job_id))))
-     JOIN evtrack.batch b ON (((p.job_day = b.job_day) AND (p.job_id = b.job_id) AND (b.batch_no = COALESCE(( SELECT max(d.batch_no) AS max
-           FROM evtrack.batch d
-          WHERE ((d.job_day = p.job_day) AND (d.job_id = p.job_id) AND (d.root_no = p.batch_no) AND (d.ordinals @> p.ordinal))), p.batch_no)))));
+     CROSS JOIN LATERAL ( SELECT h.batch_no,
+            h.parent_no,
+            h.status,
+            h.attempt,
+            h.error,
+            h.worker_id,
+            h.started_at,
+            h.finished_at
+           FROM evtrack.batch h
+          WHERE ((h.job_day = p.job_day) AND (h.job_id = p.job_id) AND (h.batch_no = COALESCE(( SELECT max(d.batch_no) AS max
+                   FROM evtrack.batch d
+                  WHERE ((d.job_day = p.job_day) AND (d.job_id = p.job_id) AND (d.root_no = p.batch_no) AND (d.ordinals @> p.ordinal))), p.batch_no)))
+         OFFSET 0) b);
 
 COMMENT ON VIEW evtrack.item_status IS 'One row an item: the batch that holds it last, and thereby its fate. Ask with job_id and item_key (an index finds it), or with job_id for all items of a job.';
 

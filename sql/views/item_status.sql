@@ -1,5 +1,6 @@
 -- Items move to batches that were made later from the same submitted batch; the latest that has the ordinal holds it.
 -- One probe of the index on (job, root) an item: a look-up for one key, linear for a whole job.
+-- OFFSET 0: left free, the planner of a day that was never analysed may probe for each pair of an item and a batch.
 CREATE OR REPLACE VIEW evtrack.item_status AS
 SELECT -- noqa: ST06
     p.job_id,
@@ -34,22 +35,35 @@ SELECT -- noqa: ST06
     b.finished_at
 FROM evtrack.job AS j
 INNER JOIN evtrack.payload AS p ON j.job_day = p.job_day AND j.job_id = p.job_id
-INNER JOIN evtrack.batch AS b
-    ON
-        p.job_day = b.job_day
-        AND p.job_id = b.job_id
-        AND b.batch_no = coalesce(
-            (
-                SELECT max(d.batch_no)
-                FROM evtrack.batch AS d
-                WHERE
-                    d.job_day = p.job_day
-                    AND d.job_id = p.job_id
-                    AND d.root_no = p.batch_no
-                    AND d.ordinals @> p.ordinal
-            ),
-            p.batch_no
-        );
+CROSS JOIN
+    LATERAL (
+        SELECT
+            h.batch_no,
+            h.parent_no,
+            h.status,
+            h.attempt,
+            h.error,
+            h.worker_id,
+            h.started_at,
+            h.finished_at
+        FROM evtrack.batch AS h
+        WHERE
+            h.job_day = p.job_day
+            AND h.job_id = p.job_id
+            AND h.batch_no = coalesce(
+                (
+                    SELECT max(d.batch_no)
+                    FROM evtrack.batch AS d
+                    WHERE
+                        d.job_day = p.job_day
+                        AND d.job_id = p.job_id
+                        AND d.root_no = p.batch_no
+                        AND d.ordinals @> p.ordinal
+                ),
+                p.batch_no
+            )
+        OFFSET 0 -- noqa: AM09
+    ) AS b;
 
 COMMENT ON VIEW evtrack.item_status IS
 'One row an item: the batch that holds it last, and thereby its fate. Ask with job_id and item_key (an index finds '
