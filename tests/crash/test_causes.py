@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from evtrack.runtime.worker.handler_output import LINES_A_SECOND
 from evtrack.runtime.worker.limits import Limits
 from evtrack.storage.database import Connection
 from helpers import eventually
-from working import working
+from working import FOLDER, working
 
 pytestmark = [pytest.mark.db, pytest.mark.crash]
 
@@ -59,6 +60,10 @@ LIMITS: dict[str, dict[str, float]] = {
 }
 
 
+HAND = ("item_key", "ordinal")
+DOSSIERS = "SELECT data FROM evtrack.event WHERE job_id = %s AND type = 'crashed' AND version > 2 ORDER BY seq"
+
+
 def test_each_cause_is_told_right(queue: Client, dsn: str) -> None:
     jobs = {do: submit(queue, do, **LIMITS.get(do, {})) for do in EXPECTED}
     last = max(jobs.values())
@@ -81,6 +86,51 @@ def test_each_cause_is_told_right(queue: Client, dsn: str) -> None:
     assert told["flood and die"]["stderr"].strip().endswith("e" * 99), (
         "of 100 MB the end is kept, and the traceback apart"
     )
+
+
+PROGRAM = """
+import json, sys
+import misbehaving
+for line in sys.stdin:
+    misbehaving.obey(json.loads(line), None)
+    print(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "deeds", "limits"),
+    [
+        ("obey all", ["segv", "_exit", "exit", "leak", "loop", "hang", "close"], LIMITS),
+        # An interpreter takes its time to start, and is as silent as one that hangs.
+        (
+            "program",
+            ["segv", "abort", "leak", "loop", "hang"],
+            {**LIMITS, "loop": {"timeout_s": 3}, "hang": {"stall_s": 3}},
+        ),
+    ],
+)
+def test_where_no_item_is_known_the_cause_is_told_all_the_same(
+    queue: Client, dsn: str, handler: str, deeds: list[str], limits: dict[str, dict[str, float]]
+) -> None:
+    jobs = {}
+    for do in deeds:
+        policy = json.dumps({"max_crashes": 1, **limits.get(do, {})})
+        items = ["{}", json.dumps({"do": do})]
+        jobs[do] = queue.one(
+            "SELECT evtrack.enqueue(%s, '{well,ill}', %s, policy => %s, batch_size => 2)", handler, items, policy
+        )
+    commands = {"program": [sys.executable, "-P", "-c", f"import sys\nsys.path.insert(0, {FOLDER!r})\n{PROGRAM}"]}
+    with working(dsn, slots=2, commands=commands):
+        eventually(lambda: all(queue.phase(job) == "finished" for job in jobs.values()), 90)
+    for do, job in jobs.items():
+        whole, alone = (row["data"] for row in queue.rows(DOSSIERS, job))
+        for data in (whole, alone):
+            assert EXPECTED[do] == (data["cause"], data.get("signal"), data.get("exit_code")), do
+            assert data["peak_rss_bytes"] > 5 * MIB, do
+            assert {"cpu_s", "host", "pid", "run_s"} <= set(data), do
+        assert (None, None, "ill", 2) == (*map(whole.get, HAND), *map(alone.get, HAND)), do
+        fates = queue.rows("SELECT item_key, status::text FROM evtrack.item_status WHERE job_id = %s", job)
+        assert {"well": "completed", "ill": "crashed"} == {row["item_key"]: row["status"] for row in fates}, do
 
 
 def test_output_of_100_mb_on_stderr_is_no_crash_and_no_flood_of_the_log(queue: Client, dsn: str) -> None:
