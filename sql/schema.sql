@@ -2742,7 +2742,7 @@ CREATE VIEW evtrack.crash AS
 
 COMMENT ON VIEW evtrack.crash IS 'One row a crash, also of batches that were completed later: a process, worker or host that died, or hung.';
 
-COMMENT ON COLUMN evtrack.crash.cause IS 'What ended the process: signal, exit_code, out_of_memory, timeout, stalled, memory_limit, worker_lost.';
+COMMENT ON COLUMN evtrack.crash.cause IS 'What ended the process: signal, exit_code, out_of_memory, timeout, stalled, memory_limit, pipe_closed (it closed its channel to the supervisor), protocol (it wrote nonsense there), worker_lost, unknown.';
 
 COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal, SIGSEGV; null if none ended it.';
 

@@ -52,7 +52,8 @@ WHERE e.type = 'crashed' AND e.version > 2;
 COMMENT ON VIEW evtrack.crash IS
 'One row a crash, also of batches that were completed later: a process, worker or host that died, or hung.';
 COMMENT ON COLUMN evtrack.crash.cause IS
-'What ended the process: signal, exit_code, out_of_memory, timeout, stalled, memory_limit, worker_lost.';
+'What ended the process: signal, exit_code, out_of_memory, timeout, stalled, memory_limit, pipe_closed (it closed its '
+'channel to the supervisor), protocol (it wrote nonsense there), worker_lost, unknown.';
 COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal, SIGSEGV; null if none ended it.';
 COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if it is not known.';
 COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if it is not known.';

@@ -1,8 +1,11 @@
 """Real signals to the real command: what runs is finished or given back, and no process is left."""
 
+import json
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from client import Client
 from evtrack.storage.database import Connection
 from helpers import environment, eventually, evtrack_command
-from working import alive, children, descendants, slots_of, work_command
+from working import FOLDER, alive, children, descendants, slots_of, work_command
 
 pytestmark = [pytest.mark.db, pytest.mark.crash]
 
@@ -100,10 +103,13 @@ def test_a_fork_server_killed_from_outside_costs_no_item_its_budget(queue: Clien
     assert 0 == queue.one("SELECT max(crashes) FROM evtrack.batch")
 
 
-def test_a_slot_killed_from_outside_is_told_with_the_item_in_hand_and_replaced(queue: Client, dsn: str) -> None:
-    submit(queue, '{"do": "sleep", "s": 60}')
+def test_a_slot_killed_from_outside_is_told_with_the_item_in_hand_and_replaced(
+    queue: Client, dsn: str, tmp_path: Path
+) -> None:
+    submit(queue, json.dumps({"do": "sleep", "s": 60, "trace": str(tmp_path / "trace")}))
     with work_command(dsn, "--slots", "1") as worker:
-        eventually(lambda: running(queue, 1), 30)
+        # Claimed is not begun: what dies before it begins costs no item anything.
+        eventually((tmp_path / "trace").exists, 30)
         (slot, *_) = slots_of(worker.pid)
         os.kill(slot, signal.SIGKILL)
         crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key, ordinal FROM evtrack.crash"), 5)
@@ -123,26 +129,51 @@ def test_a_handler_that_segfaults_on_one_key_stops_nothing_else(queue: Client, d
     assert "slot_crashed" in stderr
 
 
-def test_ctrl_c_in_a_run_leaves_the_job_to_go_on_with(queue: Client, dsn: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_says_what_it_leaves_and_how_to_go_on(
+    queue: Client, dsn: str, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     source = tmp_path / "items.jsonl"
     source.write_text('{"do": "sleep", "s": 0.5}\n' * 20)
-    words = ["--dsn", dsn, "--import", "misbehaving", "--handler", "obey", "--batch-size", "1", "--slots", "1"]
+    with run_command(dsn, str(source), "--batch-size", "1", "--slots", "1") as process:
+        eventually(lambda: queue.rows("SELECT 1 FROM evtrack.batch WHERE status = 'completed'"), 30)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=20)
+    assert code == process.returncode, stderr
+    left = queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'pending'")
+    assert f"Job 1 is not finished: {left} items of 20 wait." in stderr
+    assert "Go on with it: evtrack work --import misbehaving" in stderr
+    assert "--resume" not in stderr
+    found = queue.rows("SELECT DISTINCT status::text FROM evtrack.batch ORDER BY 1")
+    assert [{"status": "completed"}, {"status": "pending"}] == found
+
+
+def test_a_run_that_is_stopped_while_it_reads_says_how_to_read_the_rest(queue: Client, dsn: str) -> None:
+    with run_command(dsn, "-", "--batch-size", "1", "--slots", "1", stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.write('{"say": 1}\n' * 2000)
+        process.stdin.flush()
+        eventually(lambda: queue.rows("SELECT 1 FROM evtrack.batch WHERE status = 'completed'"), 30)
+        process.send_signal(signal.SIGTERM)
+        assert 143 == process.wait(20), "also while it waits for more"
+        _, stderr = process.communicate()
+    assert "Read the rest: evtrack submit --resume 1" in stderr
+
+
+@contextmanager
+def run_command(dsn: str, *words: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Have `evtrack run` with tests/misbehaving.py; it is killed when the block ends."""
     process = subprocess.Popen(
-        evtrack_command("run", str(source), *words),
+        evtrack_command("run", *words, "--dsn", dsn, "--import", "misbehaving", "--handler", "obey"),
         env=environment(),
-        cwd=Path(__file__).parents[1],
+        cwd=FOLDER,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        eventually(lambda: queue.rows("SELECT 1 FROM evtrack.batch WHERE status = 'completed'"), 30)
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
+        yield process
     finally:
         process.kill()
         process.communicate()
-    assert 130 == process.returncode, stderr
-    assert "evtrack work --import misbehaving" in stderr
-    found = queue.rows("SELECT DISTINCT status::text FROM evtrack.batch ORDER BY 1")
-    assert [{"status": "completed"}, {"status": "pending"}] == found

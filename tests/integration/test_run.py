@@ -93,7 +93,6 @@ def test_a_program_is_a_handler(dsn: str, tmp_path: Path) -> None:
         ),
         (["--import", "not_there"], "The module 'not_there' does not import"),
         (["--exec", "cat"], "--exec takes NAME='PROGRAM ARGUMENTS', got 'cat'"),
-        (["--max-rss", "0.0000001"], "max_rss_bytes must be above 0, got 0"),
     ],
 )
 def test_an_error_of_use_exits_with_1_before_anything_is_submitted(
@@ -103,6 +102,29 @@ def test_an_error_of_use_exits_with_1_before_anything_is_submitted(
     assert (1, "") == (done.returncode, done.stdout)
     assert said in done.stderr
     assert 0 == Client(conn).one("SELECT count(*) FROM evtrack.job")
+
+
+@pytest.mark.parametrize("given", ["0.0000001", "-1", "much", "inf", "nan"])
+def test_a_limit_of_memory_that_is_none_is_wrong_usage(dsn: str, tmp_path: Path, given: str) -> None:
+    done = run(dsn, jsonl(tmp_path, {"id": "a"}), "--max-rss", given)
+    assert 2 == done.returncode
+    assert "Invalid value for '--max-rss'" in done.stderr
+
+
+def test_a_run_keeps_to_its_limits_and_so_does_whoever_goes_on_with_the_job(
+    dsn: str, tmp_path: Path, conn: Connection
+) -> None:
+    source = jsonl(tmp_path, {"do": "loop"}, {"do": "hang"}, {"do": "leak"}, {"say": 1})
+    limits = ["--timeout", "3", "--stall", "1", "--max-rss", "150", "--max-crashes", "1", "--batch-size", "1"]
+    done = run(dsn, source, *limits, "--json")
+    assert 3 == done.returncode, done.stderr
+    assert {"timeout_s": 3, "stall_s": 1, "max_rss_bytes": 150 << 20} == {
+        name: value
+        for name, value in Client(conn).one("SELECT policy FROM evtrack.job").items()
+        if name in {"timeout_s", "stall_s", "max_rss_bytes"}
+    }
+    causes = {row["item_key"]: row["cause"] for row in Client(conn).rows("SELECT item_key, cause FROM evtrack.crash")}
+    assert {"stalled", "memory_limit"} == set(causes.values()), "an endless loop says nothing, so it stalls first"
 
 
 def test_a_module_that_raises_shows_its_own_traceback_once(dsn: str, tmp_path: Path) -> None:

@@ -21,15 +21,24 @@ class CrashCause(StrEnum):
     TIMEOUT = "timeout"
     STALLED = "stalled"
     MEMORY_LIMIT = "memory_limit"
+    PIPE_CLOSED = "pipe_closed"
+    PROTOCOL = "protocol"
     WORKER_LOST = "worker_lost"
     UNKNOWN = "unknown"
+
+
+LIMITS: Final = frozenset({CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT})
+"""Limits of a batch, for which a supervisor ends its process."""
+
+_OUR_SIGNAL: Final = frozenset({CrashCause.PIPE_CLOSED, CrashCause.PROTOCOL})
+"""Killed by the supervisor at once; its signal says nothing about the process."""
 
 
 class Evidence(BaseModel):
     """What the supervisor knows of a dead slot beside its wait status.
 
     Args:
-        killed_for: The limit for which the supervisor itself killed the slot, if it did.
+        killed_for: Why the supervisor itself killed the slot, if it did.
         oom_kills: How far the cgroup's oom_kill counter rose while the slot ran; without a rise nothing is called
             out of memory.
         item_key: Key of the item in hand.
@@ -109,7 +118,7 @@ class Dossier(BaseModel):
         number = -returncode if returncode < 0 else None
         return cls(
             cause=_cause(number, evidence),
-            signal=None if number is None else signal_name(number),
+            signal=None if number is None or evidence.killed_for in _OUR_SIGNAL else signal_name(number),
             exit_code=returncode if returncode >= 0 else None,
             item_key=evidence.item_key,
             ordinal=evidence.ordinal,

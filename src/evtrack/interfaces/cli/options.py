@@ -20,6 +20,24 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 dsn_option = click.option(
     "--dsn", metavar="DSN", help="PostgreSQL connection string; else EVTRACK_DSN, DATABASE_URL, PG*, else embedded."
 )
+
+
+class _Memory(click.ParamType[int]):
+    name = "MIB"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            count = int(float(value) * (1 << 20))
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no number of MiB", param, ctx)
+        if count < 1:
+            self.fail(f"{value!r} MiB is no memory at all", param, ctx)
+        return count
+
+
+MEMORY = _Memory()
+"""A number of MiB, which the command gets in bytes."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 

@@ -13,12 +13,11 @@ from evtrack.domain.errors import BadArgument, EvtrackError, UnknownHandler
 from evtrack.interfaces.cli.options import json_option, located, print_json
 from evtrack.interfaces.cli.stopping import Signals, stopping
 from evtrack.interfaces.cli.submission import Wish, submission_options
-from evtrack.interfaces.cli.work import INTERRUPTED, rss_bytes, worker_options
+from evtrack.interfaces.cli.work import worker_options
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.report import job_head
 from evtrack.interfaces.terminal.run_progress import RunProgress
 from evtrack.runtime.slot.handlers import Kind
-from evtrack.runtime.worker.limits import Limits
 from evtrack.runtime.worker.offer import offer
 from evtrack.runtime.worker.supervisor import Worker
 from evtrack.storage.database import connect
@@ -39,7 +38,10 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
     """Submit SOURCE... and work on it here until it is finished.
 
     It takes the options of `submit` and of `work`. The job is an ordinary one: others may watch it, and other workers
-    may help. When this is stopped early, the job stays, and a worker finishes it.
+    may help.
+
+    SIGTERM or Ctrl-C lets running batches end within --grace and gives the rest back; a second one does so at once.
+    The job stays then, this says how to go on with it, and the exit code is 143 or 130.
 
     Exit code 0 when every item completed, 3 when some failed, crashed or were invalid.
 
@@ -57,7 +59,6 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
         lose_grace_s=options["lose_grace"],
         lease_s=options["lease"],
         max_batches=options["max_batches"],
-        limits=Limits(max_rss_bytes=rss_bytes(options)),
     )
     hint = f"Stopping: what runs may end within {options['grace']:g} s. Once more stops at once."
     with stopping(worker.stop, hint=hint) as came:
@@ -73,7 +74,7 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
             final = job_progress(conn, job_id)
             _tell(final, as_json=as_json, head=None if as_json else job_head(job_status(conn, job_id), final))
         _leave(final, came, work=_work_command(options), quiet=as_json)
-    raise click.exceptions.Exit(INTERRUPTED)
+    raise click.exceptions.Exit(came.exit_code)
 
 
 def _with_kind(wish: Wish, kinds: dict[str, str]) -> Wish:
@@ -136,14 +137,21 @@ def _work_command(options: dict[str, Any]) -> str:
     return shlex.join(["evtrack", "work", *(word for pair in given for word in pair)])
 
 
+def _left(final: JobProgress, work: str) -> str:
+    count = final.pending + final.running
+    items = "1 item" if count == 1 else f"{count} items"
+    left = f"Job {final.job_id} is not finished: {items} of {final.total} wait."
+    if final.phase != "sealed":
+        left = f"{left[:-1]}, and the source is not read to its end."
+        left = f"{left}\nRead the rest: evtrack submit --resume {final.job_id}"
+    return f"{left}\nGo on with it: {work}"
+
+
 def _leave(final: JobProgress, came: Signals, *, work: str, quiet: bool) -> None:
     if final.phase not in {"finished", "cancelled"}:
-        left = f"Job {final.job_id} is not finished. Go on with: {work}"
-        if final.phase != "sealed":
-            left = f"{left}\nand submit the rest with: evtrack submit --resume {final.job_id}"
-        click.echo(left, err=True)
-        if came.interrupted:
-            raise click.exceptions.Exit(INTERRUPTED)
+        click.echo(_left(final, work), err=True)
+        if came.received:
+            raise click.exceptions.Exit(came.exit_code)
         raise EvtrackError(f"Job {final.job_id} was left {final.phase}.", hint="See `evtrack status`.")
     bad = final.failed + final.crashed + final.invalid + final.cancelled
     if bad and not quiet:

@@ -20,6 +20,11 @@ class Signals:
         """Whether Ctrl-C was among them."""
         return signal.SIGINT in self.received
 
+    @property
+    def exit_code(self) -> int:
+        """What a shell makes of the first of them: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.received[0]
+
 
 @contextmanager
 def stopping(stop: Callable[[], None], *, hint: str) -> Iterator[Signals]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from evtrack.domain.errors import BadArgument
+from evtrack.interfaces.cli.options import MEMORY
 from evtrack.runtime.submit.recipe import DEFAULT_BATCH_SIZE, Recipe
 from evtrack.runtime.submit.submissions import JobSpec, begin, files, go_on, recipe
 from evtrack.runtime.submit.submitted import SubmitProgress
@@ -126,6 +127,7 @@ _OPTIONS = (
     click.option("--backoff-max", type=click.FloatRange(0), help="The longest of these waits, in seconds [300]."),
     click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds for a batch."),
     click.option("--stall", type=click.FloatRange(0, min_open=True), help="Most seconds without a sign of life."),
+    click.option("--max-rss", type=MEMORY, help="Most memory of a slot [no limit]."),
 )
 _POLICY = {
     "max_errors": "max_errors",
@@ -136,6 +138,7 @@ _POLICY = {
     "backoff_max": "backoff_max_s",
     "timeout": "timeout_s",
     "stall": "stall_s",
+    "max_rss": "max_rss_bytes",
 }
 _RECIPE = ("key", "batch_size", "weight", "mode", "max_item_bytes", "max_batch_bytes")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from evtrack.interfaces.cli.options import located
+from evtrack.interfaces.cli.options import MEMORY, located
 from evtrack.interfaces.cli.stopping import stopping
 from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.upkeep import LEASE_S
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 INTERRUPTED: Final = 130
-MEBIBYTE: Final = 1 << 20
 
 
 def worker_options(function: Callable[..., R]) -> Callable[..., R]:
@@ -29,7 +28,7 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
 
     Args:
         function: The command; it gets imports, commands, slots, grace, lose_grace,
-            lease, max_batches and max_rss.
+            lease and max_batches.
 
     Returns:
         The command with its options.
@@ -71,9 +70,6 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
                 default=LEASE_S,
                 help="Seconds that a worker's heartbeat may be old before it is lost [30].",
             ),
-            click.option(
-                "--max-rss", type=click.FloatRange(0, min_open=True), help="Most memory of a slot, in MiB [no limit]."
-            ),
         )
     ):
         function = option(function)
@@ -87,6 +83,7 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
 @click.option("--drain", is_flag=True, help="Exit when nothing is claimable and nothing runs.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds for a batch.")
 @click.option("--stall", type=click.FloatRange(0, min_open=True), help="Most seconds without a sign of life.")
+@click.option("--max-rss", type=MEMORY, help="Most memory of a slot [no limit].")
 @located()
 def work(dsn: str, /, **options: Any) -> None:
     """Work on batches until stopped.
@@ -110,7 +107,7 @@ def work(dsn: str, /, **options: Any) -> None:
         lose_grace_s=options["lose_grace"],
         lease_s=options["lease"],
         max_batches=options["max_batches"],
-        limits=Limits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=rss_bytes(options)),
+        limits=Limits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=options["max_rss"]),
         drain=options["drain"],
     )
     hint = f"Stopping: what runs may end within {options['grace']:g} s. Once more stops at once."
@@ -118,15 +115,3 @@ def work(dsn: str, /, **options: Any) -> None:
         worker.run()
     if came.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
-
-
-def rss_bytes(options: dict[str, Any]) -> int | None:
-    """Read --max-rss.
-
-    Args:
-        options: The command's options.
-
-    Returns:
-        Bytes, or None when there is no limit.
-    """
-    return None if options["max_rss"] is None else int(options["max_rss"] * MEBIBYTE)

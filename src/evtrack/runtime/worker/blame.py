@@ -8,7 +8,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from evtrack.domain.crash import CrashCause, Dossier, Evidence
+from evtrack.domain.crash import LIMITS, CrashCause, Dossier, Evidence
 from evtrack.runtime.slot.failures import clean
 from evtrack.runtime.slot.handlers import Kind
 from evtrack.runtime.slot.protocol import CHANNEL_CLOSED, ITEM_KEYS, Died
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _STDERR_BOUND: Final = 4_000
 _FAULT: Final = re.compile(r"^(Fatal Python error: .*)$", re.MULTILINE)
 _TRACE: Final = re.compile(r"(?:^(?:Current thread|Thread) 0x.*:\n(?:^  .*\n|^\n)*)+\Z", re.MULTILINE)
-_LIMITS: Final = {cause.value: cause for cause in (CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT)}
+_CAUSES: Final = {cause.value: cause for cause in (*LIMITS, CrashCause.PIPE_CLOSED, CrashCause.PROTOCOL)}
+"""Why a supervisor kills a slot over its batch; for other reasons nothing is to blame."""
 _UNKNOWN_KILL: Final = "SIGKILL, cause unknown: evtrack did not send it, and no control group counts a kill for memory"
 _SERVER_LOST: Final = "the fork server was killed, and all slots with it: nobody can tell more"
 _HOST: Final = socket.gethostname()
@@ -45,7 +46,7 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
         ordinal = None
     stderr, native, python = _faults(slot.stderr.tail)
     evidence = Evidence(
-        killed_for=_LIMITS.get(slot.killed_for or ""),
+        killed_for=_CAUSES.get(slot.killed_for or ""),
         oom_kills=death.oom_kills,
         item_key=None if key is None else clean(key, _STDERR_BOUND),
         ordinal=ordinal,
@@ -61,12 +62,8 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
         data = Dossier(cause=CrashCause.WORKER_LOST, item_key=evidence.item_key, run_s=evidence.run_s).data()
         return _placed({**data, "why": _SERVER_LOST}, slot.pid)
     data = Dossier.from_wait_status(death.wait_status, evidence).data()
-    if slot.killed_for in {"pipe_closed", "protocol"}:
-        # The signal is our own; what is to be told is why we sent it.
-        data["cause"] = slot.killed_for
-        data.pop("signal", None)
-    elif data.get("exit_code") == CHANNEL_CLOSED and os.WIFEXITED(death.wait_status):
-        data["cause"] = "pipe_closed"
+    if data.get("exit_code") == CHANNEL_CLOSED and os.WIFEXITED(death.wait_status):
+        data["cause"] = CrashCause.PIPE_CLOSED.value
     return _placed(data, slot.pid)
 
 
@@ -82,7 +79,7 @@ def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dic
         The crash event's data.
     """
     key, ordinal = item_in_hand(row, None)
-    limit = _LIMITS.get(slot.killed_for or "")
+    limit = _CAUSES.get(slot.killed_for or "")
     run_s = max(0.0, round(frame.run_s, 6))
     key = None if key is None else clean(key, _STDERR_BOUND)
     if not isinstance(frame, Died):

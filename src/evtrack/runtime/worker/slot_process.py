@@ -7,9 +7,9 @@ import os
 import signal
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from evtrack.domain.crash import CrashCause
+from evtrack.domain.crash import LIMITS
 from evtrack.runtime.slot.page import Page
 from evtrack.runtime.slot.protocol import HANDLER, Row, Setup, Work
 from evtrack.runtime.worker.cgroup import OomKills
@@ -19,9 +19,6 @@ from evtrack.runtime.worker.slot_stderr import SlotStderr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-LIMITS: Final = frozenset({CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT})
-"""Reasons for a kill that are limits of the batch in hand."""
 
 
 @dataclass(frozen=True, slots=True)

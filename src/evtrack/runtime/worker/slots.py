@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.crash import Dossier, Evidence
+from evtrack.domain.crash import CrashCause, Dossier, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot.failures import clean
 from evtrack.runtime.slot.protocol import Ready, Setup, Unready
@@ -183,7 +183,7 @@ class Slots:
                     self._on_frame(slot, frame)
         except ValueError as error:  # msgspec's errors are ValueErrors; so is an outcome of what was never given
             _log.error(log_names.SLOT_TALKS_NONSENSE, pid=slot.pid, error=str(error))
-            slot.kill(reason="protocol")
+            slot.kill(reason=CrashCause.PROTOCOL)
             slot.channel.closed = True
         if slot.closed:
             self._unwatch(slot.channel.socket)
@@ -198,7 +198,7 @@ class Slots:
     def _look(self, slot: SlotProcess, now: float) -> None:
         closed_at = self._closed_at.get(slot.pid)
         if closed_at is not None and now - closed_at > _CLOSED_GRACE_S and not slot.killed_for:
-            slot.kill(reason="pipe_closed")
+            slot.kill(reason=CrashCause.PIPE_CLOSED)
         death = slot.death()
         if death is None or slot not in self._living:
             return
@@ -223,7 +223,7 @@ class Slots:
 
     def _did_nothing(self, slot: SlotProcess) -> bool:
         """Tell whether a slot has died of itself: no batch is to blame, and no order of ours."""
-        if slot.is_retired or slot.killed_for not in {None, "pipe_closed", "protocol"}:
+        if slot.is_retired or slot.killed_for not in {None, CrashCause.PIPE_CLOSED, CrashCause.PROTOCOL}:
             return False
         return slot.kinds is None or (not slot.finished and not 0 <= slot.page.seq - slot.first < len(slot.held))
 
