@@ -2532,6 +2532,19 @@ ALTER TABLE evtrack.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE VIEW evtrack.alert_outbox AS
+ SELECT count(*) AS undelivered,
+    min(created_at) AS since,
+    (COALESCE(GREATEST((0)::numeric, EXTRACT(epoch FROM (statement_timestamp() - min(created_at)))), (0)::numeric))::double precision AS lag_s
+   FROM evtrack.alert a
+  WHERE (delivered_at IS NULL);
+
+COMMENT ON VIEW evtrack.alert_outbox IS 'One row: how many alerts no watcher has delivered yet. With a watcher at work it is near 0 at any time.';
+
+COMMENT ON COLUMN evtrack.alert_outbox.since IS 'When the oldest of them was raised; null without any.';
+
+COMMENT ON COLUMN evtrack.alert_outbox.lag_s IS 'How many seconds ago that was; 0 without any.';
+
 CREATE TABLE evtrack.alert_storm (
     kind text NOT NULL,
     job_id bigint NOT NULL,
@@ -2539,6 +2552,42 @@ CREATE TABLE evtrack.alert_storm (
     shard integer NOT NULL,
     alerts bigint NOT NULL
 );
+
+CREATE VIEW evtrack.attempt AS
+ SELECT e.job_id,
+    e.batch_no,
+    e.attempt,
+    j.handler,
+    (e.type)::text AS outcome,
+        CASE
+            WHEN (e.type = 'crashed'::evtrack.event_type) THEN COALESCE((e.data ->> 'cause'::text), 'unknown'::text)
+            ELSE NULL::text
+        END AS cause,
+        CASE
+            WHEN (jsonb_typeof((e.data -> 'run_s'::text)) = 'number'::text) THEN ((e.data ->> 'run_s'::text))::double precision
+            ELSE NULL::double precision
+        END AS run_s,
+    e.worker_id,
+    e.at,
+    e.xid,
+    e.job_day
+   FROM (evtrack.event e
+     JOIN evtrack.job j ON ((e.job_id = j.job_id)))
+  WHERE ((e.type = ANY (ARRAY['completed'::evtrack.event_type, 'failed'::evtrack.event_type, 'crashed'::evtrack.event_type])) AND (e.batch_no > 0) AND (e.version > 2) AND ((e.type <> 'completed'::evtrack.event_type) OR ((e.data -> 'moved'::text) IS NULL) OR (NOT (EXISTS ( SELECT 1
+           FROM evtrack.event c
+          WHERE ((c.job_day = e.job_day) AND (c.job_id = e.job_id) AND (c.batch_no = e.batch_no) AND (c.version = (e.version - 1)) AND (c.type = 'crashed'::evtrack.event_type)))))));
+
+COMMENT ON VIEW evtrack.attempt IS 'One row an attempt that ended, as the log has it: completed, failed or crashed. Filter by job_id, job_day or xid.';
+
+COMMENT ON COLUMN evtrack.attempt.outcome IS 'completed (for the items that did not fail), failed or crashed; attempts given back are none.';
+
+COMMENT ON COLUMN evtrack.attempt.cause IS 'Of a crash: what ended the process.';
+
+COMMENT ON COLUMN evtrack.attempt.run_s IS 'Seconds that the handler ran; of a crash, where it is known.';
+
+COMMENT ON COLUMN evtrack.attempt.xid IS 'The transaction that recorded it: who counts what is new reads windows of it.';
+
+COMMENT ON COLUMN evtrack.attempt.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
 
 CREATE TABLE evtrack.batch (
     job_day date NOT NULL,
@@ -2911,6 +2960,51 @@ COMMENT ON COLUMN evtrack.event_log.seq IS 'Counts over the whole log. Given out
 
 COMMENT ON COLUMN evtrack.event_log.xid IS 'The transaction that appended it.';
 
+CREATE TABLE evtrack.progress (
+    job_id bigint NOT NULL,
+    shard integer NOT NULL,
+    bucket integer NOT NULL,
+    pending_batches bigint DEFAULT 0 NOT NULL,
+    pending_items bigint DEFAULT 0 NOT NULL,
+    running_batches bigint DEFAULT 0 NOT NULL,
+    running_items bigint DEFAULT 0 NOT NULL,
+    completed_batches bigint DEFAULT 0 NOT NULL,
+    completed_items bigint DEFAULT 0 NOT NULL,
+    failed_batches bigint DEFAULT 0 NOT NULL,
+    failed_items bigint DEFAULT 0 NOT NULL,
+    crashed_batches bigint DEFAULT 0 NOT NULL,
+    crashed_items bigint DEFAULT 0 NOT NULL,
+    split_batches bigint DEFAULT 0 NOT NULL,
+    split_items bigint DEFAULT 0 NOT NULL,
+    cancelled_batches bigint DEFAULT 0 NOT NULL,
+    cancelled_items bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE VIEW evtrack.handler_status AS
+ SELECT j.handler,
+    count(DISTINCT j.job_id) AS jobs,
+    (COALESCE(sum(p.pending_items), (0)::numeric))::bigint AS pending,
+    (COALESCE(sum(p.running_items), (0)::numeric))::bigint AS running,
+    (COALESCE(sum(p.completed_items), (0)::numeric))::bigint AS done,
+    (COALESCE(sum(p.failed_items), (0)::numeric))::bigint AS failed,
+    (COALESCE(sum(p.crashed_items), (0)::numeric))::bigint AS crashed,
+    (COALESCE(sum(p.cancelled_items), (0)::numeric))::bigint AS cancelled,
+    (COALESCE(sum(p.pending_batches), (0)::numeric))::bigint AS batches_pending,
+    (COALESCE(sum(p.running_batches), (0)::numeric))::bigint AS batches_running,
+    (COALESCE(sum(p.completed_batches), (0)::numeric))::bigint AS batches_completed,
+    (COALESCE(sum(p.failed_batches), (0)::numeric))::bigint AS batches_failed,
+    (COALESCE(sum(p.crashed_batches), (0)::numeric))::bigint AS batches_crashed,
+    (COALESCE(sum(p.split_batches), (0)::numeric))::bigint AS batches_split,
+    (COALESCE(sum(p.cancelled_batches), (0)::numeric))::bigint AS batches_cancelled
+   FROM (evtrack.job j
+     LEFT JOIN evtrack.progress p ON ((j.job_id = p.job_id)))
+  GROUP BY j.handler;
+
+COMMENT ON VIEW evtrack.handler_status IS 'One row a handler: items and batches by status over all of its jobs that are kept. Items have the bare names, batches the prefix.';
+
+COMMENT ON COLUMN evtrack.handler_status.done IS 'Items completed.';
+
 CREATE VIEW evtrack.item_failures AS
  SELECT job_id,
     handler,
@@ -3058,27 +3152,6 @@ CREATE SEQUENCE evtrack.job_id_seq
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
-
-CREATE TABLE evtrack.progress (
-    job_id bigint NOT NULL,
-    shard integer NOT NULL,
-    bucket integer NOT NULL,
-    pending_batches bigint DEFAULT 0 NOT NULL,
-    pending_items bigint DEFAULT 0 NOT NULL,
-    running_batches bigint DEFAULT 0 NOT NULL,
-    running_items bigint DEFAULT 0 NOT NULL,
-    completed_batches bigint DEFAULT 0 NOT NULL,
-    completed_items bigint DEFAULT 0 NOT NULL,
-    failed_batches bigint DEFAULT 0 NOT NULL,
-    failed_items bigint DEFAULT 0 NOT NULL,
-    crashed_batches bigint DEFAULT 0 NOT NULL,
-    crashed_items bigint DEFAULT 0 NOT NULL,
-    split_batches bigint DEFAULT 0 NOT NULL,
-    split_items bigint DEFAULT 0 NOT NULL,
-    cancelled_batches bigint DEFAULT 0 NOT NULL,
-    cancelled_items bigint DEFAULT 0 NOT NULL
-)
-WITH (fillfactor='50');
 
 CREATE VIEW evtrack.job_progress AS
  SELECT j.job_id,
@@ -3280,7 +3353,7 @@ COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can l
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

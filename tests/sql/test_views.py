@@ -352,3 +352,43 @@ def test_recent_jobs_can_be_asked_for_by_their_day(client: Client, story: int) -
     names = ("batch_duration", "batch_status", "crash", "error_summary", "item_failures", "slowest_batch")
     assert [1, 7, 2, 3, 3, 6] == [client.one(asked.format(name, "="), story) for name in names]
     assert [0] * 6 == [client.one(asked.format(name, ">"), story) for name in names]
+
+
+def test_attempts_are_those_of_the_log(client: Client, story: int) -> None:
+    rows = view(client, "attempt", story, "batch_no, attempt")
+    assert [
+        (1, 1, "completed", None, 2.0),
+        (2, 1, "completed", None, 0.75),
+        (3, 1, "crashed", "signal", 0.5),
+        (4, 1, "failed", None, 0.25),
+        (5, 2, "failed", None, 0.25),
+        (6, 2, "crashed", "exit_code", None),
+        (7, 2, "completed", None, 0.5),
+    ] == only(rows, "batch_no", "attempt", "outcome", "cause", "run_s")
+    assert {client.handler} == {row["handler"] for row in rows}
+
+
+def test_an_attempt_that_crashed_with_something_done_is_one_attempt(client: Client) -> None:
+    job, worker = client.job(items=4, max_crashes=1), client.worker()
+    client.crash_with(worker, client.claim(worker, job), [{"cause": ["?"], "ordinal": 3}], done=["{[1,3)}"])
+    assert [(1, "crashed", "unknown")] == only(view(client, "attempt", job), "batch_no", "outcome", "cause")
+
+
+def test_a_handler_is_summed_over_its_jobs(client: Client, story: int) -> None:
+    client.job(3, items=2)
+    (row,) = client.rows("SELECT * FROM evtrack.handler_status WHERE handler = %s", client.handler)
+    items = ("jobs", "pending", "running", "done", "failed", "crashed", "cancelled")
+    assert [(2, 6, 5, 12, 2, 1, 0)] == only([row], *items)
+    batches = ("pending", "running", "completed", "failed", "crashed", "split", "cancelled")
+    assert [(3, 1, 3, 1, 1, 1, 0)] == only([row], *(f"batches_{status}" for status in batches))
+    assert story > 0
+
+
+def test_the_outbox_says_what_nobody_has_delivered(client: Client, story: int) -> None:
+    assert story > 0
+    (row,) = client.rows("SELECT * FROM evtrack.alert_outbox")
+    assert row["undelivered"] == client.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL") > 0
+    assert row["lag_s"] > 0
+    with client.conn.transaction(force_rollback=True):
+        client.conn.execute("UPDATE evtrack.alert SET delivered_at = now()")
+        assert [(0, None, 0.0)] == [tuple(each.values()) for each in client.rows("SELECT * FROM evtrack.alert_outbox")]

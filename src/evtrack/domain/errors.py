@@ -29,6 +29,22 @@ class BadArgument(EvtrackError, ValueError):
     """An argument has a value that evtrack cannot work with."""
 
 
+class NotInstalled(EvtrackError):
+    """A part of evtrack is not installed.
+
+    Args:
+        what: What was asked for.
+        extra: The extra that brings it.
+    """
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        super().__init__(
+            f"{what} needs a package that is not installed.", hint=f"Install it: pip install 'evtrack[{extra}]'"
+        )
+        self.what = what
+        self.extra = extra
+
+
 # Reaching the database
 
 

@@ -38,9 +38,12 @@ HANDLER_OUTPUT_SUPPRESSED: Final = "handler_output_suppressed"
 
 # A watcher
 WATCHING: Final = "watching"
+METRICS_SERVED: Final = "metrics_served"
+METRICS_UNREAD: Final = "metrics_unread"
 
 # Submitting, and looking on
 SUBMITTING: Final = "submitting"
+CLEANING_UP: Final = "cleaning_up"
 SUBMISSION_WAITS: Final = "submission_waits"
 PROGRESS: Final = "progress"
 PROGRESS_LOST: Final = "progress_lost"

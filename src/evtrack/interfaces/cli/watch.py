@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evtrack.domain.errors import EvtrackError
+from evtrack.interfaces.cli.metrics import metrics_options, serving_metrics
 from evtrack.interfaces.cli.options import located
 from evtrack.interfaces.cli.stopping import stopping
 from evtrack.interfaces.cli.work import INTERRUPTED
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     default=POLL_S,
     help="Seconds between two looks when no wake-up comes [1].",
 )
+@metrics_options
 @located()
 def watch(dsn: str, /, **options: Any) -> None:
     """Write an alert a line to stdout: crashes, poison items, failed batches, lost workers, jobs that ended badly.
@@ -34,7 +36,7 @@ def watch(dsn: str, /, **options: Any) -> None:
     An alert is written again only when a watcher is killed between writing and marking it.
     """
     watcher = Watcher(dsn=dsn, write=_write, name=options["name"], poll_s=options["poll"])
-    with stopping(watcher.stop, hint="Stopping.") as came:
+    with serving_metrics(dsn, options), stopping(watcher.stop, hint="Stopping.") as came:
         watcher.run()
     if came.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from rich.console import Console
 
+from evtrack.domain import log_names
 from evtrack.interfaces.terminal.text import count
 from evtrack.storage.retention import Day
 
@@ -40,4 +41,4 @@ class _Lines:
         if time.monotonic() < self._next_at:
             return
         self._next_at = time.monotonic() + _LINE_EVERY_S
-        self._log.info("cleaning_up", day=str(day.job_day), events_read=events, batches=day.batches)
+        self._log.info(log_names.CLEANING_UP, day=str(day.job_day), events_read=events, batches=day.batches)

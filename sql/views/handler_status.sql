@@ -1,0 +1,26 @@
+-- The sums of each handler's jobs, from the counters that the fold keeps: it costs by the jobs, not by the batches.
+CREATE OR REPLACE VIEW evtrack.handler_status AS
+SELECT
+    j.handler,
+    count(DISTINCT j.job_id) AS jobs,
+    coalesce(sum(p.pending_items), 0)::bigint AS pending,
+    coalesce(sum(p.running_items), 0)::bigint AS running,
+    coalesce(sum(p.completed_items), 0)::bigint AS done,
+    coalesce(sum(p.failed_items), 0)::bigint AS failed,
+    coalesce(sum(p.crashed_items), 0)::bigint AS crashed,
+    coalesce(sum(p.cancelled_items), 0)::bigint AS cancelled,
+    coalesce(sum(p.pending_batches), 0)::bigint AS batches_pending,
+    coalesce(sum(p.running_batches), 0)::bigint AS batches_running,
+    coalesce(sum(p.completed_batches), 0)::bigint AS batches_completed,
+    coalesce(sum(p.failed_batches), 0)::bigint AS batches_failed,
+    coalesce(sum(p.crashed_batches), 0)::bigint AS batches_crashed,
+    coalesce(sum(p.split_batches), 0)::bigint AS batches_split,
+    coalesce(sum(p.cancelled_batches), 0)::bigint AS batches_cancelled
+FROM evtrack.job AS j
+LEFT JOIN evtrack.progress AS p ON j.job_id = p.job_id
+GROUP BY j.handler;
+
+COMMENT ON VIEW evtrack.handler_status IS
+'One row a handler: items and batches by status over all of its jobs that are kept. Items have the bare names, batches '
+'the prefix.';
+COMMENT ON COLUMN evtrack.handler_status.done IS 'Items completed.';
