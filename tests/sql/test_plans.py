@@ -9,6 +9,7 @@ import pytest
 
 from client import Claim, Client, cloned
 from evtrack.storage.database import connect
+from evtrack.storage.reports import health, latest_crashes
 
 pytestmark = pytest.mark.db
 
@@ -180,6 +181,26 @@ def test_a_late_report_reads_its_own_rows(full: tuple[Client, int, int], explain
     assert ["ok"] * 50 == client.complete(worker, [Claim(done, number, 1) for number in range(100, 150)])
     read = scans(explained, "batch") + scans(explained, "event")
     assert "Seq Scan" not in {kind for kind, _, _ in read}, read
+    assert blocks(explained) < 3_000
+
+
+def test_health_reads_counters_and_trouble_and_no_batch(
+    full: tuple[Client, int, int], explained: list[dict[str, Any]]
+) -> None:
+    client, worker, done = full
+    job = client.job(3)
+    one, *_ = client.claim(worker, job)
+    client.crash(worker, [one], cause="signal", signal="SIGSEGV")
+    explained.clear()
+    found = health(client.conn, span_s=3600.0)
+    assert found.completed >= client.sums(done)["completed"][0] >= 20_000
+    assert 1 <= found.crashed < 20
+    assert [(job, 1)] == [(crash.job_id, crash.batch_no) for crash in latest_crashes(client.conn, span_s=60.0, limit=1)]
+    read = scans(explained, "event")
+    # A day without an event is read whole, which is nothing.
+    assert [] == [each for each in read if each[2] and "job_id_type_at_idx" not in each[1] and "pkey" not in each[1]]
+    assert sum(rows for _, _, rows in read) < 100, read
+    assert sum(rows for _, _, rows in scans(explained, "batch")) < 100
     assert blocks(explained) < 3_000
 
 

@@ -178,6 +178,36 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """How the whole is doing: attempts that ended since a time, what waits, who works."""
+
+    since: datetime
+    attempts: int
+    completed: int
+    failed: int
+    crashed: int
+    workers_lost: int
+    running: int
+    jobs_waiting: int
+    pending: int
+    pending_items: int
+    oldest_s: float | None
+    no_worker: int
+    never_started: int
+    workers: int
+    slots: int
+    busy: int
+    silent: int
+    silent_busy: int
+    longest_silent_s: float | None
+
+    @property
+    def crash_rate_pct(self) -> float:
+        """Crashed attempts in a hundred; 0 when none ended."""
+        return 100.0 * self.crashed / self.attempts if self.attempts else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class JobKey:
     """Where a job's rows lie, whom to wake for it, and its phase."""
 

@@ -12,6 +12,7 @@ from evtrack.storage.report_rows import (
     BatchStatus,
     Crash,
     ErrorKind,
+    Health,
     JobKey,
     JobProgress,
     JobStatus,
@@ -103,6 +104,33 @@ def crashes(conn: Connection, job_id: int | None, *, limit: int, since_s: float 
         Their rows.
     """
     return _rows(conn, Crash, "crashes", job_id=job_id, limit=limit, since_s=since_s)
+
+
+def health(conn: Connection, *, span_s: float) -> Health:
+    """Read how the whole is doing; costs the same however many batches there are.
+
+    Args:
+        conn: An open connection.
+        span_s: Over how many seconds, up to now.
+
+    Returns:
+        One row.
+    """
+    return _rows(conn, Health, "health", span_s=span_s)[0]
+
+
+def latest_crashes(conn: Connection, *, span_s: float, limit: int) -> list[Crash]:
+    """Read the latest crashes over all jobs, latest first.
+
+    Args:
+        conn: An open connection.
+        span_s: Only those of the last so many seconds.
+        limit: At most so many.
+
+    Returns:
+        Their rows.
+    """
+    return _rows(conn, Crash, "latest_crashes", span_s=span_s, limit=limit)
 
 
 def waiting(conn: Connection, job_id: int) -> Waiting | None:

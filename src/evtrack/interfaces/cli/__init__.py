@@ -34,6 +34,7 @@ _COMMANDS = {
     "events": "looking:events",
     "progress": "looking:progress",
     "workers": "looking:workers",
+    "health": "health:health",
     "suspend": "control:suspend",
     "resume": "control:resume",
     "cancel": "control:cancel",

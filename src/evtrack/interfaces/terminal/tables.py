@@ -103,12 +103,13 @@ def workers_table(workers: Sequence[Worker]) -> Table:
     return drawn
 
 
-def crashes_table(crashes: Sequence[Crash], *, with_job: bool = False) -> Table:
+def crashes_table(crashes: Sequence[Crash], *, with_job: bool = False, with_items: bool = False) -> Table:
     """Draw crashes, each with its cause and what was in hand.
 
     Args:
         crashes: Their rows.
         with_job: Whether they are of several jobs.
+        with_items: Whether to show the batch's items where the one in hand is not known.
 
     Returns:
         A row a crash.
@@ -123,7 +124,7 @@ def crashes_table(crashes: Sequence[Crash], *, with_job: bool = False) -> Table:
             str(crash.attempt),
             moment(crash.at),
             cell(cause(crash), "bold red"),
-            cell(crash.item_key) if crash.item_key else cell("not known", "dim"),
+            cell(crash.item_key) if crash.item_key else cell(crash.item_summary if with_items else "not known", "dim"),
             Text(
                 "poison" if crash.poison and crash.batch_status == Status.CRASHED else crash.batch_status,
                 style=STYLES.get(crash.batch_status, ""),

@@ -25,6 +25,21 @@ def duration(seconds: float) -> str:
     return " ".join(f"{number}{unit}" for number, unit in parts)
 
 
+def span(seconds: float) -> str:
+    """Write a span of time as people ask for it.
+
+    Args:
+        seconds: The time, above 0.
+
+    Returns:
+        As `90s`, `30m`, `24h` or `7d`, the largest unit without a rest; up to three days in hours.
+    """
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds % size == 0 and (unit != "d" or seconds > 3 * size):
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
 def moment(at: datetime) -> str:
     """Write a time as people read it, in UTC.
 

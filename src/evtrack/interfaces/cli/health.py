@@ -1,0 +1,69 @@
+"""`evtrack health`: how the whole is doing, with an exit code for monitoring."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from evtrack.interfaces.cli.crashes import Span
+from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.terminal import tables
+from evtrack.interfaces.terminal.drawing import show
+from evtrack.interfaces.terminal.health import health_report
+from evtrack.interfaces.terminal.report import section
+from evtrack.storage import reports
+
+if TYPE_CHECKING:
+    from evtrack.storage.database import Connection
+
+UNHEALTHY: Final = 2
+WRONG_USAGE: Final = 64
+_LATEST: Final = 5
+
+
+class Check(click.Command):
+    """A command whose exit code 2 means something: wrong usage gets another one."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the arguments as any command, but for the exit code."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            error.exit_code = WRONG_USAGE  # type: ignore[misc]  # click declares it for the class, reads it from here
+            raise
+
+
+@click.command(cls=Check)
+@click.option("--window", "span_s", type=Span(), default="24h", show_default=True, help="How far back: 90s, 30m, 24h.")
+@click.option(
+    "--max-crash-rate",
+    type=click.FloatRange(0, 100),
+    default=5.0,
+    show_default=True,
+    help="Crashed attempts in a hundred that are still healthy.",
+)
+@json_option
+@connected("health")
+def health(conn: Connection, *, span_s: float, max_crash_rate: float, as_json: bool) -> None:
+    """Tell how the whole is doing: what completed, failed and crashed, what waits, and who works.
+
+    A check for cron, a container or a monitoring system. Counted are attempts that ended in the window: a batch that
+    crashed and was completed later is one crash and one completion.
+
+    Exit codes: 0 healthy; 2 the crash rate is above --max-crash-rate. What keeps it from telling has other codes: 1
+    an error, 4 the schema does not fit, 5 no connection, 64 wrong usage.
+    """
+    found = reports.health(conn, span_s=span_s)
+    crashes = reports.latest_crashes(conn, span_s=span_s, limit=_LATEST)
+    healthy = found.crash_rate_pct <= max_crash_rate
+    if as_json:
+        rate = {"crash_rate_pct": round(found.crash_rate_pct, 3), "max_crash_rate_pct": max_crash_rate}
+        latest = [asdict(crash) for crash in crashes]
+        print_json({"healthy": healthy, **asdict(found), **rate, "window_s": span_s, "latest_crashes": latest})
+    else:
+        show(health_report(found, span_s=span_s, max_crash_rate=max_crash_rate))
+        if crashes:
+            show(section("Latest crashes", tables.crashes_table(crashes, with_job=True, with_items=True)))
+    raise click.exceptions.Exit(0 if healthy else UNHEALTHY)
