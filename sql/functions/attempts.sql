@@ -21,8 +21,9 @@ SET jit = off AS $$
         SELECT c.completed - k.counted_twice AS completed, f.failed,
             k.crashed, k.workers_lost, c.running
         FROM s
-        JOIN evtrack.job j ON j.phase IN ('open', 'abandoned', 'sealed')
-            OR greatest(j.finished_at, j.cancelled_at) > s.since
+        JOIN evtrack.job j ON j.handler <> 'evtrack.canary'
+            AND (j.phase IN ('open', 'abandoned', 'sealed')
+                OR greatest(j.finished_at, j.cancelled_at) > s.since)
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(p.completed_batches) FILTER (
                     WHERE p.bucket * 10.0 >= extract(EPOCH FROM s.since)), 0)

@@ -29,7 +29,8 @@ FROM (
     SELECT job_id
     FROM evtrack.job_state
     WHERE
-        (%(phases)s::evtrack.phase[] IS NULL OR phase = any(%(phases)s::evtrack.phase[]))
+        (handler <> 'evtrack.canary' OR %(handler)s::text = 'evtrack.canary')
+        AND (%(phases)s::evtrack.phase[] IS NULL OR phase = any(%(phases)s::evtrack.phase[]))
         AND (%(handler)s::text IS NULL OR handler = %(handler)s)
     ORDER BY job_id DESC
     LIMIT (%(limit)s)

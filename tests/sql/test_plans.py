@@ -194,12 +194,13 @@ def test_health_reads_counters_and_trouble_and_no_batch(
     explained.clear()
     found = health(client.conn, span_s=3600.0)
     assert found.completed >= client.sums(done)["completed"][0] >= 20_000
-    assert 1 <= found.crashed < 20
+    trouble = found.crashed + found.failed
+    assert found.crashed >= 1
     assert [(job, 1)] == [(crash.job_id, crash.batch_no) for crash in latest_crashes(client.conn, span_s=60.0, limit=1)]
     read = scans(explained, "event")
     # A day without an event is read whole, which is nothing.
     assert [] == [each for each in read if each[2] and "job_id_type_at_idx" not in each[1] and "pkey" not in each[1]]
-    assert sum(rows for _, _, rows in read) < 100, read
+    assert sum(rows for _, _, rows in read) < 4 * trouble + 20, read
     assert sum(rows for _, _, rows in scans(explained, "batch")) < 100
     assert blocks(explained) < 3_000
 

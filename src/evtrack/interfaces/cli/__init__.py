@@ -35,6 +35,7 @@ _COMMANDS = {
     "progress": "looking:progress",
     "workers": "looking:workers",
     "health": "health:health",
+    "doctor": "doctor:doctor",
     "suspend": "control:suspend",
     "resume": "control:resume",
     "cancel": "control:cancel",

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from evtrack.interfaces.cli.crashes import Span
-from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.cli.options import Span, connected, json_option, print_json
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.health import health_report

@@ -13,6 +13,7 @@ import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot import handlers
 from evtrack.runtime.slot.death import die_with_parent, trace_on_sigterm
@@ -101,7 +102,9 @@ class Slot:
             self._say(Unready("", error.message, error.hint))
             return False
         take_last_resort()
-        self._runners = {each.name.encode(): runner(each, self._page, self._tell_progress) for each in offered}
+        # Not among those that it says to offer: only `evtrack doctor` asks for it.
+        self._runners = {CANARY.encode(): lambda _: None}
+        self._runners |= {each.name.encode(): runner(each, self._page, self._tell_progress) for each in offered}
         self._say(Ready({handler.name: str(handler.kind) for handler in offered}))
         return True
 

@@ -10,6 +10,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from evtrack.domain import log_names
+from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.upkeep import GRACE_S, LEASE_S
 from evtrack.runtime.worker.lifeline import Lifeline
@@ -85,7 +86,7 @@ class Session:
         self.lifeline = Lifeline(
             dsn=self._dsn,
             worker_id=self.worker_id,
-            handlers=self._handlers,
+            handlers=[*self._handlers, CANARY],
             wake=self._wake,
             busy=self._busy,
             grace_s=self._lose_grace_s,
@@ -143,5 +144,7 @@ class Session:
         unbind_contextvars("worker_id")
 
     def _speak(self, connection: Connection) -> Queue:
-        self.queue = Queue(connection=connection, worker_id=self.worker_id, handlers=self._handlers)
+        # What it registers is what people asked it to offer.
+        served = [*self._handlers, CANARY]
+        self.queue = Queue(connection=connection, worker_id=self.worker_id, handlers=served)
         return self.queue

@@ -1,0 +1,8 @@
+-- Rights that evtrack's roles should have and do not, by role.
+SELECT
+    role,
+    string_agg(name, ', ' ORDER BY name) AS names
+FROM evtrack.role_right
+WHERE to_regrole(role) IS NOT NULL AND granted IS NOT TRUE
+GROUP BY role
+ORDER BY role

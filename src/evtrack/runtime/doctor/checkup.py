@@ -1,0 +1,90 @@
+"""Looks at one thing after the other; what cannot be looked at is a finding as well."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from evtrack import __version__
+from evtrack.domain.errors import EvtrackError, MigrationError, PermissionDenied
+from evtrack.domain.finding import Finding, note, problem
+from evtrack.runtime.doctor import judgement
+from evtrack.runtime.doctor.canary import canary
+from evtrack.storage import diagnosis, migrations, reports
+from evtrack.storage.database import Connection, behind_pooler, connect, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NOTIFY_S: Final = 2.0
+"""How long a notification may take to arrive."""
+
+
+def checkup(
+    dsn: str, *, canary_s: float | None = 10.0, wall_clock: Callable[[], float] = time.time
+) -> Iterator[Finding]:
+    """Look at everything.
+
+    Args:
+        dsn: The connection string.
+        canary_s: How long the canary batch may take; None sends none.
+        wall_clock: This machine's clock, in seconds since the epoch.
+
+    Yields:
+        Findings, as they are found.
+    """
+    try:
+        connection = connect(dsn, purpose="doctor")
+    except EvtrackError as error:
+        yield problem("connection", error.message, error.hint)
+        return
+    with connection as conn:
+        found = diagnosis.server_facts(conn)
+        yield from judgement.server(found)
+        before = wall_clock()
+        there = diagnosis.server_time(conn).timestamp()
+        yield judgement.clock(before, there, wall_clock())
+        yield from _guarded("notify", lambda: [_notifications(conn, dsn)])
+        yield from _guarded("horizon", lambda: _horizon(conn, sees_all=found.sees_all))
+        schema = list(_guarded("schema", lambda: _schema(conn)))
+        yield from schema
+        if any(each.check == "schema" and each.level == "problem" for each in schema):
+            return
+        yield from _guarded("roles", lambda: judgement.roles(diagnosis.rights(conn), found.role))
+        yield from _guarded("roles", lambda: judgement.grants(diagnosis.missing_rights(conn)))
+        yield from _guarded("partitions", lambda: [judgement.partitions(diagnosis.days_ahead(conn))])
+        yield from _guarded("workers", lambda: judgement.workers(reports.live_workers(conn), __version__))
+        yield from _guarded("queue", lambda: judgement.queue(diagnosis.stuck(conn)))
+        if canary_s is not None:
+            yield from _guarded("canary", lambda: [_canary(conn, canary_s)])
+
+
+def _schema(conn: Connection) -> list[Finding]:
+    try:
+        return judgement.schema(migrations.status(conn))
+    except MigrationError as error:
+        return [problem("schema", error.message, error.hint)]
+
+
+def _horizon(conn: Connection, *, sees_all: bool) -> list[Finding]:
+    return judgement.horizon(diagnosis.old_transactions(conn, older_s=judgement.OLD_S), sees_all=sees_all)
+
+
+def _notifications(conn: Connection, dsn: str) -> Finding:
+    arrived = diagnosis.notification_arrives(conn, dsn, timeout_s=NOTIFY_S)
+    return judgement.notifications(arrived=arrived, pooled=behind_pooler(conn))
+
+
+def _canary(conn: Connection, patience_s: float) -> Finding:
+    alive = [worker for worker in reports.live_workers(conn) if worker.state == "alive"]
+    return canary(conn, alive, patience_s=patience_s)
+
+
+def _guarded(check: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        with translated():
+            return look()
+    except PermissionDenied as error:
+        return [note(check, f"this role may not look: {error.message}")]
+    except EvtrackError as error:
+        return [problem(check, f"could not be looked at: {error.message}", error.hint or "see the server's log")]
