@@ -19,7 +19,7 @@ BEGIN
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
     VALUES (job_day, job_id, 0, 1, 'created', jsonb_strip_nulls(
         jsonb_build_object(
-            'handler', handler, 'name', name, 'priority', priority,
+            'handler', handler, 'name', left(name, 500), 'priority', priority,
             'policy', coalesce(policy, '{}'), 'source', coalesce(source, '{}'),
             'bytes_total', bytes_total, 'submitter', submitter_token)));
     RETURN NEXT;

@@ -23,6 +23,14 @@ BEGIN
             'least, and a batch_size from 1; got %, % and %', n,
             coalesce(cardinality(payloads), 0), size USING ERRCODE = 'EV007';
     END IF;
+    -- The index on keys would refuse longer ones, and its message help nobody.
+    IF EXISTS (
+        SELECT FROM unnest(item_keys) k WHERE coalesce(k, '') = ''
+            OR octet_length(k) > 1000 OR strpos(k, E'\n') > 0
+    ) THEN
+        RAISE EXCEPTION 'an item key is empty, longer than 1000 bytes, or of '
+            'more than one line' USING ERRCODE = 'EV007';
+    END IF;
     PERFORM evtrack.check_job(handler, policy);
     PERFORM evtrack.need_partition(day);
     INSERT INTO evtrack.payload (
@@ -32,8 +40,9 @@ BEGIN
     -- Its whole life so far in one statement: one fold instead of four.
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
     SELECT day, job, 0, 1, 'created'::evtrack.event_type,
-        jsonb_strip_nulls(jsonb_build_object('handler', handler, 'name', name,
-            'priority', priority, 'policy', coalesce(policy, '{}')))
+        jsonb_strip_nulls(jsonb_build_object('handler', handler,
+            'name', left(name, 500), 'priority', priority,
+            'policy', coalesce(policy, '{}')))
     UNION ALL
     SELECT day, job, 0, 2, 'extended', jsonb_build_object(
         'batches', (n - 1) / size + 1, 'items', n, 'first_batch_no', 1)

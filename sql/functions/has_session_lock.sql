@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION evtrack.has_session_lock(
     key bigint, mine boolean DEFAULT false
 ) RETURNS boolean
-LANGUAGE sql VOLATILE AS $$
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (
         SELECT 1 FROM pg_catalog.pg_locks l
         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1

@@ -11,31 +11,36 @@ from evtrack.storage.database import connect
 from evtrack.storage.rights import ROLES
 
 PASSWORD = "only in tests"
-_USERS = {role: f"test_{role}" for role in ROLES} | {"nobody": "test_evtrack_nobody"}
+_USERS = {
+    **{role: (f"test_{role}", (role,)) for role in ROLES},
+    "producer and worker": ("test_evtrack_runner", ("evtrack_producer", "evtrack_worker")),
+    "everything": ("test_evtrack_everything", ROLES),
+    "nobody": ("test_evtrack_nobody", ()),
+}
 
 
 @pytest.fixture(scope="session")
 def roles_dsn(admin_dsn: str, template: str) -> Iterator[str]:
-    """A database of its owner's with evtrack's roles, which go again at the end, and users that have one each."""
+    """A database of its owner's with evtrack's roles, which go again at the end, and users of them."""
     with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
         made = roles.make(conn)
-        for role, user in _USERS.items():
+        for user, has in _USERS.values():
             conn.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'")
-            if role in ROLES:
+            for role in has:
                 conn.execute(f"GRANT {role} TO {user}")
         try:
             yield dsn
         finally:
-            for name in (*_USERS.values(), *made):
+            for name in (*(user for user, _ in _USERS.values()), *made):
                 conn.execute(f"DROP OWNED BY {name}")
                 conn.execute(f"DROP ROLE {name}")
 
 
 @pytest.fixture
 def as_role(roles_dsn: str) -> Callable[[str], str]:
-    """Gives the connection string of a user who has this role of evtrack's and no other; `nobody` has none."""
+    """Gives the connection string of a user who has what `_USERS` says, and no more."""
 
     def dsn(role: str) -> str:
-        return make_conninfo(roles_dsn, user=_USERS[role], password=PASSWORD)
+        return make_conninfo(roles_dsn, user=_USERS[role][0], password=PASSWORD)
 
     return dsn

@@ -9,7 +9,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from evtrack.storage import migrations
 from evtrack.storage.database import Connection, connect
-from evtrack.storage.rights import ROLES, Thing, listed
+from evtrack.storage.rights import ROLES, listed
 
 pytestmark = pytest.mark.db
 
@@ -43,14 +43,6 @@ SELECT o.name, a.privilege_type FROM (
     FROM pg_type WHERE typnamespace = 'evtrack'::regnamespace AND typtype = 'e'
 ) o CROSS JOIN LATERAL aclexplode(o.acl) a WHERE a.grantee = 0
 """
-
-
-def test_every_function_and_view_stands_in_the_list(conn: Connection) -> None:
-    there = {Thing("function", row[0]) for row in conn.execute(_FUNCTIONS)}
-    there |= {Thing("view", name) for name, kind, _ in conn.execute(_RELATIONS) if kind == "v"}
-    ours = {thing for thing in listed() if thing.kind in {"function", "view"}}
-    assert set() == there - ours, "say in sql/views/role_right.sql which roles need these, '{}' for none"
-    assert set() == ours - there, "these stand in sql/views/role_right.sql, and are no more"
 
 
 def test_the_roles_have_what_the_list_gives_them(roles_dsn: str) -> None:

@@ -115,6 +115,7 @@ def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> None:
     """
     with translated(), conn.transaction(), conn.cursor() as cursor:
         if chunk.item_counts:
+            cursor.execute(statement("present_submitter"), {"submitter": job.submitter})
             try:
                 with cursor.copy(statement("copy_payload")) as copy:
                     for block in chunk.rows:

@@ -74,6 +74,8 @@ def refused(error: psycopg.Error, target: str, dbname: str) -> CannotConnect:
 
 def _who_may(message: str) -> str:
     """Name the roles that have what a user was denied; in another language than English the schema itself."""
+    if "create role" in message:
+        return "Connect as a role with CREATEROLE, or give a DBA what `evtrack migrate roles --print-sql` prints."
     denied = _DENIED.search(message)
     thing = rights.Thing(denied["kind"], denied["name"]) if denied else rights.SCHEMA
     roles = sorted(rights.listed().get(thing, ()))
@@ -108,6 +110,8 @@ def translation(error: psycopg.Error) -> EvtrackError:
         return PermissionDenied(text, hint=hint or _who_may(message))
     if state == "25006":
         return PermissionDenied(text, hint="The server is read-only, most likely a standby: connect to the primary.")
+    if state == "23514" and error.diag.table_name and not error.diag.constraint_name:
+        return errors.BadArgument(text, hint="The job has another day: create_job returns it, and each row carries it.")
     if state in _UNDEFINED and "evtrack" in message:
         return errors.SchemaMissing(
             f"The database lacks a part of evtrack's schema: {text}", hint="Run `evtrack migrate up`."

@@ -1,0 +1,1 @@
+DROP FUNCTION evtrack.guard_payload CASCADE;

@@ -1,0 +1,139 @@
+"""Each command works for a user who has the role for it, and says to anybody else what to be given."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from evtrack.interfaces.cli import cli
+from evtrack.storage.database import connect
+from evtrack.storage.sqlstates import _who_may
+from helpers import eventually, evtrack
+from watching import watching
+
+pytestmark = pytest.mark.db
+
+AsRole = Callable[[str], str]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A file of three items, of which one makes its process die."""
+    path = tmp_path / "items.jsonl"
+    path.write_text("".join(f'{{"id": "doc:{n}"}}\n' for n in range(3)))
+    return path
+
+
+def here(*command: str, dsn: str) -> Result:
+    """Run a command in this process, which spares the time that one of its own takes to start."""
+    return CliRunner().invoke(cli, [*command, "--dsn", dsn])
+
+
+def number(text: str) -> str:
+    """Return the job's number that submit printed."""
+    return next(word for word in text.split() if word.isdecimal())
+
+
+def test_a_job_goes_through_four_users_hands(as_role: AsRole, source: Path) -> None:
+    producer, worker, watcher, reader = (
+        as_role(f"evtrack_{role}") for role in ("producer", "worker", "watcher", "reader")
+    )
+    submitted = evtrack(
+        "submit", str(source), "--handler", "h", "--batch-size", "1", "--max-pending", "100", "--dsn", producer
+    )
+    assert 0 == submitted.returncode, submitted.stderr
+    job = number(submitted.stdout)
+    program = "sh -c 'read line; case $line in *doc:1*) kill -SEGV $$;; *) echo \"$line\";; esac'"
+    worked = evtrack("work", "--exec", f"h={program}", "--drain", "--slots", "1", "--dsn", worker)
+    assert 0 == worked.returncode, worked.stderr
+    with watching(watcher) as watched:
+        eventually(lambda: watched.told("item_poisoned"), 30)
+        assert 0 == watched.end()
+    for *command, expected in (
+        ("status", job, "finished"),
+        ("status", "finished"),
+        ("jobs", "items.jsonl"),
+        ("batches", job, "completed"),
+        ("crashes", job, "SIGSEGV"),
+        ("show", job, "2", "doc:1"),
+        ("events", job, "sealed"),
+        ("progress", job, "100"),
+        ("results", job, "doc:2"),
+        ("workers", ""),
+    ):
+        said = here(*command, dsn=reader)
+        assert 0 == said.exit_code, f"{command}: {said.output}"
+        assert expected in said.output, command
+    for command in (("retry", job), ("suspend", job), ("resume", job), ("cancel", job)):
+        assert 0 == here(*command, dsn=producer).exit_code, command
+
+
+def test_run_needs_both_roles(as_role: AsRole, source: Path) -> None:
+    said = evtrack("run", str(source), "--handler", "r", "--exec", "r=cat", "--dsn", as_role("producer and worker"))
+    assert 0 == said.returncode, said.stderr
+
+
+@pytest.fixture
+def _some_job(roles_dsn: str) -> None:
+    with connect(roles_dsn, purpose="test") as owner:
+        owner.execute("SELECT evtrack.create_job('any')")
+
+
+@pytest.mark.usefixtures("_some_job")
+@pytest.mark.parametrize(
+    ("role", "command", "to_give"),
+    [
+        ("evtrack_reader", ("submit", "{source}", "--handler", "h"), "evtrack_producer"),
+        ("evtrack_reader", ("suspend", "1"), "evtrack_producer"),
+        ("evtrack_producer", ("work", "--exec", "h=cat", "--drain"), "evtrack_worker"),
+        ("evtrack_worker", ("watch",), "evtrack_watcher"),
+        ("evtrack_worker", ("submit", "{source}", "--handler", "h"), "evtrack_producer"),
+        ("nobody", ("status",), "evtrack_reader"),
+        ("nobody", ("submit", "{source}", "--handler", "h"), "evtrack_producer"),
+        ("evtrack_worker", ("migrate", "up"), "the owner"),
+        ("evtrack_worker", ("migrate", "status"), "the owner"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else value,
+)
+def test_who_lacks_the_role_is_told_which(
+    role: str, command: tuple[str, ...], to_give: str, as_role: AsRole, source: Path
+) -> None:
+    words = [word.format(source=source) for word in command]
+    if command[0] in {"work", "watch"}:  # these have threads and connections that end with their process
+        run = evtrack(*words, "--dsn", as_role(role))
+        code, output = run.returncode, run.stderr
+    else:
+        result = here(*words, dsn=as_role(role))
+        code, output = result.exit_code, result.output
+    assert 1 == code, output
+    assert "permission denied" in output
+    assert to_give in output
+
+
+def test_the_printed_sql_is_what_the_command_runs(roles_dsn: str) -> None:
+    printed = evtrack("migrate", "roles", "--print-sql")
+    assert 0 == printed.returncode
+    missing = "SELECT name FROM evtrack.role_right WHERE role IS NOT NULL AND granted IS NOT TRUE"
+    with connect(roles_dsn, purpose="test") as conn:
+        conn.execute("REVOKE EXECUTE ON FUNCTION evtrack.seal FROM evtrack_producer")
+        assert [("seal",)] == conn.execute(missing).fetchall()
+        conn.execute(printed.stdout.encode())
+        assert [] == conn.execute(missing).fetchall()
+    again = evtrack("migrate", "roles", "--dsn", roles_dsn)
+    assert (0, True) == (again.returncode, "GRANT evtrack_worker TO" in again.stdout)
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ("permission denied to create role", "CREATEROLE"),
+        ("permission denied for function claim", "evtrack_worker"),
+        ("permission denied for table payload", "evtrack_producer"),
+        ("permission denied for table job", "Only the owner"),
+        ("permission denied for schema evtrack", "evtrack_producer or evtrack_reader"),
+        ("keine Berechtigung für Schema evtrack", "evtrack_producer or evtrack_reader"),
+    ],
+)
+def test_a_denial_says_what_to_give(message: str, advice: str) -> None:
+    assert advice in _who_may(message)
