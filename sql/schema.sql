@@ -409,7 +409,7 @@ BEGIN
             THEN p.value::text ~ '^([0-9]{1,4}|null)$'
         ELSE p.key IN (
                 'backoff_s', 'backoff_max_s', 'timeout_s', 'stall_s',
-                'max_rss_bytes')
+                'max_rss_bytes', 'start_within_s')
             AND (jsonb_typeof(p.value) = 'null'
                 OR jsonb_typeof(p.value) = 'number'
                     AND p.value::text::numeric BETWEEN 0 AND 1e15)
@@ -419,8 +419,8 @@ BEGIN
             quote_literal(left(bad, 60)), left((policy -> bad)::text, 60)
             USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
             'max_losses, max_alerts, backoff_s, backoff_max_s, timeout_s, '
-            'stall_s, max_rss_bytes (numbers from 0; counts whole and up to 9999), '
-            'per_item (boolean), traceparent (W3C Trace Context).';
+            'stall_s, max_rss_bytes, start_within_s (numbers from 0; counts '
+            'whole and up to 9999), per_item (boolean), traceparent (W3C Trace Context).';
     END IF;
 END $_$;
 
@@ -3591,18 +3591,16 @@ CREATE VIEW evtrack.waiting AS
     (round(EXTRACT(epoch FROM (t.instant - o.since)), 1))::double precision AS waited_s,
     w.workers,
     w.free_slots,
-        CASE
-            WHEN j.suspended THEN 'suspended'::text
-            WHEN (o.since > t.instant) THEN 'backoff'::text
-            WHEN (w.workers = 0) THEN 'no worker'::text
-            WHEN ((w.free_slots > 0) AND (GREATEST(o.since, w.first_at, r.resumed_at) < (t.instant - '00:01:00'::interval)) AND (NOT (EXISTS ( SELECT 1
-               FROM (evtrack.job k
-                 JOIN evtrack.progress p ON ((k.job_id = p.job_id)))
-              WHERE ((k.handler = ANY (w.handlers)) AND ((k.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) OR (k.finished_at > (t.instant - '00:01:00'::interval))) AND (((p.bucket)::numeric * 10.0) > (EXTRACT(epoch FROM t.instant) - (70)::numeric)) AND ((p.running_batches > 0) OR (((p.completed_batches + p.failed_batches) + p.crashed_batches) > 0))))))) THEN 'never started'::text
-            ELSE 'queue'::text
-        END AS why
-   FROM (((((evtrack.job j
-     CROSS JOIN LATERAL ( SELECT statement_timestamp() AS instant) t)
+    y.why,
+    (EXTRACT(epoch FROM t.patience))::double precision AS start_within_s,
+    ((y.why = 'never started'::text) OR ((y.why = 'no worker'::text) AND (o.since < (t.instant - t.patience)))) AS overdue
+   FROM ((((((evtrack.job j
+     CROSS JOIN LATERAL ( SELECT statement_timestamp() AS instant,
+            make_interval(secs => (
+                CASE
+                    WHEN (jsonb_typeof((j.policy -> 'start_within_s'::text)) = 'number'::text) THEN LEAST(((j.policy -> 'start_within_s'::text))::numeric, '1000000000'::numeric)
+                    ELSE (60)::numeric
+                END)::double precision) AS patience) t)
      CROSS JOIN LATERAL ( SELECT (COALESCE(sum(p.pending_batches), (0)::numeric))::bigint AS batches,
             (COALESCE(sum(p.pending_items), (0)::numeric))::bigint AS items
            FROM evtrack.progress p
@@ -3626,6 +3624,17 @@ CREATE VIEW evtrack.waiting AS
      CROSS JOIN LATERAL ( SELECT max(e.at) AS resumed_at
            FROM evtrack.event e
           WHERE ((e.job_day = j.job_day) AND (e.job_id = j.job_id) AND (e.batch_no = 0) AND (e.type = 'resumed'::evtrack.event_type))) r)
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN j.suspended THEN 'suspended'::text
+                    WHEN (o.since > t.instant) THEN 'backoff'::text
+                    WHEN (w.workers = 0) THEN 'no worker'::text
+                    WHEN ((w.free_slots > 0) AND (GREATEST(o.since, w.first_at, r.resumed_at) < (t.instant - t.patience)) AND (NOT (EXISTS ( SELECT 1
+                       FROM (evtrack.job k
+                         JOIN evtrack.progress p ON ((k.job_id = p.job_id)))
+                      WHERE ((k.handler = ANY (w.handlers)) AND ((k.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) OR (k.finished_at > (t.instant - t.patience))) AND (((p.bucket)::numeric * 10.0) > (EXTRACT(epoch FROM (t.instant - t.patience)) - (10)::numeric)) AND ((p.running_batches > 0) OR (((p.completed_batches + p.failed_batches) + p.crashed_batches) > 0))))))) THEN 'never started'::text
+                    ELSE 'queue'::text
+                END AS why) y)
   WHERE ((j.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) AND (c.batches > 0));
 
 COMMENT ON VIEW evtrack.waiting IS 'One row a job with pending batches: since when the oldest waits, and why. It tells of this moment only.';
@@ -3636,7 +3645,11 @@ COMMENT ON COLUMN evtrack.waiting.workers IS 'Live workers that offer the handle
 
 COMMENT ON COLUMN evtrack.waiting.free_slots IS 'Of these workers, the slots that had nothing at the last heartbeat.';
 
-COMMENT ON COLUMN evtrack.waiting.why IS 'suspended; backoff (nothing may run yet); no worker (nobody offers the handler); never started (for a minute slots were free, and nothing that their workers offer was begun or ended); queue (it waits its turn).';
+COMMENT ON COLUMN evtrack.waiting.why IS 'suspended; backoff (nothing may run yet); no worker (nobody offers the handler); never started (for start_within_s slots were free, and nothing that their workers offer was begun or ended); queue (it waits its turn).';
+
+COMMENT ON COLUMN evtrack.waiting.start_within_s IS 'How long a batch may wait for a free slot before that is called a fault: the key start_within_s of the job''s policy, else 60. Workers say each 10 seconds what is free, so that much less finds nothing sooner.';
+
+COMMENT ON COLUMN evtrack.waiting.overdue IS 'Whether somebody should look: it never started, or for start_within_s nobody has offered its handler.';
 
 CREATE VIEW evtrack.worker_status AS
  SELECT worker_id,

@@ -93,3 +93,32 @@ def test_a_job_with_nothing_pending_does_not_wait(client: Client, worker: int) -
     job = client.job()
     client.claim(worker, job)
     assert why(client, job) is None
+
+
+def test_how_long_is_too_long_is_the_jobs_to_say(client: Client, worker: int) -> None:
+    del worker
+    patient, impatient = client.job(1, start_within_s=3600), client.job(1, start_within_s=0.5)
+    earlier(client, "batch", "enqueued_at", "job_id", patient)
+    rows = client.rows("SELECT why, start_within_s, overdue FROM evtrack.waiting WHERE job_id = %s", patient)
+    assert [{"why": "queue", "start_within_s": 3600, "overdue": False}] == rows
+    assert "queue" == why(client, impatient)
+    earlier(client, "batch", "enqueued_at", "job_id", impatient)
+    rows = client.rows("SELECT why, start_within_s, overdue FROM evtrack.waiting WHERE job_id = %s", impatient)
+    assert [{"why": "never started", "start_within_s": 0.5, "overdue": True}] == rows
+
+
+def test_nobody_who_offers_it_is_no_fault_until_it_lasts(client: Client, old: int) -> None:
+    fresh = client.job()
+    rows = client.rows(
+        "SELECT job_id, why, overdue FROM evtrack.waiting WHERE job_id IN (%s, %s) ORDER BY 1", old, fresh
+    )
+    assert [(old, "no worker", True), (fresh, "no worker", False)] == [tuple(row.values()) for row in rows]
+
+
+def test_a_policy_from_elsewhere_that_makes_no_sense_is_the_default(client: Client, old: int, worker: int) -> None:
+    del worker
+    client.conn.execute('UPDATE evtrack.job SET policy = \'{"start_within_s": "soon"}\' WHERE job_id = %s', (old,))
+    assert [60.0] == [
+        row["start_within_s"]
+        for row in client.rows("SELECT start_within_s FROM evtrack.waiting WHERE job_id = %s", old)
+    ]

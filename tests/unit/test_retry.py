@@ -69,6 +69,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "max_alerts": 60,
         "backoff_s": 1.0,
         "backoff_max_s": 300.0,
+        "start_within_s": 60.0,
     }
 
 
