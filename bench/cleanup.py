@@ -1,9 +1,9 @@
 """Cleanup beside two workers at full speed: their throughput with and without it, and how long anybody waits.
 
 A day of many ended jobs is made first, by SQL alone. Two real workers with one slot each then drain a no-op job, one
-item a batch. Their completions are counted over a span without and a span with `evtrack cleanup` running beside them,
-in turn, in the same run; meanwhile the sessions that wait for a lock on a table are sampled. The cleanup is killed once
-in the middle, and run again.
+item a batch. Cleanup runs beside them, and for a while is stopped and let go in turn, so that windows with and without
+it are pairs on the same machine; the sessions that wait for a lock on a table are sampled meanwhile. The cleanup is
+killed once at the beginning, and run again.
 
 Usage: cleanup.py [JOBS] [BATCHES A JOB] [--archive]   (default 1,000 jobs of 1,000 batches)
 """
@@ -46,7 +46,9 @@ _FINISHED = """SELECT count(evtrack.finish_due(j))
 FROM generate_series(%(first)s::bigint, %(first)s + %(jobs)s - 1) j"""
 _EVENTS = (_OLD_JOBS, _ENQUEUED, _STARTED, _COMPLETED, _FINISHED)
 
-_RATE_S = 10.0
+_WINDOW_S = 3.0
+_PAIRS = 12
+_CLEANERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack cleanup'"
 _SAMPLE_S = 0.005
 
 
@@ -129,13 +131,25 @@ def cleanup(dsn: str, folder: Path | None) -> "subprocess.Popen[bytes]":
     )
 
 
-def beside(conn: Connection, process: "subprocess.Popen[bytes]") -> tuple[float, float]:
-    """Return the workers' rate while a process runs, and for how long it ran."""
-    begun, rates = time.monotonic(), []
+def pairs(conn: Connection, process: "subprocess.Popen[bytes]") -> tuple[list[float], list[float], float]:
+    """Let a process run and stand still in turn: the workers' rates beside it and without it, and how long it ran.
+
+    Windows that follow each other see the same machine, which others may use too.
+    """
+    beside: list[float] = []
+    without: list[float] = []
+    begun = time.monotonic()
     while process.poll() is None:
-        rates.append(rate(conn, 2.0))
-        print(f"  {rates[-1]:,.0f} batches/s", flush=True)
-    return sum(rates) / len(rates), time.monotonic() - begun
+        beside.append(rate(conn, _WINDOW_S))
+        if process.poll() is not None:
+            break
+        if len(without) == _PAIRS:
+            process.wait()
+            break
+        process.send_signal(signal.SIGSTOP)
+        without.append(rate(conn, _WINDOW_S))
+        process.send_signal(signal.SIGCONT)
+    return beside[: len(without)], without, time.monotonic() - begun - _WINDOW_S * len(without)
 
 
 def main(arguments: list[str]) -> None:
@@ -154,35 +168,38 @@ def main(arguments: list[str]) -> None:
         print(f"made {jobs + jobs // 10:,} jobs of {batches:,} batches in {took:.0f} s", flush=True)
         conn.execute(
             "SELECT evtrack.enqueue('noop', array_agg('K:' || i), array_agg('{\"i\": 1}'::text), batch_size => 1)"
-            " FROM generate_series(1, 200000) i, generate_series(1, 12) j GROUP BY j"
+            " FROM generate_series(1, 200000) i, generate_series(1, 16) j GROUP BY j"
         )
         lab.settle(conn)
         workers = [drain.worker(dsn) for _ in range(2)]
         stack.callback(lambda: [worker.wait(30) for worker in workers])
         stack.callback(lambda: [worker.send_signal(signal.SIGTERM) for worker in workers])
         rate(conn, 5)  # warm
-        alone = [rate(conn, _RATE_S)]
         with Waits(dsn) as waits:
             killed = cleanup(dsn, folder)
             time.sleep(5)
             killed.send_signal(signal.SIGKILL)
             killed.wait()
-            drain.until(
-                lambda: (
-                    conn.execute(
-                        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack cleanup'"
-                    ).fetchone()
-                    == (0,)
-                )
-            )
-            busy, took = beside(conn, cleanup(dsn, folder))
-        alone.append(rate(conn, _RATE_S))
-    lab.show("two workers, no cleanup, before", alone[0], "batches/s")
-    lab.show("two workers, no cleanup, after", alone[1], "batches/s")
-    lab.show("two workers beside cleanup", busy, "batches/s", "without", sum(alone) / 2)
-    lab.show("cleanup took", took, "s")
-    for name, waited in sorted(waits.longest_s.items()):
-        lab.show(f"longest wait for a table's lock: {name}", 1000 * waited, "ms")
+            drain.until(lambda: conn.execute(_CLEANERS).fetchone() == (0,))
+            alone = rate(conn, _WINDOW_S)
+            beside, without, took = pairs(conn, cleanup(dsn, folder))
+        left = conn.execute("SELECT count(*) FROM evtrack.dropped_job").fetchone()
+    assert left == (jobs + max(1, jobs // 10),), left
+    lab.show("two workers, no cleanup", alone, "batches/s")
+    if without:
+        lab.show("two workers, cleanup stands still", sum(without) / len(without), "batches/s")
+        ratio = lab.percentile([b / w for b, w in zip(beside, without, strict=True)], 0.5)
+        lab.show(
+            "two workers beside cleanup",
+            sum(beside) / len(beside),
+            "batches/s",
+            "standing still",
+            sum(without) / len(without),
+        )
+        lab.show(f"median ratio of {len(without)} pairs of windows", ratio, "")
+    lab.show("cleanup ran for", took, "s")
+    for name in sorted({"evtrack worker", *waits.longest_s}):
+        lab.show(f"longest wait for a table's lock: {name}", 1000 * waits.longest_s.get(name, 0.0), "ms")
     print(f"{waits.samples:,} samples")
 
 

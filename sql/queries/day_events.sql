@@ -1,5 +1,5 @@
--- The log of a day as lines of JSON, stream by stream. Where an event lies in this cluster's log comes first, then what
--- it says. Quote and delimiter are characters that JSON never holds as they are, so a line is copied as it is.
+-- The log of a part of a day as lines of JSON, stream by stream. Where an event lies in this cluster's log comes first,
+-- then what it says. Quote and delimiter are characters that JSON never holds as they are, so a line is copied whole.
 COPY (
     SELECT row_to_json(r)
     FROM (
@@ -16,7 +16,10 @@ COPY (
             e.at,
             e.data
         FROM evtrack.event AS e
-        WHERE e.job_day = %(job_day)s::date
+        WHERE
+            e.job_day = %(job_day)s::date
+            AND (e.job_id, e.batch_no) >= (%(job_from)s, %(no_from)s)
+            AND (e.job_id, e.batch_no) < (%(job_to)s, %(no_to)s)
         ORDER BY e.job_id, e.batch_no, e.version
     ) AS r
 ) TO STDOUT (FORMAT csv, QUOTE E'\x01', ESCAPE E'\x01', DELIMITER E'\x02')

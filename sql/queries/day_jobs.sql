@@ -27,6 +27,8 @@ SELECT
     j.invalid_count AS invalid,
     j.created_at,
     j.ended_at,
+    j.batch_count,
+    j.item_count,
     j.version + coalesce(b.versions, 0) AS versions,
     CASE
         WHEN substring(j.links FROM 1 FOR 32) <> decode(repeat('00', 32), 'hex')

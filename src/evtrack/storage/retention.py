@@ -1,4 +1,4 @@
-"""Days of the log as wholes: what they hold, their rows as they stand in one snapshot, and their end."""
+"""Days of the log as wholes: what they hold, which of them may go, and their end."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from psycopg import IsolationLevel
 from psycopg.errors import InvalidParameterValue
 from psycopg.rows import class_row
 
@@ -44,28 +43,6 @@ class Day:
     pin: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DayJob:
-    """A job as the projection has it.
-
-    Args:
-        versions: How many events its streams have by it.
-        digest: The digest of these; None where the job is older than digests.
-    """
-
-    job_id: int
-    name: str | None
-    handler: str
-    phase: str
-    batches: dict[str, int]
-    items: dict[str, int]
-    invalid: int
-    created_at: datetime
-    ended_at: datetime | None
-    versions: int
-    digest: str | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Say which database rows come from.
@@ -81,60 +58,6 @@ class Origin:
     database: str
     server_version: int
     schema_version: int
-
-
-class DayView:
-    """One day in one snapshot.
-
-    Args:
-        conn: A connection in the transaction that holds the snapshot.
-        job_day: The day.
-        snapshot: Which transactions it sees, as PostgreSQL writes it.
-    """
-
-    def __init__(self, conn: Connection, job_day: date, snapshot: str) -> None:
-        self._conn = conn
-        self.job_day = job_day
-        self.snapshot = snapshot
-
-    def jobs(self) -> list[DayJob]:
-        """Read the day's jobs by number."""
-        with self._conn.cursor(row_factory=class_row(DayJob)) as cursor:
-            return cursor.execute(statement("day_jobs"), {"job_day": self.job_day}).fetchall()
-
-    def lines(self, table: str) -> Iterator[bytes]:
-        """Read a table of the day as lines of JSON, in the order of jobs and streams.
-
-        Args:
-            table: events, payloads or results.
-
-        Yields:
-            The lines, each with its newline.
-        """
-        with self._conn.cursor() as cursor, cursor.copy(statement(f"day_{table}"), {"job_day": self.job_day}) as copy:
-            for line in copy:
-                yield bytes(line)
-
-
-@contextmanager
-def viewing(conn: Connection, job_day: date) -> Iterator[DayView]:
-    """Hold a snapshot in which a day does not change.
-
-    Args:
-        conn: A connection in autocommit mode, outside of a transaction.
-        job_day: The day.
-
-    Yields:
-        The day.
-    """
-    conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
-    try:
-        with conn.transaction():
-            row = conn.execute("SELECT pg_current_snapshot()::text").fetchone()
-            assert row is not None, "a SELECT without FROM returns a row"  # noqa: S101
-            yield DayView(conn, job_day, row[0])
-    finally:
-        conn.isolation_level, conn.read_only = None, None
 
 
 @contextmanager

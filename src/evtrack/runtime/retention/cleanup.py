@@ -12,7 +12,8 @@ from evtrack.runtime.retention.day_archive import DayArchive
 from evtrack.runtime.retention.manifest import ArchivedJob
 from evtrack.runtime.retention.outcome import Dropped, Kept, pinned
 from evtrack.runtime.retention.tally import Tally
-from evtrack.storage.retention import alone, drop_day, origin, parent_holder, prepare, retention_days, time_ago, viewing
+from evtrack.storage.day_view import DayView
+from evtrack.storage.retention import alone, drop_day, origin, parent_holder, prepare, retention_days, time_ago
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evtrack.storage.database import Connection
-    from evtrack.storage.retention import Day, DayJob
+    from evtrack.storage.day_view import DayJob, Table
+    from evtrack.storage.retention import Day
 
 PATIENCE_S: Final = 60.0
 """For how long a day whose tables are in use is tried again."""
 
 _TOLD_EVERY: Final = 10_000
+_STRETCH: Final = 2_000
+_MORE: Final[tuple[Table, ...]] = ("payloads", "results")
 
 
 class Cleanup:
@@ -89,18 +93,18 @@ class Cleanup:
         writer = DayArchive(self._archive, day.job_day) if self._archive and day.jobs else nullcontext()
         tally = Tally()
         with writer as archive:
-            with viewing(self._conn, day.job_day) as view:
-                jobs = view.jobs()
-                if not all(_is_over(job, cutoff) for job in jobs):
-                    return Kept(day=day.job_day, why="changed", reason="a job of it came back")
-                events = self._telling(day, tally.passing(view.lines("events")))
-                if archive is None:
-                    for _ in events:
-                        pass
-                else:
-                    archive.add("events", events)
-                    for table in ("payloads", "results") if self._with_payload else ():
-                        archive.add(table, view.lines(table))
+            view = DayView(self._conn, day.job_day)
+            jobs = view.jobs
+            if not all(_is_over(job, cutoff) for job in jobs):
+                return Kept(day=day.job_day, why="changed", reason="a job of it came back")
+            events = self._telling(day, tally.passing(_unhurried(view.lines("events"))))
+            if archive is None:
+                for _ in events:
+                    pass
+            else:
+                archive.add("events", events)
+                for table in _MORE if self._with_payload else ():
+                    archive.add(table, _unhurried(view.lines(table)))
             wrong = _differing(jobs, tally)
             if wrong is not None:
                 reason = f"the log of job {wrong} does not fit its projection"
@@ -144,6 +148,19 @@ class Cleanup:
                 self._told(day, count)
             yield line
         self._told(day, count)
+
+
+def _unhurried(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Rest after each stretch for as long as it took.
+
+    The server waits meanwhile. It may be on another machine, where a low priority here helps nobody.
+    """
+    begun = time.monotonic()
+    for count, line in enumerate(lines, 1):
+        yield line
+        if count % _STRETCH == 0:
+            time.sleep(time.monotonic() - begun)
+            begun = time.monotonic()
 
 
 def _is_over(job: DayJob, cutoff: datetime) -> bool:
