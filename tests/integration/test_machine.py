@@ -22,6 +22,7 @@ from client import Claim, Client, cloned
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import FINAL_PHASES, BatchStatus
 from evtrack.storage.database import connect
+from evtrack.storage.proof import verify
 
 pytestmark = pytest.mark.db
 
@@ -255,6 +256,7 @@ class Machine(RuleBasedStateMachine):
     def the_projection_is_the_fold_of_the_log(self) -> None:
         """Hold table and counters against the log."""
         self.client.check(*self.items)
+        assert [] == [str(each) for job in self.items for each in verify(self.conn, job)]
 
     @invariant()
     def a_running_batch_is_in_the_hands_of_its_worker(self) -> None:

@@ -219,6 +219,9 @@ class Finished(_Event):
     """Every batch of the job is final."""
 
     type: Literal[EventType.FINISHED] = EventType.FINISHED
+    # sha256 over all streams, and the transactions whose events it is over.
+    digest: str | None = None
+    snapshot: str | None = None
 
 
 Event = Annotated[
@@ -246,6 +249,22 @@ Event = Annotated[
 """Any event, told apart by its ``type``."""
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def read_event(kind: str, data: Mapping[str, Any]) -> Event:
+    """Read what happened from an event's type and data.
+
+    Args:
+        kind: The column ``type``.
+        data: The column ``data``.
+
+    Returns:
+        The event.
+
+    Raises:
+        ValidationError: The data has not the shape of the type.
+    """
+    return _EVENT.validate_python({**data, "type": kind})
 
 
 class StoredEvent(BaseModel):
@@ -288,7 +307,7 @@ class StoredEvent(BaseModel):
             The event in its envelope.
         """
         envelope = {name: value for name, value in row.items() if name not in {"type", "data"}}
-        return cls(event=_EVENT.validate_python({**row["data"], "type": row["type"]}), **envelope)
+        return cls(event=read_event(row["type"], row["data"]), **envelope)
 
     @property
     def type(self) -> EventType:

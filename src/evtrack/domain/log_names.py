@@ -44,6 +44,7 @@ METRICS_UNREAD: Final = "metrics_unread"
 # Submitting, and looking on
 SUBMITTING: Final = "submitting"
 CLEANING_UP: Final = "cleaning_up"
+VERIFYING: Final = "verifying"
 SUBMISSION_WAITS: Final = "submission_waits"
 PROGRESS: Final = "progress"
 PROGRESS_LOST: Final = "progress_lost"

@@ -36,6 +36,7 @@ _COMMANDS = {
     "workers": "looking:workers",
     "health": "health:health",
     "doctor": "doctor:doctor",
+    "verify": "verify:verify",
     "suspend": "control:suspend",
     "resume": "control:resume",
     "cancel": "control:cancel",

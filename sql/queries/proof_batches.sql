@@ -1,0 +1,26 @@
+-- All batches of a job as the projection has them.
+SELECT
+    batch_no,
+    status::text AS status,
+    version,
+    attempt,
+    fresh,
+    run_at,
+    item_count,
+    weight,
+    ordinals::text AS ordinals,
+    root_no,
+    parent_no,
+    errors,
+    crashes,
+    losses,
+    enqueued_at,
+    worker_id,
+    started_at,
+    finished_at,
+    run_s,
+    error,
+    links
+FROM evtrack.batch
+WHERE job_id = %(job_id)s
+ORDER BY batch_no

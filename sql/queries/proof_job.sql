@@ -1,0 +1,27 @@
+-- A job as the projection has it.
+SELECT
+    job_day,
+    handler,
+    name,
+    priority,
+    phase::text AS phase,
+    suspended,
+    version,
+    policy,
+    source,
+    position,
+    bytes_read,
+    bytes_total,
+    batch_count,
+    item_count,
+    invalid_count,
+    note_count,
+    submitter,
+    created_at,
+    extended_at,
+    sealed_at,
+    finished_at,
+    cancelled_at,
+    links
+FROM evtrack.job
+WHERE job_id = %(job_id)s

@@ -1,0 +1,135 @@
+"""What a job's own events make of the job. The counterpart of `projection` for the stream with batch number 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from evtrack.domain import events as ev
+from evtrack.domain.errors import IllegalEvent
+from evtrack.domain.states import JOB_TRANSITIONS, EventType, JobPhase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from evtrack.domain.events import StoredEvent
+    from evtrack.domain.retry import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as its own events have made it: a row of ``evtrack.job``.
+
+    ``batch_count`` holds what was submitted; the row also counts the batches made of others, which have streams of
+    their own.
+    """
+
+    handler: str
+    name: str | None
+    priority: int
+    phase: JobPhase
+    suspended: bool
+    version: int
+    policy: Policy
+    source: Mapping[str, Any]
+    position: Mapping[str, Any] | None
+    bytes_read: int
+    bytes_total: int | None
+    batch_count: int
+    item_count: int
+    invalid_count: int
+    note_count: int
+    submitter: UUID | None
+    created_at: datetime
+    extended_at: datetime | None = None
+    sealed_at: datetime | None = None
+    finished_at: datetime | None = None
+    cancelled_at: datetime | None = None
+
+
+def evolve_job(job: Job | None, stored: StoredEvent) -> Job:
+    """Apply one event of a job's own stream.
+
+    Args:
+        job: The job so far; None before its first event.
+        stored: What happened next.
+
+    Returns:
+        The job after it.
+
+    Raises:
+        IllegalEvent: The event does not follow from what was there.
+    """
+    due = 1 if job is None else job.version + 1
+    if stored.version != due:
+        raise _illegal(stored, f"the next version is {due}")
+    before = None if job is None else job.phase
+    phase = JOB_TRANSITIONS.get(stored.type, {}).get(before)
+    if phase is None or (job is not None and not _fits(job, stored.type)):
+        raise _illegal(stored, f"the job is {before or 'not there'}")
+    if isinstance(stored.event, ev.Created):
+        return _created(stored, stored.event)
+    # The table of transitions lets nothing but created come first.
+    return replace(_changed(cast("Job", job), stored), phase=phase, version=stored.version)
+
+
+def _fits(job: Job, event: EventType) -> bool:
+    return {EventType.SUSPENDED: not job.suspended, EventType.RESUMED: job.suspended}.get(event, True)
+
+
+def _created(stored: StoredEvent, event: ev.Created) -> Job:
+    return Job(
+        handler=event.handler,
+        name=event.name,
+        priority=event.priority,
+        phase=JobPhase.OPEN,
+        suspended=False,
+        version=1,
+        policy=event.policy,
+        source=event.source,
+        position=None,
+        bytes_read=0,
+        bytes_total=event.bytes_total,
+        batch_count=0,
+        item_count=0,
+        invalid_count=0,
+        note_count=0,
+        submitter=event.submitter,
+        created_at=stored.at,
+    )
+
+
+def _changed(job: Job, stored: StoredEvent) -> Job:
+    match stored.event:
+        case ev.Extended() as event:
+            return replace(
+                job,
+                batch_count=job.batch_count + event.batches,
+                item_count=job.item_count + event.items,
+                invalid_count=job.invalid_count + event.invalid,
+                position=job.position if event.position is None else event.position,
+                bytes_read=job.bytes_read if event.bytes_read is None else event.bytes_read,
+                extended_at=stored.at,
+            )
+        case ev.Noted() as event:
+            return replace(job, note_count=job.note_count + event.total)
+        case ev.Reclaimed() as event:
+            return replace(job, submitter=event.submitter)
+        case ev.Sealed():
+            return replace(job, sealed_at=stored.at)
+        case ev.Finished():
+            return replace(job, finished_at=stored.at)
+        case ev.Reopened():
+            return replace(job, finished_at=None)
+        case ev.Cancelled():
+            return replace(job, cancelled_at=stored.at)
+        case ev.Suspended() | ev.Resumed():
+            return replace(job, suspended=stored.type is EventType.SUSPENDED)
+        case _:
+            return job
+
+
+def _illegal(stored: StoredEvent, reason: str) -> IllegalEvent:
+    return IllegalEvent(f"job {stored.job_id}, version {stored.version}: {stored.type} is refused: {reason}")

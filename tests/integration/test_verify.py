@@ -1,0 +1,299 @@
+"""The proof of the log: a healthy one is whole, each damage is found and named, and what can be mended is."""
+
+import json
+import threading
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from client import Client, cloned
+from evtrack.domain.difference import Difference
+from evtrack.interfaces.cli import cli
+from evtrack.storage import proof
+from evtrack.storage.database import Connection, connect
+from evtrack.storage.rebuild import rebuild
+
+pytestmark = pytest.mark.db
+
+OTHER_TYPES = {
+    "enqueued": "started", "started": "cancelled", "completed": "failed", "failed": "completed", "crashed": "failed"
+}  # fmt: skip
+
+
+def busy_job(client: Client) -> int:
+    """Make a job to which nearly everything happens, and bring it to its end."""
+    job, worker = client.job(6, items=4, max_errors=2, max_crashes=1, backoff_s=0), client.worker()
+    client.one("SELECT evtrack.suspend(%s)", job)
+    client.one("SELECT evtrack.resume(%s)", job)
+    one, two, three, four, five, six = client.claim(worker, job)
+    client.complete(worker, [one])
+    client.fail(worker, [two])
+    client.crash(worker, [three], cause="signal", signal="SIGSEGV", ordinal=10, item_key="key:10")
+    client.complete_partly(worker, four, "{[14,16)}")
+    client.requeue(worker, [five])
+    client.crash(worker, [six], cause="worker_lost")
+    client.complete(worker, [five])
+    for _ in range(8):
+        client.conn.execute("UPDATE evtrack.batch SET run_at = now() WHERE job_id = %s AND run_at IS NOT NULL", [job])
+        client.complete(worker, client.claim(worker, job))
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    client.rows("SELECT * FROM evtrack.retry_items(%s, '{key:10}')", job)
+    client.complete(worker, client.claim(worker, job))
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    client.complete(worker, [six])
+    return job
+
+
+def found_in(conn: psycopg.Connection[Any], job: int) -> list[Difference]:
+    """Prove a job in the transaction that is open."""
+    return list(proof.prove(conn, job, told=lambda _job, _events: None))
+
+
+@pytest.fixture(scope="module")
+def healthy(admin_dsn: str, template: str) -> Iterator[tuple[Client, int, str]]:
+    """A client, a job of a rich and healthy log, and the partition that it lies in."""
+    with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
+        client = Client(conn)
+        client.job(3)
+        job = busy_job(client)
+        client.job(2)
+        assert [] == list(proof.verify(conn))
+        part = client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
+        yield client, job, part
+
+
+@pytest.fixture
+def client(conn: Connection) -> Client:
+    """A session with this test's own database."""
+    return Client(conn)
+
+
+@pytest.fixture
+def run(dsn: str) -> Any:
+    """Run a command in this process, and return what it printed."""
+
+    def command(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
+        assert code == result.exit_code, result.output
+        return result
+
+    return command
+
+
+def mutate(client: Client, part: str, how: str, event: dict[str, Any]) -> set[tuple[int, int]]:
+    """Change the log behind the triggers' back, and return the events (batch, version) that were touched."""
+    job, number, version = event["job_id"], event["batch_no"], event["version"]
+    at = f"job_id = {job} AND batch_no = {number} AND version = {version}"
+    last = client.one(f"SELECT max(version) FROM evtrack.event WHERE job_id = {job} AND batch_no = {number}")
+    touched = {(number, version)}
+    match how:
+        case "type":
+            other = OTHER_TYPES.get(event["type"], "noted")
+            statement = f"UPDATE {part} SET type = '{other}' WHERE {at}"
+        case "count":
+            statement = f'UPDATE {part} SET data = data || \'{{"items": 99, "run_s": 7}}\' WHERE {at}'
+        case "attempt":
+            statement = f"UPDATE {part} SET attempt = attempt + 1 WHERE {at}"
+        case "time":
+            statement = f"UPDATE {part} SET at = at - interval '1 microsecond' WHERE {at}"
+        case "deleted":
+            statement = f"DELETE FROM {part} WHERE {at}"
+        case "deleted last":
+            statement = f"DELETE FROM {part} WHERE job_id = {job} AND batch_no = {number} AND version = {last}"
+            touched = {(number, last)}
+        case "inserted":
+            statement = (
+                f"INSERT INTO {part} SELECT job_day, job_id, batch_no, {last} + 1, 'late_result', attempt, worker_id,"
+                f" clock_timestamp(), nextval('evtrack.event_seq'), pg_current_xact_id() FROM {part} WHERE {at}"
+            )
+            touched = {(number, last + 1)}
+        case _:
+            other = version + 1 if version < last else version - 1
+            statement = (
+                f"UPDATE {part} SET version = 2000 + {version} + {other} - version"
+                f" WHERE job_id = {job} AND batch_no = {number} AND version IN ({version}, {other})"
+            )
+            touched = {(number, version), (number, other)} if last > 1 else set()
+    client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+    if touched:
+        client.conn.execute(statement.encode())
+        client.conn.execute(f"UPDATE {part} SET version = version - 2000 WHERE version > 2000".encode())
+    return touched
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    how=st.sampled_from(["type", "count", "attempt", "time", "deleted", "deleted last", "inserted", "swapped"]),
+    luck=st.integers(0, 2**16),
+)
+def test_each_change_behind_the_triggers_is_found_and_named(
+    healthy: tuple[Client, int, str], how: str, luck: int
+) -> None:
+    client, job, part = healthy
+    events = client.rows(f"SELECT * FROM {part} WHERE job_id = {job} ORDER BY batch_no, version")
+    with client.conn.transaction(force_rollback=True):
+        touched = mutate(client, part, how, Random(luck).choice(events))
+        found = found_in(client.conn, job)
+        named = {(each.batch_no, each.version) for each in found if each.log_is_damaged}
+        assert touched <= named, [str(each) for each in found]
+        # And no other is taken for changed; that later ones do not follow any more is said apart.
+        accused = {(each.batch_no, each.version) for each in found if each.field in {"digest", "event", "events"}}
+        assert touched == accused
+    assert [] == list(proof.verify(client.conn, job))
+
+
+def test_a_whole_stream_or_job_that_is_gone_is_missed(healthy: tuple[Client, int, str]) -> None:
+    client, job, part = healthy
+    for gone, says in ((f"job_id = {job} AND batch_no = 2", (2, 1)), (f"job_id = {job} AND batch_no = 0", (0, 1))):
+        with client.conn.transaction(force_rollback=True):
+            client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+            client.conn.execute(f"DELETE FROM {part} WHERE {gone}".encode())
+            found = [each for each in found_in(client.conn, job) if each.field == "events"]
+            assert [says] == [(each.batch_no, each.version) for each in found]
+
+
+def test_a_change_with_digests_made_to_fit_shows_in_the_finished_event(healthy: tuple[Client, int, str]) -> None:
+    client, job, part = healthy
+    with client.conn.transaction(force_rollback=True):
+        client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+        client.conn.execute(
+            f"UPDATE {part} SET at = at + interval '1 s' WHERE job_id = {job} AND batch_no = 1 AND version = 3".encode()
+        )
+        client.conn.execute(
+            "UPDATE evtrack.batch b SET finished_at = e.at, links = evtrack.extend_links(substring(links, 1, 64), 2,"
+            " evtrack.event_text(e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id, e.at, e.seq, e.xid,"
+            " e.data)) FROM evtrack.event e WHERE e.job_id = %s AND e.batch_no = 1 AND e.version = 3"
+            " AND b.job_id = e.job_id AND b.batch_no = e.batch_no",
+            [job],
+        )
+        found = found_in(client.conn, job)
+        assert {"digest over all streams"} == {each.field for each in found}
+
+
+@pytest.mark.parametrize(
+    ("damage", "batch", "field"),
+    [
+        ("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s AND batch_no = 1", 1, "status"),
+        ("UPDATE evtrack.batch SET run_s = 9 WHERE job_id = %s AND batch_no = 1", 1, "run_s"),
+        ("UPDATE evtrack.batch SET version = 9 WHERE job_id = %s AND batch_no = 2", 2, "version"),
+        ("UPDATE evtrack.batch SET ordinals = '{[1,3)}' WHERE job_id = %s AND batch_no = 2", 2, "ordinals"),
+        ("DELETE FROM evtrack.batch WHERE job_id = %s AND batch_no = 3", 3, "row"),
+        ("UPDATE evtrack.job SET phase = 'open' WHERE job_id = %s", 0, "phase"),
+        ("UPDATE evtrack.job SET batch_count = 3 WHERE job_id = %s", 0, "batch_count"),
+        ("UPDATE evtrack.job SET policy = '{\"max_errors\": 9}' WHERE job_id = %s", 0, "policy"),
+        ("DELETE FROM evtrack.job WHERE job_id = %s", 0, "row"),
+        ("UPDATE evtrack.progress SET completed_items = completed_items + 1 WHERE job_id = %s", 0, "completed_items"),
+        ("DELETE FROM evtrack.progress WHERE job_id = %s", 0, "completed_batches"),
+    ],
+)
+def test_a_damaged_projection_is_found_and_made_anew(
+    healthy: tuple[Client, int, str], damage: str, batch: int, field: str
+) -> None:
+    client, job, _ = healthy
+    tables = ("job", "batch")
+
+    def rows() -> list[Any]:
+        return [
+            client.rows(f"SELECT * FROM evtrack.{table} WHERE job_id = %s ORDER BY 1, 2, 3", job) for table in tables
+        ]
+
+    with client.conn.transaction(force_rollback=True):
+        before = rows(), client.sums(job)
+        client.conn.execute(damage.encode(), [job])
+        done = rebuild(client.conn, job)
+        assert not done.damaged
+        assert (batch, field) in {(each.batch_no, each.field) for each in done.found}
+        assert before == (rows(), client.sums(job))
+        assert [] == found_in(client.conn, job)
+        client.check(job)
+
+
+def test_a_damaged_log_is_not_folded_again(conn: Connection, client: Client, run: Any) -> None:
+    job = busy_job(client)
+    part = client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
+    conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+    conn.execute(
+        f"UPDATE {part} SET data = '{{\"run_s\": 1}}' WHERE job_id = {job} AND batch_no = 1 AND version = 3".encode()
+    )
+    conn.execute("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s AND batch_no = 2", [job])
+    printed = run("verify", "--fix", code=2).stdout
+    assert f"job {job}, batch 1, version 3: the log is damaged: digest" in printed
+    assert f"job {job}, batch 2: status: the log says completed, the projection says failed" in printed
+    assert f"job {job}: nothing was changed" in printed
+    assert "failed" == client.batch(job, 2).status
+
+
+def test_the_command_says_what_it_found_and_what_it_did(client: Client, run: Any) -> None:
+    job, other = busy_job(client), client.job(2)
+    assert "2 jobs" in (whole := run("verify").stdout)
+    assert "agree" in whole
+    client.conn.execute("UPDATE evtrack.batch SET attempt = 7 WHERE job_id = %s", [other])
+    lines = [json.loads(line) for line in run("verify", str(other), "--json", code=2).stdout.splitlines()]
+    assert {"jobs": 1, "events": 5, "differences": 2} == lines.pop()
+    assert [(1, "attempt", "0", "7"), (2, "attempt", "0", "7")] == [
+        (line["batch_no"], line["field"], line["log"], line["projection"]) for line in lines
+    ]
+    run("verify", str(job))
+    assert f"job {other}: made anew from the log: 2 batches." in run("verify", "--fix").stdout
+    run("verify")
+    assert "no job 99" in run("verify", "99", code=1).output
+
+
+def test_what_lies_where_no_job_is_or_on_another_day_is_found(conn: Connection, client: Client) -> None:
+    job, lost = client.job(2), client.job(2)
+    conn.execute("DELETE FROM evtrack.job WHERE job_id = %s", [lost])
+    part = client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
+    conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+    conn.execute(b"ALTER TABLE evtrack.event DISABLE TRIGGER USER")
+    conn.execute("DELETE FROM evtrack.event WHERE job_id = %s AND batch_no = 0", [lost])
+    conn.execute("SELECT evtrack.make_partitions(DATE '2030-01-01', 1)")
+    conn.execute("ALTER TABLE evtrack.event_20300101 DISABLE TRIGGER USER")
+    conn.execute("UPDATE evtrack.event SET job_day = '2030-01-01' WHERE job_id = %s AND batch_no = 2", [job])
+    conn.execute(f"UPDATE {part} SET data = '[]' WHERE job_id = {job} AND batch_no = 1".encode())
+    found = {(each.job_id, each.batch_no, each.field) for each in proof.verify(conn)}
+    assert {(job, 2, "job_day"), (job, 1, "data"), (lost, 0, "job")} <= found
+
+
+def test_events_from_before_there_were_digests_are_folded_and_no_more(client: Client) -> None:
+    job = busy_job(client)
+    client.conn.execute("UPDATE evtrack.batch SET links = NULL WHERE job_id = %s AND batch_no = 1", [job])
+    found = list(proof.verify(client.conn, job))
+    assert {"digest over all streams"} == {each.field for each in found}, "only the job's own digest misses them"
+    client.conn.execute("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s AND batch_no = 1", [job])
+    assert "status" in {each.field for each in proof.verify(client.conn, job)}
+
+
+def test_workers_at_work_do_not_disturb_it(dsn: str, conn: Connection, client: Client) -> None:
+    job = client.job(400)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with connect(dsn, purpose="worker") as mine:
+                there = Client(mine, client.handler)
+                worker = there.worker()
+                while claims := there.claim(worker, job, fresh=3):
+                    there.fail(worker, claims[:1])
+                    there.complete(worker, claims[1:])
+        except BaseException as error:  # noqa: BLE001  # shown by the main thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    looks = 0
+    while any(thread.is_alive() for thread in threads):
+        assert [] == [str(each) for each in proof.verify(conn)]
+        looks += 1
+    for thread in threads:
+        thread.join()
+    assert [] == failures
+    assert looks > 1
