@@ -15,8 +15,8 @@ SELECT
     %(phase)s,
     %(suspended)s,
     %(version)s,
-    coalesce(e.data -> 'policy', '{}'),
-    coalesce(e.data -> 'source', '{}'),
+    coalesce(e.data -> 'policy', '{}') AS policy,
+    coalesce(e.data -> 'source', '{}') AS source,
     (
         SELECT x.data -> 'position' FROM evtrack.event AS x
         WHERE
@@ -24,7 +24,7 @@ SELECT
             AND x.data -> 'position' IS NOT NULL
         ORDER BY x.version DESC
         LIMIT 1
-    ),
+    ) AS position,
     %(bytes_read)s,
     %(bytes_total)s,
     %(batch_count)s,

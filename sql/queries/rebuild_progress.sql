@@ -8,22 +8,22 @@ INSERT INTO evtrack.progress AS p (
 )
 SELECT
     %(job_id)s,
-    0,
-    evtrack.bucket(),
-    %(pending_batches)s - coalesce(sum(s.pending_batches), 0),
-    %(pending_items)s - coalesce(sum(s.pending_items), 0),
-    %(running_batches)s - coalesce(sum(s.running_batches), 0),
-    %(running_items)s - coalesce(sum(s.running_items), 0),
-    %(completed_batches)s - coalesce(sum(s.completed_batches), 0),
-    %(completed_items)s - coalesce(sum(s.completed_items), 0),
-    %(failed_batches)s - coalesce(sum(s.failed_batches), 0),
-    %(failed_items)s - coalesce(sum(s.failed_items), 0),
-    %(crashed_batches)s - coalesce(sum(s.crashed_batches), 0),
-    %(crashed_items)s - coalesce(sum(s.crashed_items), 0),
-    %(split_batches)s - coalesce(sum(s.split_batches), 0),
-    %(split_items)s - coalesce(sum(s.split_items), 0),
-    %(cancelled_batches)s - coalesce(sum(s.cancelled_batches), 0),
-    %(cancelled_items)s - coalesce(sum(s.cancelled_items), 0)
+    0 AS shard,
+    evtrack.bucket() AS bucket,
+    %(pending_batches)s - coalesce(sum(s.pending_batches), 0) AS pending_batches,
+    %(pending_items)s - coalesce(sum(s.pending_items), 0) AS pending_items,
+    %(running_batches)s - coalesce(sum(s.running_batches), 0) AS running_batches,
+    %(running_items)s - coalesce(sum(s.running_items), 0) AS running_items,
+    %(completed_batches)s - coalesce(sum(s.completed_batches), 0) AS completed_batches,
+    %(completed_items)s - coalesce(sum(s.completed_items), 0) AS completed_items,
+    %(failed_batches)s - coalesce(sum(s.failed_batches), 0) AS failed_batches,
+    %(failed_items)s - coalesce(sum(s.failed_items), 0) AS failed_items,
+    %(crashed_batches)s - coalesce(sum(s.crashed_batches), 0) AS crashed_batches,
+    %(crashed_items)s - coalesce(sum(s.crashed_items), 0) AS crashed_items,
+    %(split_batches)s - coalesce(sum(s.split_batches), 0) AS split_batches,
+    %(split_items)s - coalesce(sum(s.split_items), 0) AS split_items,
+    %(cancelled_batches)s - coalesce(sum(s.cancelled_batches), 0) AS cancelled_batches,
+    %(cancelled_items)s - coalesce(sum(s.cancelled_items), 0) AS cancelled_items
 FROM evtrack.progress AS s
 WHERE s.job_id = %(job_id)s
 ON CONFLICT (job_id, shard, bucket) DO UPDATE SET
