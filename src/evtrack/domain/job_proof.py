@@ -220,7 +220,9 @@ class JobProof:
         if batch.status is not BatchStatus.SPLIT:
             self._held_items += batch.item_count
 
-    def _finding(self, what: str, log: str, other: str, *, damage: bool = False, version: int | None = None) -> Difference:
+    def _finding(
+        self, what: str, log: str, other: str, *, damage: bool = False, version: int | None = None
+    ) -> Difference:
         return Difference(
             job_id=self.job_id,
             batch_no=0,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from evtrack.domain.difference import Difference
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.events import StoredEvent, read_event
-from evtrack.domain.difference import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from evtrack.domain.errors import NoSuchJob
 from evtrack.domain.difference import Difference
+from evtrack.domain.errors import NoSuchJob
 from evtrack.domain.text import plain
 from evtrack.interfaces.cli.options import connected, print_json
 from evtrack.interfaces.terminal.text import count, counted
