@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -50,7 +51,11 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def evtrack(
-    *args: str, env: Mapping[str, str] | None = None, stdin: str | None = None, timeout_s: float = 60.0
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout_s: float = 60.0,
+    cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own.
 
@@ -59,6 +64,7 @@ def evtrack(
         env: Variables on top of a clean environment.
         stdin: What it reads.
         timeout_s: After which it is killed and the test fails.
+        cwd: The folder that it runs in.
 
     Returns:
         Exit code, stdout and stderr.
@@ -71,6 +77,7 @@ def evtrack(
         env=environment(**(env or {})),
         input=stdin or "",
         timeout=timeout_s,
+        cwd=cwd,
     )
 
 
