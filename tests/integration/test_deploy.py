@@ -1,0 +1,122 @@
+"""The files in deploy/ are such as their programs take, and name only commands, options and figures that are there."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from evtrack.interfaces.cli import cli
+from evtrack.runtime.watch.metrics import Figures
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+UNITS = sorted((DEPLOY / "systemd").iterdir())
+RULES = yaml.safe_load((DEPLOY / "prometheus" / "evtrack.rules.yml").read_text(encoding="utf-8"))
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))
+INSTALLED = "/opt/evtrack/venv/bin/evtrack"
+
+
+def check(words: list[str]) -> None:
+    """Let a command parse its words, without running it."""
+    context: click.Context = click.Context(cli, info_name="evtrack")
+    command: click.Command | None = cli
+    rest = [word for word in words if not word.startswith("$")]
+    while isinstance(command, click.Group):
+        command, rest = command.get_command(context, rest[0]), rest[1:]
+        assert command is not None, words
+    command.make_context("evtrack", rest)
+
+
+def settings(unit: Path) -> dict[str, list[str]]:
+    """Read a unit's settings."""
+    found: dict[str, list[str]] = {}
+    for key, value in re.findall(r"^(\w+)=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE):
+        found.setdefault(key, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
+    told = settings(unit)
+    for command in told.get("ExecStart", []):
+        program, *words = shlex.split(command)
+        assert INSTALLED == program
+        check(words)
+    if analyze := shutil.which("systemd-analyze"):
+        for each in UNITS:
+            text = each.read_text(encoding="utf-8").replace(INSTALLED, sys.executable)
+            (tmp_path / each.name).write_text(text, encoding="utf-8")
+        said = subprocess.run(
+            [analyze, "verify", str(tmp_path / unit.name)], capture_output=True, text=True, check=False
+        )
+        assert (0, "") == (said.returncode, said.stderr)
+    else:
+        assert {"Description"} <= set(told)
+
+
+def test_a_worker_has_longer_to_stop_than_its_batches() -> None:
+    (unit,) = (unit for unit in UNITS if unit.name == "evtrack-worker@.service")
+    told = settings(unit)
+    grace = float(re.findall(r"--grace (\d+)", told["ExecStart"][0])[0])
+    # Ten seconds more are for its last report.
+    assert float(told["TimeoutStopSec"][0]) >= grace + 10
+    assert ["mixed"] == told["KillMode"]
+
+
+def rules() -> Iterator[Any]:
+    """Walk over the alert rules."""
+    for group in RULES["groups"]:
+        yield from group["rules"]
+
+
+def test_prometheus_takes_the_rules() -> None:
+    assert len(list(rules())) >= 8
+    for rule in rules():
+        assert {"alert", "expr", "labels", "annotations"} == set(rule) - {"for"}
+        assert re.fullmatch(r"Evtrack[A-Za-z]+", rule["alert"])
+        assert re.fullmatch(r"\d+[smhd]", rule.get("for", "0s"))
+        assert rule["labels"]["severity"] in {"warning", "critical"}
+    if promtool := shutil.which("promtool"):
+        file = str(DEPLOY / "prometheus" / "evtrack.rules.yml")
+        said = subprocess.run([promtool, "check", "rules", file], capture_output=True, text=True, check=False)
+        assert 0 == said.returncode, said.stdout + said.stderr
+
+
+def test_rules_name_only_figures_that_are_there() -> None:
+    there = set()
+    for family in Figures(dsn="").describe():
+        ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
+        there |= {family.name + end for end in ends}
+    named = {name for rule in rules() for name in re.findall(r"\bevtrack_\w+", rule["expr"])}
+    assert len(named) >= 6
+    assert set() == named - there
+
+
+def test_each_rule_says_which_command_to_run() -> None:
+    for rule in rules():
+        program, *words = shlex.split(rule["annotations"]["command"])
+        assert "evtrack" == program
+        check(words)
+
+
+def test_compose_takes_the_file() -> None:
+    services = COMPOSE["services"]
+    assert {"db", "migrate", "worker", "watch"} == set(services)
+    for name in ("migrate", "worker", "watch"):
+        check(services[name]["command"])
+        assert (DEPLOY / services[name]["build"]["context"] / services[name]["build"]["dockerfile"]).is_file()
+        assert set(services[name]["depends_on"]) <= set(services)
+    grace = services["worker"]["command"][services["worker"]["command"].index("--grace") + 1]
+    assert float(services["worker"]["stop_grace_period"].rstrip("s")) > float(grace)
+    docker = shutil.which("docker")
+    if docker and 0 == subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        file = str(DEPLOY / "compose.yml")
+        said = subprocess.run([docker, "compose", "-f", file, "config"], capture_output=True, text=True, check=False)
+        assert 0 == said.returncode, said.stderr
