@@ -235,6 +235,21 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION evtrack.alert_while(the_kind text, the_severity text, states jsonb) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    UPDATE evtrack.alert a SET cleared_at = clock_timestamp()
+    WHERE a.kind = the_kind AND a.cleared_at IS NULL
+        AND NOT coalesce(states, '{}') ? a.subject;
+    SELECT count(*) FILTER (WHERE evtrack.raise_alert(the_kind, s.key,
+        to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'),
+        the_severity, s.value, (s.value ->> 'job_id')::bigint))
+    FROM jsonb_each(coalesce(states, '{}')) s
+    WHERE NOT EXISTS (
+        SELECT 1 FROM evtrack.alert a
+        WHERE a.kind = the_kind AND a.subject = s.key AND a.cleared_at IS NULL)
+$$;
+
 CREATE TABLE evtrack.job (
     job_id bigint NOT NULL,
     job_day date NOT NULL,
@@ -381,6 +396,77 @@ BEGIN
         w.attempt, '{"reason": "job cancelled"}'
     FROM waiting w;
     RETURN true;
+END $$;
+
+CREATE FUNCTION evtrack.check_alerts(never_started interval DEFAULT '00:01:00'::interval, max_crash_rate double precision DEFAULT 5, crash_span interval DEFAULT '01:00:00'::interval, least_attempts bigint DEFAULT 20, max_pending bigint DEFAULT 100000) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    storm record;
+    new bigint := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
+        RETURN 0;
+    END IF;
+    FOR storm IN
+        WITH gone AS (
+            DELETE FROM evtrack.alert_storm s
+            WHERE s.minute < date_trunc('minute', clock_timestamp())
+            RETURNING *
+        )
+        SELECT g.kind, g.job_id, j.handler, j.name, sum(g.alerts) AS alerts,
+            to_char(g.minute AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')
+            AS minute
+        FROM gone g LEFT JOIN evtrack.job j ON j.job_id = g.job_id
+        GROUP BY g.kind, g.job_id, j.handler, j.name, g.minute
+        ORDER BY g.minute, g.job_id, g.kind
+    LOOP
+        -- A transaction may commit long after the minute that it counted in:
+        -- then the whole is told again.
+        INSERT INTO evtrack.alert AS a (
+            kind, subject, occasion, severity, job_id, facts)
+        VALUES ('alert_storm', storm.kind || ' ' || storm.job_id, storm.minute,
+            'error', storm.job_id, jsonb_strip_nulls(jsonb_build_object(
+                'of', storm.kind, 'alerts', storm.alerts,
+                'minute', storm.minute, 'handler', storm.handler,
+                'job_name', left(storm.name, 200))))
+        ON CONFLICT (kind, subject, occasion) DO UPDATE
+        SET delivered_at = NULL, facts = a.facts || jsonb_build_object(
+            'alerts', (a.facts -> 'alerts')::bigint + storm.alerts);
+        PERFORM pg_notify('evtrack_alert', '');
+        new := new + 1;
+    END LOOP;
+
+    new := new + evtrack.alert_while('never_started', 'error', (
+        SELECT jsonb_object_agg(w.job_id, jsonb_build_object(
+            'job_id', w.job_id, 'handler', w.handler, 'batches', w.batches,
+            'since', w.since, 'waited_s', w.waited_s, 'workers', w.workers,
+            'free_slots', w.free_slots))
+        FROM evtrack.waiting w
+        WHERE w.why = 'never started'
+            AND w.waited_s >= extract(EPOCH FROM never_started)));
+
+    new := new + evtrack.alert_while('crash_rate_high', 'error', (
+        SELECT jsonb_object_agg(r.handler, jsonb_build_object(
+            'handler', r.handler, 'attempts', r.attempts, 'crashed', r.crashed,
+            'crash_rate_pct', round(100.0 * r.crashed / r.attempts, 2),
+            'max_crash_rate', max_crash_rate,
+            'span_s', extract(EPOCH FROM crash_span)))
+        FROM evtrack.crash_rates(crash_span) r
+        WHERE r.attempts >= greatest(least_attempts, 1)
+            AND 100.0 * r.crashed / r.attempts > max_crash_rate));
+
+    RETURN new + evtrack.alert_while('queue_deep', 'warning', (
+        SELECT jsonb_object_agg(q.handler, jsonb_build_object(
+            'handler', q.handler, 'batches', q.batches, 'items', q.items,
+            'jobs', q.jobs, 'max_pending', max_pending))
+        FROM (
+            SELECT w.handler, sum(w.batches) AS batches, sum(w.items) AS items,
+                count(*) AS jobs
+            FROM evtrack.waiting w WHERE w.why <> 'suspended'
+            GROUP BY w.handler HAVING sum(w.batches) > max_pending
+        ) q));
 END $$;
 
 CREATE FUNCTION evtrack.check_job(handler text, policy jsonb) RETURNS void
@@ -949,6 +1035,52 @@ BEGIN
     END IF;
     RETURN 'split';
 END $$;
+
+CREATE FUNCTION evtrack.crash_rates(span interval DEFAULT '01:00:00'::interval) RETURNS TABLE(handler text, attempts bigint, crashed bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH since AS (
+        SELECT clock_timestamp() - span AS instant
+    ), suspect AS (
+        SELECT DISTINCT j.handler
+        FROM since s
+        JOIN evtrack.alert a ON a.created_at > s.instant
+        JOIN evtrack.job j ON j.job_id = a.job_id
+        WHERE a.kind = 'batch_crashed'
+            OR a.kind = 'alert_storm' AND a.facts ->> 'of' = 'batch_crashed'
+    )
+    SELECT h.handler,
+        sum(c.completed + f.failed + k.crashed - k.counted_twice)::bigint,
+        sum(k.crashed)::bigint
+    FROM since s
+    CROSS JOIN suspect h
+    JOIN evtrack.job j ON j.handler = h.handler
+        AND (j.phase IN ('open', 'abandoned', 'sealed')
+            OR greatest(j.finished_at, j.cancelled_at) > s.instant)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(p.completed_batches), 0) AS completed
+        FROM evtrack.progress p
+        WHERE p.job_id = j.job_id
+            AND p.bucket * 10.0 >= extract(EPOCH FROM s.instant)
+    ) c
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS failed FROM evtrack.event e
+        WHERE e.job_day = j.job_day AND e.job_id = j.job_id
+            AND e.type = 'failed' AND e.at > s.instant AND e.version > 2
+    ) f
+    -- A completion right after a crash says what was done before: no attempt.
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS crashed, count(n.type) AS counted_twice
+        FROM evtrack.event e
+        LEFT JOIN evtrack.event n ON n.job_day = j.job_day
+            AND n.job_id = e.job_id AND n.batch_no = e.batch_no
+            AND n.version = e.version + 1 AND n.type = 'completed'
+        WHERE e.job_day = j.job_day AND e.job_id = j.job_id
+            AND e.type = 'crashed' AND e.at > s.instant AND e.version > 2
+    ) k
+    GROUP BY h.handler
+$$;
 
 CREATE FUNCTION evtrack.create_job(handler text, name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, source jsonb DEFAULT '{}'::jsonb, bytes_total bigint DEFAULT NULL::bigint, submitter uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id bigint, job_day date, submitter_token uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2457,6 +2589,24 @@ CREATE FUNCTION evtrack.register_worker(name text, host text, pid integer, slots
     RETURNING worker_id
 $$;
 
+CREATE FUNCTION evtrack.report_slots(the_worker bigint, said text) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE evtrack.alert a SET cleared_at = clock_timestamp()
+    WHERE said IS NULL AND a.kind = 'slots_keep_dying'
+        AND a.subject = the_worker::text AND a.cleared_at IS NULL;
+    SELECT coalesce((
+        SELECT evtrack.raise_alert('slots_keep_dying', w.worker_id::text,
+            to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'),
+            'error', jsonb_build_object('worker_id', w.worker_id,
+                'worker', left(w.name, 200), 'host', w.host, 'pid', w.pid,
+                'handlers', w.handlers, 'said', left(said, 500)))
+        FROM evtrack.worker w
+        WHERE w.worker_id = the_worker AND said IS NOT NULL
+    ), false)
+$$;
+
 CREATE FUNCTION evtrack.requeue(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], reason text) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2675,6 +2825,31 @@ COMMENT ON VIEW evtrack.alert_outbox IS 'One row: how many alerts no watcher has
 COMMENT ON COLUMN evtrack.alert_outbox.since IS 'When the oldest of them was raised; null without any.';
 
 COMMENT ON COLUMN evtrack.alert_outbox.lag_s IS 'How many seconds ago that was; 0 without any.';
+
+CREATE VIEW evtrack.alert_status AS
+ SELECT alert_id,
+    kind,
+    severity,
+    job_id,
+    batch_no,
+    created_at,
+    delivered_at,
+    delivered_by,
+    cleared_at,
+    facts,
+    subject,
+    occasion
+   FROM evtrack.alert a;
+
+COMMENT ON VIEW evtrack.alert_status IS 'One row an alert: what people are told, and which watcher has told it. docs/alerts.md explains kinds and facts.';
+
+COMMENT ON COLUMN evtrack.alert_status.delivered_at IS 'When a watcher wrote it; null while it waits for one.';
+
+COMMENT ON COLUMN evtrack.alert_status.cleared_at IS 'Of a state that goes on (never_started, crash_rate_high, queue_deep): when it was seen to be over.';
+
+COMMENT ON COLUMN evtrack.alert_status.subject IS 'What it concerns: job/batch, job, worker or handler.';
+
+COMMENT ON COLUMN evtrack.alert_status.occasion IS 'Which time it is: the version of the event, the minute, the hour. Kind, subject and occasion are unique together.';
 
 CREATE TABLE evtrack.alert_storm (
     kind text NOT NULL,
@@ -3484,7 +3659,7 @@ COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can l
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -3721,6 +3896,8 @@ ALTER TABLE ONLY evtrack.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (worker_id);
 
 CREATE INDEX alert_of_job ON evtrack.alert USING btree (job_id, kind, created_at) WHERE (job_id IS NOT NULL);
+
+CREATE INDEX alert_recent ON evtrack.alert USING btree (created_at);
 
 CREATE INDEX alert_undelivered ON evtrack.alert USING btree (alert_id) WHERE (delivered_at IS NULL);
 

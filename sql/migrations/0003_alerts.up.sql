@@ -22,6 +22,7 @@ CREATE TABLE evtrack.alert (
 );
 CREATE INDEX alert_undelivered ON evtrack.alert (alert_id)
 WHERE delivered_at IS NULL;
+CREATE INDEX alert_recent ON evtrack.alert (created_at);
 CREATE INDEX alert_of_job ON evtrack.alert (job_id, kind, created_at)
 WHERE job_id IS NOT NULL;
 

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveFloat, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evtrack.domain.errors import BadArgument
@@ -38,6 +38,61 @@ class Settings(BaseSettings):
     log_level: LogLevel = "info"
 
 
+class WatchSettings(BaseSettings):
+    """Hold what a watcher is told; each is a flag of `evtrack watch` too, but for the secret.
+
+    Args:
+        name: What people call it (EVTRACK_WATCH_NAME, and so on).
+        poll: Seconds between two looks when no wake-up comes.
+        never_started: For how many seconds batches may wait beside free slots.
+        max_crash_rate: How many of a hundred attempts of a handler may crash.
+        crash_window: Over how many seconds that is counted.
+        least_attempts: In how many attempts at least.
+        max_pending: How many batches of a handler may be pending.
+        exec: A program that gets each alert on stdin.
+        webhook: A URL that gets each alert.
+        webhook_secret: What signs these requests (EVTRACK_WEBHOOK_SECRET).
+        webhook_secret_file: The file that it stands in.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="EVTRACK_WATCH_", env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+    )
+
+    name: str = ""
+    poll: PositiveFloat = 1.0
+    never_started: PositiveFloat = 60.0
+    max_crash_rate: float = Field(default=5.0, ge=0, le=100)
+    crash_window: PositiveFloat = 3600.0
+    least_attempts: NonNegativeInt = 20
+    max_pending: NonNegativeInt = 100_000
+    exec: str | None = None
+    webhook: str | None = None
+    webhook_secret: SecretStr | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET")
+    webhook_secret_file: Path | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET_FILE")
+
+    def secret(self) -> str | None:
+        """Find the webhook's secret.
+
+        Returns:
+            The secret without the end of its line, or None.
+
+        Raises:
+            BadArgument: The file cannot be read.
+        """
+        if self.webhook_secret is not None:
+            return self.webhook_secret.get_secret_value()
+        if self.webhook_secret_file is None:
+            return None
+        try:
+            return self.webhook_secret_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadArgument(f"the file of the webhook's secret cannot be read: {error}") from None
+
+
+_Model = TypeVar("_Model", bound=BaseSettings)
+
+
 def settings_from(**flags: Any) -> Settings:
     """Read the settings, flags over environment.
 
@@ -50,11 +105,30 @@ def settings_from(**flags: Any) -> Settings:
     Raises:
         BadArgument: If a value cannot be used; which, and why.
     """
+    return _read(Settings, flags, pg_variables=tuple(name for name in _PG_VARIABLES if os.environ.get(name)))
+
+
+def watch_settings_from(**flags: Any) -> WatchSettings:
+    """Read a watcher's settings, flags over environment.
+
+    Args:
+        **flags: Values from the command line; None means not given.
+
+    Returns:
+        The frozen settings.
+
+    Raises:
+        BadArgument: If a value cannot be used; which, and why.
+    """
+    return _read(WatchSettings, flags)
+
+
+def _read(model: type[_Model], flags: dict[str, Any], **fixed: Any) -> _Model:
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(pg_variables=tuple(name for name in _PG_VARIABLES if os.environ.get(name)), **given)
+        return model(**fixed, **given)
     except ValidationError as error:
         wrong = error.errors()[0]
         name = str(wrong["loc"][0])
-        source = f"--{name.replace('_', '-')}" if name in given else f"EVTRACK_{name.upper()}"
-        raise BadArgument(f"{source} is {wrong['input']!r}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}") from None
+        told = f"--{name.replace('_', '-')}" if name in given else f"{model.model_config['env_prefix']}{name.upper()}"
+        raise BadArgument(f"{told} is {wrong['input']!r}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}") from None

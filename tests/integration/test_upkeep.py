@@ -164,6 +164,8 @@ def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
             assert pauses == sorted(pauses)
             assert 1 == len(_told(logs)), "what has been said is not said again"
             assert "Segmentation fault" in first["stderr"]
+            told = queue.rows("SELECT facts FROM evtrack.alert WHERE kind = 'slots_keep_dying'")
+            assert ["SIGSEGV"] == [row["facts"]["said"].split()[-1].strip(".") for row in told]
             flag.unlink()
             job = queue.one("SELECT evtrack.enqueue('late', '{k}', '{1}')")
             eventually(lambda: queue.phase(job) == "finished", 30)

@@ -173,3 +173,129 @@ def test_the_summary_of_items_is_that_of_the_view(client: Client) -> None:
             job,
         )
         assert row["item_summary"] == row["told"]
+
+
+def test_a_storm_becomes_one_alert_with_the_count_when_its_minute_is_over(client: Client) -> None:
+    job, worker = client.job(5, max_errors=1, max_alerts=1), client.worker()
+    client.fail(worker, client.claim(worker, job))
+    client.conn.execute(
+        "UPDATE evtrack.alert_storm SET minute = minute - interval '5 minutes' WHERE job_id = %s", [job]
+    )
+    client.one("SELECT evtrack.check_alerts()")
+    (storm,) = alerts(client, job, "alert_storm")
+    assert ("batch_failed", 4, client.handler) == tuple(storm["facts"][name] for name in ("of", "alerts", "handler"))
+    client.one("SELECT evtrack.mark_alerts(%s::bigint[], 'x')", [storm["alert_id"]])
+    # What commits later is added, and the whole is told again.
+    client.conn.execute(
+        "INSERT INTO evtrack.alert_storm SELECT 'batch_failed', job_id, occasion::timestamptz, -1, 2"
+        " FROM evtrack.alert WHERE alert_id = %s",
+        [storm["alert_id"]],
+    )
+    client.one("SELECT evtrack.check_alerts()")
+    (again,) = alerts(client, job, "alert_storm")
+    assert (storm["alert_id"], 6, None) == (again["alert_id"], again["facts"]["alerts"], again["delivered_at"])
+    assert 0 == client.one("SELECT count(*) FROM evtrack.alert_storm WHERE job_id = %s", job)
+
+
+def of_handler(client: Client, kind: str) -> list[dict[str, Any]]:
+    """Return the alerts of a kind that concern the client's handler."""
+    return client.rows(
+        "SELECT * FROM evtrack.alert WHERE kind = %s AND facts ->> 'handler' = %s ORDER BY alert_id",
+        kind,
+        client.handler,
+    )
+
+
+def test_a_high_crash_rate_is_told_on_the_edge(client: Client) -> None:
+    check = "SELECT evtrack.check_alerts(max_crash_rate => %s, least_attempts => %s)"
+    job, worker = client.job(20, items=2), client.worker()
+    claims = client.claim(worker, job)
+    client.complete(worker, claims[2:])
+    client.crash(worker, claims[:1])
+    client.crash_with(worker, claims[1:2], [{"cause": "signal", "ordinal": 4}], done=["{[3,4)}"])
+    client.fail(worker, client.claim(worker, job)[:1])
+    client.rows(check, 5.0, 22)
+    assert [] == of_handler(client, "crash_rate_high"), "too few"
+    client.rows(check, 10.0, 20)
+    assert [] == of_handler(client, "crash_rate_high"), "not high enough"
+    client.rows(check, 5.0, 20)
+    (told,) = of_handler(client, "crash_rate_high")
+    assert (21, 2, 9.52, 5) == tuple(
+        told["facts"][name] for name in ("attempts", "crashed", "crash_rate_pct", "max_crash_rate")
+    )
+    day = client.rows("SELECT attempts, crashed FROM evtrack.crash_rates('1 day') WHERE handler = %s", client.handler)
+    assert [{"attempts": 21, "crashed": 2}] == day
+    client.rows(check, 5.0, 20)
+    client.rows(check, 50.0, 20)
+    (told,) = of_handler(client, "crash_rate_high")
+    assert told["cleared_at"] is not None
+    client.rows(check, 5.0, 20)
+    assert 1 == len(of_handler(client, "crash_rate_high")), "once an hour"
+    client.conn.execute("UPDATE evtrack.alert SET occasion = 'before' WHERE alert_id = %s", [told["alert_id"]])
+    client.rows(check, 5.0, 20)
+    assert 2 == len(of_handler(client, "crash_rate_high"))
+
+
+def test_a_deep_queue_is_told_by_handler(client: Client) -> None:
+    client.job(3)
+    client.job(2)
+    client.one("SELECT evtrack.check_alerts(max_pending => 5)")
+    assert [] == of_handler(client, "queue_deep")
+    client.one("SELECT evtrack.check_alerts(max_pending => 4)")
+    client.one("SELECT evtrack.check_alerts(max_pending => 3)")
+    (told,) = of_handler(client, "queue_deep")
+    assert (5, 2, "warning") == (told["facts"]["batches"], told["facts"]["jobs"], told["severity"])
+
+
+def test_what_never_started_is_told_and_what_waits_for_a_worker_is_not(client: Client) -> None:
+    lonely = Client(client.conn)
+    alone = lonely.job()
+    job = client.job()
+    worker = client.worker()
+    client.conn.execute(
+        "UPDATE evtrack.worker SET started_at = started_at - interval '1 hour' WHERE worker_id = %s", [worker]
+    )
+    client.conn.execute(
+        "UPDATE evtrack.batch SET enqueued_at = enqueued_at - interval '5 minutes' WHERE job_id = ANY(%s)",
+        [[job, alone]],
+    )
+    client.one("SELECT evtrack.check_alerts('10 minutes')")
+    assert [] == alerts(client, job)
+    client.one("SELECT evtrack.check_alerts('1 minute')")
+    assert [("never_started", None, "error")] == kinds(client, job)
+    assert (1, 2) == tuple(alerts(client, job)[0]["facts"][name] for name in ("workers", "free_slots"))
+    assert [] == alerts(client, alone)
+
+
+def test_one_checks_at_a_time(client: Client, other: Client) -> None:
+    client.job(3)
+    with other.conn.transaction():
+        other.one("SELECT evtrack.check_alerts()")
+        assert 0 == client.one("SELECT evtrack.check_alerts(max_pending => 2)")
+    assert client.one("SELECT evtrack.check_alerts(max_pending => 2)") >= 1
+
+
+def test_slots_that_keep_dying_are_told_once_an_hour(client: Client) -> None:
+    worker = client.worker()
+    report = "SELECT evtrack.report_slots(%s, %s)"
+    assert client.one(report, worker, "SIGSEGV" * 100)
+    assert not client.one(report, worker, "SIGABRT")
+    look = "SELECT * FROM evtrack.alert WHERE kind = 'slots_keep_dying' AND subject = %s"
+    (row,) = client.rows(look, str(worker))
+    assert (("SIGSEGV" * 100)[:500], "test", None) == (row["facts"]["said"], row["facts"]["worker"], row["cleared_at"])
+    assert not client.one(report, worker, None)
+    (row,) = client.rows(look, str(worker))
+    assert row["cleared_at"] is not None
+
+
+def test_taking_reads_only_what_is_undelivered(client: Client) -> None:
+    client.conn.execute(
+        "INSERT INTO evtrack.alert (kind, subject, occasion, severity, delivered_at)"
+        " SELECT 'batch_failed', 'old', i::text, 'error', now() FROM generate_series(1, 5000) i"
+    )
+    client.conn.execute("ANALYZE evtrack.alert")
+    (plan,) = client.rows(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM evtrack.alert a WHERE a.delivered_at IS NULL"
+        " ORDER BY a.alert_id LIMIT 100 FOR UPDATE SKIP LOCKED"
+    )
+    assert "alert_undelivered" in str(plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
@@ -33,9 +34,9 @@ class Alert(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     advice: ClassVar[str] = "evtrack alerts"
 
-    event: str = Field(description="The kind of alert")
-    level: Literal["warning", "error"] = Field(description="How bad it is")
     timestamp: AwareDatetime = Field(description="When it was raised, by the database's clock")
+    level: Literal["warning", "error"] = Field(description="How bad it is")
+    event: str = Field(description="The kind of alert")
     alert_id: int = Field(description="Its number; the same number again is the same alert, told twice")
 
     @computed_field(description="What to run next")  # type: ignore[prop-decorator]  # pydantic's own form
@@ -51,6 +52,14 @@ class Alert(BaseModel):
             A dict ready for JSON, without what is unknown; the command to run next at its end.
         """
         return self.model_dump(mode="json", exclude_none=True)
+
+    def text(self) -> str:
+        """Give the alert as a line of JSON.
+
+        Returns:
+            The line, without its end.
+        """
+        return json.dumps(self.line(), ensure_ascii=False)
 
 
 class OfJob(Alert):
@@ -82,10 +91,10 @@ class OfCrash(OfBatch):
 
     cause: str | None = Field(None, description="What ended the process; evtrack.crash lists the words")
     signal: str | None = Field(None, description="Name of the signal that ended it")
-    exit_code: float | None = Field(None, description="Its exit code")
+    exit_code: int | None = Field(None, description="Its exit code")
     item_key: str | None = Field(None, description="Key of the item in hand, where it is known")
-    ordinal: float | None = Field(None, description="Ordinal of the item in hand")
-    pid: float | None = Field(None, description="The process that died")
+    ordinal: int | None = Field(None, description="Ordinal of the item in hand")
+    pid: int | None = Field(None, description="The process that died")
     run_s: float | None = Field(None, description="Seconds that the handler had run")
 
 
@@ -145,11 +154,88 @@ class WorkerLost(Alert):
     seen_at: AwareDatetime | None = Field(None, description="Its last heartbeat")
 
 
+class SlotsKeepDying(Alert):
+    """A worker's slots die before they do anything, so that it cannot work; at most one an hour of a worker."""
+
+    advice = "evtrack workers"
+
+    event: Literal[AlertKind.SLOTS_KEEP_DYING]
+    worker_id: int = Field(description="The worker")
+    worker: str | None = Field(None, description="Its name")
+    host: str | None = Field(None, description="Its host")
+    pid: int | None = Field(None, description="Its process there")
+    handlers: list[str] = Field(default_factory=list, description="What it offers")
+    said: str = Field(description="How many died so, and how the last one ended")
+
+
+class NeverStarted(OfJob):
+    """Batches of a job are not begun although slots are free; at most one an hour of a job."""
+
+    event: Literal[AlertKind.NEVER_STARTED]
+    batches: int = Field(description="How many batches wait")
+    since: AwareDatetime | None = Field(None, description="Since when the oldest waits")
+    waited_s: float | None = Field(None, description="For how long that is")
+    workers: int | None = Field(None, description="Live workers that offer the handler")
+    free_slots: int | None = Field(None, description="Their slots that have nothing to do")
+
+
+class CrashRateHigh(Alert):
+    """Too many of a handler's attempts crash; at most one an hour of a handler."""
+
+    advice = "evtrack crashes --since 1h"
+
+    event: Literal[AlertKind.CRASH_RATE_HIGH]
+    handler: str = Field(description="The handler")
+    attempts: int = Field(description="Attempts that ended in the span")
+    crashed: int = Field(description="How many of them crashed")
+    crash_rate_pct: float = Field(description="How many in a hundred that is")
+    max_crash_rate: float | None = Field(None, description="The threshold")
+    span_s: float | None = Field(None, description="The span that was looked at")
+
+
+class QueueDeep(Alert):
+    """Too many batches of a handler are pending, those of suspended jobs aside; at most one an hour of a handler."""
+
+    advice = "evtrack workers"
+
+    event: Literal[AlertKind.QUEUE_DEEP]
+    handler: str = Field(description="The handler")
+    batches: int = Field(description="Batches that are pending")
+    items: int | None = Field(None, description="Items in them")
+    jobs: int | None = Field(None, description="Jobs that they are of")
+    max_pending: int | None = Field(None, description="The threshold")
+
+
+class AlertStorm(OfJob):
+    """More of a kind happened to a job in a minute than are told one by one."""
+
+    advice = "evtrack status {job_id}"
+
+    event: Literal[AlertKind.ALERT_STORM]
+    of: str = Field(description="The kind")
+    alerts: int = Field(description="How many of that minute were not told one by one")
+    minute: str = Field(description="The minute")
+
+    @computed_field(description="Which view has them all")  # type: ignore[prop-decorator]  # pydantic's own form
+    @property
+    def view(self) -> str:
+        """The query that tells of each."""
+        return _VIEWS.get(self.of, "SELECT * FROM evtrack.batch_status WHERE job_id = {job_id}").format(
+            job_id=self.job_id
+        )
+
+
 class OtherAlert(Alert):
     """An alert of a kind that this version does not know; its facts are as the database has them."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
+
+_VIEWS: Final = {
+    "batch_crashed": "SELECT * FROM evtrack.crash WHERE job_id = {job_id} ORDER BY at DESC",
+    "item_poisoned": "SELECT * FROM evtrack.crash WHERE job_id = {job_id} AND poison ORDER BY at DESC",
+    "batch_failed": "SELECT * FROM evtrack.error_summary WHERE job_id = {job_id} ORDER BY failures DESC",
+}
 
 KINDS: Final[Mapping[str, type[Alert]]] = {
     str(AlertKind.BATCH_CRASHED): BatchCrashed,
@@ -158,6 +244,11 @@ KINDS: Final[Mapping[str, type[Alert]]] = {
     str(AlertKind.JOB_ABANDONED): JobAbandoned,
     str(AlertKind.JOB_FINISHED_WITH_ERRORS): JobFinishedWithErrors,
     str(AlertKind.WORKER_LOST): WorkerLost,
+    str(AlertKind.SLOTS_KEEP_DYING): SlotsKeepDying,
+    str(AlertKind.NEVER_STARTED): NeverStarted,
+    str(AlertKind.CRASH_RATE_HIGH): CrashRateHigh,
+    str(AlertKind.QUEUE_DEEP): QueueDeep,
+    str(AlertKind.ALERT_STORM): AlertStorm,
 }
 """The model of each kind."""
 

@@ -38,6 +38,11 @@ HANDLER_OUTPUT_SUPPRESSED: Final = "handler_output_suppressed"
 
 # A watcher
 WATCHING: Final = "watching"
+NOTIFICATIONS_UNUSABLE: Final = "notifications_unusable"
+ALERTS_RAISED: Final = "alerts_raised"
+ALERT_CHECK_FAILED: Final = "alert_check_failed"
+ALERT_SINK_FAILED: Final = "alert_sink_failed"
+ALERT_SINK_GAVE_UP: Final = "alert_sink_gave_up"
 METRICS_SERVED: Final = "metrics_served"
 METRICS_UNREAD: Final = "metrics_unread"
 

@@ -1,8 +1,11 @@
-"""The outbox of alerts: taken by one watcher at a time, marked when they are delivered."""
+"""The outbox of alerts: filled by checks and reports, taken by one watcher at a time, marked when delivered."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg.rows import class_row
 
 from evtrack.domain.alerts import Alert, alert_from
 from evtrack.storage.database import Connection, translated
@@ -10,9 +13,56 @@ from evtrack.storage.sql import statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
 AT_ONCE: Final = 100
 """Alerts that are written before they are marked together; as many may be told twice when a watcher is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What is too much, or too long.
+
+    Args:
+        never_started_s: For how long batches may wait beside free slots.
+        max_crash_rate: How many of a hundred attempts of a handler may crash.
+        crash_span_s: Over which time that is counted.
+        least_attempts: In how many attempts at least.
+        max_pending: How many batches of a handler may be pending.
+    """
+
+    never_started_s: float = 60.0
+    max_crash_rate: float = 5.0
+    crash_span_s: float = 3600.0
+    least_attempts: int = 20
+    max_pending: int = 100_000
+
+
+def check_alerts(connection: Connection, thresholds: Thresholds) -> int:
+    """Look for what no single event tells, and put it into the outbox; one caller at a time does.
+
+    Args:
+        connection: A connection in autocommit mode.
+        thresholds: What is too much.
+
+    Returns:
+        How many alerts are new.
+    """
+    with translated():
+        row = connection.execute(statement("check_alerts"), asdict(thresholds)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def report_slots(connection: Connection, worker_id: int, said: str | None) -> None:
+    """Say that a worker's slots die again and again before they do anything, or live again.
+
+    Args:
+        connection: A connection in autocommit mode.
+        worker_id: The worker.
+        said: What is wrong; None when no more.
+    """
+    with translated():
+        connection.execute(statement("report_slots"), {"worker_id": worker_id, "said": said})
 
 
 def deliver(connection: Connection, *, who: str, write: Callable[[Sequence[Alert]], None]) -> list[Alert]:
@@ -49,3 +99,38 @@ def deliver(connection: Connection, *, who: str, write: Callable[[Sequence[Alert
         write(alerts)
         connection.execute(statement("mark_alerts"), {"alert_ids": [alert.alert_id for alert in alerts], "who": who})
     return alerts
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """A row of evtrack.alert_status."""
+
+    alert_id: int
+    kind: str
+    severity: str
+    job_id: int | None
+    batch_no: int | None
+    created_at: datetime
+    delivered_at: datetime | None
+    delivered_by: str | None
+    cleared_at: datetime | None
+    facts: dict[str, Any]
+
+
+def alerts(
+    connection: Connection, *, limit: int, job_id: int | None = None, undelivered: bool = False
+) -> list[AlertRow]:
+    """Read the latest alerts, latest first.
+
+    Args:
+        connection: An open connection.
+        limit: At most so many.
+        job_id: Only those of this job; None for all.
+        undelivered: Only those that no watcher has told yet.
+
+    Returns:
+        Their rows.
+    """
+    values = {"job_id": job_id, "undelivered": undelivered, "limit": limit}
+    with translated(), connection.cursor(row_factory=class_row(AlertRow)) as cursor:
+        return cursor.execute(statement("alerts"), values).fetchall()

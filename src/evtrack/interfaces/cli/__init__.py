@@ -31,6 +31,7 @@ _COMMANDS = {
     "batches": "looking:batches",
     "crashes": "crashes:crashes",
     "show": "crashes:show",
+    "alerts": "alerts:alerts",
     "events": "looking:events",
     "progress": "looking:progress",
     "workers": "looking:workers",

@@ -2,52 +2,129 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from evtrack.config import settings_from, watch_settings_from
 from evtrack.domain.errors import EvtrackError
 from evtrack.interfaces.cli.metrics import metrics_options, serving_metrics
 from evtrack.interfaces.cli.options import located
 from evtrack.interfaces.cli.stopping import stopping
 from evtrack.interfaces.cli.work import INTERRUPTED
-from evtrack.runtime.watch.watcher import POLL_S, Watcher
+from evtrack.interfaces.terminal.alerts import alert_line
+from evtrack.runtime.upkeep import GRACE_S, LEASE_S
+from evtrack.runtime.watch.program import Program
+from evtrack.runtime.watch.watcher import Watcher
+from evtrack.runtime.watch.webhook import Webhook
+from evtrack.storage.alerts import Thresholds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evtrack.config import WatchSettings
     from evtrack.domain.alerts import Alert
+    from evtrack.runtime.watch.courier import Sink
+
+_SECONDS = click.FloatRange(0, min_open=True)
 
 
 @click.command()
-@click.option("--name", default="", help="What people call this watcher [host:pid].")
+@click.option("--once", is_flag=True, help="Tell what is there, and leave; for cron.")
+@click.option("--exec", metavar="PROGRAM", help="A program that gets each alert as a line of JSON on stdin.")
+@click.option("--webhook", metavar="URL", help="A URL that each alert is posted to; better EVTRACK_WATCH_WEBHOOK.")
 @click.option(
-    "--poll",
-    type=click.FloatRange(0, min_open=True),
-    default=POLL_S,
-    help="Seconds between two looks when no wake-up comes [1].",
+    "--webhook-secret-file",
+    type=click.Path(dir_okay=False),
+    help="The file with the secret that signs these requests; else EVTRACK_WEBHOOK_SECRET.",
+)
+@click.option("--never-started", type=_SECONDS, help="Tell of batches that wait so long beside free slots [60].")
+@click.option("--max-crash-rate", type=click.FloatRange(0, 100), help="Tell of handlers above these percents [5].")
+@click.option("--crash-window", type=_SECONDS, help="Seconds over which that is counted [3600].")
+@click.option("--least-attempts", type=click.IntRange(0), help="Attempts of which that is counted at least [20].")
+@click.option("--max-pending", type=click.IntRange(0), help="Tell of handlers with more batches pending [100000].")
+@click.option("--poll", type=_SECONDS, help="Seconds between two looks when no wake-up comes [1].")
+@click.option("--name", help="What people call this watcher [host:pid].")
+@click.option(
+    "--lose-grace",
+    type=click.FloatRange(0),
+    default=GRACE_S,
+    help="Seconds that a worker's session may be gone before it is lost [5].",
+)
+@click.option(
+    "--lease",
+    type=_SECONDS,
+    default=LEASE_S,
+    help="Seconds that a worker's heartbeat may be old before it is lost [30].",
 )
 @metrics_options
 @located()
-def watch(dsn: str, /, **options: Any) -> None:
+def watch(dsn: str, /, *, once: bool, lose_grace: float, lease: float, **flags: Any) -> None:
     """Write an alert a line to stdout: crashes, poison items, failed batches, lost workers, jobs that ended badly.
 
     Any number of watchers share the work: each alert is written by one of them, also what happened while none ran.
-    An alert is written again only when a watcher is killed between writing and marking it.
-    """
-    watcher = Watcher(dsn=dsn, write=_write, name=options["name"], poll_s=options["poll"])
-    with serving_metrics(dsn, options), stopping(watcher.stop, hint="Stopping.") as came:
-        watcher.run()
+    An alert is written again only when a watcher is killed between writing and marking it. docs/alerts.md has the
+    schema of each line. A watcher also declares workers lost, finishes jobs and makes partitions, as workers do.
+
+    Each option may be given as EVTRACK_WATCH_MAX_PENDING and so on. SIGTERM or Ctrl-C ends it; a second one does not
+    wait for --exec and --webhook.
+
+    \b
+    evtrack watch | tee -a alerts.jsonl
+    evtrack watch --once --exec ./page-me
+    """  # noqa: D301  # click's mark for lines that are to stay as they are
+    metrics = {name: flags.pop(name) for name in ("metrics_port", "metrics_host")}
+    told = watch_settings_from(**flags)
+    watcher = Watcher(
+        dsn=dsn,
+        write=_writer(),
+        sinks=_sinks(told),
+        thresholds=Thresholds(
+            never_started_s=told.never_started,
+            max_crash_rate=told.max_crash_rate,
+            crash_span_s=told.crash_window,
+            least_attempts=told.least_attempts,
+            max_pending=told.max_pending,
+        ),
+        name=told.name,
+        poll_s=told.poll,
+        grace_s=lose_grace,
+        lease_s=lease,
+    )
+    hint = "Stopping. Once more does not wait for --exec and --webhook."
+    with serving_metrics(dsn, metrics), stopping(watcher.stop, hint=hint) as came:
+        watcher.once() if once else watcher.run()
     if came.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def _write(alert: Alert) -> None:
-    try:
-        # The line and its end in one write: lines of several watchers into one pipe stay whole.
-        sys.stdout.write(json.dumps(alert.line(), ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise EvtrackError(
-            "Nobody reads stdout any more.", hint="What was not written is left to other watchers, or to the next one."
-        ) from None
+def _sinks(told: WatchSettings) -> list[Sink]:
+    sinks: list[Sink] = []
+    if told.exec:
+        sinks.append(Program(told.exec))
+    if told.webhook:
+        sinks.append(Webhook(told.webhook, secret=told.secret()))
+    return sinks
+
+
+def _writer() -> Callable[[Alert], None]:
+    wanted = settings_from(log_format=click.get_current_context().find_root().params.get("log_format")).log_format
+    for_people = wanted == "console" or (wanted == "auto" and sys.stdout.isatty())
+
+    def write(alert: Alert) -> None:
+        line = alert_line(alert) if for_people else alert.text()
+        try:
+            # The line and its end in one write: lines of several watchers into one pipe stay whole.
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except OSError as error:
+            # Whatever is left in the buffer must not fail once more at the end of the process.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise EvtrackError(
+                f"The alerts cannot be written to stdout: {error.strerror}.",
+                hint="What was not written is left to other watchers, or to the next one.",
+            ) from None
+
+    return write

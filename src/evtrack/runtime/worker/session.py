@@ -14,6 +14,7 @@ from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.upkeep import GRACE_S, LEASE_S
 from evtrack.runtime.worker.lifeline import Lifeline
+from evtrack.storage.alerts import report_slots
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.liveness import register_worker, stop_worker
 from evtrack.storage.queue import Queue
@@ -127,6 +128,18 @@ class Session:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def report_slots(self, said: str | None) -> None:
+        """Have people told that slots die again and again before they do anything, or live again.
+
+        Args:
+            said: What is wrong; None when no more.
+
+        Raises:
+            EvtrackError: There is no connection.
+        """
+        if self._connection is not None:
+            report_slots(self._connection, self.worker_id, said)
 
     def close(self) -> None:
         """Give back whatever it still holds, take the worker back, close everything; a second time does nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import selectors
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -91,6 +92,8 @@ class Worker:
         self._selector.register(self._wake.socket, selectors.EVENT_READ, self._wake.clear)
         self._bench = Workbench(new_outcomes())
         self._exchange = Exchange(workbench=self._bench, until_job=until_job)
+        # What the database is told of when it can be reached; of many the last say enough.
+        self._troubles: deque[str | None] = deque(maxlen=2)
         self._slots = Slots(
             setup=setup,
             count=slots,
@@ -98,6 +101,7 @@ class Worker:
             selector=self._selector,
             on_frame=self._bench.on_frame,
             on_death=self._bench.on_death,
+            on_trouble=self._troubles.append,
         )
         self._bench.man(self._slots)
         self._session: Session | None = None
@@ -198,6 +202,7 @@ class Worker:
             queue = self._queue(now)
             if queue is not None:
                 self._exchange.turn(queue, now)
+                self._report_slots()
                 self._failures = 0
         except (TransientError, CannotConnect) as error:
             self._postpone(error, now)
@@ -211,6 +216,11 @@ class Worker:
         self._slots.recycle()
         # Last: what is known of a death is on record before a new slot takes its place, which costs milliseconds.
         self._slots.keep_up(now)
+
+    def _report_slots(self) -> None:
+        while self._troubles and self._session is not None:
+            self._session.report_slots(self._troubles[0])
+            self._troubles.popleft()
 
     def _listen(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):

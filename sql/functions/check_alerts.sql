@@ -1,0 +1,77 @@
+-- Look for what no single event tells, and put it into the outbox: what was
+-- too much to be told one by one in minutes that are over; batches that are
+-- not begun although slots are free; handlers whose attempts crash too often;
+-- queues that are too long. One caller at a time; another finds nothing.
+-- Returns how many alerts are new.
+CREATE OR REPLACE FUNCTION evtrack.check_alerts(
+    never_started interval DEFAULT '1 minute',
+    max_crash_rate float8 DEFAULT 5, crash_span interval DEFAULT '1 hour',
+    least_attempts bigint DEFAULT 20, max_pending bigint DEFAULT 100000
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    storm record;
+    new bigint := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
+        RETURN 0;
+    END IF;
+    FOR storm IN
+        WITH gone AS (
+            DELETE FROM evtrack.alert_storm s
+            WHERE s.minute < date_trunc('minute', clock_timestamp())
+            RETURNING *
+        )
+        SELECT g.kind, g.job_id, j.handler, j.name, sum(g.alerts) AS alerts,
+            to_char(g.minute AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')
+            AS minute
+        FROM gone g LEFT JOIN evtrack.job j ON j.job_id = g.job_id
+        GROUP BY g.kind, g.job_id, j.handler, j.name, g.minute
+        ORDER BY g.minute, g.job_id, g.kind
+    LOOP
+        -- A transaction may commit long after the minute that it counted in:
+        -- then the whole is told again.
+        INSERT INTO evtrack.alert AS a (
+            kind, subject, occasion, severity, job_id, facts)
+        VALUES ('alert_storm', storm.kind || ' ' || storm.job_id, storm.minute,
+            'error', storm.job_id, jsonb_strip_nulls(jsonb_build_object(
+                'of', storm.kind, 'alerts', storm.alerts,
+                'minute', storm.minute, 'handler', storm.handler,
+                'job_name', left(storm.name, 200))))
+        ON CONFLICT (kind, subject, occasion) DO UPDATE
+        SET delivered_at = NULL, facts = a.facts || jsonb_build_object(
+            'alerts', (a.facts -> 'alerts')::bigint + storm.alerts);
+        PERFORM pg_notify('evtrack_alert', '');
+        new := new + 1;
+    END LOOP;
+
+    new := new + evtrack.alert_while('never_started', 'error', (
+        SELECT jsonb_object_agg(w.job_id, jsonb_build_object(
+            'job_id', w.job_id, 'handler', w.handler, 'batches', w.batches,
+            'since', w.since, 'waited_s', w.waited_s, 'workers', w.workers,
+            'free_slots', w.free_slots))
+        FROM evtrack.waiting w
+        WHERE w.why = 'never started'
+            AND w.waited_s >= extract(EPOCH FROM never_started)));
+
+    new := new + evtrack.alert_while('crash_rate_high', 'error', (
+        SELECT jsonb_object_agg(r.handler, jsonb_build_object(
+            'handler', r.handler, 'attempts', r.attempts, 'crashed', r.crashed,
+            'crash_rate_pct', round(100.0 * r.crashed / r.attempts, 2),
+            'max_crash_rate', max_crash_rate,
+            'span_s', extract(EPOCH FROM crash_span)))
+        FROM evtrack.crash_rates(crash_span) r
+        WHERE r.attempts >= greatest(least_attempts, 1)
+            AND 100.0 * r.crashed / r.attempts > max_crash_rate));
+
+    RETURN new + evtrack.alert_while('queue_deep', 'warning', (
+        SELECT jsonb_object_agg(q.handler, jsonb_build_object(
+            'handler', q.handler, 'batches', q.batches, 'items', q.items,
+            'jobs', q.jobs, 'max_pending', max_pending))
+        FROM (
+            SELECT w.handler, sum(w.batches) AS batches, sum(w.items) AS items,
+                count(*) AS jobs
+            FROM evtrack.waiting w WHERE w.why <> 'suspended'
+            GROUP BY w.handler HAVING sum(w.batches) > max_pending
+        ) q));
+END $$;

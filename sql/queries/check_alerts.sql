@@ -1,0 +1,9 @@
+-- Look for what no single event tells.
+SELECT
+    evtrack.check_alerts(
+        make_interval(secs => %(never_started_s)s::float8),
+        %(max_crash_rate)s::float8,
+        make_interval(secs => %(crash_span_s)s::float8),
+        %(least_attempts)s::bigint,
+        %(max_pending)s::bigint
+    ) AS raised

@@ -1,0 +1,40 @@
+"""`evtrack alerts`: what watchers have told, and what still waits for one."""
+
+from dataclasses import asdict
+
+import click
+
+from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.terminal.alerts import alerts_table
+from evtrack.interfaces.terminal.drawing import show
+from evtrack.interfaces.terminal.text import counted
+from evtrack.storage import alerts as outbox
+from evtrack.storage import reports
+from evtrack.storage.database import Connection
+
+
+@click.command()
+@click.option("--job", "job_id", type=click.IntRange(min=1), help="Only those of this job.")
+@click.option("--undelivered", is_flag=True, help="Only those that no watcher has told yet.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, latest first."
+)
+@json_option
+@connected("alerts")
+def alerts(conn: Connection, *, job_id: int | None, undelivered: bool, limit: int, as_json: bool) -> None:
+    """List alerts: what went wrong, and whether a watcher has told it."""
+    if job_id is not None:
+        reports.job_key(conn, job_id)
+    found = outbox.alerts(conn, limit=limit, job_id=job_id, undelivered=undelivered)
+    if as_json:
+        print_json([asdict(row) for row in found])
+        return
+    if not found:
+        click.echo("No alert." if not undelivered else "No alert waits.")
+        return
+    show(alerts_table(found, with_job=job_id is None))
+    if len(found) == limit:
+        click.echo(f"The latest {counted(limit, 'alert')}; --limit shows more.")
+    waiting = sum(row.delivered_at is None for row in found)
+    if waiting:
+        click.echo(f"{counted(waiting, 'alert waits', 'alerts wait')} for a watcher: evtrack watch", err=True)

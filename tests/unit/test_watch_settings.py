@@ -1,0 +1,41 @@
+"""What a watcher is told: flags over environment, and the secret without a flag of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from evtrack.config import watch_settings_from
+from evtrack.domain.errors import BadArgument
+
+
+def test_flags_go_before_the_environment_and_that_before_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVTRACK_WATCH_MAX_PENDING", "7")
+    monkeypatch.setenv("EVTRACK_WATCH_POLL", "0.5")
+    told = watch_settings_from(max_pending=8, poll=None, exec="./page")
+    assert (8, 0.5, 5.0, "./page") == (told.max_pending, told.poll, told.max_crash_rate, told.exec)
+
+
+def test_a_value_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadArgument, match="--poll is 0: input should be greater than 0"):
+        watch_settings_from(poll=0)
+    monkeypatch.setenv("EVTRACK_WATCH_MAX_CRASH_RATE", "many")
+    with pytest.raises(BadArgument, match="EVTRACK_WATCH_MAX_CRASH_RATE is 'many'"):
+        watch_settings_from()
+
+
+def test_the_secret_comes_from_the_environment_or_a_file_and_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert watch_settings_from().secret() is None
+    file = tmp_path / "secret"
+    file.write_text("from a file\n", encoding="utf-8")
+    assert "from a file" == watch_settings_from(webhook_secret_file=file).secret()
+    monkeypatch.setenv("EVTRACK_WEBHOOK_SECRET_FILE", str(file))
+    assert "from a file" == watch_settings_from().secret()
+    monkeypatch.setenv("EVTRACK_WEBHOOK_SECRET", "hidden")
+    told = watch_settings_from()
+    assert "hidden" == told.secret()
+    assert "hidden" not in repr(told)
+    monkeypatch.delenv("EVTRACK_WEBHOOK_SECRET")
+    with pytest.raises(BadArgument, match=r"the webhook's secret cannot be read: .*No such file"):
+        watch_settings_from(webhook_secret_file=tmp_path / "none").secret()
