@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+import memory_group
 import servers
 from evtrack.storage import migrations
 from evtrack.storage.database import Connection, connect
@@ -29,8 +31,10 @@ def _start() -> dict[str, str]:
     return _server
 
 
-def pytest_report_header() -> str:
-    return f"evtrack: tests run on {_start()['says']}"
+def pytest_report_header() -> list[str]:
+    above = memory_group.parent()
+    real = f"real, below {above}" if isinstance(above, Path) else f"only from counters on record: {above}"
+    return [f"evtrack: tests run on {_start()['says']}", f"evtrack: kills for want of memory are {real}"]
 
 
 def pytest_unconfigure() -> None:

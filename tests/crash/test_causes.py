@@ -160,16 +160,21 @@ def test_a_program_over_its_limit_goes_with_all_that_it_started(queue: Client, d
     marks = "sleep 61.5"
     job = submit(queue, "x", handler="deaf", timeout_s=0.5)
     other = submit(queue, "x", handler="obedient", timeout_s=0.5)
+    third = submit(queue, "x", handler="leaver", timeout_s=0.5)
     commands = {
+        # It ends when it is asked to; what it leaves behind holds its pipes, and is deaf.
+        "leaver": ["sh", "-c", f"sh -c 'trap \"\" TERM HUP; {marks}; {marks}' & trap 'exit 3' TERM; wait"],
         "deaf": ["sh", "-c", f"trap '' TERM; {marks} & {marks} & wait; wait; sleep 61.5"],
         "obedient": ["sh", "-c", "trap 'echo leaving >&2; exit 3' TERM; while :; do sleep 0.05; done"],
     }
     with working(dsn, slots=2, commands=commands):
-        eventually(lambda: queue.one("SELECT count(*) FROM evtrack.crash") == 2, 20)
+        eventually(lambda: queue.one("SELECT count(*) FROM evtrack.crash") == 3, 20)
         eventually(lambda: not _processes("61.5"), 5)
     data = dossier(queue, job)
     assert ("timeout", "x", 1) == (data["cause"], data["item_key"], data["ordinal"])
     assert data["run_s"] < 5, "SIGTERM, and after a bounded grace SIGKILL"
+    data = dossier(queue, third)
+    assert ("timeout", True) == (data["cause"], data["run_s"] < 5)
     data = dossier(queue, other)
     assert ("timeout", True) == (data["cause"], "leaving" in data["stderr"]), "it was asked, and ended by itself"
     assert data["run_s"] < 2

@@ -109,9 +109,9 @@ def test_a_kill_for_want_of_memory_explains_one_death(tmp_path: Path) -> None:
     events = group / "memory.events"
     events.write_text("oom 7\noom_kill 4\noom_group_kill 0\n")
     kills = OomKills(proc=proc, root=tmp_path / "fs")
-    assert 0 == kills.take(), "what was before says nothing"
+    assert not kills.take(), "what was before says nothing"
     events.write_text("oom 9\noom_kill 6\noom_group_kill 0\n")
-    assert [1, 1, 0] == [kills.take() for _ in range(3)]
+    assert [f"oom_kill rose from {n} to 6 in {events}" for n in (4, 5)] + [""] == [kills.take() for _ in range(3)]
 
 
 def test_a_control_group_of_version_1_counts_too(tmp_path: Path) -> None:
@@ -121,11 +121,11 @@ def test_a_control_group_of_version_1_counts_too(tmp_path: Path) -> None:
     (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n")
     kills = OomKills(proc=proc, root=tmp_path / "fs")
     (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
-    assert [1, 0] == [kills.take() for _ in range(2)]
+    assert [True, False] == [bool(kills.take()) for _ in range(2)]
 
 
 def test_without_control_groups_no_death_is_the_kernels(tmp_path: Path) -> None:
-    assert 0 == OomKills(proc=tmp_path / "none", root=tmp_path).take()
+    assert not OomKills(proc=tmp_path / "none", root=tmp_path).take()
 
 
 def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None:

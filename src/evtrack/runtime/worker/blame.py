@@ -47,7 +47,7 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
     stderr, native, python = _faults(slot.stderr.tail)
     evidence = Evidence(
         killed_for=_CAUSES.get(slot.killed_for or ""),
-        oom_kills=death.oom_kills,
+        oom_kills=1 if death.oom_kill else 0,
         item_key=None if key is None else clean(key, _STDERR_BOUND),
         ordinal=ordinal,
         run_s=max(0.0, round(now - slot.page.begun_at, 6)),
@@ -64,7 +64,7 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
     data = Dossier.from_wait_status(death.wait_status, evidence).data()
     if data.get("exit_code") == CHANNEL_CLOSED and os.WIFEXITED(death.wait_status):
         data["cause"] = CrashCause.PIPE_CLOSED.value
-    return _placed(data, slot.pid)
+    return _placed(data, slot.pid, death.oom_kill)
 
 
 def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dict[str, Any]:
@@ -88,9 +88,10 @@ def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dic
         told = Dossier(cause=limit or CrashCause.UNKNOWN, item_key=key, ordinal=ordinal, run_s=run_s, stderr=stderr)
         return _placed(told.data(), slot.pid)
     number = abs(frame.signal)
+    oom_kill = slot.oom_kill() if number == signal.SIGKILL and limit is None else ""
     evidence = Evidence(
         killed_for=limit,
-        oom_kills=slot.oom_kills() if number == signal.SIGKILL and limit is None else 0,
+        oom_kills=1 if oom_kill else 0,
         item_key=key,
         ordinal=ordinal,
         run_s=run_s,
@@ -98,10 +99,12 @@ def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dic
         cpu_s=max(0.0, frame.cpu_s),
         stderr=clean(frame.stderr, _STDERR_BOUND, tail=True) or None,
     )
-    return _placed(Dossier.from_exit(-number, evidence).data(), frame.pid or slot.pid)
+    return _placed(Dossier.from_exit(-number, evidence).data(), frame.pid or slot.pid, oom_kill)
 
 
-def _placed(data: dict[str, Any], pid: int) -> dict[str, Any]:
+def _placed(data: dict[str, Any], pid: int, oom_kill: str = "") -> dict[str, Any]:
+    if data["cause"] == CrashCause.OUT_OF_MEMORY:
+        data["why"] = f"the kernel killed for want of memory: {oom_kill}"
     if data["cause"] == CrashCause.SIGNAL and data.get("signal") == "SIGKILL":
         data["why"] = _UNKNOWN_KILL
     return {**data, "host": _HOST, "pid": pid}

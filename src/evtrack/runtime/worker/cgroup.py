@@ -23,18 +23,19 @@ class OomKills:
         self._files = [path for path in _candidates(proc, root) if _read(path) is not None]
         self._taken = {path: _read(path) or 0 for path in self._files}
 
-    def take(self) -> int:
+    def take(self) -> str:
         """Take one kill that was not taken yet, as the explanation of one death.
 
         Returns:
-            1 when there is one, else 0; 0 also where no control group counts.
+            The evidence: who counts, and how many; empty when there is no such kill, or no control group that counts.
         """
         for path in self._files:
-            if (_read(path) or 0) > self._taken[path]:
+            count, taken = _read(path) or 0, self._taken[path]
+            if count > taken:
                 for each in self._files:
                     self._taken[each] = min(self._taken[each] + 1, _read(each) or 0)
-                return 1
-        return 0
+                return f"{_COUNTER} rose from {taken} to {count} in {path}"
+        return ""
 
 
 def _candidates(proc: Path, root: Path) -> Iterator[Path]:

@@ -29,14 +29,14 @@ class Death:
         wait_status: As waitpid told it; None when the fork server was lost, and nobody can tell.
         peak_rss_bytes: Most memory it held.
         cpu_s: CPU time it used.
-        oom_kills: How many kills of the kernel for want of memory the control group has counted that no other death
-            explains; asked only after a SIGKILL of unknown origin.
+        oom_kill: The evidence that the kernel has killed it for want of memory; asked only after a SIGKILL of unknown
+            origin, and empty when there is none.
     """
 
     wait_status: int | None
     peak_rss_bytes: int = 0
     cpu_s: float = 0.0
-    oom_kills: int = 0
+    oom_kill: str = ""
 
 
 class SlotProcess:
@@ -137,11 +137,11 @@ class SlotProcess:
         """
         return (self.kinds or {}).get(row[HANDLER].decode("utf-8", "replace"))
 
-    def oom_kills(self) -> int:
+    def oom_kill(self) -> str:
         """Ask whether the kernel has killed for want of memory, beyond what other deaths explain.
 
         Returns:
-            1 or 0; a kill explains one death.
+            The evidence, or nothing; a kill explains one death.
         """
         return self._oom_kills.take()
 
@@ -187,7 +187,7 @@ class SlotProcess:
             status,
             ended.peak_rss_bytes,
             ended.cpu_s,
-            self.oom_kills() if unexplained else 0,
+            self.oom_kill() if unexplained else "",
         )
 
     def dispose(self) -> None:

@@ -1,0 +1,60 @@
+"""A control group of its own for processes that are to run out of memory."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from helpers import eventually
+
+ROOT = Path("/sys/fs/cgroup")
+
+
+def parent(proc: Path = Path("/proc/self/cgroup"), root: Path = ROOT) -> Path | str:
+    """Find the group in which one that bounds memory can be made.
+
+    Returns:
+        The group; or why there is none.
+    """
+    try:
+        lines = [line.split(":", 2) for line in proc.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        return str(error)
+    for _, controllers, path in lines:
+        inside = path.strip("/")
+        own = root / "memory" / inside
+        if "memory" in controllers.split(",") and os.access(own, os.W_OK):
+            return own
+        if not controllers:
+            # Of version 2: groups that hold processes cannot bound others, but for the root.
+            for group in (root / inside, (root / inside).parent):
+                with suppress(OSError):
+                    if "memory" in (group / "cgroup.subtree_control").read_text().split() and os.access(group, os.W_OK):
+                        return group
+    return f"no group that may bound memory is writable: {'; '.join(':'.join(line) for line in lines)}"
+
+
+@contextmanager
+def memory_group(above: Path, most_bytes: int) -> Iterator[Path]:
+    """Have a group of processes that may use so much memory, all together, and no swap.
+
+    Args:
+        above: The group in which to make it.
+        most_bytes: How much.
+
+    Yields:
+        The file to which its members write themselves.
+    """
+    group = above / f"evtrack-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        for name in ("memory.max", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
+            if (group / name).exists():
+                (group / name).write_text(str(most_bytes))
+        for name in ("memory.swap.max", "memory.swappiness"):
+            if (group / name).exists():
+                (group / name).write_text("0")
+        yield group / "cgroup.procs"
+    finally:
+        eventually(lambda: not (group / "cgroup.procs").read_text().split(), 20)
+        group.rmdir()
