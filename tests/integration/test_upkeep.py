@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from evtrack.domain.errors import BadArgument, TransientError
 from evtrack.domain.log_names import SLOT_DIED_EARLY, SLOTS_KEEP_DYING, SLOTS_LIVE_AGAIN, WORKER_LOST
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.upkeep import Upkeep
+from evtrack.runtime.worker.slot_process import SlotProcess
 from evtrack.runtime.worker.supervisor import Worker
 from evtrack.storage import liveness
 from evtrack.storage.database import Connection, connect, translated
@@ -141,6 +143,33 @@ def test_behind_a_transaction_pooler_the_heartbeat_serves_and_the_log_says_so_on
             "SELECT session_lock, lost_at FROM evtrack.worker"
         )
     assert 1 == [entry["event"] for entry in logs].count("session_lock_unusable")
+
+
+@pytest.mark.crash
+def test_a_fenced_worker_gives_nothing_to_slots_that_it_has_killed(
+    queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[threading.Timer] = []
+    kill = SlotProcess.kill
+
+    def late(slot: SlotProcess, number: int = signal.SIGKILL, *, reason: str | None = None) -> None:
+        if reason != "fenced":
+            kill(slot, number, reason=reason)
+            return
+        # As on a busy machine: it takes a while to die, and before it has the worker works again.
+        slot.killed_for = reason
+        killed.append(threading.Timer(0.5, kill, (slot,)))
+        killed[-1].start()
+
+    monkeypatch.setattr(SlotProcess, "kill", late)
+    with working(dsn, slots=2):
+        eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker") == 1)
+        queue.conn.execute("UPDATE evtrack.worker SET lost_at = now()")
+        items = ['{"do": "sleep", "s": 1}'] * 2
+        job = queue.one("SELECT evtrack.enqueue('obey', '{a,b}', %s, batch_size => 1)", items)
+        eventually(lambda: queue.phase(job) == "finished", 20)
+    assert len(killed) >= 2
+    assert ["enqueued", "started", "completed"] == queue.types(job)
 
 
 @pytest.mark.crash

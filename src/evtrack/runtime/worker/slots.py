@@ -75,7 +75,8 @@ class Slots:
     def working(self) -> list[SlotProcess]:
         """The slots that take batches, at most as many as asked for."""
         ready = [slot for slot in self._living if slot.kinds is not None and not slot.is_retired]
-        return [slot for slot in ready if not slot.closed][: self._count]
+        # One that was killed is still here until its end is noticed: what it would be given would be dropped with it.
+        return [slot for slot in ready if not (slot.closed or slot.killed_for)][: self._count]
 
     def __iter__(self) -> Iterator[SlotProcess]:
         """Walk over all slots that live."""
