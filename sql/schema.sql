@@ -56,6 +56,8 @@ DECLARE
     n integer := coalesce(cardinality(item_counts), 0);
     items bigint := 0;
     stored bigint;
+    -- By how many numbers others have overtaken the caller.
+    later integer := j.batch_count + 1 - first_batch_no;
 BEGIN
     IF j.phase <> 'open' THEN
         RAISE EXCEPTION 'job % is %: it takes no more batches', the_job, j.phase
@@ -69,7 +71,7 @@ BEGIN
             HINT = 'This submitter was taken for dead; end it.';
     END IF;
     IF n > 0 THEN
-        IF first_batch_no IS DISTINCT FROM j.batch_count + 1
+        IF coalesce(later, -1) < 0
             OR cardinality(weights) IS DISTINCT FROM n
             OR cardinality(first_ordinals) IS DISTINCT FROM n THEN
             RAISE EXCEPTION 'job %: the next batch is %, not %; and each batch '
@@ -89,6 +91,13 @@ BEGIN
                 first_ordinals[n] + item_counts[n] - 1, stored, j.item_count + 1
                 USING ERRCODE = 'EV007',
                 HINT = 'COPY the payload rows first, in the same transaction.';
+        END IF;
+        IF later > 0 THEN
+            UPDATE evtrack.payload p SET batch_no = p.batch_no + later
+            WHERE p.job_day = j.job_day AND p.job_id = j.job_id
+                AND p.ordinal >= first_ordinals[1]
+                AND p.ordinal < first_ordinals[n] + item_counts[n];
+            first_batch_no := first_batch_no + later;
         END IF;
     END IF;
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)

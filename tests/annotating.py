@@ -2,14 +2,13 @@
 
 import ctypes
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import evtrack
 
 
-def annotate_one(document: dict[str, Any]) -> int:
+def _annotate(document: dict[str, Any]) -> int:
     """Write down that a document is looked at, count its mentions; or die of it."""
     key = f"{document['sourcedb']}:{document['sourceid']}"
     with Path(os.environ["TRACE"]).open("a", encoding="utf-8") as file:
@@ -22,22 +21,10 @@ def annotate_one(document: dict[str, Any]) -> int:
 @evtrack.handler("item")
 def by_item(document: dict[str, Any]) -> int:
     """Annotate one document."""
-    return annotate_one(document)
+    return _annotate(document)
 
 
 @evtrack.batch_handler("batch")
 def by_batch(batch: Any) -> list[int]:
     """Annotate a batch, without saying which document is in hand."""
-    return [annotate_one(document) for document in batch.items]
-
-
-def main() -> None:
-    """Annotate what comes on stdin."""
-    import json  # noqa: PLC0415  the handlers have no use for it
-
-    for line in sys.stdin:
-        print(annotate_one(json.loads(line)))  # noqa: T201  that is its result
-
-
-if __name__ == "__main__":
-    main()
+    return [_annotate(document) for document in batch.items]

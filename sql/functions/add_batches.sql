@@ -1,7 +1,9 @@
 -- Append a chunk of batches to an open job, with the position in the source
 -- that it reached. Batch i of the arrays gets the number first_batch_no + i - 1
 -- and the items first_ordinals[i] up to item_counts[i] of them, whose payload
--- rows the caller has written in this transaction. `notes`, an array of
+-- rows the caller has written in this transaction; where batches that were
+-- split meanwhile have taken these numbers, it gets the next ones, and so do its
+-- payload rows. `notes`, an array of
 -- {source, reason, key?}, tells of invalid items; `note_total` counts those
 -- that the cap left out too. Returns the job's last batch number.
 CREATE OR REPLACE FUNCTION evtrack.add_batches(
@@ -25,6 +27,8 @@ DECLARE
     n integer := coalesce(cardinality(item_counts), 0);
     items bigint := 0;
     stored bigint;
+    -- By how many numbers others have overtaken the caller.
+    later integer := j.batch_count + 1 - first_batch_no;
 BEGIN
     IF j.phase <> 'open' THEN
         RAISE EXCEPTION 'job % is %: it takes no more batches', the_job, j.phase
@@ -38,7 +42,7 @@ BEGIN
             HINT = 'This submitter was taken for dead; end it.';
     END IF;
     IF n > 0 THEN
-        IF first_batch_no IS DISTINCT FROM j.batch_count + 1
+        IF coalesce(later, -1) < 0
             OR cardinality(weights) IS DISTINCT FROM n
             OR cardinality(first_ordinals) IS DISTINCT FROM n THEN
             RAISE EXCEPTION 'job %: the next batch is %, not %; and each batch '
@@ -58,6 +62,13 @@ BEGIN
                 first_ordinals[n] + item_counts[n] - 1, stored, j.item_count + 1
                 USING ERRCODE = 'EV007',
                 HINT = 'COPY the payload rows first, in the same transaction.';
+        END IF;
+        IF later > 0 THEN
+            UPDATE evtrack.payload p SET batch_no = p.batch_no + later
+            WHERE p.job_day = j.job_day AND p.job_id = j.job_id
+                AND p.ordinal >= first_ordinals[1]
+                AND p.ordinal < first_ordinals[n] + item_counts[n];
+            first_batch_no := first_batch_no + later;
         END IF;
     END IF;
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)

@@ -5,6 +5,7 @@ EVTRACK_TEST_CORPUS names a larger file of documents, in batches of 50; the samp
 
 import json
 import os
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -32,12 +33,25 @@ DEADLY = {KEYS[0], KEYS[BATCH + 3], KEYS[BATCH + 4]}
 HALVINGS = (BATCH - 1).bit_length()
 
 
+PROGRAM = """
+import json, os, signal, sys
+for line in sys.stdin:
+    document = json.loads(line)
+    key = document["sourcedb"] + ":" + document["sourceid"]
+    with open(os.environ["TRACE"], "a") as file:
+        print(key, file=file)
+    if key in os.environ["DEADLY"].splitlines():
+        os.kill(os.getpid(), signal.SIGSEGV)
+    print(len(document.get("denotations") or []))
+"""
+
+
 def run(dsn: str, trace: Path, handler: str, deadly: set[str]) -> dict[str, Any]:
     """Run the corpus, and return what the command says of it."""
     environment = {"PYTHONPATH": FOLDER, "TRACE": str(trace), "DEADLY": "\n".join(deadly)}
     words = ["--key", "sourcedb,sourceid", "--batch-size", str(BATCH), "--handler", handler, "--slots", "2", "--json"]
-    program = f"exec={sys.executable} -P {Path(FOLDER) / 'annotating.py'}"
-    words += ["--exec", program] if handler == "exec" else ["--import", "annotating"]
+    program = shlex.join([sys.executable, "-I", "-S", "-c", PROGRAM])
+    words += ["--exec", f"exec={program}"] if handler == "exec" else ["--import", "annotating"]
     ran = evtrack("run", str(CORPUS), *words, "--dsn", dsn, env=environment)
     assert (3 if deadly else 0) == ran.returncode, ran.stderr
     return dict(json.loads(ran.stdout))
@@ -63,8 +77,6 @@ def test_the_deadly_documents_crash_and_all_others_are_done(
     runs = Counter((tmp_path / "trace").read_text(encoding="utf-8").splitlines())
     assert set(KEYS) == set(runs)
     assert most >= max(runs.values())
-    if handler == "item":
-        assert {1} == {count for key, count in runs.items() if key not in DEADLY}, "the healthy run once, all of them"
     took = f"{told['seconds']:.2f} s"
     if CORPUS != SAMPLE:
         took += f", without them {run(dsn, tmp_path / 'other', handler, set())['seconds']:.2f} s"

@@ -11,8 +11,10 @@ from psycopg.rows import dict_row
 from pydantic import BaseModel
 
 import evtrack
+from client import Client
 from evtrack.domain.errors import BadArgument, CannotConnect
 from evtrack.storage.database import Connection
+from helpers import eventually
 
 pytestmark = pytest.mark.db
 
@@ -51,6 +53,36 @@ def test_whatever_json_can_say_is_an_item(dsn: str, conn: Connection) -> None:
         (4, "items:9", "[1,2]"),
     ]
     assert expected == rows(conn)
+
+
+def test_batches_that_are_split_while_the_source_is_read_leave_the_submission_its_way(
+    dsn: str, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(conn, "h")
+    worker = client.worker()
+
+    def work() -> None:
+        if claims := client.claim(worker, 1):
+            client.crash(worker, claims[:1])
+            client.complete(worker, claims[1:])
+
+    def items() -> Iterator[dict[str, int]]:
+        for n in range(1, 401):
+            yield {"id": n}
+            if n > 100 and n % 50 == 0:
+                eventually(lambda: client.rows("SELECT 1 FROM evtrack.batch"))
+                work()
+
+    # Small chunks: some are numbered before, and some after a split is known.
+    monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 2)
+    done = evtrack.submit(items(), handler="h", connection=dsn, batch_size=8)
+    assert (400, 50, True) == (done.items, done.batches, done.sealed)
+    eventually(lambda: work() or client.one("SELECT evtrack.finish_due(1)"))
+    assert any(batch.status == "split" for batch in client.batches(1).values())
+    fates = client.rows("SELECT item_key, status::text FROM evtrack.item_status WHERE job_id = 1 ORDER BY ordinal")
+    assert [str(n) for n in range(1, 401)] == [row["item_key"] for row in fates]
+    assert {"completed", "crashed"} == {row["status"] for row in fates}
+    client.check(1)
 
 
 def test_a_key_is_named_or_computed(dsn: str, conn: Connection) -> None:

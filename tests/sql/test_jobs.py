@@ -179,6 +179,25 @@ def test_a_chunk_that_does_not_fit_is_refused_whole(
     assert 2 == submission.add([2, 2])
 
 
+def test_a_chunk_makes_way_for_batches_that_were_split_meanwhile(client: Client, submission: Submission) -> None:
+    submission.add([2])
+    submission.add([2])
+    worker = client.worker()
+    assert ["split"] == client.crash(worker, client.claim(worker, submission.job_id, fresh=1))
+    # It does not know that 3 and 4 are taken.
+    assert 5 == submission.add([2])
+    rows = client.rows(
+        "SELECT ordinal, batch_no, path FROM evtrack.item_status WHERE job_id = %s ORDER BY ordinal", submission.job_id
+    )
+    assert [(1, 3, [1, 3]), (2, 4, [1, 4]), (3, 2, [2]), (4, 2, [2]), (5, 5, [5]), (6, 5, [5])] == [
+        tuple(row.values()) for row in rows
+    ]
+    assert 6 == submission.add([1])
+    with refused("EV007", "the next batch is 7, not 8"):
+        submission.add([1], first_batch_no=8)
+    client.check(submission.job_id)
+
+
 def test_only_the_submitter_adds_and_seals(submission: Submission) -> None:
     with refused("EV005", "being submitted by another"):
         submission.add([1], the_submitter=uuid4())

@@ -101,7 +101,7 @@ def release_job(conn: Connection, job_id: int) -> None:
         _row(conn, "release_job", {"job_id": job_id})
 
 
-def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> None:
+def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> int:
     """Append a chunk, in one transaction or as a part of the one that is open.
 
     Args:
@@ -109,11 +109,14 @@ def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> None:
         job: The job.
         chunk: What to append.
 
+    Returns:
+        The number of the job's last batch: more than the chunk's own where batches were split meanwhile.
+
     Raises:
         JobPhaseError: The job was cancelled, or taken for abandoned.
         SubmissionLost: Another took it over.
     """
-    with translated(), conn.transaction(), conn.cursor() as cursor:
+    with translated(), conn.transaction(), conn.cursor(row_factory=tuple_row) as cursor:
         if chunk.item_counts:
             cursor.execute(statement("present_submitter"), {"submitter": job.submitter})
             try:
@@ -125,7 +128,7 @@ def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> None:
                     f"job {job.job_id} has these items already: another submitter took the job over",
                     hint="This submitter was taken for dead; end it.",
                 ) from None
-        cursor.execute(
+        row = cursor.execute(
             statement("add_batches"),
             {
                 "job_id": job.job_id,
@@ -140,7 +143,9 @@ def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> None:
                 "notes": Jsonb(list(chunk.notes)) if chunk.notes else None,
                 "note_total": chunk.invalid,
             },
-        )
+        ).fetchone()
+    assert row is not None  # noqa: S101  a SELECT of a function has one row
+    return int(row[0])
 
 
 def seal_job(conn: Connection, job: OpenJob) -> None:

@@ -32,6 +32,9 @@ class ChunkWriter:
         self._conn = connection
         self._job = job
         self._joined = in_callers_transaction
+        self._written = job.batch_count
+        self.ahead = 0
+        """How many numbers batches that were split meanwhile have taken, when last seen."""
         self._woken_at = float("-inf")
         self._untold = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="evtrack-submit") if in_background else None
@@ -76,12 +79,12 @@ class ChunkWriter:
 
     def _write(self, chunk: Chunk) -> None:
         if self._joined:
-            add_chunk(self._conn, self._job, chunk)
+            self._add(chunk)
             self._untold = self._untold or bool(chunk.item_counts)
             return
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                add_chunk(self._conn, self._job, chunk)
+                self._add(chunk)
                 break
             except TransientError as error:
                 if error.connection_lost or attempt == _ATTEMPTS:
@@ -91,3 +94,8 @@ class ChunkWriter:
         self._untold = self._untold or bool(chunk.item_counts)
         if time.monotonic() - self._woken_at >= _WAKE_EVERY_S:
             self.wake()
+
+    def _add(self, chunk: Chunk) -> None:
+        last_batch_no = add_chunk(self._conn, self._job, chunk)
+        self._written += len(chunk.item_counts)
+        self.ahead = last_batch_no - self._written

@@ -36,6 +36,8 @@ class ChunkBuilder:
     ) -> None:
         self.batches = job.batch_count
         self.items = job.item_count
+        self.ahead = 0
+        """By how many numbers the job is ahead of these batches; to be set while none waits."""
         self._max_batches, self._max_bytes, self._max_age_s, self._clock = max_batches, max_bytes, max_age_s, clock
         self._rows = PayloadRows(job_day=job.job_day, job_id=job.job_id)
         self._begun_at = clock()
@@ -70,7 +72,7 @@ class ChunkBuilder:
         self.batches += 1
         first = self.items + 1
         self.items += len(batch.items)
-        self._rows.add(self.batches, first, batch.items)
+        self._rows.add(self.batches + self.ahead, first, batch.items)
         self._item_counts.append(len(batch.items))
         self._weights.append(batch.weight)
         self._first_ordinals.append(first)
@@ -84,7 +86,7 @@ class ChunkBuilder:
         """
         invalid, notes = self.notes.take()
         chunk = Chunk(
-            first_batch_no=self.batches - len(self._item_counts) + 1,
+            first_batch_no=self.batches + self.ahead - len(self._item_counts) + 1,
             item_counts=self._item_counts,
             weights=self._weights,
             first_ordinals=self._first_ordinals,

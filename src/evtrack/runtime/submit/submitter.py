@@ -220,6 +220,7 @@ class Submitter:
         sent = self._sent
         chunk = self._chunk.take(position=reached.stored(head), bytes_read=self._bytes_read)
         self._writer.send(chunk)
+        self._chunk.ahead = self._writer.ahead
         self._sent = replace(
             sent,
             items=self._chunk.items,
