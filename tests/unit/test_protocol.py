@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.runtime.slot.protocol import Done, FromSlot, Inbox, Partly, Ready, Setup, ToSlot, Work, encode
+from evtrack.runtime.slot.framing import Inbox, encode
+from evtrack.runtime.slot.protocol import Done, FromSlot, Partly, Ready, Setup, ToSlot, Work
 
 FRAMES = [
     Ready({"a": "item"}),

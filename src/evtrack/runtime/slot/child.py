@@ -18,6 +18,7 @@ from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot import handlers
 from evtrack.runtime.slot.death import die_with_parent, trace_on_sigterm
 from evtrack.runtime.slot.failures import Partial, batch_failure
+from evtrack.runtime.slot.framing import Inbox, encode
 from evtrack.runtime.slot.output import take_last_resort, take_over
 from evtrack.runtime.slot.page import Page
 from evtrack.runtime.slot.protocol import (
@@ -28,7 +29,6 @@ from evtrack.runtime.slot.protocol import (
     Died,
     Done,
     FromSlot,
-    Inbox,
     Partly,
     Progress,
     Ready,
@@ -36,7 +36,6 @@ from evtrack.runtime.slot.protocol import (
     Setup,
     Unready,
     Work,
-    encode,
 )
 from evtrack.runtime.slot.results import Runner, joined
 from evtrack.runtime.slot.runners import runner

@@ -1,21 +1,14 @@
-"""What supervisor and slot say to each other: typed msgpack frames with a length before each.
+"""What supervisor and slot say to each other: typed frames.
 
 Never pickle: a slot runs foreign code, and the supervisor holds the connection to the database.
 """
 
-import struct
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-_HEAD: Final = struct.Struct("!I")
-
 CHANNEL_CLOSED: Final = 71
 """Exit code of a slot that finds its channel closed in its own process: only user code can have done it."""
-
-MAX_FRAME_BYTES: Final = 1 << 30
-"""Longest frame: several times what the largest batch needs, and no more than a supervisor may be made to hold."""
 
 Row = tuple[int, int, int, bytes, bytes, bytes, bytes | None, bytes | None, int]
 """A claimed batch: job_id, batch_no, attempt, handler, ordinals, item keys, payload, policy, losses; as claimed."""
@@ -191,75 +184,3 @@ class Died(Frame, frozen=True, gc=False, tag="died"):
 
 FromSlot = Ready | Unready | Done | Failed | Partly | Progress | Died
 ToSlot = Setup | Work
-
-_encoder = msgspec.msgpack.Encoder()
-
-
-class Inbox:
-    """Puts frames together from the pieces that a socket delivers.
-
-    Args:
-        frames: The union of frames that may come; anything else raises.
-    """
-
-    __slots__ = ("_buffer", "_decode")
-
-    def __init__(self, frames: Any) -> None:
-        self._buffer = bytearray()
-        self._decode = msgspec.msgpack.Decoder(frames).decode
-
-    def feed(self, data: bytes) -> None:
-        """Take what was received.
-
-        Args:
-            data: Any number of bytes.
-        """
-        self._buffer += data
-
-    def frames(self) -> Iterator[Any]:
-        """Yield the frames that are complete.
-
-        Yields:
-            Frames, in order.
-
-        Raises:
-            ValueError: What came is no frame of the expected kinds.
-        """
-        buffer = self._buffer
-        start = 0
-        try:
-            while len(buffer) - start >= _HEAD.size:
-                size = _HEAD.unpack_from(buffer, start)[0]
-                if size > MAX_FRAME_BYTES:
-                    raise ValueError(f"a frame of {size} bytes is announced, longer than {MAX_FRAME_BYTES}")
-                end = start + _HEAD.size + size
-                if len(buffer) < end:
-                    return
-                with memoryview(buffer) as view:
-                    frame = self._decode(view[start + _HEAD.size : end])
-                start = end
-                yield frame
-        finally:
-            if start:
-                del buffer[:start]
-
-
-def encode(frame: ToSlot | FromSlot) -> bytearray:
-    """Write a frame as bytes.
-
-    Args:
-        frame: What to say.
-
-    Returns:
-        Its length and its content.
-
-    Raises:
-        ValueError: The frame is longer than a length prefix can say.
-    """
-    body = bytearray(_HEAD.size)
-    _encoder.encode_into(frame, body, _HEAD.size)
-    size = len(body) - _HEAD.size
-    if size > MAX_FRAME_BYTES:
-        raise ValueError(f"a frame of {size} bytes is longer than {MAX_FRAME_BYTES}: make the batches smaller")
-    _HEAD.pack_into(body, 0, size)
-    return body

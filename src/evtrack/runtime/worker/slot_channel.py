@@ -7,7 +7,8 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from evtrack.runtime.slot.protocol import FromSlot, Inbox, encode
+from evtrack.runtime.slot.framing import Inbox, encode
+from evtrack.runtime.slot.protocol import FromSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
