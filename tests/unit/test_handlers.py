@@ -8,8 +8,9 @@ import pytest
 
 import evtrack
 from evtrack.domain.errors import BadArgument, HandlerImportError, UnknownHandler
-from evtrack.runtime.slot import handlers
-from evtrack.runtime.slot.handlers import OFFERED, Kind, Registry, load, parse_command
+from evtrack.runtime.slot import loading
+from evtrack.runtime.slot.handlers import OFFERED, Kind, Registry, parse_command
+from evtrack.runtime.slot.loading import load
 from evtrack.runtime.worker.offer import offer
 
 
@@ -99,7 +100,7 @@ def test_a_module_that_does_not_import_shows_its_own_lines_only(
     assert "needs_absent" == caught.value.module
     assert 1 == caught.value.traceback.count("Traceback")
     assert "in deep" in caught.value.traceback
-    assert handlers.__file__ not in caught.value.traceback
+    assert loading.__file__ not in caught.value.traceback
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError, HandlerImportError
-from evtrack.runtime.slot import handlers
 from evtrack.runtime.slot.death import die_with_parent, trace_on_sigterm
 from evtrack.runtime.slot.failures import Partial, batch_failure
 from evtrack.runtime.slot.framing import Inbox, encode
+from evtrack.runtime.slot.loading import load, put_on_path
 from evtrack.runtime.slot.output import take_last_resort, take_over
 from evtrack.runtime.slot.page import Page
 from evtrack.runtime.slot.protocol import (
@@ -91,9 +91,9 @@ class Slot:
         return 0
 
     def _set_up(self, setup: Setup) -> bool:
-        handlers.put_on_path(setup.path)
+        put_on_path(setup.path)
         try:
-            offered = handlers.load(setup.imports, setup.commands, setup.only)
+            offered = load(setup.imports, setup.commands, setup.only)
         except HandlerImportError as error:
             self._say(Unready(error.module, error.traceback))
             return False

@@ -3,19 +3,14 @@
 Imported by every slot, so it stays with the standard library and starts at once.
 """
 
-import importlib
 import inspect
 import shlex
-import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from evtrack.domain.errors import BadArgument, HandlerImportError, UnknownHandler
-
-ENTRY_POINTS: Final = "evtrack.handlers"
+from evtrack.domain.errors import BadArgument, UnknownHandler
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -180,61 +175,6 @@ def parse_command(text: str) -> tuple[str, list[str]]:
     return name.strip(), argv
 
 
-def load(imports: Iterable[str], commands: Mapping[str, Iterable[str]], only: Iterable[str] = ()) -> Registry:
-    """Import the modules and gather what they offer.
-
-    Args:
-        imports: Modules that define handlers.
-        commands: Argument lists of programs by handler name.
-        only: Offer these names and no others; none for all.
-
-    Returns:
-        The handlers.
-
-    Raises:
-        HandlerImportError: A module does not import.
-        BadArgument: Two handlers have one name.
-        UnknownHandler: A name to offer is not there.
-    """
-    for module in imports:
-        _import(module)
-    for name, argv in commands.items():
-        OFFERED.add(command(name, argv))
-    return OFFERED.only(only)
-
-
-def entry_point_modules() -> list[str]:
-    """Name the modules that installed distributions offer handlers in; imports none of them.
-
-    Returns:
-        Module names, sorted.
-    """
-    from importlib import metadata  # noqa: PLC0415  30 ms that only the supervisor should pay, once
-
-    return sorted({point.module for point in metadata.entry_points(group=ENTRY_POINTS)})
-
-
-def _import(module: str) -> None:
-    try:
-        importlib.import_module(module)
-    except BadArgument:
-        raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a module may raise anything while it is imported
-        raise HandlerImportError(module, traceback=_own_traceback(error)) from None
-
-
-def _own_traceback(error: BaseException) -> str:
-    # The frames of evtrack and of the import system say nothing about what is wrong in the module.
-    step = error.__traceback__
-    while step is not None and _is_machinery(step.tb_frame.f_code.co_filename):
-        step = step.tb_next
-    return "".join(traceback.format_exception(type(error), error, step))
-
-
-def _is_machinery(filename: str) -> bool:
-    return filename == __file__ or filename.startswith("<frozen importlib") or filename == importlib.__file__
-
-
 def _decorator(name: str, kind: Kind) -> Callable[[_Function], _Function]:
     def offer(function: _Function) -> _Function:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -256,13 +196,3 @@ def _takes_context(function: Callable[..., Any]) -> bool:
         return False
     # A second parameter with a default is the author's own, unless its name says otherwise.
     return places[1].default is places[1].empty or places[1].name in {"ctx", "context"}
-
-
-def put_on_path(folder: str) -> None:
-    """Let modules be imported from a folder, before all others.
-
-    Args:
-        folder: The folder; empty does nothing.
-    """
-    if folder and folder not in sys.path[:1]:
-        sys.path.insert(0, folder)

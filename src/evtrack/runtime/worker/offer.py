@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evtrack.domain.errors import BadArgument
-from evtrack.runtime.slot.handlers import ENTRY_POINTS, entry_point_modules, parse_command
+from evtrack.runtime.slot.handlers import parse_command
+from evtrack.runtime.slot.loading import ENTRY_POINTS, entry_point_modules
 from evtrack.runtime.slot.protocol import Setup
 
 if TYPE_CHECKING:
