@@ -3160,7 +3160,7 @@ CREATE VIEW evtrack.crash_rate_daily AS
   GROUP BY midnight
   ORDER BY (((midnight AT TIME ZONE 'UTC'::text))::date) DESC;
 
-COMMENT ON VIEW evtrack.crash_rate_daily IS 'Attempts that ended on each UTC day and how many of them crashed: a crash stays a crash, also when the batch was completed later. Reads all batches that are kept, about a second for each million.';
+COMMENT ON VIEW evtrack.crash_rate_daily IS 'Attempts that ended on each UTC day and how many of them crashed: a crash stays a crash, also when the batch was completed later. Reads all batches that are kept, a second or two for each million.';
 
 COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, those of lost workers too.';
 

@@ -49,7 +49,7 @@ ORDER BY day DESC;
 
 COMMENT ON VIEW evtrack.crash_rate_daily IS
 'Attempts that ended on each UTC day and how many of them crashed: a crash stays a crash, also when the batch was '
-'completed later. Reads all batches that are kept, about a second for each million.';
+'completed later. Reads all batches that are kept, a second or two for each million.';
 COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, those of lost workers too.';
 COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Of the crashed: attempts whose whole worker was lost.';
 COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in a hundred.';
