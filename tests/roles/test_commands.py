@@ -61,6 +61,8 @@ def test_a_job_goes_through_four_users_hands(as_role: AsRole, source: Path) -> N
         ("progress", job, "100"),
         ("results", job, "doc:2"),
         ("workers", ""),
+        ("alerts", "item_poisoned"),
+        ("health", "--max-crash-rate", "100", "healthy"),
     ):
         said = here(*command, dsn=reader)
         assert 0 == said.exit_code, f"{command}: {said.output}"
@@ -75,36 +77,39 @@ def test_run_needs_both_roles(as_role: AsRole, source: Path) -> None:
 
 
 @pytest.fixture
-def _some_job(roles_dsn: str) -> None:
+def words(source: Path, roles_dsn: str) -> dict[str, str]:
+    """What stands in braces in a command: a file, and the number of a job that is there."""
     with connect(roles_dsn, purpose="test") as owner:
-        owner.execute("SELECT evtrack.create_job('any')")
+        (job,) = owner.execute("SELECT job_id FROM evtrack.create_job('any')").fetchone() or ()
+    return {"source": str(source), "job": str(job)}
 
 
-@pytest.mark.usefixtures("_some_job")
 @pytest.mark.parametrize(
     ("role", "command", "to_give"),
     [
         ("evtrack_reader", ("submit", "{source}", "--handler", "h"), "evtrack_producer"),
-        ("evtrack_reader", ("suspend", "1"), "evtrack_producer"),
+        ("evtrack_reader", ("suspend", "{job}"), "evtrack_producer"),
         ("evtrack_producer", ("work", "--exec", "h=cat", "--drain"), "evtrack_worker"),
         ("evtrack_worker", ("watch",), "evtrack_watcher"),
         ("evtrack_worker", ("submit", "{source}", "--handler", "h"), "evtrack_producer"),
         ("nobody", ("status",), "evtrack_reader"),
         ("nobody", ("submit", "{source}", "--handler", "h"), "evtrack_producer"),
+        ("evtrack_reader", ("verify",), "the owner"),
+        ("evtrack_reader", ("cleanup", "--older-than", "7d", "--dry-run"), "the owner"),
         ("evtrack_worker", ("migrate", "up"), "the owner"),
         ("evtrack_worker", ("migrate", "status"), "the owner"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )
 def test_who_lacks_the_role_is_told_which(
-    role: str, command: tuple[str, ...], to_give: str, as_role: AsRole, source: Path
+    role: str, command: tuple[str, ...], to_give: str, as_role: AsRole, words: dict[str, str]
 ) -> None:
-    words = [word.format(source=source) for word in command]
+    said = [word.format(**words) for word in command]
     if command[0] in {"work", "watch"}:  # these have threads and connections that end with their process
-        run = evtrack(*words, "--dsn", as_role(role))
+        run = evtrack(*said, "--dsn", as_role(role))
         code, output = run.returncode, run.stderr
     else:
-        result = here(*words, dsn=as_role(role))
+        result = here(*said, dsn=as_role(role))
         code, output = result.exit_code, result.output
     assert 1 == code, output
     assert "permission denied" in output
