@@ -35,6 +35,7 @@ _COMMANDS = {
     "events": "looking:events",
     "progress": "looking:progress",
     "workers": "looking:workers",
+    "top": "top:top",
     "health": "health:health",
     "doctor": "doctor:doctor",
     "verify": "verify:verify",

@@ -32,7 +32,7 @@ def stopping(stop: Callable[[], None], *, hint: str) -> Iterator[Signals]:
 
     Args:
         stop: What to call; it only sets flags.
-        hint: What to tell the user after the first.
+        hint: What to tell the user after the first; empty for nothing.
 
     Yields:
         The signals that came.
@@ -41,7 +41,7 @@ def stopping(stop: Callable[[], None], *, hint: str) -> Iterator[Signals]:
 
     def on_signal(number: int, _: FrameType | None) -> None:
         came.received.append(number)
-        if len(came.received) == 1 and number == signal.SIGINT:
+        if hint and len(came.received) == 1 and number == signal.SIGINT:
             # By name: what draws a bar puts itself between here and the terminal, and err=True would go around it.
             click.echo(hint, file=sys.stderr)
         stop()
