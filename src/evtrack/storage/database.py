@@ -14,6 +14,7 @@ from evtrack import __version__
 from evtrack.config import Settings
 from evtrack.domain.errors import CannotConnect, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.storage import sql
+from evtrack.storage.secrets import without_secrets
 from evtrack.storage.sqlstates import refused, translation
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -89,7 +90,7 @@ def connect(dsn: str, *, purpose: str) -> Connection:
         given: dict[str, Any] = dict(conninfo_to_dict(dsn))
     except psycopg.Error as error:
         raise CannotConnect(
-            f"This is no connection string: {str(error).strip()}",
+            f"This is no connection string: {without_secrets(str(error).strip(), dsn)}",
             hint="Write it like postgresql://user:password@host:5432/database or host=... dbname=...",
         ) from None
     params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}"}
@@ -98,7 +99,8 @@ def connect(dsn: str, *, purpose: str) -> Connection:
             make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD
         )
     except psycopg.Error as error:
-        raise refused(error, _in_words(given), str(given.get("dbname") or "evtrack")) from None
+        why = refused(error, _in_words(given), str(given.get("dbname") or "evtrack"))
+        raise CannotConnect(without_secrets(why.message, dsn), hint=without_secrets(why.hint, dsn)) from None
     # JIT compiles for longer than evtrack's statements run. Names are looked for where nobody else may make any: a
     # function or an operator in a schema of the search path could stand in for PostgreSQL's own. Behind a pooler the
     # session is not ours to change, but for the time zone, which poolers keep a client.

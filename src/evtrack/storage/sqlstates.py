@@ -21,6 +21,9 @@ _OWN: dict[str, type[EvtrackError]] = {
 # serialization failure, deadlock, lock timeout, a server that goes down or comes up, a transaction left alone too long
 _TRANSIENT = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25P03")
 
+# not null violation, check violation
+_ROW_SHOWN = ("23502", "23514")
+
 # invalid schema, undefined table, undefined function, undefined object
 _UNDEFINED = ("3F000", "42P01", "42883", "42704")
 
@@ -98,7 +101,11 @@ def translation(error: psycopg.Error) -> EvtrackError:
     """
     state = error.sqlstate
     message = error.diag.message_primary or str(error).strip() or type(error).__name__
-    text = ": ".join(part for part in (message, error.diag.message_detail) if part)
+    # Of a value that does not fit, the detail shows the row, and in it perhaps a payload.
+    detail = (
+        None if state is not None and (state.startswith("22") or state in _ROW_SHOWN) else error.diag.message_detail
+    )
+    text = ": ".join(part for part in (message, detail) if part)
     hint = error.diag.message_hint or ""
     if state in _OWN:
         return _OWN[state](text, hint=hint)

@@ -8,10 +8,8 @@ from typing import Any
 import click
 
 from evtrack import __version__
-from evtrack.config import settings_from
 from evtrack.domain.errors import EvtrackError
-from evtrack.interfaces.cli.options import connected, json_option, located, print_json
-from evtrack.interfaces.logs import configure_logs
+from evtrack.interfaces.cli.options import connected, json_option, located, log_options, print_json
 
 __all__ = ["cli", "connected", "json_option", "located", "main", "print_json"]
 
@@ -87,9 +85,8 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="evtrack")
-@click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="Form of the log lines on stderr.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level to write.")
-def cli(log_format: str | None, log_level: str | None) -> None:
+@log_options
+def cli() -> None:
     """Track batch work in an immutable PostgreSQL event log.
 
     The server is named by --dsn, EVTRACK_DSN, DATABASE_URL or libpq's PG* variables, in this order; without any, the
@@ -98,8 +95,6 @@ def cli(log_format: str | None, log_level: str | None) -> None:
     Exit codes: 0 done; 1 error; 2 wrong usage; 3 a run ended with items that failed, crashed or were invalid; 4 the
     database's schema is missing, older or newer; 5 no connection to a server; 130 interrupted.
     """
-    settings = settings_from(log_format=log_format, log_level=log_level)
-    configure_logs(log_format=settings.log_format, log_level=settings.log_level)
 
 
 def main() -> None:

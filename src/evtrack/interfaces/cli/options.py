@@ -10,16 +10,44 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from evtrack.config import settings_from
+from evtrack.interfaces.logs import configure_logs
 from evtrack.storage.database import Connection, check_schema, connect, translated
 from evtrack.storage.server import serving
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-dsn_option = click.option(
-    "--dsn", metavar="DSN", help="PostgreSQL connection string; else EVTRACK_DSN, DATABASE_URL, PG*, else embedded."
-)
+_FORMATS = click.Choice(["auto", "json", "console"])
+_LEVELS = click.Choice(["debug", "info", "warning", "error"])
+
+
+def log_options(function: F) -> F:
+    """Give a command --log-format and --log-level, which also stand before commands: the later one counts."""
+    level = click.option(
+        "--log-level", type=_LEVELS, expose_value=False, callback=_tell_logs, help="Least level of log lines."
+    )
+    form = click.option(
+        "--log-format", type=_FORMATS, expose_value=False, callback=_tell_logs, help="Form of log lines on stderr."
+    )
+    return form(level(function))
+
+
+def _tell_logs(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    # All contexts of one command line share `meta`.
+    told = ctx.meta.setdefault("evtrack.logs", {})
+    if value is not None:
+        told[str(param.name)] = value
+    if value is not None or ctx.parent is None:
+        settings = settings_from(**told)
+        configure_logs(log_format=settings.log_format, log_level=settings.log_level)
+
+
+def dsn_option(function: F) -> F:
+    """Give a command --dsn, and the options of its log lines."""
+    words = "PostgreSQL connection string; else EVTRACK_DSN, DATABASE_URL, PG*, else embedded."
+    return click.option("--dsn", metavar="DSN", help=words)(log_options(function))
 
 
 class _Memory(click.ParamType[int]):
