@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evtrack.interfaces.python import enqueue, submit
+    from evtrack.interfaces.tailing import tail
     from evtrack.runtime.slot.handlers import batch_handler, handler
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "batch_handler", "enqueue", "handler", "submit"]
+__all__ = ["__version__", "batch_handler", "enqueue", "handler", "submit", "tail"]
 
 # Imported when asked for: a slot imports evtrack too, and is to start at once and without psycopg.
 _HOMES = {
@@ -16,6 +17,7 @@ _HOMES = {
     "enqueue": "evtrack.interfaces.python",
     "handler": "evtrack.runtime.slot.handlers",
     "submit": "evtrack.interfaces.python",
+    "tail": "evtrack.interfaces.tailing",
 }
 
 

@@ -30,7 +30,7 @@ _COMMANDS = {
     "crashes": "crashes:crashes",
     "show": "crashes:show",
     "alerts": "alerts:alerts",
-    "events": "looking:events",
+    "events": "events:events",
     "progress": "looking:progress",
     "workers": "looking:workers",
     "top": "top:top",

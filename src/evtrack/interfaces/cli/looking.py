@@ -1,9 +1,8 @@
-"""Commands that look: status, jobs, batches, events, progress, workers."""
+"""Commands that look: status, jobs, batches, progress, workers."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import click
@@ -11,18 +10,16 @@ import click
 from evtrack.domain.errors import JobDropped
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
-from evtrack.interfaces.cli.following import events_until_end, warn_of_holder
 from evtrack.interfaces.cli.options import connected, json_option, print_json
 from evtrack.interfaces.terminal import bar, tables
 from evtrack.interfaces.terminal.advice import next_steps
 from evtrack.interfaces.terminal.drawing import show, stdout
-from evtrack.interfaces.terminal.lines import event_line, progress_line
+from evtrack.interfaces.terminal.lines import progress_line
 from evtrack.interfaces.terminal.report import advice_lines, dropped_job, job_head, section
 from evtrack.interfaces.terminal.text import count, counted
 from evtrack.storage import reports
 from evtrack.storage.database import Connection
 from evtrack.storage.ledger import ledger_line
-from evtrack.storage.log import LogRow, Tail
 
 job_argument = click.argument("job_id", metavar="JOB", type=click.IntRange(min=1))
 _LATEST = 5
@@ -197,39 +194,6 @@ def batches(conn: Connection, job_id: int, *, statuses: list[str] | None, limit:
     show(tables.batches_table(found))
     if len(found) == limit:
         click.echo(f"The first {counted(limit, 'batch', 'batches')}; --limit shows more.")
-
-
-@click.command()
-@job_argument
-@click.option("--batch", "batch_no", type=click.IntRange(min=0), help="Only this batch; 0 is the job's own stream.")
-@click.option("--follow", is_flag=True, help="Go on with what comes, until the job has ended.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; with --follow, a line an event.")
-@connected("events")
-def events(conn: Connection, job_id: int, *, batch_no: int | None, follow: bool, as_json: bool) -> None:
-    """Print a job's events in the order in which they were committed."""
-    key = reports.job_key(conn, job_id)
-    tail = Tail(conn=conn, job=(key.job_day, job_id), batch_no=batch_no)
-    if follow:
-        for row in events_until_end(conn, tail, job_id, waiting=partial(warn_of_holder, tail, set())):
-            if as_json:
-                print_json(asdict(row))
-            else:
-                click.echo(event_line(row))
-    elif as_json:
-        _print_array(tail.read())
-    else:
-        for row in tail.read():
-            click.echo(event_line(row))
-
-
-def _print_array(rows: Iterator[LogRow]) -> None:
-    # One document, printed as it is read: a long log does not have to fit into memory.
-    click.echo("[")
-    for number, row in enumerate(rows):
-        if number:
-            click.echo(",", nl=False)
-        print_json(asdict(row))
-    click.echo("]")
 
 
 @click.command()

@@ -1,0 +1,80 @@
+"""The command that prints the log: a job's, or all of it, in commit order, once or for ever."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
+
+import click
+
+from evtrack.domain.errors import BadArgument
+from evtrack.interfaces.cli.following import events_until_end, warn_of_holder
+from evtrack.interfaces.cli.options import located, print_json
+from evtrack.interfaces.terminal.lines import event_line
+from evtrack.storage import reports
+from evtrack.storage.database import connect, translated
+from evtrack.storage.feed import feed
+from evtrack.storage.log import LogRow, Position, Tail
+
+
+@click.command()
+@click.argument("job_id", metavar="[JOB]", type=click.IntRange(min=1), required=False)
+@click.option("--batch", "batch_no", type=click.IntRange(min=0), help="Only this batch; 0 is the job's own stream.")
+@click.option("--after", metavar="POSITION", help="Go on after this position, as the lines of --json have it.")
+@click.option("--follow", is_flag=True, help="Go on with what comes: until JOB has ended; without JOB, for ever.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON document; with --follow, --after or all jobs a line each.",
+)
+@located()
+def events(
+    dsn: str, job_id: int | None, *, batch_no: int | None, after: str | None, follow: bool, as_json: bool
+) -> None:
+    """Print a job's events in the order in which they were committed; without JOB, those of all jobs.
+
+    Each JSON line carries the position behind its event. A program that keeps it with what came of the event, and
+    starts again with --after, sees each event once. A position does not survive a restore into another cluster.
+    """
+    start = None if after is None else Position.parse(after)
+    if job_id is None:
+        if batch_no is not None:
+            raise BadArgument(f"batch {batch_no} of which job?", hint="Name the job: evtrack events JOB --batch N.")
+        told: set[int] = set()
+        rows = feed(dsn, after=start, follow=follow, waiting=lambda tail: warn_of_holder(tail, told))
+        _print_lines(rows, as_json=as_json)
+        return
+    with connect(dsn, purpose="events") as conn, translated():
+        key = reports.job_key(conn, job_id)
+        tail = Tail(conn=conn, start=start, job=(key.job_day, job_id), batch_no=batch_no)
+        if follow:
+            found = events_until_end(conn, tail, job_id, waiting=partial(warn_of_holder, tail, set()))
+        else:
+            found = tail.read()
+        if as_json and not follow and after is None:
+            _print_array(found)
+        else:
+            _print_lines(_placed(found, lambda: tail.position), as_json=as_json)
+
+
+def _placed(rows: Iterator[LogRow], position: Callable[[], Position]) -> Iterator[tuple[Position, LogRow]]:
+    for row in rows:
+        yield position(), row
+
+
+def _print_lines(rows: Iterator[tuple[Position, LogRow]], *, as_json: bool) -> None:
+    for position, row in rows:
+        if as_json:
+            print_json({**asdict(row), "position": str(position)})
+        else:
+            click.echo(event_line(row))
+
+
+def _print_array(rows: Iterator[LogRow]) -> None:
+    # One document, printed as it is read: a long log does not have to fit into memory.
+    click.echo("[")
+    for number, row in enumerate(rows):
+        if number:
+            click.echo(",", nl=False)
+        print_json(asdict(row))
+    click.echo("]")

@@ -1,0 +1,131 @@
+"""Following the log for other programs: positions to go on from, lost connections, an end by Ctrl-C."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import evtrack
+from client import Client
+from evtrack.interfaces.cli import cli
+from evtrack.storage.database import Connection
+from evtrack.storage.feed import feed
+from evtrack.storage.log import LogRow
+from helpers import environment, eventually
+
+pytestmark = pytest.mark.db
+
+
+@pytest.fixture
+def client(conn: Connection) -> Client:
+    """A session with this test's own database."""
+    return Client(conn)
+
+
+@pytest.fixture
+def run(dsn: str) -> Any:
+    """Run a command in this process, and return what it printed."""
+
+    def command(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
+        assert code == result.exit_code, result.output
+        return result
+
+    return command
+
+
+def names(rows: list[Any]) -> list[tuple[int, int, int]]:
+    """Name events by stream and version."""
+    return [(row["job_id"], row["batch_no"], row["version"]) for row in rows]
+
+
+def test_each_line_says_where_to_go_on(client: Client, run: Any) -> None:
+    jobs = [client.job(2), client.job(1)]
+
+    def lines(*args: str) -> list[Any]:
+        return [json.loads(line) for line in run("events", *args, "--json").stdout.splitlines()]
+
+    whole = lines()
+    assert set(jobs) == {line["job_id"] for line in whole}
+    for place in (0, 3, len(whole) - 1):
+        position = whole[place]["position"]
+        assert whole[place + 1 :] == lines("--after", position)
+        assert [name for name in names(whole[place + 1 :]) if name[0] == jobs[0]] == names(
+            lines(str(jobs[0]), "--after", position)
+        )
+    later = client.job(1)
+    assert {later} == {line["job_id"] for line in lines("--after", whole[-1]["position"])}
+
+
+def test_a_position_that_does_not_fit_is_refused(client: Client, run: Any) -> None:
+    client.job()
+    last = json.loads(run("events", "--json").stdout.splitlines()[-1])["position"]
+    other = last.rpartition("-")[0] + "-1"
+    assert "do not survive a restore" in run("events", "--after", other, code=1).stderr
+    assert "is no position" in run("events", "--after", "12", code=1).stderr
+    assert "of which job" in run("events", "--batch", "1", code=1).stderr
+
+
+def test_python_reads_the_same(dsn: str, client: Client) -> None:
+    job = client.job(2)
+    whole = list(evtrack.tail(dsn))
+    assert [(job, 0), (job, 0), (job, 0), (job, 1), (job, 2)] == [(row.job_id, row.batch_no) for _, row in whole]
+    assert whole[3:] == list(evtrack.tail(dsn, after=whole[2][0], job=job))
+
+
+def test_a_lost_connection_is_opened_again(dsn: str, client: Client) -> None:
+    seen: list[LogRow] = []
+    end = threading.Event()
+
+    thread = threading.Thread(target=_collect, args=(dsn, seen, end))
+    thread.start()
+    try:
+        for count in (4, 8):
+            client.job()
+            eventually(lambda count=count: len(seen) >= count)
+            assert eventually(
+                lambda: client.one(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                    " WHERE application_name = 'evtrack tail' AND datname = current_database()"
+                )
+            )
+        job = client.job()
+        eventually(lambda: any(row.job_id == job for row in seen))
+    finally:
+        end.set()
+        thread.join(20)
+    eventually(lambda: len(seen) == client.one("SELECT count(*) FROM evtrack.event"))
+    assert len(seen) == len({(row.job_id, row.batch_no, row.version) for row in seen})
+
+
+def _collect(dsn: str, seen: list[LogRow], end: threading.Event) -> None:
+    rows = feed(dsn, follow=True, waiting=lambda _: _stop(end))
+    with suppress(InterruptedError):
+        for _, row in rows:
+            seen.append(row)
+
+
+def _stop(end: threading.Event) -> None:
+    if end.is_set():
+        raise InterruptedError
+
+
+def test_ctrl_c_ends_a_follower(dsn: str, client: Client) -> None:
+    client.job()
+    command = [sys.executable, "-m", "evtrack", "events", "--follow", "--json", "--dsn", dsn]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as follower:
+        assert follower.stdout is not None
+        lines = [json.loads(follower.stdout.readline()) for _ in range(4)]
+        follower.send_signal(signal.SIGINT)
+        _, said = follower.communicate(timeout=20)
+    assert "created" == lines[0]["type"]
+    assert 130 == follower.returncode
+    assert "Interrupted." == said.strip()
