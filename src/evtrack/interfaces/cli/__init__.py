@@ -32,6 +32,7 @@ _COMMANDS = {
     "alerts": "alerts:alerts",
     "events": "events:events",
     "progress": "looking:progress",
+    "history": "history:history",
     "workers": "looking:workers",
     "top": "top:top",
     "health": "health:health",

@@ -10,6 +10,7 @@ import click
 from evtrack.domain.errors import JobDropped
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
+from evtrack.interfaces.cli.history import Time, show_at
 from evtrack.interfaces.cli.options import connected, json_option, print_json
 from evtrack.interfaces.terminal import bar, tables
 from evtrack.interfaces.terminal.advice import next_steps
@@ -54,11 +55,16 @@ def words(
 
 @click.command()
 @click.argument("job_id", metavar="[JOB]", type=click.IntRange(min=1), required=False)
+@click.option("--at", "as_of", type=Time(), help="Where JOB stood at this time: 2025-10-06 08:29:03+00.")
 @json_option
 @connected("status")
-def status(conn: Connection, job_id: int | None, *, as_json: bool) -> None:
+def status(conn: Connection, job_id: int | None, *, as_of: datetime | None, as_json: bool) -> None:
     """Show where one job stands and what to run next; without JOB, what is going on."""
-    if job_id is None:
+    if as_of is not None:
+        if job_id is None:
+            raise click.UsageError("--at needs a JOB.")
+        show_at(conn, job_id, as_of, as_json=as_json)
+    elif job_id is None:
         _overview(conn, as_json=as_json)
     else:
         _one_job(conn, job_id, as_json=as_json)

@@ -1,0 +1,23 @@
+SELECT
+    job_id,
+    as_of_time,
+    phase::text AS phase,
+    suspended,
+    total,
+    done,
+    failed,
+    crashed,
+    cancelled,
+    invalid,
+    pending,
+    running,
+    percent,
+    batches,
+    batches_pending,
+    batches_running,
+    batches_completed,
+    batches_failed,
+    batches_crashed,
+    batches_split,
+    batches_cancelled
+FROM evtrack.job_progress_at(%(job_id)s, %(as_of)s)

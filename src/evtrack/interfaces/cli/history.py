@@ -1,0 +1,75 @@
+"""Commands that look back: the course of a job, and where it stood at a time."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from evtrack.interfaces.cli.options import connected, print_json
+from evtrack.interfaces.terminal.course import course_svg, course_table
+from evtrack.interfaces.terminal.drawing import show
+from evtrack.interfaces.terminal.text import counted, moment
+from evtrack.storage import history as past
+from evtrack.storage.database import Connection
+
+
+class Time(click.ParamType[datetime]):
+    """A time: 2025-10-06 08:29:03+00; without an offset it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Turn the text into a time."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            at = datetime.fromisoformat(value.strip())
+        except ValueError:
+            self.fail(f"{value!r} is no time; write it like 2025-10-06 08:29:03+00.", param, ctx)
+        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def show_at(conn: Connection, job_id: int, as_of: datetime, *, as_json: bool) -> None:
+    """Print where a job stood at a time.
+
+    Args:
+        conn: An open connection.
+        job_id: The job.
+        as_of: The time.
+        as_json: Whether as a JSON document.
+    """
+    then = past.job_progress_at(conn, job_id, as_of)
+    if as_json:
+        print_json(asdict(then))
+        return
+    share = "-" if then.percent is None else f"{then.percent:.1f} %"
+    click.echo(f"job {job_id} at {moment(as_of)}: {then.phase}{', suspended' if then.suspended else ''}, {share}")
+    click.echo(
+        f"  items    {then.total:,}: {then.done:,} done, {then.failed:,} failed, {then.crashed:,} crashed, "
+        f"{then.cancelled:,} cancelled, {then.invalid:,} invalid, {then.running:,} running, {then.pending:,} pending"
+    )
+    click.echo(
+        f"  batches  {then.batches:,}: {then.batches_completed:,} completed, {then.batches_failed:,} failed, "
+        f"{then.batches_crashed:,} crashed, {then.batches_split:,} split, {then.batches_cancelled:,} cancelled, "
+        f"{then.batches_running:,} running, {then.batches_pending:,} pending"
+    )
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB", type=click.IntRange(min=1))
+@click.option("--svg", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write a chart here.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@connected("history")
+def history(conn: Connection, job_id: int, *, svg: Path | None, as_json: bool) -> None:
+    """Draw how a job's items went through their statuses over time."""
+    course = past.job_course(conn, job_id)
+    if as_json:
+        print_json([asdict(each) for each in course])
+    elif not course:
+        click.echo(f"Job {job_id} has no items yet.")
+    elif svg is None:
+        show(course_table(course))
+    if svg is not None and course:
+        svg.write_text(course_svg(course, title=f"evtrack job {job_id}"), encoding="utf-8")
+        click.echo(f"{svg}: {counted(len(course), 'moment')} of job {job_id}.", err=True)

@@ -1,0 +1,116 @@
+"""Looking back: a job as of each moment of its life, and its course as a drawing."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner, Result
+
+from client import Client
+from evtrack.interfaces.cli import cli
+from evtrack.storage.database import Connection
+
+pytestmark = pytest.mark.db
+
+
+@pytest.fixture
+def client(conn: Connection) -> Client:
+    """A session with this test's own database."""
+    return Client(conn)
+
+
+@pytest.fixture
+def run(dsn: str) -> Any:
+    """Run a command in this process, and return what it printed."""
+
+    def command(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
+        assert code == result.exit_code, result.output
+        return result
+
+    return command
+
+
+def statuses(client: Client, job: int) -> dict[int, tuple[str, int, int, int]]:
+    """Return what the projection says of each batch now."""
+    return {n: (str(b.status), b.attempt, b.version, b.item_count) for n, b in client.batches(job).items()}
+
+
+def sums(client: Client, job: int, source: str) -> dict[str, Any]:
+    """Return progress, from the view or as of a time."""
+    columns = "total, done, failed, crashed, cancelled, invalid, pending, running, batches, batches_completed"
+    return client.rows(
+        f"SELECT phase::text, suspended, {columns}, batches_split FROM evtrack.{source} WHERE job_id = %s", job
+    )[0]
+
+
+def test_each_moment_can_be_asked_for_again(client: Client) -> None:
+    job, worker = client.job(4, items=4, max_errors=2, max_crashes=1, backoff_s=0), client.worker()
+    moments: list[tuple[Any, Any, Any]] = []
+
+    def look() -> None:
+        now = client.one("SELECT clock_timestamp()")
+        moments.append((now, statuses(client, job), sums(client, job, "job_progress")))
+
+    look()
+    one, two, three, four = client.claim(worker, job)
+    look()
+    client.complete(worker, [one])
+    client.fail(worker, [two])
+    look()
+    client.crash(worker, [three], cause="signal", signal="SIGSEGV", ordinal=10)
+    client.complete_partly(worker, four, "{[14,16)}")
+    look()
+    client.one("SELECT evtrack.suspend(%s)", job)
+    look()
+    client.rows("SELECT * FROM evtrack.quarantine(%s, '{key:10,key:9}')", job)
+    client.complete(worker, [four])
+    look()
+    for at, batches, progress in moments:
+        rows = client.rows("SELECT * FROM evtrack.batch_status_at(%s, %s)", job, at)
+        assert batches == {
+            row["batch_no"]: (row["status"], row["attempt"], row["version"], row["item_count"]) for row in rows
+        }
+        assert progress == sums(client, job, f"job_progress_at({job}, '{at.isoformat()}')")
+
+
+def test_status_at_a_time(client: Client, run: Any) -> None:
+    job, worker = client.job(2, items=2), client.worker()
+    before = client.one("SELECT clock_timestamp()")
+    client.complete(worker, client.claim(worker, job))
+    shown = run("status", str(job), "--at", before.isoformat()).stdout
+    assert "sealed, 0.0 %" in shown
+    assert "0 done" in shown
+    assert "4 pending" in shown
+    assert 4 == json.loads(run("status", str(job), "--at", "2999-01-01", "--json").stdout)["done"]
+    early = (before - timedelta(days=1)).isoformat()
+    assert "was not there yet" in run("status", str(job), "--at", early, code=1).stderr
+    assert "is no time" in run("status", str(job), "--at", "yesterday", code=2).stderr
+    assert "--at needs a JOB" in run("status", "--at", early, code=2).stderr
+
+
+def test_the_course_is_drawn(client: Client, run: Any, tmp_path: Path) -> None:
+    job, worker = client.job(6, items=2, max_errors=1), client.worker()
+    one, *rest = client.claim(worker, job)
+    client.fail(worker, [one])
+    client.complete(worker, rest)
+    # As if it had begun two minutes before.
+    client.conn.execute(
+        "INSERT INTO evtrack.progress (job_id, shard, bucket, pending_items, completed_items) SELECT job_id, -1,"
+        " min(bucket) - 12, 4, -4 FROM evtrack.progress WHERE job_id = %s GROUP BY job_id",
+        [job],
+    )
+    course = json.loads(run("history", str(job), "--json").stdout)
+    assert (10, 2) == (course[-1]["done"] + 4, course[-1]["failed"])
+    shown = run("history", str(job)).stdout
+    assert "█ done" in shown
+    assert "x" in shown.splitlines()[-1]
+    chart = tmp_path / "course.svg"
+    run("history", str(job), "--svg", str(chart))
+    root = ET.parse(chart).getroot()  # noqa: S314  # our own file
+    assert "{http://www.w3.org/2000/svg}svg" == root.tag
+    assert 6 == len(root.findall("{http://www.w3.org/2000/svg}polygon"))
+    assert "There is no job 99" in run("history", "99", code=1).stderr
