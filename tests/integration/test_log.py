@@ -91,7 +91,7 @@ def test_one_job_or_one_stream_is_read_alone(client: Client) -> None:
 
 
 def test_a_reader_beside_many_writers_sees_every_event_once_and_in_order(dsn: str, client: Client) -> None:
-    writers, rounds = 6, 15
+    writers, rounds = 8, 12
     job = client.job(writers * rounds)
     failures: list[BaseException] = []
 
