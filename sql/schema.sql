@@ -376,6 +376,43 @@ CREATE FUNCTION evtrack.batch_facts(the_day date, the_job bigint, the_batch inte
         AND b.batch_no = the_batch
 $$;
 
+CREATE FUNCTION evtrack.batch_status_at(the_job bigint, as_of timestamp with time zone) RETURNS TABLE(job_id bigint, batch_no integer, status evtrack.status, attempt integer, version integer, item_count integer, worker_id bigint, since timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH event AS (
+        SELECT e.*,
+            -- A late result changes nothing, nor does a split of some items.
+            e.type <> 'late_result'
+            AND NOT (e.type = 'split' AND e.data -> 'moved' IS NOT NULL)
+                AS is_step
+        FROM evtrack.job j
+        JOIN evtrack.event e ON e.job_day = j.job_day AND e.job_id = j.job_id
+        WHERE j.job_id = the_job AND e.batch_no > 0 AND e.at <= as_of
+    ), stream AS (
+        SELECT e.batch_no, max(e.version) AS version,
+            max(e.version) FILTER (WHERE e.is_step) AS last_step,
+            max(e.attempt) FILTER (WHERE e.type IN ('enqueued', 'started'))
+                AS attempt,
+            max(e.version) FILTER (WHERE e.type = 'started') AS last_start,
+            sum(CASE
+                WHEN e.type = 'enqueued' THEN (e.data ->> 'items')::integer
+                WHEN e.type IN ('completed', 'split')
+                    THEN -coalesce((e.data ->> 'moved_items')::integer, 0)
+                ELSE 0 END)::integer AS item_count
+        FROM event e GROUP BY e.batch_no
+    )
+    SELECT the_job, s.batch_no,
+        CASE WHEN e.type IN ('enqueued', 'requeued') THEN 'pending'
+            WHEN e.type = 'started' THEN 'running'
+            ELSE e.type::text END::evtrack.status,
+        s.attempt, s.version, s.item_count, b.worker_id, e.at
+    FROM stream s
+    JOIN event e ON e.batch_no = s.batch_no AND e.version = s.last_step
+    LEFT JOIN event b ON b.batch_no = s.batch_no AND b.version = s.last_start
+    ORDER BY s.batch_no
+$$;
+
 CREATE FUNCTION evtrack.bucket() RETURNS integer
     LANGUAGE sql PARALLEL SAFE
     AS $$ SELECT (extract(epoch FROM clock_timestamp()) / 10)::integer $$;
@@ -2015,6 +2052,22 @@ CREATE FUNCTION evtrack.item_summary(the_day date, the_job bigint, items int4mul
     ) AS first
 $$;
 
+CREATE FUNCTION evtrack.job_course(the_job bigint) RETURNS TABLE(at timestamp with time zone, pending bigint, running bigint, done bigint, failed bigint, crashed bigint, cancelled bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT to_timestamp(p.bucket * 10.0),
+        (sum(sum(p.pending_items)) OVER course)::bigint,
+        (sum(sum(p.running_items)) OVER course)::bigint,
+        (sum(sum(p.completed_items)) OVER course)::bigint,
+        (sum(sum(p.failed_items)) OVER course)::bigint,
+        (sum(sum(p.crashed_items)) OVER course)::bigint,
+        (sum(sum(p.cancelled_items)) OVER course)::bigint
+    FROM evtrack.progress p WHERE p.job_id = the_job
+    GROUP BY p.bucket WINDOW course AS (ORDER BY p.bucket)
+    ORDER BY p.bucket
+$$;
+
 CREATE FUNCTION evtrack.job_digest(the_job bigint) RETURNS bytea
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2024,6 +2077,66 @@ CREATE FUNCTION evtrack.job_digest(the_job bigint) RETURNS bytea
         FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = j.job_id), ''))
     FROM evtrack.job j WHERE j.job_id = the_job
+$$;
+
+CREATE FUNCTION evtrack.job_progress_at(the_job bigint, as_of timestamp with time zone) RETURNS TABLE(job_id bigint, as_of_time timestamp with time zone, phase evtrack.phase, suspended boolean, total bigint, done bigint, failed bigint, crashed bigint, cancelled bigint, invalid bigint, pending bigint, running bigint, percent double precision, batches bigint, batches_pending bigint, batches_running bigint, batches_completed bigint, batches_failed bigint, batches_crashed bigint, batches_split bigint, batches_cancelled bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH own AS (
+        SELECT e.version, e.type, e.data
+        FROM evtrack.job j
+        JOIN evtrack.event e ON e.job_day = j.job_day AND e.job_id = j.job_id
+        WHERE j.job_id = the_job AND e.batch_no = 0 AND e.at <= as_of
+    ), job AS (
+        SELECT
+            (array_agg(CASE o.type
+                WHEN 'sealed' THEN 'sealed' WHEN 'cancelled' THEN 'cancelled'
+                WHEN 'abandoned' THEN 'abandoned' WHEN 'finished' THEN 'finished'
+                WHEN 'reopened' THEN 'sealed' ELSE 'open' END
+                ORDER BY o.version DESC) FILTER (WHERE o.type IN ('created',
+                'reclaimed', 'sealed', 'cancelled', 'abandoned', 'reopened',
+                'finished')))[1]::evtrack.phase AS phase,
+            coalesce((array_agg(o.type = 'suspended' ORDER BY o.version DESC)
+                FILTER (WHERE o.type IN ('suspended', 'resumed')))[1], false)
+                AS suspended,
+            coalesce(sum((o.data ->> 'items')::bigint)
+                FILTER (WHERE o.type = 'extended'), 0)::bigint AS items,
+            coalesce(sum((o.data ->> 'invalid')::bigint)
+                FILTER (WHERE o.type = 'extended'), 0)::bigint AS invalid
+        FROM own o HAVING count(*) > 0
+    ), batch AS (
+        SELECT count(*) AS batches,
+            count(*) FILTER (WHERE b.status = 'pending') AS pending,
+            count(*) FILTER (WHERE b.status = 'running') AS running,
+            count(*) FILTER (WHERE b.status = 'completed') AS completed,
+            count(*) FILTER (WHERE b.status = 'failed') AS failed,
+            count(*) FILTER (WHERE b.status = 'crashed') AS crashed,
+            count(*) FILTER (WHERE b.status = 'split') AS split,
+            count(*) FILTER (WHERE b.status = 'cancelled') AS cancelled,
+            coalesce(sum(b.item_count) FILTER (
+                WHERE b.status = 'pending'), 0)::bigint AS items_pending,
+            coalesce(sum(b.item_count) FILTER (
+                WHERE b.status = 'running'), 0)::bigint AS items_running,
+            coalesce(sum(b.item_count) FILTER (
+                WHERE b.status = 'completed'), 0)::bigint AS items_completed,
+            coalesce(sum(b.item_count) FILTER (
+                WHERE b.status = 'failed'), 0)::bigint AS items_failed,
+            coalesce(sum(b.item_count) FILTER (
+                WHERE b.status = 'crashed'), 0)::bigint AS items_crashed,
+            coalesce(sum(b.item_count) FILTER (
+                WHERE b.status = 'cancelled'), 0)::bigint AS items_cancelled
+        FROM evtrack.batch_status_at(the_job, as_of) b
+    )
+    SELECT the_job, as_of, j.phase, j.suspended, j.items + j.invalid,
+        b.items_completed, b.items_failed, b.items_crashed, b.items_cancelled,
+        j.invalid, b.items_pending, b.items_running,
+        CASE WHEN j.items + j.invalid = 0 THEN NULL ELSE trunc(100.0
+            * (j.items + j.invalid - b.items_pending - b.items_running)
+            / (j.items + j.invalid), 1) END::float8,
+        b.batches, b.pending, b.running, b.completed, b.failed, b.crashed,
+        b.split, b.cancelled
+    FROM job j CROSS JOIN batch b
 $$;
 
 CREATE FUNCTION evtrack.job_sums(the_job bigint, OUT batches jsonb, OUT items jsonb, OUT open bigint) RETURNS record
@@ -3668,7 +3781,7 @@ COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can l
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
