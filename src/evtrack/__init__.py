@@ -4,8 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evtrack.interfaces.python import enqueue, submit
-    from evtrack.interfaces.tailing import tail
+    from evtrack.interfaces.python import enqueue, submit, tail
     from evtrack.runtime.slot.handlers import batch_handler, handler
 
 __version__ = "0.1.0"
@@ -17,7 +16,7 @@ _HOMES = {
     "enqueue": "evtrack.interfaces.python",
     "handler": "evtrack.runtime.slot.handlers",
     "submit": "evtrack.interfaces.python",
-    "tail": "evtrack.interfaces.tailing",
+    "tail": "evtrack.interfaces.python",
 }
 
 

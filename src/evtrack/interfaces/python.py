@@ -1,4 +1,4 @@
-"""The Python API: submit any iterable as a job, also inside the caller's own transaction."""
+"""The Python API: submit any iterable as a job, also inside the caller's own transaction; follow the log."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +15,11 @@ from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.iterable import IterableSource
 from evtrack.sources.record import MAX_ITEM_BYTES, Fault
 from evtrack.storage.database import Connection, check_schema, connect
+from evtrack.storage.feed import feed
 from evtrack.storage.jobs import enqueue as enqueue_job
 from evtrack.storage.jobs import joins_transaction, wake_workers
+from evtrack.storage.log import LogRow, Position
+from evtrack.storage.reports import job_key
 from evtrack.storage.server import serving
 
 Key = str | Sequence[str] | Callable[[Any], Any]
@@ -171,6 +174,33 @@ def enqueue(
         # In the caller's transaction it is sent with the commit; otherwise the commit was before it.
         wake_workers(conn, handler)
     return job_id
+
+
+def tail(
+    connection: str | None = None, *, after: str | None = None, job: int | None = None, follow: bool = False
+) -> Iterator[tuple[str, LogRow]]:
+    """Read the log in commit order, each event once and the versions of each stream rising.
+
+    Args:
+        connection: A connection string; without it, the one that the environment names.
+        after: The position to go on after; from the beginning if None.
+        job: Only this job.
+        follow: Go on with what comes, for ever; a lost connection is opened again.
+
+    Yields:
+        The position behind an event, to be kept together with what came of it, and the event.
+
+    Raises:
+        BadArgument: The position is none, or of another cluster: after a restore start from the beginning.
+        NoSuchJob: There is no such job.
+    """
+    start = None if after is None else Position.parse(after)
+    with serving(settings_from(dsn=connection)) as dsn:
+        with connect(dsn, purpose="tail") as conn:
+            check_schema(conn)
+            key = None if job is None else (job_key(conn, job).job_day, job)
+        for position, row in feed(dsn, after=start, job=key, follow=follow):
+            yield str(position), row
 
 
 def _fields(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
