@@ -20,6 +20,15 @@ BEGIN
         RAISE EXCEPTION 'job % is cancelled: its batches do not come back',
             the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job.';
     END IF;
+    -- A restored job may have come without them.
+    IF j.item_count > 0 AND NOT EXISTS (
+        SELECT FROM evtrack.payload p
+        WHERE p.job_day = j.job_day AND p.job_id = the_job
+    ) THEN
+        RAISE EXCEPTION 'the items of job % are gone: there is nothing to run',
+            the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job; or '
+            'archive with --with-payload next time.';
+    END IF;
     IF j.phase = 'finished' AND EXISTS (
         SELECT 1 FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = j.job_id

@@ -69,6 +69,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'register_worker', '{worker}'),
     ('function', 'report_slots', '{worker}'),
     ('function', 'requeue', '{worker}'),
+    ('function', 'restore_events', '{}'),
     ('function', 'resume', '{producer}'),
     ('function', 'retry', '{producer}'),
     ('function', 'retry_at', '{}'),

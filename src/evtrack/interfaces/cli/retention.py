@@ -15,6 +15,7 @@ from evtrack.interfaces.terminal.text import counted
 from evtrack.runtime.retention.checking import archives, check
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.outcome import Dropped, Kept
+from evtrack.runtime.retention.restore import Restore
 from evtrack.storage.database import Connection
 
 _DIFFERS = 2
@@ -131,3 +132,26 @@ def verify(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
                     click.echo(f"  {plain(difference)}")
     if any(differences for _, _, differences in found):
         ctx.exit(_DIFFERS)
+
+
+@archive.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--job", "job_ids", type=int, multiple=True, help="Only this job; may be repeated.")
+@json_option
+@connected("archive restore")
+def restore(conn: Connection, folder: Path, *, job_ids: tuple[int, ...], as_json: bool) -> None:
+    """Bring archived jobs back, with every event as it was, into this database or a new one.
+
+    The archives are checked first. A job keeps its number: where one belongs to another job, nothing is restored. Each
+    job comes back whole or not at all; killed, the same command goes on. The next cleanup drops it again.
+    """
+    done = []
+    for job in Restore(conn=conn, folder=folder, job_ids=job_ids or None).run():
+        done.append(job)
+        if not as_json:
+            what = "was there already, the same" if job.was_there else f"is back, {counted(job.events, 'event')}"
+            click.echo(f"{job.day}: job {job.job_id} {what}")
+    if as_json:
+        print_json([asdict(job) for job in done])
+    else:
+        click.echo(f"Restored {counted(sum(not job.was_there for job in done), 'job')}.")

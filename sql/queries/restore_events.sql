@@ -1,0 +1,1 @@
+SELECT evtrack.restore_events(%(job_day)s::date, %(lines)s::text[]) AS restored

@@ -1,0 +1,205 @@
+"""What was archived comes back as it was: every event, and the projection that follows from them."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from aging import aged_job, days_ago, days_of, ended_job
+from client import Client, cloned
+from evtrack.domain.errors import ArchiveDamaged, ArchiveError
+from evtrack.runtime.retention.cleanup import Cleanup
+from evtrack.runtime.retention.files import read_lines
+from evtrack.runtime.retention.restore import Restore, Restored
+from evtrack.runtime.retention.tally import Tally
+from evtrack.storage.database import Connection, connect
+from evtrack.storage.log import Tail
+from evtrack.storage.restoring import make_room, restore_job
+from helpers import evtrack
+
+pytestmark = pytest.mark.db
+DAY = days_ago(9)
+
+
+@pytest.fixture
+def client(conn: Connection) -> Client:
+    """The session that makes the jobs."""
+    return Client(conn)
+
+
+@pytest.fixture
+def elsewhere(admin_dsn: str, template: str) -> Iterator[Client]:
+    """Another database, in which nothing has happened."""
+    with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
+        yield Client(conn)
+
+
+def rows(client: Client, table: str, job: int) -> list[dict[str, Any]]:
+    """Return a job's rows, in an order."""
+    return sorted(client.rows(f"SELECT * FROM evtrack.{table} WHERE job_id = %s", job), key=str)
+
+
+def crashed_job(client: Client) -> int:
+    """Have a job in which one of three batches was split by a crash, and one item is poison."""
+    job, worker = aged_job(client, DAY, 3, items=2, max_crashes=1), client.worker()
+    claims = client.claim(worker, job)
+    client.complete(worker, claims[:2], results=['{"ok": 1}\n', '\n{"ok": 2}'])
+    client.crash(worker, claims[2:], cause="signal", signal="SIGSEGV", ordinal=5, item_key="key:5")
+    client.complete(worker, client.claim(worker, job))
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    return job
+
+
+def archive(client: Client, folder: Path, *, with_payload: bool = True) -> None:
+    """Archive and drop all that has ended."""
+    list(Cleanup(conn=client.conn, older_than_s=0, archive=folder, with_payload=with_payload).run())
+    assert DAY not in days_of(client)
+
+
+def restore(client: Client, folder: Path, *job_ids: int) -> list[Restored]:
+    """Restore all, or these jobs."""
+    return list(Restore(conn=client.conn, folder=folder, job_ids=job_ids or None).run())
+
+
+@pytest.mark.parametrize("other_database", [True, False])
+def test_a_job_comes_back_as_it_was(
+    client: Client,
+    elsewhere: Client,
+    tmp_path: Path,
+    other_database: bool,  # noqa: FBT001
+) -> None:
+    job, quiet = crashed_job(client), ended_job(client, DAY)
+    tables = ("event", "batch", "payload", "result", "job")
+    before = {table: rows(client, table, job) for table in tables}
+    sums, digest = client.sums(job), client.one("SELECT evtrack.job_digest(%s)", job)
+    archive(client, tmp_path)
+    target = elsewhere if other_database else client
+    done = restore(target, tmp_path)
+    assert [(job, False), (quiet, False)] == [(each.job_id, each.was_there) for each in done]
+    assert before == {table: rows(target, table, job) for table in tables}
+    assert (sums, digest) == (target.sums(job), target.one("SELECT evtrack.job_digest(%s)", job))
+    target.check(job, quiet)
+    assert [] == target.rows("SELECT * FROM evtrack.dropped_job")
+    # The guard of the partition is in its place again.
+    with pytest.raises(psycopg.Error, match="append-only"):
+        target.conn.execute(f"INSERT INTO evtrack.event_{DAY:%Y%m%d} SELECT * FROM evtrack.event LIMIT 1".encode())
+    # A new job gets a new number, and the old one can go on.
+    assert target.job() > quiet
+    assert 1 == target.one("SELECT evtrack.retry(%s)", job)
+    target.check(job)
+
+
+def test_what_is_there_is_left_alone_and_what_is_another_job_refused(
+    client: Client, elsewhere: Client, tmp_path: Path
+) -> None:
+    first, second = ended_job(client, DAY), ended_job(client, DAY)
+    archive(client, tmp_path)
+    assert [second] == [each.job_id for each in restore(elsewhere, tmp_path, second)]
+    assert [(first, False), (second, True)] == [(each.job_id, each.was_there) for each in restore(elsewhere, tmp_path)]
+    with pytest.raises(ArchiveError, match="has no job 4711"):
+        restore(elsewhere, tmp_path, 4711)
+
+
+def test_numbers_of_other_jobs_stop_it_before_it_begins(client: Client, elsewhere: Client, tmp_path: Path) -> None:
+    ended_job(client, DAY)
+    ended_job(client, DAY)
+    taken = ended_job(elsewhere, DAY)
+    archive(client, tmp_path)
+    with pytest.raises(ArchiveError, match=f"other jobs with the numbers {taken}"):
+        restore(elsewhere, tmp_path)
+    list(Cleanup(conn=elsewhere.conn, older_than_s=0).run())
+    with pytest.raises(ArchiveError, match=f"other jobs with the numbers {taken}"):
+        restore(elsewhere, tmp_path)
+    assert [] == elsewhere.rows("SELECT * FROM evtrack.job")
+
+
+def test_a_damaged_archive_is_not_restored(client: Client, elsewhere: Client, tmp_path: Path) -> None:
+    ended_job(client, DAY)
+    archive(client, tmp_path)
+    file = tmp_path / str(DAY) / "payloads.jsonl.gz"
+    content = bytearray(file.read_bytes())
+    content[20] ^= 4
+    file.write_bytes(content)
+    with pytest.raises(ArchiveDamaged, match="payloads"):
+        restore(elsewhere, tmp_path)
+    assert [] == elsewhere.rows("SELECT * FROM evtrack.job")
+
+
+def test_events_that_are_not_those_of_the_digest_do_not_come_in(
+    client: Client, elsewhere: Client, tmp_path: Path
+) -> None:
+    job = ended_job(client, DAY)
+    archive(client, tmp_path)
+    make_room(elsewhere.conn, DAY, job)
+    lines = list(read_lines(tmp_path / str(DAY) / "events.jsonl.gz"))
+    forged = [line.replace(b'"run_s": 0.5', b'"run_s": 0.4') for line in lines]
+    assert lines != forged
+    digest = client.one("SELECT digest FROM evtrack.dropped_job")
+    with pytest.raises(ArchiveError, match=r"no log that evtrack has written:\n.*digest"):
+        restore_job(elsewhere.conn, DAY, job, digest=digest, tables={"events": forged})
+    with pytest.raises(ArchiveError, match="does not come back as it was"):
+        restore_job(elsewhere.conn, DAY, job, digest="00" * 32, tables={"events": lines})
+    assert [] == elsewhere.rows("SELECT * FROM evtrack.event")
+    assert len(lines) == restore_job(elsewhere.conn, DAY, job, digest=digest, tables={"events": lines})
+
+
+def test_without_payload_the_log_is_there_and_a_retry_says_what_is_missing(
+    client: Client, elsewhere: Client, tmp_path: Path
+) -> None:
+    job = crashed_job(client)
+    archive(client, tmp_path, with_payload=False)
+    restore(elsewhere, tmp_path)
+    elsewhere.check(job)
+    with pytest.raises(psycopg.Error, match=f"the items of job {job} are gone"):
+        elsewhere.one("SELECT evtrack.retry(%s)", job)
+
+
+def test_a_restore_that_ended_early_goes_on(client: Client, elsewhere: Client, tmp_path: Path) -> None:
+    first, second = ended_job(client, DAY), ended_job(client, DAY)
+    archive(client, tmp_path)
+    begun = Restore(conn=elsewhere.conn, folder=tmp_path).run()
+    assert first == next(begun).job_id
+    begun.close()
+    assert [(first, True), (second, False)] == [(each.job_id, each.was_there) for each in restore(elsewhere, tmp_path)]
+
+
+def test_events_of_another_cluster_stand_at_the_beginning_of_the_log(
+    client: Client, elsewhere: Client, tmp_path: Path
+) -> None:
+    job = ended_job(client, DAY)
+    archive(client, tmp_path)
+    lines = read_lines(tmp_path / str(DAY) / "events.jsonl.gz")
+    # As from a cluster that has seen many more transactions than this one.
+    foreign = [re.sub(rb'"xid":"(\d+)"', rb'"xid":"99\g<1>000000"', line) for line in lines]
+    # The digest in its finished event is of the other transactions.
+    foreign = [re.sub(rb'"digest": "\w+", |, "snapshot": "[0-9:,]+"', b"", line) for line in foreign]
+    make_room(elsewhere.conn, DAY, job)
+    tally = Tally()
+    events = list(tally.passing(foreign))
+    restore_job(elsewhere.conn, DAY, job, digest=tally.jobs[job].digest, tables={"events": events})
+    ended_job(elsewhere, days_ago(0))
+    for only in ((DAY, job), None):
+        tail = Tail(conn=elsewhere.conn, job=only)
+        read = [(event.job_id, event.batch_no, event.version) for event in tail.read()]
+        assert len(set(read)) == len(read)
+        assert len(events) == sum(1 for number, *_ in read if number == job)
+        elsewhere.job()
+        assert not [event for event in tail.read() if event.job_id == job]
+
+
+def test_the_command_restores_and_the_next_cleanup_drops_again(client: Client, dsn: str, tmp_path: Path) -> None:
+    job = crashed_job(client)
+    archive(client, tmp_path)
+    folder = client.one("SELECT archive FROM evtrack.dropped_job")
+    ran = evtrack("archive", "restore", folder, "--job", str(job), "--dsn", dsn)
+    assert (0, "Restored 1 job.") == (ran.returncode, ran.stdout.splitlines()[-1]), ran.stderr
+    again = evtrack("archive", "restore", folder, "--dsn", dsn, "--json")
+    assert [True] == [row["was_there"] for row in json.loads(again.stdout)]
+    assert 0 == evtrack("verify", str(job), "--dsn", dsn).returncode
+    assert str(job) in evtrack("status", str(job), "--dsn", dsn).stdout
+    archive(client, tmp_path)
+    assert [job] == [row["job_id"] for row in client.rows("SELECT job_id FROM evtrack.dropped_job")]
