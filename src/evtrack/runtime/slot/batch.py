@@ -75,7 +75,8 @@ class _Records:
 class Batch:
     """An ordered list of items that are run together.
 
-    Walking over it says which item is in hand, so that a crash is blamed on that one.
+    Walking over it says which item is in hand, so that a crash tells it. The batch is still split by halves: what a
+    handler of whole batches has looked at need not be what killed it.
 
     Args:
         context: The context of this call.
