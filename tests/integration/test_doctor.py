@@ -183,6 +183,18 @@ def test_a_silent_worker_and_an_old_transaction_are_named(
     assert "has sent no heartbeat for 30" in found["workers"][1]
 
 
+def test_alerts_that_no_watcher_tells_are_named(dsn: str, conn: Connection) -> None:
+    conn.execute("""SELECT evtrack.raise_alert('worker_lost', '1', '', 'error', '{"worker_id": 1}')""")
+    assert "ok" == examine(dsn, "--no-canary")[1]["alerts"][0]
+    conn.execute("UPDATE evtrack.alert SET created_at = created_at - interval '5 minutes'")
+    code, found = examine(dsn, "--no-canary")
+    assert (1, "problem") == (code, found["alerts"][0])
+    assert "1 wait to be told, the oldest for 30" in found["alerts"][1]
+    assert "evtrack watch" in found["alerts"][2]
+    assert 0 == evtrack("watch", "--once", "--dsn", dsn).returncode
+    assert "ok" == examine(dsn, "--no-canary")[1]["alerts"][0]
+
+
 def test_no_connection_is_a_finding_too_and_all_fits_80_columns(dsn: str, client: Client) -> None:
     code, found = examine("host=127.0.0.1 port=1 dbname=x")
     assert (1, "problem", {"connection"}) == (code, found["connection"][0], set(found))

@@ -152,3 +152,9 @@ def test_what_waits_for_nobody_is_a_problem_for_each_handler() -> None:
         "9 batches of b wait for 80 s although 3 slots are free",
     ] == problems(judgement.queue(found))
     assert Level.OK is judgement.queue([])[0].level
+
+
+def test_alerts_that_nobody_tells_are_a_problem() -> None:
+    assert [] == problems([judgement.alerts(0, 0.0), judgement.alerts(3, 59.0)])
+    (says,) = problems([judgement.alerts(3, 61.0)])
+    assert "3 wait to be told, the oldest for 61 s: no watcher is at work" == says

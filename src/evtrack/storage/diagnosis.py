@@ -118,6 +118,20 @@ def stuck(conn: Connection) -> list[Stuck]:
     return _rows(conn, Stuck, "stuck")
 
 
+def undelivered_alerts(conn: Connection) -> tuple[int, float]:
+    """Read what no watcher has delivered.
+
+    Args:
+        conn: An open connection.
+
+    Returns:
+        How many alerts, and for how many seconds the oldest of them waits.
+    """
+    with translated():
+        (row,) = conn.execute(statement("alert_outbox")).fetchall()
+    return row[0], row[1]
+
+
 def server_time(conn: Connection) -> datetime:
     """Read the server's clock."""
     with translated():

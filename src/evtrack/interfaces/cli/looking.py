@@ -94,7 +94,7 @@ def _overview(conn: Connection, *, as_json: bool) -> None:
     if ended:
         show(section("Ended last", tables.jobs_table(ended, now=now)))
     if workers:
-        show(section("Workers", tables.workers_table(workers)))
+        show(section("Workers", tables.workers_table(workers, now=now)))
 
 
 def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
@@ -169,12 +169,12 @@ def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str
 @json_option
 @connected("workers")
 def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None:
-    """List the workers: alive, or silent for longer than they should be."""
+    """List the workers that are alive, or silent for too long: where, with what, how busy, since when."""
     found = reports.workers(conn, limit=limit) if every else reports.live_workers(conn, limit=limit)
     if as_json:
         print_json([asdict(worker) for worker in found])
     elif found:
-        show(tables.workers_table(found))
+        show(tables.workers_table(found, now=datetime.now(UTC)))
     else:
         click.echo("No worker. Start one: evtrack work --import MODULE" if every else "No live worker.")
 

@@ -79,17 +79,27 @@ def batches_table(batches: Sequence[BatchStatus]) -> Table:
     return drawn
 
 
-def workers_table(workers: Sequence[Worker]) -> Table:
+def workers_table(workers: Sequence[Worker], *, now: datetime) -> Table:
     """Draw workers.
 
     Args:
         workers: Their rows.
+        now: What ages are counted from.
 
     Returns:
         A row a worker.
     """
     drawn = table(
-        "WORKER", "STATE", "HOST", "PID", "BUSY", "HANDLERS", right="WORKER PID BUSY", flexible="HOST HANDLERS"
+        "WORKER",
+        "STATE",
+        "HOST",
+        "PID",
+        "BUSY",
+        "AGE",
+        "SEEN",
+        "HANDLERS",
+        right="WORKER PID BUSY AGE SEEN",
+        flexible="HOST HANDLERS",
     )
     for worker in workers:
         drawn.add_row(
@@ -98,6 +108,8 @@ def workers_table(workers: Sequence[Worker]) -> Table:
             cell(worker.host),
             str(worker.pid),
             f"{worker.busy}/{worker.slots}",
+            duration(max(0.0, round((now - worker.started_at).total_seconds()))),
+            f"{duration(max(1, round(worker.silent_s)))} ago",
             cell(", ".join(worker.handlers)),
         )
     return drawn

@@ -58,7 +58,7 @@ def frame(picture: Picture, *, trouble: str = "") -> RenderableType:
     if trouble:
         parts.append(Text(trouble, style="bold red"))
     parts.append(section("Jobs", _jobs(picture)) if picture.jobs else Text("\nNo job under way.", style="dim"))
-    workers = tables.workers_table(picture.workers)
+    workers = tables.workers_table(picture.workers, now=picture.at)
     parts.append(section("Workers", workers) if picture.workers else Text("\nNo live worker.", style="yellow"))
     if picture.crashes:
         parts.append(section("Latest crashes", tables.crashes_table(picture.crashes, with_job=True)))

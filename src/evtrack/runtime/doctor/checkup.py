@@ -55,6 +55,7 @@ def checkup(
         yield from _guarded("partitions", lambda: [judgement.partitions(diagnosis.days_ahead(conn))])
         yield from _guarded("workers", lambda: judgement.workers(reports.live_workers(conn), __version__))
         yield from _guarded("queue", lambda: judgement.queue(diagnosis.stuck(conn)))
+        yield from _guarded("alerts", lambda: [judgement.alerts(*diagnosis.undelivered_alerts(conn))])
         if canary_s is not None:
             yield from _guarded("canary", lambda: [_canary(conn, canary_s)])
 

@@ -21,6 +21,9 @@ OLD_S: Final = 60.0
 CLOCK_S: Final = 1.0
 """How far clocks may be apart."""
 
+UNTOLD_S: Final = 60.0
+"""How long an alert may wait: a watcher writes it within a second."""
+
 _LEAST_VERSION: Final = 140_000
 _DAYS: Final = 2
 _CROWDED: Final = 0.9
@@ -169,6 +172,14 @@ def workers(found: Sequence[Worker], version: str) -> list[Finding]:
         busy, slots = sum(one.busy for one in alive), sum(one.slots for one in alive)
         findings.append(ok("workers", f"{len(alive)} alive, {busy} of {slots} slots busy"))
     return findings
+
+
+def alerts(undelivered: int, lag_s: float) -> Finding:
+    """Judge whether somebody is told of what goes wrong."""
+    if lag_s <= UNTOLD_S:
+        return ok("alerts", "none waits for a watcher" if not undelivered else f"{undelivered} are about to be told")
+    says = f"{undelivered} wait to be told, the oldest for {lag_s:.0f} s: no watcher is at work"
+    return problem("alerts", says, "evtrack watch; or look at them here: evtrack alerts --undelivered")
 
 
 def queue(found: Sequence[Stuck]) -> list[Finding]:
