@@ -19,7 +19,7 @@ from client import Client
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.database import connect
 from fleet import Fleet
-from helpers import eventually
+from helpers import eventually, evtrack
 
 ROUNDS = int(os.environ.get("EVTRACK_CHAOS_ROUNDS", "6"))
 ITEMS = int(os.environ.get("EVTRACK_CHAOS_ITEMS", "4000"))
@@ -119,6 +119,8 @@ def test_every_item_has_one_fate_whatever_is_killed(tmp_path: Path) -> None:
             fleet.close()
         with connect(dsn, purpose="test") as conn:
             hold_to_account(Client(conn), 1, poison)
+        proof = evtrack("verify", "--dsn", dsn, timeout_s=300)
+        assert (0, "") == (proof.returncode, "\n".join(proof.stdout.splitlines()[:-1])), proof.stdout
 
 
 def hold_to_account(queue: Client, job: int, poison: set[int]) -> None:
