@@ -1,6 +1,7 @@
 """Looking back: a job as of each moment of its life, and its course as a drawing."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -107,10 +108,16 @@ def test_the_course_is_drawn(client: Client, run: Any, tmp_path: Path) -> None:
     assert (10, 2) == (course[-1]["done"] + 4, course[-1]["failed"])
     shown = run("history", str(job)).stdout
     assert "█ done" in shown
-    assert "x" in shown.splitlines()[-1]
+    # The last moment, whole in 80 columns; the legend stands below it.
+    assert "x" in shown.splitlines()[-2]
+    assert re.search(r"\d\d:\d\d:\d\d", shown.splitlines()[-2])
+    assert "…" not in shown
     chart = tmp_path / "course.svg"
     run("history", str(job), "--svg", str(chart))
     root = ET.parse(chart).getroot()  # noqa: S314  # our own file
     assert "{http://www.w3.org/2000/svg}svg" == root.tag
     assert 6 == len(root.findall("{http://www.w3.org/2000/svg}polygon"))
+    refused = run("history", str(job), "--svg", str(tmp_path / "nowhere" / "course.svg"), code=1).stderr
+    assert "nowhere" in refused
+    assert "Traceback" not in refused
     assert "There is no job 99" in run("history", "99", code=1).stderr

@@ -71,5 +71,8 @@ def history(conn: Connection, job_id: int, *, svg: Path | None, as_json: bool) -
     elif svg is None:
         show(course_table(course))
     if svg is not None and course:
-        svg.write_text(course_svg(course, title=f"evtrack job {job_id}"), encoding="utf-8")
+        try:
+            svg.write_text(course_svg(course, title=f"evtrack job {job_id}"), encoding="utf-8")
+        except OSError as error:
+            raise click.FileError(str(svg), error.strerror) from error
         click.echo(f"{svg}: {counted(len(course), 'moment')} of job {job_id}.", err=True)

@@ -32,9 +32,10 @@ def course_table(course: Sequence[Moment]) -> Table:
     Returns:
         The table.
     """
-    table = Table(box=None, pad_edge=False)
+    legend = " ".join(f"{_MARKS[name]} {name}" for name, _, _ in _LAYERS)
+    table = Table(box=None, pad_edge=False, caption=legend, caption_justify="left", caption_style="")
     table.add_column("time", no_wrap=True)
-    table.add_column(" ".join(f"{_MARKS[name]} {name}" for name, _, _ in _LAYERS), no_wrap=True)
+    table.add_column("items", min_width=_WIDTH, no_wrap=True)
     table.add_column("done", justify="right", no_wrap=True)
     most = max(_sum(each) for each in course) or 1
     step = max(1, -(-len(course) // _ROWS))
