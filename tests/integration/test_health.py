@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from client import Client
 from evtrack.interfaces.cli import cli
 from evtrack.storage.database import Connection
-from evtrack.storage.reports import health
+from evtrack.storage.reports import health, recent_sums
 from helpers import evtrack
 
 pytestmark = pytest.mark.db
@@ -61,6 +61,47 @@ def test_the_figures_are_those_of_the_story(story: int, dsn: str, conn: Connecti
     # In the 20 minutes before the story nothing ended.
     conn.execute("SELECT pg_sleep(0.01)")
     assert 0 == health(conn, span_s=0.001).failed
+
+
+def test_items_that_failed_in_attempts_that_completed_are_told_by_item_and_batch(
+    story: int, client: Client, conn: Connection, dsn: str
+) -> None:
+    job, worker = client.job(3, items=4, max_errors=1), client.worker()
+    assert job != story
+    one, two, three = client.claim(worker, job, fresh=3, returning=0)
+    client.complete_partly(worker, one, "{[2,4)}")
+    client.complete(worker, [two])
+    client.requeue(worker, [three])
+    client.one("SELECT evtrack.cancel(%s)", job)
+    old = client.job(7, items=7)
+    conn.execute("UPDATE evtrack.job SET created_at = created_at - interval '2 days' WHERE job_id = %s", [old])
+    found = json.loads(ask(dsn, "--json")[1])
+    assert 2 == found["failed"], "the attempt that left two failed items behind is none that failed"
+    # The story has 36 items, of which the halves of a crashed batch and what was in hand in another crash wait; the
+    # waiting job 20, of which one batch runs.
+    assert found["created"] == {
+        "jobs": 3,
+        "done": 33 + 2 + 4,
+        "failed": 2,
+        "crashed": 0,
+        "cancelled": 4,
+        "invalid": 0,
+        "pending": 3 + 15,
+        "running": 5,
+        "total": 36 + 20 + 12,
+        "batches_done": 17 + 2,
+        "batches_failed": 1,
+        "batches_crashed": 0,
+        "batches_split": 1,
+        "batches_cancelled": 1,
+        "batches_pending": 3 + 3,
+        "batches_running": 1,
+        "batches_total": 21 + 4 + 4,
+    }
+    out = ask(dsn)[1]
+    assert "3 jobs created in the last 24h" in out
+    assert re.search(r"^failed +2 +2\.9 % +1$", out, re.MULTILINE), out
+    assert 0 == recent_sums(conn, span_s=0.000_001).jobs
 
 
 def test_the_exit_code_is_2_above_the_threshold_and_others_say_why_nothing_can_be_told(story: int, dsn: str) -> None:

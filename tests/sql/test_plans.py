@@ -9,7 +9,7 @@ import pytest
 
 from client import Claim, Client, cloned
 from evtrack.storage.database import connect
-from evtrack.storage.reports import health, latest_crashes
+from evtrack.storage.reports import health, latest_crashes, recent_sums
 
 pytestmark = pytest.mark.db
 
@@ -194,6 +194,8 @@ def test_health_reads_counters_and_trouble_and_no_batch(
     explained.clear()
     found = health(client.conn, span_s=3600.0)
     assert found.completed >= client.sums(done)["completed"][0] >= 20_000
+    sums = recent_sums(client.conn, span_s=3600.0)
+    assert sums.batches_done >= client.sums(done)["completed"][0]
     trouble = found.crashed + found.failed
     assert found.crashed >= 1
     assert [(job, 1)] == [(crash.job_id, crash.batch_no) for crash in latest_crashes(client.conn, span_s=60.0, limit=1)]

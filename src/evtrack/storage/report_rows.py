@@ -208,6 +208,29 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentSums:
+    """What became of the items (bare names) and batches of the jobs that were created since a time."""
+
+    jobs: int
+    done: int
+    failed: int
+    crashed: int
+    cancelled: int
+    invalid: int
+    pending: int
+    running: int
+    total: int
+    batches_done: int
+    batches_failed: int
+    batches_crashed: int
+    batches_split: int
+    batches_cancelled: int
+    batches_pending: int
+    batches_running: int
+    batches_total: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobKey:
     """Where a job's rows lie, whom to wake for it, and its phase."""
 

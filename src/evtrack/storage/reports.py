@@ -17,6 +17,7 @@ from evtrack.storage.report_rows import (
     JobProgress,
     JobStatus,
     Note,
+    RecentSums,
     Waiting,
     Worker,
 )
@@ -117,6 +118,19 @@ def health(conn: Connection, *, span_s: float) -> Health:
         One row.
     """
     return _rows(conn, Health, "health", span_s=span_s)[0]
+
+
+def recent_sums(conn: Connection, *, span_s: float) -> RecentSums:
+    """Read what became of the items and batches of the jobs that were created lately.
+
+    Args:
+        conn: An open connection.
+        span_s: In the last so many seconds.
+
+    Returns:
+        One row.
+    """
+    return _rows(conn, RecentSums, "recent_sums", span_s=span_s)[0]
 
 
 def latest_crashes(conn: Connection, *, span_s: float, limit: int) -> list[Crash]:

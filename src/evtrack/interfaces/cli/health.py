@@ -49,20 +49,23 @@ def health(conn: Connection, *, span_s: float, max_crash_rate: float, as_json: b
     """Tell how the whole is doing: what completed, failed and crashed, what waits, and who works.
 
     A check for cron, a container or a monitoring system. Counted are attempts that ended in the window: a batch that
-    crashed and was completed later is one crash and one completion.
+    crashed and was completed later is one crash and one completion. Below them stands what became of the items and
+    batches of the jobs that were created in the window, whose items may have failed in an attempt that completed.
 
     Exit codes: 0 healthy; 2 the crash rate is above --max-crash-rate. What keeps it from telling has other codes: 1
     an error, 4 the schema does not fit, 5 no connection, 64 wrong usage.
     """
     found = reports.health(conn, span_s=span_s)
+    sums = reports.recent_sums(conn, span_s=span_s)
     crashes = reports.latest_crashes(conn, span_s=span_s, limit=_LATEST)
     healthy = found.crash_rate_pct <= max_crash_rate
     if as_json:
         rate = {"crash_rate_pct": round(found.crash_rate_pct, 3), "max_crash_rate_pct": max_crash_rate}
         latest = [asdict(crash) for crash in crashes]
-        print_json({"healthy": healthy, **asdict(found), **rate, "window_s": span_s, "latest_crashes": latest})
+        more = {"window_s": span_s, "created": asdict(sums), "latest_crashes": latest}
+        print_json({"healthy": healthy, **asdict(found), **rate, **more})
     else:
-        show(health_report(found, span_s=span_s, max_crash_rate=max_crash_rate))
+        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate))
         if crashes:
             show(section("Latest crashes", tables.crashes_table(crashes, with_job=True, with_items=True)))
     raise click.exceptions.Exit(0 if healthy else UNHEALTHY)

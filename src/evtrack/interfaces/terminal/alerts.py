@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = {"warning": "yellow", "error": "red"}
 _VALUE_LIMIT: Final = 200
+# What says most stands first, where a narrow terminal cuts the rest off.
+_FIRST: Final = ("cause", "signal", "exit_code", "item_key", "error", "items", "failed", "crashed")
 
 
 def alert_line(alert: Alert) -> str:
@@ -55,7 +57,8 @@ def alerts_table(alerts: Sequence[AlertRow], *, with_job: bool) -> Table:
     names = ["ALERT", "WHEN", *(["JOB"] if with_job else []), "BATCH", "KIND", "TOLD", "WHAT"]
     drawn = table(*names, right="ALERT JOB BATCH", flexible="WHAT")
     for row in alerts:
-        facts = {name: value for name, value in row.facts.items() if name not in {"handler", "job_id", "final"}}
+        told = sorted(row.facts.items(), key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))
+        facts = {name: value for name, value in told if name not in {"handler", "job_id", "final"}}
         drawn.add_row(
             str(row.alert_id),
             moment(row.created_at),

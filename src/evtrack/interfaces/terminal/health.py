@@ -8,22 +8,24 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from evtrack.interfaces.terminal.drawing import table
+from evtrack.interfaces.terminal.report import section
 from evtrack.interfaces.terminal.text import count, counted, duration, percentage, span
 
 if TYPE_CHECKING:
-    from evtrack.storage.report_rows import Health
+    from evtrack.storage.report_rows import Health, RecentSums
 
 
-def health_report(health: Health, *, span_s: float, max_crash_rate: float) -> RenderableType:
+def health_report(health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float) -> RenderableType:
     """Draw how the whole is doing.
 
     Args:
         health: Its figures.
+        sums: What became of the items and batches of its latest jobs.
         span_s: Over how long.
         max_crash_rate: Crashed attempts in a hundred that are still healthy.
 
     Returns:
-        A verdict, the attempts, and a line each about queue and workers.
+        A verdict, the attempts, the latest jobs' items and batches, and a line each about queue and workers.
     """
     healthy = health.crash_rate_pct <= max_crash_rate
     relation = "at most" if healthy else "above"
@@ -33,7 +35,8 @@ def health_report(health: Health, *, span_s: float, max_crash_rate: float) -> Re
         f" {relation} {max_crash_rate:g} %",
         style="none",
     )
-    return Group(verdict, _attempts(health), Text(_queue(health)), _workers(health))
+    created = section(f"{counted(sums.jobs, 'job')} created in the last {span(span_s)}", _sums(sums))
+    return Group(verdict, _attempts(health), created, "", Text(_queue(health)), _workers(health))
 
 
 def _attempts(health: Health) -> RenderableType:
@@ -49,6 +52,27 @@ def _attempts(health: Health) -> RenderableType:
         if number or name in {"completed", "failed", "crashed", "ended"}:
             share = 100.0 * number / health.attempts if health.attempts else None
             drawn.add_row(name, count(number), percentage(share), style=style)
+    return drawn
+
+
+def _sums(sums: RecentSums) -> RenderableType:
+    drawn = table("", "ITEMS", "SHARE", "BATCHES", right="ITEMS SHARE BATCHES")
+    rows: tuple[tuple[str, int, int | None, str], ...] = (
+        ("done", sums.done, sums.batches_done, "green"),
+        ("failed", sums.failed, sums.batches_failed, "red"),
+        ("crashed", sums.crashed, sums.batches_crashed, "bold red"),
+        ("cancelled", sums.cancelled, sums.batches_cancelled, "yellow"),
+        ("invalid", sums.invalid, None, "red"),
+        ("pending", sums.pending, sums.batches_pending, ""),
+        ("running", sums.running, sums.batches_running, "cyan"),
+        ("split", 0, sums.batches_split, "dim"),
+        ("total", sums.total, sums.batches_total, "bold"),
+    )
+    for name, items, batches, style in rows:
+        if items or batches or name in {"done", "failed", "crashed", "total"}:
+            share = percentage(100.0 * items / sums.total if sums.total else None)
+            shown = ("", "") if name == "split" else (count(items), share)
+            drawn.add_row(name, *shown, "" if batches is None else count(batches), style=style)
     return drawn
 
 

@@ -67,10 +67,10 @@ def frame(picture: Picture, *, trouble: str = "") -> RenderableType:
 
 def _head(picture: Picture) -> Text:
     health = picture.health
-    line = Text(f"evtrack  {picture.at:%H:%M:%SZ}  ", style="bold", no_wrap=True, overflow="ellipsis")
+    line = Text(f"evtrack  {picture.at:%H:%M:%SZ}  ", style="bold")
     line.append(
         f"{count(health.pending)} pending, {count(health.running)} running; "
-        f"{health.busy} of {counted(health.slots, 'slot')} busy, ",
+        f"{health.busy}/{counted(health.slots, 'slot')} busy, ",
         style="none",
     )
     rate = f"{percentage(health.crash_rate_pct)} crashes in 1h"
