@@ -77,3 +77,9 @@ def test_events_cannot_be_changed() -> None:
         stored.version = 2  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
         stored.event.type = EventType.FAILED  # type: ignore[misc,assignment]
+
+
+@pytest.mark.parametrize("snapshot", ["x", "1:2", "a:b:", "1:2:3,"])
+def test_a_finished_event_whose_snapshot_is_none_is_refused(snapshot: str) -> None:
+    with pytest.raises(ValidationError):
+        ev.read_event("finished", {"snapshot": snapshot})

@@ -221,7 +221,7 @@ class Finished(_Event):
     type: Literal[EventType.FINISHED] = EventType.FINISHED
     # sha256 over all streams, and the transactions whose events it is over.
     digest: str | None = None
-    snapshot: str | None = None
+    snapshot: str | None = Field(default=None, pattern=r"\A\d+:\d+:(\d+(,\d+)*)?\z")
 
 
 Event = Annotated[
