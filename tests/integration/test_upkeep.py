@@ -187,8 +187,8 @@ def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
             eventually(lambda: _kill_slots(one) or _told(logs), 20)
             (first, *_) = _told(logs)
             begun, seen = time.monotonic(), len(_failures(logs))
-            eventually(lambda: time.monotonic() - begun > 3, 5)
-            assert 1 <= len(_failures(logs)) - seen <= 4, "it goes on, and does not spin"
+            eventually(lambda: time.monotonic() - begun > 3 and len(_failures(logs)) > seen, 30)
+            assert len(_failures(logs)) - seen <= time.monotonic() - begun + 1, "it goes on, and does not spin"
             pauses = [entry["again_in_s"] for entry in _failures(logs)]
             assert pauses == sorted(pauses)
             assert 1 == len(_told(logs)), "what has been said is not said again"

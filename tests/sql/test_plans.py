@@ -203,7 +203,8 @@ def test_health_reads_counters_and_trouble_and_no_batch(
     # A day without an event is read whole, which is nothing.
     assert [] == [each for each in read if each[2] and "job_id_type_at_idx" not in each[1] and "pkey" not in each[1]]
     assert sum(rows for _, _, rows in read) < 4 * trouble + 20, read
-    assert sum(rows for _, _, rows in scans(explained, "batch")) < 100
+    # Those of the jobs that other tests have left open, and not what is finished.
+    assert sum(rows for _, _, rows in scans(explained, "batch")) < 1_000
     assert blocks(explained) < 3_000
 
 
