@@ -160,6 +160,34 @@ def test_a_whole_stream_or_job_that_is_gone_is_missed(healthy: tuple[Client, int
             assert [says] == [(each.batch_no, each.version) for each in found]
 
 
+def test_a_digest_that_was_taken_away_is_missed(healthy: tuple[Client, int, str]) -> None:
+    client, job, part = healthy
+    with client.conn.transaction(force_rollback=True):
+        client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+        last = client.one(f"SELECT max(version) FROM {part} WHERE job_id = {job} AND batch_no = 0")
+        own = f"job_id = {job} AND batch_no = 0 AND version = {last}"
+        client.conn.execute(f"UPDATE {part} SET data = data - 'digest' WHERE {own}".encode())
+        client.conn.execute(
+            "UPDATE evtrack.job SET links = substring(links, 1, octet_length(links) - 32) || decode(repeat('00', 32),"
+            " 'hex') WHERE job_id = %s",
+            [job],
+        )
+        found = [(each.batch_no, each.version) for each in found_in(client.conn, job) if each.field == "digest"]
+        assert [(0, last)] == found
+
+
+@pytest.mark.parametrize("time", ["infinity", "-infinity", "0044-03-15 12:00+00 BC"])
+def test_a_time_that_no_calendar_has_is_named_and_stops_nothing(healthy: tuple[Client, int, str], time: str) -> None:
+    client, job, part = healthy
+    with client.conn.transaction(force_rollback=True):
+        client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+        client.conn.execute(
+            f"UPDATE {part} SET at = '{time}' WHERE job_id = {job} AND batch_no = 1 AND version = 2".encode()
+        )
+        found = [(each.batch_no, each.version) for each in found_in(client.conn, job) if each.field == "digest"]
+        assert [(1, 2)] == found
+
+
 def test_a_change_with_digests_made_to_fit_shows_in_the_finished_event(healthy: tuple[Client, int, str]) -> None:
     client, job, part = healthy
     with client.conn.transaction(force_rollback=True):

@@ -164,7 +164,8 @@ class StreamProof(Generic[S]):
         said = row.said.encode()
         kept = self.kept_links
         here = None if kept is None else kept[at : at + LINK_BYTES]
-        if self.kept is not None and (here is None or here == UNPROVEN):
+        before = b"" if kept is None else kept[max(at - LINK_BYTES, 0) : at]
+        if self.kept is not None and (here is None or here == UNPROVEN) and not before.strip(b"\0"):
             self.links += UNPROVEN
             return self._clock(row)
         self.links += sha256(bytes(self.links[-LINK_BYTES:]) + said).digest()
@@ -173,7 +174,7 @@ class StreamProof(Generic[S]):
         if not here:
             self.broken = True
             return [self._damage(row.version, "event", row.type, "no digest of it: it was never folded")]
-        if here != sha256(kept[max(at - LINK_BYTES, 0) : at] + said).digest():
+        if here != sha256(before + said).digest():
             return [self._damage(row.version, "digest", f"{row.type} {shown(row.data)}", "that another was written")]
         return []
 
