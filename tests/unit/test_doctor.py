@@ -148,8 +148,8 @@ def test_silent_workers_are_problems_and_other_versions_worth_a_word() -> None:
 def test_what_waits_for_nobody_is_a_problem_for_each_handler() -> None:
     found = [Stuck("a", "no worker", 1, 1, 5.0, 0, 7), Stuck("b", "never started", 2, 9, 80.0, 3, 8)]
     assert [
-        "no worker offers the handler a, for which 1 batch wait, since 5 s",
-        "9 batches of b wait for 80 s although 3 slots are free",
+        "no worker offers the handler a, for which 1 batch waits, for 5 s now",
+        "b: 9 batches wait, for 80 s now, although 3 slots are free",
     ] == problems(judgement.queue(found))
     assert Level.OK is judgement.queue([])[0].level
 

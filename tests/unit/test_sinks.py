@@ -185,7 +185,6 @@ def test_a_program_gets_the_alert_on_stdin(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("/no/such/program", "cannot start /no/such/program: No such file"),
         ("sh -c 'exit 3'", "sh ended with exit code 3"),
         ("sh -c 'kill -9 $$'", "sh ended with SIGKILL"),
     ],
@@ -193,6 +192,15 @@ def test_a_program_gets_the_alert_on_stdin(tmp_path: Path) -> None:
 def test_a_program_that_fails_is_told(command: str, why: str) -> None:
     with pytest.raises(SinkError, match=why):
         Program(command).send(ALERT)
+
+
+def test_a_program_that_was_there_once_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "page-me"
+    path.touch(mode=0o755)
+    program = Program(str(path))
+    path.unlink()
+    with pytest.raises(SinkError, match=r"cannot start .*: No such file"):
+        program.send(ALERT)
 
 
 def test_a_program_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
@@ -205,7 +213,7 @@ def test_a_program_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
     eventually(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
 
 
-@pytest.mark.parametrize("command", ["", "sh -c 'no end"])
+@pytest.mark.parametrize("command", ["", "sh -c 'no end", "/no/such/program"])
 def test_a_program_that_cannot_be_is_refused(command: str) -> None:
     with pytest.raises(BadArgument, match="--exec"):
         Program(command)

@@ -186,11 +186,11 @@ def queue(found: Sequence[Stuck]) -> list[Finding]:
     """Judge whether batches wait for a reason that is no queue."""
     findings = []
     for one in found:
-        handler, number = plain(one.handler, 60), f"{one.batches} {'batch' if one.batches == 1 else 'batches'}"
+        handler, number = plain(one.handler, 60), "1 batch waits" if one.batches == 1 else f"{one.batches} batches wait"
         if one.why == "no worker":
-            says = f"no worker offers the handler {handler}, for which {number} wait, since {one.waited_s:.0f} s"
+            says = f"no worker offers the handler {handler}, for which {number}, for {one.waited_s:.0f} s now"
             findings.append(problem("queue", says, f"evtrack work --import MODULE --handler {handler}"))
         else:
-            says = f"{number} of {handler} wait for {one.waited_s:.0f} s although {one.free_slots} slots are free"
+            says = f"{handler}: {number}, for {one.waited_s:.0f} s now, although {one.free_slots} slots are free"
             findings.append(problem("queue", says, f"evtrack status {one.example_job_id}; restart the worker"))
     return findings or [ok("queue", "nothing waits but for its turn")]

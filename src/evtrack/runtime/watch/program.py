@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Final
@@ -29,7 +30,7 @@ class Program:
         limit_s: After which it is killed, with all that it started.
 
     Raises:
-        BadArgument: If no program is named.
+        BadArgument: If no program is named, or it cannot be run.
     """
 
     name = "exec"
@@ -41,6 +42,11 @@ class Program:
             raise BadArgument(f"--exec {command!r} cannot be split into words: {error}") from None
         if not self._words:
             raise BadArgument("--exec names no program")
+        if shutil.which(self._words[0]) is None:
+            raise BadArgument(
+                f"--exec: there is no program {self._words[0]!r} that can be run",
+                hint="Name one on the PATH, or the path of an executable file.",
+            )
         self._limit_s = limit_s
         self._process: subprocess.Popen[bytes] | None = None
 
