@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from client import Client
@@ -176,6 +177,8 @@ def test_a_fenced_worker_gives_nothing_to_slots_that_it_has_killed(
 def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
     queue: Client, dsn: str, tmp_path: Path
 ) -> None:
+    # Repetitions are told at debug level, which a test before this one may have left out.
+    structlog.reset_defaults()
     (tmp_path / "late.py").write_text(MODULE, encoding="utf-8")
     flag = tmp_path / "flag"
     one = Working(Worker(dsn=dsn, setup=Setup(["late"], {}, [], str(tmp_path)), slots=1))
