@@ -78,6 +78,9 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except EvtrackError as error:
+            # A signal that comes within a statement ends it, and then its rollback may fail: the signal counts.
+            if (ending := _ending(error)) is not None:
+                raise ending from None
             raise _Refusal(error) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
@@ -104,6 +107,13 @@ def main() -> None:
     # way say so themselves.
     signal.signal(signal.SIGTERM, _terminated)
     cli(prog_name="evtrack")
+
+
+def _ending(error: BaseException) -> SystemExit | None:
+    context: BaseException | None = error
+    while context is not None and not isinstance(context, SystemExit):
+        context = context.__context__
+    return context
 
 
 def _terminated(number: int, _frame: FrameType | None) -> None:
