@@ -1,16 +1,18 @@
 """One PostgreSQL server a session, a template database migrated once, a clone of it for each test."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 from psycopg.conninfo import make_conninfo
 
 import memory_group
 import servers
+from evtrack.interfaces.cli import cli
 from evtrack.storage import migrations
 from evtrack.storage.database import Connection, connect
 
@@ -83,6 +85,18 @@ def conn(dsn: str) -> Iterator[Connection]:
     """A connection to this test's database, in autocommit mode."""
     with connect(dsn, purpose="test") as connection:
         yield connection
+
+
+@pytest.fixture
+def run(dsn: str) -> Callable[..., Result]:
+    """Run a command in this process, and return what it printed."""
+
+    def command(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
+        assert code == result.exit_code, result.output
+        return result
+
+    return command
 
 
 def _database(admin_dsn: str, template: str) -> Iterator[str]:

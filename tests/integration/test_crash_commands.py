@@ -2,14 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from client import Client
-from evtrack.interfaces.cli import cli
 from evtrack.storage.database import Connection
 
 pytestmark = pytest.mark.db
@@ -19,18 +16,6 @@ pytestmark = pytest.mark.db
 def client(conn: Connection) -> Client:
     """A session with this test's own database."""
     return Client(conn, "annotate")
-
-
-@pytest.fixture
-def run(dsn: str) -> Iterator[Any]:
-    """Run a command in this process, and return what it printed."""
-
-    def command(*args: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
-        assert code == result.exit_code, result.output
-        return result
-
-    return command
 
 
 @pytest.fixture

@@ -8,10 +8,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from click.testing import CliRunner, Result
 
 from client import Client
-from evtrack.interfaces.cli import cli
 from evtrack.storage.database import Connection
 
 pytestmark = pytest.mark.db
@@ -21,18 +19,6 @@ pytestmark = pytest.mark.db
 def client(conn: Connection) -> Client:
     """A session with this test's own database."""
     return Client(conn)
-
-
-@pytest.fixture
-def run(dsn: str) -> Any:
-    """Run a command in this process, and return what it printed."""
-
-    def command(*args: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
-        assert code == result.exit_code, result.output
-        return result
-
-    return command
 
 
 def statuses(client: Client, job: int) -> dict[int, tuple[str, int, int, int]]:

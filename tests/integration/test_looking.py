@@ -3,18 +3,16 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
 from rich.console import Console
 from structlog.testing import capture_logs
 
 from client import Client
-from evtrack.interfaces.cli import cli, following
+from evtrack.interfaces.cli import following
 from evtrack.interfaces.terminal import bar, run_progress
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.reports import job_progress
@@ -29,18 +27,6 @@ EVIL = "evil\x1b[31m\x9b:\u202e7"
 def client(conn: Connection) -> Client:
     """A session with this test's own database."""
     return Client(conn, "annotate")
-
-
-@pytest.fixture
-def run(dsn: str) -> Iterator[Any]:
-    """Run a command in this process, and return what it printed."""
-
-    def command(*args: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
-        assert code == result.exit_code, result.output
-        return result
-
-    return command
 
 
 @pytest.fixture

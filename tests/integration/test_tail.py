@@ -9,11 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import evtrack
 from client import Client
-from evtrack.interfaces.cli import cli
 from evtrack.storage.database import Connection
 from evtrack.storage.feed import feed
 from evtrack.storage.log import LogRow
@@ -26,18 +24,6 @@ pytestmark = pytest.mark.db
 def client(conn: Connection) -> Client:
     """A session with this test's own database."""
     return Client(conn)
-
-
-@pytest.fixture
-def run(dsn: str) -> Any:
-    """Run a command in this process, and return what it printed."""
-
-    def command(*args: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
-        assert code == result.exit_code, result.output
-        return result
-
-    return command
 
 
 def names(rows: list[Any]) -> list[tuple[int, int, int]]:

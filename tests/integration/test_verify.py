@@ -8,13 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client import Client, cloned
 from evtrack.domain.difference import Difference
-from evtrack.interfaces.cli import cli
 from evtrack.storage import proof
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.rebuild import rebuild
@@ -72,18 +70,6 @@ def healthy(admin_dsn: str, template: str) -> Iterator[tuple[Client, int, str]]:
 def client(conn: Connection) -> Client:
     """A session with this test's own database."""
     return Client(conn)
-
-
-@pytest.fixture
-def run(dsn: str) -> Any:
-    """Run a command in this process, and return what it printed."""
-
-    def command(*args: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(cli, [*args, "--dsn", dsn], catch_exceptions=False)
-        assert code == result.exit_code, result.output
-        return result
-
-    return command
 
 
 def mutate(client: Client, part: str, how: str, event: dict[str, Any]) -> set[tuple[int, int]]:
