@@ -305,38 +305,17 @@ CREATE FUNCTION evtrack.attempts(span interval DEFAULT '24:00:00'::interval) RET
     WITH s AS (
         SELECT clock_timestamp() - span AS since
     ), each_job AS (
-        -- A completion right after a crash says what was done before: no
-        -- attempt of its own.
-        SELECT c.completed - k.counted_twice AS completed, f.failed,
-            k.crashed, k.workers_lost, c.running
+        SELECT a.*, r.running
         FROM s
         JOIN evtrack.job j ON j.handler <> 'evtrack.canary'
             AND (j.phase IN ('open', 'abandoned', 'sealed')
                 OR greatest(j.finished_at, j.cancelled_at) > s.since)
+        CROSS JOIN LATERAL evtrack.job_attempts(j.job_day, j.job_id, s.since) a
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(p.completed_batches) FILTER (
-                    WHERE p.bucket * 10.0 >= extract(EPOCH FROM s.since)), 0)
-                AS completed,
-                coalesce(sum(p.running_batches), 0) AS running
+            SELECT coalesce(sum(p.running_batches), 0) AS running
             FROM evtrack.progress p
             WHERE p.job_id = j.job_id
-        ) c
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS failed FROM evtrack.event e
-            WHERE e.job_day = j.job_day AND e.job_id = j.job_id
-                AND e.type = 'failed' AND e.at > s.since AND e.version > 2
-        ) f
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS crashed, count(n.type) AS counted_twice,
-                count(*) FILTER (WHERE e.data ->> 'cause' = 'worker_lost')
-                AS workers_lost
-            FROM evtrack.event e
-            LEFT JOIN evtrack.event n ON n.job_day = j.job_day
-                AND n.job_id = e.job_id AND n.batch_no = e.batch_no
-                AND n.version = e.version + 1 AND n.type = 'completed'
-            WHERE e.job_day = j.job_day AND e.job_id = j.job_id
-                AND e.type = 'crashed' AND e.at > s.since AND e.version > 2
-        ) k
+        ) r
     )
     SELECT s.since,
         coalesce(sum(e.completed + e.failed + e.crashed), 0)::bigint,
@@ -1097,34 +1076,14 @@ CREATE FUNCTION evtrack.crash_rates(span interval DEFAULT '01:00:00'::interval) 
             OR a.kind = 'alert_storm' AND a.facts ->> 'of' = 'batch_crashed'
     )
     SELECT h.handler,
-        sum(c.completed + f.failed + k.crashed - k.counted_twice)::bigint,
-        sum(k.crashed)::bigint
+        sum(a.completed + a.failed + a.crashed)::bigint,
+        sum(a.crashed)::bigint
     FROM since s
     CROSS JOIN suspect h
     JOIN evtrack.job j ON j.handler = h.handler
         AND (j.phase IN ('open', 'abandoned', 'sealed')
             OR greatest(j.finished_at, j.cancelled_at) > s.instant)
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(p.completed_batches), 0) AS completed
-        FROM evtrack.progress p
-        WHERE p.job_id = j.job_id
-            AND p.bucket * 10.0 >= extract(EPOCH FROM s.instant)
-    ) c
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS failed FROM evtrack.event e
-        WHERE e.job_day = j.job_day AND e.job_id = j.job_id
-            AND e.type = 'failed' AND e.at > s.instant AND e.version > 2
-    ) f
-    -- A completion right after a crash says what was done before: no attempt.
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS crashed, count(n.type) AS counted_twice
-        FROM evtrack.event e
-        LEFT JOIN evtrack.event n ON n.job_day = j.job_day
-            AND n.job_id = e.job_id AND n.batch_no = e.batch_no
-            AND n.version = e.version + 1 AND n.type = 'completed'
-        WHERE e.job_day = j.job_day AND e.job_id = j.job_id
-            AND e.type = 'crashed' AND e.at > s.instant AND e.version > 2
-    ) k
+    CROSS JOIN LATERAL evtrack.job_attempts(j.job_day, j.job_id, s.instant) a
     GROUP BY h.handler
 $$;
 
@@ -2050,6 +2009,36 @@ CREATE FUNCTION evtrack.item_summary(the_day date, the_job bigint, items int4mul
             AND items @> p.ordinal
         ORDER BY p.ordinal LIMIT 3
     ) AS first
+$$;
+
+CREATE FUNCTION evtrack.job_attempts(the_day date, the_job bigint, since timestamp with time zone) RETURNS TABLE(completed numeric, failed bigint, crashed bigint, workers_lost bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT c.batches - k.counted_twice, f.attempts, k.attempts, k.workers_lost
+    FROM (
+        SELECT coalesce(sum(p.completed_batches), 0) AS batches
+        FROM evtrack.progress p
+        WHERE p.job_id = the_job
+            AND p.bucket * 10.0 >= extract(EPOCH FROM since)
+    ) c
+    CROSS JOIN (
+        SELECT count(*) AS attempts FROM evtrack.event e
+        WHERE e.job_day = the_day AND e.job_id = the_job
+            AND e.type = 'failed' AND e.at > since AND e.version > 2
+    ) f
+    -- A completion right after a crash says what was done before: no attempt
+    -- of its own.
+    CROSS JOIN (
+        SELECT count(*) AS attempts, count(n.type) AS counted_twice,
+            count(*) FILTER (WHERE e.data ->> 'cause' = 'worker_lost')
+            AS workers_lost
+        FROM evtrack.event e
+        LEFT JOIN evtrack.event n ON n.job_day = the_day
+            AND n.job_id = e.job_id AND n.batch_no = e.batch_no
+            AND n.version = e.version + 1 AND n.type = 'completed'
+        WHERE e.job_day = the_day AND e.job_id = the_job
+            AND e.type = 'crashed' AND e.at > since AND e.version > 2
+    ) k
 $$;
 
 CREATE FUNCTION evtrack.job_course(the_job bigint) RETURNS TABLE(at timestamp with time zone, pending bigint, running bigint, done bigint, failed bigint, crashed bigint, cancelled bigint)
@@ -3810,7 +3799,7 @@ COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can l
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

@@ -16,38 +16,17 @@ SET jit = off AS $$
     WITH s AS (
         SELECT clock_timestamp() - span AS since
     ), each_job AS (
-        -- A completion right after a crash says what was done before: no
-        -- attempt of its own.
-        SELECT c.completed - k.counted_twice AS completed, f.failed,
-            k.crashed, k.workers_lost, c.running
+        SELECT a.*, r.running
         FROM s
         JOIN evtrack.job j ON j.handler <> 'evtrack.canary'
             AND (j.phase IN ('open', 'abandoned', 'sealed')
                 OR greatest(j.finished_at, j.cancelled_at) > s.since)
+        CROSS JOIN LATERAL evtrack.job_attempts(j.job_day, j.job_id, s.since) a
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(p.completed_batches) FILTER (
-                    WHERE p.bucket * 10.0 >= extract(EPOCH FROM s.since)), 0)
-                AS completed,
-                coalesce(sum(p.running_batches), 0) AS running
+            SELECT coalesce(sum(p.running_batches), 0) AS running
             FROM evtrack.progress p
             WHERE p.job_id = j.job_id
-        ) c
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS failed FROM evtrack.event e
-            WHERE e.job_day = j.job_day AND e.job_id = j.job_id
-                AND e.type = 'failed' AND e.at > s.since AND e.version > 2
-        ) f
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS crashed, count(n.type) AS counted_twice,
-                count(*) FILTER (WHERE e.data ->> 'cause' = 'worker_lost')
-                AS workers_lost
-            FROM evtrack.event e
-            LEFT JOIN evtrack.event n ON n.job_day = j.job_day
-                AND n.job_id = e.job_id AND n.batch_no = e.batch_no
-                AND n.version = e.version + 1 AND n.type = 'completed'
-            WHERE e.job_day = j.job_day AND e.job_id = j.job_id
-                AND e.type = 'crashed' AND e.at > s.since AND e.version > 2
-        ) k
+        ) r
     )
     SELECT s.since,
         coalesce(sum(e.completed + e.failed + e.crashed), 0)::bigint,

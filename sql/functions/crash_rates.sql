@@ -18,33 +18,13 @@ SET search_path = pg_catalog, pg_temp AS $$
             OR a.kind = 'alert_storm' AND a.facts ->> 'of' = 'batch_crashed'
     )
     SELECT h.handler,
-        sum(c.completed + f.failed + k.crashed - k.counted_twice)::bigint,
-        sum(k.crashed)::bigint
+        sum(a.completed + a.failed + a.crashed)::bigint,
+        sum(a.crashed)::bigint
     FROM since s
     CROSS JOIN suspect h
     JOIN evtrack.job j ON j.handler = h.handler
         AND (j.phase IN ('open', 'abandoned', 'sealed')
             OR greatest(j.finished_at, j.cancelled_at) > s.instant)
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(p.completed_batches), 0) AS completed
-        FROM evtrack.progress p
-        WHERE p.job_id = j.job_id
-            AND p.bucket * 10.0 >= extract(EPOCH FROM s.instant)
-    ) c
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS failed FROM evtrack.event e
-        WHERE e.job_day = j.job_day AND e.job_id = j.job_id
-            AND e.type = 'failed' AND e.at > s.instant AND e.version > 2
-    ) f
-    -- A completion right after a crash says what was done before: no attempt.
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS crashed, count(n.type) AS counted_twice
-        FROM evtrack.event e
-        LEFT JOIN evtrack.event n ON n.job_day = j.job_day
-            AND n.job_id = e.job_id AND n.batch_no = e.batch_no
-            AND n.version = e.version + 1 AND n.type = 'completed'
-        WHERE e.job_day = j.job_day AND e.job_id = j.job_id
-            AND e.type = 'crashed' AND e.at > s.instant AND e.version > 2
-    ) k
+    CROSS JOIN LATERAL evtrack.job_attempts(j.job_day, j.job_id, s.instant) a
     GROUP BY h.handler
 $$;

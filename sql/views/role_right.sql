@@ -44,6 +44,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'hold_job', '{producer}'),
     ('function', 'item_count', '{}'),
     ('function', 'item_summary', '{}'),
+    ('function', 'job_attempts', '{}'),
     ('function', 'job_course', '{producer,reader,watcher,worker}'),
     ('function', 'job_digest', '{producer,reader,watcher,worker}'),
     ('function', 'job_sums', '{}'),

@@ -1,0 +1,35 @@
+-- The attempts of a job that ended since a time. Failures and crashes are read
+-- from the log by index, completions from the counters, to ten seconds. Plain
+-- SQL, so that the callers' plans take it in.
+CREATE OR REPLACE FUNCTION evtrack.job_attempts(
+    the_day date, the_job bigint, since timestamptz
+) RETURNS TABLE (
+    completed numeric, failed bigint, crashed bigint, workers_lost bigint
+)
+LANGUAGE sql STABLE AS $$
+    SELECT c.batches - k.counted_twice, f.attempts, k.attempts, k.workers_lost
+    FROM (
+        SELECT coalesce(sum(p.completed_batches), 0) AS batches
+        FROM evtrack.progress p
+        WHERE p.job_id = the_job
+            AND p.bucket * 10.0 >= extract(EPOCH FROM since)
+    ) c
+    CROSS JOIN (
+        SELECT count(*) AS attempts FROM evtrack.event e
+        WHERE e.job_day = the_day AND e.job_id = the_job
+            AND e.type = 'failed' AND e.at > since AND e.version > 2
+    ) f
+    -- A completion right after a crash says what was done before: no attempt
+    -- of its own.
+    CROSS JOIN (
+        SELECT count(*) AS attempts, count(n.type) AS counted_twice,
+            count(*) FILTER (WHERE e.data ->> 'cause' = 'worker_lost')
+            AS workers_lost
+        FROM evtrack.event e
+        LEFT JOIN evtrack.event n ON n.job_day = the_day
+            AND n.job_id = e.job_id AND n.batch_no = e.batch_no
+            AND n.version = e.version + 1 AND n.type = 'completed'
+        WHERE e.job_day = the_day AND e.job_id = the_job
+            AND e.type = 'crashed' AND e.at > since AND e.version > 2
+    ) k
+$$;
