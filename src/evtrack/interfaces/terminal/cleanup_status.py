@@ -1,19 +1,16 @@
 """Shows how far a cleanup is: in place on a terminal, a log line now and then elsewhere."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import structlog
 from rich.console import Console
 
 from evtrack.domain import log_names
+from evtrack.interfaces.terminal.seldom import Seldom
 from evtrack.interfaces.terminal.text import count
 from evtrack.storage.retention import Day
-
-_LINE_EVERY_S: Final = 5.0
 
 
 @contextmanager
@@ -35,10 +32,9 @@ class _Lines:
 
     def __init__(self) -> None:
         self._log = structlog.get_logger()
-        self._next_at = time.monotonic() + _LINE_EVERY_S
+        self._line = Seldom()
 
     def tell(self, day: Day, events: int) -> None:
-        if time.monotonic() < self._next_at:
+        if not self._line.is_due():
             return
-        self._next_at = time.monotonic() + _LINE_EVERY_S
         self._log.info(log_names.CLEANING_UP, day=str(day.job_day), events_read=events, batches=day.batches)

@@ -1,20 +1,17 @@
 """Shows how far a submission is: a bar on a terminal, a log line now and then elsewhere."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from evtrack.domain import log_names
+from evtrack.interfaces.terminal.seldom import Seldom
 from evtrack.interfaces.terminal.text import count, percentage
 from evtrack.runtime.submit.submitted import SubmitProgress
-
-_LINE_EVERY_S: Final = 5.0
 
 
 @contextmanager
@@ -50,12 +47,11 @@ class _Lines:
 
     def __init__(self) -> None:
         self._log = structlog.get_logger()
-        self._next_at = time.monotonic() + _LINE_EVERY_S
+        self._line = Seldom()
 
     def tell(self, now: SubmitProgress) -> None:
-        if time.monotonic() < self._next_at:
+        if not self._line.is_due():
             return
-        self._next_at = time.monotonic() + _LINE_EVERY_S
         waiting = {"waited_s": round(now.waited_s, 1), "pending": now.pending} if now.waited_s else {}
         self._log.info(
             log_names.SUBMITTING,

@@ -1,10 +1,8 @@
 """Shows how far a proof is: a line on a terminal that stays in place, a log line now and then elsewhere."""
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import click
 import structlog
@@ -12,9 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from evtrack.domain import log_names
+from evtrack.interfaces.terminal.seldom import Seldom
 from evtrack.interfaces.terminal.text import count, counted
-
-_LINE_EVERY_S: Final = 5.0
 
 
 class VerifyProgress:
@@ -31,7 +28,7 @@ class VerifyProgress:
         self._job_id: int | None = None
         self._bar = bar
         self._task = None if bar is None else bar.add_task("verifying", total=None, facts="")
-        self._next_at = time.monotonic() + _LINE_EVERY_S
+        self._line = Seldom()
 
     @property
     def events(self) -> int:
@@ -52,8 +49,7 @@ class VerifyProgress:
         if self._bar is not None and self._task is not None:
             facts = f"{counted(self.jobs, 'job')}, {count(self.events)} events"
             self._bar.update(self._task, description=f"verifying job {job_id}", facts=facts)
-        elif time.monotonic() >= self._next_at:
-            self._next_at = time.monotonic() + _LINE_EVERY_S
+        elif self._line.is_due():
             structlog.get_logger().info(log_names.VERIFYING, job_id=job_id, jobs=self.jobs, events=self.events)
 
     def say(self, line: str) -> None:
