@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import random
 import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
 from evtrack.domain import log_names
+from evtrack.runtime.backoff import backoff_s as pause_after
 
 if TYPE_CHECKING:
     from evtrack.domain.alerts import Alert
@@ -147,7 +147,7 @@ class Courier:
                 return
             if not again or attempt == self._tries:
                 break
-            pause_s = min(_BACKOFF_MAX_S, self._backoff_s * 2 ** (attempt - 1)) * (0.5 + random.random() / 2)  # noqa: S311  jitter
+            pause_s = pause_after(attempt, first_s=self._backoff_s, longest_s=_BACKOFF_MAX_S)
             _log.warning(
                 log_names.ALERT_SINK_FAILED,
                 sink=self.name,

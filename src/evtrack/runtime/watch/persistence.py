@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import CannotConnect, StorageError, TransientError
+from evtrack.runtime.backoff import backoff_s
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.liveness import bound_waits
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-_BACKOFF_S: Final = 0.05
+_BACKOFF_S: Final = 0.1
 _BACKOFF_MAX_S: Final = 5.0
 
 _log = structlog.get_logger()
@@ -46,7 +46,7 @@ def persist(dsn: str, live: Callable[[Connection], None], *, purpose: str, stopp
                 return
         except (TransientError, CannotConnect, StorageError) as error:
             failures += 1
-            pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(failures, 10)) * (0.5 + random.random() / 2)  # noqa: S311  jitter
+            pause_s = backoff_s(failures, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
             _log.warning(
                 log_names.DATABASE_TROUBLE,
                 connection=purpose,

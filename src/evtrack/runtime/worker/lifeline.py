@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from evtrack.domain import log_names
+from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.upkeep import GRACE_S, LEASE_S, Upkeep
 from evtrack.runtime.wake import Wake
 from evtrack.storage.database import Connection, behind_pooler, connect
@@ -20,7 +20,7 @@ from evtrack.storage.liveness import bound_waits, heartbeat, hold_worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_BACKOFF_S: Final = 0.1
+_BACKOFF_S: Final = 0.2
 _BACKOFF_MAX_S: Final = 1.0
 """Well below the grace after which a worker without a session is lost, so that a server's restart costs none."""
 
@@ -103,7 +103,7 @@ class Lifeline:
                         listener.close()
             except Exception as error:  # noqa: BLE001  without this thread the worker would be taken for dead
                 failures += 1
-                pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(failures, 10)) * (0.5 + random.random() / 2)  # noqa: S311  jitter
+                pause_s = backoff_s(failures, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
                 _log.warning(log_names.LIFELINE_LOST, error=str(error), failures=failures, again_in_s=round(pause_s, 2))
                 self._stopping.wait(pause_s)
 
