@@ -106,8 +106,8 @@ def test_ended_between_the_archive_and_the_drop(client: Client, dsn: str, tmp_pa
         with cleaning(dsn, tmp_path) as process:
             eventually(lambda: (tmp_path / str(DAYS[0])).exists() or process.poll() is not None, 60)
             process.send_signal(way)
-            process.wait(30)
-    assert {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[way] == process.returncode
+            said, _ = process.communicate(timeout=30)
+    assert {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[way] == process.returncode, said
     finish(client, tmp_path)
 
 

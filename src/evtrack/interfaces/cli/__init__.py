@@ -79,12 +79,15 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except EvtrackError as error:
             # A signal that comes within a statement ends it, and then its rollback may fail: the signal counts.
-            if (ending := _ending(error)) is not None:
-                raise ending from None
-            raise _Refusal(error) from error
-        except KeyboardInterrupt:
+            ending = _ending(error)
+            if ending is None:
+                raise _Refusal(error) from error
+        except KeyboardInterrupt as interrupt:
+            ending = interrupt
+        if isinstance(ending, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
-            raise click.exceptions.Exit(_INTERRUPTED) from None
+            raise click.exceptions.Exit(_INTERRUPTED)
+        raise ending
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,9 +112,9 @@ def main() -> None:
     cli(prog_name="evtrack")
 
 
-def _ending(error: BaseException) -> SystemExit | None:
+def _ending(error: BaseException) -> SystemExit | KeyboardInterrupt | None:
     context: BaseException | None = error
-    while context is not None and not isinstance(context, SystemExit):
+    while context is not None and not isinstance(context, SystemExit | KeyboardInterrupt):
         context = context.__context__
     return context
 

@@ -19,7 +19,7 @@ from evtrack.runtime.retention.restore import Restore
 from evtrack.storage.database import Connection
 
 _DIFFERS = 2
-_NICE = 19
+_NICE = 10
 
 
 @click.command()
