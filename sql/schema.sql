@@ -1149,6 +1149,8 @@ BEGIN
     WHERE j.job_day = the_day;
     DELETE FROM evtrack.progress p USING evtrack.job j
     WHERE j.job_day = the_day AND p.job_id = j.job_id;
+    DELETE FROM evtrack.job_link l USING evtrack.job j
+    WHERE j.job_day = the_day AND l.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
     -- What was never delivered waits for a watcher still.
     DELETE FROM evtrack.alert a
@@ -1747,6 +1749,8 @@ END $$;
 CREATE FUNCTION evtrack.fold_job(e evtrack.event) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
+DECLARE
+    moved integer := 0;
 BEGIN
     IF e.type = 'created' THEN
         IF e.version <> 1 THEN RETURN false; END IF;
@@ -1764,6 +1768,17 @@ BEGIN
                 e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
                 e.at, e.seq, e.xid, e.data)));
         RETURN true;
+    END IF;
+    -- A job of many chunks has a long stream, and its row is written with each:
+    -- a full window of digests moves out of it.
+    IF e.version % 32 = 1 THEN
+        INSERT INTO evtrack.job_link AS l (job_id, first_version, links)
+        SELECT j.job_id, e.version - octet_length(k.links) / 32, k.links
+        FROM evtrack.job j
+        CROSS JOIN LATERAL coalesce(j.links,
+            decode(repeat('00', 32 * j.version), 'hex')) AS k (links)
+        WHERE j.job_id = e.job_id AND j.version = e.version - 1
+        RETURNING octet_length(l.links) INTO moved;
     END IF;
     UPDATE evtrack.job j SET
         version = e.version,
@@ -1804,9 +1819,11 @@ BEGIN
             ELSE j.finished_at END,
         cancelled_at = CASE e.type
             WHEN 'cancelled' THEN e.at ELSE j.cancelled_at END,
-        links = evtrack.extend_links(j.links, j.version, evtrack.event_text(
-            e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
-            e.at, e.seq, e.xid, e.data))
+        links = substring(
+            evtrack.extend_links(j.links, j.version, evtrack.event_text(
+                e.job_id, e.batch_no, e.version, e.type, e.attempt,
+                e.worker_id, e.at, e.seq, e.xid, e.data))
+            FROM moved + 1)
     WHERE j.job_id = e.job_id AND j.job_day = e.job_day
         AND j.version = e.version - 1
         AND CASE e.type
@@ -3599,6 +3616,13 @@ CREATE SEQUENCE evtrack.job_id_seq
     NO MAXVALUE
     CACHE 1;
 
+CREATE TABLE evtrack.job_link (
+    job_id bigint NOT NULL,
+    first_version integer NOT NULL,
+    links bytea NOT NULL
+);
+ALTER TABLE ONLY evtrack.job_link ALTER COLUMN links SET STORAGE EXTERNAL;
+
 CREATE VIEW evtrack.job_progress AS
  SELECT j.job_id,
     j.phase,
@@ -4010,6 +4034,9 @@ ALTER TABLE ONLY evtrack.batch
 
 ALTER TABLE ONLY evtrack.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (job_id, batch_no, version, job_day);
+
+ALTER TABLE ONLY evtrack.job_link
+    ADD CONSTRAINT job_link_pkey PRIMARY KEY (job_id, first_version);
 
 ALTER TABLE ONLY evtrack.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (job_id);

@@ -224,6 +224,14 @@ class Client:
         )
         return [StoredEvent.from_row(row) for row in rows]
 
+    def own_links(self, job: int) -> bytes:
+        """Return the digests of a job's own stream, from wherever they stand."""
+        return self.one(
+            "SELECT coalesce(string_agg(l.links, '' ORDER BY l.first_version), '') || j.links FROM evtrack.job j"
+            " LEFT JOIN evtrack.job_link l ON l.job_id = j.job_id WHERE j.job_id = %s GROUP BY j.job_id",
+            job,
+        )
+
     def types(self, job: int, number: int = 1) -> list[str]:
         """Return the types of a stream's events."""
         return [str(event.type) for event in self.events(job, number)]

@@ -2,6 +2,8 @@
 -- whether the step was legal. Called by evtrack.fold() only.
 CREATE OR REPLACE FUNCTION evtrack.fold_job(e evtrack.event) RETURNS boolean
 LANGUAGE plpgsql AS $$
+DECLARE
+    moved integer := 0;
 BEGIN
     IF e.type = 'created' THEN
         IF e.version <> 1 THEN RETURN false; END IF;
@@ -19,6 +21,17 @@ BEGIN
                 e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
                 e.at, e.seq, e.xid, e.data)));
         RETURN true;
+    END IF;
+    -- A job of many chunks has a long stream, and its row is written with each:
+    -- a full window of digests moves out of it.
+    IF e.version % 32 = 1 THEN
+        INSERT INTO evtrack.job_link AS l (job_id, first_version, links)
+        SELECT j.job_id, e.version - octet_length(k.links) / 32, k.links
+        FROM evtrack.job j
+        CROSS JOIN LATERAL coalesce(j.links,
+            decode(repeat('00', 32 * j.version), 'hex')) AS k (links)
+        WHERE j.job_id = e.job_id AND j.version = e.version - 1
+        RETURNING octet_length(l.links) INTO moved;
     END IF;
     UPDATE evtrack.job j SET
         version = e.version,
@@ -59,9 +72,11 @@ BEGIN
             ELSE j.finished_at END,
         cancelled_at = CASE e.type
             WHEN 'cancelled' THEN e.at ELSE j.cancelled_at END,
-        links = evtrack.extend_links(j.links, j.version, evtrack.event_text(
-            e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
-            e.at, e.seq, e.xid, e.data))
+        links = substring(
+            evtrack.extend_links(j.links, j.version, evtrack.event_text(
+                e.job_id, e.batch_no, e.version, e.type, e.attempt,
+                e.worker_id, e.at, e.seq, e.xid, e.data))
+            FROM moved + 1)
     WHERE j.job_id = e.job_id AND j.job_day = e.job_day
         AND j.version = e.version - 1
         AND CASE e.type

@@ -31,10 +31,11 @@ SELECT
     j.item_count,
     j.version + coalesce(b.versions, 0) AS versions,
     CASE
-        WHEN substring(j.links FROM 1 FOR 32) <> decode(repeat('00', 32), 'hex')
+        WHEN substring(coalesce(l.links, j.links) FROM 1 FOR 32) <> decode(repeat('00', 32), 'hex')
             THEN encode(evtrack.job_digest(j.job_id), 'hex')
     END AS digest
 FROM job AS j
 CROSS JOIN LATERAL evtrack.job_sums(j.job_id) AS s
 LEFT JOIN stream AS b ON j.job_id = b.job_id
+LEFT JOIN evtrack.job_link AS l ON j.job_id = l.job_id AND l.first_version = 1
 ORDER BY j.job_id

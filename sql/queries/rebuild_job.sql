@@ -1,5 +1,6 @@
 -- A job as the log has it, in the place of the row that is there. What a client
--- may write in forms of its own comes from its event as the fold takes it.
+-- may write in forms of its own comes from its event as the fold takes it. Of
+-- the digests, what rebuild_job_links does not put elsewhere.
 INSERT INTO evtrack.job (
     job_id, job_day, handler, name, priority, phase, suspended, version, policy,
     source, position, bytes_read, bytes_total, batch_count, item_count,
@@ -37,7 +38,9 @@ SELECT
     %(sealed_at)s,
     %(finished_at)s,
     %(cancelled_at)s,
-    %(links)s
+    substring(
+        %(links)s::bytea FROM (octet_length(%(links)s::bytea) - 1) / 1024 * 1024 + 1
+    ) AS links
 FROM evtrack.event AS e
 WHERE e.job_id = %(job_id)s AND e.batch_no = 0 AND e.version = 1
 ON CONFLICT (job_id) DO UPDATE SET

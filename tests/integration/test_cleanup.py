@@ -54,6 +54,7 @@ def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(client: Client) -> None
     first, second, other_day = ended_job(client, DAY, 3, items=2), ended_job(client, DAY), days_ago(8)
     stays = ended_job(client, days_ago(0))
     ended_job(client, other_day)
+    client.conn.execute("INSERT INTO evtrack.job_link SELECT job_id, 1, links FROM evtrack.job")
     before = days_of(client)
     done = clean(client)
     assert [(DAY, 2, 5), (other_day, 1, 2)] == [(d.day, d.jobs, d.batches) for d in done if isinstance(d, Dropped)]
@@ -65,7 +66,7 @@ def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(client: Client) -> None
     )
     # created, extended, sealed, finished, and three events a batch
     assert [13, 10] == [line["events"] for line in lines]
-    for table in ("job", "progress", "batch", "event", "payload", "result"):
+    for table in ("job", "job_link", "progress", "batch", "event", "payload", "result"):
         assert [stays] == [row["job_id"] for row in client.rows(f"SELECT DISTINCT job_id FROM evtrack.{table}")], table
     assert [] == clean(client)
 

@@ -27,8 +27,7 @@ OTHER_TYPES = {
 def busy_job(client: Client) -> int:
     """Make a job to which nearly everything happens, and bring it to its end."""
     job, worker = client.job(6, items=4, max_errors=2, max_crashes=1, backoff_s=0), client.worker()
-    client.one("SELECT evtrack.suspend(%s)", job)
-    client.one("SELECT evtrack.resume(%s)", job)
+    client.rows("SELECT evtrack.suspend(%s), evtrack.resume(%s) FROM generate_series(1, 17)", job, job)
     one, two, three, four, five, six = client.claim(worker, job)
     client.complete(worker, [one])
     client.fail(worker, [two])
@@ -162,6 +161,25 @@ def test_a_digest_that_was_taken_away_is_missed(healthy: tuple[Client, int, str]
         assert [(0, last)] == found
 
 
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("UPDATE evtrack.job_link SET links = overlay(links PLACING '\\x00' FROM 64) WHERE job_id = %s", {2, 3}),
+        # What follows the gap does not fit what is before it.
+        ("DELETE FROM evtrack.job_link WHERE job_id = %s", set()),
+    ],
+)
+def test_digests_that_have_moved_out_of_the_row_are_held_against_the_log_too(
+    healthy: tuple[Client, int, str], damage: str, named: set[int]
+) -> None:
+    client, job, _ = healthy
+    with client.conn.transaction(force_rollback=True):
+        client.conn.execute(damage.encode(), [job])
+        found = found_in(client.conn, job)
+        assert named <= {each.version for each in found if each.field == "digest"}
+        assert rebuild(client.conn, job).damaged
+
+
 @pytest.mark.parametrize("time", ["infinity", "-infinity", "0044-03-15 12:00+00 BC"])
 def test_a_time_that_no_calendar_has_is_named_and_stops_nothing(healthy: tuple[Client, int, str], time: str) -> None:
     client, job, part = healthy
@@ -212,7 +230,7 @@ def test_a_damaged_projection_is_found_and_made_anew(
     healthy: tuple[Client, int, str], damage: str, batch: int, field: str
 ) -> None:
     client, job, _ = healthy
-    tables = ("job", "batch")
+    tables = ("job", "job_link", "batch")
 
     def rows() -> list[Any]:
         return [

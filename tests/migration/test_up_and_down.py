@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import schema_dump
+from client import Client
 from evtrack.domain.errors import MigrationError
-from evtrack.storage import migrations, sql
+from evtrack.storage import migrations, proof, sql
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.migration_script import script
 
@@ -79,3 +80,21 @@ def test_a_function_in_an_older_text_is_replaced(conn: Connection) -> None:
     assert ("functions/seal.sql",) == migrations.status(conn).stale_objects
     migrations.up(conn)
     assert migrations.status(conn).current
+
+
+def test_the_digests_of_long_streams_come_apart_and_together_again(conn: Connection) -> None:
+    client = Client(conn)
+    jobs = [client.job() for _ in range(4)]
+    for job, pairs in zip(jobs, (0, 14, 15, 50), strict=True):
+        conn.execute("SELECT evtrack.suspend(%s), evtrack.resume(%s) FROM generate_series(1, %s)", [job, job, pairs])
+    conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [jobs[0]])
+    apart = conn.execute("SELECT * FROM evtrack.job_link ORDER BY 1, 2").fetchall()
+    whole = [client.own_links(job) for job in jobs]
+    migrations.down(conn, to=6)
+    rows = conn.execute("SELECT links FROM evtrack.job ORDER BY job_id").fetchall()
+    assert whole == [links for (links,) in rows]
+    migrations.up(conn)
+    assert apart == conn.execute("SELECT * FROM evtrack.job_link ORDER BY 1, 2").fetchall()
+    assert 1 + 3 == len(apart)
+    assert whole == [client.own_links(job) for job in jobs]
+    assert [] == list(proof.verify(conn))

@@ -9,6 +9,7 @@ import pytest
 
 from client import Client
 from evtrack.domain.events import StoredEvent
+from evtrack.storage import proof
 from evtrack.storage.database import Connection
 
 pytestmark = pytest.mark.db
@@ -74,7 +75,7 @@ def test_each_event_is_chained_to_the_one_before(client: Client) -> None:
     client.conn.execute("SET DateStyle = 'SQL, DMY'")
     work(client, job)
     client.conn.execute("RESET DateStyle")
-    assert b"".join(chain(client, job, 0)) == client.one("SELECT links FROM evtrack.job WHERE job_id = %s", job)
+    assert b"".join(chain(client, job, 0)) == client.own_links(job)
     kept = {
         row["batch_no"]: row["links"]
         for row in client.rows("SELECT batch_no, links FROM evtrack.batch WHERE job_id = %s", job)
@@ -105,6 +106,55 @@ def test_events_from_before_there_were_digests_have_zeros(client: Client) -> Non
     assert [ZERO + first + second, None] == [
         row["links"] for row in client.rows("SELECT links FROM evtrack.batch WHERE job_id = %s ORDER BY batch_no", job)
     ]
+
+
+def go_on(client: Client, job: int, times: int) -> None:
+    """Append so many pairs of events to a job's own stream."""
+    client.conn.execute(
+        "SELECT evtrack.suspend(%(job)s), evtrack.resume(%(job)s) FROM generate_series(1, %(times)s)",
+        {"job": job, "times": times},
+    )
+
+
+def windows(client: Client, job: int) -> list[tuple[int, int]]:
+    """Tell how a job's digests are taken apart: the first version and how many; what stands in its row comes last."""
+    rows = client.rows(
+        "SELECT first_version AS first, octet_length(links) / 32 AS many FROM evtrack.job_link WHERE job_id = %s"
+        " UNION ALL SELECT version - octet_length(links) / 32 + 1, octet_length(links) / 32 FROM evtrack.job"
+        " WHERE job_id = %s ORDER BY first",
+        job,
+        job,
+    )
+    return [(row["first"], row["many"]) for row in rows]
+
+
+def test_the_row_of_a_job_does_not_grow_with_its_stream(client: Client) -> None:
+    job, short = client.job(), client.job()
+    go_on(client, job, 14)
+    assert [(1, 31)] == windows(client, job)
+    go_on(client, job, 1)
+    assert [(1, 32), (33, 1)] == windows(client, job)
+    go_on(client, job, 33)
+    assert [(1, 32), (33, 32), (65, 32), (97, 3)] == windows(client, job)
+    assert b"".join(chain(client, job, 0)) == client.own_links(job)
+    assert [(1, 3)] == windows(client, short)
+    assert [] == list(proof.verify(client.conn))
+
+
+def test_zeros_from_before_there_were_digests_move_out_too(client: Client) -> None:
+    job = client.job()
+    go_on(client, job, 14)
+    client.conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [job])
+    go_on(client, job, 1)
+    assert [(1, 32), (33, 1)] == windows(client, job)
+    assert ZERO * 31 == client.own_links(job)[: 31 * 32]
+    client.conn.execute("DELETE FROM evtrack.job_link")
+    client.conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [job])
+    go_on(client, job, 15)
+    assert [(1, 63)] == windows(client, job)
+    go_on(client, job, 1)
+    assert [(1, 64), (65, 1)] == windows(client, job)
+    assert [] == list(proof.verify(client.conn))
 
 
 @pytest.mark.parametrize(

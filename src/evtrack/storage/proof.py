@@ -15,7 +15,7 @@ from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.projection import Batch
 from evtrack.domain.retry import Policy
 from evtrack.domain.states import BatchStatus, JobPhase
-from evtrack.domain.stream_proof import LoggedEvent, StreamProof
+from evtrack.domain.stream_proof import LINK_BYTES, LoggedEvent, StreamProof
 from evtrack.storage.database import Connection
 from evtrack.storage.sql import statement
 
@@ -157,7 +157,15 @@ def _kept_job(conn: Connection, job_id: int) -> tuple[Any, Kept] | None:
     except ValidationError:
         policy = row["policy"]
     values |= {"phase": JobPhase(row["phase"]), "policy": policy}
-    return row["job_day"], Kept(Job(**values), row["version"], row["links"])
+    return row["job_day"], Kept(Job(**values), row["version"], _job_links(conn, job_id, row["links"]))
+
+
+def _job_links(conn: Connection, job_id: int, newest: bytes | None) -> bytes | None:
+    """Put the digests that have moved out of the job's row and those in it together, with zeros where some are gone."""
+    links = bytearray()
+    for first, moved in conn.execute(statement("proof_job_links"), {"job_id": job_id}):
+        links += bytes(max(0, (first - 1) * LINK_BYTES - len(links))) + moved
+    return bytes(links + (newest or b"")) or None
 
 
 def _sums(conn: Connection, job_id: int) -> dict[str, int]:

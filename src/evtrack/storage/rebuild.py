@@ -73,6 +73,7 @@ class _Writer:
             values = {name: getattr(proof.job, name) for name in names - {"row", "policy", "source", "position"}}
             values |= {"phase": str(proof.job.phase), "job_id": proof.job_id, "links": bytes(own.links)}
             self._conn.execute(statement("rebuild_job"), values)
+            self._conn.execute(statement("rebuild_job_links"), values)
             self._done.job = True
 
 
