@@ -1,22 +1,27 @@
 """Cleanup beside two workers at full speed: their throughput with and without it, and how long anybody waits.
 
-A day of many ended jobs is made first, by SQL alone. Two real workers with one slot each then drain a no-op job, one
-item a batch. Cleanup runs beside them, and for a while is stopped and let go in turn, so that windows with and without
-it are pairs on the same machine; the sessions that wait for a lock on a table are sampled meanwhile. The cleanup is
+A day of many ended jobs is made first, by SQL alone, and a second one of a tenth. Two real workers with one slot each
+then drain no-op jobs, one item a batch. Cleanup runs beside them, and is stopped and let go in turn, so that windows
+with and without it are pairs on the same machine. Pairs of two windows without any cleanup come first: how far these
+differ is the noise of the machine. The sessions that wait for a lock on a table are sampled meanwhile. The cleanup is
 killed once at the beginning, and run again.
 
-Usage: cleanup.py [JOBS] [BATCHES A JOB] [--archive]   (default 1,000 jobs of 1,000 batches)
+Usage: cleanup.py [JOBS] [BATCHES A JOB] [PAIRS] [QUEUE] [--archive]
+       (default 1,000 jobs of 1,000 batches, 20 pairs and those with a drop, 4,000,000 batches for the workers)
 """
 
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -47,9 +52,36 @@ FROM generate_series(%(first)s::bigint, %(first)s + %(jobs)s - 1) j"""
 _EVENTS = (_OLD_JOBS, _ENQUEUED, _STARTED, _COMPLETED, _FINISHED)
 
 _WINDOW_S = 3.0
-_PAIRS = 12
+_LEAST_S = 1.0
+_STEP_S = 0.02
+_QUIET_WITHIN_S = 30.0
+_SAMPLE_S = 0.01
+_SETTLE_S = 0.05
+_JOBS = 16
+_NOTHING_LEFT = "the workers have nothing to do: name a longer queue"
 _CLEANERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack cleanup'"
-_SAMPLE_S = 0.005
+_WAITS = """SELECT a.application_name, extract(epoch FROM clock_timestamp() - min(l.waitstart))::float8
+FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE NOT l.granted AND l.locktype = 'relation' GROUP BY a.pid, 1"""
+# What the server does for the cleanup now; while it waits for the client's next read or word, that is nothing.
+_DOING = """SELECT CASE WHEN query LIKE '%evtrack.drop_day(%' THEN 'drop' WHEN query LIKE '%COPY (%' THEN 'read'
+    ELSE 'other' END
+FROM pg_stat_activity WHERE application_name = 'evtrack cleanup' AND state = 'active'
+    AND wait_event_type IS DISTINCT FROM 'Client'"""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The workers' rates beside a cleanup and without it, and which shares of the first window the server was at it."""
+
+    beside: float
+    without: float
+    doing: dict[str, float]
+
+    @property
+    def ratio(self) -> float:
+        """What is left of the throughput."""
+        return self.beside / self.without
 
 
 def old_day(conn: Connection, jobs: int, batches: int, days_back: int) -> None:
@@ -75,12 +107,14 @@ def old_day(conn: Connection, jobs: int, batches: int, days_back: int) -> None:
         conn.execute(event, values)
 
 
-class Waits:
-    """Sample who waits for a lock on a table, and for how long."""
+class Sampler:
+    """Look all the time who waits for a lock on a table, and what the server does for the cleanup."""
 
     def __init__(self, dsn: str) -> None:
         self.longest_s: dict[str, float] = {}
         self.samples = 0
+        self.seen: dict[str, int] = {}
+        self.doing: str | None = None
         self._dsn, self._stop = dsn, threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -97,17 +131,17 @@ class Waits:
     def _run(self) -> None:
         with connect(self._dsn, purpose="bench sampler") as conn:
             while not self._stop.wait(_SAMPLE_S):
-                self.samples += 1
-                for name, waited in conn.execute(
-                    "SELECT a.application_name, extract(epoch FROM clock_timestamp() - min(l.waitstart))::float8"
-                    " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-                    " WHERE NOT l.granted AND l.locktype = 'relation' GROUP BY a.pid, 1"
-                ):
+                for name, waited in conn.execute(_WAITS):
                     self.longest_s[name] = max(self.longest_s.get(name, 0.0), waited or 0.0)
+                row = conn.execute(_DOING).fetchone()
+                self.doing = row[0] if row else None
+                if self.doing:
+                    self.seen[self.doing] = self.seen.get(self.doing, 0) + 1
+                self.samples += 1
 
 
-def rate(conn: Connection, seconds: float) -> float:
-    """Return batches a second that the workers complete."""
+def rate(conn: Connection, is_over: Callable[[float], bool]) -> float:
+    """Return batches a second that the workers complete until it is over, which is told how many seconds passed."""
 
     def done() -> int:
         row = conn.execute(
@@ -118,8 +152,14 @@ def rate(conn: Connection, seconds: float) -> float:
         return int(row[0] or 0)
 
     before, begun = done(), time.monotonic()
-    time.sleep(seconds)
+    while not is_over(time.monotonic() - begun):
+        time.sleep(_STEP_S)
     return (done() - before) / (time.monotonic() - begun)
+
+
+def window(conn: Connection, seconds: float = _WINDOW_S) -> float:
+    """Return batches a second that the workers complete."""
+    return rate(conn, lambda passed: passed >= seconds)
 
 
 def cleanup(dsn: str, folder: Path | None) -> "subprocess.Popen[bytes]":
@@ -131,31 +171,77 @@ def cleanup(dsn: str, folder: Path | None) -> "subprocess.Popen[bytes]":
     )
 
 
-def pairs(conn: Connection, process: "subprocess.Popen[bytes]") -> tuple[list[float], list[float], float]:
-    """Let a process run and stand still in turn: the workers' rates beside it and without it, and how long it ran.
+def pair(conn: Connection, process: "subprocess.Popen[bytes]", sampler: Sampler) -> Pair | None:
+    """Let a cleanup run for a window and stand still for another; None if it ended before there was anything to see.
+
+    The server goes on with what it was told while its client stands still, so the first window lasts until it is done.
+    """
+    seen, samples, length, stopped_at = dict(sampler.seen), sampler.samples, 0.0, _WINDOW_S
+
+    def is_over(passed: float) -> bool:
+        nonlocal length, stopped_at
+        length = passed
+        if process.poll() is not None:
+            return True
+        if passed >= _WINDOW_S:
+            if stopped_at == _WINDOW_S:
+                process.send_signal(signal.SIGSTOP)
+                stopped_at = passed
+            # What it has just said reaches the server and the sampler a moment later.
+            return (passed > stopped_at + _SETTLE_S and sampler.doing is None) or passed > _QUIET_WITHIN_S
+        return False
+
+    beside = rate(conn, is_over)
+    assert beside, _NOTHING_LEFT
+    if length < _LEAST_S:
+        return None
+    taken = max(1, sampler.samples - samples)
+    doing = {what: (count - seen.get(what, 0)) / taken for what, count in sampler.seen.items()}
+    without = window(conn)
+    assert without, _NOTHING_LEFT
+    process.send_signal(signal.SIGCONT)
+    return Pair(beside, without, {what: share for what, share in doing.items() if share})
+
+
+def pairs(
+    conn: Connection, process: "subprocess.Popen[bytes]", sampler: Sampler, least: int
+) -> tuple[list[Pair], float]:
+    """Measure pairs of windows, as many as were asked for and each drop: all of them, and how long the cleanup ran.
 
     Windows that follow each other see the same machine, which others may use too.
     """
-    beside: list[float] = []
-    without: list[float] = []
-    begun = time.monotonic()
+    measured: list[Pair] = []
+    begun, still = time.monotonic(), 0.0
     while process.poll() is None:
-        beside.append(rate(conn, _WINDOW_S))
-        if process.poll() is not None:
-            break
-        if len(without) == _PAIRS:
-            process.wait()
-            break
-        process.send_signal(signal.SIGSTOP)
-        without.append(rate(conn, _WINDOW_S))
-        process.send_signal(signal.SIGCONT)
-    return beside[: len(without)], without, time.monotonic() - begun - _WINDOW_S * len(without)
+        if len(measured) >= least and sampler.doing != "drop":
+            time.sleep(_STEP_S)
+            continue
+        one = pair(conn, process, sampler)
+        if one:
+            measured.append(one)
+            still += _WINDOW_S
+            tell(len(measured), one)
+    return measured, time.monotonic() - begun - still
+
+
+def tell(number: int, one: Pair) -> None:
+    """Print a pair."""
+    doing = ", ".join(f"{what} {share:.0%}" for what, share in sorted(one.doing.items())) or "nothing"
+    print(f"  {number:>3}  {one.beside:>9,.0f} {one.without:>9,.0f}  {one.ratio:.2f}  {doing}", flush=True)
+
+
+def sum_up(name: str, measured: list[Pair]) -> None:
+    """Print the mean and the median of ratios."""
+    ratios = [one.ratio for one in measured]
+    if ratios:
+        lab.show(f"{name}: median of {len(ratios)} ratios", statistics.median(ratios), "")
+        lab.show(f"{name}: mean", statistics.mean(ratios), "")
 
 
 def main(arguments: list[str]) -> None:
     """Measure and print."""
     numbers = [int(word) for word in arguments if word.isdecimal()]
-    jobs, batches = (numbers + [1000, 1000][len(numbers) :])[:2]
+    jobs, batches, least, queue = (numbers + [1000, 1000, 20, 4_000_000][len(numbers) :])[:4]
     with ExitStack() as stack:
         server = stack.enter_context(lab.server())
         dsn = lab.database(server, "bench_cleanup")
@@ -168,39 +254,38 @@ def main(arguments: list[str]) -> None:
         print(f"made {jobs + jobs // 10:,} jobs of {batches:,} batches in {took:.0f} s", flush=True)
         conn.execute(
             "SELECT evtrack.enqueue('noop', array_agg('K:' || i), array_agg('{\"i\": 1}'::text), batch_size => 1)"
-            " FROM generate_series(1, 200000) i, generate_series(1, 16) j GROUP BY j"
+            " FROM generate_series(1, %s::int) i, generate_series(1, %s) j GROUP BY j",
+            [queue // _JOBS, _JOBS],
         )
         lab.settle(conn)
         workers = [drain.worker(dsn) for _ in range(2)]
         stack.callback(lambda: [worker.wait(30) for worker in workers])
         stack.callback(lambda: [worker.send_signal(signal.SIGTERM) for worker in workers])
-        rate(conn, 5)  # warm
-        with Waits(dsn) as waits:
+        drain.until(lambda: window(conn, 1) > 0)
+        window(conn, 5)  # warm
+        with Sampler(dsn) as sampler:
+            print("pairs of windows without a cleanup, in batches/s, and their ratio:")
+            control = []
+            for number in range(1, least + 1):
+                control.append(Pair(window(conn), window(conn), {}))
+                tell(number, control[-1])
             killed = cleanup(dsn, folder)
             time.sleep(5)
             killed.send_signal(signal.SIGKILL)
             killed.wait()
             drain.until(lambda: conn.execute(_CLEANERS).fetchone() == (0,))
-            alone = rate(conn, _WINDOW_S)
-            beside, without, took = pairs(conn, cleanup(dsn, folder))
+            print("beside a cleanup and while it stands still, their ratio, and how much of it the server was at what:")
+            measured, took = pairs(conn, cleanup(dsn, folder), sampler, least)
         left = conn.execute("SELECT count(*) FROM evtrack.dropped_job").fetchone()
     assert left == (jobs + max(1, jobs // 10),), left
-    lab.show("two workers, no cleanup", alone, "batches/s")
-    if without:
-        lab.show("two workers, cleanup stands still", sum(without) / len(without), "batches/s")
-        ratio = lab.percentile([b / w for b, w in zip(beside, without, strict=True)], 0.5)
-        lab.show(
-            "two workers beside cleanup",
-            sum(beside) / len(beside),
-            "batches/s",
-            "standing still",
-            sum(without) / len(without),
-        )
-        lab.show(f"median ratio of {len(without)} pairs of windows", ratio, "")
+    sum_up("no cleanup", control)
+    sum_up("beside cleanup", measured)
+    sum_up("beside cleanup, with a drop", [one for one in measured if "drop" in one.doing])
+    lab.show("two workers, no cleanup", statistics.mean(one.without for one in control), "batches/s")
     lab.show("cleanup ran for", took, "s")
-    for name in sorted({"evtrack worker", *waits.longest_s}):
-        lab.show(f"longest wait for a table's lock: {name}", 1000 * waits.longest_s.get(name, 0.0), "ms")
-    print(f"{waits.samples:,} samples")
+    for name in sorted({"evtrack worker", *sampler.longest_s}):
+        lab.show(f"longest wait for a table's lock: {name}", 1000 * sampler.longest_s.get(name, 0.0), "ms")
+    print(f"{sampler.samples:,} samples")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,15 @@ def test_what_ended_lately_pins_its_day_however_old(client: Client) -> None:
     assert isinstance(done, Dropped)
 
 
+def test_it_tells_how_far_it_is_in_each_step(client: Client, tmp_path: Path) -> None:
+    ended_job(client, DAY, items=2)
+    told: list[tuple[str, int]] = []
+    clean(client, tmp_path, with_payload=True, told=lambda _, step, lines: told.append((step, lines)))
+    # the log, the items and the results, and all three again
+    wrote = [("events", 10), ("payloads", 4), ("results", 2)]
+    assert [*wrote, *(("read back", lines) for _, lines in wrote)] == told
+
+
 def test_today_is_never_dropped(client: Client) -> None:
     ended_job(client, days_ago(0))
     assert [] == clean(client)

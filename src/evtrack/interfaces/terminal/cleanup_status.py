@@ -10,19 +10,27 @@ from rich.console import Console
 from evtrack.domain import log_names
 from evtrack.interfaces.terminal.seldom import Seldom
 from evtrack.interfaces.terminal.text import count
+from evtrack.runtime.retention.cleanup import Step
 from evtrack.storage.retention import Day
+
+_SAID: dict[Step, str] = {
+    "events": "events read",
+    "payloads": "items read",
+    "results": "results read",
+    "read back": "lines of its archive read back",
+}
 
 
 @contextmanager
-def cleanup_progress() -> Iterator[Callable[[Day, int], None]]:
+def cleanup_progress() -> Iterator[Callable[[Day, Step, int], None]]:
     """Show a cleanup's progress on stderr.
 
     Yields:
-        What to tell it: the day, and how many of its events have been read.
+        What to tell it: the day, what is being done with it, and with how many lines so far.
     """
     if sys.stderr.isatty():
         with Console(stderr=True).status("looking for days that are over") as status:
-            yield lambda day, events: status.update(f"{day.job_day}: {count(events)} events read")
+            yield lambda day, step, lines: status.update(f"{day.job_day}: {count(lines)} {_SAID[step]}")
     else:
         yield _Lines().tell
 
@@ -34,7 +42,7 @@ class _Lines:
         self._log = structlog.get_logger()
         self._line = Seldom()
 
-    def tell(self, day: Day, events: int) -> None:
+    def tell(self, day: Day, step: Step, lines: int) -> None:
         if not self._line.is_due():
             return
-        self._log.info(log_names.CLEANING_UP, day=str(day.job_day), events_read=events, batches=day.batches)
+        self._log.info(log_names.CLEANING_UP, day=str(day.job_day), step=step, lines=lines, batches=day.batches)

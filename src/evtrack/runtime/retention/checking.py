@@ -11,7 +11,7 @@ from evtrack.runtime.retention.manifest import MANIFEST, Manifest, read_manifest
 from evtrack.runtime.retention.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from evtrack.runtime.retention.manifest import ArchivedFile
@@ -42,11 +42,14 @@ def archives(folder: Path) -> list[Path]:
     return found
 
 
-def check(folder: Path) -> tuple[Manifest | None, list[str]]:
+def check(
+    folder: Path, *, through: Callable[[Iterable[bytes]], Iterable[bytes]] = iter
+) -> tuple[Manifest | None, list[str]]:
     """Read an archive whole and compare: hashes, counts, digests.
 
     Args:
         folder: The archive.
+        through: What its lines pass through on the way.
 
     Returns:
         Its manifest, if that could be read, and what differs, a line each; none when all is as it should be.
@@ -57,7 +60,7 @@ def check(folder: Path) -> tuple[Manifest | None, list[str]]:
         return None, [error.message]
     differences: list[str] = []
     for file in manifest.files:
-        differences.extend(_check_file(folder, file, manifest))
+        differences.extend(_check_file(folder, file, manifest, through))
     if manifest.file("events") is None:
         differences.append("the manifest names no file of events")
     known = {MANIFEST, *(file.name for file in manifest.files)}
@@ -67,7 +70,12 @@ def check(folder: Path) -> tuple[Manifest | None, list[str]]:
     return manifest, differences
 
 
-def _check_file(folder: Path, file: ArchivedFile, manifest: Manifest) -> Iterator[str]:
+def _check_file(
+    folder: Path,
+    file: ArchivedFile,
+    manifest: Manifest,
+    through: Callable[[Iterable[bytes]], Iterable[bytes]],
+) -> Iterator[str]:
     path = folder / file.name
     try:
         size, found = hash_of(path)
@@ -81,10 +89,10 @@ def _check_file(folder: Path, file: ArchivedFile, manifest: Manifest) -> Iterato
     tally, lines = Tally(), 0
     try:
         if file.table == "events":
-            deque(tally.passing(read_lines(path)), maxlen=0)
+            deque(tally.passing(through(read_lines(path))), maxlen=0)
             lines = tally.events
         else:
-            lines = sum(1 for _ in read_lines(path))
+            lines = sum(1 for _ in through(read_lines(path)))
     except ValueError as error:
         yield f"{file.name}: {error}"
         return

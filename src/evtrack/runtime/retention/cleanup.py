@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from evtrack.domain.states import FINAL_PHASES
 from evtrack.runtime.retention.day_archive import DayArchive
 from evtrack.runtime.retention.manifest import ArchivedJob
 from evtrack.runtime.retention.outcome import Dropped, Kept, pinned
+from evtrack.runtime.retention.pace import unhurried
 from evtrack.runtime.retention.tally import Tally
 from evtrack.storage.day_view import DayView
 from evtrack.storage.retention import alone, drop_day, origin, parent_holder, prepare, retention_days, time_ago
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 60.0
 """For how long a day whose tables are in use is tried again."""
 
+Step = Literal["events", "payloads", "results", "read back"]
+
 _TOLD_EVERY: Final = 10_000
-_STRETCH: Final = 2_000
 _MORE: Final[tuple[Table, ...]] = ("payloads", "results")
 
 
@@ -40,7 +42,7 @@ class Cleanup:
         older_than_s: A job that ended less than so many seconds ago pins its day.
         archive: The folder that each day's log is written to before it is dropped; None for none.
         with_payload: Whether payloads and results are archived too.
-        told: Is told now and then which day is being read, and how many of its events have been.
+        told: Is told now and then how far it is: the day, what is being done with it, and with how many lines so far.
         patience_s: For how long a day whose tables are in use is tried again.
     """
 
@@ -51,7 +53,7 @@ class Cleanup:
         older_than_s: float,
         archive: Path | None = None,
         with_payload: bool = False,
-        told: Callable[[Day, int], None] = lambda *_: None,
+        told: Callable[[Day, Step, int], None] = lambda *_: None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._conn = conn
@@ -90,21 +92,25 @@ class Cleanup:
 
     def _drop(self, day: Day, cutoff: datetime) -> Dropped | Kept:
         # A day without jobs has nothing to keep.
-        writer = DayArchive(self._archive, day.job_day) if self._archive and day.jobs else nullcontext()
+        writer = (
+            DayArchive(self._archive, day.job_day, again=lambda lines: self._slowly(day, "read back", lines))
+            if self._archive and day.jobs
+            else nullcontext()
+        )
         tally = Tally()
         with writer as archive:
             view = DayView(self._conn, day.job_day)
             jobs = view.jobs
             if not all(_is_over(job, cutoff) for job in jobs):
                 return Kept(day=day.job_day, why="changed", reason="a job of it came back")
-            events = self._telling(day, tally.passing(_unhurried(view.lines("events"))))
+            events = tally.passing(self._slowly(day, "events", view.lines("events")))
             if archive is None:
                 for _ in events:
                     pass
             else:
                 archive.add("events", events)
                 for table in _MORE if self._with_payload else ():
-                    archive.add(table, _unhurried(view.lines(table)))
+                    archive.add(table, self._slowly(day, table, view.lines(table)))
             wrong = _differing(jobs, tally)
             if wrong is not None:
                 reason = f"the log of job {wrong} does not fit its projection"
@@ -141,26 +147,13 @@ class Cleanup:
                 return Kept(day=day.job_day, why="busy", reason=reason)
             time.sleep(0.2 + 0.3 * random.random())  # noqa: S311  jitter
 
-    def _telling(self, day: Day, lines: Iterable[bytes]) -> Iterator[bytes]:
+    def _slowly(self, day: Day, step: Step, lines: Iterable[bytes]) -> Iterator[bytes]:
         count = 0
-        for count, line in enumerate(lines, 1):
+        for count, line in enumerate(unhurried(lines), 1):
             if count % _TOLD_EVERY == 0:
-                self._told(day, count)
+                self._told(day, step, count)
             yield line
-        self._told(day, count)
-
-
-def _unhurried(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Rest after each stretch for as long as it took.
-
-    The server waits meanwhile. It may be on another machine, where a low priority here helps nobody.
-    """
-    begun = time.monotonic()
-    for count, line in enumerate(lines, 1):
-        yield line
-        if count % _STRETCH == 0:
-            time.sleep(time.monotonic() - begun)
-            begun = time.monotonic()
+        self._told(day, step, count)
 
 
 def _is_over(job: DayJob, cutoff: datetime) -> bool:

@@ -15,7 +15,7 @@ from evtrack.runtime.retention.files import hash_of, settle, write_lines, write_
 from evtrack.runtime.retention.manifest import MANIFEST, ArchivedFile, ArchivedJob, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -30,13 +30,14 @@ class DayArchive:
     Args:
         root: The folder of archives.
         job_day: The day.
+        again: What lines pass through while they are read back.
 
     Raises:
         ArchiveError: The folder cannot be written to.
     """
 
-    def __init__(self, root: Path, job_day: date) -> None:
-        self._root, self._day = root, job_day
+    def __init__(self, root: Path, job_day: date, *, again: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
+        self._root, self._day, self._again = root, job_day, again
         # What a killed cleanup left under these names is no archive.
         self._partial = root / f".{job_day}{_PARTIAL}"
         self._old = root / f".{job_day}.old{_PARTIAL}"
@@ -99,7 +100,7 @@ class DayArchive:
         with self._writing():
             write_whole(self._partial / MANIFEST, manifest.dump())
             settle(self._partial)
-            read, differences = check(self._partial)
+            read, differences = check(self._partial, through=self._again)
         if differences or read != manifest:
             raise ArchiveDamaged(str(self._partial), differences=differences or ["the manifest is not as written"])
         return manifest
@@ -119,7 +120,7 @@ class DayArchive:
         """
         place = self._root / manifest.day
         if place.exists():
-            there, differences = check(place)
+            there, differences = check(place, through=self._again)
             if there is None or differences:
                 raise ArchiveDamaged(str(place), differences=differences)
             if not _replaces(manifest, there):

@@ -1,0 +1,42 @@
+"""A cleanup is in no hurry, and yet comes to an end."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from evtrack.runtime.retention import pace
+
+
+class Clock:
+    """Stands in for the time that passes between lines, and notes the rests."""
+
+    def __init__(self, line_s: float) -> None:
+        self.now = 0.0
+        self.rests: list[float] = []
+        self._line_s = line_s
+
+    def lines(self, number: int) -> Iterator[bytes]:
+        """Give lines, each of which takes a while."""
+        for _ in range(number):
+            self.now += self._line_s
+            yield b"{}\n"
+
+    def monotonic(self) -> float:
+        """Tell the time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Rest."""
+        self.rests.append(seconds)
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("line_s", "rest_s"), [(0.00001, 0.06), (0.01, pace.LONGEST_REST_S)])
+def test_it_rests_longer_than_it_works_but_never_for_long(
+    monkeypatch: pytest.MonkeyPatch, line_s: float, rest_s: float
+) -> None:
+    clock = Clock(line_s)
+    monkeypatch.setattr(pace, "time", clock)
+    number = 3 * pace.STRETCH + 1
+    assert number == sum(1 for _ in pace.unhurried(clock.lines(number)))
+    assert [pytest.approx(rest_s)] * 3 == clock.rests
