@@ -6,8 +6,8 @@ with and without it are pairs on the same machine. Pairs of two windows without 
 differ is the noise of the machine. The sessions that wait for a lock on a table are sampled meanwhile. The cleanup is
 killed once at the beginning, and run again.
 
-Usage: cleanup.py [JOBS] [BATCHES A JOB] [PAIRS] [QUEUE] [--archive]
-       (default 1,000 jobs of 1,000 batches, 20 pairs and those with a drop, 4,000,000 batches for the workers)
+Usage: cleanup.py [JOBS] [BATCHES A JOB] [PAIRS] [--archive]
+       (default 1,000 jobs of 1,000 batches, 20 pairs and those with a drop)
 """
 
 import os
@@ -57,8 +57,9 @@ _STEP_S = 0.02
 _QUIET_WITHIN_S = 30.0
 _SAMPLE_S = 0.01
 _SETTLE_S = 0.05
-_JOBS = 16
-_NOTHING_LEFT = "the workers have nothing to do: name a longer queue"
+_CHUNK = 100_000
+_LEAST_QUEUED = 200_000
+_MOST_QUEUED = 500_000
 _CLEANERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack cleanup'"
 _WAITS = """SELECT a.application_name, extract(epoch FROM clock_timestamp() - min(l.waitstart))::float8
 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -157,6 +158,18 @@ def rate(conn: Connection, is_over: Callable[[float], bool]) -> float:
     return (done() - before) / (time.monotonic() - begun)
 
 
+def fill(conn: Connection) -> None:
+    """Give the workers more to do where little is left, a job a time."""
+    least = _LEAST_QUEUED
+    while conn.execute("SELECT evtrack.pending_batches('noop') < %s", [least]).fetchone() == (True,):
+        least = _MOST_QUEUED
+        conn.execute(
+            "SELECT evtrack.enqueue('noop', array_agg('K:' || i), array_agg('{\"i\": 1}'::text), batch_size => 1)"
+            " FROM generate_series(1, %s) i",
+            [_CHUNK],
+        )
+
+
 def window(conn: Connection, seconds: float = _WINDOW_S) -> float:
     """Return batches a second that the workers complete."""
     return rate(conn, lambda passed: passed >= seconds)
@@ -192,13 +205,11 @@ def pair(conn: Connection, process: "subprocess.Popen[bytes]", sampler: Sampler)
         return False
 
     beside = rate(conn, is_over)
-    assert beside, _NOTHING_LEFT
     if length < _LEAST_S:
         return None
     taken = max(1, sampler.samples - samples)
     doing = {what: (count - seen.get(what, 0)) / taken for what, count in sampler.seen.items()}
     without = window(conn)
-    assert without, _NOTHING_LEFT
     process.send_signal(signal.SIGCONT)
     return Pair(beside, without, {what: share for what, share in doing.items() if share})
 
@@ -213,14 +224,20 @@ def pairs(
     measured: list[Pair] = []
     begun, still = time.monotonic(), 0.0
     while process.poll() is None:
-        if len(measured) >= least and sampler.doing != "drop":
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(_SETTLE_S)
+        if sampler.doing is None:
+            still += lab.timed(lambda: fill(conn))
+        process.send_signal(signal.SIGCONT)
+        until = time.monotonic() + _WINDOW_S
+        while len(measured) >= least and sampler.doing != "drop" and time.monotonic() < until:
             time.sleep(_STEP_S)
-            continue
-        one = pair(conn, process, sampler)
-        if one:
-            measured.append(one)
-            still += _WINDOW_S
-            tell(len(measured), one)
+        if len(measured) < least or sampler.doing == "drop":
+            one = pair(conn, process, sampler)
+            if one:
+                measured.append(one)
+                still += _WINDOW_S
+                tell(len(measured), one)
     return measured, time.monotonic() - begun - still
 
 
@@ -241,7 +258,7 @@ def sum_up(name: str, measured: list[Pair]) -> None:
 def main(arguments: list[str]) -> None:
     """Measure and print."""
     numbers = [int(word) for word in arguments if word.isdecimal()]
-    jobs, batches, least, queue = (numbers + [1000, 1000, 20, 4_000_000][len(numbers) :])[:4]
+    jobs, batches, least = (numbers + [1000, 1000, 20][len(numbers) :])[:3]
     with ExitStack() as stack:
         server = stack.enter_context(lab.server())
         dsn = lab.database(server, "bench_cleanup")
@@ -252,11 +269,7 @@ def main(arguments: list[str]) -> None:
         took = lab.timed(lambda: old_day(conn, jobs, batches, 9))
         took += lab.timed(lambda: old_day(conn, max(1, jobs // 10), batches, 8))
         print(f"made {jobs + jobs // 10:,} jobs of {batches:,} batches in {took:.0f} s", flush=True)
-        conn.execute(
-            "SELECT evtrack.enqueue('noop', array_agg('K:' || i), array_agg('{\"i\": 1}'::text), batch_size => 1)"
-            " FROM generate_series(1, %s::int) i, generate_series(1, %s) j GROUP BY j",
-            [queue // _JOBS, _JOBS],
-        )
+        fill(conn)
         lab.settle(conn)
         workers = [drain.worker(dsn) for _ in range(2)]
         stack.callback(lambda: [worker.wait(30) for worker in workers])
@@ -267,6 +280,7 @@ def main(arguments: list[str]) -> None:
             print("pairs of windows without a cleanup, in batches/s, and their ratio:")
             control = []
             for number in range(1, least + 1):
+                fill(conn)
                 control.append(Pair(window(conn), window(conn), {}))
                 tell(number, control[-1])
             killed = cleanup(dsn, folder)
@@ -275,7 +289,10 @@ def main(arguments: list[str]) -> None:
             killed.wait()
             drain.until(lambda: conn.execute(_CLEANERS).fetchone() == (0,))
             print("beside a cleanup and while it stands still, their ratio, and how much of it the server was at what:")
-            measured, took = pairs(conn, cleanup(dsn, folder), sampler, least)
+            cleaner = cleanup(dsn, folder)
+            stack.callback(cleaner.kill)
+            measured, took = pairs(conn, cleaner, sampler, least)
+        assert cleaner.returncode == 0, cleaner.returncode
         left = conn.execute("SELECT count(*) FROM evtrack.dropped_job").fetchone()
     assert left == (jobs + max(1, jobs // 10),), left
     sum_up("no cleanup", control)
