@@ -94,10 +94,6 @@ def words(source: Path, roles_dsn: str) -> dict[str, str]:
         ("evtrack_worker", ("submit", "{source}", "--handler", "h"), "evtrack_producer"),
         ("nobody", ("status",), "evtrack_reader"),
         ("nobody", ("submit", "{source}", "--handler", "h"), "evtrack_producer"),
-        ("evtrack_reader", ("verify",), "the owner"),
-        ("evtrack_reader", ("cleanup", "--older-than", "7d", "--dry-run"), "the owner"),
-        ("evtrack_worker", ("migrate", "up"), "the owner"),
-        ("evtrack_worker", ("migrate", "status"), "the owner"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )
@@ -114,6 +110,44 @@ def test_who_lacks_the_role_is_told_which(
     assert 1 == code, output
     assert "permission denied" in output
     assert to_give in output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("verify",),
+        ("cleanup", "--older-than", "7d", "--dry-run"),
+        ("archive", "restore", "nowhere"),
+        ("migrate", "up"),
+        ("migrate", "down"),
+        ("migrate", "status"),
+        ("migrate", "roles"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("role", ["nobody", "everything"])
+def test_who_is_not_the_owner_is_told_who_is(
+    role: str, command: tuple[str, ...], as_role: AsRole, roles_dsn: str
+) -> None:
+    with connect(roles_dsn, purpose="test") as conn:
+        owner, database = conn.info.user, conn.info.dbname
+    said = here(*command, dsn=as_role(role))
+    assert 1 == said.exit_code, said.output
+    assert f"permission denied: only {owner}, the owner of evtrack's schema" in said.output
+    assert f"this user is test_evtrack_{role}" in said.output
+    assert f"dbname={database} user={owner}" in said.output
+    # What cannot help is not advised.
+    assert "evtrack_reader" not in said.output
+
+
+def test_who_is_given_the_owners_role_may_do_what_the_owner_may(as_role: AsRole, roles_dsn: str) -> None:
+    with connect(roles_dsn, purpose="test") as conn:
+        conn.execute(f'GRANT "{conn.info.user}" TO test_evtrack_nobody'.encode())
+        try:
+            said = here("verify", dsn=as_role("nobody"))
+        finally:
+            conn.execute(f'REVOKE "{conn.info.user}" FROM test_evtrack_nobody'.encode())
+    assert 0 == said.exit_code, said.output
 
 
 def test_the_printed_sql_is_what_the_command_runs(roles_dsn: str) -> None:
@@ -136,6 +170,8 @@ def test_the_printed_sql_is_what_the_command_runs(roles_dsn: str) -> None:
         ("permission denied for function claim", "evtrack_worker"),
         ("permission denied for table payload", "evtrack_producer"),
         ("permission denied for table job", "Only the owner"),
+        ("must be owner of table job", "Only the owner"),
+        ("permission denied for database evtrack", "GRANT CREATE ON DATABASE"),
         ("permission denied for schema evtrack", "evtrack_producer or evtrack_reader"),
         ("keine Berechtigung für Schema evtrack", "evtrack_producer or evtrack_reader"),
     ],

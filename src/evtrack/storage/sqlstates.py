@@ -79,10 +79,12 @@ def _who_may(message: str) -> str:
     """Name the roles that have what a user was denied; in another language than English the schema itself."""
     if "create role" in message:
         return "Connect as a role with CREATEROLE, or give a DBA what `evtrack migrate roles --print-sql` prints."
+    if "for database" in message:
+        return "Connect as the database's owner, or let him say `GRANT CREATE ON DATABASE ... TO` this user."
     denied = _DENIED.search(message)
     thing = rights.Thing(denied["kind"], denied["name"]) if denied else rights.SCHEMA
     roles = sorted(rights.listed().get(thing, ()))
-    if not roles:
+    if not roles or "must be owner" in message:
         return "Only the owner of evtrack's schema may do this: connect as the owner."
     return (
         f"Give this user the role {' or '.join(roles)}, as in `GRANT {roles[0]} TO somebody` (`evtrack migrate roles` "

@@ -6,8 +6,9 @@ from evtrack.config import settings_from
 from evtrack.interfaces.cli.options import connected, dsn_option, json_option, print_json
 from evtrack.storage import migrations
 from evtrack.storage import roles as storage_roles
-from evtrack.storage.database import Connection, check_schema, connect
+from evtrack.storage.database import Connection, check_schema, connect, translated
 from evtrack.storage.migration_script import script
+from evtrack.storage.rights import require_owner
 from evtrack.storage.server import serving
 
 _NOT_CURRENT = 4
@@ -20,7 +21,7 @@ def migrate() -> None:
 
 @migrate.command()
 @json_option
-@connected("migrate", schema=False)
+@connected("migrate", schema=False, owner=True)
 def up(conn: Connection, *, as_json: bool) -> None:
     """Apply what is missing, and replace functions and views."""
     _refuse_newer(conn, migrations.status(conn))
@@ -39,7 +40,7 @@ def up(conn: Connection, *, as_json: bool) -> None:
 )
 @click.option("--drop-log", is_flag=True, help="Allow that events are lost.")
 @json_option
-@connected("migrate", schema=False)
+@connected("migrate", schema=False, owner=True)
 def down(conn: Connection, *, to: int | None, drop_log: bool, as_json: bool) -> None:
     """Take migrations back, the newest first."""
     present = migrations.status(conn).version
@@ -55,7 +56,7 @@ def down(conn: Connection, *, to: int | None, drop_log: bool, as_json: bool) -> 
 @migrate.command()
 @json_option
 @click.pass_context
-@connected("migrate", schema=False)
+@connected("migrate", schema=False, owner=True)
 def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
     """Say what is applied and what is not; exit code 4 if `up` has something to do, or the schema is too new."""
     now = migrations.status(conn)
@@ -101,7 +102,8 @@ def roles(dsn: str | None, *, print_sql: bool) -> None:
     if print_sql:
         click.echo(storage_roles.script(), nl=False)
         return
-    with serving(settings_from(dsn=dsn)) as there, connect(there, purpose="migrate") as conn:
+    with serving(settings_from(dsn=dsn)) as there, connect(there, purpose="migrate") as conn, translated():
+        require_owner(conn)
         check_schema(conn)
         made = storage_roles.make(conn)
     for role in made:

@@ -12,6 +12,7 @@ import click
 from evtrack.config import settings_from
 from evtrack.interfaces.logs import configure_logs
 from evtrack.storage.database import Connection, check_schema, connect, translated
+from evtrack.storage.rights import require_owner
 from evtrack.storage.server import serving
 
 P = ParamSpec("P")
@@ -112,13 +113,14 @@ def located(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], R
 
 
 def connected(
-    purpose: str, *, schema: bool = True
+    purpose: str, *, schema: bool = True, owner: bool = False
 ) -> Callable[[Callable[Concatenate[Connection, P], R]], Callable[..., R]]:
     """Give a command the option --dsn, and an open connection as its first argument.
 
     Args:
         purpose: What the connection is for; most often the command's name.
         schema: Whether to make sure first that the schema is there and fits.
+        owner: Whether to make sure first that the user may do what only the schema's owner may.
 
     Returns:
         A decorator; put it below the command's own options.
@@ -129,6 +131,8 @@ def connected(
         @wraps(function)
         def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
             with serving(settings_from(dsn=dsn)) as there, connect(there, purpose=purpose) as conn, translated():
+                if owner:
+                    require_owner(conn)
                 if schema:
                     check_schema(conn)
                 return function(conn, *args, **kwargs)

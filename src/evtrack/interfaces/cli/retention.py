@@ -35,7 +35,7 @@ _NICE = 10
 @click.option("--with-payload", is_flag=True, help="Archive the items and results too, not only the log.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go, and which job pins a day.")
 @json_option
-@connected("cleanup")
+@connected("cleanup", owner=True)
 def cleanup(
     conn: Connection,
     *,
@@ -138,7 +138,7 @@ def verify(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--job", "job_ids", type=int, multiple=True, help="Only this job; may be repeated.")
 @json_option
-@connected("archive restore")
+@connected("archive restore", owner=True)
 def restore(conn: Connection, folder: Path, *, job_ids: tuple[int, ...], as_json: bool) -> None:
     """Bring archived jobs back, with every event as it was, into this database or a new one.
 

@@ -22,7 +22,7 @@ _DIFFERENT = 2
 @click.argument("job_id", metavar="[JOB]", type=click.IntRange(min=1), required=False)
 @click.option("--fix", is_flag=True, help="Make the projection of jobs that differ anew from their log.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a difference, and one with the sums.")
-@connected("verify")
+@connected("verify", owner=True)
 def verify(conn: Connection, job_id: int | None, *, fix: bool, as_json: bool) -> None:
     """Replay the log and compare: with its digests, with the projection, with the counters.
 
