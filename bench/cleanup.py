@@ -17,58 +17,28 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
 
 import drain
 import lab
+from old_days import old_day
+from sampler import Sampler
 
 from evtrack.storage.database import Connection, connect
-
-_OLD_JOBS = """INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
-SELECT %(day)s, j, 0, v, t::evtrack.event_type, d::jsonb
-FROM generate_series(%(first)s::bigint, %(first)s + %(jobs)s - 1) j, (VALUES
-    (1, 'created', '{"handler": "old"}'),
-    (2, 'extended', format('{"batches": %%s, "items": %%s}', %(batches)s::int, %(batches)s::int)),
-    (3, 'sealed', '{}')) AS e (v, t, d)"""
-_ENQUEUED = """INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
-SELECT %(day)s, j, b, 1, 'enqueued',
-    jsonb_build_object('items', 1, 'weight', 1, 'ordinals', '{[' || b || ',' || b + 1 || ')}')
-FROM generate_series(%(first)s::bigint, %(first)s + %(jobs)s - 1) j, generate_series(1, %(batches)s::int) b"""
-_STARTED = """INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, attempt, worker_id)
-SELECT %(day)s, j, b, 2, 'started', 1, 0
-FROM generate_series(%(first)s::bigint, %(first)s + %(jobs)s - 1) j, generate_series(1, %(batches)s::int) b"""
-_COMPLETED = """INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, attempt, worker_id, data)
-SELECT %(day)s, j, b, 3, 'completed', 1, 0, '{"run_s": 0.01}'
-FROM generate_series(%(first)s::bigint, %(first)s + %(jobs)s - 1) j, generate_series(1, %(batches)s::int) b"""
-_FINISHED = """SELECT count(evtrack.finish_due(j))
-FROM generate_series(%(first)s::bigint, %(first)s + %(jobs)s - 1) j"""
-_EVENTS = (_OLD_JOBS, _ENQUEUED, _STARTED, _COMPLETED, _FINISHED)
 
 _WINDOW_S = 3.0
 _LEAST_S = 1.0
 _STEP_S = 0.02
 _QUIET_WITHIN_S = 30.0
-_SAMPLE_S = 0.01
 _SETTLE_S = 0.05
 _CHUNK = 100_000
 _LEAST_QUEUED = 200_000
 _MOST_QUEUED = 500_000
 _CLEANERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack cleanup'"
-_WAITS = """SELECT a.application_name, extract(epoch FROM clock_timestamp() - min(l.waitstart))::float8
-FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-WHERE NOT l.granted AND l.locktype = 'relation' GROUP BY a.pid, 1"""
-# What the server does for the cleanup now; while it waits for the client's next read or word, that is nothing.
-_DOING = """SELECT CASE WHEN query LIKE '%evtrack.drop_day(%' THEN 'drop' WHEN query LIKE '%COPY (%' THEN 'read'
-    ELSE 'other' END
-FROM pg_stat_activity WHERE application_name = 'evtrack cleanup' AND state = 'active'
-    AND wait_event_type IS DISTINCT FROM 'Client'"""
 
 
 @dataclass(frozen=True)
@@ -83,62 +53,6 @@ class Pair:
     def ratio(self) -> float:
         """What is left of the throughput."""
         return self.beside / self.without
-
-
-def old_day(conn: Connection, jobs: int, batches: int, days_back: int) -> None:
-    """Make a day of ended jobs through the log, with all of its events: enqueued, started, completed."""
-    day = datetime.now(UTC).date() - timedelta(days_back)
-    conn.execute("SELECT evtrack.make_partitions(%s, 1)", [day])
-    conn.execute(
-        "INSERT INTO evtrack.worker (worker_id, name, host, pid, slots, handlers, version, stopped_at)"
-        " VALUES (0, 'old', 'old', 1, 1, '{old}', '0', now()) ON CONFLICT DO NOTHING"
-    )
-    first = conn.execute("SELECT coalesce(max(job_id), 0) + 1 FROM evtrack.job").fetchone()
-    assert first
-    conn.execute("SELECT setval('evtrack.job_id_seq', %s)", [first[0] + jobs])
-    values = {"day": day, "first": first[0], "jobs": jobs, "batches": batches}
-    with conn.transaction():
-        conn.execute(
-            "INSERT INTO evtrack.payload (job_day, job_id, ordinal, batch_no, item_key, payload)"
-            " SELECT %(day)s, j, b, b, 'K:' || b, '{\"i\": 1}' FROM generate_series(%(first)s::bigint,"
-            " %(first)s + %(jobs)s - 1) j, generate_series(1, %(batches)s::int) b",
-            values,
-        )
-    for event in _EVENTS:
-        conn.execute(event, values)
-
-
-class Sampler:
-    """Look all the time who waits for a lock on a table, and what the server does for the cleanup."""
-
-    def __init__(self, dsn: str) -> None:
-        self.longest_s: dict[str, float] = {}
-        self.samples = 0
-        self.seen: dict[str, int] = {}
-        self.doing: str | None = None
-        self._dsn, self._stop = dsn, threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with connect(self._dsn, purpose="bench sampler") as conn:
-            while not self._stop.wait(_SAMPLE_S):
-                for name, waited in conn.execute(_WAITS):
-                    self.longest_s[name] = max(self.longest_s.get(name, 0.0), waited or 0.0)
-                row = conn.execute(_DOING).fetchone()
-                self.doing = row[0] if row else None
-                if self.doing:
-                    self.seen[self.doing] = self.seen.get(self.doing, 0) + 1
-                self.samples += 1
 
 
 def rate(conn: Connection, is_over: Callable[[float], bool]) -> float:
@@ -189,7 +103,8 @@ def pair(conn: Connection, process: "subprocess.Popen[bytes]", sampler: Sampler)
 
     The server goes on with what it was told while its client stands still, so the first window lasts until it is done.
     """
-    seen, samples, length, stopped_at = dict(sampler.seen), sampler.samples, 0.0, _WINDOW_S
+    seen, samples, length = dict(sampler.seen), sampler.samples, 0.0
+    stopped_at: float | None = None
 
     def is_over(passed: float) -> bool:
         nonlocal length, stopped_at
@@ -197,7 +112,7 @@ def pair(conn: Connection, process: "subprocess.Popen[bytes]", sampler: Sampler)
         if process.poll() is not None:
             return True
         if passed >= _WINDOW_S:
-            if stopped_at == _WINDOW_S:
+            if stopped_at is None:
                 process.send_signal(signal.SIGSTOP)
                 stopped_at = passed
             # What it has just said reaches the server and the sampler a moment later.
