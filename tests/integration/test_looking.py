@@ -335,7 +335,7 @@ def test_a_long_name_and_a_large_number_fit_into_80_columns(run: Any, client: Cl
 def test_a_run_is_shown_again_when_the_database_is_back(
     dsn: str, conn: Connection, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_progress, "_LINE_EVERY_S", 0.01)
+    monkeypatch.setattr(run_progress, "EVERY_S", 0.01)
     monkeypatch.setattr(run_progress, "_AGAIN_S", 0.01)
     job = client.job()
     mine = "FROM pg_stat_activity WHERE application_name = 'evtrack progress' AND datname = current_database()"

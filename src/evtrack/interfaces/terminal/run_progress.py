@@ -12,6 +12,7 @@ from rich.console import Console
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.interfaces.terminal.bar import LiveBar
+from evtrack.interfaces.terminal.seldom import EVERY_S
 from evtrack.storage.database import connect, translated
 from evtrack.storage.reports import job_progress
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from evtrack.storage.report_rows import JobProgress
 
 _LOOK_S: Final = 0.25
-_LINE_EVERY_S: Final = 5.0
 _AGAIN_S: Final = 1.0
 _JOIN_S: Final = 5.0
 
@@ -88,7 +88,7 @@ class RunProgress:
                 return
 
     def _follow(self, job_id: int) -> None:
-        every_s = _LOOK_S if self._bar is not None else _LINE_EVERY_S
+        every_s = _LOOK_S if self._bar is not None else EVERY_S
         with translated(), connect(self._dsn, purpose="progress") as conn:
             while not self._over.wait(every_s):
                 self._show(job_progress(conn, job_id))
