@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
@@ -48,6 +49,11 @@ def enqueue(queue: Client, *items: str) -> int:
 def test_it_is_seen_and_its_sessions_are_left_as_they_were(dsn: str, through: str, queue: Client) -> None:
     with connect(dsn, purpose="direct") as direct:
         assert not behind_pooler(direct)
+    assert not behind_pooler(direct), "what was seen once is not asked again"
+    with psycopg.connect(dsn) as foreign:
+        assert not behind_pooler(foreign)
+    with psycopg.connect(through) as foreign:
+        assert behind_pooler(foreign)
     asked = "SELECT current_setting('jit') || current_setting('lock_timeout') || current_setting('statement_timeout')"
     fresh = queue.one(asked.replace("current_setting('jit')", "(SELECT boot_val FROM pg_settings WHERE name = 'jit')"))
     with connect(through, purpose="pooled") as one:

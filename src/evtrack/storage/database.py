@@ -19,6 +19,13 @@ from evtrack.storage.sqlstates import refused, translation
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+
+class _Own(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that evtrack has opened itself, and what it has seen of it then."""
+
+    behind_pooler: bool = False
+
+
 # A peer that vanished without a word (power cut, pulled cable) is noticed after about 25 s.
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -95,9 +102,7 @@ def connect(dsn: str, *, purpose: str) -> Connection:
         ) from None
     params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}"}
     try:
-        conn: Connection = psycopg.connect(
-            make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD
-        )
+        conn = _Own.connect(make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD)
     except psycopg.Error as error:
         why = refused(error, _in_words(given), str(given.get("dbname") or "evtrack"))
         raise CannotConnect(without_secrets(why.message, dsn), hint=without_secrets(why.hint, dsn)) from None
@@ -111,7 +116,8 @@ def connect(dsn: str, *, purpose: str) -> Connection:
         " || pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) END",
         [conn.info.backend_pid],
     ).fetchone()
-    if row and row[0] != conn.info.backend_pid:
+    conn.behind_pooler = row is not None and row[0] != conn.info.backend_pid
+    if conn.behind_pooler:
         conn.prepare_threshold = None
     return conn
 
@@ -123,11 +129,13 @@ def behind_pooler(conn: Connection) -> bool:
     behind one, in whatever mode it is: locks, LISTEN, prepared statements, settings.
 
     Args:
-        conn: An open connection.
+        conn: A connection; one that evtrack has not opened itself is asked.
 
     Returns:
         Whether something stands between it and the server.
     """
+    if isinstance(conn, _Own):
+        return conn.behind_pooler
     with translated(), conn.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute("SELECT pg_backend_pid()").fetchone()
     return row != (conn.info.backend_pid,)
