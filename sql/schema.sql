@@ -3933,7 +3933,7 @@ CREATE VIEW evtrack.waiting AS
     y.why,
     (EXTRACT(epoch FROM t.patience))::double precision AS start_within_s,
     ((y.why = 'never started'::text) OR ((y.why = 'no worker'::text) AND (o.since < (t.instant - t.patience)))) AS overdue
-   FROM ((((((evtrack.job j
+   FROM (((((evtrack.job j
      CROSS JOIN LATERAL ( SELECT statement_timestamp() AS instant,
             make_interval(secs => (
                 CASE
@@ -3960,15 +3960,14 @@ CREATE VIEW evtrack.waiting AS
                   WHERE ((u.stopped_at IS NULL) AND (u.lost_at IS NULL) AND (u.seen_at > (t.instant - '00:00:30'::interval)) AND (j.handler = ANY (u.handlers)))) AS handlers
            FROM evtrack.worker v
           WHERE ((v.stopped_at IS NULL) AND (v.lost_at IS NULL) AND (v.seen_at > (t.instant - '00:00:30'::interval)) AND (j.handler = ANY (v.handlers)))) w)
-     CROSS JOIN LATERAL ( SELECT max(e.at) AS resumed_at
-           FROM evtrack.event e
-          WHERE ((e.job_day = j.job_day) AND (e.job_id = j.job_id) AND (e.batch_no = 0) AND (e.type = 'resumed'::evtrack.event_type))) r)
      CROSS JOIN LATERAL ( SELECT
                 CASE
                     WHEN j.suspended THEN 'suspended'::text
                     WHEN (o.since > t.instant) THEN 'backoff'::text
                     WHEN (w.workers = 0) THEN 'no worker'::text
-                    WHEN ((w.free_slots > 0) AND (GREATEST(o.since, w.first_at, r.resumed_at) < (t.instant - t.patience)) AND (NOT (EXISTS ( SELECT 1
+                    WHEN ((w.free_slots > 0) AND (GREATEST(o.since, w.first_at) < (t.instant - t.patience)) AND (NOT (EXISTS ( SELECT 1
+                       FROM evtrack.event e
+                      WHERE ((e.job_day = j.job_day) AND (e.job_id = j.job_id) AND (e.batch_no = 0) AND (e.type = 'resumed'::evtrack.event_type) AND (e.at >= (t.instant - t.patience)))))) AND (NOT (EXISTS ( SELECT 1
                        FROM (evtrack.job k
                          JOIN evtrack.progress p ON ((k.job_id = p.job_id)))
                       WHERE ((k.handler = ANY (w.handlers)) AND ((k.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) OR (k.finished_at > (t.instant - t.patience))) AND (((p.bucket)::numeric * 10.0) > (EXTRACT(epoch FROM (t.instant - t.patience)) - (10)::numeric)) AND ((p.running_batches > 0) OR (((p.completed_batches + p.failed_batches) + p.crashed_batches) > 0))))))) THEN 'never started'::text

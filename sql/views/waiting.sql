@@ -75,12 +75,6 @@ CROSS JOIN
     ) AS w
 CROSS JOIN
     LATERAL (
-        SELECT max(e.at) AS resumed_at
-        FROM evtrack.event AS e
-        WHERE e.job_day = j.job_day AND e.job_id = j.job_id AND e.batch_no = 0 AND e.type = 'resumed'
-    ) AS r
-CROSS JOIN
-    LATERAL (
         SELECT
             CASE
                 WHEN j.suspended THEN 'suspended'
@@ -88,7 +82,15 @@ CROSS JOIN
                 WHEN w.workers = 0 THEN 'no worker'
                 WHEN
                     w.free_slots > 0
-                    AND greatest(o.since, w.first_at, r.resumed_at) < t.instant - t.patience
+                    AND greatest(o.since, w.first_at) < t.instant - t.patience
+                    -- Asked of few: it reads the job's own stream, which has an event a chunk.
+                    AND NOT EXISTS (
+                        SELECT 1
+                        FROM evtrack.event AS e
+                        WHERE
+                            e.job_day = j.job_day AND e.job_id = j.job_id AND e.batch_no = 0 AND e.type = 'resumed'
+                            AND e.at >= t.instant - t.patience
+                    )
                     AND NOT EXISTS (
                         SELECT 1
                         FROM evtrack.job AS k
