@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import ArchiveError
 from evtrack.runtime.retention.files import hash_of, read_lines
-from evtrack.runtime.retention.manifest import MANIFEST, Manifest, read_manifest
+from evtrack.runtime.retention.manifest import MANIFEST, TABLES, Manifest, file_name, read_manifest
 from evtrack.runtime.retention.tally import Tally
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     from evtrack.runtime.retention.manifest import ArchivedFile
 
-_NAMED = 20
+_NAMED: Final = 20
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def archives(folder: Path) -> list[Path]:
@@ -26,20 +28,26 @@ def archives(folder: Path) -> list[Path]:
         folder: One archive, or a folder of them.
 
     Returns:
-        The archives by name; what a cleanup that was killed left half done is none.
+        The archives by name, also those whose manifest is gone; what a cleanup that was killed left half done is none.
 
     Raises:
         ArchiveError: There is none.
     """
     if (folder / MANIFEST).is_file():
         return [folder]
-    found = sorted(path.parent for path in folder.glob(f"[!.]*/{MANIFEST}"))
+    found = [path for path in (folder, *sorted(folder.glob("[!.]*"))) if path.is_dir() and _was_archive(path)]
     if not found:
         raise ArchiveError(
             f"{folder} holds no archive." if folder.is_dir() else f"There is no folder {folder}.",
             hint=f"Name the folder that `evtrack cleanup --archive` wrote: it, or a folder in it, has a {MANIFEST}.",
         )
     return found
+
+
+def _was_archive(folder: Path) -> bool:
+    """Tell an archive by its name or by any of its files: one that lost some must not look like none."""
+    names = (MANIFEST, *map(file_name, TABLES))
+    return bool(_DAY.fullmatch(folder.name)) or any((folder / name).exists() for name in names)
 
 
 def check(
@@ -55,7 +63,14 @@ def check(
         Its manifest, if that could be read, and what differs, a line each; none when all is as it should be.
     """
     try:
+        names = sorted(path.name for path in folder.iterdir())
+        if MANIFEST not in names:
+            return None, [
+                f"{MANIFEST} is missing; without it nothing proves {', '.join(names) or 'that this is a day'}"
+            ]
         manifest = read_manifest(folder)
+    except OSError as error:
+        return None, [f"{folder} cannot be read: {error.strerror}"]
     except ArchiveError as error:
         return None, [error.message]
     differences: list[str] = []
@@ -64,9 +79,7 @@ def check(
     if manifest.file("events") is None:
         differences.append("the manifest names no file of events")
     known = {MANIFEST, *(file.name for file in manifest.files)}
-    differences.extend(
-        f"{path.name} is not in the manifest" for path in sorted(folder.iterdir()) if path.name not in known
-    )
+    differences.extend(f"{name} is not in the manifest" for name in names if name not in known)
     return manifest, differences
 
 

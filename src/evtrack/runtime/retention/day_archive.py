@@ -12,7 +12,7 @@ from evtrack import __version__
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
 from evtrack.runtime.retention.checking import check
 from evtrack.runtime.retention.files import hash_of, settle, write_lines, write_whole
-from evtrack.runtime.retention.manifest import MANIFEST, ArchivedFile, ArchivedJob, Manifest
+from evtrack.runtime.retention.manifest import MANIFEST, ArchivedFile, ArchivedJob, Manifest, file_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,7 +67,7 @@ class DayArchive:
         Raises:
             ArchiveError: The disk is full, or another error of the file system.
         """
-        path = self._partial / f"{table}.jsonl.gz"
+        path = self._partial / file_name(table)
         with self._writing():
             count = write_lines(path, lines)
             size, digest = hash_of(path)

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain.errors import ArchiveError
+from evtrack.runtime.retention.record import record, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
+TABLES: Final = ("events", "payloads", "results")
+
+_BRING_BACK: Final = "Bring it back from a copy."
+
+
+def file_name(table: str) -> str:
+    """Return the name of the file that holds a table.
+
+    Args:
+        table: events, payloads or results.
+    """
+    return f"{table}.jsonl.gz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,18 +133,47 @@ def read_manifest(folder: Path) -> Manifest:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise ArchiveError(f"{path} cannot be read: {error.strerror}.", hint="Is this an archive of evtrack?") from None
-    except ValueError as error:
-        raise ArchiveError(f"{path} is damaged: {error}", hint="Bring it back from a copy.") from None
+    except (ValueError, RecursionError) as error:
+        raise ArchiveError(f"{path} is damaged: {error}", hint=_BRING_BACK) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         form = content.get("format") if isinstance(content, dict) else None
-        raise ArchiveError(f"{path} is of the form {form!r}, and this evtrack reads form {FORMAT}.")
+        raise ArchiveError(f"{path} is of the form {shown(form)}, and this evtrack reads form {FORMAT}.")
     told = content.pop("sha256", None)
     if told != _hash(content):
-        raise ArchiveError(f"{path} is damaged: it does not fit its own hash.", hint="Bring it back from a copy.")
-    files = tuple(ArchivedFile(**each) for each in content.pop("files"))
-    jobs = tuple(ArchivedJob(**each) for each in content.pop("jobs"))
-    return Manifest(**content, files=files, jobs=jobs)
+        raise ArchiveError(f"{path} is damaged: it does not fit its own hash.", hint=_BRING_BACK)
+    try:
+        return _manifest(content)
+    except ValueError as error:
+        raise ArchiveError(f"{path} is none that evtrack has written: {error}.", hint=_BRING_BACK) from None
+
+
+def _manifest(content: dict[str, Any]) -> Manifest:
+    """Make it of what was parsed; a hash proves that nothing was changed, not that evtrack wrote it."""
+    files = tuple(record(ArchivedFile, each, f"files[{n}].") for n, each in enumerate(_list(content, "files")))
+    jobs = tuple(record(ArchivedJob, each, f"jobs[{n}].") for n, each in enumerate(_list(content, "jobs")))
+    manifest = record(Manifest, content, files=files, jobs=jobs)
+    try:
+        date.fromisoformat(manifest.day)
+    except ValueError:
+        raise ValueError(f"the field day must be a day like 2026-11-24, not {shown(manifest.day)}") from None
+    for number, file in enumerate(files):
+        if file.table not in TABLES or file.table in {other.table for other in files[:number]}:
+            raise ValueError(f"the field files[{number}].table must be one of {', '.join(TABLES)}, each once")
+        # A name with a folder in it would lead out of the archive.
+        if file.name != file_name(file.table):
+            raise ValueError(f"the field files[{number}].name must be {file_name(file.table)}, not {shown(file.name)}")
+    if len(manifest.digests) != len(jobs):
+        raise ValueError("the field jobs names a job twice")
+    return manifest
+
+
+def _list(content: dict[str, Any], name: str) -> list[Any]:
+    found = content.get(name)
+    if not isinstance(found, list):
+        raise ValueError(f"the field {name} must be a list, not {shown(found)}")  # noqa: TRY004  caught with the others
+    return found
 
 
 def _hash(content: dict[str, Any]) -> str:
-    return sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()

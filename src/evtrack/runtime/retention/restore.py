@@ -139,5 +139,5 @@ class _Jobs:
 def _job_of(line: bytes) -> int:
     found = _JOB.search(line)
     if found is None:
-        raise ValueError(f"this line names no job: {line[:80]!r}")
+        raise ArchiveError(f"A line of the archive names no job: {line[:80]!r}.", hint="Bring it back from a copy.")
     return int(found[1])
