@@ -143,3 +143,17 @@ def test_what_is_no_manifest_is_told(tmp_path: Path, text: bytes) -> None:
     (folder / "manifest.json").write_bytes(text)
     with pytest.raises(ArchiveError, match=r"manifest\.json is "):
         read_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["cleanup", "--older-than", "99999999d"], "longer than 365000d"),
+        (["cleanup", "--older-than", "7d", "--archive", ""], "write . for the one that you are in"),
+        (["archive", "verify", ""], "write . for the one that you are in"),
+        (["archive", "restore", ""], "write . for the one that you are in"),
+    ],
+)
+def test_what_cannot_be_meant_is_wrong_usage(args: list[str], told: str) -> None:
+    said = CliRunner().invoke(cli, args, catch_exceptions=False)
+    assert (2, True) == (said.exit_code, told in " ".join(said.output.split())), said.output

@@ -1,10 +1,12 @@
 """The options that commands share, and the connection that most of them start with."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -19,6 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LONGEST_S = 365_000 * 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _FORMATS = click.Choice(["auto", "json", "console"])
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
@@ -82,7 +85,24 @@ class Span(click.ParamType[float]):
         found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", value.strip())
         if not found:
             self.fail(f"{value!r} is no span of time; write it like 90s, 30m, 24h or 7d.", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
+        seconds = float(found[1]) * _UNITS[found[2]]
+        # Counted back from now, more would lead before the first year of the calendar.
+        if seconds > _LONGEST_S:
+            self.fail(f"{value!r} is longer than {_LONGEST_S // 86_400}d, the longest span of time.", param, ctx)
+        return seconds
+
+
+class Folder(click.Path):
+    """A folder; an empty name, as an unset variable of a shell leaves it, is not the one that the command runs in."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn the text into a path."""
+        if not os.fspath(value):
+            self.fail("the name of the folder is empty; write . for the one that you are in.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def located(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], R]], Callable[..., R]]:

@@ -8,7 +8,7 @@ import click
 
 from evtrack.domain.errors import EvtrackError
 from evtrack.domain.text import plain
-from evtrack.interfaces.cli.options import Span, connected, json_option, print_json
+from evtrack.interfaces.cli.options import Folder, Span, connected, json_option, print_json
 from evtrack.interfaces.terminal.cleanup_report import day_line, kept_line, plan_lines, summary
 from evtrack.interfaces.terminal.cleanup_status import cleanup_progress
 from evtrack.interfaces.terminal.text import counted
@@ -29,7 +29,7 @@ _NICE = 10
 @click.option(
     "--archive",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Folder(),
     help="Write each day's log into this folder first, and read it back.",
 )
 @click.option("--with-payload", is_flag=True, help="Archive the items and results too, not only the log.")
@@ -99,7 +99,7 @@ def archive() -> None:
 
 
 @archive.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=Folder())
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
@@ -135,7 +135,7 @@ def verify(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
 
 
 @archive.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=Folder())
 @click.option("--job", "job_ids", type=int, multiple=True, help="Only this job; may be repeated.")
 @json_option
 @connected("archive restore", owner=True)
