@@ -16,7 +16,7 @@ class Difference:
         log: What the log says.
         projection: What the projection, the counters or the digests say.
         version: The event, where it is one.
-        log_is_damaged: Whether the log itself is at fault, which nothing can mend; else the projection is.
+        log_is_damaged: Whether the log itself is at fault, which nothing here can mend; else the projection is.
     """
 
     job_id: int

@@ -62,8 +62,10 @@ class JobProof:
     _sums: dict[str, list[int]] = field(default_factory=lambda: {status: [0, 0] for status in BatchStatus})
     _finishes: list[_Finish] = field(default_factory=list)
     _batches: int = 0
+    _last_no: int = 0
     _derived: int = 0
     _submitted_items: int = 0
+    _next_ordinal: int = 1
     _held_items: int = 0
 
     def own(self, rows: Iterable[LoggedEvent], kept: Kept | None) -> tuple[StreamProof[Job], list[Difference]]:
@@ -126,8 +128,11 @@ class JobProof:
         found += stream.end()
         self.events += stream.events
         self._batches += 1
-        if stream.state is not None:
-            self._count(stream.state)
+        self._last_no = number
+        # What cannot be folded keeps its row, and counts as that row does.
+        counted = stream.state if stream.rebuildable else stream.kept
+        if counted is not None:
+            self._count(counted)
         return stream, found
 
     def end(self, own: StreamProof[Job], sums: Mapping[str, int], payload_rows: int | None) -> list[Difference]:
@@ -143,9 +148,12 @@ class JobProof:
         """
         found: list[Difference] = []
         if own.kept is None and own.events == 0 and (self.events or any(sums.values())):
-            return [self._finding("job", "nothing of it", "no row, and there are events or counters of it")]
+            said = "no row, and there are events or counters of it"
+            return [self._finding("job", "nothing of it", said, damage=self.events > 0)]
         if self.job is not None and not own.broken:
-            self.job = replace(self.job, batch_count=self.job.batch_count + self._derived)
+            # The next batch gets the next number, which must be free also where a stream is gone.
+            count = max(self.job.batch_count + self._derived, self._last_no)
+            self.job = replace(self.job, batch_count=count)
             if own.kept is not None:
                 found += own.differences(self.job, own.kept)
             if self._batches != self.job.batch_count:
@@ -200,9 +208,11 @@ class JobProof:
 
     def _born(self, row: LoggedEvent, event: ev.Enqueued) -> list[Difference]:
         if event.root is None:
-            first = self._submitted_items + 1
+            first = self._next_ordinal
             self._submitted_items += event.items
             expected = Ordinals(((first, first + event.items),))
+            # Where one does not follow, those after it are held against it.
+            self._next_ordinal = event.ordinals.spans[-1][1] if event.ordinals.spans else first
         else:
             self._derived += 1
             expected = event.ordinals

@@ -82,6 +82,8 @@ class StreamProof(Generic[S]):
         kept: The projection's row, or None where there is none.
         kept_version: The version in that row.
         kept_links: The digests in that row.
+
+    `broken` says that the events do not fold to their end: one is missing before another, or is no legal step.
     """
 
     job_id: int
@@ -110,7 +112,9 @@ class StreamProof(Generic[S]):
         found: list[Difference] = []
         if row.version < self._due:
             return None, [self._damage(row.version, "event", f"{row.type} twice", "one event a version")]
-        found += self._missing(self._due, row.version)
+        missing = self._missing(self._due, row.version)
+        self.broken |= bool(missing)
+        found += missing
         self.events += 1
         found += self._digest(row)
         if self.job_day is not None and row.job_day != self.job_day:
@@ -154,6 +158,11 @@ class StreamProof(Generic[S]):
         ]
 
     @property
+    def rebuildable(self) -> bool:
+        """Whether its events fold to their end, and it is known where the row of it belongs."""
+        return self.state is not None and not self.broken and self.job_day is not None
+
+    @property
     def head(self) -> bytes:
         """The last digest of the chain."""
         return bytes(self.links[-LINK_BYTES:]) or UNPROVEN
@@ -172,7 +181,6 @@ class StreamProof(Generic[S]):
         if kept is None:
             return []
         if not here:
-            self.broken = True
             return [self._damage(row.version, "event", row.type, "no digest of it: it was never folded")]
         if here != sha256(before + said).digest():
             return [self._damage(row.version, "digest", f"{row.type} {shown(row.data)}", "that another was written")]
@@ -187,7 +195,6 @@ class StreamProof(Generic[S]):
     def _missing(self, first: int, past: int) -> list[Difference]:
         if first >= past:
             return []
-        self.broken = True
         if past - first > _MISSING_BOUND or (self._last is None and past == self.kept_version + 1):
             return [self._damage(first, "events", "nothing", f"that versions {first} to {past - 1} were written")]
         return [self._damage(version, "event", "nothing", "that it was written") for version in range(first, past)]

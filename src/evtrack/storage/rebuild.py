@@ -1,4 +1,4 @@
-"""Makes a job's projection anew from its log, in one transaction, unless the log itself is damaged."""
+"""Makes a job's projection anew from its log, in one transaction; from a damaged log only where that is trusted."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -22,20 +22,24 @@ class Rebuilt:
     Args:
         job_id: The job.
         found: What was wrong before.
+        trusted: Whether a damaged log is taken as it is.
         batches: Rows of batches that were written anew.
         job: Whether the job's row was.
         counters: Whether the counters were.
+        kept: Rows that differ and stay, as the events of their streams do not fold to their end.
     """
 
     job_id: int
     found: list[Difference]
+    trusted: bool = False
     batches: int = 0
     job: bool = False
     counters: bool = False
+    kept: int = 0
 
     @property
     def damaged(self) -> bool:
-        """Whether the log is damaged, so that nothing was changed."""
+        """Whether the log is damaged, so that nothing was changed unless it was trusted."""
         return any(each.log_is_damaged for each in self.found)
 
 
@@ -47,7 +51,10 @@ class _Writer:
         self._done = done
 
     def batch(self, stream: StreamProof[Batch], found: list[Difference]) -> None:
-        if not found or stream.state is None or stream.broken:
+        if not found:
+            return
+        if stream.state is None or not stream.rebuildable:
+            self._done.kept += 1
             return
         values: dict[str, Any] = {each.name: getattr(stream.state, each.name) for each in fields(Batch)}
         values |= {
@@ -62,22 +69,28 @@ class _Writer:
         self._done.batches += 1
 
     def job(self, proof: JobProof, own: StreamProof[Job], found: list[Difference]) -> None:
-        if not found or proof.job is None:
+        if not found:
             return
         counters = proof.counters()
         if any(each.field in counters for each in found):
             self._conn.execute(statement("rebuild_progress"), {"job_id": proof.job_id, **counters})
             self._done.counters = True
         names = {each.name for each in fields(Job)} | {"row"}
-        if any(each.field in names for each in found):
+        chained = own.kept_links is not None and own.kept_links != own.links
+        changed = chained or any(each.field in names for each in found)
+        if changed and proof.job is not None and own.rebuildable:
             values = {name: getattr(proof.job, name) for name in names - {"row", "policy", "source", "position"}}
             values |= {"phase": str(proof.job.phase), "job_id": proof.job_id, "links": bytes(own.links)}
             self._conn.execute(statement("rebuild_job"), values)
             self._conn.execute(statement("rebuild_job_links"), values)
             self._done.job = True
+        elif changed:
+            self._done.kept += 1
 
 
-def rebuild(conn: Connection, job_id: int, *, told: Told = lambda _job, _events: None) -> Rebuilt:
+def rebuild(
+    conn: Connection, job_id: int, *, trust_log: bool = False, told: Told = lambda _job, _events: None
+) -> Rebuilt:
     """Make a job's rows and counters what its log says.
 
     The job and its batches are locked meanwhile, so workers wait with their reports on it.
@@ -85,17 +98,18 @@ def rebuild(conn: Connection, job_id: int, *, told: Told = lambda _job, _events:
     Args:
         conn: An open connection in autocommit mode, as a role that owns the tables.
         job_id: The job.
+        trust_log: Whether to take a damaged log as it is; its digests are then made anew too.
         told: Is told how far it is.
 
     Returns:
-        What was wrong, and what was written; nothing where the log is damaged.
+        What was wrong, and what was written; nothing where the log is damaged and not trusted.
     """
-    done = Rebuilt(job_id=job_id, found=[])
+    done = Rebuilt(job_id=job_id, found=[], trusted=trust_log)
     with conn.transaction() as transaction:
         conn.execute(statement("rebuild_lock_job"), {"job_id": job_id})
         conn.execute(statement("rebuild_lock_batches"), {"job_id": job_id})
         done.found += prove(conn, job_id, told=told, keeper=_Writer(conn, done))
-        if done.damaged:
-            done.batches, done.job, done.counters = 0, False, False
+        if done.damaged and not trust_log:
+            done.batches, done.job, done.counters, done.kept = 0, False, False, 0
             raise psycopg.Rollback(transaction)
     return done
