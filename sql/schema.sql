@@ -713,7 +713,8 @@ BEGIN
         SELECT true AS due FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = j.job_id
             AND b.run_at <= statement_timestamp()
-        LIMIT 1
+        -- So that no other index serves, whatever statistics say.
+        ORDER BY b.run_at LIMIT 1
     ) r ON true
     WHERE j.handler = ANY(handlers)
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended
@@ -2077,6 +2078,7 @@ $$;
 CREATE FUNCTION evtrack.job_digest(the_job bigint) RETURNS bytea
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
     SELECT sha256(evtrack.last_link(j.links) || coalesce((
         SELECT string_agg(evtrack.last_link(b.links), '' ORDER BY b.batch_no)

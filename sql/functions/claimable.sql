@@ -30,7 +30,8 @@ BEGIN
         SELECT true AS due FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = j.job_id
             AND b.run_at <= statement_timestamp()
-        LIMIT 1
+        -- So that no other index serves, whatever statistics say.
+        ORDER BY b.run_at LIMIT 1
     ) r ON true
     WHERE j.handler = ANY(handlers)
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended
