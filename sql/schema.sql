@@ -56,6 +56,7 @@ DECLARE
     n integer := coalesce(cardinality(item_counts), 0);
     items bigint := 0;
     stored bigint;
+    follows boolean;
     -- By how many numbers others have overtaken the caller.
     later integer := j.batch_count + 1 - first_batch_no;
 BEGIN
@@ -70,6 +71,14 @@ BEGIN
             USING ERRCODE = 'EV005',
             HINT = 'This submitter was taken for dead; end it.';
     END IF;
+    PERFORM evtrack.check_object('position', source_position);
+    PERFORM evtrack.check_notes(notes);
+    IF source_bytes_read < 0 OR invalid < 0 THEN
+        RAISE EXCEPTION 'job %: bytes_read is %, and invalid is %', the_job,
+            coalesce(source_bytes_read::text, 'null'),
+            coalesce(invalid::text, 'null')
+            USING ERRCODE = 'EV007', HINT = 'Numbers from 0, or null.';
+    END IF;
     IF n > 0 THEN
         IF coalesce(later, -1) < 0
             OR cardinality(weights) IS DISTINCT FROM n
@@ -79,13 +88,26 @@ BEGIN
                 the_job, j.batch_count + 1, first_batch_no
                 USING ERRCODE = 'EV007';
         END IF;
-        SELECT sum(c) INTO items FROM unnest(item_counts) c;
+        IF 1 > ANY(item_counts) OR 0 > ANY(weights)
+            OR array_position(item_counts, NULL) IS NOT NULL
+            OR array_position(weights, NULL) IS NOT NULL THEN
+            RAISE EXCEPTION 'job %: a batch has no item at all, or a weight '
+                'below 0', the_job USING ERRCODE = 'EV007',
+                HINT = 'item_counts are from 1 on, weights from 0.';
+        END IF;
+        SELECT sum(c.items), bool_and(c.first = c.due) INTO items, follows
+        FROM (
+            SELECT u.items, u.first, first_ordinals[1]
+                + sum(u.items) OVER (ORDER BY u.i) - u.items AS due
+            FROM unnest(item_counts, first_ordinals)
+                WITH ORDINALITY AS u (items, first, i)
+        ) c;
         SELECT count(*) INTO stored FROM evtrack.payload p
         WHERE p.job_day = j.job_day AND p.job_id = j.job_id
             AND p.ordinal >= first_ordinals[1]
             AND p.ordinal < first_ordinals[n] + item_counts[n];
-        IF stored <> items OR items <> first_ordinals[n] + item_counts[n]
-            - first_ordinals[1] OR first_ordinals[1] <> j.item_count + 1 THEN
+        IF stored <> items OR follows IS NOT TRUE
+            OR first_ordinals[1] <> j.item_count + 1 THEN
             RAISE EXCEPTION 'job %: items % to % do not match the % payload '
                 'rows there; the next ordinal is %', the_job, first_ordinals[1],
                 first_ordinals[n] + item_counts[n] - 1, stored, j.item_count + 1
@@ -431,6 +453,17 @@ DECLARE
     storm record;
     new bigint := 0;
 BEGIN
+    IF (max_crash_rate BETWEEN 0 AND 'Infinity' AND never_started >= '0'
+        AND crash_span >= '0' AND max_pending >= 0
+        AND least_attempts >= 0) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a threshold is no number from 0: never_started %, '
+            'max_crash_rate %, crash_span %, least_attempts %, max_pending %',
+            coalesce(never_started::text, 'null'),
+            coalesce(max_crash_rate::text, 'null'),
+            coalesce(crash_span::text, 'null'),
+            coalesce(least_attempts::text, 'null'),
+            coalesce(max_pending::text, 'null') USING ERRCODE = 'EV007';
+    END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
         RETURN 0;
     END IF;
@@ -507,7 +540,8 @@ BEGIN
             USING ERRCODE = 'EV007';
     END IF;
     IF coalesce(policy, '{}') = '{}' THEN RETURN; END IF;
-    SELECT p.key INTO bad FROM jsonb_each(coalesce(policy, '{}')) p
+    PERFORM evtrack.check_object('policy', policy);
+    SELECT p.key INTO bad FROM jsonb_each(nullif(policy, 'null')) p
     WHERE NOT CASE
         WHEN p.key = 'per_item'
             THEN jsonb_typeof(p.value) IN ('boolean', 'null')
@@ -534,6 +568,53 @@ BEGIN
             'whole and up to 9999), per_item (boolean), traceparent (W3C Trace Context).';
     END IF;
 END $_$;
+
+CREATE FUNCTION evtrack.check_notes(notes jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF jsonb_typeof(notes) <> 'array' OR EXISTS (
+        SELECT FROM jsonb_array_elements(
+            CASE jsonb_typeof(notes) WHEN 'array' THEN notes ELSE '[]' END) n
+        WHERE jsonb_typeof(n -> 'source') IS DISTINCT FROM 'string'
+            OR jsonb_typeof(n -> 'reason') IS DISTINCT FROM 'string'
+            OR jsonb_typeof(n -> 'key') NOT IN ('string', 'null')
+    ) THEN
+        RAISE EXCEPTION 'these are no notes: %', left(notes::text, 100)
+            USING ERRCODE = 'EV007',
+            HINT = 'An array of {"source": text, "reason": text, "key": text}.';
+    END IF;
+END $$;
+
+CREATE FUNCTION evtrack.check_object(what text, value jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF jsonb_typeof(value) NOT IN ('object', 'null') THEN
+        RAISE EXCEPTION '% is of the kind %: it needs a JSON object', what,
+            jsonb_typeof(value) USING ERRCODE = 'EV007';
+    END IF;
+END $$;
+
+CREATE FUNCTION evtrack.check_report(job_ids bigint[], batch_nos integer[], attempts integer[], run_s double precision[] DEFAULT NULL::double precision[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF cardinality(batch_nos) IS DISTINCT FROM cardinality(job_ids)
+        OR cardinality(attempts) IS DISTINCT FROM cardinality(job_ids) THEN
+        RAISE EXCEPTION 'a report needs as many batch_nos and attempts as '
+            'job_ids; got %, % and %', coalesce(cardinality(batch_nos), 0),
+            coalesce(cardinality(attempts), 0), coalesce(cardinality(job_ids), 0)
+            USING ERRCODE = 'EV007', HINT = 'One of each for a batch.';
+    END IF;
+    -- NaN is more than any number.
+    IF 0::float8 > ANY(run_s) OR 1e15::float8 < ANY(run_s) THEN
+        RAISE EXCEPTION 'run_s holds %: that is no time that a batch ran', (
+            SELECT r FROM unnest(run_s) r WHERE r < 0 OR r > 1e15 LIMIT 1)
+            USING ERRCODE = 'EV007', HINT = 'Seconds, from 0 up to 1e15; null '
+            'where the time is not known.';
+    END IF;
+END $$;
 
 CREATE FUNCTION evtrack.check_submitter(the_job bigint, the_day date, token text) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -594,6 +675,16 @@ DECLARE
     n integer := greatest(cardinality(job_ids), 1);
     day date;
 BEGIN
+    -- No limit at all would be all that there is.
+    IF (max_fresh >= 0 AND max_returning >= 0 AND cardinality(job_ids)
+        IS NOT DISTINCT FROM cardinality(claim.after)) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a claim needs max_fresh and max_returning from 0, and '
+            'an `after` for each of its job_ids; got %, %, and % for %',
+            coalesce(max_fresh::text, 'null'),
+            coalesce(max_returning::text, 'null'),
+            coalesce(cardinality(claim.after), 0),
+            coalesce(cardinality(job_ids), 0) USING ERRCODE = 'EV007';
+    END IF;
     -- Shared among the claims of this worker; see reconcile().
     PERFORM pg_advisory_xact_lock_shared(
         hashtextextended('evtrack.claim', the_worker));
@@ -761,6 +852,7 @@ DECLARE
     of_day integer;
     day date;
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts, run_s);
     FOR day IN
         SELECT DISTINCT j.job_day FROM evtrack.job j
         WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
@@ -823,6 +915,8 @@ DECLARE
     n integer;
     first jsonb;
 BEGIN
+    PERFORM evtrack.check_report(ARRAY[the_job], ARRAY[the_batch],
+        ARRAY[the_attempt], ARRAY[run_s]);
     SELECT * INTO h FROM evtrack.held(the_worker, ARRAY[the_job],
         ARRAY[the_batch], ARRAY[the_attempt], 'completed');
     IF h.verdict <> 'held' THEN
@@ -1094,6 +1188,11 @@ CREATE FUNCTION evtrack.create_job(handler text, name text DEFAULT NULL::text, p
     AS $$
 BEGIN
     PERFORM evtrack.check_job(handler, policy);
+    PERFORM evtrack.check_object('source', source);
+    IF bytes_total < 0 THEN
+        RAISE EXCEPTION 'bytes_total is %', bytes_total USING ERRCODE = 'EV007',
+            HINT = 'A number from 0, or null where it is not known.';
+    END IF;
     job_id := nextval('evtrack.job_id_seq');
     job_day := (now() AT TIME ZONE 'UTC')::date;
     submitter_token := coalesce(submitter, gen_random_uuid());
@@ -1287,6 +1386,7 @@ CREATE FUNCTION evtrack.fail(the_worker bigint, job_ids bigint[], batch_nos inte
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts, run_s);
     RETURN QUERY
     WITH report AS MATERIALIZED (
         SELECT h.*, h.phase <> 'cancelled' AND h.errors + 1
@@ -1903,6 +2003,10 @@ CREATE FUNCTION evtrack.heartbeat(worker_id bigint, busy integer DEFAULT NULL::i
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    IF busy < 0 THEN
+        RAISE EXCEPTION 'worker % has % slots busy', worker_id, busy
+            USING ERRCODE = 'EV007', HINT = 'A number from 0, or null.';
+    END IF;
     UPDATE evtrack.worker w
     SET seen_at = clock_timestamp(), busy = coalesce(heartbeat.busy, w.busy),
         session_lock = evtrack.has_session_lock(
@@ -1922,6 +2026,7 @@ CREATE FUNCTION evtrack.held(the_worker bigint, job_ids bigint[], batch_nos inte
     SET jit TO 'off'
     AS $$
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     RETURN QUERY
     WITH given AS MATERIALIZED (
         SELECT g.*, j.job_day, j.policy, j.phase
@@ -2523,6 +2628,13 @@ DECLARE
     lost evtrack.worker;
     j evtrack.job;
 BEGIN
+    -- A negative span would declare lost whoever lives.
+    IF (grace >= '0' AND lease >= '0'
+        AND greatest(grace, lease) <= '100 years') IS NOT TRUE THEN
+        RAISE EXCEPTION 'grace is % and lease is %: they are spans from 0 up to '
+            '100 years', coalesce(grace::text, 'null'),
+            coalesce(lease::text, 'null') USING ERRCODE = 'EV007';
+    END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.reap', 0)) THEN
         RETURN;
     END IF;
@@ -2609,6 +2721,7 @@ CREATE FUNCTION evtrack.reconcile(the_worker bigint, job_ids bigint[], batch_nos
 DECLARE
     dropped record;
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     -- A claim of this worker may still be on its way to its commit, on a
     -- connection that the worker has given up: wait for it, or its batches
     -- would stay running with nobody who has them.
@@ -2803,8 +2916,9 @@ DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
     n integer;
 BEGIN
-    IF NOT statuses <@ '{failed,crashed}'::text[] THEN
-        RAISE EXCEPTION 'cannot retry batches that are %', statuses
+    IF (statuses <@ '{failed,crashed}'::text[]) IS NOT TRUE THEN
+        RAISE EXCEPTION 'cannot retry batches that are %',
+            coalesce(statuses::text, 'null')
             USING ERRCODE = 'EV007',
             HINT = 'Only failed and crashed batches come back.';
     END IF;
@@ -2849,7 +2963,7 @@ CREATE FUNCTION evtrack.retry_at(policy jsonb, errors integer) RETURNS timestamp
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT clock_timestamp() + make_interval(secs => (0.5 + random() / 2) * least(
+    SELECT clock_timestamp() + make_interval(secs => (0.5 + random() / 2) * least(1e9,
         coalesce((policy ->> 'backoff_max_s')::float8, 300),
         coalesce((policy ->> 'backoff_s')::float8, 1)
         * 2 ^ least(greatest(errors - 1, 0), 30)))
@@ -2862,8 +2976,9 @@ CREATE FUNCTION evtrack.retry_items(the_job bigint, item_keys text[], statuses t
 DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
 BEGIN
-    IF NOT statuses <@ '{failed,crashed}'::text[] THEN
-        RAISE EXCEPTION 'cannot retry items that are %', statuses
+    IF (statuses <@ '{failed,crashed}'::text[]) IS NOT TRUE THEN
+        RAISE EXCEPTION 'cannot retry items that are %',
+            coalesce(statuses::text, 'null')
             USING ERRCODE = 'EV007',
             HINT = 'Only failed and crashed items come back.';
     END IF;
@@ -3825,7 +3940,7 @@ COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can l
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

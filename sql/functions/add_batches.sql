@@ -27,6 +27,7 @@ DECLARE
     n integer := coalesce(cardinality(item_counts), 0);
     items bigint := 0;
     stored bigint;
+    follows boolean;
     -- By how many numbers others have overtaken the caller.
     later integer := j.batch_count + 1 - first_batch_no;
 BEGIN
@@ -41,6 +42,14 @@ BEGIN
             USING ERRCODE = 'EV005',
             HINT = 'This submitter was taken for dead; end it.';
     END IF;
+    PERFORM evtrack.check_object('position', source_position);
+    PERFORM evtrack.check_notes(notes);
+    IF source_bytes_read < 0 OR invalid < 0 THEN
+        RAISE EXCEPTION 'job %: bytes_read is %, and invalid is %', the_job,
+            coalesce(source_bytes_read::text, 'null'),
+            coalesce(invalid::text, 'null')
+            USING ERRCODE = 'EV007', HINT = 'Numbers from 0, or null.';
+    END IF;
     IF n > 0 THEN
         IF coalesce(later, -1) < 0
             OR cardinality(weights) IS DISTINCT FROM n
@@ -50,13 +59,26 @@ BEGIN
                 the_job, j.batch_count + 1, first_batch_no
                 USING ERRCODE = 'EV007';
         END IF;
-        SELECT sum(c) INTO items FROM unnest(item_counts) c;
+        IF 1 > ANY(item_counts) OR 0 > ANY(weights)
+            OR array_position(item_counts, NULL) IS NOT NULL
+            OR array_position(weights, NULL) IS NOT NULL THEN
+            RAISE EXCEPTION 'job %: a batch has no item at all, or a weight '
+                'below 0', the_job USING ERRCODE = 'EV007',
+                HINT = 'item_counts are from 1 on, weights from 0.';
+        END IF;
+        SELECT sum(c.items), bool_and(c.first = c.due) INTO items, follows
+        FROM (
+            SELECT u.items, u.first, first_ordinals[1]
+                + sum(u.items) OVER (ORDER BY u.i) - u.items AS due
+            FROM unnest(item_counts, first_ordinals)
+                WITH ORDINALITY AS u (items, first, i)
+        ) c;
         SELECT count(*) INTO stored FROM evtrack.payload p
         WHERE p.job_day = j.job_day AND p.job_id = j.job_id
             AND p.ordinal >= first_ordinals[1]
             AND p.ordinal < first_ordinals[n] + item_counts[n];
-        IF stored <> items OR items <> first_ordinals[n] + item_counts[n]
-            - first_ordinals[1] OR first_ordinals[1] <> j.item_count + 1 THEN
+        IF stored <> items OR follows IS NOT TRUE
+            OR first_ordinals[1] <> j.item_count + 1 THEN
             RAISE EXCEPTION 'job %: items % to % do not match the % payload '
                 'rows there; the next ordinal is %', the_job, first_ordinals[1],
                 first_ordinals[n] + item_counts[n] - 1, stored, j.item_count + 1

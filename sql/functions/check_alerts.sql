@@ -13,6 +13,17 @@ DECLARE
     storm record;
     new bigint := 0;
 BEGIN
+    IF (max_crash_rate BETWEEN 0 AND 'Infinity' AND never_started >= '0'
+        AND crash_span >= '0' AND max_pending >= 0
+        AND least_attempts >= 0) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a threshold is no number from 0: never_started %, '
+            'max_crash_rate %, crash_span %, least_attempts %, max_pending %',
+            coalesce(never_started::text, 'null'),
+            coalesce(max_crash_rate::text, 'null'),
+            coalesce(crash_span::text, 'null'),
+            coalesce(least_attempts::text, 'null'),
+            coalesce(max_pending::text, 'null') USING ERRCODE = 'EV007';
+    END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
         RETURN 0;
     END IF;

@@ -14,7 +14,8 @@ BEGIN
             USING ERRCODE = 'EV007';
     END IF;
     IF coalesce(policy, '{}') = '{}' THEN RETURN; END IF;
-    SELECT p.key INTO bad FROM jsonb_each(coalesce(policy, '{}')) p
+    PERFORM evtrack.check_object('policy', policy);
+    SELECT p.key INTO bad FROM jsonb_each(nullif(policy, 'null')) p
     WHERE NOT CASE
         WHEN p.key = 'per_item'
             THEN jsonb_typeof(p.value) IN ('boolean', 'null')

@@ -22,6 +22,16 @@ DECLARE
     n integer := greatest(cardinality(job_ids), 1);
     day date;
 BEGIN
+    -- No limit at all would be all that there is.
+    IF (max_fresh >= 0 AND max_returning >= 0 AND cardinality(job_ids)
+        IS NOT DISTINCT FROM cardinality(claim.after)) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a claim needs max_fresh and max_returning from 0, and '
+            'an `after` for each of its job_ids; got %, %, and % for %',
+            coalesce(max_fresh::text, 'null'),
+            coalesce(max_returning::text, 'null'),
+            coalesce(cardinality(claim.after), 0),
+            coalesce(cardinality(job_ids), 0) USING ERRCODE = 'EV007';
+    END IF;
     -- Shared among the claims of this worker; see reconcile().
     PERFORM pg_advisory_xact_lock_shared(
         hashtextextended('evtrack.claim', the_worker));

@@ -15,6 +15,7 @@ DECLARE
     of_day integer;
     day date;
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts, run_s);
     FOR day IN
         SELECT DISTINCT j.job_day FROM evtrack.job j
         WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day

@@ -17,6 +17,8 @@ DECLARE
     n integer;
     first jsonb;
 BEGIN
+    PERFORM evtrack.check_report(ARRAY[the_job], ARRAY[the_batch],
+        ARRAY[the_attempt], ARRAY[run_s]);
     SELECT * INTO h FROM evtrack.held(the_worker, ARRAY[the_job],
         ARRAY[the_batch], ARRAY[the_attempt], 'completed');
     IF h.verdict <> 'held' THEN

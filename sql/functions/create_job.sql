@@ -12,6 +12,11 @@ CREATE OR REPLACE FUNCTION evtrack.create_job(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM evtrack.check_job(handler, policy);
+    PERFORM evtrack.check_object('source', source);
+    IF bytes_total < 0 THEN
+        RAISE EXCEPTION 'bytes_total is %', bytes_total USING ERRCODE = 'EV007',
+            HINT = 'A number from 0, or null where it is not known.';
+    END IF;
     job_id := nextval('evtrack.job_id_seq');
     job_day := (now() AT TIME ZONE 'UTC')::date;
     submitter_token := coalesce(submitter, gen_random_uuid());

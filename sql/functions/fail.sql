@@ -7,6 +7,7 @@ CREATE OR REPLACE FUNCTION evtrack.fail(
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts, run_s);
     RETURN QUERY
     WITH report AS MATERIALIZED (
         SELECT h.*, h.phase <> 'cancelled' AND h.errors + 1

@@ -6,6 +6,10 @@ CREATE OR REPLACE FUNCTION evtrack.heartbeat(
 ) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF busy < 0 THEN
+        RAISE EXCEPTION 'worker % has % slots busy', worker_id, busy
+            USING ERRCODE = 'EV007', HINT = 'A number from 0, or null.';
+    END IF;
     UPDATE evtrack.worker w
     SET seen_at = clock_timestamp(), busy = coalesce(heartbeat.busy, w.busy),
         session_lock = evtrack.has_session_lock(

@@ -15,6 +15,13 @@ DECLARE
     lost evtrack.worker;
     j evtrack.job;
 BEGIN
+    -- A negative span would declare lost whoever lives.
+    IF (grace >= '0' AND lease >= '0'
+        AND greatest(grace, lease) <= '100 years') IS NOT TRUE THEN
+        RAISE EXCEPTION 'grace is % and lease is %: they are spans from 0 up to '
+            '100 years', coalesce(grace::text, 'null'),
+            coalesce(lease::text, 'null') USING ERRCODE = 'EV007';
+    END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.reap', 0)) THEN
         RETURN;
     END IF;

@@ -11,6 +11,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     dropped record;
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     -- A claim of this worker may still be on its way to its commit, on a
     -- connection that the worker has given up: wait for it, or its batches
     -- would stay running with nobody who has them.

@@ -11,8 +11,9 @@ DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
     n integer;
 BEGIN
-    IF NOT statuses <@ '{failed,crashed}'::text[] THEN
-        RAISE EXCEPTION 'cannot retry batches that are %', statuses
+    IF (statuses <@ '{failed,crashed}'::text[]) IS NOT TRUE THEN
+        RAISE EXCEPTION 'cannot retry batches that are %',
+            coalesce(statuses::text, 'null')
             USING ERRCODE = 'EV007',
             HINT = 'Only failed and crashed batches come back.';
     END IF;

@@ -13,8 +13,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
 BEGIN
-    IF NOT statuses <@ '{failed,crashed}'::text[] THEN
-        RAISE EXCEPTION 'cannot retry items that are %', statuses
+    IF (statuses <@ '{failed,crashed}'::text[]) IS NOT TRUE THEN
+        RAISE EXCEPTION 'cannot retry items that are %',
+            coalesce(statuses::text, 'null')
             USING ERRCODE = 'EV007',
             HINT = 'Only failed and crashed items come back.';
     END IF;
