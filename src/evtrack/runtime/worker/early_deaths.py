@@ -8,6 +8,7 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
+from evtrack.runtime.backoff import backoff_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 LOOP: Final = 3
 """So often in a row is no accident any more; while no slot has ever been ready, waiting helps nobody."""
 
-_BACKOFF_S: Final = 0.1
+_BACKOFF_S: Final = 0.2
 _BACKOFF_MAX_S: Final = 30.0
 
 _log = structlog.get_logger()
@@ -61,7 +62,7 @@ class EarlyDeaths:
         if now < self.start_at:
             return  # it goes with the one before: all slots were started together
         self._count += 1
-        pause_s = min(_BACKOFF_MAX_S, _BACKOFF_S * 2 ** min(self._count, 16))
+        pause_s = backoff_s(self._count, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
         self.start_at = now + pause_s
         is_loop, is_news = self._count >= LOOP, self._count in {1, LOOP} or how != self._how
         self._how = how
@@ -71,7 +72,7 @@ class EarlyDeaths:
                 said + (f":\n{stderr}" if stderr else "."),
                 hint="Import the handlers' modules by hand with the same Python to see what ends it.",
             )
-        facts = {"how": how, "failures": self._count, "again_in_s": pause_s}
+        facts = {"how": how, "failures": self._count, "again_in_s": round(pause_s, 2)}
         if not is_news:
             _log.debug(log_names.SLOT_DIED_EARLY, **facts)
         elif not is_loop:

@@ -12,6 +12,7 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, StorageError, TransientError, WorkerLost
+from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.upkeep import LEASE_S
 from evtrack.runtime.wake import Wake
@@ -33,6 +34,7 @@ GRACE_S: Final = 30.0
 _TICK_S: Final = 0.1
 _IDLE_TICK_S: Final = 0.5
 _IMPORT_S: Final = 600.0
+_BACKOFF_S: Final = 0.02
 _BACKOFF_MAX_S: Final = 5.0
 _LAST_REPORT_S: Final = 10.0
 """How long a stopping worker tries to reach the database for its last report."""
@@ -274,9 +276,9 @@ class Worker:
 
     def _postpone(self, error: EvtrackError, now: float) -> None:
         self._failures += 1
-        pause_s = min(_BACKOFF_MAX_S, 0.01 * 2 ** min(self._failures, 12))
+        pause_s = backoff_s(self._failures, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
         self._again_at = now + pause_s
-        _log.warning(log_names.DATABASE_TROUBLE, error=str(error), failures=self._failures, again_in_s=pause_s)
+        _log.warning(log_names.DATABASE_TROUBLE, error=str(error), failures=self._failures, again_in_s=round(pause_s, 2))
         if self._session is not None and isinstance(error, TransientError) and error.connection_lost:
             self._session.drop()
 
