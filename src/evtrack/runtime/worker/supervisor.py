@@ -278,7 +278,9 @@ class Worker:
         self._failures += 1
         pause_s = backoff_s(self._failures, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
         self._again_at = now + pause_s
-        _log.warning(log_names.DATABASE_TROUBLE, error=str(error), failures=self._failures, again_in_s=round(pause_s, 2))
+        _log.warning(
+            log_names.DATABASE_TROUBLE, error=str(error), failures=self._failures, again_in_s=round(pause_s, 2)
+        )
         if self._session is not None and isinstance(error, TransientError) and error.connection_lost:
             self._session.drop()
 
