@@ -2,8 +2,10 @@
 
 import json
 import re
+import subprocess
 import threading
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,7 +18,7 @@ from evtrack.interfaces.cli import following
 from evtrack.interfaces.terminal import bar, run_progress
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.reports import job_progress
-from helpers import eventually, evtrack
+from helpers import environment, eventually, evtrack, evtrack_command
 
 pytestmark = pytest.mark.db
 
@@ -346,3 +348,22 @@ def test_a_run_is_shown_again_when_the_database_is_back(
         eventually(lambda: "progress_lost" in [log["event"] for log in logs])
         eventually(lambda: "progress" == logs[-1]["event"])
     assert 1 == sum(log["event"] == "progress_lost" for log in logs)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["status", "status 1", "jobs --json", "events 1", "events 1 --json", "results 1"])
+def test_what_cannot_be_written_is_told(dsn: str, client: Client, command: str, unbuffered: str) -> None:
+    job, worker = client.job(), client.worker()
+    client.complete(worker, client.claim(worker, job), results=['"a result"'])
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            evtrack_command(*command.split(), "--dsn", dsn),
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(PYTHONUNBUFFERED=unbuffered),
+            timeout=60,
+        )
+    assert 74 == done.returncode
+    assert done.stderr.startswith("Error: The output cannot be written to stdout: No space left on device.\n")

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: an exit code that says so, and no embedded server left behind."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ def test_a_command_that_is_interrupted_says_so_and_stops_its_server(sent: signal
     folder = Path(tempfile.mkdtemp(prefix="evtrack-test-"))
     server = EmbeddedServer(folder)
     # It reads a source that never ends.
-    command = evtrack_command("submit", "-", "--handler", "count", "--key", "id")
+    command = evtrack_command("submit", "-", "--handler", "count", "--key", "id", "--log-format", "json")
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -35,6 +36,8 @@ def test_a_command_that_is_interrupted_says_so_and_stops_its_server(sent: signal
         finally:
             process.kill()
     assert code == process.returncode, stderr
+    said = [json.loads(line)["event"] for line in stderr.splitlines()]
+    assert (["interrupted"] if sent == signal.SIGINT else []) == said
     assert server.pid is None
     shutil.rmtree(folder)
 

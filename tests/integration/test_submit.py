@@ -2,15 +2,17 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 
 from client import Client
-from evtrack.domain.errors import JobPhaseError
+from evtrack.domain.errors import JobPhaseError, TransientError
 from evtrack.runtime.submit.submissions import JobSpec, begin, recipe
+from evtrack.runtime.submit.submitter import Submitter
 from evtrack.sources.iterable import IterableSource
 from evtrack.storage.database import Connection
 from helpers import environment, eventually, evtrack, evtrack_command
@@ -188,6 +190,35 @@ def test_wrong_use_is_explained(dsn: str, args: Sequence[str], code: int, says: 
     assert code == done.returncode
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize("failing", [False, True])
+def test_ctrl_c_says_how_to_go_on(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, form: str, *, failing: bool
+) -> None:
+
+    def interrupt(_: Submitter) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            if failing:  # as the rollback of a statement that the signal broke off
+                raise TransientError("the connection is lost")
+
+    monkeypatch.setattr(Submitter, "run", interrupt)
+    said = run("--log-format", form, "submit", __file__, "--format", "lines", "--handler", "h", code=130).stderr
+    words = "Interrupted. Job 1 is open still; go on with: evtrack submit --resume 1"
+    if form == "json":
+        line = json.loads(said)
+        assert ("interrupted", "warning", words) == (line["event"], line["level"], line["message"])
+    else:
+        assert words == said.strip()
+
+
+def test_what_was_submitted_is_told_in_json_where_that_is_asked_for(dsn: str) -> None:
+    done = evtrack("submit", "-", "--handler", "h", "--dsn", dsn, "--log-format", "json", stdin="1\n2\n")
+    line = json.loads(done.stderr)
+    assert ("1\n", "notice", "Job 1: 2 items in 1 batch.") == (done.stdout, line["event"], line["message"])
 
 
 def test_a_cancelled_job_takes_no_more(conn: Connection) -> None:

@@ -99,6 +99,12 @@ def test_once_tells_what_is_there_and_leaves(queue: Client, dsn: str, tmp_path: 
     assert ["queue_deep"] == [json.loads(line)["event"] for line in again.stdout.splitlines()]
 
 
+def test_the_form_of_the_log_is_the_form_of_alerts(queue: Client, dsn: str) -> None:
+    crash(queue, queue.job(items=2), queue.worker())
+    told = evtrack("watch", "--once", "--log-format", "console", "--dsn", dsn).stdout
+    assert " [warning] batch_crashed  " in told
+
+
 def test_who_nobody_reads_leaves_its_alerts_to_others(queue: Client, dsn: str) -> None:
     process = subprocess.Popen(
         evtrack_command("watch", "--dsn", dsn), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -108,7 +114,7 @@ def test_who_nobody_reads_leaves_its_alerts_to_others(queue: Client, dsn: str) -
     process.stdout = None
     crash(queue, queue.job(items=2), queue.worker())
     _, log = process.communicate(timeout=30)
-    assert 1 == process.returncode
+    assert 74 == process.returncode
     assert b"cannot be written to stdout: Broken pipe" in log
     assert 1 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL")
     assert 1 == len(evtrack("watch", "--once", "--dsn", dsn).stdout.splitlines())

@@ -1,10 +1,11 @@
 """What the command line makes of numbers, times and strange text."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from evtrack.domain.text import plain
+from evtrack.domain.text import harmless_json, json_text, plain, plain_lines
 from evtrack.interfaces.terminal import text
 
 
@@ -72,3 +73,29 @@ def test_times_are_in_utc() -> None:
 )
 def test_numbers_read_well(shown: str, expected: str) -> None:
     assert expected == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"key": "β-catenin 漢字 no\u00a0break"}, '{"key": "β-catenin 漢字 no\u00a0break"}'),
+        ("c1\x9b31m next\x85line del\x7f", r'"c1\u009b31m next\u0085line del\u007f"'),
+        ("lines\u2028and\u2029", r'"lines\u2028and\u2029"'),
+        ("\u202aturned\u202e \u2066\u2069", r'"\u202aturned\u202e \u2066\u2069"'),
+        ("half\ud800, tag\U000e0041", r'"half\ud800, tag\udb40\udc41"'),
+        ({"esc\x1b": ["\t"]}, r'{"esc\u001b": ["\t"]}'),
+    ],
+)
+def test_json_keeps_escaped_what_steers_a_terminal(given: object, shown: str) -> None:
+    assert shown == json_text(given)
+    assert given == json.loads(shown)
+
+
+def test_json_of_others_means_what_it_meant() -> None:
+    given = '{"a":\t"\u202e",\r"b": "\x7f"}'
+    assert json.loads(given) == json.loads(harmless_json(given))
+    assert '{"a":\t"\\u202e",\r"b": "\\u007f"}' == harmless_json(given)
+
+
+def test_lines_of_our_own_stay_lines() -> None:
+    assert "What is wrong\\x1b\nWhat to do next,…" == plain_lines("What is wrong\x1b\nWhat to do next, and on", 17)

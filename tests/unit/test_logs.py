@@ -42,6 +42,16 @@ def test_people_get_lines_to_read(capsys: pytest.CaptureFixture[str]) -> None:
     assert not err.startswith("{")
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_nothing_that_steers_a_terminal_comes_through(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(log_format=form)
+    structlog.get_logger().warning("batch_crashed", item_key="a\x9b\u202e\x85b", error="one\x1b[2J\ntwo")
+    err = capsys.readouterr().err
+    assert 1 == err.count("\n")
+    assert err.removesuffix("\n").isprintable()
+    assert "u202e" in err
+
+
 def test_a_lower_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(log_level="error")
     structlog.get_logger().warning("hardly_matters")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, computed_field
+
+from evtrack.domain.text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ class Alert(BaseModel):
         Returns:
             The line, without its end.
         """
-        return json.dumps(self.line(), ensure_ascii=False)
+        return json_text(self.line())
 
 
 class OfJob(Alert):

@@ -45,6 +45,25 @@ class NotInstalled(EvtrackError):
         self.extra = extra
 
 
+class OutputLost(EvtrackError):
+    """What a command has to say cannot be written to stdout.
+
+    Args:
+        reason: What the system says.
+        what: What is lost.
+        hint: What to do next.
+    """
+
+    exit_code = 74
+
+    def __init__(self, reason: str, *, what: str = "The output", hint: str = "") -> None:
+        super().__init__(
+            f"{what} cannot be written to stdout: {reason}.",
+            hint=hint or "Give it room, or send it elsewhere. What the command did is done: evtrack status shows it.",
+        )
+        self.reason = reason
+
+
 # Reaching the database
 
 

@@ -53,3 +53,8 @@ VERIFYING: Final = "verifying"
 SUBMISSION_WAITS: Final = "submission_waits"
 PROGRESS: Final = "progress"
 PROGRESS_LOST: Final = "progress_lost"
+
+# What a command says to people, where stderr is for programs
+NOTICE: Final = "notice"
+INTERRUPTED: Final = "interrupted"
+REFUSED: Final = "refused"

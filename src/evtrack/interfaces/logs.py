@@ -7,7 +7,10 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict
 
+from evtrack.domain.text import json_text, plain_lines
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_asked = {"format": "auto"}
 
 
 def configure_logs(*, log_format: str = "auto", log_level: str = "info") -> None:
@@ -24,11 +27,12 @@ def configure_logs(*, log_format: str = "auto", log_level: str = "info") -> None
         raise ValueError(f"log_format must be auto, json or console, not {log_format!r}")
     if log_level not in _LEVELS:
         raise ValueError(f"log_level must be one of {', '.join(_LEVELS)}, not {log_level!r}")
+    _asked["format"] = log_format
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     render: list[Any] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=json_text)]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [_harmless, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
         processors=[
@@ -44,9 +48,23 @@ def configure_logs(*, log_format: str = "auto", log_level: str = "info") -> None
     )
 
 
+def only_json() -> bool:
+    """Tell whether stderr is for programs: then all that is said there is a line of JSON, and nothing is drawn."""
+    return asked_format() == "json"
+
+
+def asked_format() -> str:
+    """Return the form of log lines that was asked for: json, console or auto."""
+    return _asked["format"]
+
+
 def _in_order(_logger: Any, _method: str, line: EventDict) -> EventDict:
     first = {name: line.pop(name) for name in ("timestamp", "level", "event") if name in line}
     return {**first, **line}
+
+
+def _harmless(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    return {name: plain_lines(value) if isinstance(value, str) else value for name, value in line.items()}
 
 
 def _stderr_logger(*_: Any) -> structlog.WriteLogger:

@@ -1,6 +1,9 @@
 """The command line: a lazy group, so that a command imports only what it needs."""
 
 import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -8,13 +11,12 @@ from typing import Any
 import click
 
 from evtrack import __version__
-from evtrack.domain.errors import EvtrackError
+from evtrack.interfaces.cli.ending import endings, exit_code
 from evtrack.interfaces.cli.options import connected, json_option, located, log_options, print_json
 
 __all__ = ["cli", "connected", "json_option", "located", "main", "print_json"]
 
 _HERE = "evtrack.interfaces.cli"
-_INTERRUPTED = 130
 _SIGNALLED = 128  # and the signal's number, as shells have it
 
 # name -> module:attribute, in the order that --help lists them
@@ -52,14 +54,6 @@ _COMMANDS = {
 }
 
 
-class _Refusal(click.ClickException):
-    """Show one of evtrack's errors and leave with its exit code."""
-
-    def __init__(self, error: EvtrackError) -> None:
-        super().__init__(str(error))
-        self.exit_code = error.exit_code  # type: ignore[misc]  # click declares it for the class, reads it from here
-
-
 class _LazyGroup(click.Group):
     """Import a command's module when the command is asked for; turn errors into exit codes."""
 
@@ -74,20 +68,20 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command), f"{module}:{attribute} is no command"  # noqa: S101  # our own table
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except EvtrackError as error:
-            # A signal that comes within a statement ends it, and then its rollback may fail: the signal counts.
-            ending = _ending(error)
-            if ending is None:
-                raise _Refusal(error) from error
-        except KeyboardInterrupt as interrupt:
-            ending = interrupt
-        if isinstance(ending, KeyboardInterrupt):
-            click.echo("Interrupted.", err=True)
-            raise click.exceptions.Exit(_INTERRUPTED)
-        raise ending
+    def invoke(self, ctx: click.Context) -> None:
+        with endings():
+            super().invoke(ctx)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002  # click's signature
+        **extra: Any,
+    ) -> Any:
+        command = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        return sys.exit(exit_code(command)) if standalone_mode else command()
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,7 +94,7 @@ def cli() -> None:
     embedded one is used.
 
     Exit codes: 0 done; 1 error; 2 wrong usage; 3 a run ended with items that failed, crashed or were invalid; 4 the
-    database's schema is missing, older or newer; 5 no connection to a server; 130 interrupted.
+    database's schema is missing, older or newer; 5 no connection to a server; 74 stdout takes no more; 130 interrupted.
     """
 
 
@@ -110,13 +104,6 @@ def main() -> None:
     # way say so themselves.
     signal.signal(signal.SIGTERM, _terminated)
     cli(prog_name="evtrack")
-
-
-def _ending(error: BaseException) -> SystemExit | KeyboardInterrupt | None:
-    context: BaseException | None = error
-    while context is not None and not isinstance(context, SystemExit | KeyboardInterrupt):
-        context = context.__context__
-    return context
 
 
 def _terminated(number: int, _frame: FrameType | None) -> None:

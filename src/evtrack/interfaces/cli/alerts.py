@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.alerts import alerts_table
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.text import counted
@@ -37,4 +38,4 @@ def alerts(conn: Connection, *, job_id: int | None, undelivered: bool, limit: in
         click.echo(f"The latest {counted(limit, 'alert')}; --limit shows more.")
     waiting = sum(row.delivered_at is None for row in found)
     if waiting:
-        click.echo(f"{counted(waiting, 'alert waits', 'alerts wait')} for a watcher: evtrack watch", err=True)
+        notice(f"{counted(waiting, 'alert waits', 'alerts wait')} for a watcher: evtrack watch")

@@ -9,6 +9,7 @@ from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.text import plain
 from evtrack.interfaces.cli.looking import job_argument, words
 from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.text import counted
 from evtrack.storage import control
 from evtrack.storage.database import Connection
@@ -127,7 +128,7 @@ def _tell_items(job_id: int, action: str, items: list[control.ItemVerdict], *, a
         for item in items:
             if item.verdict != done:
                 why = _NOT_TAKEN.get(item.verdict, f"it is {item.verdict}, which was not asked for")
-                click.echo(f"  {plain(item.item_key, 200)}: {why}", err=True)
+                notice(f"  {plain(item.item_key, 200)}: {why}")
     if any(item.verdict == "unknown" for item in items):
         raise BadArgument(
             f"Job {job_id} has no item with some of these keys.",

@@ -6,6 +6,7 @@ import click
 
 from evtrack.interfaces.cli.looking import job_argument
 from evtrack.interfaces.cli.options import Span, connected, json_option, print_json
+from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import show as draw
 from evtrack.interfaces.terminal.story import story
@@ -43,7 +44,7 @@ def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limi
     draw(tables.crashes_table(found, with_job=job_id is None))
     if len(found) == limit:
         click.echo(f"The latest {counted(limit, 'crash', 'crashes')}; --limit shows more.")
-    click.echo(f"What happened: evtrack show {found[0].job_id} {found[0].batch_no}", err=True)
+    notice(f"What happened: evtrack show {found[0].job_id} {found[0].batch_no}")
 
 
 @click.command()

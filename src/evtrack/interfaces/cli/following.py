@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-import click
-
 from evtrack.domain.text import plain
+from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.bar import over
 from evtrack.interfaces.terminal.text import duration
 from evtrack.storage.database import Connection
@@ -57,8 +56,7 @@ def warn_of_holder(tail: Tail, told: set[int]) -> None:
     if holder is None or holder.open_s < PATIENCE_S or holder.pid in told:
         return
     told.add(holder.pid)
-    click.echo(
+    notice(
         f"Waiting: process {holder.pid} ({plain(holder.application, 60)}) has had a transaction open for "
-        f"{duration(holder.open_s)}; later events are shown when it ends.",
-        err=True,
+        f"{duration(holder.open_s)}; later events are shown when it ends."
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from evtrack.interfaces.cli.options import connected, print_json
+from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.course import course_svg, course_table
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.text import counted, moment
@@ -75,4 +76,4 @@ def history(conn: Connection, job_id: int, *, svg: Path | None, as_json: bool) -
             svg.write_text(course_svg(course, title=f"evtrack job {job_id}"), encoding="utf-8")
         except OSError as error:
             raise click.FileError(str(svg), error.strerror) from error
-        click.echo(f"{svg}: {counted(len(course), 'moment')} of job {job_id}.", err=True)
+        notice(f"{svg}: {counted(len(course), 'moment')} of job {job_id}.")

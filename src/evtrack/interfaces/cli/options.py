@@ -1,6 +1,5 @@
 """The options that commands share, and the connection that most of them start with."""
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from evtrack.config import settings_from
+from evtrack.domain.text import json_text
 from evtrack.interfaces.logs import configure_logs
 from evtrack.storage.database import Connection, check_schema, connect, translated
 from evtrack.storage.rights import require_owner
@@ -168,7 +168,7 @@ def print_json(value: Any) -> None:
     Args:
         value: Anything made of dicts, lists, tuples, strings, numbers, times and None.
     """
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+    click.echo(json_text(value, default=_plain))
 
 
 def _plain(value: Any) -> Any:

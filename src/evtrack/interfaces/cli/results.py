@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from evtrack.domain.text import harmless_json, json_text
 from evtrack.interfaces.cli.options import connected
 from evtrack.storage.reports import job_key
 from evtrack.storage.results import results as read_results
@@ -32,8 +32,9 @@ def results(conn: Connection, job_id: int, *, with_keys: bool) -> None:
     job_key(conn, job_id)  # refuses a number that no job has
     write = sys.stdout.write
     for row in read_results(conn, job_id):
+        result = harmless_json(row.result)
         if with_keys:
-            key = json.dumps(row.item_key, ensure_ascii=False)
-            write(f'{{"ordinal": {row.ordinal}, "item_key": {key}, "result": {row.result}}}\n')
+            key = json_text(row.item_key)
+            write(f'{{"ordinal": {row.ordinal}, "item_key": {key}, "result": {result}}}\n')
         else:
-            write(f"{row.result}\n")
+            write(f"{result}\n")

@@ -14,6 +14,7 @@ from evtrack.interfaces.cli.options import json_option, located, print_json
 from evtrack.interfaces.cli.stopping import Signals, stopping
 from evtrack.interfaces.cli.submission import Wish, submission_options
 from evtrack.interfaces.cli.work import worker_options
+from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.report import job_head
 from evtrack.interfaces.terminal.run_progress import RunProgress
@@ -149,11 +150,11 @@ def _left(final: JobProgress, work: str) -> str:
 
 def _leave(final: JobProgress, came: Signals, *, work: str, quiet: bool) -> None:
     if final.phase not in {"finished", "cancelled"}:
-        click.echo(_left(final, work), err=True)
+        notice(_left(final, work))
         if came.received:
             raise click.exceptions.Exit(came.exit_code)
         raise EvtrackError(f"Job {final.job_id} was left {final.phase}.", hint="See `evtrack status`.")
     bad = final.failed + final.crashed + final.invalid + final.cancelled
     if bad and not quiet:
-        click.echo(f"Not all is done: evtrack status {final.job_id} tells why.", err=True)
+        notice(f"Not all is done: evtrack status {final.job_id} tells why.")
     raise click.exceptions.Exit(NOT_ALL_DONE if bad else 0)

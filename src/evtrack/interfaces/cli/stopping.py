@@ -1,12 +1,11 @@
 """SIGTERM and Ctrl-C: the first asks to stop, the second to stop at once."""
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import click
+from evtrack.interfaces.notices import notice
 
 
 class Signals:
@@ -42,8 +41,7 @@ def stopping(stop: Callable[[], None], *, hint: str) -> Iterator[Signals]:
     def on_signal(number: int, _: FrameType | None) -> None:
         came.received.append(number)
         if hint and len(came.received) == 1 and number == signal.SIGINT:
-            # By name: what draws a bar puts itself between here and the terminal, and err=True would go around it.
-            click.echo(hint, file=sys.stderr)
+            notice(hint)
         stop()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -1,17 +1,15 @@
 """`evtrack submit`: make a job of files, folders, archives or standard input."""
 
-import sys
-
 import click
 
 from evtrack.domain.errors import BadArgument
+from evtrack.interfaces.cli.ending import endings
 from evtrack.interfaces.cli.options import connected, json_option, print_json
 from evtrack.interfaces.cli.submission import Wish, submission_options
+from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.submit_bar import submit_progress
 from evtrack.interfaces.terminal.text import count, counted
 from evtrack.storage.database import Connection
-
-_INTERRUPTED = 130
 
 
 @click.command()
@@ -43,13 +41,9 @@ def submit(conn: Connection, *, wish: Wish, resume: int | None, as_json: bool) -
         raise BadArgument("--resume goes on with the sources of the job: name no SOURCE beside it")
     with submit_progress() as told:
         submitter = wish.begin(conn, told=told) if resume is None else wish.go_on(conn, resume, told=told)
-        try:
+        job = submitter.job_id
+        with endings(f"Interrupted. Job {job} is open still; go on with: evtrack submit --resume {job}"):
             done = submitter.run()
-        except KeyboardInterrupt:
-            job = submitter.job_id
-            left = f"Interrupted. Job {job} is open still; go on with: evtrack submit --resume {job}"
-            click.echo(left, file=sys.stderr)  # through the bar, which err=True would go around
-            raise click.exceptions.Exit(_INTERRUPTED) from None
     if as_json:
         print_json(
             {
@@ -64,4 +58,4 @@ def submit(conn: Connection, *, wish: Wish, resume: int | None, as_json: bool) -
     click.echo(done.job_id)
     items, batches = counted(done.items, "item"), counted(done.batches, "batch", "batches")
     invalid = f", {count(done.invalid)} invalid (evtrack status {done.job_id} tells why)" if done.invalid else ""
-    click.echo(f"Job {done.job_id}: {items} in {batches}{invalid}.", err=True)
+    notice(f"Job {done.job_id}: {items} in {batches}{invalid}.")

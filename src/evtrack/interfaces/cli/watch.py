@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from evtrack.config import settings_from, watch_settings_from
-from evtrack.domain.errors import EvtrackError
+from evtrack.config import watch_settings_from
+from evtrack.domain.errors import OutputLost
+from evtrack.interfaces.cli.ending import INTERRUPTED
 from evtrack.interfaces.cli.metrics import metrics_options, serving_metrics
 from evtrack.interfaces.cli.options import located
 from evtrack.interfaces.cli.stopping import stopping
-from evtrack.interfaces.cli.work import INTERRUPTED
+from evtrack.interfaces.logs import asked_format
 from evtrack.interfaces.terminal.alerts import alert_line
 from evtrack.runtime.upkeep import GRACE_S, LEASE_S
 from evtrack.runtime.watch.program import Program
@@ -110,7 +110,7 @@ def _sinks(told: WatchSettings) -> list[Sink]:
 
 
 def _writer() -> Callable[[Alert], None]:
-    wanted = settings_from(log_format=click.get_current_context().find_root().params.get("log_format")).log_format
+    wanted = asked_format()
     for_people = wanted == "console" or (wanted == "auto" and sys.stdout.isatty())
 
     def write(alert: Alert) -> None:
@@ -119,11 +119,10 @@ def _writer() -> Callable[[Alert], None]:
             # The line and its end in one write: lines of several watchers into one pipe stay whole.
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
-        except OSError as error:
-            # Whatever is left in the buffer must not fail once more at the end of the process.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise EvtrackError(
-                f"The alerts cannot be written to stdout: {error.strerror}.",
+        except (OutputLost, BrokenPipeError) as error:
+            raise OutputLost(
+                error.reason if isinstance(error, OutputLost) else error.strerror or str(error),
+                what="The alerts",
                 hint="What was not written is left to other watchers, or to the next one.",
             ) from None
 

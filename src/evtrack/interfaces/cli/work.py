@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from evtrack.interfaces.cli.ending import INTERRUPTED
 from evtrack.interfaces.cli.options import MEMORY, located
 from evtrack.interfaces.cli.stopping import stopping
 from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 R = TypeVar("R")
-
-INTERRUPTED: Final = 130
 
 
 def worker_options(function: Callable[..., R]) -> Callable[..., R]:

@@ -1,6 +1,5 @@
 """Shows how far a cleanup is: in place on a terminal, a log line now and then elsewhere."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,6 +7,7 @@ import structlog
 from rich.console import Console
 
 from evtrack.domain import log_names
+from evtrack.interfaces.terminal.drawing import drawable
 from evtrack.interfaces.terminal.seldom import Seldom
 from evtrack.interfaces.terminal.text import count
 from evtrack.runtime.retention.cleanup import Step
@@ -28,7 +28,7 @@ def cleanup_progress() -> Iterator[Callable[[Day, Step, int], None]]:
     Yields:
         What to tell it: the day, what is being done with it, and with how many lines so far.
     """
-    if sys.stderr.isatty():
+    if drawable():
         with Console(stderr=True).status("looking for days that are over") as status:
             yield lambda day, step, lines: status.update(f"{day.job_day}: {count(lines)} {_SAID[step]}")
     else:

@@ -1,5 +1,7 @@
 """What all drawings share: the console, colours, tables and harmless cells, for terminals from 80 columns on."""
 
+import sys
+
 import click
 from rich import box
 from rich.console import Console, RenderableType
@@ -9,6 +11,7 @@ from rich.text import Text
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
 from evtrack.domain.text import plain
+from evtrack.interfaces.logs import only_json
 
 STYLES: dict[str, str] = {
     Status.PENDING: "dim",
@@ -28,6 +31,11 @@ STYLES: dict[str, str] = {
 def stdout() -> Console:
     """Return a console on stdout: colours on a terminal only, no markup in what it prints."""
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+
+def drawable() -> bool:
+    """Tell whether stderr is for people who look at it now, so that bars may be drawn there."""
+    return sys.stderr.isatty() and not only_json()
 
 
 def show(renderable: RenderableType) -> None:

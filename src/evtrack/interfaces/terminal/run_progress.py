@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
@@ -12,6 +11,7 @@ from rich.console import Console
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.interfaces.terminal.bar import LiveBar
+from evtrack.interfaces.terminal.drawing import drawable
 from evtrack.interfaces.terminal.seldom import EVERY_S
 from evtrack.storage.database import connect, translated
 from evtrack.storage.reports import job_progress
@@ -36,7 +36,7 @@ class RunProgress:
 
     def __init__(self, *, dsn: str) -> None:
         self._dsn = dsn
-        self._bar = LiveBar(console=Console(stderr=True)) if sys.stderr.isatty() else None
+        self._bar = LiveBar(console=Console(stderr=True)) if drawable() else None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 

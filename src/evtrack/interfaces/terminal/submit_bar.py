@@ -1,6 +1,5 @@
 """Shows how far a submission is: a bar on a terminal, a log line now and then elsewhere."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from evtrack.domain import log_names
+from evtrack.interfaces.terminal.drawing import drawable
 from evtrack.interfaces.terminal.seldom import Seldom
 from evtrack.interfaces.terminal.text import count, percentage
 from evtrack.runtime.submit.submitted import SubmitProgress
@@ -21,7 +21,7 @@ def submit_progress() -> Iterator[Callable[[SubmitProgress], None]]:
     Yields:
         What to tell it.
     """
-    if sys.stderr.isatty():
+    if drawable():
         bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),

@@ -1,6 +1,5 @@
 """Shows how far a proof is: a line on a terminal that stays in place, a log line now and then elsewhere."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from evtrack.domain import log_names
+from evtrack.interfaces.terminal.drawing import drawable
 from evtrack.interfaces.terminal.seldom import Seldom
 from evtrack.interfaces.terminal.text import count, counted
 
@@ -73,7 +73,7 @@ def verify_progress() -> Iterator[VerifyProgress]:
     Yields:
         What to tell it.
     """
-    if not sys.stderr.isatty():
+    if not drawable():
         yield VerifyProgress(None)
         return
     bar = Progress(

@@ -1,0 +1,83 @@
+"""How commands end: clear words on stderr and an exit code, also where stdout or stderr take no more."""
+
+import json
+import subprocess
+
+import pytest
+
+from helpers import environment, evtrack_command
+
+UNBUFFERED = ["", "1"]  # containers often set PYTHONUNBUFFERED: then each write fails by itself
+
+
+def ended(*args: str, to: str = "", **env: str) -> tuple[int, str]:
+    """Run a command with a shell's redirections, and return its exit code and what it said on stderr."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {to}', "sh", *evtrack_command(*args)],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**env),
+        timeout=60,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", UNBUFFERED)
+@pytest.mark.parametrize("command", ["--version", "--help"])
+def test_a_full_stdout_is_told_in_one_breath(command: str, unbuffered: str) -> None:
+    code, said = ended(command, to=">/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert (74, True) == (code, said.startswith("Error: The output cannot be written to stdout: No space left"))
+    assert 2 == said.count("\n")
+
+
+@pytest.mark.parametrize("unbuffered", UNBUFFERED)
+def test_a_full_stderr_leaves_the_exit_code(unbuffered: str) -> None:
+    assert (2, "") == ended("jobs", "--limit", "x", to="2>/dev/full", PYTHONUNBUFFERED=unbuffered)
+
+
+def test_streams_that_are_closed_are_not_missed() -> None:
+    assert 0 == ended("--version", to="<&- >&- 2>&-")[0]
+
+
+def test_where_the_locale_lacks_a_letter_its_number_is_shown() -> None:
+    done = subprocess.run(
+        evtrack_command("nons\u6f22"),
+        check=False,
+        capture_output=True,
+        env=environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0"),
+        timeout=60,
+    )
+    assert (2, True) == (done.returncode, b"nons\\u6f22" in done.stderr)
+
+
+def test_a_setting_that_cannot_be_used_is_no_traceback() -> None:
+    code, said = ended("jobs", EVTRACK_LOG_FORMAT="xml")
+    assert (1, "Error: EVTRACK_LOG_FORMAT is 'xml': input should be 'auto', 'json' or 'console'\n") == (code, said)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["--log-format", "json", "jobs", "--limit", "x"], 2, "--limit"),
+        (["jobs", "--log-format", "json", "--limit", "x"], 2, "--limit"),
+        (["jobs", "--dsn", "nothing", "--log-format", "json"], 5, "This is no connection string"),
+        (["--log-format", "json", "nonsense"], 2, "No such command 'nonsense'."),
+        (["--log-format", "json", "server"], 2, "Usage: evtrack server"),
+    ],
+)
+def test_an_error_is_a_line_of_json_where_that_is_asked_for(args: list[str], code: int, says: str) -> None:
+    done, said = ended(*args)
+    (line,) = [json.loads(each) for each in said.splitlines()]
+    assert (code, code, "refused", "error") == (done, line["exit_code"], line["event"], line["level"])
+    assert says in line["message"]
+
+
+@pytest.mark.parametrize("wrong", ["no\x1b[2Jwhere", "no\x9bwhere\u202e", "n\x07" * 50_000])
+def test_a_wrong_value_is_shown_harmless_and_cut(wrong: str) -> None:
+    for args in (["submit", "--handler", "h", wrong], [wrong], [f"--{wrong}"], ["jobs", "--dsn", wrong]):
+        code, said = ended(*args)
+        assert code in {1, 2, 5}
+        assert all(line.isprintable() and len(line) <= 1000 for line in said.splitlines()), ascii(said[:300])
