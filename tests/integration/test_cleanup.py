@@ -16,7 +16,7 @@ from evtrack.runtime.retention.checking import check
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.files import read_lines
 from evtrack.runtime.retention.outcome import Dropped, Kept
-from evtrack.storage import control, reports
+from evtrack.storage import control, day_view, reports
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.stories import batch_story
 from helpers import eventually, evtrack
@@ -167,6 +167,30 @@ def test_a_retry_while_the_day_is_read_keeps_it(client: Client, other: Client, t
     assert [str(DAY)] == [path.name for path in archive.iterdir()]
 
 
+def test_a_retry_between_two_pages_keeps_the_day_and_the_next_one_goes(
+    client: Client, other: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, worker = aged_job(client, DAY, 4, max_errors=1), client.worker()
+    client.fail(worker, client.claim(worker, job, fresh=4))
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    ended_job(client, days_ago(8))
+    retried: list[int] = []
+
+    def small_pages(jobs: list[day_view.DayJob], table: day_view.Table) -> Iterator[object]:
+        for number, page in enumerate(pages(jobs, table, 5)):
+            if number == 1 and jobs[0].job_id == job:
+                retried.append(other.one("SELECT evtrack.retry(%s)", job))
+            yield page
+
+    pages = day_view.pages
+    monkeypatch.setattr(day_view, "pages", small_pages)
+    done = clean(client, tmp_path)
+    assert [4] == retried
+    assert [(DAY, "changed", job)] == kept(done[:1])
+    assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, Dropped)]
+    assert [str(days_ago(8))] == [path.name for path in tmp_path.iterdir()]
+
+
 def test_a_late_result_while_the_day_is_read_is_not_lost(client: Client, other: Client) -> None:
     job, worker = ended_job(client, DAY), client.worker()
     done = clean(client, told=lambda *_: other.complete(worker, [Claim(job, 1, 1)]))
@@ -227,6 +251,21 @@ def test_an_event_that_was_changed_behind_the_triggers_keeps_the_day(client: Cli
         client.conn.execute(f"UPDATE {part} SET at = at + interval '1 microsecond' WHERE batch_no = 1".encode())
         client.conn.execute(f"ALTER TABLE {part} ENABLE ALWAYS TRIGGER event_immutable".encode())
     assert [(DAY, "differs", job)] == kept(clean(client))
+
+
+def test_an_event_that_was_taken_away_keeps_the_day(client: Client) -> None:
+    job = ended_job(client, DAY)
+    ended_job(client, days_ago(8))
+    part = f"evtrack.event_{DAY:%Y%m%d}"
+    with client.conn.transaction():
+        client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER ALL".encode())
+        client.conn.execute(f"DELETE FROM {part} WHERE batch_no = 1 AND version = 2".encode())
+        client.conn.execute(f"ALTER TABLE {part} ENABLE ALWAYS TRIGGER event_immutable".encode())
+    done = clean(client)
+    assert [(DAY, "differs", job)] == kept(done[:1])
+    assert isinstance(done[0], Kept)
+    assert "from version 1 to 3" in done[0].reason
+    assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, Dropped)]
 
 
 def test_who_uses_the_log_is_not_waited_for_in_line(client: Client, other: Client, dsn: str) -> None:

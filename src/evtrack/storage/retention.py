@@ -130,6 +130,18 @@ def retention_days(conn: Connection, ended_before: datetime) -> list[Day]:
         return cursor.execute(statement("retention_days"), {"ended_before": ended_before}).fetchall()
 
 
+def day_changed(conn: Connection, job_day: date, *, snapshot: str) -> bool:
+    """Tell whether a day has events that a snapshot did not see.
+
+    Args:
+        conn: An open connection.
+        job_day: The day.
+        snapshot: In which the day was read.
+    """
+    row = conn.execute(statement("day_changed"), {"job_day": job_day, "seen": snapshot}).fetchone()
+    return bool(row and row[0])
+
+
 def drop_day(
     conn: Connection,
     job_day: date,

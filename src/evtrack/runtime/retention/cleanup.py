@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -12,9 +13,18 @@ from evtrack.runtime.retention.day_archive import DayArchive
 from evtrack.runtime.retention.manifest import ArchivedJob
 from evtrack.runtime.retention.outcome import Dropped, Kept, pinned
 from evtrack.runtime.retention.pace import unhurried
-from evtrack.runtime.retention.tally import Tally
+from evtrack.runtime.retention.tally import BrokenStream, Tally
 from evtrack.storage.day_view import DayView
-from evtrack.storage.retention import alone, drop_day, origin, parent_holder, prepare, retention_days, time_ago
+from evtrack.storage.retention import (
+    alone,
+    day_changed,
+    drop_day,
+    origin,
+    parent_holder,
+    prepare,
+    retention_days,
+    time_ago,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -103,18 +113,12 @@ class Cleanup:
             jobs = view.jobs
             if not all(_is_over(job, cutoff) for job in jobs):
                 return Kept(day=day.job_day, why="changed", reason="a job of it came back")
-            events = tally.passing(self._slowly(day, "events", view.lines("events")))
-            if archive is None:
-                for _ in events:
-                    pass
-            else:
-                archive.add("events", events)
-                for table in _MORE if self._with_payload else ():
-                    archive.add(table, self._slowly(day, table, view.lines(table)))
-            wrong = _differing(jobs, tally)
+            wrong = self._read(day, view, tally, archive)
             if wrong is not None:
-                reason = f"the log of job {wrong} does not fit its projection"
-                return Kept(day=day.job_day, why="differs", job_id=wrong, reason=reason)
+                # A retry between two pages has appended to what the snapshot saw.
+                if day_changed(self._conn, day.job_day, snapshot=view.snapshot):
+                    return _changed(day, wrong[0])
+                return Kept(day=day.job_day, why="differs", job_id=wrong[0], reason=wrong[1])
             place = None
             if archive is not None:
                 manifest = archive.seal(jobs=_listed(jobs, tally), origin=origin(self._conn), snapshot=view.snapshot)
@@ -128,6 +132,25 @@ class Cleanup:
             day=day.job_day, jobs=day.jobs, batches=day.batches, events=tally.events, bytes=day.bytes, archive=place
         )
 
+    def _read(self, day: Day, view: DayView, tally: Tally, archive: DayArchive | None) -> tuple[int, str] | None:
+        """Read the day, into the archive if there is one.
+
+        Returns:
+            A job whose log is not what its projection was folded from, and why; None if there is none.
+        """
+        events = tally.passing(self._slowly(day, "events", view.lines("events")))
+        try:
+            if archive is None:
+                deque(events, maxlen=0)
+            else:
+                archive.add("events", events)
+                for table in _MORE if self._with_payload else ():
+                    archive.add(table, self._slowly(day, table, view.lines(table)))
+        except BrokenStream as error:
+            return error.job_id, str(error)
+        wrong = _differing(view.jobs, tally)
+        return None if wrong is None else (wrong, f"the log of job {wrong} does not fit its projection")
+
     def _wait_to_drop(
         self, day: Day, cutoff: datetime, snapshot: str, jobs: list[tuple[int, int, bytes]], archive: str | None
     ) -> Kept | None:
@@ -139,7 +162,7 @@ class Cleanup:
             if outcome == "dropped":
                 return None
             if outcome == "changed":
-                return Kept(day=day.job_day, why="changed", reason="something was written to it meanwhile")
+                return _changed(day)
             if time.monotonic() > deadline:
                 holder = parent_holder(self._conn)
                 by = f" by process {holder[0]} ({holder[1]}), for {holder[2]:.0f} s" if holder else ""
@@ -154,6 +177,10 @@ class Cleanup:
                 self._told(day, step, count)
             yield line
         self._told(day, step, count)
+
+
+def _changed(day: Day, job_id: int | None = None) -> Kept:
+    return Kept(day=day.job_day, why="changed", job_id=job_id, reason="something was written to it meanwhile")
 
 
 def _is_over(job: DayJob, cutoff: datetime) -> bool:

@@ -20,6 +20,19 @@ _EVENT: Final = re.compile(
 )
 
 
+class BrokenStream(ValueError):
+    """The events of a stream are not one after the other.
+
+    Args:
+        job_id: The job.
+        says: What is wrong.
+    """
+
+    def __init__(self, job_id: int, says: str) -> None:
+        super().__init__(says)
+        self.job_id = job_id
+
+
 @dataclass(frozen=True, slots=True)
 class JobTally:
     """One job's events: how many, and the digest over its streams, in hexadecimal digits."""
@@ -53,7 +66,8 @@ class Tally:
             The same lines.
 
         Raises:
-            ValueError: A line is no event, or streams are not in order.
+            BrokenStream: An event of a stream is not there.
+            ValueError: A line is no event, or jobs are not in order.
         """
         job, batch, due, link, events = b"", b"", 0, b"", 0
         links = sha256()
@@ -73,10 +87,11 @@ class Tally:
                 batch, due, link = batch_no, 0, b""
             due += 1
             if int(version) != due:
-                raise ValueError(f"job {int(job)}, batch {int(batch)} goes from version {due - 1} to {int(version)}")
-            says = (job_id, batch_no, version, type_, attempt, b"-" if worker == b"null" else worker)
+                says = f"job {int(job)}, batch {int(batch)} goes from version {due - 1} to {int(version)}"
+                raise BrokenStream(int(job), says)
+            text = (job_id, batch_no, version, type_, attempt, b"-" if worker == b"null" else worker)
             micros = b"%d%s" % (_seconds(at), (fraction or b"").ljust(6, b"0"))
-            link = sha256(link + b" ".join((*says, micros, seq, xid, data))).digest()
+            link = sha256(link + b" ".join((*text, micros, seq, xid, data))).digest()
             events += 1
             yield line
         self._close(job, events, links, link)
