@@ -115,10 +115,10 @@ def test_a_run_keeps_to_its_limits_and_so_does_whoever_goes_on_with_the_job(
     dsn: str, tmp_path: Path, conn: Connection
 ) -> None:
     source = jsonl(tmp_path, {"do": "loop"}, {"do": "hang"}, {"do": "leak"}, {"say": 1})
-    limits = ["--timeout", "3", "--stall", "1", "--max-rss", "150", "--max-crashes", "1", "--batch-size", "1"]
+    limits = ["--timeout", "9", "--stall", "3", "--max-rss", "100", "--max-crashes", "1", "--batch-size", "1"]
     done = run(dsn, source, *limits, "--json")
     assert 3 == done.returncode, done.stderr
-    assert {"timeout_s": 3, "stall_s": 1, "max_rss_bytes": 150 << 20} == {
+    assert {"timeout_s": 9, "stall_s": 3, "max_rss_bytes": 100 << 20} == {
         name: value
         for name, value in Client(conn).one("SELECT policy FROM evtrack.job").items()
         if name in {"timeout_s", "stall_s", "max_rss_bytes"}

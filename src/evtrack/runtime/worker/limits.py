@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _TERM_S: Final = 2.0
 """How long a slot over its limit has to end by itself after SIGTERM."""
 
-_PAGE_BYTES: Final = 4096
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _LOOK_S: Final = 0.05
 
 
