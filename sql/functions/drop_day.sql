@@ -55,6 +55,8 @@ BEGIN
     WHERE j.job_day = the_day AND p.job_id = j.job_id;
     DELETE FROM evtrack.job_link l USING evtrack.job j
     WHERE j.job_day = the_day AND l.job_id = j.job_id;
+    DELETE FROM evtrack.restored r USING evtrack.job j
+    WHERE j.job_day = the_day AND r.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
     -- What was never delivered waits for a watcher still.
     DELETE FROM evtrack.alert a

@@ -1,3 +1,10 @@
--- How many items of a job are stored.
-SELECT count(*) FROM evtrack.payload
-WHERE job_id = %(job_id)s
+-- How many items of a job are stored; no row where it came back from an archive that has none, and none are there.
+SELECT count(*) AS stored
+FROM evtrack.payload AS p
+WHERE p.job_id = %(job_id)s -- noqa: RF02
+HAVING
+    count(*) > 0
+    OR NOT EXISTS (
+        SELECT FROM evtrack.restored AS r
+        WHERE r.job_id = %(job_id)s AND NOT r.with_items -- noqa: RF02
+    )

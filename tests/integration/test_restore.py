@@ -16,6 +16,7 @@ from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.files import read_lines
 from evtrack.runtime.retention.restore import Restore, Restored
 from evtrack.runtime.retention.tally import Tally
+from evtrack.storage import proof
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.log import Tail
 from evtrack.storage.restoring import make_room, restore_job
@@ -156,6 +157,28 @@ def test_without_payload_the_log_is_there_and_a_retry_says_what_is_missing(
     elsewhere.check(job)
     with pytest.raises(psycopg.Error, match=f"the items of job {job} are gone"):
         elsewhere.one("SELECT evtrack.retry(%s)", job)
+
+
+def test_items_that_were_not_archived_are_not_missed_and_others_are(
+    client: Client, elsewhere: Client, tmp_path: Path
+) -> None:
+    bare = crashed_job(client)
+    archive(client, tmp_path / "bare", with_payload=False)
+    restore(elsewhere, tmp_path / "bare", bare)
+    assert [] == list(proof.verify(elsewhere.conn))
+    archive(elsewhere, tmp_path / "again", with_payload=True)
+    assert [] == elsewhere.rows("SELECT * FROM evtrack.restored"), "it goes with the job"
+    restore(elsewhere, tmp_path / "again")
+    assert [] == list(proof.verify(elsewhere.conn)), "its archive has a file of items, and none of its own"
+
+    there = crashed_job(client)
+    archive(client, tmp_path / "whole", with_payload=True)
+    restore(client, tmp_path / "whole", there)
+    assert [] == list(proof.verify(client.conn))
+    client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", [there])
+    assert [(there, "payload rows", "6", "0")] == [
+        (each.job_id, each.field, each.log, each.projection) for each in proof.verify(client.conn)
+    ]
 
 
 def test_a_restore_that_ended_early_goes_on(client: Client, elsewhere: Client, tmp_path: Path) -> None:

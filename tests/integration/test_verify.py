@@ -288,6 +288,10 @@ def test_a_log_that_is_whole_is_told_from_one_that_is_damaged(client: Client, ru
     assert "agree" in run("verify", str(whole)).stdout
     run("verify", str(other), "--fix")
     run("verify", "--trust-log", code=2)
+    client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", [whole])
+    printed = run("verify", str(whole), "--fix", code=2).stdout.splitlines()
+    assert f"Items are gone, job {whole}: nothing makes them anew." in printed[-1]
+    assert not any("--fix" in line for line in printed)
 
 
 def test_a_damaged_log_is_trusted_where_that_is_said(client: Client, run: Any) -> None:
@@ -346,7 +350,12 @@ def test_the_command_says_what_it_found_and_what_it_did(client: Client, run: Any
     assert "agree" in whole
     client.conn.execute("UPDATE evtrack.batch SET attempt = 7 WHERE job_id = %s", [other])
     lines = [json.loads(line) for line in run("verify", str(other), "--json", code=2).stdout.splitlines()]
-    sums = {"differences": 2, "jobs_with_damaged_log": 0, "jobs_with_departed_projection": 1}
+    sums = {
+        "differences": 2,
+        "jobs_with_damaged_log": 0,
+        "jobs_with_departed_projection": 1,
+        "jobs_with_missing_items": 0,
+    }
     assert {"jobs": 1, "events": 5, **sums} == lines.pop()
     assert [(1, "attempt", "0", "7"), (2, "attempt", "0", "7")] == [
         (line["batch_no"], line["field"], line["log"], line["projection"]) for line in lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain import events as ev
 from evtrack.domain.difference import Difference
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from evtrack.domain.events import StoredEvent
+
+
+ITEMS: Final = "payload rows"
+"""Items that are missing: no part of the log, and nothing makes them anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ class JobProof:
         Args:
             own: The job's own stream.
             sums: The counters, as completed_batches, completed_items.
-            payload_rows: How many items are stored.
+            payload_rows: How many items are stored; None where none is due.
 
         Returns:
             What is wrong.
@@ -161,10 +165,10 @@ class JobProof:
             for name, log, other in (
                 ("item_count", self.job.item_count, self._submitted_items),
                 ("items in batches", self.job.item_count, self._held_items),
-                ("payload rows", self.job.item_count, payload_rows),
+                (ITEMS, self.job.item_count, payload_rows),
             ):
                 if other is not None and log != other:
-                    found.append(self._finding(name, str(log), str(other), damage=name != "payload rows"))
+                    found.append(self._finding(name, str(log), str(other), damage=name != ITEMS))
         found += [
             self._finding(name, str(number), str(sums.get(name, 0)))
             for name, number in self.counters().items()

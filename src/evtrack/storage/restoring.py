@@ -79,6 +79,7 @@ def restore_job(
                 hint="Nothing of this job was restored.",
             )
         conn.execute(statement("strike_ledger"), {"job_id": job_id})
+        conn.execute(statement("note_restored"), {"job_id": job_id})
         found = conn.execute("SELECT encode(evtrack.job_digest(%s), 'hex')", [job_id]).fetchone()
         if found is None or found[0] != digest:
             raise ArchiveError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from evtrack.domain.job_proof import ITEMS
 from evtrack.interfaces.terminal.text import count, counted
 
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ class Verdict:
         differences: How many differences there are.
         damaged: How many jobs have a damaged log, and the first of them.
         departed: How many have a whole log and a projection that is not what it says, and the first of them.
+        bereft: How many have lost items, and the first of them.
     """
 
     differences: int = 0
     damaged: _Jobs = field(default_factory=_Jobs)
     departed: _Jobs = field(default_factory=_Jobs)
+    bereft: _Jobs = field(default_factory=_Jobs)
 
     def add(self, job_id: int, found: Iterable[Difference]) -> None:
         """Take what was found of a job.
@@ -63,13 +66,16 @@ class Verdict:
             job_id: The job.
             found: Its differences.
         """
-        number, damaged = 0, False
+        kinds: set[str] = set()
         for each in found:
-            number += 1
-            damaged = damaged or each.log_is_damaged
-        self.differences += number
-        if number:
-            (self.damaged if damaged else self.departed).add(job_id)
+            self.differences += 1
+            kinds.add("damaged" if each.log_is_damaged else "bereft" if each.field == ITEMS else "departed")
+        if "bereft" in kinds:
+            self.bereft.add(job_id)
+        if "damaged" in kinds:
+            self.damaged.add(job_id)
+        elif "departed" in kinds:
+            self.departed.add(job_id)
 
     def sums(self) -> dict[str, int]:
         """Sum up for a program."""
@@ -77,6 +83,7 @@ class Verdict:
             "differences": self.differences,
             "jobs_with_damaged_log": self.damaged.number,
             "jobs_with_departed_projection": self.departed.number,
+            "jobs_with_missing_items": self.bereft.number,
         }
 
     def line(self, *, jobs: int, events: int) -> str:
@@ -100,6 +107,8 @@ class Verdict:
                 f"The log is whole and only the projection departs from it, {self.departed}: "
                 f"`evtrack verify{self.departed.job} --fix` makes it anew."
             )
+        if self.bereft.number:
+            lines.append(f"Items are gone, {self.bereft}: nothing makes them anew. Restore the database from a backup.")
         return "\n".join(lines)
 
 
