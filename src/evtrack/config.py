@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, SecretStr, Validation
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evtrack.domain.errors import BadArgument
+from evtrack.domain.text import quoted
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -131,4 +132,4 @@ def _read(model: type[_Model], flags: dict[str, Any], **fixed: Any) -> _Model:
         wrong = error.errors()[0]
         name = str(wrong["loc"][0])
         told = f"--{name.replace('_', '-')}" if name in given else f"{model.model_config['env_prefix']}{name.upper()}"
-        raise BadArgument(f"{told} is {wrong['input']!r}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}") from None
+        raise BadArgument(f"{told} is {quoted(wrong['input'])}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}") from None

@@ -54,8 +54,43 @@ def test_a_position_that_does_not_fit_is_refused(client: Client, run: Any) -> No
     last = json.loads(run("events", "--json").stdout.splitlines()[-1])["position"]
     other = last.rpartition("-")[0] + "-1"
     assert "do not survive a restore" in run("events", "--after", other, code=1).stderr
-    assert "is no position" in run("events", "--after", "12", code=1).stderr
     assert "of which job" in run("events", "--batch", "1", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "12",
+        "5-3-0-1",
+        "1-2-3-4-5",
+        "1-2-x-4",
+        "-1-2-3-4",
+        "\u0663-\u0664-\u0660-\u0661",
+        f"{'1' * 5000}-2-3-4",
+        f"1-{2**63}-0-4",
+        "",
+    ],
+)
+def test_what_is_no_position_is_refused(run: Any, wrong: str) -> None:
+    said = run("events", f"--after={wrong}", code=1).stderr
+    assert "is no position in the log." in said
+    assert "evtrack events --json" in said
+    assert len(said) < 400
+
+
+def test_a_batch_that_is_none_is_refused(client: Client, run: Any) -> None:
+    job = client.job(2)
+    assert ["1", "2"] == [str(row["batch_no"]) for n in (1, 2) for row in json.loads(events(run, job, n).stdout)]
+    assert {0} == {row["batch_no"] for row in json.loads(events(run, job, 0).stdout)}
+    refused = events(run, job, 99999, code=1).stderr
+    assert f"Job {job} has no batch 99999." in refused
+    assert f"`evtrack batches {job}` lists those that it has." in refused
+    assert "is not in the range" in events(run, job, 99999999999, code=2).stderr
+
+
+def events(run: Any, job: int, number: int, **more: Any) -> Any:
+    """Run `evtrack events` for a stream of a job."""
+    return run("events", str(job), "--batch", str(number), "--json", **more)
 
 
 def test_python_reads_the_same(dsn: str, client: Client) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import ClassVar
 
+from evtrack.domain.text import quoted
+
 
 class EvtrackError(Exception):
     """Something went wrong in evtrack.
@@ -236,7 +238,7 @@ class UnknownHandler(EvtrackError):
         self.known = tuple(sorted(known))
         offered = ", ".join(self.known) if self.known else "none"
         super().__init__(
-            f"No handler is named {name!r}; offered here: {offered}.",
+            f"No handler is named {quoted(name)}; offered here: {offered}.",
             hint=hint or "Name the module that defines it with --import MODULE, or a program with --exec NAME=COMMAND.",
         )
 
@@ -251,7 +253,7 @@ class HandlerImportError(EvtrackError):
 
     def __init__(self, module: str, *, traceback: str) -> None:
         super().__init__(
-            f"The module {module!r} does not import:\n{traceback.rstrip()}",
+            f"The module {quoted(module)} does not import:\n{traceback.rstrip()}",
             hint="Mend the module, or install what it needs into the environment that evtrack runs in.",
         )
         self.module = module
@@ -268,7 +270,7 @@ class SourceNotFound(EvtrackError):
     """
 
     def __init__(self, path: str, *, reason: str = "no such file or folder", hint: str = "") -> None:
-        super().__init__(f"Cannot read the source {path!r}: {reason}.", hint=hint)
+        super().__init__(f"Cannot read the source {quoted(path)}: {reason}.", hint=hint)
         self.path = path
         self.reason = reason
 

@@ -20,6 +20,19 @@ def plain(text: object, limit: int = 0) -> str:
     return shown if not limit or len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
+def quoted(value: object, limit: int = 100) -> str:
+    """Quote a value that is refused.
+
+    Args:
+        value: What somebody gave.
+        limit: Show so many characters of it at most.
+
+    Returns:
+        The value in quotes, its control characters written out, with a mark where it is cut.
+    """
+    return plain(repr(value), limit)
+
+
 def plain_lines(text: str, limit: int = 0) -> str:
     """Make text of several lines safe to print on a terminal.
 

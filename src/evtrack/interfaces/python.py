@@ -64,7 +64,7 @@ def submit(
         weight: The fields whose lists are counted instead of items.
         mode: "replace" refuses an item with the key of the one before it.
         max_item_bytes: A larger item is invalid.
-        max_batch_bytes: No batch is larger.
+        max_batch_bytes: No batch is larger; at most 512 MiB.
         max_pending: How many batches of the handler may be pending before this waits.
         max_wait_s: For how long it waits at a time.
         on_progress: Is told how far it is, a few times a second.

@@ -12,7 +12,8 @@ from psycopg.rows import tuple_row
 
 from evtrack import __version__
 from evtrack.config import Settings
-from evtrack.domain.errors import CannotConnect, SchemaMissing, SchemaTooNew, SchemaTooOld
+from evtrack.domain.errors import BadArgument, CannotConnect, SchemaMissing, SchemaTooNew, SchemaTooOld
+from evtrack.domain.text import quoted
 from evtrack.storage import sql
 from evtrack.storage.secrets import without_secrets
 from evtrack.storage.sqlstates import refused, translation
@@ -174,6 +175,9 @@ def translated() -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise translation(error) from error
+    except UnicodeEncodeError as error:
+        # Of a command line in another encoding.
+        raise BadArgument(f"{quoted(error.object)} is no text in UTF-8") from None
 
 
 def check_schema(conn: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from psycopg.errors import UniqueViolation
@@ -9,7 +10,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
-from evtrack.domain.errors import SubmissionLost
+from evtrack.domain.errors import BadArgument, SubmissionLost
+from evtrack.domain.text import quoted
 from evtrack.storage.database import Connection, behind_pooler, translated
 from evtrack.storage.open_job import OpenJob
 from evtrack.storage.sql import statement
@@ -48,7 +50,7 @@ def create_job(
         BadArgument: The database does not take one of the values.
     """
     values = {"handler": handler, "name": name, "priority": priority, "bytes_total": bytes_total}
-    row = _row(conn, "create_job", {**values, "policy": Jsonb(dict(policy)), "source": Jsonb(dict(source))})
+    row = _row(conn, "create_job", {**values, "policy": Jsonb(_finite(policy)), "source": Jsonb(dict(source))})
     job_id, job_day, submitter = row
     return OpenJob(job_id, job_day, submitter, 0, 0, 0, None, dict(source), handler, 0, bytes_total)
 
@@ -209,7 +211,7 @@ def enqueue(
     """
     values = {"handler": handler, "item_keys": list(item_keys), "payloads": list(payloads), "name": name}
     row = _row(
-        conn, "enqueue", {**values, "priority": priority, "policy": Jsonb(dict(policy)), "batch_size": batch_size}
+        conn, "enqueue", {**values, "priority": priority, "policy": Jsonb(_finite(policy)), "batch_size": batch_size}
     )
     return int(row[0])
 
@@ -247,3 +249,12 @@ def _row(conn: Connection, name: str, values: Mapping[str, Any]) -> tuple[Any, .
 def _array(values: Sequence[int]) -> str:
     # A text literal: psycopg's own way over a list looks at each number and takes ten times as long.
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def _finite(policy: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in policy.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise BadArgument(
+                f"policy key {quoted(key)}: {value} is no number of seconds", hint="Leave it out instead."
+            )
+    return dict(policy)

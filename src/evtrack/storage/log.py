@@ -1,14 +1,16 @@
 """Reads the log: one stream by version, or everything in commit order, to its end and beyond."""
 
+import re
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from psycopg.rows import class_row
 
 from evtrack.domain.errors import BadArgument
+from evtrack.domain.text import quoted
 from evtrack.storage.database import Connection, behind_pooler
 from evtrack.storage.sql import statement
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 CHANNEL = "evtrack_log"
 
 _PAGE = 1000
+
+_POSITION = re.compile(r"([0-9]{1,19})-([0-9]{1,19})-([0-9]{1,19})-([0-9]{1,19})")
+_MOST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +75,14 @@ class Position:
         Raises:
             BadArgument: If the text is none.
         """
-        parts = text.split("-")
-        if len(parts) != len(cls.__slots__) or not all(part.isdecimal() for part in parts):
-            raise BadArgument(f"{text!r} is no position in the log.", hint="A position is four numbers, 0-751-12-73…")
-        return cls(*(int(part) for part in parts))
+        found = _POSITION.fullmatch(text)
+        position = cls(*(int(part) for part in found.groups())) if found else None
+        if position is None or position.lo > position.hi or max(astuple(position)) > _MOST:
+            raise BadArgument(
+                f"{quoted(text)} is no position in the log.",
+                hint="A position is four numbers, 0-751-12-73…: take it as a line of `evtrack events --json` has it.",
+            )
+        return position
 
 
 @dataclass(frozen=True, slots=True)

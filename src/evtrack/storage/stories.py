@@ -45,6 +45,29 @@ class BatchStory:
     fates: list[ItemFate]
 
 
+def batch_row(conn: Connection, job_id: int, batch_no: int) -> BatchStatus:
+    """Read how one batch stands.
+
+    Args:
+        conn: An open connection.
+        job_id: The job.
+        batch_no: The batch.
+
+    Returns:
+        Its row.
+
+    Raises:
+        NoSuchJob: If the job has no such batch.
+    """
+    with conn.cursor(row_factory=class_row(BatchStatus)) as cursor:
+        batch = cursor.execute(statement("batch_row"), {"job_id": job_id, "batch_no": batch_no}).fetchone()
+    if batch is None:
+        raise NoSuchJob(
+            f"Job {job_id} has no batch {batch_no}.", hint=f"`evtrack batches {job_id}` lists those that it has."
+        )
+    return batch
+
+
 def batch_story(conn: Connection, job_id: int, batch_no: int) -> BatchStory:
     """Read one batch's story.
 
@@ -60,12 +83,7 @@ def batch_story(conn: Connection, job_id: int, batch_no: int) -> BatchStory:
         NoSuchJob: If there is no such job, or it has no such batch.
     """
     key = job_key(conn, job_id)
-    with conn.cursor(row_factory=class_row(BatchStatus)) as cursor:
-        batch = cursor.execute(statement("batch_row"), {"job_id": job_id, "batch_no": batch_no}).fetchone()
-    if batch is None:
-        raise NoSuchJob(
-            f"Job {job_id} has no batch {batch_no}.", hint=f"`evtrack batches {job_id}` lists those that it has."
-        )
+    batch = batch_row(conn, job_id, batch_no)
     events = stream(conn, (key.job_day, job_id), batch_no)
     ids = sorted({event.worker_id for event in events if event.worker_id is not None})
     with conn.cursor(row_factory=class_row(Worker)) as cursor:

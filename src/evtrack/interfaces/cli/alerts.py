@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.cli.options import LIMIT, connected, json_option, print_json
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.alerts import alerts_table
 from evtrack.interfaces.terminal.drawing import show
@@ -17,9 +17,7 @@ from evtrack.storage.database import Connection
 @click.command()
 @click.option("--job", "job_id", type=click.IntRange(min=1), help="Only those of this job.")
 @click.option("--undelivered", is_flag=True, help="Only those that no watcher has told yet.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, latest first."
-)
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many, latest first.")
 @json_option
 @connected("alerts")
 def alerts(conn: Connection, *, job_id: int | None, undelivered: bool, limit: int, as_json: bool) -> None:

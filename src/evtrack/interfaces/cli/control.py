@@ -6,9 +6,9 @@ import click
 
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.states import BatchStatus as Status
-from evtrack.domain.text import plain
+from evtrack.domain.text import plain, quoted
 from evtrack.interfaces.cli.looking import job_argument, words
-from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.cli.options import BATCH_NO, connected, json_option, print_json
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.text import counted
 from evtrack.storage import control
@@ -56,7 +56,11 @@ def cancel(conn: Connection, job_id: int, *, as_json: bool) -> None:
     "--status", "statuses", callback=words(_ENDED_BADLY), help="failed, crashed, or both with a comma.  [default: both]"
 )
 @click.option(
-    "--batch", "batch_nos", type=click.IntRange(min=1), multiple=True, help="Only this batch; may be repeated."
+    "--batch",
+    "batch_nos",
+    type=BATCH_NO,
+    multiple=True,
+    help="Only this batch; may be repeated.",
 )
 @click.option("--items", "item_keys", metavar="KEY...", multiple=True, help="Only the items with these keys.")
 @json_option
@@ -103,7 +107,7 @@ def quarantine(
 def _keys(item_keys: tuple[str, ...], more_keys: tuple[str, ...]) -> list[str]:
     # `--items A B C`: click gives the option the first word and leaves the others.
     if more_keys and not item_keys:
-        raise click.UsageError(f"What is {more_keys[0]!r}? Item keys follow --items.")
+        raise click.UsageError(f"What is {quoted(more_keys[0])}? Item keys follow --items.")
     return list(dict.fromkeys((*item_keys, *more_keys)))
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from evtrack.interfaces.cli.looking import job_argument
-from evtrack.interfaces.cli.options import Span, connected, json_option, print_json
+from evtrack.interfaces.cli.options import BATCH_NO, LIMIT, Span, connected, json_option, print_json
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import show as draw
@@ -23,9 +23,7 @@ _DAY_S = 86400.0
 @click.option(
     "--since", "since_s", type=Span(), help="Only the last 90s, 30m, 24h, 7d.  [default: all of JOB; else 24h]"
 )
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, latest first."
-)
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many, latest first.")
 @json_option
 @connected("crashes")
 def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limit: int, as_json: bool) -> None:
@@ -49,7 +47,7 @@ def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limi
 
 @click.command()
 @job_argument
-@click.argument("batch_no", metavar="BATCH", type=click.IntRange(min=1))
+@click.argument("batch_no", metavar="BATCH", type=BATCH_NO)
 @json_option
 @connected("show")
 def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None:

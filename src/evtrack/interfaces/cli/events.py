@@ -8,17 +8,20 @@ import click
 
 from evtrack.domain.errors import BadArgument
 from evtrack.interfaces.cli.following import events_until_end, warn_of_holder
-from evtrack.interfaces.cli.options import located, print_json
+from evtrack.interfaces.cli.options import BATCH_NO, located, print_json
 from evtrack.interfaces.terminal.lines import event_line
 from evtrack.storage import reports
 from evtrack.storage.database import connect, translated
 from evtrack.storage.feed import feed
 from evtrack.storage.log import LogRow, Position, Tail
+from evtrack.storage.stories import batch_row
 
 
 @click.command()
 @click.argument("job_id", metavar="[JOB]", type=click.IntRange(min=1), required=False)
-@click.option("--batch", "batch_no", type=click.IntRange(min=0), help="Only this batch; 0 is the job's own stream.")
+@click.option(
+    "--batch", "batch_no", type=click.IntRange(0, BATCH_NO.max), help="Only this batch; 0 is the job's own stream."
+)
 @click.option("--after", metavar="POSITION", help="Go on after this position, as the lines of --json have it.")
 @click.option("--follow", is_flag=True, help="Go on with what comes: until JOB has ended; without JOB, for ever.")
 @click.option(
@@ -46,6 +49,8 @@ def events(
         return
     with connect(dsn, purpose="events") as conn, translated():
         key = reports.job_key(conn, job_id)
+        if batch_no:
+            batch_row(conn, job_id, batch_no)  # refuses a number that no batch has
         tail = Tail(conn=conn, start=start, job=(key.job_day, job_id), batch_no=batch_no)
         if follow:
             found = events_until_end(conn, tail, job_id, waiting=partial(warn_of_holder, tail, set()))

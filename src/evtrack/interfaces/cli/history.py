@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from evtrack.domain.text import quoted
 from evtrack.interfaces.cli.options import connected, print_json
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.course import course_svg, course_table
@@ -27,7 +28,7 @@ class Time(click.ParamType[datetime]):
         try:
             at = datetime.fromisoformat(value.strip())
         except ValueError:
-            self.fail(f"{value!r} is no time; write it like 2025-10-06 08:29:03+00.", param, ctx)
+            self.fail(f"{quoted(value)} is no time; write it like 2025-10-06 08:29:03+00.", param, ctx)
         return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 

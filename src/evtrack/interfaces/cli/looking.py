@@ -10,8 +10,9 @@ import click
 from evtrack.domain.errors import JobDropped
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
+from evtrack.domain.text import quoted
 from evtrack.interfaces.cli.history import Time, show_at
-from evtrack.interfaces.cli.options import connected, json_option, print_json
+from evtrack.interfaces.cli.options import LIMIT, connected, json_option, print_json
 from evtrack.interfaces.terminal import bar, tables
 from evtrack.interfaces.terminal.advice import next_steps
 from evtrack.interfaces.terminal.drawing import show, stdout
@@ -47,7 +48,7 @@ def words(
         given = None if value is None else [word.strip() for word in value.split(",") if word.strip()]
         for word in given or []:
             if word not in known:
-                raise click.BadParameter(f"{word!r} is none of {', '.join(known)}.")
+                raise click.BadParameter(f"{quoted(word)} is none of {', '.join(known)}.")
         return given or None
 
     return split
@@ -145,9 +146,7 @@ def _dropped_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many, latest first."
-)
+@click.option("--limit", type=LIMIT, default=20, show_default=True, help="At most so many, latest first.")
 @click.option("--phase", "phases", callback=words(JobPhase), help="Only jobs in these phases: open,sealed,…")
 @click.option("--handler", help="Only jobs of this handler.")
 @json_option
@@ -165,7 +164,7 @@ def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str
 
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Also those that stopped or were lost, latest first.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
 @json_option
 @connected("workers")
 def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None:
@@ -182,9 +181,7 @@ def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None
 @click.command()
 @job_argument
 @click.option("--status", "statuses", callback=words(Status), help="Only batches that are so: failed,crashed,…")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, lowest first."
-)
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many, lowest first.")
 @json_option
 @connected("batches")
 def batches(conn: Connection, job_id: int, *, statuses: list[str] | None, limit: int, as_json: bool) -> None:

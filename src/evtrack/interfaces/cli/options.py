@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from evtrack.config import settings_from
-from evtrack.domain.text import json_text
+from evtrack.domain.text import json_text, quoted
 from evtrack.interfaces.logs import configure_logs
 from evtrack.storage.database import Connection, check_schema, connect, translated
 from evtrack.storage.rights import require_owner
@@ -61,14 +61,20 @@ class _Memory(click.ParamType[int]):
         try:
             count = int(float(value) * (1 << 20))
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no number of MiB", param, ctx)
+            self.fail(f"{quoted(value)} is no number of MiB", param, ctx)
         if count < 1:
-            self.fail(f"{value!r} MiB is no memory at all", param, ctx)
+            self.fail(f"{quoted(value)} MiB is no memory at all", param, ctx)
         return count
 
 
 MEMORY = _Memory()
 """A number of MiB, which the command gets in bytes."""
+
+BATCH_NO = click.IntRange(1, 2**31 - 1)
+"""The number of a batch."""
+
+LIMIT = click.IntRange(1, 2**31 - 1)
+"""How many rows to show at most."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -84,11 +90,11 @@ class Span(click.ParamType[float]):
             return value
         found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", value.strip())
         if not found:
-            self.fail(f"{value!r} is no span of time; write it like 90s, 30m, 24h or 7d.", param, ctx)
+            self.fail(f"{quoted(value)} is no span of time; write it like 90s, 30m, 24h or 7d.", param, ctx)
         seconds = float(found[1]) * _UNITS[found[2]]
         # Counted back from now, more would lead before the first year of the calendar.
         if seconds > _LONGEST_S:
-            self.fail(f"{value!r} is longer than {_LONGEST_S // 86_400}d, the longest span of time.", param, ctx)
+            self.fail(f"{quoted(value)} is longer than {_LONGEST_S // 86_400}d, the longest span of time.", param, ctx)
         return seconds
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from evtrack.domain.errors import BadArgument
+from evtrack.domain.text import quoted
 from evtrack.interfaces.cli.options import MEMORY
 from evtrack.runtime.submit.recipe import DEFAULT_BATCH_SIZE, Recipe
 from evtrack.runtime.submit.submissions import JobSpec, begin, files, go_on, recipe
@@ -32,7 +33,7 @@ class _Fields(click.ParamType[tuple[str, ...]]):
             return value
         fields = tuple(field.strip() for field in value.split(","))
         if not all(fields):
-            self.fail(f"{value!r} names a field without a name", param, ctx)
+            self.fail(f"{quoted(value)} names a field without a name", param, ctx)
         return fields
 
 
@@ -162,11 +163,11 @@ def submission_options(function: Callable[..., R]) -> Callable[..., R]:
         if values["weight"] and not values["batch_size"]:
             values["batch_size"] = _DEFAULT_WEIGHT
         policy = {key: values[option] for option, key in _POLICY.items() if values[option] is not None}
-        handler = values["handler"]
+        spec = JobSpec(handler=values["handler"] or "", name=values["name"], priority=values["priority"], policy=policy)
         wish = Wish(
             sources=kwargs.pop("sources"),
             recipe=recipe(format=values["format_"], **{name: values[name] for name in _RECIPE}),
-            spec=handler and JobSpec(handler=handler, name=values["name"], priority=values["priority"], policy=policy),
+            spec=None if values["handler"] is None else spec,
             max_pending=kwargs.pop("max_pending"),
             max_wait_s=kwargs.pop("max_wait"),
         )

@@ -14,7 +14,9 @@ from evtrack.storage.database import Connection
 
 @click.command()
 @submission_options
-@click.option("--resume", type=int, metavar="JOB", help="Go on with a submission that ended too early.")
+@click.option(
+    "--resume", type=click.IntRange(1, 2**63 - 1), metavar="JOB", help="Go on with a submission that ended too early."
+)
 @json_option
 @connected("submit")
 def submit(conn: Connection, *, wish: Wish, resume: int | None, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from evtrack.domain.errors import BadArgument, UnknownHandler
+from evtrack.domain.text import quoted
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -169,9 +170,9 @@ def parse_command(text: str) -> tuple[str, list[str]]:
     try:
         argv = shlex.split(line)
     except ValueError as error:
-        raise BadArgument(f"cannot read the command of --exec {text!r}: {error}") from None
+        raise BadArgument(f"cannot read the command of --exec {quoted(text)}: {error}") from None
     if not name.strip() or not argv:
-        raise BadArgument(f"--exec takes NAME='PROGRAM ARGUMENTS', got {text!r}")
+        raise BadArgument(f"--exec takes NAME='PROGRAM ARGUMENTS', got {quoted(text)}")
     return name.strip(), argv
 
 

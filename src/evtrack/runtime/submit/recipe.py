@@ -10,6 +10,9 @@ from evtrack.sources.record import MAX_ITEM_BYTES
 
 DEFAULT_BATCH_SIZE = 100
 
+# A worker gets a batch as one value, with its keys, and PostgreSQL makes none above 1 GB: such a batch would never run.
+MOST_BATCH_BYTES = 512 * 1024 * 1024
+
 
 class Recipe(BaseModel):
     """Say how a source becomes batches.
@@ -21,7 +24,7 @@ class Recipe(BaseModel):
         mode: "replace" refuses an item with the key of the item before it; "add" takes it.
         format: How to read every file; None goes by the names.
         max_item_bytes: A larger item is invalid.
-        max_batch_bytes: No batch is larger; a longer run of items of the same key is invalid.
+        max_batch_bytes: No batch is larger, at most 512 MiB; a longer run of items of the same key is invalid.
         sources: What `describe()` of the source returned.
     """
 
@@ -33,7 +36,7 @@ class Recipe(BaseModel):
     mode: Mode = "add"
     format: Format | None = None
     max_item_bytes: int = Field(default=MAX_ITEM_BYTES, ge=1)
-    max_batch_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    max_batch_bytes: int = Field(default=256 * 1024 * 1024, ge=1, le=MOST_BATCH_BYTES)
     sources: tuple[dict[str, Any], ...] = ()
 
     @model_validator(mode="after")

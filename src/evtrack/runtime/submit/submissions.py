@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from evtrack.domain.errors import BadArgument, EvtrackError, SourceChanged, SubmissionLost
-from evtrack.runtime.submit.recipe import Recipe
+from evtrack.domain.text import quoted
+from evtrack.runtime.submit.recipe import MOST_BATCH_BYTES, Recipe
 from evtrack.runtime.submit.submitter import Submitter
 from evtrack.runtime.submit.throttle import MAX_WAIT_S, check_waiting
 from evtrack.runtime.submit.trace import traced
@@ -22,6 +23,10 @@ from evtrack.storage.open_job import OpenJob
 # After kill -9 it takes the server a moment to see that the submitter is gone.
 _RECLAIM_FOR_S = 5.0
 _RECLAIM_EVERY_S = 0.1
+
+_HINTS = {
+    "max_batch_bytes": f"A batch travels as one value, and PostgreSQL bounds it: at most {MOST_BATCH_BYTES}, 512 MiB."
+}
 
 
 class NamedSource(Protocol):
@@ -81,7 +86,9 @@ def recipe(**values: Any) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         field_name = ".".join(str(step) for step in first["loc"])
-        raise BadArgument(f"{field_name or 'options'}: {first['msg']} (got {first['input']!r})") from None
+        raise BadArgument(
+            f"{field_name or 'options'}: {first['msg']} (got {quoted(first['input'])})", hint=_HINTS.get(field_name, "")
+        ) from None
     except ValueError as error:
         raise BadArgument(str(error)) from None
     if made.format == "lines" and (made.weight or made.key not in ((), (".",))):

@@ -11,6 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import BadArgument
+from evtrack.domain.text import quoted
 from evtrack.runtime.watch.courier import SinkError
 
 if TYPE_CHECKING:
@@ -39,12 +40,12 @@ class Program:
         try:
             self._words = shlex.split(command)
         except ValueError as error:
-            raise BadArgument(f"--exec {command!r} cannot be split into words: {error}") from None
+            raise BadArgument(f"--exec {quoted(command)} cannot be split into words: {error}") from None
         if not self._words:
             raise BadArgument("--exec names no program")
         if shutil.which(self._words[0]) is None:
             raise BadArgument(
-                f"--exec: there is no program {self._words[0]!r} that can be run",
+                f"--exec: there is no program {quoted(self._words[0])} that can be run",
                 hint="Name one on the PATH, or the path of an executable file.",
             )
         self._limit_s = limit_s

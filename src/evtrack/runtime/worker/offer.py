@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evtrack.domain.errors import BadArgument
+from evtrack.domain.text import quoted
 from evtrack.runtime.slot.handlers import parse_command
 from evtrack.runtime.slot.loading import ENTRY_POINTS, entry_point_modules
 from evtrack.runtime.slot.protocol import Setup
@@ -33,10 +34,10 @@ def offer(imports: Sequence[str], commands: Sequence[str], only: Sequence[str] =
     for text in commands:
         name, argv = parse_command(text)
         if name in programs:
-            raise BadArgument(f"--exec names {name!r} twice", hint="Give each program a name of its own.")
+            raise BadArgument(f"--exec names {quoted(name)} twice", hint="Give each program a name of its own.")
         if shutil.which(argv[0]) is None:
             raise BadArgument(
-                f"--exec {name}: there is no program {argv[0]!r} that can be run",
+                f"--exec {name}: there is no program {quoted(argv[0])} that can be run",
                 hint="Name one on the PATH, or the path of an executable file.",
             )
         programs[name] = argv
