@@ -1251,8 +1251,6 @@ BEGIN
     WHERE j.job_day = the_day AND p.job_id = j.job_id;
     DELETE FROM evtrack.job_link l USING evtrack.job j
     WHERE j.job_day = the_day AND l.job_id = j.job_id;
-    DELETE FROM evtrack.restored r USING evtrack.job j
-    WHERE j.job_day = the_day AND r.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
     -- What was never delivered waits for a watcher still.
     DELETE FROM evtrack.alert a
@@ -1292,16 +1290,21 @@ BEGIN
         END;
     END LOOP;
 
-    -- Nobody else is in the log now. What came after it was read is here.
+    -- Nobody else is in the log now. What came after it was read is here. What
+    -- was restored names transactions of another cluster.
     EXECUTE format(
         'SELECT EXISTS (SELECT FROM evtrack.%I e WHERE e.xid >= $1 '
-        'AND NOT pg_visible_in_snapshot(e.xid, $2))', 'event_' || suffix)
+        'AND NOT pg_visible_in_snapshot(e.xid, $2) AND NOT EXISTS ('
+        'SELECT FROM evtrack.restored r '
+        'WHERE r.job_id = e.job_id AND e.seq <= r.last_seq))',
+        'event_' || suffix)
     INTO changed USING pg_snapshot_xmin(seen), seen;
     IF changed OR EXISTS (
         SELECT FROM evtrack.job j WHERE j.job_day = the_day
     ) THEN
         RAISE EXCEPTION 'changed' USING ERRCODE = 'EV008';
     END IF;
+    DELETE FROM evtrack.restored r WHERE r.job_id = ANY(job_ids);
     EXECUTE format('DROP TABLE evtrack.%I, evtrack.%I, evtrack.%I, evtrack.%I',
         'event_' || suffix, 'batch_' || suffix, 'payload_' || suffix,
         'result_' || suffix);
@@ -1431,6 +1434,7 @@ BEGIN
     IF NOT FOUND OR evtrack.open_batches(the_job) > 0 THEN
         RETURN false;
     END IF;
+    PERFORM evtrack.settle_log();
     j := evtrack.lock_job(the_job);
     IF j.phase <> 'sealed' OR evtrack.open_batches(the_job) > 0 THEN
         RETURN false;
@@ -1451,6 +1455,10 @@ BEGIN
         -- Which events the digest is over: a late result may still come.
         'digest', encode(evtrack.job_digest(the_job), 'hex'),
         'snapshot', pg_current_snapshot())
+        -- The snapshot knows nothing of the transactions of another cluster.
+        || coalesce((
+            SELECT jsonb_build_object('restored_seq', r.last_seq)
+            FROM evtrack.restored r WHERE r.job_id = the_job), '{}')
     INTO sums FROM evtrack.progress p WHERE p.job_id = the_job;
     PERFORM evtrack.append_job_event(j, 'finished', sums);
     PERFORM evtrack.compact_progress(the_job);
@@ -2829,6 +2837,7 @@ CREATE FUNCTION evtrack.register_worker(name text, host text, pid integer, slots
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    SELECT evtrack.settle_log();
     INSERT INTO evtrack.worker (name, host, pid, slots, handlers, version)
     VALUES (name, host, pid, slots, handlers, version)
     RETURNING worker_id
@@ -2885,16 +2894,31 @@ CREATE FUNCTION evtrack.restore_events(the_day date, events text[]) RETURNS bigi
 DECLARE
     part text := format('event_%s', to_char(the_day, 'YYYYMMDD'));
     n bigint;
+    newest bigint;
 BEGIN
     EXECUTE format(
         'ALTER TABLE evtrack.%I DISABLE TRIGGER event_partition', part);
     EXECUTE format(
+        'WITH added AS ('
         'INSERT INTO evtrack.%I SELECT e.* FROM unnest($1) l CROSS JOIN LATERAL '
-        'json_populate_record(NULL::evtrack.event, l::json) e', part)
-    USING events;
-    GET DIAGNOSTICS n = ROW_COUNT;
+        'json_populate_record(NULL::evtrack.event, l::json) e '
+        'RETURNING job_id, seq'
+        '), marked AS ('
+        'INSERT INTO evtrack.restored AS r '
+        '(job_id, job_day, last_seq, with_items) '
+        'SELECT a.job_id, $2, max(a.seq), false FROM added a GROUP BY a.job_id '
+        'ON CONFLICT (job_id) DO UPDATE '
+        'SET last_seq = greatest(r.last_seq, excluded.last_seq) '
+        'RETURNING last_seq'
+        ') SELECT (SELECT count(*) FROM added), max(m.last_seq) FROM marked m',
+        part)
+    INTO n, newest USING events, the_day;
     EXECUTE format(
         'ALTER TABLE evtrack.%I ENABLE ALWAYS TRIGGER event_partition', part);
+    -- What a restored job does from now on comes after what it has done. Far
+    -- enough, so that numbers which others take meanwhile are not given twice.
+    PERFORM setval('evtrack.event_seq', newest + 1000000)
+    FROM evtrack.event_seq s WHERE s.last_value <= newest;
     RETURN n;
 END $_$;
 
@@ -3029,6 +3053,40 @@ BEGIN
     PERFORM evtrack.append_job_event(j, 'sealed');
 END $$;
 
+CREATE FUNCTION evtrack.settle_log() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+DECLARE
+    here bigint := (SELECT c.system_identifier FROM pg_control_system() c);
+    newest bigint;
+BEGIN
+    PERFORM FROM evtrack.cluster c WHERE c.system_identifier = here;
+    -- A standby has the log of its primary, which is of the same cluster.
+    IF FOUND OR pg_is_in_recovery() THEN
+        RETURN false;
+    END IF;
+    -- Who appends now would be seen by nobody: it has its seq already, and
+    -- commits after readers have passed. Writers come in by the parent.
+    LOCK TABLE ONLY evtrack.event IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM FROM evtrack.cluster c WHERE c.system_identifier = here;
+    IF FOUND THEN
+        RETURN false; -- another did it while this one waited
+    END IF;
+    newest := greatest((SELECT max(e.seq) FROM evtrack.event e),
+        (SELECT s.last_value FROM evtrack.event_seq s));
+    PERFORM setval('evtrack.event_seq', newest);
+    INSERT INTO evtrack.restored (job_id, job_day, last_seq, with_items)
+    SELECT e.job_id, min(e.job_day), newest, true FROM evtrack.event e
+    WHERE e.version = 1 GROUP BY e.job_id
+    ON CONFLICT (job_id) DO UPDATE SET
+        job_day = excluded.job_day, last_seq = excluded.last_seq;
+    DELETE FROM evtrack.cluster;
+    INSERT INTO evtrack.cluster (system_identifier) VALUES (here);
+    RETURN true;
+END $$;
+
 CREATE FUNCTION evtrack.stop_worker(worker_id bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3135,6 +3193,61 @@ CREATE TABLE evtrack.alert_storm (
     alerts bigint NOT NULL
 );
 
+CREATE TABLE evtrack.restored (
+    job_id bigint NOT NULL,
+    restored_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    with_items boolean NOT NULL,
+    job_day date,
+    last_seq bigint
+);
+
+CREATE VIEW evtrack.event_log AS
+ SELECT e.job_day,
+    e.job_id,
+    e.batch_no,
+    e.version,
+    e.type,
+    e.attempt,
+    e.worker_id,
+    e.at,
+    e.seq,
+    e.xid,
+        CASE e.batch_no
+            WHEN 0 THEN (e.data - 'submitter'::text)
+            ELSE e.data
+        END AS data
+   FROM evtrack.event e
+  WHERE (NOT (EXISTS ( SELECT
+           FROM evtrack.restored r
+          WHERE ((r.job_id = e.job_id) AND (e.seq <= r.last_seq)))))
+UNION ALL
+ SELECT e.job_day,
+    e.job_id,
+    e.batch_no,
+    e.version,
+    e.type,
+    e.attempt,
+    e.worker_id,
+    e.at,
+    e.seq,
+    '0'::xid8 AS xid,
+        CASE e.batch_no
+            WHEN 0 THEN (e.data - 'submitter'::text)
+            ELSE e.data
+        END AS data
+   FROM (evtrack.restored r
+     JOIN evtrack.event e ON (((r.job_day = e.job_day) AND (r.job_id = e.job_id) AND (r.last_seq >= e.seq))));
+
+COMMENT ON VIEW evtrack.event_log IS 'The log, a row an event. Programs that follow it read windows of xid below the horizon, ordered by seq inside one.';
+
+COMMENT ON COLUMN evtrack.event_log.batch_no IS 'The stream: a batch of the job, or 0 for the job itself.';
+
+COMMENT ON COLUMN evtrack.event_log.version IS 'Counts within the stream, from 1.';
+
+COMMENT ON COLUMN evtrack.event_log.seq IS 'Counts over the whole log. Given out before the commit: what commits late comes with a lower number.';
+
+COMMENT ON COLUMN evtrack.event_log.xid IS 'The transaction that appended it; 0 of what was restored out of an archive or from another cluster.';
+
 CREATE VIEW evtrack.attempt AS
  SELECT e.job_id,
     e.batch_no,
@@ -3153,7 +3266,7 @@ CREATE VIEW evtrack.attempt AS
     e.at,
     e.xid,
     e.job_day
-   FROM (evtrack.event e
+   FROM (evtrack.event_log e
      JOIN evtrack.job j ON ((e.job_id = j.job_id)))
   WHERE ((e.type = ANY (ARRAY['completed'::evtrack.event_type, 'failed'::evtrack.event_type, 'crashed'::evtrack.event_type])) AND (e.batch_no > 0) AND (e.version > 2) AND ((e.type <> 'completed'::evtrack.event_type) OR ((e.data -> 'moved'::text) IS NULL) OR (NOT (EXISTS ( SELECT 1
            FROM evtrack.event c
@@ -3315,6 +3428,10 @@ COMMENT ON COLUMN evtrack.batch_status.losses IS 'Attempts whose whole worker wa
 COMMENT ON COLUMN evtrack.batch_status.run_at IS 'When a batch that came back may be claimed again; null unless it is pending and has come back.';
 
 COMMENT ON COLUMN evtrack.batch_status.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+
+CREATE TABLE evtrack.cluster (
+    system_identifier bigint NOT NULL
+);
 
 CREATE VIEW evtrack.crash AS
  SELECT e.job_id,
@@ -3514,33 +3631,6 @@ COMMENT ON COLUMN evtrack.error_summary.failures IS 'How often it was raised: an
 COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest batch in which it was raised: evtrack events JOB --batch N.';
 
 COMMENT ON COLUMN evtrack.error_summary.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
-
-CREATE VIEW evtrack.event_log AS
- SELECT job_day,
-    job_id,
-    batch_no,
-    version,
-    type,
-    attempt,
-    worker_id,
-    at,
-    seq,
-    xid,
-        CASE batch_no
-            WHEN 0 THEN (data - 'submitter'::text)
-            ELSE data
-        END AS data
-   FROM evtrack.event e;
-
-COMMENT ON VIEW evtrack.event_log IS 'The log, a row an event. Programs that follow it read windows of xid below the horizon, ordered by seq inside one.';
-
-COMMENT ON COLUMN evtrack.event_log.batch_no IS 'The stream: a batch of the job, or 0 for the job itself.';
-
-COMMENT ON COLUMN evtrack.event_log.version IS 'Counts within the stream, from 1.';
-
-COMMENT ON COLUMN evtrack.event_log.seq IS 'Counts over the whole log. Given out before the commit: what commits late comes with a lower number.';
-
-COMMENT ON COLUMN evtrack.event_log.xid IS 'The transaction that appended it.';
 
 CREATE TABLE evtrack.progress (
     job_id bigint NOT NULL,
@@ -3940,15 +4030,9 @@ COMMENT ON VIEW evtrack.migration IS 'One row a migration that was applied.';
 
 COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can live with it.';
 
-CREATE TABLE evtrack.restored (
-    job_id bigint NOT NULL,
-    restored_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    with_items boolean NOT NULL
-);
-
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -4155,6 +4239,9 @@ ALTER TABLE ONLY evtrack.alert_storm
 
 ALTER TABLE ONLY evtrack.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (job_id, batch_no, job_day);
+
+ALTER TABLE ONLY evtrack.cluster
+    ADD CONSTRAINT cluster_pkey PRIMARY KEY (system_identifier);
 
 ALTER TABLE ONLY evtrack.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (job_id, batch_no, version, job_day);

@@ -55,8 +55,6 @@ BEGIN
     WHERE j.job_day = the_day AND p.job_id = j.job_id;
     DELETE FROM evtrack.job_link l USING evtrack.job j
     WHERE j.job_day = the_day AND l.job_id = j.job_id;
-    DELETE FROM evtrack.restored r USING evtrack.job j
-    WHERE j.job_day = the_day AND r.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
     -- What was never delivered waits for a watcher still.
     DELETE FROM evtrack.alert a
@@ -96,16 +94,21 @@ BEGIN
         END;
     END LOOP;
 
-    -- Nobody else is in the log now. What came after it was read is here.
+    -- Nobody else is in the log now. What came after it was read is here. What
+    -- was restored names transactions of another cluster.
     EXECUTE format(
         'SELECT EXISTS (SELECT FROM evtrack.%I e WHERE e.xid >= $1 '
-        'AND NOT pg_visible_in_snapshot(e.xid, $2))', 'event_' || suffix)
+        'AND NOT pg_visible_in_snapshot(e.xid, $2) AND NOT EXISTS ('
+        'SELECT FROM evtrack.restored r '
+        'WHERE r.job_id = e.job_id AND e.seq <= r.last_seq))',
+        'event_' || suffix)
     INTO changed USING pg_snapshot_xmin(seen), seen;
     IF changed OR EXISTS (
         SELECT FROM evtrack.job j WHERE j.job_day = the_day
     ) THEN
         RAISE EXCEPTION 'changed' USING ERRCODE = 'EV008';
     END IF;
+    DELETE FROM evtrack.restored r WHERE r.job_id = ANY(job_ids);
     EXECUTE format('DROP TABLE evtrack.%I, evtrack.%I, evtrack.%I, evtrack.%I',
         'event_' || suffix, 'batch_' || suffix, 'payload_' || suffix,
         'result_' || suffix);

@@ -12,6 +12,7 @@ BEGIN
     IF NOT FOUND OR evtrack.open_batches(the_job) > 0 THEN
         RETURN false;
     END IF;
+    PERFORM evtrack.settle_log();
     j := evtrack.lock_job(the_job);
     IF j.phase <> 'sealed' OR evtrack.open_batches(the_job) > 0 THEN
         RETURN false;
@@ -32,6 +33,10 @@ BEGIN
         -- Which events the digest is over: a late result may still come.
         'digest', encode(evtrack.job_digest(the_job), 'hex'),
         'snapshot', pg_current_snapshot())
+        -- The snapshot knows nothing of the transactions of another cluster.
+        || coalesce((
+            SELECT jsonb_build_object('restored_seq', r.last_seq)
+            FROM evtrack.restored r WHERE r.job_id = the_job), '{}')
     INTO sums FROM evtrack.progress p WHERE p.job_id = the_job;
     PERFORM evtrack.append_job_event(j, 'finished', sums);
     PERFORM evtrack.compact_progress(the_job);

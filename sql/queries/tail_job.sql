@@ -1,6 +1,4 @@
--- A window of the log for one job (or one of its streams), in order.
--- What is visible and yet has a transaction that is still to come was restored from another cluster: it belongs to the
--- beginning.
+-- A window of the log for one job (or one of its streams), in order. What was restored has a part of its own.
 SELECT
     job_day,
     job_id,
@@ -18,9 +16,8 @@ WHERE
     job_day = %(job_day)s
     AND job_id = %(job_id)s
     AND (%(batch_no)s::integer IS NULL OR batch_no = %(batch_no)s)
-    AND (
-        (xid >= %(lo)s::text::xid8 AND xid < %(hi)s::text::xid8)
-        OR (%(lo)s::bigint = 0 AND xid >= pg_snapshot_xmax(pg_current_snapshot()))
-    )
+    AND xid > '0'
+    AND xid >= %(lo)s::text::xid8
+    AND xid < %(hi)s::text::xid8
     AND seq > %(seq)s
 ORDER BY seq

@@ -1,6 +1,4 @@
--- A window of the whole log, in order.
--- What is visible and yet has a transaction that is still to come was restored from another cluster: it belongs to the
--- beginning.
+-- A window of the whole log, in order. What was restored has a part of its own.
 SELECT
     job_day,
     job_id,
@@ -15,9 +13,8 @@ SELECT
     data
 FROM evtrack.event_log
 WHERE
-    (
-        (xid >= %(lo)s::text::xid8 AND xid < %(hi)s::text::xid8)
-        OR (%(lo)s::bigint = 0 AND xid >= pg_snapshot_xmax(pg_current_snapshot()))
-    )
+    xid > '0'
+    AND xid >= %(lo)s::text::xid8
+    AND xid < %(hi)s::text::xid8
     AND seq > %(seq)s
 ORDER BY seq

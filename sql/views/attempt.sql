@@ -13,7 +13,7 @@ SELECT -- noqa: ST06
     e.at,
     e.xid,
     e.job_day
-FROM evtrack.event AS e
+FROM evtrack.event_log AS e
 INNER JOIN evtrack.job AS j ON e.job_id = j.job_id
 WHERE
     e.type IN ('completed', 'failed', 'crashed') AND e.batch_no > 0 AND e.version > 2

@@ -80,6 +80,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'retry_items', '{producer}'),
     ('function', 'running_batches', '{}'),
     ('function', 'seal', '{producer}'),
+    ('function', 'settle_log', '{producer,reader,watcher,worker}'),
     ('function', 'stop_worker', '{worker}'),
     ('function', 'suspend', '{producer}'),
     ('function', 'take_alerts', '{watcher}'),

@@ -222,6 +222,8 @@ class Finished(_Event):
     # sha256 over all streams, and the transactions whose events it is over.
     digest: str | None = None
     snapshot: str | None = Field(default=None, pattern=r"\A\d+:\d+:(\d+(,\d+)*)?\z")
+    # It is over restored events too, up to this seq: the snapshot does not know the transactions of another cluster.
+    restored_seq: NonNegativeInt | None = None
 
 
 Event = Annotated[

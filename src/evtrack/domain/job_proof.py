@@ -41,12 +41,16 @@ class _Finish:
     event: StoredEvent
     digest: str
     snapshot: str
+    restored_seq: int
     made: Any = field(default_factory=sha256)
 
     def saw(self, xid: int, seq: int) -> bool:
+        # Where a job went on in another cluster, transactions cannot be compared, and what came later has a higher seq.
+        if seq >= self.event.seq:
+            return False
+        if xid == self.event.xid or seq <= self.restored_seq:
+            return True
         xmin, xmax, running = self.snapshot.split(":")
-        if xid == self.event.xid:
-            return seq < self.event.seq
         return xid < int(xmin) or (xid < int(xmax) and str(xid) not in running.split(","))
 
 
@@ -91,7 +95,8 @@ class JobProof:
             stored, wrong = stream.take(row)
             found += wrong
             if stored is not None and isinstance(stored.event, ev.Finished) and stored.event.digest is not None:
-                finish = _Finish(stored, stored.event.digest, stored.event.snapshot or "0:0:")
+                event = stored.event
+                finish = _Finish(stored, stored.event.digest, event.snapshot or "0:0:", event.restored_seq or 0)
                 finish.made.update(before)
                 self._finishes.append(finish)
         self.job, self.events = stream.state, self.events + stream.events

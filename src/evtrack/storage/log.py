@@ -47,8 +47,8 @@ class Position:
     """A place in the log in commit order.
 
     Args:
-        lo: First transaction of the window that is being read.
-        hi: First transaction after it; a horizon when the window was opened.
+        lo: First transaction of the window that is being read; among what was restored, the job.
+        hi: First transaction after it, a horizon when the window was opened; 0 among what was restored.
         seq: The last event that was read in the window, 0 for none.
         system_identifier: The cluster that these transactions are of.
     """
@@ -106,7 +106,7 @@ class Tail:
     """Read the log, or one job's part of it, in commit order; each event once, each stream in version order.
 
     Windows of transactions [lo, hi) are read, hi being a horizon: whatever is below it has ended, so that a window is
-    complete, and seq orders the events inside. See docs/adr/0002.
+    complete, and seq orders the events inside. What was restored comes first, job by job. See docs/adr/0002.
 
     Args:
         conn: A connection in autocommit mode, for this reader alone while it reads.
@@ -131,7 +131,9 @@ class Tail:
         self._conn = conn
         self._pooled = behind_pooler(conn)
         self._name = "tail_log" if job is None else "tail_job"
-        self._job = {} if job is None else {"job_day": job[0], "job_id": job[1], "batch_no": batch_no}
+        day, job_id = job or (None, None)
+        self._job = {"job_day": day, "job_id": job_id, "batch_no": batch_no}
+        conn.execute(statement("settle_log"))
         now = self._snapshot()
         horizon, system = now.horizon, now.system_identifier
         if start is not None and start.system_identifier != system:
@@ -159,7 +161,7 @@ class Tail:
         Yields:
             The events that are new; none if there are none. After each, `position` is behind it.
         """
-        # The rest of the window that a position was taken in; then one window up to the horizon.
+        # The rest of the window that a position was taken in, or of what was restored; then one up to the horizon.
         yield from self._window()
         horizon = self._snapshot().horizon
         if horizon > self._at.hi:
@@ -195,8 +197,7 @@ class Tail:
 
     def _window(self) -> Iterator[LogRow]:
         at = self._at
-        if at.hi <= at.lo:
-            return
+        name = self._name if at.hi else "tail_restored"
         params = {**self._job, "lo": at.lo, "hi": at.hi, "seq": at.seq}
         # WITH HOLD: the server sorts the window once and keeps the rest in a file, and no snapshot stays open
         # while the consumer takes its time. It also plans anew each time, as wide and narrow windows need.
@@ -207,8 +208,8 @@ class Tail:
             self._conn.cursor("evtrack_tail", row_factory=class_row(LogRow), withhold=not self._pooled) as cursor,
         ):
             cursor.itersize = _PAGE
-            for row in cursor.execute(statement(self._name), params):
-                self._at = Position(at.lo, at.hi, row.seq, at.system_identifier)
+            for row in cursor.execute(statement(name), params):
+                self._at = Position(at.lo if at.hi else row.job_id, at.hi, row.seq, at.system_identifier)
                 yield row
 
     def _snapshot(self) -> _Snapshot:

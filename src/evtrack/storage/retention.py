@@ -94,6 +94,7 @@ def prepare(conn: Connection) -> None:
     Args:
         conn: A connection in autocommit mode.
     """
+    conn.execute(statement("settle_log"))
     # Whoever has a day for himself, as an owner can, is not waited for without end.
     conn.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
     # Streams are read by the primary key: a sort would work at full speed whatever the reader's pace, and spill.

@@ -1,0 +1,1 @@
+SELECT evtrack.settle_log() AS settled

@@ -1,0 +1,22 @@
+-- What was restored, of all jobs or one (or one of its streams). A seq is of the log that a job comes from, and may be
+-- there twice, so the jobs come one after the other.
+SELECT
+    job_day,
+    job_id,
+    batch_no,
+    version,
+    type::text AS type,
+    attempt,
+    worker_id,
+    at,
+    seq,
+    xid::text::bigint AS xid,
+    data
+FROM evtrack.event_log
+WHERE
+    xid = '0'
+    AND (%(job_day)s::date IS NULL OR job_day = %(job_day)s)
+    AND (%(job_id)s::bigint IS NULL OR job_id = %(job_id)s)
+    AND (%(batch_no)s::integer IS NULL OR batch_no = %(batch_no)s)
+    AND (job_id, seq) > (%(lo)s::bigint, %(seq)s::bigint)
+ORDER BY job_id, seq
