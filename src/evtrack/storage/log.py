@@ -77,7 +77,7 @@ class Position:
         """
         found = _POSITION.fullmatch(text)
         position = cls(*(int(part) for part in found.groups())) if found else None
-        if position is None or position.lo > position.hi or max(astuple(position)) > _MOST:
+        if position is None or 0 < position.hi < position.lo or max(astuple(position)) > _MOST:
             raise BadArgument(
                 f"{quoted(text)} is no position in the log.",
                 hint="A position is four numbers, 0-751-12-73…: take it as a line of `evtrack events --json` has it.",
