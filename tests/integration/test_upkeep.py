@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,8 @@ def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
 def _kill_slots(one: Working) -> None:
     for slot in one.worker._slots:
         if slot.kinds is not None:
-            os.kill(slot.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it is looked after by another thread, and may be gone by now
+                os.kill(slot.pid, signal.SIGKILL)
 
 
 def _told(logs: list[Any]) -> list[Any]:
