@@ -5,17 +5,20 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from itertools import count
 from typing import Any
 
 import pytest
 
 import evtrack
 from client import Client
-from evtrack.storage.database import Connection
+from evtrack.domain.errors import CannotConnect
+from evtrack.storage.database import Connection, _Own
 from evtrack.storage.feed import feed
 from evtrack.storage.log import LogRow
-from helpers import environment, eventually
+from helpers import environment, eventually, evtrack_command
+from pooling import pooled
 
 pytestmark = pytest.mark.db
 
@@ -125,6 +128,42 @@ def test_a_lost_connection_is_opened_again(dsn: str, client: Client) -> None:
         thread.join(20)
     eventually(lambda: len(seen) == client.one("SELECT count(*) FROM evtrack.event"))
     assert len(seen) == len({(row.job_id, row.batch_no, row.version) for row in seen})
+
+
+@pytest.mark.parametrize("good", [0, 1])
+def test_a_connection_that_is_lost_at_once_is_told_of_as_one_that_never_was(
+    dsn: str, client: Client, monkeypatch: pytest.MonkeyPatch, good: int
+) -> None:
+    client.job()
+    real, opened = _Own.connect, count()
+
+    def lost(*args: Any, **kwargs: Any) -> Any:
+        conn = real(*args, **kwargs)
+        if next(opened) >= good:
+            client.one("SELECT pg_terminate_backend(%s, 10000)", conn.info.backend_pid)
+        return conn
+
+    monkeypatch.setattr(_Own, "connect", lost)
+    with pytest.raises(CannotConnect, match="Cannot connect to PostgreSQL"):
+        next(evtrack.tail(dsn, follow=True))
+
+
+@pytest.mark.parametrize("pooler", [False, True])
+@pytest.mark.parametrize("command", ["events", "events 1", "events 1 --follow", "results 1"])
+def test_who_reads_no_more_ends_it_without_a_word(dsn: str, client: Client, command: str, *, pooler: bool) -> None:
+    job, worker = client.job(1000), client.worker()
+    held = client.claim(worker, job, fresh=1000)
+    client.complete(worker, held, results=[f'"{"x" * 200}"'] * len(held))
+    with pooled(dsn) if pooler else nullcontext(dsn) as there:
+        words = evtrack_command(*command.split(), "--dsn", there)
+        words = [*words, "--json"] if command.startswith("events") else words
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert b"" == process.stderr.read()
+            assert 1 == process.wait(60)
 
 
 def _collect(dsn: str, seen: list[LogRow], end: threading.Event) -> None:

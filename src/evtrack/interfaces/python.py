@@ -14,7 +14,7 @@ from evtrack.runtime.submit.trace import traced
 from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.iterable import IterableSource
 from evtrack.sources.record import MAX_ITEM_BYTES, Fault
-from evtrack.storage.database import Connection, check_schema, connect
+from evtrack.storage.database import Connection, check_schema, connect, translated
 from evtrack.storage.feed import feed
 from evtrack.storage.jobs import enqueue as enqueue_job
 from evtrack.storage.jobs import joins_transaction, wake_workers
@@ -196,7 +196,7 @@ def tail(
     """
     start = None if after is None else Position.parse(after)
     with serving(settings_from(dsn=connection)) as dsn:
-        with connect(dsn, purpose="tail") as conn:
+        with connect(dsn, purpose="tail") as conn, translated():
             check_schema(conn)
             key = None if job is None else (job_key(conn, job).job_day, job)
         for position, row in feed(dsn, after=start, job=key, follow=follow):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Literal
 
 import psycopg
@@ -25,6 +26,15 @@ class _Own(psycopg.Connection[tuple[Any, ...]]):
     """A connection that evtrack has opened itself, and what it has seen of it then."""
 
     behind_pooler: bool = False
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Closed as it is: the server rolls back what is open. psycopg would ask for that, and say in the log that it
+        # cannot where an iterator was left in the midst of a transaction, or where Ctrl-C has broken off a statement.
+        if error is not None:
+            self.close()
+        super().__exit__(kind, error, trace)
 
 
 # A peer that vanished without a word (power cut, pulled cable) is noticed after about 25 s.
@@ -102,11 +112,19 @@ def connect(dsn: str, *, purpose: str) -> Connection:
             hint="Write it like postgresql://user:password@host:5432/database or host=... dbname=...",
         ) from None
     params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}"}
+    conn: _Own | None = None
     try:
         conn = _Own.connect(make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD)
+        _settle(conn)
     except psycopg.Error as error:
+        if conn is not None:
+            conn.close()
         why = refused(error, _in_words(given), str(given.get("dbname") or "evtrack"))
         raise CannotConnect(without_secrets(why.message, dsn), hint=without_secrets(why.hint, dsn)) from None
+    return conn
+
+
+def _settle(conn: _Own) -> None:
     # JIT compiles for longer than evtrack's statements run. Names are looked for where nobody else may make any: a
     # function or an operator in a schema of the search path could stand in for PostgreSQL's own. Behind a pooler the
     # session is not ours to change, but for the time zone, which poolers keep a client.
@@ -120,7 +138,6 @@ def connect(dsn: str, *, purpose: str) -> Connection:
     conn.behind_pooler = row is not None and row[0] != conn.info.backend_pid
     if conn.behind_pooler:
         conn.prepare_threshold = None
-    return conn
 
 
 def behind_pooler(conn: Connection) -> bool:

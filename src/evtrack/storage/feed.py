@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import date
 from typing import Final
 
@@ -45,8 +44,7 @@ def feed(
     at, seen_at = after, 0.0
     while True:
         try:
-            # Closed as it is: there is nothing to roll back, and after Ctrl-C no way to.
-            with closing(connect(dsn, purpose="tail")) as conn, translated():
+            with connect(dsn, purpose="tail") as conn, translated():
                 tail = Tail(conn=conn, start=at, job=job)
                 tail.listen()
                 while True:
