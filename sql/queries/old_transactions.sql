@@ -1,5 +1,5 @@
 -- Transactions that hold the horizon and are older than a while, the oldest first: nothing dead is cleared away, and
--- who follows the log sees nothing new, before they end.
+-- metrics count nothing new, before they end.
 SELECT
     pid,
     datname AS database,

@@ -1,4 +1,4 @@
--- A window of the log for one job (or one of its streams), in order. What was restored has a part of its own.
+-- A window of the log for one job (or one of its streams), in order; see tail_log.
 SELECT
     job_day,
     job_id,
@@ -17,7 +17,7 @@ WHERE
     AND job_id = %(job_id)s
     AND (%(batch_no)s::integer IS NULL OR batch_no = %(batch_no)s)
     AND xid > '0'
-    AND xid >= %(lo)s::text::xid8
-    AND xid < %(hi)s::text::xid8
+    AND ((xid >= %(lo)s::xid8 AND xid < %(hi)s::xid8) OR xid = any(%(late)s::xid8[]))
+    AND pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
     AND seq > %(seq)s
 ORDER BY seq

@@ -18,5 +18,5 @@ WHERE
     AND (%(job_day)s::date IS NULL OR job_day = %(job_day)s)
     AND (%(job_id)s::bigint IS NULL OR job_id = %(job_id)s)
     AND (%(batch_no)s::integer IS NULL OR batch_no = %(batch_no)s)
-    AND (job_id, seq) > (%(lo)s::bigint, %(seq)s::bigint)
+    AND (job_id, seq) > (%(after_job)s::bigint, %(seq)s::bigint)
 ORDER BY job_id, seq

@@ -36,7 +36,7 @@ FROM evtrack.restored AS r
 INNER JOIN evtrack.event AS e ON r.job_day = e.job_day AND r.job_id = e.job_id AND r.last_seq >= e.seq;
 
 COMMENT ON VIEW evtrack.event_log IS
-'The log, a row an event. Programs that follow it read windows of xid below the horizon, ordered by seq inside one.';
+'The log, a row an event. Programs that follow it read what one snapshot sees and the last did not, ordered by seq.';
 COMMENT ON COLUMN evtrack.event_log.batch_no IS 'The stream: a batch of the job, or 0 for the job itself.';
 COMMENT ON COLUMN evtrack.event_log.version IS 'Counts within the stream, from 1.';
 COMMENT ON COLUMN evtrack.event_log.seq IS

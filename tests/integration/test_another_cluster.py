@@ -18,7 +18,8 @@ from evtrack.runtime.retention.restore import Restore
 from evtrack.storage import migrations, proof
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.embedded_home import programs
-from evtrack.storage.log import LogRow, Position, Tail
+from evtrack.storage.log import LogRow, Tail
+from evtrack.storage.position import Position
 from helpers import eventually
 
 pytestmark = pytest.mark.db

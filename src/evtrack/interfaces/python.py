@@ -18,7 +18,8 @@ from evtrack.storage.database import Connection, check_schema, connect, translat
 from evtrack.storage.feed import feed
 from evtrack.storage.jobs import enqueue as enqueue_job
 from evtrack.storage.jobs import joins_transaction, wake_workers
-from evtrack.storage.log import LogRow, Position
+from evtrack.storage.log import LogRow
+from evtrack.storage.position import Position
 from evtrack.storage.reports import job_key
 from evtrack.storage.server import serving
 

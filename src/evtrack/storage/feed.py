@@ -7,7 +7,8 @@ from typing import Final
 
 from evtrack.domain.errors import CannotConnect, TransientError
 from evtrack.storage.database import connect, translated
-from evtrack.storage.log import LogRow, Position, Tail
+from evtrack.storage.log import LogRow, Tail
+from evtrack.storage.position import Position
 
 POLL_S: Final = 0.5
 _AGAIN_S: Final = 1.0

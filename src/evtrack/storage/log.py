@@ -1,17 +1,16 @@
 """Reads the log: one stream by version, or everything in commit order, to its end and beyond."""
 
-import re
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row
 
 from evtrack.domain.errors import BadArgument
-from evtrack.domain.text import quoted
 from evtrack.storage.database import Connection, behind_pooler
+from evtrack.storage.position import Position, Snapshot
 from evtrack.storage.sql import statement
 
 if TYPE_CHECKING:
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 CHANNEL = "evtrack_log"
 
 _PAGE = 1000
-
-_POSITION = re.compile(r"([0-9]{1,19})-([0-9]{1,19})-([0-9]{1,19})-([0-9]{1,19})")
-_MOST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,71 +38,12 @@ class LogRow:
     data: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the log in commit order.
-
-    Args:
-        lo: First transaction of the window that is being read; among what was restored, the job.
-        hi: First transaction after it, a horizon when the window was opened; 0 among what was restored.
-        seq: The last event that was read in the window, 0 for none.
-        system_identifier: The cluster that these transactions are of.
-    """
-
-    lo: int
-    hi: int
-    seq: int
-    system_identifier: int
-
-    def __str__(self) -> str:
-        """Write the form that `parse` reads."""
-        return f"{self.lo}-{self.hi}-{self.seq}-{self.system_identifier}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a position.
-
-        Args:
-            text: What str() made of one.
-
-        Returns:
-            The position.
-
-        Raises:
-            BadArgument: If the text is none.
-        """
-        found = _POSITION.fullmatch(text)
-        position = cls(*(int(part) for part in found.groups())) if found else None
-        if position is None or 0 < position.hi < position.lo or max(astuple(position)) > _MOST:
-            raise BadArgument(
-                f"{quoted(text)} is no position in the log.",
-                hint="A position is four numbers, 0-751-12-73…: take it as a line of `evtrack events --json` has it.",
-            )
-        return position
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The process whose open transaction keeps the horizon where it is."""
-
-    pid: int
-    application: str
-    database: str | None
-    open_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    horizon: int
-    end: int
-    system_identifier: int
-
-
 class Tail:
     """Read the log, or one job's part of it, in commit order; each event once, each stream in version order.
 
-    Windows of transactions [lo, hi) are read, hi being a horizon: whatever is below it has ended, so that a window is
-    complete, and seq orders the events inside. What was restored comes first, job by job. See docs/adr/0002.
+    A window is what one snapshot sees and the one before it did not, ordered by seq. An event is seen only with those
+    before it in its stream, and nobody who is slow to commit is waited for. What was restored comes first, job by job.
+    See docs/adr/0019.
 
     Args:
         conn: A connection in autocommit mode, for this reader alone while it reads.
@@ -134,21 +71,20 @@ class Tail:
         day, job_id = job or (None, None)
         self._job = {"job_day": day, "job_id": job_id, "batch_no": batch_no}
         conn.execute(statement("settle_log"))
-        now = self._snapshot()
-        horizon, system = now.horizon, now.system_identifier
+        _, end, system = self._now()
         if start is not None and start.system_identifier != system:
             raise BadArgument(
                 f"The position {start} is of the cluster {start.system_identifier}, and this is {system}: "
                 "transaction ids do not survive a restore.",
                 hint="Start from the beginning, and skip what is known by job_id, batch_no and version.",
             )
-        if start is not None and start.hi > horizon:
+        if start is not None and start.hi.xmax > end:
             raise BadArgument(
-                f"The position {start} lies ahead of this cluster, which is at transaction {horizon}: "
+                f"The position {start} lies ahead of this cluster, which is at transaction {end}: "
                 "it was restored to an earlier time.",
                 hint="Start from the beginning, and skip what is known by job_id, batch_no and version.",
             )
-        self._at = start or Position(lo=0, hi=0, seq=0, system_identifier=system)
+        self._at = start or Position(Snapshot(0), Snapshot(0), 0, system)
 
     @property
     def position(self) -> Position:
@@ -156,30 +92,22 @@ class Tail:
         return self._at
 
     def read(self) -> Iterator[LogRow]:
-        """Read on to the horizon as it is now.
+        """Read on to what is there now.
 
         Yields:
             The events that are new; none if there are none. After each, `position` is behind it.
         """
-        # The rest of the window that a position was taken in, or of what was restored; then one up to the horizon.
+        # The rest of the window that a position was taken in, or of what was restored; then one up to now.
         yield from self._window()
-        horizon = self._snapshot().horizon
-        if horizon > self._at.hi:
-            self._at = Position(self._at.hi, horizon, 0, self._at.system_identifier)
+        now, _, system = self._now()
+        # A standby may be behind the server that the position is from.
+        if now != self._at.hi and now.covers(self._at.hi):
+            self._at = Position(self._at.hi, now, 0, system)
             yield from self._window()
 
     def end(self) -> int:
-        """Return a transaction id with which all that has happened until now is read once `position.hi` reaches it."""
-        return self._snapshot().end
-
-    def holder(self) -> Holder | None:
-        """Find the process that keeps later events from being read.
-
-        Returns:
-            The one with the oldest writing transaction that this role may see, or None.
-        """
-        with self._conn.cursor(row_factory=class_row(Holder)) as cursor:
-            return cursor.execute(statement("horizon_holder")).fetchone()
+        """Return a transaction id with which all that is there now is read once `position.hi.xmax` reaches it."""
+        return self._now()[1]
 
     def listen(self) -> None:
         """Ask for hints of new events on the connection."""
@@ -197,8 +125,13 @@ class Tail:
 
     def _window(self) -> Iterator[LogRow]:
         at = self._at
-        name = self._name if at.hi else "tail_restored"
-        params = {**self._job, "lo": at.lo, "hi": at.hi, "seq": at.seq}
+        params: dict[str, Any] = {**self._job, "seq": at.seq}
+        if at.is_restored:
+            name, params["after_job"] = "tail_restored", at.lo.xmax
+        else:
+            name = self._name
+            params |= {"lo": str(at.lo.xmax), "hi": str(at.hi.xmax), "seen": at.hi.in_sql}
+            params["late"] = f"{{{','.join(map(str, at.lo.running))}}}"
         # WITH HOLD: the server sorts the window once and keeps the rest in a file, and no snapshot stays open
         # while the consumer takes its time. It also plans anew each time, as wide and narrow windows need.
         # Behind a pooler it would not be found again, so there a transaction keeps the session.
@@ -209,12 +142,15 @@ class Tail:
         ):
             cursor.itersize = _PAGE
             for row in cursor.execute(statement(name), params):
-                self._at = Position(at.lo if at.hi else row.job_id, at.hi, row.seq, at.system_identifier)
+                lo = Snapshot(row.job_id) if at.is_restored else at.lo
+                self._at = replace(at, lo=lo, seq=row.seq)
                 yield row
 
-    def _snapshot(self) -> _Snapshot:
-        with self._conn.cursor(row_factory=class_row(_Snapshot)) as cursor:
-            return cursor.execute(statement("horizon")).fetchall()[0]
+    def _now(self) -> tuple[Snapshot, int, int]:
+        """Read what has ended now, the first transaction that has not begun, and the cluster."""
+        row = self._conn.execute(statement("log_snapshot")).fetchone()
+        assert row is not None, "a SELECT without WHERE returns a row"  # noqa: S101
+        return Snapshot.parse(row[0]), row[1], row[2]
 
 
 def stream(conn: Connection, job: tuple[date, int], batch_no: int, *, after_version: int = 0) -> list[LogRow]:

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import partial
 
 import click
 
 from evtrack.domain.errors import BadArgument
-from evtrack.interfaces.cli.following import events_until_end, warn_of_holder
+from evtrack.interfaces.cli.following import events_until_end
 from evtrack.interfaces.cli.options import BATCH_NO, located, print_json
 from evtrack.interfaces.terminal.lines import event_line
 from evtrack.storage import reports
 from evtrack.storage.database import connect, translated
 from evtrack.storage.feed import feed
-from evtrack.storage.log import LogRow, Position, Tail
+from evtrack.storage.log import LogRow, Tail
+from evtrack.storage.position import Position
 from evtrack.storage.stories import batch_row
 
 
@@ -43,8 +43,7 @@ def events(
     if job_id is None:
         if batch_no is not None:
             raise BadArgument(f"batch {batch_no} of which job?", hint="Name the job: evtrack events JOB --batch N.")
-        told: set[int] = set()
-        rows = feed(dsn, after=start, follow=follow, waiting=lambda tail: warn_of_holder(tail, told))
+        rows = feed(dsn, after=start, follow=follow)
         _print_lines(rows, as_json=as_json)
         return
     with connect(dsn, purpose="events") as conn, translated():
@@ -52,10 +51,7 @@ def events(
         if batch_no:
             batch_row(conn, job_id, batch_no)  # refuses a number that no batch has
         tail = Tail(conn=conn, start=start, job=(key.job_day, job_id), batch_no=batch_no)
-        if follow:
-            found = events_until_end(conn, tail, job_id, waiting=partial(warn_of_holder, tail, set()))
-        else:
-            found = tail.read()
+        found = events_until_end(conn, tail, job_id) if follow else tail.read()
         if as_json and not follow and after is None:
             _print_array(found)
         else:

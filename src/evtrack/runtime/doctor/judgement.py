@@ -143,7 +143,7 @@ def horizon(found: Sequence[OldTransaction], *, sees_all: bool) -> list[Finding]
             "horizon",
             f"{f'process {one.pid}' if one.pid else plain(one.gid, 60)} ({plain(one.application, 40)}, database "
             f"{plain(one.database, 40)}, {plain(one.state, 40)}) has a transaction open for {one.open_s:.0f} s: "
-            "followers of the log see nothing new, and nothing dead is cleared away",
+            "what it writes is not to be seen, nothing dead is cleared away, and metrics count nothing new",
             f"SELECT pg_terminate_backend({one.pid})" if one.pid else f"ROLLBACK PREPARED '{plain(one.gid, 200)}'",
         )
         for one in found
