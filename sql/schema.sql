@@ -71,7 +71,7 @@ BEGIN
             USING ERRCODE = 'EV005',
             HINT = 'This submitter was taken for dead; end it.';
     END IF;
-    PERFORM evtrack.check_object('position', source_position);
+    PERFORM evtrack.check_object('position', source_position, 64000);
     PERFORM evtrack.check_notes(notes);
     IF source_bytes_read < 0 OR invalid < 0 THEN
         RAISE EXCEPTION 'job %: bytes_read is %, and invalid is %', the_job,
@@ -540,7 +540,7 @@ BEGIN
             USING ERRCODE = 'EV007';
     END IF;
     IF coalesce(policy, '{}') = '{}' THEN RETURN; END IF;
-    PERFORM evtrack.check_object('policy', policy);
+    PERFORM evtrack.check_object('policy', policy, 4000);
     SELECT p.key INTO bad FROM jsonb_each(nullif(policy, 'null')) p
     WHERE NOT CASE
         WHEN p.key = 'per_item'
@@ -573,6 +573,12 @@ CREATE FUNCTION evtrack.check_notes(notes jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    IF octet_length(notes::text) > 1000000 THEN
+        RAISE EXCEPTION 'the notes of a chunk have % bytes, more than the 1000000 '
+            'that the log takes', octet_length(notes::text)
+            USING ERRCODE = 'EV007', HINT = 'Give the first of them; note_total '
+            'counts the others too.';
+    END IF;
     IF jsonb_typeof(notes) <> 'array' OR EXISTS (
         SELECT FROM jsonb_array_elements(
             CASE jsonb_typeof(notes) WHEN 'array' THEN notes ELSE '[]' END) n
@@ -586,13 +592,18 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION evtrack.check_object(what text, value jsonb) RETURNS void
+CREATE FUNCTION evtrack.check_object(what text, value jsonb, most integer) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
     IF jsonb_typeof(value) NOT IN ('object', 'null') THEN
         RAISE EXCEPTION '% is of the kind %: it needs a JSON object', what,
             jsonb_typeof(value) USING ERRCODE = 'EV007';
+    ELSIF octet_length(value::text) > most THEN
+        RAISE EXCEPTION '% has % bytes, more than the % that the log takes',
+            what, octet_length(value::text), most USING ERRCODE = 'EV007',
+            HINT = 'The log holds no bulk: name a folder, for example, and not '
+            'each of its files.';
     END IF;
 END $$;
 
@@ -645,13 +656,9 @@ CREATE FUNCTION evtrack.check_worker(the_worker bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    w evtrack.worker;
+    w evtrack.worker := evtrack.find_worker(the_worker);
 BEGIN
-    SELECT * INTO w FROM evtrack.worker WHERE worker_id = the_worker;
-    IF w.worker_id IS NULL THEN
-        RAISE EXCEPTION 'there is no worker %', the_worker
-            USING ERRCODE = 'EV003', HINT = 'Call register_worker first.';
-    ELSIF w.lost_at IS NOT NULL OR w.stopped_at IS NOT NULL THEN
+    IF w.lost_at IS NOT NULL OR w.stopped_at IS NOT NULL THEN
         RAISE EXCEPTION 'worker % % at %', the_worker,
             CASE WHEN w.lost_at IS NULL THEN 'stopped'
                 ELSE 'was declared lost' END,
@@ -948,9 +955,9 @@ BEGIN
     UNION ALL
     SELECT j.job_day, the_job, j.batch_count + 1, 2, 'failed', the_attempt,
         the_worker, jsonb_build_object('error', jsonb_strip_nulls(
-            jsonb_build_object('type', first -> 'type',
+            evtrack.error_facts(jsonb_build_object('type', first -> 'type',
                 'message', first -> 'message',
-                'traceback', first -> 'traceback', 'items', errors)))
+                'traceback', first -> 'traceback', 'items', errors))))
     UNION ALL
     SELECT j.job_day, the_job, j.batch_count + 1, 3, 'requeued', the_attempt,
         the_worker, jsonb_build_object('reason', 'retry',
@@ -1019,26 +1026,44 @@ END $$;
 CREATE FUNCTION evtrack.crash_facts(dossier jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT '{"cause": "unknown"}' || coalesce(jsonb_object_agg(d.key,
-        CASE WHEN jsonb_typeof(d.value) = 'string'
-            THEN to_jsonb(left(d.value #>> '{}', 16000))
-            ELSE d.value END), '{}')
-    FROM jsonb_each(CASE jsonb_typeof(dossier)
-        WHEN 'object' THEN jsonb_strip_nulls(dossier)
-        ELSE '{}' END) d
-    WHERE CASE
-        WHEN d.key IN ('cause', 'signal', 'item_key', 'stderr',
-            'native_traceback', 'python_traceback')
-            THEN jsonb_typeof(d.value) = 'string'
-        WHEN d.key IN ('ordinal', 'exit_code', 'peak_rss_bytes') THEN CASE
-            WHEN d.value::text ~ '^[0-9]{1,18}$' THEN d.value::text::bigint
-                < CASE d.key WHEN 'ordinal' THEN 2147483647
-                    WHEN 'exit_code' THEN 256 ELSE 1000000000000000000 END
-            ELSE false END
-        WHEN d.key IN ('run_s', 'cpu_s') THEN CASE jsonb_typeof(d.value)
-            WHEN 'number' THEN d.value::text::numeric BETWEEN 0 AND 1e15
-            ELSE false END
-        ELSE d.key <> 'poison' END
+    SELECT '{"cause": "unknown"}' || coalesce(jsonb_object_agg(t.key, t.value)
+        FILTER (WHERE t.known OR t.bytes <= 64000), '{}')
+    FROM (
+        SELECT f.key, f.value, f.known, sum(f.bytes) OVER (
+            PARTITION BY f.known ORDER BY f.bytes, f.key) AS bytes
+        FROM (
+            SELECT b.*, octet_length(b.key) + octet_length(b.value::text)
+                AS bytes
+            FROM (
+                SELECT d.key, d.key IN ('cause', 'signal', 'item_key', 'stderr',
+                    'native_traceback', 'python_traceback', 'ordinal',
+                    'exit_code', 'peak_rss_bytes', 'run_s', 'cpu_s') AS known,
+                    CASE WHEN jsonb_typeof(d.value) = 'string'
+                        THEN to_jsonb(left(d.value #>> '{}', 16000))
+                        ELSE d.value END AS value
+                FROM jsonb_each(CASE jsonb_typeof(dossier)
+                    WHEN 'object' THEN jsonb_strip_nulls(dossier)
+                    ELSE '{}' END) d
+                WHERE CASE
+                    WHEN d.key IN ('cause', 'signal', 'item_key', 'stderr',
+                        'native_traceback', 'python_traceback')
+                        THEN jsonb_typeof(d.value) = 'string'
+                    WHEN d.key IN ('ordinal', 'exit_code', 'peak_rss_bytes')
+                        THEN CASE WHEN d.value::text ~ '^[0-9]{1,18}$'
+                            THEN d.value::text::bigint < CASE d.key
+                                WHEN 'ordinal' THEN 2147483647
+                                WHEN 'exit_code' THEN 256
+                                ELSE 1000000000000000000 END
+                            ELSE false END
+                    WHEN d.key IN ('run_s', 'cpu_s')
+                        THEN CASE jsonb_typeof(d.value) WHEN 'number'
+                            THEN d.value::text::numeric BETWEEN 0 AND 1e15
+                                AND length(d.value::text) <= 40
+                            ELSE false END
+                    ELSE d.key <> 'poison' END
+            ) b
+        ) f
+    ) t
 $_$;
 
 CREATE FUNCTION evtrack.crash_one(the_worker bigint, the_job bigint, the_batch integer, dossier jsonb, done int4multirange, lines text) RETURNS text
@@ -1188,7 +1213,7 @@ CREATE FUNCTION evtrack.create_job(handler text, name text DEFAULT NULL::text, p
     AS $$
 BEGIN
     PERFORM evtrack.check_job(handler, policy);
-    PERFORM evtrack.check_object('source', source);
+    PERFORM evtrack.check_object('source', source, 2000000);
     IF bytes_total < 0 THEN
         RAISE EXCEPTION 'bytes_total is %', bytes_total USING ERRCODE = 'EV007',
             HINT = 'A number from 0, or null where it is not known.';
@@ -1339,6 +1364,13 @@ BEGIN
         RAISE EXCEPTION 'an item key is empty, longer than 1000 bytes, or of '
             'more than one line' USING ERRCODE = 'EV007';
     END IF;
+    IF (SELECT sum(octet_length(p)) FROM unnest(payloads) p) > 268435456
+        OR EXISTS (SELECT FROM unnest(payloads) p WHERE strpos(p, E'\n') > 0)
+    THEN
+        RAISE EXCEPTION 'a payload is of more than one line, or all together '
+            'have more than 256 MB' USING ERRCODE = 'EV007', HINT = 'Write JSON '
+            'without newlines; submit more with create_job and add_batches.';
+    END IF;
     PERFORM evtrack.check_job(handler, policy);
     PERFORM evtrack.need_partition(day);
     INSERT INTO evtrack.payload (
@@ -1365,6 +1397,49 @@ BEGIN
     FROM generate_series(1, (n - 1) / size + 1) b;
     RETURN job;
 END $$;
+
+CREATE FUNCTION evtrack.error_facts(error jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    SELECT CASE
+        WHEN error IS NULL OR octet_length(error::text) <= 64000 THEN error
+        WHEN jsonb_typeof(error) = 'object' THEN
+            jsonb_build_object('type', left(error ->> 'type', 500),
+                'message', left(error ->> 'message', 16000),
+                'traceback', left(error ->> 'traceback', 16000),
+                'items', (
+                    SELECT jsonb_agg(i.item ORDER BY i.place)
+                        FILTER (WHERE i.bytes <= 1000000)
+                    FROM (
+                        SELECT b.item, b.place, sum(octet_length(b.item::text))
+                            OVER (ORDER BY b.place) AS bytes
+                        FROM (
+                            SELECT u.place, jsonb_strip_nulls(
+                                jsonb_build_object(
+                                    'ordinal', CASE WHEN u.item ->> 'ordinal'
+                                        ~ '^[0-9]{1,9}$'
+                                        THEN u.item -> 'ordinal' END,
+                                    'key', left(u.item ->> 'key', 1000),
+                                    'type', left(u.item ->> 'type', most.n),
+                                    'message',
+                                    left(u.item ->> 'message', most.n),
+                                    'traceback',
+                                    left(u.item ->> 'traceback', most.n)
+                                )) AS item
+                            FROM jsonb_array_elements(l.items)
+                                WITH ORDINALITY AS u (item, place)
+                            CROSS JOIN (
+                                SELECT least(16000, greatest(100, 250000
+                                    / jsonb_array_length(l.items))) AS n
+                            ) most
+                        ) b
+                    ) i))
+        ELSE to_jsonb(left(error #>> '{}', 16000)) END
+    FROM (
+        SELECT CASE jsonb_typeof(error -> 'items') WHEN 'array'
+            THEN nullif(error -> 'items', '[]') END AS items
+    ) l
+$_$;
 
 CREATE FUNCTION evtrack.event_text(job_id bigint, batch_no integer, version integer, type evtrack.event_type, attempt integer, worker_id bigint, at timestamp with time zone, seq bigint, xid xid8, data jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1404,7 +1479,7 @@ BEGIN
         SELECT r.job_day, r.job_id, r.batch_no, r.version + 1,
             'failed'::evtrack.event_type, r.attempt, the_worker,
             jsonb_strip_nulls(jsonb_build_object('run_s', fail.run_s[r.place],
-                'error', fail.errors[r.place]))
+                'error', evtrack.error_facts(fail.errors[r.place])))
         FROM report r WHERE r.verdict = 'held'
         UNION ALL
         SELECT r.job_day, r.job_id, r.batch_no, r.version + 2, 'requeued',
@@ -1419,6 +1494,43 @@ BEGIN
         WHEN r.verdict = 'again' THEN 'failed'
         ELSE r.verdict END
     FROM report r ORDER BY r.place;
+END $$;
+
+CREATE SEQUENCE evtrack.worker_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE evtrack.worker (
+    worker_id bigint DEFAULT nextval('evtrack.worker_id_seq'::regclass) NOT NULL,
+    name text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    slots integer NOT NULL,
+    handlers text[] NOT NULL,
+    version text NOT NULL,
+    busy integer DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stopped_at timestamp with time zone,
+    lost_at timestamp with time zone,
+    session_lock boolean DEFAULT false NOT NULL,
+    gone_at timestamp with time zone
+)
+WITH (fillfactor='50');
+
+CREATE FUNCTION evtrack.find_worker(the_worker bigint) RETURNS evtrack.worker
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    w evtrack.worker;
+BEGIN
+    SELECT * INTO w FROM evtrack.worker WHERE worker_id = the_worker;
+    IF FOUND THEN RETURN w; END IF;
+    RAISE EXCEPTION 'there is no worker %', coalesce(the_worker::text, 'null')
+        USING ERRCODE = 'EV003', HINT = 'Call register_worker first.';
 END $$;
 
 CREATE FUNCTION evtrack.finish_due(the_job bigint) RETURNS boolean
@@ -2023,7 +2135,9 @@ BEGIN
             hashtextextended('evtrack.worker', w.worker_id), true)
     WHERE w.worker_id = heartbeat.worker_id
         AND w.lost_at IS NULL AND w.stopped_at IS NULL;
-    RETURN FOUND;
+    IF FOUND THEN RETURN true; END IF;
+    PERFORM evtrack.find_worker(worker_id);
+    RETURN false;
 END $$;
 
 CREATE FUNCTION evtrack.held(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], outcome evtrack.event_type) RETURNS TABLE(place bigint, job_day date, job_id bigint, batch_no integer, attempt integer, version integer, status evtrack.status, errors smallint, crashes smallint, losses smallint, policy jsonb, phase evtrack.phase, verdict text)
@@ -2037,6 +2151,7 @@ CREATE FUNCTION evtrack.held(the_worker bigint, job_ids bigint[], batch_nos inte
     AS $$
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
+    PERFORM evtrack.find_worker(the_worker);
     RETURN QUERY
     WITH given AS MATERIALIZED (
         SELECT g.*, j.job_day, j.policy, j.phase
@@ -2342,31 +2457,6 @@ BEGIN
         USING ERRCODE = 'EV003', HINT = 'evtrack jobs lists them.';
 END $$;
 
-CREATE SEQUENCE evtrack.worker_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-CREATE TABLE evtrack.worker (
-    worker_id bigint DEFAULT nextval('evtrack.worker_id_seq'::regclass) NOT NULL,
-    name text NOT NULL,
-    host text NOT NULL,
-    pid integer NOT NULL,
-    slots integer NOT NULL,
-    handlers text[] NOT NULL,
-    version text NOT NULL,
-    busy integer DEFAULT 0 NOT NULL,
-    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    stopped_at timestamp with time zone,
-    lost_at timestamp with time zone,
-    session_lock boolean DEFAULT false NOT NULL,
-    gone_at timestamp with time zone
-)
-WITH (fillfactor='50');
-
 CREATE FUNCTION evtrack.lose(lost evtrack.worker, why text) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -2472,7 +2562,7 @@ CREATE FUNCTION evtrack.mark_alerts(alert_ids bigint[], who text) RETURNS bigint
     AS $$
     WITH marked AS (
         UPDATE evtrack.alert a
-        SET delivered_at = clock_timestamp(), delivered_by = who
+        SET delivered_at = clock_timestamp(), delivered_by = left(who, 200)
         WHERE a.alert_id = ANY(alert_ids) AND a.delivered_at IS NULL
         RETURNING 1
     )
@@ -2834,19 +2924,45 @@ BEGIN
 END $$;
 
 CREATE FUNCTION evtrack.register_worker(name text, host text, pid integer, slots integer, handlers text[], version text) RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT evtrack.settle_log();
+DECLARE
+    id bigint;
+BEGIN
+    IF (length(name) BETWEEN 1 AND 200 AND length(host) <= 255
+        AND length(version) <= 100) IS NOT TRUE THEN
+        RAISE EXCEPTION 'worker %: its name, host or version is missing or too '
+            'long', coalesce(quote_literal(left(name, 60)), 'null')
+            USING ERRCODE = 'EV007', HINT = 'A name of 1 to 200 characters, a '
+            'host of up to 255, a version of up to 100.';
+    ELSIF (slots >= 0) IS NOT TRUE OR pid IS NULL THEN
+        RAISE EXCEPTION 'worker %: slots is %, and pid is %',
+            quote_literal(left(name, 60)), coalesce(slots::text, 'null'),
+            coalesce(pid::text, 'null') USING ERRCODE = 'EV007',
+            HINT = 'slots is a number from 0, and pid that of the process.';
+    ELSIF cardinality(handlers) > 1000 OR handlers IS NULL OR EXISTS (
+        SELECT FROM unnest(handlers) h
+        WHERE (length(h) BETWEEN 1 AND 200) IS NOT TRUE
+    ) THEN
+        RAISE EXCEPTION 'worker %: its % handlers are too many, or one has no '
+            'name of 1 to 200 characters', quote_literal(left(name, 60)),
+            coalesce(cardinality(handlers)::text, 'missing')
+            USING ERRCODE = 'EV007', HINT = 'Up to 1000 handlers, each with '
+            'the name that jobs give it.';
+    END IF;
+    PERFORM evtrack.settle_log();
     INSERT INTO evtrack.worker (name, host, pid, slots, handlers, version)
     VALUES (name, host, pid, slots, handlers, version)
-    RETURNING worker_id
-$$;
+    RETURNING worker_id INTO id;
+    RETURN id;
+END $$;
 
 CREATE FUNCTION evtrack.report_slots(the_worker bigint, said text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    SELECT evtrack.find_worker(the_worker);
     UPDATE evtrack.alert a SET cleared_at = clock_timestamp()
     WHERE said IS NULL AND a.kind = 'slots_keep_dying'
         AND a.subject = the_worker::text AND a.cleared_at IS NULL;
@@ -3088,13 +3204,15 @@ BEGIN
 END $$;
 
 CREATE FUNCTION evtrack.stop_worker(worker_id bigint) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
+    PERFORM evtrack.find_worker(worker_id);
     UPDATE evtrack.worker w SET stopped_at = clock_timestamp(), busy = 0
     WHERE w.worker_id = stop_worker.worker_id
-        AND w.lost_at IS NULL AND w.stopped_at IS NULL
-$$;
+        AND w.lost_at IS NULL AND w.stopped_at IS NULL;
+END $$;
 
 CREATE FUNCTION evtrack.suspend(the_job bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4032,7 +4150,7 @@ COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can l
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

@@ -42,7 +42,7 @@ BEGIN
             USING ERRCODE = 'EV005',
             HINT = 'This submitter was taken for dead; end it.';
     END IF;
-    PERFORM evtrack.check_object('position', source_position);
+    PERFORM evtrack.check_object('position', source_position, 64000);
     PERFORM evtrack.check_notes(notes);
     IF source_bytes_read < 0 OR invalid < 0 THEN
         RAISE EXCEPTION 'job %: bytes_read is %, and invalid is %', the_job,

@@ -14,7 +14,7 @@ BEGIN
             USING ERRCODE = 'EV007';
     END IF;
     IF coalesce(policy, '{}') = '{}' THEN RETURN; END IF;
-    PERFORM evtrack.check_object('policy', policy);
+    PERFORM evtrack.check_object('policy', policy, 4000);
     SELECT p.key INTO bad FROM jsonb_each(nullif(policy, 'null')) p
     WHERE NOT CASE
         WHEN p.key = 'per_item'

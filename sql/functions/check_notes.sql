@@ -1,8 +1,14 @@
 -- Raise EV007 unless these are notes about a source: null, or an array of
--- objects with texts `source` and `reason`, and perhaps `key`.
+-- objects with texts `source` and `reason`, and perhaps `key`; not too many.
 CREATE OR REPLACE FUNCTION evtrack.check_notes(notes jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF octet_length(notes::text) > 1000000 THEN
+        RAISE EXCEPTION 'the notes of a chunk have % bytes, more than the 1000000 '
+            'that the log takes', octet_length(notes::text)
+            USING ERRCODE = 'EV007', HINT = 'Give the first of them; note_total '
+            'counts the others too.';
+    END IF;
     IF jsonb_typeof(notes) <> 'array' OR EXISTS (
         SELECT FROM jsonb_array_elements(
             CASE jsonb_typeof(notes) WHEN 'array' THEN notes ELSE '[]' END) n

@@ -50,9 +50,9 @@ BEGIN
     UNION ALL
     SELECT j.job_day, the_job, j.batch_count + 1, 2, 'failed', the_attempt,
         the_worker, jsonb_build_object('error', jsonb_strip_nulls(
-            jsonb_build_object('type', first -> 'type',
+            evtrack.error_facts(jsonb_build_object('type', first -> 'type',
                 'message', first -> 'message',
-                'traceback', first -> 'traceback', 'items', errors)))
+                'traceback', first -> 'traceback', 'items', errors))))
     UNION ALL
     SELECT j.job_day, the_job, j.batch_count + 1, 3, 'requeued', the_attempt,
         the_worker, jsonb_build_object('reason', 'retry',

@@ -1,26 +1,45 @@
 -- What the log takes of a dossier: an object with a cause. A value of another
 -- kind than its key has is left out, as nothing that reads it could; texts are
--- bounded. Whether an item is poison is found out here, not reported.
+-- bounded, and what a client adds of its own is, all together: the smallest
+-- first. Whether an item is poison is found out here, not reported.
 CREATE OR REPLACE FUNCTION evtrack.crash_facts(dossier jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT '{"cause": "unknown"}' || coalesce(jsonb_object_agg(d.key,
-        CASE WHEN jsonb_typeof(d.value) = 'string'
-            THEN to_jsonb(left(d.value #>> '{}', 16000))
-            ELSE d.value END), '{}')
-    FROM jsonb_each(CASE jsonb_typeof(dossier)
-        WHEN 'object' THEN jsonb_strip_nulls(dossier)
-        ELSE '{}' END) d
-    WHERE CASE
-        WHEN d.key IN ('cause', 'signal', 'item_key', 'stderr',
-            'native_traceback', 'python_traceback')
-            THEN jsonb_typeof(d.value) = 'string'
-        WHEN d.key IN ('ordinal', 'exit_code', 'peak_rss_bytes') THEN CASE
-            WHEN d.value::text ~ '^[0-9]{1,18}$' THEN d.value::text::bigint
-                < CASE d.key WHEN 'ordinal' THEN 2147483647
-                    WHEN 'exit_code' THEN 256 ELSE 1000000000000000000 END
-            ELSE false END
-        WHEN d.key IN ('run_s', 'cpu_s') THEN CASE jsonb_typeof(d.value)
-            WHEN 'number' THEN d.value::text::numeric BETWEEN 0 AND 1e15
-            ELSE false END
-        ELSE d.key <> 'poison' END
+    SELECT '{"cause": "unknown"}' || coalesce(jsonb_object_agg(t.key, t.value)
+        FILTER (WHERE t.known OR t.bytes <= 64000), '{}')
+    FROM (
+        SELECT f.key, f.value, f.known, sum(f.bytes) OVER (
+            PARTITION BY f.known ORDER BY f.bytes, f.key) AS bytes
+        FROM (
+            SELECT b.*, octet_length(b.key) + octet_length(b.value::text)
+                AS bytes
+            FROM (
+                SELECT d.key, d.key IN ('cause', 'signal', 'item_key', 'stderr',
+                    'native_traceback', 'python_traceback', 'ordinal',
+                    'exit_code', 'peak_rss_bytes', 'run_s', 'cpu_s') AS known,
+                    CASE WHEN jsonb_typeof(d.value) = 'string'
+                        THEN to_jsonb(left(d.value #>> '{}', 16000))
+                        ELSE d.value END AS value
+                FROM jsonb_each(CASE jsonb_typeof(dossier)
+                    WHEN 'object' THEN jsonb_strip_nulls(dossier)
+                    ELSE '{}' END) d
+                WHERE CASE
+                    WHEN d.key IN ('cause', 'signal', 'item_key', 'stderr',
+                        'native_traceback', 'python_traceback')
+                        THEN jsonb_typeof(d.value) = 'string'
+                    WHEN d.key IN ('ordinal', 'exit_code', 'peak_rss_bytes')
+                        THEN CASE WHEN d.value::text ~ '^[0-9]{1,18}$'
+                            THEN d.value::text::bigint < CASE d.key
+                                WHEN 'ordinal' THEN 2147483647
+                                WHEN 'exit_code' THEN 256
+                                ELSE 1000000000000000000 END
+                            ELSE false END
+                    WHEN d.key IN ('run_s', 'cpu_s')
+                        THEN CASE jsonb_typeof(d.value) WHEN 'number'
+                            THEN d.value::text::numeric BETWEEN 0 AND 1e15
+                                AND length(d.value::text) <= 40
+                            ELSE false END
+                    ELSE d.key <> 'poison' END
+            ) b
+        ) f
+    ) t
 $$;

@@ -12,7 +12,7 @@ CREATE OR REPLACE FUNCTION evtrack.create_job(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM evtrack.check_job(handler, policy);
-    PERFORM evtrack.check_object('source', source);
+    PERFORM evtrack.check_object('source', source, 2000000);
     IF bytes_total < 0 THEN
         RAISE EXCEPTION 'bytes_total is %', bytes_total USING ERRCODE = 'EV007',
             HINT = 'A number from 0, or null where it is not known.';

@@ -31,6 +31,13 @@ BEGIN
         RAISE EXCEPTION 'an item key is empty, longer than 1000 bytes, or of '
             'more than one line' USING ERRCODE = 'EV007';
     END IF;
+    IF (SELECT sum(octet_length(p)) FROM unnest(payloads) p) > 268435456
+        OR EXISTS (SELECT FROM unnest(payloads) p WHERE strpos(p, E'\n') > 0)
+    THEN
+        RAISE EXCEPTION 'a payload is of more than one line, or all together '
+            'have more than 256 MB' USING ERRCODE = 'EV007', HINT = 'Write JSON '
+            'without newlines; submit more with create_job and add_batches.';
+    END IF;
     PERFORM evtrack.check_job(handler, policy);
     PERFORM evtrack.need_partition(day);
     INSERT INTO evtrack.payload (

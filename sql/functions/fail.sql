@@ -20,7 +20,7 @@ BEGIN
         SELECT r.job_day, r.job_id, r.batch_no, r.version + 1,
             'failed'::evtrack.event_type, r.attempt, the_worker,
             jsonb_strip_nulls(jsonb_build_object('run_s', fail.run_s[r.place],
-                'error', fail.errors[r.place]))
+                'error', evtrack.error_facts(fail.errors[r.place])))
         FROM report r WHERE r.verdict = 'held'
         UNION ALL
         SELECT r.job_day, r.job_id, r.batch_no, r.version + 2, 'requeued',

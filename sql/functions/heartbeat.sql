@@ -16,5 +16,7 @@ BEGIN
             hashtextextended('evtrack.worker', w.worker_id), true)
     WHERE w.worker_id = heartbeat.worker_id
         AND w.lost_at IS NULL AND w.stopped_at IS NULL;
-    RETURN FOUND;
+    IF FOUND THEN RETURN true; END IF;
+    PERFORM evtrack.find_worker(worker_id);
+    RETURN false;
 END $$;

@@ -5,7 +5,7 @@ RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH marked AS (
         UPDATE evtrack.alert a
-        SET delivered_at = clock_timestamp(), delivered_by = who
+        SET delivered_at = clock_timestamp(), delivered_by = left(who, 200)
         WHERE a.alert_id = ANY(alert_ids) AND a.delivered_at IS NULL
         RETURNING 1
     )

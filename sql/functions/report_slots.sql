@@ -5,6 +5,7 @@ CREATE OR REPLACE FUNCTION evtrack.report_slots(
     the_worker bigint, said text
 ) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT evtrack.find_worker(the_worker);
     UPDATE evtrack.alert a SET cleared_at = clock_timestamp()
     WHERE said IS NULL AND a.kind = 'slots_keep_dying'
         AND a.subject = the_worker::text AND a.cleared_at IS NULL;

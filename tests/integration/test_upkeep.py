@@ -82,6 +82,10 @@ def test_a_live_worker_is_left_alone_however_long_its_batch_runs(queue: Client) 
     assert "running" == queue.batch(job).status
 
 
+def test_a_worker_whose_row_is_gone_is_told_that_it_was_lost(queue: Client) -> None:
+    assert not heartbeat(queue.conn, 987_654, busy=1).accepted
+
+
 def test_days_to_come_are_made(queue: Client) -> None:
     count = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'evtrack.event'::regclass"
     before = queue.one(count)

@@ -274,7 +274,7 @@ def test_enqueue_refuses_what_does_not_fit(client: Client, keys: list[str], payl
 
 
 def test_a_line_break_in_a_payload_is_refused(client: Client) -> None:
-    with pytest.raises(psycopg.errors.CheckViolation):
+    with refused("EV007", "of more than one line"):
         client.one("SELECT evtrack.enqueue(%s, %s, %s)", client.handler, ["a"], ["1\n2"])
 
 

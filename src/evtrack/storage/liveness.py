@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from evtrack import __version__
+from evtrack.domain.errors import NoSuchJob
 from evtrack.storage.database import Connection, behind_pooler, translated
 from evtrack.storage.sql import statement
 
@@ -119,8 +120,12 @@ def heartbeat(connection: Connection, worker_id: int, *, busy: int) -> Pulse:
     Returns:
         The answer.
     """
-    with translated():
-        row = connection.execute(statement("heartbeat"), {"worker_id": worker_id, "busy": busy}).fetchone()
+    try:
+        with translated():
+            row = connection.execute(statement("heartbeat"), {"worker_id": worker_id, "busy": busy}).fetchone()
+    except NoSuchJob:
+        # Long after it was lost, its row goes with the last day that names it.
+        return Pulse(accepted=False, session_lock=False)
     assert row is not None  # noqa: S101  a SELECT of functions has one row
     return Pulse(*row)
 
