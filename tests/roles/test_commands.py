@@ -71,6 +71,30 @@ def test_a_job_goes_through_four_users_hands(as_role: AsRole, source: Path) -> N
         assert 0 == here(*command, dsn=producer).exit_code, command
 
 
+def test_run_makes_no_job_that_it_may_not_work_on(as_role: AsRole, source: Path, roles_dsn: str) -> None:
+    with connect(roles_dsn, purpose="test") as owner:
+        before = owner.execute("SELECT count(*) FROM evtrack.job").fetchone()
+        said = evtrack("run", str(source), "--handler", "r", "--exec", "r=cat", "--dsn", as_role("evtrack_producer"))
+        assert before == owner.execute("SELECT count(*) FROM evtrack.job").fetchone()
+    assert (1, True) == (said.returncode, "Give this user the role evtrack_worker" in said.stderr)
+
+
+@pytest.mark.parametrize("command", ["submit {source} --handler h", "work --exec h=cat --drain", "watch --once"])
+def test_a_user_who_is_read_only_is_not_told_of_a_standby(
+    as_role: AsRole, words: dict[str, str], roles_dsn: str, command: str
+) -> None:
+    with connect(roles_dsn, purpose="test") as owner:
+        owner.execute("ALTER ROLE test_evtrack_everything SET default_transaction_read_only = on")
+        try:
+            said = evtrack(*command.format(**words).split(), "--dsn", as_role("everything"))
+        finally:
+            owner.execute("ALTER ROLE test_evtrack_everything RESET default_transaction_read_only")
+    assert 1 == said.returncode, said.stderr
+    refusal = said.stderr[said.stderr.index("Error: ") :]
+    assert "The setting default_transaction_read_only is on for this user, this database or the server" in refusal
+    assert "standby" not in refusal
+
+
 def test_run_needs_both_roles(as_role: AsRole, source: Path) -> None:
     said = evtrack("run", str(source), "--handler", "r", "--exec", "r=cat", "--dsn", as_role("producer and worker"))
     assert 0 == said.returncode, said.stderr

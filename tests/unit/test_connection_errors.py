@@ -1,12 +1,13 @@
 """Connection strings and libpq's refusals: what is wrong, and what to do next."""
 
 import socket
+from collections.abc import Sequence
 
 import psycopg
 import pytest
 
 from evtrack.config import settings_from
-from evtrack.domain.errors import BadArgument, CannotConnect
+from evtrack.domain.errors import BadArgument, CannotConnect, ReadOnly
 from evtrack.storage.database import connect, resolve, without_password
 from evtrack.storage.sqlstates import refused
 from helpers import evtrack
@@ -65,6 +66,19 @@ def test_a_port_nobody_listens_on() -> None:
     assert f"127.0.0.1, port {port}" in result.stderr
     assert "Nobody listens there" in result.stderr
     assert "hidden" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("standby", "parts"),
+    [
+        (True, ("The server is a standby: connect to the primary.",)),
+        (False, ("The setting default_transaction_read_only is on", "turn it off there, or connect as another user.")),
+        (None, ("Either the server is a standby", "Or default_transaction_read_only is on")),
+    ],
+)
+def test_a_session_that_is_read_only_says_why(*, standby: bool | None, parts: Sequence[str]) -> None:
+    hint = ReadOnly("cannot execute INSERT in a read-only transaction", standby=standby).hint
+    assert all(part in hint for part in parts)
 
 
 def test_no_connection_string_at_all() -> None:

@@ -104,6 +104,24 @@ class PermissionDenied(EvtrackError):
     """The database role may not do this."""
 
 
+class ReadOnly(PermissionDenied):
+    """This session with the database may write nothing.
+
+    Args:
+        message: What the database said.
+        standby: Whether the server is a standby; None where nobody has asked.
+    """
+
+    def __init__(self, message: str = "", *, standby: bool | None = None) -> None:
+        setting = "default_transaction_read_only is on for this user, this database or the server: turn it off there"
+        hint = {
+            None: f"Either the server is a standby: connect to the primary. Or {setting}.",
+            True: "The server is a standby: connect to the primary.",
+            False: f"The setting {setting}, or connect as another user.",
+        }[standby]
+        super().__init__(message, hint=hint)
+
+
 class StorageError(EvtrackError):
     """The database refused a statement for a reason that evtrack did not foresee.
 

@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 
 from evtrack import __version__
 from evtrack.config import Settings
-from evtrack.domain.errors import BadArgument, CannotConnect, SchemaMissing, SchemaTooNew, SchemaTooOld
+from evtrack.domain.errors import BadArgument, CannotConnect, ReadOnly, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.domain.text import quoted
 from evtrack.storage import sql
 from evtrack.storage.secrets import without_secrets
@@ -195,6 +195,27 @@ def translated() -> Iterator[None]:
     except UnicodeEncodeError as error:
         # Of a command line in another encoding.
         raise BadArgument(f"{quoted(error.object)} is no text in UTF-8") from None
+
+
+@contextmanager
+def read_only_explained(dsn: str) -> Iterator[None]:
+    """Find out why nothing may be written, where that is what went wrong.
+
+    Args:
+        dsn: The database.
+
+    Yields:
+        Nothing; wrap a command with it.
+
+    Raises:
+        ReadOnly: With what to do in this case.
+    """
+    try:
+        yield
+    except ReadOnly as error:
+        with connect(dsn, purpose="check") as conn, translated():
+            (standby,) = conn.execute(sql.statement("is_standby")).fetchall()[0]
+        raise ReadOnly(error.message, standby=standby) from error
 
 
 def check_schema(conn: Connection) -> None:

@@ -24,6 +24,8 @@ class Thing(NamedTuple):
 
 SCHEMA: Final = Thing("schema", "evtrack")
 
+ONLY_OWNER: Final = "Only the owner of evtrack's schema may do this: connect as the owner."
+
 
 @cache
 def listed() -> dict[Thing, frozenset[str]]:
@@ -37,6 +39,38 @@ def listed() -> dict[Thing, frozenset[str]]:
         Thing(line["kind"], line["name"]): frozenset(f"evtrack_{each}" for each in line["members"].split(",") if each)
         for line in _LINE.finditer(text)
     }
+
+
+def who_may(thing: Thing) -> str:
+    """Say what to give to a user who was denied something.
+
+    Args:
+        thing: What it was.
+
+    Returns:
+        A sentence that names the roles that have the right.
+    """
+    roles = sorted(listed().get(thing, ()))
+    if not roles:
+        return ONLY_OWNER
+    return (
+        f"Give this user the role {' or '.join(roles)}, as in `GRANT {roles[0]} TO somebody` (`evtrack migrate roles` "
+        "makes them), or connect as the owner of evtrack's schema."
+    )
+
+
+def require_call(conn: psycopg.Connection, name: str) -> None:
+    """Make sure that this user may call a function, before something is begun that ends with a call of it.
+
+    Args:
+        conn: An open connection.
+        name: The function.
+
+    Raises:
+        PermissionDenied: He may not; what to give him.
+    """
+    if conn.execute(sql.statement("may_call"), {"name": name}).fetchone() == (False,):
+        raise PermissionDenied(f"permission denied for function {name}", hint=who_may(Thing("function", name)))
 
 
 def require_owner(conn: psycopg.Connection) -> None:

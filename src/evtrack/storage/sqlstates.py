@@ -83,13 +83,7 @@ def _who_may(message: str) -> str:
         return "Connect as the database's owner, or let him say `GRANT CREATE ON DATABASE ... TO` this user."
     denied = _DENIED.search(message)
     thing = rights.Thing(denied["kind"], denied["name"]) if denied else rights.SCHEMA
-    roles = sorted(rights.listed().get(thing, ()))
-    if not roles or "must be owner" in message:
-        return "Only the owner of evtrack's schema may do this: connect as the owner."
-    return (
-        f"Give this user the role {' or '.join(roles)}, as in `GRANT {roles[0]} TO somebody` (`evtrack migrate roles` "
-        "makes them), or connect as the owner of evtrack's schema."
-    )
+    return rights.ONLY_OWNER if "must be owner" in message else rights.who_may(thing)
 
 
 def translation(error: psycopg.Error) -> EvtrackError:
@@ -118,7 +112,7 @@ def translation(error: psycopg.Error) -> EvtrackError:
     if state == "42501":
         return PermissionDenied(text, hint=hint or _who_may(message))
     if state == "25006":
-        return PermissionDenied(text, hint="The server is read-only, most likely a standby: connect to the primary.")
+        return errors.ReadOnly(text)
     if state == "23514" and error.diag.table_name and not error.diag.constraint_name:
         return errors.BadArgument(text, hint="The job has another day: create_job returns it, and each row carries it.")
     if state in _UNDEFINED and "evtrack" in message:

@@ -13,7 +13,7 @@ import click
 from evtrack.config import settings_from
 from evtrack.domain.text import json_text, quoted
 from evtrack.interfaces.logs import configure_logs
-from evtrack.storage.database import Connection, check_schema, connect, translated
+from evtrack.storage.database import Connection, check_schema, connect, read_only_explained, translated
 from evtrack.storage.rights import require_owner
 from evtrack.storage.server import serving
 
@@ -127,7 +127,7 @@ def located(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], R
         @dsn_option
         @wraps(function)
         def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
-            with serving(settings_from(dsn=dsn)) as there:
+            with serving(settings_from(dsn=dsn)) as there, read_only_explained(there):
                 if schema:
                     with connect(there, purpose="check") as conn:
                         check_schema(conn)
@@ -156,7 +156,12 @@ def connected(
         @dsn_option
         @wraps(function)
         def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
-            with serving(settings_from(dsn=dsn)) as there, connect(there, purpose=purpose) as conn, translated():
+            with (
+                serving(settings_from(dsn=dsn)) as there,
+                read_only_explained(there),
+                connect(there, purpose=purpose) as conn,
+                translated(),
+            ):
                 if owner:
                     require_owner(conn)
                 if schema:

@@ -21,8 +21,9 @@ from evtrack.interfaces.terminal.run_progress import RunProgress
 from evtrack.runtime.slot.handlers import Kind
 from evtrack.runtime.worker.offer import offer
 from evtrack.runtime.worker.supervisor import Worker
-from evtrack.storage.database import connect
+from evtrack.storage.database import connect, translated
 from evtrack.storage.reports import job_progress, job_status
+from evtrack.storage.rights import require_call
 
 if TYPE_CHECKING:
     from evtrack.storage.report_rows import JobProgress
@@ -88,6 +89,8 @@ def _with_kind(wish: Wish, kinds: dict[str, str]) -> Wish:
 def _submit_and_work(dsn: str, worker: Worker, wish: Wish, came: Signals) -> int:
     failures: list[BaseException] = []
     with connect(dsn, purpose="submit") as conn, RunProgress(dsn=dsn) as progress:
+        with translated():
+            require_call(conn, "register_worker")  # before there is a job that nobody here works on
         submitter = wish.begin(conn, told=progress.submitted)
         progress.watch(submitter.job_id)
         worker.await_job(submitter.job_id)
@@ -103,6 +106,9 @@ def _submit_and_work(dsn: str, worker: Worker, wish: Wish, came: Signals) -> int
         thread.start()
         try:
             worker.run()
+        except EvtrackError:
+            notice(f"Job {submitter.job_id} stays: evtrack status {submitter.job_id} says what to do with it.")
+            raise
         finally:
             submitter.stop()
             thread.join()
