@@ -19,6 +19,7 @@ from helpers import environment, eventually, evtrack_command
 
 pytestmark = [pytest.mark.db, pytest.mark.crash]
 DAYS = [days_ago(9), days_ago(8)]
+OVER = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'evtrack cleanup'"
 
 
 @pytest.fixture
@@ -49,6 +50,8 @@ def cleaning(dsn: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def whole(client: Client) -> None:
     """Hold every day to being there with all of its rows, or gone with a line for each of its jobs."""
+    # The server sees a moment later that a killed one is gone, and may still commit what it was told last.
+    eventually(lambda: client.one(OVER), 30)
     there = days_of(client)
     for day in DAYS:
         jobs = client.rows("SELECT job_id FROM evtrack.job WHERE job_day = %s ORDER BY job_id", day)
@@ -60,12 +63,6 @@ def whole(client: Client) -> None:
 
 def finish(client: Client, folder: Path) -> None:
     """Run a cleanup to its end, and hold the archive to being whole and alone."""
-
-    def over() -> bool:
-        # The server sees a moment later that the killed one is gone.
-        return bool(client.one("SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'evtrack cleanup'"))
-
-    eventually(over)
     whole(client)
     done = list(Cleanup(conn=client.conn, older_than_s=0, archive=folder).run())
     assert all(isinstance(day, Dropped) for day in done), done
