@@ -56,17 +56,6 @@ BEGIN
     DELETE FROM evtrack.job_link l USING evtrack.job j
     WHERE j.job_day = the_day AND l.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
-    -- What was never delivered waits for a watcher still.
-    DELETE FROM evtrack.alert a
-    WHERE a.job_id IS NOT NULL AND a.delivered_at IS NOT NULL
-        AND NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = a.job_id);
-    DELETE FROM evtrack.alert_storm s
-    WHERE NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = s.job_id);
-    -- An event names a worker only while that worker lives, so none of the
-    -- days that stay knows those that had ended before.
-    DELETE FROM evtrack.worker w
-    WHERE coalesce(w.stopped_at, w.lost_at) < least(ended_before, (
-        SELECT min(j.job_day) FROM evtrack.job j)::timestamp AT TIME ZONE 'UTC');
 
     -- Dropping a partition needs the parent, which every writer uses. All the
     -- waiting of one try together is bounded, since who comes after waits in

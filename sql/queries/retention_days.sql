@@ -9,8 +9,7 @@ WITH cutoff AS (
 part AS (
     SELECT
         c.oid,
-        to_date(right(c.relname, 8), 'YYYYMMDD') AS job_day,
-        CASE WHEN c.relname LIKE 'event%%' THEN greatest(c.reltuples, 0) ELSE 0 END AS events
+        to_date(right(c.relname, 8), 'YYYYMMDD') AS job_day
     FROM pg_catalog.pg_inherits AS i
     INNER JOIN pg_catalog.pg_class AS c ON i.inhrelid = c.oid
     WHERE
@@ -21,7 +20,6 @@ part AS (
 day AS (
     SELECT
         p.job_day,
-        sum(p.events)::bigint AS events_estimate,
         sum(pg_total_relation_size(p.oid))::bigint AS bytes
     FROM part AS p
     INNER JOIN cutoff AS c ON p.job_day < c.first_kept
@@ -34,22 +32,25 @@ job AS (
         j.job_id,
         j.batch_count,
         j.item_count,
+        j.version + l.versions AS events,
         CASE
             WHEN j.phase NOT IN ('finished', 'cancelled') THEN j.phase::text
             WHEN s.open > 0 THEN 'running'
-            WHEN greatest(j.finished_at, j.cancelled_at, l.at) >= c.at THEN 'ended lately'
+            WHEN greatest(j.finished_at, j.cancelled_at) >= c.at THEN 'ended lately'
+            -- What ran when the job was cancelled ended later.
+            WHEN j.phase = 'cancelled' AND l.at >= c.at THEN 'ended lately'
         END AS pin
     FROM evtrack.job AS j
     INNER JOIN cutoff AS c ON j.job_day < c.first_kept
     CROSS JOIN LATERAL evtrack.job_sums(j.job_id) AS s
-    -- What ran when the job was cancelled ended later.
-    LEFT JOIN
+    CROSS JOIN
         LATERAL (
-            SELECT max(b.finished_at) AS at
+            SELECT
+                coalesce(sum(b.version), 0) AS versions,
+                max(b.finished_at) AS at
             FROM evtrack.batch AS b
             WHERE b.job_day = j.job_day AND b.job_id = j.job_id
         ) AS l
-        ON j.phase = 'cancelled'
 )
 
 SELECT -- noqa: ST06
@@ -57,12 +58,12 @@ SELECT -- noqa: ST06
     count(j.job_id) AS jobs,
     coalesce(sum(j.batch_count), 0)::bigint AS batches,
     coalesce(sum(j.item_count), 0)::bigint AS items,
-    d.events_estimate,
+    coalesce(sum(j.events), 0)::bigint AS events,
     d.bytes,
     count(j.pin) AS pins,
     min(j.job_id) FILTER (WHERE j.pin IS NOT NULL) AS pinned_by,
     (array_agg(j.pin ORDER BY j.job_id) FILTER (WHERE j.pin IS NOT NULL))[1] AS pin
 FROM day AS d
 LEFT JOIN job AS j ON d.job_day = j.job_day
-GROUP BY d.job_day, d.events_estimate, d.bytes
+GROUP BY d.job_day, d.bytes
 ORDER BY d.job_day

@@ -41,6 +41,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'finish_overdue', '{watcher,worker}'),
     ('function', 'fold', '{}'),
     ('function', 'fold_job', '{}'),
+    ('function', 'forget_old', '{}'),
     ('function', 'guard_payload', '{}'),
     ('function', 'halves', '{}'),
     ('function', 'has_session_lock', '{producer,reader,watcher,worker}'),

@@ -1,6 +1,7 @@
 """Cleanup drops whole days that are over, and nothing else: what pins a day, what comes in between, what is left."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -84,6 +85,42 @@ def test_workers_go_with_the_last_day_that_may_name_them(client: Client) -> None
     left = {row["worker_id"] for row in client.rows("SELECT worker_id FROM evtrack.worker")}
     assert {late, alive} <= left
     assert early not in left
+
+
+def test_alerts_that_were_told_go_when_they_are_old_and_of_nothing_that_is_kept(client: Client) -> None:
+    gone, stays = ended_job(client, DAY), aged_job(client, days_ago(8))
+    for subject, job, days, cleared in [
+        ("of a dropped job", gone, 0, None),
+        ("of a job that stays", stays, 9, None),
+        ("old, of no job", None, 9, None),
+        ("new, of no job", None, 0, None),
+        ("old and over", None, 9, 9),
+        ("old and just over", None, 9, 0),
+        ("old and not over", None, 9, None),
+    ]:
+        client.conn.execute(
+            "INSERT INTO evtrack.alert (kind, subject, occasion, severity, job_id, delivered_at, cleared_at) VALUES"
+            " (%s, %s, '', 'error', %s, now() - %s * interval '1 day', now() - %s * interval '1 day')",
+            ["queue_deep" if "over" in subject else "worker_lost", subject, job, days, cleared],
+        )
+    for subject in ("undelivered", "undelivered too"):
+        client.conn.execute(
+            "INSERT INTO evtrack.alert (kind, subject, occasion, severity, created_at)"
+            " VALUES ('worker_lost', %s, '', 'error', now() - interval '99 days')",
+            [subject],
+        )
+    client.conn.execute("UPDATE evtrack.job SET finished_at = now() - interval '8 days' WHERE job_id = %s", [gone])
+    clean(client, older_than_s=7 * 86_400)
+    left = {row["subject"] for row in client.rows("SELECT subject FROM evtrack.alert")}
+    kept_ones = {"of a job that stays", "new, of no job", "old and just over", "old and not over"}
+    assert {*kept_ones, "undelivered", "undelivered too"} == left
+
+
+def test_workers_go_also_where_no_day_does(client: Client) -> None:
+    early = client.worker()
+    client.conn.execute("UPDATE evtrack.worker SET lost_at = now() - interval '9 days'")
+    assert [] == clean(client, older_than_s=7 * 86_400)
+    assert [] == client.rows("SELECT * FROM evtrack.worker WHERE worker_id = %s", early)
 
 
 @pytest.mark.parametrize(
@@ -393,12 +430,15 @@ def test_the_commands_tell_the_whole_story(client: Client, dsn: str, tmp_path: P
     gone, stays = ended_job(client, DAY), aged_job(client, DAY - timedelta(1))
     common = ("cleanup", "--dsn", dsn, "--older-than", "0s", "--archive", str(tmp_path))
     dry = evtrack(*common, "--dry-run")
-    assert (0, f"job {stays} is sealed") == (dry.returncode, dry.stdout.splitlines()[1].split("kept, ")[1])
-    assert f"{DAY}: would go, 1 job, 2 batches" in dry.stdout
+    assert (0, f"job {stays} is sealed") == (dry.returncode, dry.stdout.splitlines()[0].split("kept, ")[1])
+    assert f"{DAY}: would go, 1 job, 2 batches, 10 events, " in dry.stdout
     assert DAY in days_of(client)
     ran = evtrack(*common)
     assert 0 == ran.returncode, ran.stderr
     assert ran.stdout.splitlines()[-1].startswith("Dropped 1 day: 1 job, 2 batches, 10 events")
+    # What was to go is what went, to the byte.
+    told = re.sub("would go", "dropped", re.sub("Would drop", "Dropped", dry.stdout))
+    assert told == re.sub(r", archived to \S+", "", ran.stdout)
     again = evtrack(*common, "--json")
     assert (0, []) == (again.returncode, json.loads(again.stdout)["dropped"])
     assert stays == json.loads(again.stdout)["kept"][0]["job_id"]

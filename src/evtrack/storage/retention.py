@@ -25,7 +25,7 @@ class Day:
         jobs: How many jobs it has.
         batches: How many batches they have.
         items: How many items.
-        events_estimate: How many events, by the statistics of the table.
+        events: How many events, by the projection.
         bytes: Its size on disk, all tables and indexes.
         pins: How many of its jobs must stay.
         pinned_by: The first of them.
@@ -36,7 +36,7 @@ class Day:
     jobs: int
     batches: int
     items: int
-    events_estimate: int
+    events: int
     bytes: int
     pins: int
     pinned_by: int | None
@@ -177,6 +177,16 @@ def drop_day(
     row = conn.execute(statement("drop_day"), params).fetchone()
     assert row is not None, "drop_day returns one row"  # noqa: S101
     return str(row[0])
+
+
+def forget_old(conn: Connection, ended_before: datetime) -> None:
+    """Forget alerts and workers that nothing which is kept refers to.
+
+    Args:
+        conn: A connection in autocommit mode, as the schema's owner.
+        ended_before: What ended later is kept in any case.
+    """
+    conn.execute(statement("forget_old"), {"ended_before": ended_before})
 
 
 def parent_holder(conn: Connection) -> tuple[int, str, float] | None:

@@ -16,18 +16,16 @@ def plan_lines(going: Sequence[Day], staying: Sequence[Kept]) -> Iterator[str]:
         staying: Those that would stay.
 
     Yields:
-        A line a day, and a sum.
+        A line a day, as the cleanup would say it, and a sum.
     """
-    for day in going:
-        what = f"{counted(day.jobs, 'job')}, {counted(day.batches, 'batch', 'batches')}"
-        yield f"{day.job_day}: would go, {what}, {bytes_of(day.bytes)}"
-    for kept in staying:
-        yield kept_line(kept)
+    lines = {day.job_day: f"{day.job_day}: would go, {_held([day])}" for day in going}
+    lines |= {kept.day: kept_line(kept) for kept in staying}
+    yield from (lines[day] for day in sorted(lines))
+    stays = f"{counted(len(staying), 'older day')} kept"
     if going:
-        jobs, size = sum(day.jobs for day in going), sum(day.bytes for day in going)
-        yield f"Would drop {counted(len(going), 'day')}: {counted(jobs, 'job')}, {bytes_of(size)}; keep {len(staying)}."
+        yield f"Would drop {counted(len(going), 'day')}: {_held(going)}; {stays}."
     else:
-        yield f"Nothing to drop; {counted(len(staying), 'older day')} kept."
+        yield f"Nothing to drop; {stays}."
 
 
 def day_line(day: Dropped) -> str:
@@ -37,7 +35,7 @@ def day_line(day: Dropped) -> str:
         day: The day.
     """
     to = f", archived to {plain(day.archive)}" if day.archive else ""
-    return f"{day.day}: dropped, {_held(day)}{to}"
+    return f"{day.day}: dropped, {_held([day])}{to}"
 
 
 def kept_line(day: Kept) -> str:
@@ -59,22 +57,14 @@ def summary(dropped: Sequence[Dropped], kept: Sequence[Kept]) -> str:
     stays = f"{counted(len(kept), 'older day')} kept"
     if not dropped:
         return f"Nothing to drop; {stays}."
-    total = Dropped(
-        day=dropped[0].day,
-        jobs=sum(day.jobs for day in dropped),
-        batches=sum(day.batches for day in dropped),
-        events=sum(day.events for day in dropped),
-        bytes=sum(day.bytes for day in dropped),
-        archive=None,
-    )
-    return f"Dropped {counted(len(dropped), 'day')}: {_held(total)}; {stays}."
+    return f"Dropped {counted(len(dropped), 'day')}: {_held(dropped)}; {stays}."
 
 
-def _held(day: Dropped) -> str:
+def _held(days: Sequence[Day] | Sequence[Dropped]) -> str:
     parts = (
-        counted(day.jobs, "job"),
-        counted(day.batches, "batch", "batches"),
-        counted(day.events, "event"),
-        bytes_of(day.bytes),
+        counted(sum(day.jobs for day in days), "job"),
+        counted(sum(day.batches for day in days), "batch", "batches"),
+        counted(sum(day.events for day in days), "event"),
+        bytes_of(sum(day.bytes for day in days)),
     )
     return ", ".join(parts)

@@ -19,6 +19,7 @@ from evtrack.storage.retention import (
     alone,
     day_changed,
     drop_day,
+    forget_old,
     origin,
     parent_holder,
     prepare,
@@ -99,6 +100,7 @@ class Cleanup:
             cutoff = time_ago(self._conn, self._older_than_s)
             for day in retention_days(self._conn, cutoff):
                 yield pinned(day) if day.pins else self._drop(day, cutoff)
+            forget_old(self._conn, cutoff)
 
     def _drop(self, day: Day, cutoff: datetime) -> Dropped | Kept:
         # A day without jobs has nothing to keep.

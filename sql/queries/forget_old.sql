@@ -1,0 +1,1 @@
+SELECT evtrack.forget_old(%(ended_before)s::timestamptz) AS forgotten
