@@ -63,24 +63,21 @@ def test_version_2_keeps_its_log_and_works_on(empty_dsn: str) -> None:
 
 
 @pytest.mark.crash
-def test_migrators_killed_inside_and_between_then_two_at_once(empty_dsn: str) -> None:
+def test_killed_migrators_leave_the_released_version_then_two_at_once(empty_dsn: str) -> None:
     restore(empty_dsn, "0002")
     command = evtrack_command("migrate", "up", "--dsn", empty_dsn)
     with connect(empty_dsn, purpose="test") as conn:
         before = log(conn)
-        versions = [2]
         for table in ("batch", "payload"):
-            # A migration that alters the table waits for this transaction, with those before it committed.
+            # A migration that alters the table waits for this transaction, with those before it done.
             with connect(empty_dsn, purpose="test") as other, other.transaction():
                 other.execute(f"LOCK TABLE evtrack.{table} IN ROW EXCLUSIVE MODE".encode())
                 with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL) as migrator:
                     eventually(lambda: waiting(conn), 30)
                     migrator.send_signal(signal.SIGKILL)
             assert -signal.SIGKILL == migrator.returncode
-            versions.append(migrations.status(conn).version)
-            assert not migrations.status(conn).current
+            assert 2 == migrations.status(conn).version
             assert before == log(conn)
-        assert sorted(set(versions)) == versions, "each killed one got further than the one before"
         both = [subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL) for _ in range(2)]
         assert [0, 0] == [migrator.wait(60) for migrator in both]
         assert migrations.status(conn).current

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+import schema_dump
 from evtrack.domain.errors import MigrationError, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.storage import migrations, sql
 from evtrack.storage.database import Connection, check_schema, connect
@@ -33,14 +34,26 @@ def test_migrators_at_once_share_the_work(empty_dsn: str, sql_tree: Path) -> Non
 
 
 @pytest.mark.crash
-def test_a_killed_migrator_leaves_whole_migrations(empty_dsn: str, sql_tree: Path) -> None:
-    gated = sql_tree / "migrations" / "0002_two.up.sql"
-    gated.write_text(gated.read_text() + f"SELECT pg_advisory_xact_lock({_GATE});\n")
-    program = (
-        "from pathlib import Path; from evtrack.storage import migrations, database; "
-        f"migrations.up(database.connect({empty_dsn!r}, purpose='migrate'), Path({str(sql_tree)!r}))"
-    )
+@pytest.mark.parametrize(("way", "gate"), [("up", "0004_four"), ("down", "0001_one")])
+def test_a_killed_migrator_leaves_the_version_that_was_there(
+    empty_dsn: str, sql_tree: Path, way: str, gate: str
+) -> None:
     with connect(empty_dsn, purpose="test") as conn:
+        migrations.up(conn, sql_tree)
+        # Version 2 is there; to come are 3 and 4, to be taken back 2 and 1. The migrator dies over the second.
+        for number, name in ((3, "three"), (4, "four")):
+            start = sql_tree / "migrations" / f"{number:04d}_{name}"
+            start.with_suffix(".up.sql").write_text(f"-- least-code: 0.1.0\nCREATE TABLE evtrack.{name} (n integer);\n")
+            start.with_suffix(".down.sql").write_text(f"DROP TABLE evtrack.{name};\n")
+        gated = sql_tree / "migrations" / f"{gate}.{way}.sql"
+        free = gated.read_text()
+        gated.write_text(f"{free}SELECT pg_advisory_xact_lock({_GATE});\n")
+        before = schema_dump.dump(empty_dsn)
+        call = f"migrations.{way}(conn, {'to=0, ' if way == 'down' else ''}tree=Path({str(sql_tree)!r}))"
+        program = (
+            "from pathlib import Path; from evtrack.storage import migrations, database; "
+            f"conn = database.connect({empty_dsn!r}, purpose='migrate'); {call}"
+        )
         conn.execute("SELECT pg_advisory_lock(%s)", [_GATE])
         with subprocess.Popen([sys.executable, "-c", program], env=environment()) as migrator:
             eventually(lambda: _waits(conn))
@@ -48,10 +61,13 @@ def test_a_killed_migrator_leaves_whole_migrations(empty_dsn: str, sql_tree: Pat
         assert -signal.SIGKILL == migrator.returncode
         conn.execute("SELECT pg_advisory_unlock(%s)", [_GATE])
         eventually(lambda: not _migrating(conn))
-        now = migrations.status(conn, sql_tree)
-        assert (1, ("0002_two",)) == (now.version, now.pending)
-        assert ("0002_two",) == migrations.up(conn, sql_tree)
-        assert migrations.status(conn, sql_tree).current
+        gated.write_text(free)
+        assert before == schema_dump.dump(empty_dsn)
+        if way == "up":
+            assert ("0003_three", "0004_four") == migrations.up(conn, sql_tree)
+            assert migrations.status(conn, sql_tree).current
+        else:
+            assert ("0002_two", "0001_one") == migrations.down(conn, to=0, tree=sql_tree)
 
 
 def _waits(conn: Connection) -> bool:
@@ -74,14 +90,14 @@ def test_a_migration_changed_after_it_was_applied_is_named(empty_dsn: str, sql_t
                 call(conn, sql_tree)
 
 
-def test_a_migration_that_fails_leaves_nothing_of_itself(empty_dsn: str, sql_tree: Path) -> None:
+def test_a_migration_that_fails_leaves_nothing_of_all(empty_dsn: str, sql_tree: Path) -> None:
     broken = sql_tree / "migrations" / "0002_two.up.sql"
     broken.write_text(broken.read_text() + "SELECT 1 / 0;\n")
     with connect(empty_dsn, purpose="test") as conn:
         with pytest.raises(Exception, match="division by zero"):
             migrations.up(conn, sql_tree)
-        assert migrations.status(conn, sql_tree).version == 1
-        assert conn.execute("SELECT to_regclass('evtrack.two') IS NULL").fetchone() == (True,)
+        assert migrations.status(conn, sql_tree).version == 0
+        assert conn.execute("SELECT to_regnamespace('evtrack') IS NULL").fetchone() == (True,)
 
 
 def test_a_database_without_the_schema_is_refused(empty_dsn: str) -> None:

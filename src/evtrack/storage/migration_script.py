@@ -20,17 +20,17 @@ def script(tree: Path | None = None, *, after: int = 0) -> Iterator[str]:
         The pieces of the script.
     """
     tree = tree or sql.root()
-    bootstrap = (tree / "bootstrap.sql").read_text(encoding="utf-8")
-    yield f"BEGIN;\n{PINNED};\n{bootstrap}COMMIT;\n"
+    # As `up` does: the version that is there, or this one, and nothing in between.
+    yield f"BEGIN;\n{PINNED};\nSET LOCAL check_function_bodies = off;\n"
+    yield (tree / "bootstrap.sql").read_text(encoding="utf-8")
     for migration in read_migrations(tree):
         if migration.version > after:
             values = ", ".join(f"'{value}'" for value in (migration.name, migration.checksum, migration.least_code))
             yield (
-                f"\n-- {migration.title}\nBEGIN;\n{PINNED};\n"
+                f"\n-- {migration.title}\n"
                 f"INSERT INTO evtrack.schema_version (version, name, checksum, least_code)\n"
-                f"VALUES ({migration.version}, {values});\n{migration.up}COMMIT;\n"
+                f"VALUES ({migration.version}, {values});\n{migration.up}"
             )
-    yield f"\nBEGIN;\n{PINNED};\nSET LOCAL check_function_bodies = off;\n"
     for each in read_objects(tree):
         yield f"\n-- {each.path}\n{each.text}"
         yield (

@@ -1,4 +1,4 @@
-"""Brings the schema up and down: a transaction for each migration, one migrator at a time, checksums."""
+"""Brings the schema up and down: each in one transaction, one migrator at a time, checksums."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,10 +78,10 @@ def status(conn: Connection, tree: Path | None = None) -> Status:
 
 
 def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
-    """Apply what is not applied yet, then replace functions and views.
+    """Apply what is not applied yet, and replace functions and views: all in one transaction.
 
-    Each migration is a transaction of its own; functions and views come with the last. A migrator killed in between
-    leaves whole migrations, and the next one goes on from there.
+    A migrator that is killed leaves the version that was there: between two migrations the functions would be those of
+    the first, and what the second drops would be missing.
 
     Args:
         conn: An open connection in autocommit mode, as the role that shall own the schema.
@@ -96,28 +96,24 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
     """
     tree = tree or sql.root()
     migrations = read_migrations(tree)
-    done: list[str] = []
-    while True:
-        with translated(), _alone(conn):
-            _check_encoding(conn)
-            conn.execute(sql.trusted((tree / "bootstrap.sql").read_text(encoding="utf-8")))
-            applied = _applied(conn)
-            _check(applied, migrations)
-            pending = [migration for migration in migrations if migration.version not in applied]
-            if pending:
-                _record(conn, pending[0])
-                conn.execute(sql.trusted(pending[0].up))
-                done.append(pending[0].title)
-            if len(pending) <= 1:
-                if max(applied, default=0) <= len(migrations):
-                    objects.replace(conn, read_objects(tree))
-                    objects.grant(conn, tree)
-                objects.make_partitions(conn)
-                return tuple(done)
+    with translated(), _alone(conn):
+        _check_encoding(conn)
+        conn.execute(sql.trusted((tree / "bootstrap.sql").read_text(encoding="utf-8")))
+        applied = _applied(conn)
+        _check(applied, migrations)
+        pending = [migration for migration in migrations if migration.version not in applied]
+        for migration in pending:
+            _record(conn, migration)
+            conn.execute(sql.trusted(migration.up))
+        if max(applied, default=0) <= len(migrations):
+            objects.replace(conn, read_objects(tree))
+            objects.grant(conn, tree)
+        objects.make_partitions(conn)
+    return tuple(migration.title for migration in pending)
 
 
 def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None = None) -> tuple[str, ...]:
-    """Take migrations back, the newest first, each in a transaction of its own.
+    """Take migrations back, the newest first, all in one transaction.
 
     Functions and views go as far as they hang on what is dropped; the code that fits the older schema puts its own
     back with its `migrate up`. With version 0 the schema itself goes.
@@ -136,32 +132,32 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
     """
     tree = tree or sql.root()
     migrations = read_migrations(tree)
-    done: list[str] = []
-    while True:
-        with translated(), _alone(conn):
-            applied = _applied(conn)
-            _check(applied, migrations)
-            version = max(applied, default=0)
-            if version <= to:
-                return tuple(done)
-            if version > len(migrations):
-                raise MigrationError(
-                    f"This evtrack {__version__} does not know migration {version:04d}.",
-                    hint="Take it back with the evtrack that applied it.",
-                )
-            events = _has_events(conn)
-            objects.drop_views(conn, view_names(read_objects(tree)))
-            conn.execute(sql.trusted(migrations[version - 1].down))
+    with translated(), _alone(conn):
+        applied = _applied(conn)
+        _check(applied, migrations)
+        version = max(applied, default=0)
+        if version <= to:
+            return ()
+        if version > len(migrations):
+            raise MigrationError(
+                f"This evtrack {__version__} does not know migration {version:04d}.",
+                hint="Take it back with the evtrack that applied it.",
+            )
+        events = _has_events(conn)
+        objects.drop_views(conn, view_names(read_objects(tree)))
+        back = tuple(reversed(migrations[to:version]))
+        for migration in back:
+            conn.execute(sql.trusted(migration.down))
             if events and not drop_log and not _has_events(conn):
                 raise MigrationError(
-                    f"Taking back {migrations[version - 1].title} would drop the events of the log.",
+                    f"Taking back {migration.title} would drop the events of the log, so nothing was taken back.",
                     hint="Add --drop-log if that is what you want; there is no way back.",
                 )
-            conn.execute("DELETE FROM evtrack.schema_version WHERE version = %s", [version])
-            objects.forget(conn)
-            if version == 1:
-                objects.drop_schema(conn)
-            done.append(migrations[version - 1].title)
+            conn.execute("DELETE FROM evtrack.schema_version WHERE version = %s", [migration.version])
+        objects.forget(conn)
+        if to == 0:
+            objects.drop_schema(conn)
+    return tuple(migration.title for migration in back)
 
 
 @contextmanager
