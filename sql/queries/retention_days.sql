@@ -49,7 +49,9 @@ job AS (
                 coalesce(sum(b.version), 0) AS versions,
                 max(b.finished_at) AS at
             FROM evtrack.batch AS b
-            WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+            WHERE
+                b.job_day = j.job_day AND b.job_id = j.job_id
+                AND (%(counted)s OR j.phase = 'cancelled') -- noqa: RF02
         ) AS l
 )
 
@@ -58,7 +60,7 @@ SELECT -- noqa: ST06
     count(j.job_id) AS jobs,
     coalesce(sum(j.batch_count), 0)::bigint AS batches,
     coalesce(sum(j.item_count), 0)::bigint AS items,
-    coalesce(sum(j.events), 0)::bigint AS events,
+    CASE WHEN %(counted)s THEN coalesce(sum(j.events), 0)::bigint END AS events, -- noqa: RF02
     d.bytes,
     count(j.pin) AS pins,
     min(j.job_id) FILTER (WHERE j.pin IS NOT NULL) AS pinned_by,

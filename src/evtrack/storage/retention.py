@@ -25,7 +25,7 @@ class Day:
         jobs: How many jobs it has.
         batches: How many batches they have.
         items: How many items.
-        events: How many events, by the projection.
+        events: How many events, by the projection; None where they were not counted.
         bytes: Its size on disk, all tables and indexes.
         pins: How many of its jobs must stay.
         pinned_by: The first of them.
@@ -36,7 +36,7 @@ class Day:
     jobs: int
     batches: int
     items: int
-    events: int
+    events: int | None
     bytes: int
     pins: int
     pinned_by: int | None
@@ -117,18 +117,21 @@ def time_ago(conn: Connection, seconds: float) -> datetime:
     return at
 
 
-def retention_days(conn: Connection, ended_before: datetime) -> list[Day]:
+def retention_days(conn: Connection, ended_before: datetime, *, counted: bool = False) -> list[Day]:
     """Read which days lie before a time as a whole.
 
     Args:
         conn: An open connection.
         ended_before: A job that ended later pins its day.
+        counted: Whether to count events too, which reads a row a batch.
 
     Returns:
         The days, the oldest first.
     """
     with conn.cursor(row_factory=class_row(Day)) as cursor:
-        return cursor.execute(statement("retention_days"), {"ended_before": ended_before}).fetchall()
+        return cursor.execute(
+            statement("retention_days"), {"ended_before": ended_before, "counted": counted}
+        ).fetchall()
 
 
 def day_changed(conn: Connection, job_day: date, *, snapshot: str) -> bool:

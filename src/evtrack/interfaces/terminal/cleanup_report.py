@@ -64,7 +64,7 @@ def _held(days: Sequence[Day] | Sequence[Dropped]) -> str:
     parts = (
         counted(sum(day.jobs for day in days), "job"),
         counted(sum(day.batches for day in days), "batch", "batches"),
-        counted(sum(day.events for day in days), "event"),
+        counted(sum(day.events or 0 for day in days), "event"),
         bytes_of(sum(day.bytes for day in days)),
     )
     return ", ".join(parts)

@@ -82,7 +82,7 @@ class Cleanup:
             The days that would go, and those that would stay.
         """
         prepare(self._conn)
-        days = retention_days(self._conn, time_ago(self._conn, self._older_than_s))
+        days = retention_days(self._conn, time_ago(self._conn, self._older_than_s), counted=True)
         return [day for day in days if not day.pins], [pinned(day) for day in days if day.pins]
 
     def run(self) -> Iterator[Dropped | Kept]:
