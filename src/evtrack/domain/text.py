@@ -43,7 +43,7 @@ def plain_lines(text: str, limit: int = 0) -> str:
     Returns:
         The text, each line made harmless.
     """
-    return "\n".join(plain(line, limit) for line in text.split("\n"))
+    return "\n".join(plain(line.expandtabs(4), limit) for line in text.split("\n"))
 
 
 def json_text(value: object, default: Callable[[object], object] | None = None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 from psycopg import sql as compose
@@ -46,6 +46,35 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
+
+# What a role, a database or a server may have set and evtrack is not to depend on. A connection string that sets one of
+# them in its `options` goes before.
+_SETTINGS: Final = {
+    # Names are looked for where nobody else may make any: a function or an operator in a schema of the search path
+    # could stand in for PostgreSQL's own.
+    "search_path": "pg_catalog, pg_temp",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    # Who waits for a lock sees what its holder has committed: finish_due() and the fold count on it.
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "row_security": "on",
+    # A submitter waits for its input, a watcher for alerts, and a proof for as long as it takes. What is not to wait
+    # for ever bounds itself, as workers do.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+    # It compiles for longer than evtrack's statements run.
+    "jit": "off",
+}
+
+# Behind a pooler the session is not ours to change, but for these, which poolers keep a client.
+_KEPT_BY_POOLERS: Final = ("TimeZone", "DateStyle", "IntervalStyle", "standard_conforming_strings")
 
 # Statements are prepared at their second use: every loop of evtrack runs the same few over and over.
 _PREPARE_THRESHOLD = 1
@@ -99,7 +128,8 @@ def connect(dsn: str, *, purpose: str) -> Connection:
         purpose: What it is for, shown as application_name in pg_stat_activity.
 
     Returns:
-        The connection: time zone UTC, keep-alives set, statements prepared at their second use; behind a pooler never.
+        The connection: settings that others may have made put right, keep-alives set, statements prepared at their
+        second use; behind a pooler never.
 
     Raises:
         CannotConnect: If the server cannot be reached or does not let us in.
@@ -111,7 +141,7 @@ def connect(dsn: str, *, purpose: str) -> Connection:
             f"This is no connection string: {without_secrets(str(error).strip(), dsn)}",
             hint="Write it like postgresql://user:password@host:5432/database or host=... dbname=...",
         ) from None
-    params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}"}
+    params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}", "client_encoding": "UTF8"}
     conn: _Own | None = None
     try:
         conn = _Own.connect(make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD)
@@ -125,16 +155,15 @@ def connect(dsn: str, *, purpose: str) -> Connection:
 
 
 def _settle(conn: _Own) -> None:
-    # JIT compiles for longer than evtrack's statements run. Names are looked for where nobody else may make any: a
-    # function or an operator in a schema of the search path could stand in for PostgreSQL's own. Behind a pooler the
-    # session is not ours to change, but for the time zone, which poolers keep a client.
-    row = conn.execute(
-        "SELECT pg_catalog.pg_backend_pid(), pg_catalog.set_config('TimeZone', 'UTC', false),"
-        " CASE WHEN pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %s::pg_catalog.int4"
-        " THEN pg_catalog.set_config('jit', 'off', false)"
-        " || pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) END",
-        [conn.info.backend_pid],
-    ).fetchone()
+    told = conn.info.get_parameters().get("options", "")
+    names = [name for name in _SETTINGS if name not in told]
+    values = {
+        "pid": conn.info.backend_pid,
+        "names": names,
+        "settings": [_SETTINGS[name] for name in names],
+        "kept": [name in _KEPT_BY_POOLERS for name in names],
+    }
+    row = conn.execute(sql.statement("settle_session"), values).fetchone()
     conn.behind_pooler = row is not None and row[0] != conn.info.backend_pid
     if conn.behind_pooler:
         conn.prepare_threshold = None
