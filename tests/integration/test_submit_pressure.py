@@ -83,12 +83,18 @@ def test_progress_under_pressure_counts_invalid_items_and_never_goes_back(
     worker = client.worker()
     # Let it be held back while invalid items are among those that it has read.
     eventually(lambda: any(now.waited_s and now.invalid for now in seen), 30)
+    shown: list[tuple[int, int]] = []
 
     def work() -> bool:
         client.complete(worker, client.claim(worker, submitter.job_id, fresh=4))
-        return not thread.is_alive()
+        (row,) = client.rows("SELECT ended, total, invalid FROM evtrack.job_progress")
+        assert row["invalid"] <= row["ended"] <= row["total"]
+        shown.append((row["ended"], row["total"]))
+        return not thread.is_alive() and row["ended"] == row["total"]
 
     eventually(work, 60)
+    assert sorted(shown) == shown
+    assert (110, 110) == shown[-1], "and the invalid ones are among them"
     for figure in ("items", "invalid", "batches", "bytes_read"):
         figures = [getattr(now, figure) for now in seen]
         assert sorted(figures) == figures, figure
