@@ -15,7 +15,7 @@ BEGIN
         WHERE jsonb_typeof(n -> 'source') IS DISTINCT FROM 'string'
             OR jsonb_typeof(n -> 'reason') IS DISTINCT FROM 'string'
             OR jsonb_typeof(n -> 'key') NOT IN ('string', 'null')
-    ) THEN
+    ) OR NOT evtrack.is_readable(notes) THEN
         RAISE EXCEPTION 'these are no notes: %', left(notes::text, 100)
             USING ERRCODE = 'EV007',
             HINT = 'An array of {"source": text, "reason": text, "key": text}.';

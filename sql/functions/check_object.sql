@@ -1,5 +1,5 @@
 -- Raise EV007 unless this argument is null or a JSON object of so many bytes at
--- most.
+-- most, which readers of the log can take.
 CREATE OR REPLACE FUNCTION evtrack.check_object(
     what text, value jsonb, most integer
 ) RETURNS void
@@ -13,5 +13,9 @@ BEGIN
             what, octet_length(value::text), most USING ERRCODE = 'EV007',
             HINT = 'The log holds no bulk: name a folder, for example, and not '
             'each of its files.';
+    ELSIF NOT evtrack.is_readable(value) THEN
+        RAISE EXCEPTION '% is nested more than 100 deep, or holds a number '
+            'beyond 1e308: no reader of the log could take it', what
+            USING ERRCODE = 'EV007', HINT = 'Give such a value as a text.';
     END IF;
 END $$;

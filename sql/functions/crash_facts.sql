@@ -1,5 +1,5 @@
 -- What the log takes of a dossier: an object with a cause. A value of another
--- kind than its key has is left out, as nothing that reads it could; texts are
+-- kind than its key has is left out, and what no reader could take; texts are
 -- bounded, and what a client adds of its own is, all together: the smallest
 -- first. Whether an item is poison is found out here, not reported.
 CREATE OR REPLACE FUNCTION evtrack.crash_facts(dossier jsonb) RETURNS jsonb
@@ -38,7 +38,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                             THEN d.value::text::numeric BETWEEN 0 AND 1e15
                                 AND length(d.value::text) <= 40
                             ELSE false END
-                    ELSE d.key <> 'poison' END
+                    ELSE d.key <> 'poison' AND evtrack.is_readable(d.value) END
             ) b
         ) f
     ) t

@@ -1,10 +1,11 @@
 -- What the log takes of an error that a handler raised: all of it where it is
--- small. Of a larger one what readers know, each text cut, and as many of its
+-- small and readers can take it. Of another one what readers know, each text cut, and as many of its
 -- items as have room; a client that sends megabytes is not to make them events.
 CREATE OR REPLACE FUNCTION evtrack.error_facts(error jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
-        WHEN error IS NULL OR octet_length(error::text) <= 64000 THEN error
+        WHEN error IS NULL OR (octet_length(error::text) <= 64000
+            AND evtrack.is_readable(error)) THEN error
         WHEN jsonb_typeof(error) = 'object' THEN
             jsonb_build_object('type', left(error ->> 'type', 500),
                 'message', left(error ->> 'message', 16000),

@@ -48,6 +48,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'heartbeat', '{worker}'),
     ('function', 'held', '{}'),
     ('function', 'hold_job', '{producer}'),
+    ('function', 'is_readable', '{}'),
     ('function', 'item_count', '{}'),
     ('function', 'item_summary', '{}'),
     ('function', 'job_attempts', '{}'),

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.db
 
 HUGE = "x" * 3_000_000
 NOBODY = 987_654_321
+UNREADABLE = ["[" * 1500 + "]" * 1500, "1e30000"]
 
 
 def refused(client: Client, statement: str, *parameters: Any, state: str = "EV007") -> str:
@@ -76,6 +77,36 @@ def test_a_worker_says_little_of_itself(client: Client, changes: dict[str, Any],
 def test_a_payload_of_two_lines_is_refused_in_clear_words(client: Client) -> None:
     said = refused(client, "SELECT evtrack.enqueue(%s, '{k}', %s)", client.handler, ["{\n}"])
     assert "more than one line" in said
+
+
+@pytest.mark.parametrize("value", UNREADABLE, ids=["deep", "number"])
+def test_a_job_says_nothing_that_no_reader_could_take(client: Client, value: str) -> None:
+    refused(client, "SELECT * FROM evtrack.create_job(%s, source => %s)", client.handler, f'{{"x": {value}}}')
+
+
+@pytest.mark.parametrize("value", UNREADABLE, ids=["deep", "number"])
+def test_nor_does_a_position(client: Client, value: str) -> None:
+    (job,) = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)
+    add = "SELECT evtrack.add_batches(%s, %s, 1, '{}', '{}', '{}', source_position => %s)"
+    said = refused(client, add, job["job_id"], job["submitter_token"], f'{{"x": {value}}}')
+    assert "position is nested more than 100 deep, or holds a number beyond 1e308" in said
+
+
+@pytest.mark.parametrize("value", UNREADABLE, ids=["deep", "number"])
+def test_what_no_reader_could_take_is_left_out_of_errors_and_dossiers(client: Client, value: str) -> None:
+    job, worker = client.job(2, max_errors=1, max_crashes=1), client.worker()
+    one, two = client.claim(worker, job)
+    error, dossier = f'{{"type": "T", "mine": {value}}}', f'{{"cause": "signal", "mine": {value}, "pid": 7}}'
+    fail = "SELECT evtrack.fail(%s, ARRAY[%s::bigint], ARRAY[%s], ARRAY[%s], NULL, ARRAY[%s::jsonb])"
+    client.rows(fail, worker, job, one.batch_no, one.attempt, error)
+    crash = "SELECT evtrack.crash(%s, ARRAY[%s::bigint], ARRAY[%s], ARRAY[%s], ARRAY[%s::jsonb])"
+    client.rows(crash, worker, job, two.batch_no, two.attempt, dossier)
+    assert {"type": "T"} == {
+        name: said for name, said in client.events(job, 1)[-1].event.data()["error"].items() if said
+    }
+    data = client.events(job, 2)[-1].event.data()
+    assert ("signal", 7, False) == (data["cause"], data["pid"], "mine" in data)
+    assert [] == list(proof.verify(client.conn, job))
 
 
 @pytest.mark.parametrize(
