@@ -42,6 +42,9 @@ await rows(`SELECT pg_advisory_lock(hashtextextended('evtrack.worker', ${worker}
 async function beat() {
   const [{ alive }] = await rows(`SELECT evtrack.heartbeat(${worker}, 1) AS alive`);
   if (!alive) process.exit(3); // declared lost: the batches are others' now
+  // What evtrack's own workers do for all. Where none of them runs, nobody else would miss one of us that was killed.
+  await rows("SELECT worker_id FROM evtrack.reap()");
+  await rows("SELECT * FROM evtrack.finish_overdue(10)");
 }
 await beat();
 const beating = setInterval(() => beat().catch(() => process.exit(1)), 5000);

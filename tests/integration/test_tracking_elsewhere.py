@@ -61,7 +61,21 @@ def test_the_node_program_tracks_its_batches_and_is_missed_when_it_dies(dsn: str
     assert "crashed" == client.batch(job, 4).status
     third = run(dsn, *words)
     assert (0, "") == (third.returncode, third.stdout), third.stderr
-    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    assert "finished" == client.phase(job), "the third has finished what the second did not live to finish"
     results = client.rows("SELECT item_key, result FROM evtrack.item_result WHERE job_id = %s ORDER BY ordinal", job)
     assert [("doc:1", "2"), ("doc:3", "3")] == [(row["item_key"], row["result"]) for row in results]
     client.check(job)
+
+
+def test_the_node_program_misses_another_that_was_killed(dsn: str, conn: Connection) -> None:
+    if shutil.which("node") is None:
+        assert not os.environ.get("EVTRACK_TEST_NODE"), "node is not installed"
+        pytest.skip("node is not installed")
+    client = Client(conn, "words")
+    client.job()
+    dead = client.worker()
+    assert [1] == [claim.batch_no for claim in client.claim(dead, 1)]
+    conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 minute'")
+    ran = run(dsn, "node", str(EXAMPLES / "track.mjs"), dsn, "words")
+    assert 0 == ran.returncode, ran.stderr
+    assert ["enqueued", "started", "crashed", "requeued"] == client.types(1)[:4]

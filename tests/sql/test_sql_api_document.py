@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from client import Client
+from client import Claim, Client
 from evtrack.storage.database import Connection
 from evtrack.storage.sql import root
 
@@ -48,6 +48,38 @@ def test_every_view_is_listed_with_its_columns(client: Client) -> None:
         if listed is None or listed[1] != there:
             wrong.append((name, there))
     assert [] == wrong
+
+
+def test_each_role_is_listed_with_what_it_may(client: Client) -> None:
+    rows = client.rows("SELECT name, role FROM evtrack.role_right WHERE kind IN ('function', 'table')")
+    may: dict[str, set[str]] = {}
+    for row in rows:
+        if row["role"]:
+            may.setdefault(row["role"], set()).add(row["name"])
+    told = dict(re.findall(r"^\| `?(evtrack_\w+|each of them)`? \|[^|]*\| ([^|]*) \|$", TEXT, re.MULTILINE))
+    told = {role: set(re.findall(r"`(\w+)`", names)) for role, names in told.items()}
+    all_may = told.pop("each of them")
+    assert may == {role: names | all_may for role, names in told.items()}
+    assert not any(names & all_may for names in told.values())
+
+
+def test_a_claim_returns_what_is_told_of_it(client: Client) -> None:
+    told = TEXT[TEXT.index("### What a claim returns") : TEXT.index("### Who looks after the rest")]
+    columns = client.rows(
+        "SELECT unnest(proargnames[pronargs + 1:]) AS name FROM pg_proc WHERE oid = to_regproc('evtrack.claim')"
+    )
+    assert len(columns) == 11
+    assert [] == [row["name"] for row in columns if f"`{row['name']}`" not in told]
+    client.one("SELECT evtrack.enqueue('h', '{a,b}', ARRAY['1', '{\"n\": 2}'])")
+    worker = client.worker("h")
+    (claim,) = client.rows("SELECT * FROM evtrack.claim(%s, '{1}', '{0}', 1, '{h}')", worker)
+    assert ("{[1,3)}", "a\nb", '1\n{"n": 2}', None) == tuple(
+        claim[name] for name in ("ordinals", "item_keys", "payload", "policy")
+    )
+    client.complete(worker, [Claim(1, 1, 1)], results=['\n"two"'])
+    assert [(2, '"two"')] == [
+        (row["ordinal"], row["result"]) for row in client.rows("SELECT ordinal, result FROM evtrack.item_result")
+    ]
 
 
 def test_every_function_that_is_listed_is_there_with_as_many_arguments(client: Client) -> None:
