@@ -82,20 +82,27 @@ def finish(client: Client, folder: Path) -> None:
         ]
 
 
-def test_killed_while_it_writes_the_archive(client: Client, dsn: str, tmp_path: Path) -> None:
+_CODES = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@pytest.mark.parametrize("way", _CODES)
+def test_ended_while_it_writes_the_archive(client: Client, dsn: str, tmp_path: Path, way: signal.Signals) -> None:
     # Large enough that it takes a while.
     client.one("SELECT evtrack.cancel(%s)", aged_job(client, DAYS[0], 6_000))
     with cleaning(dsn, tmp_path) as process:
         eventually(
             lambda: list(tmp_path.glob(".*.partial/events.jsonl.gz")) or process.poll() is not None, 60, every_s=0.002
         )
-        process.kill()
-    assert [f".{DAYS[0]}.partial"] == [path.name for path in tmp_path.iterdir()]
+        process.send_signal(way)
+        said, _ = process.communicate(timeout=30)
+    assert _CODES[way] == process.returncode, said
+    left = [f".{DAYS[0]}.partial"] if way is signal.SIGKILL else []
+    assert left == [path.name for path in tmp_path.iterdir()]
     whole(client)
     finish(client, tmp_path)
 
 
-@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("way", _CODES)
 def test_ended_between_the_archive_and_the_drop(client: Client, dsn: str, tmp_path: Path, way: signal.Signals) -> None:
     with connect(dsn, purpose="holder") as holder, holder.transaction():
         # Read by others: the archive can be written, and the day cannot be dropped.
@@ -104,7 +111,7 @@ def test_ended_between_the_archive_and_the_drop(client: Client, dsn: str, tmp_pa
             eventually(lambda: (tmp_path / str(DAYS[0])).exists() or process.poll() is not None, 60)
             process.send_signal(way)
             said, _ = process.communicate(timeout=30)
-    assert {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[way] == process.returncode, said
+    assert _CODES[way] == process.returncode, said
     finish(client, tmp_path)
 
 

@@ -13,6 +13,7 @@ import pytest
 from aging import aged_job, days_ago, days_of, ended_job
 from client import Claim, Client
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError, CleanupRuns, JobDropped, NoSuchJob
+from evtrack.runtime.retention import day_archive
 from evtrack.runtime.retention.checking import check
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.files import read_lines
@@ -400,6 +401,24 @@ def test_a_folder_that_cannot_be_written_to_stops_the_drop(client: Client, tmp_p
     with pytest.raises(ArchiveError, match="Cannot write the archive"):
         clean(client, tmp_path / "file")
     assert DAY in days_of(client)
+
+
+def test_what_breaks_off_a_read_ends_the_cleanup_and_the_next_one_goes(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended_job(client, DAY)
+
+    def full(path: Path, lines: Iterator[bytes]) -> int:  # noqa: ARG001
+        next(iter(lines))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(day_archive, "write_lines", full)
+    with pytest.raises(ArchiveError, match="No space left on device"):
+        clean(client, tmp_path)
+    assert [] == list(tmp_path.iterdir())
+    monkeypatch.undo()
+    (done,) = clean(client, tmp_path)
+    assert isinstance(done, Dropped)
 
 
 def test_a_day_without_jobs_goes_without_an_archive(client: Client, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Reads a day of the log whole, page by page, as lines of JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Literal
@@ -60,8 +60,10 @@ class DayView:
             self.snapshot: str = row[0]
             self.jobs = cursor.execute(statement("day_jobs"), {"job_day": job_day}).fetchall()
 
-    def lines(self, table: Table) -> Iterator[bytes]:
+    def lines(self, table: Table) -> Generator[bytes]:
         """Read a table of the day as lines of JSON, in the order of jobs and streams.
+
+        Who does not read to the end closes it: until then the connection is of no use to anybody.
 
         Args:
             table: Which one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Final, Literal
 
 from evtrack.domain.states import FINAL_PHASES
@@ -140,14 +140,18 @@ class Cleanup:
         Returns:
             A job whose log is not what its projection was folded from, and why; None if there is none.
         """
-        events = tally.passing(self._slowly(day, "events", view.lines("events")))
         try:
-            if archive is None:
-                deque(events, maxlen=0)
-            else:
-                archive.add("events", events)
-                for table in _MORE if self._with_payload else ():
-                    archive.add(table, self._slowly(day, table, view.lines(table)))
+            # Whatever breaks off a read, the session is needed after it.
+            with closing(view.lines("events")) as lines:
+                events = tally.passing(self._slowly(day, "events", lines))
+                if archive is None:
+                    deque(events, maxlen=0)
+                else:
+                    archive.add("events", events)
+            if archive is not None and self._with_payload:
+                for table in _MORE:
+                    with closing(view.lines(table)) as lines:
+                        archive.add(table, self._slowly(day, table, lines))
         except BrokenStream as error:
             return error.job_id, str(error)
         wrong = _differing(view.jobs, tally)
