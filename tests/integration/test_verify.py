@@ -231,6 +231,10 @@ def test_a_change_with_digests_made_to_fit_shows_in_the_finished_event(healthy: 
         ("UPDATE evtrack.job SET phase = 'open' WHERE job_id = %s", 0, "phase"),
         ("UPDATE evtrack.job SET batch_count = 3 WHERE job_id = %s", 0, "batch_count"),
         ("UPDATE evtrack.job SET policy = '{\"max_errors\": 9}' WHERE job_id = %s", 0, "policy"),
+        ("UPDATE evtrack.job SET job_day = job_day + 1 WHERE job_id = %s", 0, "job_day"),
+        ("UPDATE evtrack.job SET finished_at = 'infinity' WHERE job_id = %s", 0, "finished_at"),
+        ("UPDATE evtrack.batch SET enqueued_at = '4000-01-01 BC' WHERE job_id = %s AND batch_no = 2", 2, "enqueued_at"),
+        ("UPDATE evtrack.batch SET ordinals = '{(,)}' WHERE job_id = %s AND batch_no = 2", 2, "ordinals"),
         ("DELETE FROM evtrack.job WHERE job_id = %s", 0, "row"),
         ("UPDATE evtrack.progress SET completed_items = completed_items + 1 WHERE job_id = %s", 0, "completed_items"),
         ("DELETE FROM evtrack.progress WHERE job_id = %s", 0, "completed_batches"),
@@ -256,6 +260,47 @@ def test_a_damaged_projection_is_found_and_made_anew(
         assert before == (rows(), client.sums(job))
         assert [] == found_in(client.conn, job)
         client.check(job)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (f"UPDATE {{part}} SET data = '{'[' * 3000}{']' * 3000}' WHERE {{at}}", (1, 2)),
+        ("UPDATE {part} SET data = '{{\"run_s\": 1e30000}}' WHERE {at}", (1, 2)),
+        ("UPDATE {part} SET version = 2000000000 WHERE {at}", (1, 2)),
+        ("UPDATE evtrack.batch SET links = links || '\\x01' WHERE job_id = {job} AND batch_no = 1", (1, 3)),
+    ],
+    ids=["deep", "long number", "wide gap", "odd digests"],
+)
+def test_a_wild_change_is_named_and_stops_nothing(
+    healthy: tuple[Client, int, str], damage: str, named: tuple[int, int]
+) -> None:
+    client, job, part = healthy
+    with client.conn.transaction(force_rollback=True):
+        client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+        at = f"job_id = {job} AND batch_no = 1 AND version = 2"
+        client.conn.execute(damage.format(part=part, at=at, job=job).encode())
+        found = found_in(client.conn, job)
+        assert named in {(each.batch_no, each.version) for each in found if each.log_is_damaged}
+        assert {0, 1} >= {each.batch_no for each in found}, "and no other batch"
+
+
+def test_counters_of_no_job_are_named_and_taken_back(conn: Connection, client: Client, run: Any) -> None:
+    job = client.job(2)
+    conn.execute("INSERT INTO evtrack.progress (job_id, shard, bucket, failed_items) VALUES (987, 0, 1, 5)")
+    assert "failed_items" in run("verify", "987", code=2).output
+    run("verify", "--fix")
+    assert [] == list(proof.verify(conn))
+    client.check(job)
+
+
+def test_events_below_all_jobs_are_found(conn: Connection, client: Client) -> None:
+    day = client.rows("SELECT job_day FROM evtrack.job WHERE job_id = %s", client.job(1))[0]["job_day"]
+    part = client.one("SELECT tableoid::regclass::text FROM evtrack.event LIMIT 1")
+    conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+    add = f"INSERT INTO {part} (job_day, job_id, batch_no, version, type) VALUES (%s, -5, 1, 1, 'enqueued')"
+    conn.execute(add.encode(), [day])
+    assert -5 in {each.job_id for each in proof.verify(conn)}
 
 
 def test_a_damaged_log_is_not_folded_again(conn: Connection, client: Client, run: Any) -> None:

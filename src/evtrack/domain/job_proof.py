@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain import events as ev
@@ -88,9 +89,15 @@ class JobProof:
         """
         stream = self._stream(0, evolve_job, kept)
         found: list[Difference] = []
-        for row in rows:
-            if self.job_day is None:
-                self.job_day = stream.job_day = row.job_day
+        rows = iter(rows)
+        first = list(islice(rows, 2))
+        # What the first two events agree on is the job's day, and a row that says another one is wrong.
+        if first and (self.job_day is None or len({row.job_day for row in first}) == 1):
+            kept_day, self.job_day = self.job_day, first[0].job_day
+            stream.job_day = self.job_day
+            if kept_day not in {None, self.job_day}:
+                found.append(self._finding("job_day", str(self.job_day), str(kept_day)))
+        for row in chain(first, rows):
             before = stream.head
             stored, wrong = stream.take(row)
             found += wrong
@@ -156,9 +163,8 @@ class JobProof:
             What is wrong.
         """
         found: list[Difference] = []
-        if own.kept is None and own.events == 0 and (self.events or any(sums.values())):
-            said = "no row, and there are events or counters of it"
-            return [self._finding("job", "nothing of it", said, damage=self.events > 0)]
+        if own.kept is None and own.events == 0 and self.events:
+            return [self._finding("job", "nothing of it", "no row, and there are events of it", damage=True)]
         if self.job is not None and not own.broken:
             # The next batch gets the next number, which must be free also where a stream is gone.
             count = max(self.job.batch_count + self._derived, self._last_no)

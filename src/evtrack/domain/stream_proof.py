@@ -133,6 +133,8 @@ class StreamProof(Generic[S]):
         """
         known = self.kept_version if self.kept_links is None else len(self.kept_links) // LINK_BYTES
         found = self._missing(self._due, known + 1)
+        if self.kept_links is not None and len(self.kept_links) % LINK_BYTES:
+            found.append(self._damage(known, "digest", "nothing more", f"{len(self.kept_links)} bytes of digests"))
         if self.broken:
             return found
         if self.kept is None:
@@ -169,7 +171,9 @@ class StreamProof(Generic[S]):
 
     def _digest(self, row: LoggedEvent) -> list[Difference]:
         at = (row.version - 1) * LINK_BYTES
-        self.links += UNPROVEN * (row.version - 1 - len(self.links) // LINK_BYTES)
+        # A gap, however wide, ends the chain: what has one is not folded, and its digests are not written.
+        if row.version > self._due:
+            self.links += UNPROVEN
         said = row.said.encode()
         kept = self.kept_links
         here = None if kept is None else kept[at : at + LINK_BYTES]

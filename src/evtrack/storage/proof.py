@@ -1,11 +1,16 @@
 """Replays the log and holds the projection against it, job by job, each as one snapshot sees it."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import psycopg
 from psycopg.rows import class_row, dict_row
+from psycopg.types.datetime import TimestamptzLoader
+from psycopg.types.json import set_json_loads
 from pydantic import ValidationError
 
 from evtrack.domain.difference import Difference
@@ -20,12 +25,31 @@ from evtrack.storage.database import Connection
 from evtrack.storage.sql import statement
 
 if TYPE_CHECKING:
-    import psycopg
+    from psycopg.abc import Buffer
 
 _PAGE = 2000
 _TELL_EVERY = 10_000
 
 T = TypeVar("T")
+
+
+class _AnyTime(TimestamptzLoader):
+    """Reads a time that no calendar has as the last one, so that it is told and the rest is looked at."""
+
+    def load(self, data: "Buffer") -> datetime:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return datetime.max.replace(tzinfo=UTC)
+
+
+def _any_json(said: str | bytes) -> Any:
+    """Read JSON; what is nested too deep, or has a number too long, stays the text that it is."""
+    try:
+        return json.loads(said)
+    except (RecursionError, ValueError):
+        return said.decode() if isinstance(said, bytes) else said
+
 
 Told = Callable[[int, int], None]
 """Is told the job and how many of its events are checked, now and then."""
@@ -72,7 +96,7 @@ def jobs(conn: Connection) -> Iterator[int]:
     Yields:
         Their ids, rising.
     """
-    after = -1
+    after = -(2**63)
     while (row := conn.execute(statement("proof_next_job"), {"after": after}).fetchone()) and row[0] is not None:
         after = row[0]
         yield after
@@ -137,17 +161,28 @@ def _rows(conn: Connection, name: str, job_id: int, factory: Any) -> Iterator[An
     cursor: psycopg.ServerCursor[Any]
     with conn.cursor(f"evtrack_{name}", row_factory=factory) as cursor:
         cursor.itersize = _PAGE
+        _take_anything(cursor)
         yield from cursor.execute(statement(name), {"job_id": job_id})
+
+
+def _take_anything(cursor: psycopg.Cursor[Any]) -> None:
+    cursor.adapters.register_loader("timestamptz", _AnyTime)
+    set_json_loads(_any_json, cursor)
 
 
 def _kept_batch(row: dict[str, Any]) -> Kept:
     values = {each.name: row[each.name] for each in fields(Batch)}
-    values |= {"status": BatchStatus(row["status"]), "ordinals": Ordinals.parse(row["ordinals"])}
+    try:
+        ordinals: Any = Ordinals.parse(row["ordinals"])
+    except ValueError:
+        ordinals = row["ordinals"]
+    values |= {"status": BatchStatus(row["status"]), "ordinals": ordinals}
     return Kept(Batch(**values), row["version"], row["links"])
 
 
 def _kept_job(conn: Connection, job_id: int) -> tuple[Any, Kept] | None:
     with conn.cursor(row_factory=dict_row) as cursor:
+        _take_anything(cursor)
         row = cursor.execute(statement("proof_job"), {"job_id": job_id}).fetchone()
     if row is None:
         return None

@@ -75,11 +75,13 @@ class _Writer:
         if any(each.field in counters for each in found):
             self._conn.execute(statement("rebuild_progress"), {"job_id": proof.job_id, **counters})
             self._done.counters = True
-        names = {each.name for each in fields(Job)} | {"row"}
+        names = {each.name for each in fields(Job)} | {"row", "job_day"}
         chained = own.kept_links is not None and own.kept_links != own.links
         changed = chained or any(each.field in names for each in found)
         if changed and proof.job is not None and own.rebuildable:
-            values = {name: getattr(proof.job, name) for name in names - {"row", "policy", "source", "position"}}
+            values = {
+                name: getattr(proof.job, name) for name in names - {"row", "job_day", "policy", "source", "position"}
+            }
             values |= {"phase": str(proof.job.phase), "job_id": proof.job_id, "links": bytes(own.links)}
             self._conn.execute(statement("rebuild_job"), values)
             self._conn.execute(statement("rebuild_job_links"), values)
