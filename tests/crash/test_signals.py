@@ -36,17 +36,23 @@ def statuses(queue: Client, job: int) -> dict[str, int]:
     return {row["status"]: row["count"] for row in rows}
 
 
+def begun(trace: Path, count: int) -> bool:
+    """Tell whether handlers have begun so many items: claimed is not begun."""
+    return trace.exists() and len(trace.read_text().splitlines()) >= count
+
+
 def running(queue: Client, count: int) -> bool:
     return queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'") == count
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_lets_what_runs_end_and_gives_the_rest_back(
-    queue: Client, dsn: str, number: signal.Signals, code: int
+    queue: Client, dsn: str, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    job = submit(queue, *['{"do": "sleep", "s": 0.8}'] * 6)
+    trace = tmp_path / "trace"
+    job = submit(queue, *[json.dumps({"do": "sleep", "s": 0.8, "trace": str(trace)})] * 6)
     with work_command(dsn, "--slots", "2") as worker:
-        eventually(lambda: running(queue, 2), 30)
+        eventually(lambda: begun(trace, 2), 30)
         slots = slots_of(worker.pid)
         worker.send_signal(number)
         assert code == worker.wait(20)
@@ -66,7 +72,7 @@ def test_a_second_signal_stops_at_once_and_gives_back_what_runs(queue: Client, d
         # Two signals of a kind that come before the first is heard are one.
         assert any("worker_stopping" in line for line in iter(worker.stderr.readline, ""))
         worker.send_signal(signal.SIGTERM)
-        assert 0 == worker.wait(5)
+        assert 0 == worker.wait(30)
     assert {"pending": 3} == statuses(queue, job)
     reasons = queue.rows("SELECT DISTINCT data ->> 'reason' AS reason FROM evtrack.event WHERE type = 'requeued'")
     assert [{"reason": "stopping"}] == reasons
@@ -80,20 +86,21 @@ def test_a_worker_killed_with_9_leaves_no_slot(queue: Client, dsn: str) -> None:
         below = descendants(worker.pid)
         assert len(below) >= 1 + 2
         worker.kill()
-        worker.wait(5)
-        eventually(lambda: not any(alive(pid) for pid in below), 2)
+        worker.wait(30)
+        eventually(lambda: not any(alive(pid) for pid in below), 30)
 
 
-def test_a_fork_server_killed_from_outside_costs_no_item_its_budget(queue: Client, dsn: str) -> None:
-    job = submit(queue, *['{"do": "sleep", "s": 0.5, "say": 1}'] * 4)
+def test_a_fork_server_killed_from_outside_costs_no_item_its_budget(queue: Client, dsn: str, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    job = submit(queue, *[json.dumps({"do": "sleep", "s": 2, "say": 1, "trace": str(trace)})] * 4)
     with work_command(dsn, "--slots", "2", "--drain") as worker:
-        eventually(lambda: running(queue, 2), 30)
+        eventually(lambda: begun(trace, 2), 30)
         (server,) = children(worker.pid)
         slots = children(server)
         os.kill(server, signal.SIGTERM)
         assert set(slots) <= set(children(server)), "what is sent to a whole service is the supervisor's to hear"
         os.kill(server, signal.SIGKILL)
-        eventually(lambda: not any(alive(pid) for pid in slots), 5)
+        eventually(lambda: not any(alive(pid) for pid in slots), 30)
         _, stderr = worker.communicate(timeout=60)
         assert 0 == worker.returncode, stderr
     assert {"completed": 4} == statuses(queue, job)
@@ -108,13 +115,13 @@ def test_a_slot_killed_from_outside_is_told_with_the_item_in_hand_and_replaced(
 ) -> None:
     submit(queue, json.dumps({"do": "sleep", "s": 60, "trace": str(tmp_path / "trace")}))
     with work_command(dsn, "--slots", "1") as worker:
-        # Claimed is not begun: what dies before it begins costs no item anything.
-        eventually((tmp_path / "trace").exists, 30)
+        # What dies before it begins costs no item anything.
+        eventually(lambda: begun(tmp_path / "trace", 1), 30)
         (slot, *_) = slots_of(worker.pid)
         os.kill(slot, signal.SIGKILL)
-        crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key, ordinal FROM evtrack.crash"), 5)
+        crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key, ordinal FROM evtrack.crash"), 30)
         assert [{"cause": "signal", "signal": "SIGKILL", "item_key": "k1", "ordinal": 1}] == crash
-        eventually(lambda: running(queue, 1))
+        eventually(lambda: running(queue, 1), 30)
         assert 2 == queue.one("SELECT attempt FROM evtrack.batch")
 
 
