@@ -38,6 +38,28 @@ def story(client: Client) -> int:
     return job
 
 
+@pytest.mark.usefixtures("story")
+def test_alerts_that_nobody_tells_are_not_healthy(dsn: str, conn: Connection) -> None:
+    assert 0 == ask(dsn, "--max-crash-rate", "10")[0]
+    conn.execute("UPDATE evtrack.alert SET created_at = created_at - interval '2 minutes'")
+    code, out, _ = ask(dsn, "--max-crash-rate", "10")
+    assert (2, True) == (
+        code,
+        out.startswith("unhealthy: 10.0 % of the attempts of the last 24h crashed, at most 10 %"),
+    )
+    assert re.search(
+        r"^\d alerts wait, the oldest for \dm \d+s: no watcher is at work: evtrack watch$", out, re.MULTILINE
+    )
+    assert 0 == ask(dsn, "--max-crash-rate", "10", "--max-alert-lag", "1h")[0]
+    code, out, _ = ask(dsn, "--max-crash-rate", "10", "--json")
+    found = json.loads(out)
+    assert (2, False, 60.0) == (code, found["healthy"], found["max_alert_lag_s"])
+    assert found["alerts_undelivered"] >= 2
+    assert found["alerts_lag_s"] > 120
+    conn.execute("UPDATE evtrack.alert SET delivered_at = now(), delivered_by = 'a watcher'")
+    assert 0 == ask(dsn, "--max-crash-rate", "10")[0]
+
+
 def ask(dsn: str, *options: str) -> tuple[int, str, str]:
     done = CliRunner().invoke(cli, ["health", "--dsn", dsn, *options], prog_name="evtrack")
     return done.exit_code, done.stdout, done.stderr

@@ -6,13 +6,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from rich.text import Text
 
 from evtrack.interfaces.cli.options import Span, connected, json_option, print_json
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.health import health_report
 from evtrack.interfaces.terminal.report import section
+from evtrack.interfaces.terminal.text import counted, duration
+from evtrack.runtime.doctor.judgement import UNTOLD_S
 from evtrack.storage import reports
+from evtrack.storage.diagnosis import undelivered_alerts
 
 if TYPE_CHECKING:
     from evtrack.storage.database import Connection
@@ -43,29 +47,48 @@ class Check(click.Command):
     show_default=True,
     help="Crashed attempts in a hundred that are still healthy.",
 )
+@click.option(
+    "--max-alert-lag",
+    "max_lag_s",
+    type=Span(),
+    default=f"{UNTOLD_S:.0f}s",
+    show_default=True,
+    help="How long an alert may wait for a watcher: 90s, 30m, 24h.",
+)
 @json_option
 @connected("health")
-def health(conn: Connection, *, span_s: float, max_crash_rate: float, as_json: bool) -> None:
+def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s: float, as_json: bool) -> None:
     """Tell how the whole is doing: what completed, failed and crashed, what waits, and who works.
 
     A check for cron, a container or a monitoring system. Counted are attempts that ended in the window: a batch that
     crashed and was completed later is one crash and one completion. Below them stands what became of the items and
     batches of the jobs that were created in the window, whose items may have failed in an attempt that completed.
 
-    Exit codes: 0 healthy; 2 the crash rate is above --max-crash-rate. What keeps it from telling has other codes: 1
-    an error, 4 the schema does not fit, 5 no connection, 64 wrong usage.
+    Exit codes: 0 healthy; 2 the crash rate is above --max-crash-rate, or alerts wait for longer than --max-alert-lag as
+    no watcher is at work. What keeps it from telling has other codes: 1 an error, 4 the schema does not fit, 5 no
+    connection, 64 wrong usage.
     """
     found = reports.health(conn, span_s=span_s)
     sums = reports.recent_sums(conn, span_s=span_s)
     crashes = reports.latest_crashes(conn, span_s=span_s, limit=_LATEST)
-    healthy = found.crash_rate_pct <= max_crash_rate
+    undelivered, lag_s = undelivered_alerts(conn)
+    late = lag_s > max_lag_s
+    healthy = found.crash_rate_pct <= max_crash_rate and not late
     if as_json:
         rate = {"crash_rate_pct": round(found.crash_rate_pct, 3), "max_crash_rate_pct": max_crash_rate}
         latest = [asdict(crash) for crash in crashes]
+        rate |= {"alerts_undelivered": undelivered, "alerts_lag_s": lag_s, "max_alert_lag_s": max_lag_s}
         more = {"window_s": span_s, "created": asdict(sums), "latest_crashes": latest}
         print_json({"healthy": healthy, **asdict(found), **rate, **more})
     else:
-        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate))
+        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, late_alerts=late))
+        if late:
+            waiting = counted(undelivered, "alert waits", "alerts wait")
+            show(
+                Text(
+                    f"{waiting}, the oldest for {duration(lag_s)}: no watcher is at work: evtrack watch", "bold yellow"
+                )
+            )
         if crashes:
             show(section("Latest crashes", tables.crashes_table(crashes, with_job=True, with_items=True)))
     raise click.exceptions.Exit(0 if healthy else UNHEALTHY)

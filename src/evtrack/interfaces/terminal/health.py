@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from evtrack.storage.report_rows import Health, RecentSums
 
 
-def health_report(health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float) -> RenderableType:
+def health_report(
+    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, late_alerts: bool = False
+) -> RenderableType:
     """Draw how the whole is doing.
 
     Args:
@@ -23,12 +25,13 @@ def health_report(health: Health, sums: RecentSums, *, span_s: float, max_crash_
         sums: What became of the items and batches of its latest jobs.
         span_s: Over how long.
         max_crash_rate: Crashed attempts in a hundred that are still healthy.
+        late_alerts: Whether alerts wait for too long, which is not healthy either.
 
     Returns:
         A verdict, the attempts, the latest jobs' items and batches, and a line each about queue and workers.
     """
-    healthy = health.crash_rate_pct <= max_crash_rate
-    relation = "at most" if healthy else "above"
+    relation = "at most" if health.crash_rate_pct <= max_crash_rate else "above"
+    healthy = relation == "at most" and not late_alerts
     verdict = Text("healthy" if healthy else "unhealthy", style="bold green" if healthy else "bold red")
     verdict.append(
         f": {percentage(health.crash_rate_pct)} of the attempts of the last {span(span_s)} crashed,"
