@@ -1,10 +1,12 @@
--- That a job came back, and whether its items did.
-INSERT INTO evtrack.restored AS r (job_id, with_items)
+-- That a job came back, whether its items did, and what those are called who worked on it.
+INSERT INTO evtrack.restored AS r (job_id, with_items, workers)
 SELECT
     %(job_id)s,
-    count(*) > 0 AS with_items
+    count(*) > 0 AS with_items,
+    %(workers)s::jsonb AS workers
 FROM evtrack.payload
 WHERE job_id = %(job_id)s
 ON CONFLICT (job_id) DO UPDATE SET
     restored_at = excluded.restored_at,
-    with_items = excluded.with_items
+    with_items = excluded.with_items,
+    workers = excluded.workers

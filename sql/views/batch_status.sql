@@ -9,7 +9,8 @@ SELECT -- noqa: ST06
     b.weight,
     b.attempt,
     b.version,
-    w.name AS worker,
+    -- Who worked on a job before it came back is not who has that number here.
+    CASE WHEN b.started_at < r.restored_at THEN r.workers ->> b.worker_id::text ELSE w.name END AS worker,
     b.worker_id,
     j.handler,
     b.enqueued_at,
@@ -55,7 +56,8 @@ SELECT -- noqa: ST06
     b.job_day
 FROM evtrack.job AS j
 INNER JOIN evtrack.batch AS b ON j.job_day = b.job_day AND j.job_id = b.job_id
-LEFT JOIN evtrack.worker AS w ON b.worker_id = w.worker_id;
+LEFT JOIN evtrack.worker AS w ON b.worker_id = w.worker_id
+LEFT JOIN evtrack.restored AS r ON b.job_id = r.job_id AND r.workers IS NOT NULL;
 
 COMMENT ON VIEW evtrack.batch_status IS
 'One row a batch, as it stands now: the fold of its events. Filter by job_id.';

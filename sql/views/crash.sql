@@ -16,7 +16,7 @@ SELECT -- noqa: ST06
     CASE WHEN jsonb_typeof(e.data -> 'ordinal') = 'number' THEN (e.data ->> 'ordinal')::numeric::bigint END
         AS ordinal,
     e.worker_id,
-    w.name AS worker,
+    CASE WHEN e.at < r.restored_at THEN r.workers ->> e.worker_id::text ELSE w.name END AS worker,
     b.handler,
     b.status AS batch_status,
     b.item_count,
@@ -25,7 +25,7 @@ SELECT -- noqa: ST06
     e.data ->> 'stderr' AS stderr,
     e.data AS dossier,
     coalesce(e.data -> 'poison' = 'true', false) AS poison,
-    coalesce(w.host, e.data ->> 'host') AS host,
+    CASE WHEN e.at < r.restored_at THEN e.data ->> 'host' ELSE coalesce(w.host, e.data ->> 'host') END AS host,
     CASE WHEN jsonb_typeof(e.data -> 'pid') = 'number' THEN (e.data ->> 'pid')::numeric::bigint END AS pid,
     CASE
         WHEN jsonb_typeof(e.data -> 'peak_rss_bytes') = 'number'
@@ -47,6 +47,7 @@ CROSS JOIN
         OFFSET 0 -- noqa: AM09
     ) AS b
 LEFT JOIN evtrack.worker AS w ON e.worker_id = w.worker_id
+LEFT JOIN evtrack.restored AS r ON e.job_id = r.job_id AND r.workers IS NOT NULL
 WHERE e.type = 'crashed' AND e.version > 2;
 
 COMMENT ON VIEW evtrack.crash IS

@@ -107,6 +107,7 @@ WITH listed (kind, name, roles) AS (
     ('view', 'job_state', '{producer,reader,watcher,worker}'),
     ('view', 'job_status', '{producer,reader,watcher,worker}'),
     ('view', 'migration', '{producer,reader,watcher,worker}'),
+    ('view', 'restored_worker', '{producer,reader,watcher,worker}'),
     ('view', 'role_right', '{producer,reader,watcher,worker}'),
     ('view', 'slowest_batch', '{producer,reader,watcher,worker}'),
     ('view', 'table_size', '{producer,reader,watcher,worker}'),

@@ -12,14 +12,17 @@ import pytest
 from aging import aged_job, days_ago, days_of, ended_job
 from client import Client, cloned
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
+from evtrack.interfaces.terminal.story import sentence
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.files import read_lines
+from evtrack.runtime.retention.manifest import read_manifest
 from evtrack.runtime.retention.restore import Restore, Restored
 from evtrack.runtime.retention.tally import Tally
 from evtrack.storage import proof
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.log import Tail
 from evtrack.storage.restoring import make_room, restore_job
+from evtrack.storage.stories import batch_story
 from helpers import evtrack
 
 pytestmark = pytest.mark.db
@@ -92,6 +95,31 @@ def test_a_job_comes_back_as_it_was(
     assert target.job() > quiet
     assert 1 == target.one("SELECT evtrack.retry(%s)", job)
     target.check(job)
+
+
+def test_who_worked_is_named_where_the_number_is_anothers(client: Client, elsewhere: Client, tmp_path: Path) -> None:
+    job, mine = crashed_job(client), elsewhere.worker()
+    client.conn.execute("UPDATE evtrack.worker SET name = 'who it was'")
+    elsewhere.conn.execute("UPDATE evtrack.worker SET name = 'another', host = 'elsewhere'")
+    archive(client, tmp_path / "here")
+    restore(elsewhere, tmp_path / "here")
+    workers = "SELECT DISTINCT worker_id, worker FROM evtrack.batch_status WHERE job_id = %s AND worker_id IS NOT NULL"
+    assert [(mine, "who it was")] == [tuple(row.values()) for row in elsewhere.rows(workers, job)]
+    assert [("who it was", None)] == [
+        tuple(row.values()) for row in elsewhere.rows("SELECT DISTINCT worker, host FROM evtrack.crash")
+    ]
+    told = batch_story(elsewhere.conn, job, 1)
+    assert f"started by worker {mine} (who it was), attempt 1" == sentence(told.events[1], told.restored)
+    # What it does here is done by whom it is done here.
+    assert 1 == elsewhere.one("SELECT evtrack.retry(%s)", job)
+    elsewhere.handler = client.handler
+    worker = elsewhere.one("UPDATE evtrack.worker SET handlers = ARRAY[%s] RETURNING worker_id", client.handler)
+    elsewhere.complete(worker, elsewhere.claim(worker, job))
+    assert {"who it was", "another"} == {row["worker"] for row in elsewhere.rows(workers, job)}
+    assert elsewhere.one("SELECT evtrack.finish_due(%s)", job)
+    # And it takes the names along when it goes again.
+    archive(elsewhere, tmp_path / "there")
+    assert {str(mine): "who it was"} == read_manifest(tmp_path / "there" / str(DAY)).jobs[0].workers
 
 
 def test_what_is_there_is_left_alone_and_what_is_another_job_refused(

@@ -113,6 +113,7 @@ def _set(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
         (_set("files", 0, "name", to="../events.jsonl.gz"), r"files\[0\]\.name must be events\.jsonl\.gz"),
         (_set("jobs", 0, "events", to=True), r"jobs\[0\]\.events must be a whole number from 0, not True"),
         (_set("jobs", 0, "items", to={"done": -1}), r"jobs\[0\]\.items must be an object of whole numbers"),
+        (_set("jobs", 0, "workers", to={"1": 1}), r"jobs\[0\]\.workers must be an object of texts"),
         (_set("jobs", 0, "name", to=[]), r"jobs\[0\]\.name must be a text or null"),
         (_set("jobs", 0, "name", to="\ud800"), r"jobs\[0\]\.name must be a text or null"),
         (lambda content: content["jobs"].append(content["jobs"][0]), "the field jobs names a job twice"),

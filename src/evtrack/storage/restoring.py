@@ -5,6 +5,8 @@ from datetime import date
 from itertools import islice
 from typing import Final, NamedTuple
 
+from psycopg.types.json import Jsonb
+
 from evtrack.domain.errors import ArchiveError
 from evtrack.storage.database import Connection
 from evtrack.storage.rebuild import rebuild
@@ -48,7 +50,13 @@ def make_room(conn: Connection, job_day: date, last_job: int) -> None:
 
 
 def restore_job(
-    conn: Connection, job_day: date, job_id: int, *, digest: str, tables: Mapping[str, Iterable[bytes]]
+    conn: Connection,
+    job_day: date,
+    job_id: int,
+    *,
+    digest: str,
+    tables: Mapping[str, Iterable[bytes]],
+    workers: Mapping[str, str] | None = None,
 ) -> int:
     """Bring one job back, whole or not at all.
 
@@ -58,6 +66,7 @@ def restore_job(
         job_id: The job, which must not be there.
         digest: What the digest of its log must be.
         tables: Its lines by table: events, and payloads and results where there are some.
+        workers: What the workers that it names are called, by number.
 
     Returns:
         How many events it has.
@@ -79,7 +88,7 @@ def restore_job(
                 hint="Nothing of this job was restored.",
             )
         conn.execute(statement("strike_ledger"), {"job_id": job_id})
-        conn.execute(statement("note_restored"), {"job_id": job_id})
+        conn.execute(statement("note_restored"), {"job_id": job_id, "workers": Jsonb(dict(workers or {}))})
         found = conn.execute("SELECT encode(evtrack.job_digest(%s), 'hex')", [job_id]).fetchone()
         if found is None or found[0] != digest:
             raise ArchiveError(

@@ -1,6 +1,6 @@
 """Days of the log as wholes: what they hold, which of them may go, and their end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -180,6 +180,24 @@ def drop_day(
     row = conn.execute(statement("drop_day"), params).fetchone()
     assert row is not None, "drop_day returns one row"  # noqa: S101
     return str(row[0])
+
+
+def worker_names(conn: Connection, workers: Mapping[int, Iterable[int]]) -> dict[int, dict[str, str]]:
+    """Read what workers are called.
+
+    Args:
+        conn: An open connection.
+        workers: By job, the workers that its events name.
+
+    Returns:
+        By job, the names that are known, by number as JSON has it.
+    """
+    named = [(job_id, worker_id) for job_id, ids in workers.items() for worker_id in ids]
+    params = {"job_ids": [job_id for job_id, _ in named], "worker_ids": [worker_id for _, worker_id in named]}
+    found: dict[int, dict[str, str]] = {}
+    for job_id, worker_id, name in conn.execute(statement("worker_names"), params):
+        found.setdefault(job_id, {})[str(worker_id)] = name
+    return found
 
 
 def forget_old(conn: Connection, ended_before: datetime) -> None:

@@ -35,6 +35,7 @@ class BatchStory:
         batch: How it stands.
         events: What happened, in order.
         workers: Those that were at it, by number.
+        restored: The names of those that were at it before its job came back from an archive; none if it did not.
         fates: What became of the items that it began with.
     """
 
@@ -42,6 +43,7 @@ class BatchStory:
     batch: BatchStatus
     events: list[LogRow]
     workers: dict[int, Worker]
+    restored: dict[int, str]
     fates: list[ItemFate]
 
 
@@ -88,9 +90,10 @@ def batch_story(conn: Connection, job_id: int, batch_no: int) -> BatchStory:
     ids = sorted({event.worker_id for event in events if event.worker_id is not None})
     with conn.cursor(row_factory=class_row(Worker)) as cursor:
         workers = cursor.execute(statement("workers_by_id"), {"worker_ids": ids}).fetchall()
+    restored: dict[int, str] = dict(conn.execute(statement("restored_workers"), {"job_id": job_id}).fetchall())
     began_with: Any = events[0].data.get("ordinals", "{}")
     with conn.cursor(row_factory=class_row(ItemFate)) as cursor:
         fates = cursor.execute(
             statement("item_fates"), {"job_id": job_id, "ordinals": began_with, "limit": _FATES}
         ).fetchall()
-    return BatchStory(key.handler, batch, events, {worker.worker_id: worker for worker in workers}, fates)
+    return BatchStory(key.handler, batch, events, {worker.worker_id: worker for worker in workers}, restored, fates)

@@ -60,6 +60,7 @@ def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None
                 "handler": told.handler,
                 "events": [asdict(event) for event in told.events],
                 "workers": [asdict(worker) for worker in told.workers.values()],
+                "restored_workers": told.restored,
                 "fates": [asdict(fate) for fate in told.fates],
             }
         )

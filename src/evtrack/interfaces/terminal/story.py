@@ -1,6 +1,6 @@
 """Tells the story of one batch: what happened when, by whom, with the dossier of each crash."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -50,13 +50,15 @@ def story(told: BatchStory) -> RenderableType:
     if batch.parent_no is not None:
         facts.append(f"made of batch {batch.parent_no}")
     line.append("".join(f" · {fact}" for fact in facts))
-    parts = [title, line, section("What happened", Group(*(_told(event, told.workers) for event in told.events)))]
+    parts = [title, line, section("What happened", Group(*(_told(event, told) for event in told.events)))]
     if told.fates:
         parts.append(section("What became of its items", _fates(told.fates)))
     return Group(*parts)
 
 
-def _told(event: LogRow, workers: dict[int, Worker]) -> RenderableType:
+def _told(event: LogRow, told: BatchStory) -> RenderableType:
+    # A restored event has no transaction of this database, and its worker is not the one that has the number here.
+    workers: Mapping[int, Worker | str] = told.restored if told.restored and not event.xid else told.workers
     row = Table.grid(padding=(0, 2))
     row.add_column(no_wrap=True, style="dim")
     row.add_column(overflow="fold")
@@ -67,12 +69,12 @@ def _told(event: LogRow, workers: dict[int, Worker]) -> RenderableType:
     return Group(row, *left)
 
 
-def sentence(event: LogRow, workers: dict[int, Worker]) -> str:
+def sentence(event: LogRow, workers: Mapping[int, Worker | str]) -> str:
     """Say in one line what an event means.
 
     Args:
         event: A batch's event.
-        workers: Those that its stream names.
+        workers: Those that its stream names, or what they are called.
 
     Returns:
         Harmless text.
@@ -156,12 +158,14 @@ def _crash(event: LogRow) -> str:
     return f"crashed{_took(data)} on worker {event.worker_id}: {how}{at}{more}"
 
 
-def _worker(worker_id: int | None, workers: dict[int, Worker]) -> str:
+def _worker(worker_id: int | None, workers: Mapping[int, Worker | str]) -> str:
     if worker_id is None:
         return "nobody"
     worker = workers.get(worker_id)
     if worker is None:
         return f"worker {worker_id}"
+    if isinstance(worker, str):
+        return f"worker {worker_id} ({plain(worker, 60)})"
     # A worker that was given no name is called by just these two.
     where = f"process {worker.pid} on {plain(worker.host, 60)}"
     named = worker.name != f"{worker.host}:{worker.pid}"

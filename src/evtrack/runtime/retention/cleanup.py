@@ -25,6 +25,7 @@ from evtrack.storage.retention import (
     prepare,
     retention_days,
     time_ago,
+    worker_names,
 )
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ class Cleanup:
                 return Kept(day=day.job_day, why="differs", job_id=wrong[0], reason=wrong[1])
             place = None
             if archive is not None:
-                manifest = archive.seal(jobs=_listed(jobs, tally), origin=origin(self._conn), snapshot=view.snapshot)
+                names = worker_names(self._conn, {job_id: one.workers for job_id, one in tally.jobs.items()})
+                listed = _listed(jobs, tally, names)
+                manifest = archive.seal(jobs=listed, origin=origin(self._conn), snapshot=view.snapshot)
                 place = str(archive.place(manifest))
         ended = [(job.job_id, tally.jobs[job.job_id]) for job in jobs]
         keys = [(job_id, one.events, bytes.fromhex(one.digest)) for job_id, one in ended]
@@ -203,7 +206,7 @@ def _differing(jobs: list[DayJob], tally: Tally) -> int | None:
     return None
 
 
-def _listed(jobs: list[DayJob], tally: Tally) -> list[ArchivedJob]:
+def _listed(jobs: list[DayJob], tally: Tally, workers: dict[int, dict[str, str]]) -> list[ArchivedJob]:
     return [
         ArchivedJob(
             job_id=job.job_id,
@@ -217,6 +220,7 @@ def _listed(jobs: list[DayJob], tally: Tally) -> list[ArchivedJob]:
             ended_at=job.ended_at.isoformat() if job.ended_at else "",
             events=tally.jobs[job.job_id].events,
             digest=tally.jobs[job.job_id].digest,
+            workers=workers.get(job.job_id, {}),
         )
         for job in jobs
     ]

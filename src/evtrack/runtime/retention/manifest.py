@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -51,7 +51,7 @@ class ArchivedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedJob:
-    """One job of an archive; batches and items are counts by status."""
+    """One job of an archive; batches and items are counts by status, workers are names by number."""
 
     job_id: int
     name: str | None
@@ -64,6 +64,7 @@ class ArchivedJob:
     ended_at: str
     events: int
     digest: str
+    workers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

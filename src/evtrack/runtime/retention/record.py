@@ -28,6 +28,10 @@ def _is_count(value: object) -> bool:
 _KINDS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "str": (_is_text, "a text"),
     "str | None": (lambda value: value is None or _is_text(value), "a text or null"),
+    "dict[str, str]": (
+        lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+        "an object of texts",
+    ),
     "int": (_is_count, "a whole number from 0"),
     "dict[str, int]": (
         lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
@@ -58,7 +62,7 @@ def record(kind: type[T], content: object, where: str = "", **made: object) -> T
         raise ValueError(f"the field {where}{plain(name)} is unknown")
     values = dict(made)
     for name, field in wanted.items():
-        if name in made or (name not in content and field.default is not MISSING):
+        if name in made or (name not in content and (field.default, field.default_factory) != (MISSING, MISSING)):
             continue
         if name not in content:
             raise ValueError(f"the field {where}{name} is missing")

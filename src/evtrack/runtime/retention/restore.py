@@ -118,7 +118,7 @@ class Restore:
             events = job.events
             if job_id not in there:
                 tables = {table: file.lines(job_id) for table, file in files.items()}
-                events = restore_job(self._conn, day, job_id, digest=job.digest, tables=tables)
+                events = restore_job(self._conn, day, job_id, digest=job.digest, tables=tables, workers=job.workers)
             yield Restored(day=manifest.day, job_id=job_id, events=events, was_there=job_id in there)
 
 

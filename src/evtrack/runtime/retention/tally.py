@@ -35,10 +35,11 @@ class BrokenStream(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class JobTally:
-    """One job's events: how many, and the digest over its streams, in hexadecimal digits."""
+    """One job's events: how many, the digest over its streams in hexadecimal digits, the workers that they name."""
 
     events: int
     digest: str
+    workers: frozenset[int]
 
 
 class Tally:
@@ -70,14 +71,15 @@ class Tally:
             ValueError: A line is no event, or jobs are not in order.
         """
         job, batch, due, link, events = b"", b"", 0, b"", 0
-        links = sha256()
+        links, workers = sha256(), set[bytes]()
         for line in lines:
             found = _EVENT.fullmatch(line)
             if found is None:
                 raise ValueError(f"this is no event: {line[:120]!r}")
             seq, xid, job_id, batch_no, version, type_, attempt, worker, at, fraction, data = found.groups()
             if job_id != job:
-                self._close(job, events, links, link)
+                self._close(job, events, links, link, workers)
+                workers = set()
                 job, batch, due, link, events, links = job_id, b"", 0, b"", 0, sha256()
                 if int(job) in self.jobs:
                     raise ValueError(f"the events of job {int(job)} do not stand together")
@@ -93,13 +95,16 @@ class Tally:
             micros = b"%d%s" % (_seconds(at), (fraction or b"").ljust(6, b"0"))
             link = sha256(link + b" ".join((*text, micros, seq, xid, data))).digest()
             events += 1
+            workers.add(worker)
             yield line
-        self._close(job, events, links, link)
+        self._close(job, events, links, link, workers)
 
-    def _close(self, job: bytes, events: int, links: _Hash, link: bytes) -> None:
+    def _close(self, job: bytes, events: int, links: _Hash, link: bytes, workers: set[bytes]) -> None:
         if job:
             links.update(link)
-            self.jobs[int(job)] = JobTally(events, links.hexdigest())
+            self.jobs[int(job)] = JobTally(
+                events, links.hexdigest(), frozenset(int(worker) for worker in workers if worker != b"null")
+            )
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,1 @@
+ALTER TABLE evtrack.restored DROP COLUMN workers;
