@@ -1,3 +1,4 @@
+-- loses: the events, if evtrack.event has rows
 DROP TABLE
 evtrack.event, evtrack.job, evtrack.batch, evtrack.progress,
 evtrack.payload, evtrack.result, evtrack.worker CASCADE;

@@ -55,8 +55,8 @@ def test_version_2_keeps_its_log_and_works_on(empty_dsn: str) -> None:
         assert claims
         assert {"ok"} == set(client.complete(worker, claims))
         client.check(1)
-        # Down to what it was, and up again.
-        migrations.down(conn, to=2)
+        # Down to what it was, which has no digests, and up again.
+        migrations.down(conn, to=2, drop_log=True)
         assert before == log(conn)[: len(before)]
         migrations.up(conn)
         client.check(1, 2, 3)

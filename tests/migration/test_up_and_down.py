@@ -51,13 +51,29 @@ def test_the_printed_script_makes_the_same_schema(empty_dsn: str, dsn: str) -> N
 
 def test_down_keeps_the_events_unless_told_otherwise(conn: Connection) -> None:
     conn.execute("SELECT evtrack.create_job('count')")
-    with pytest.raises(MigrationError, match="would drop the events") as refusal:
+    with pytest.raises(MigrationError, match="would lose the digests of all events, the events, so nothing") as refusal:
         migrations.down(conn, to=0)
     assert "--drop-log" in refusal.value.hint
     assert conn.execute("SELECT count(*) FROM evtrack.event").fetchone() == (1,)
     assert migrations.status(conn).current, "nothing was taken back"
     taken = migrations.down(conn, to=0, drop_log=True)
     assert (sql.latest_migration(), "0001_log") == (len(taken), taken[-1])
+
+
+def test_down_keeps_digests_and_alerts_unless_told_otherwise(conn: Connection) -> None:
+    migrations.down(conn, to=2)
+    migrations.up(conn)
+    job = Client(conn).job(1)
+    with pytest.raises(MigrationError, match="would lose the digests of all events, so nothing"):
+        migrations.down(conn, to=3)
+    conn.execute("SELECT evtrack.raise_alert('test', '1', '', 'error', '{}')")
+    with pytest.raises(MigrationError, match="digests of all events, the alerts, so nothing"):
+        migrations.down(conn, to=2)
+    assert conn.execute("SELECT octet_length(links) > 0 FROM evtrack.job WHERE job_id = %s", [job]).fetchone() == (
+        True,
+    )
+    # What loses nothing asks for nothing.
+    assert "0007_job_links" in migrations.down(conn, to=5)
 
 
 def test_a_view_that_loses_a_column_is_replaced(conn: Connection, sql_tree: Path) -> None:

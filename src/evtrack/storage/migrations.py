@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from psycopg import sql as compose
+
 from evtrack import __version__
 from evtrack.domain.errors import MigrationError
 from evtrack.storage import schema_objects as objects
@@ -121,14 +123,14 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
     Args:
         conn: An open connection in autocommit mode, as the schema's owner.
         to: The version to go back to.
-        drop_log: Whether events may be lost.
+        drop_log: Whether events, and what else these migrations keep, may be lost.
         tree: The sql/ folder, if another than evtrack's own.
 
     Returns:
         The titles of the migrations that were taken back.
 
     Raises:
-        MigrationError: If events would be lost, or a migration to take back is not known to this code.
+        MigrationError: If something would be lost, or a migration to take back is not known to this code.
     """
     tree = tree or sql.root()
     migrations = read_migrations(tree)
@@ -143,16 +145,16 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
                 f"This evtrack {__version__} does not know migration {version:04d}.",
                 hint="Take it back with the evtrack that applied it.",
             )
-        events = _has_events(conn)
-        objects.drop_views(conn, view_names(read_objects(tree)))
         back = tuple(reversed(migrations[to:version]))
+        lost = [each.loses for each in back if each.loses and _has_rows(conn, each.lost_with)]
+        if lost and not drop_log:
+            raise MigrationError(
+                f"Going back to version {to} would lose {', '.join(lost)}, so nothing was taken back.",
+                hint="Add --drop-log if that is what you want; there is no way back.",
+            )
+        objects.drop_views(conn, view_names(read_objects(tree)))
         for migration in back:
             conn.execute(sql.trusted(migration.down))
-            if events and not drop_log and not _has_events(conn):
-                raise MigrationError(
-                    f"Taking back {migration.title} would drop the events of the log, so nothing was taken back.",
-                    hint="Add --drop-log if that is what you want; there is no way back.",
-                )
             conn.execute("DELETE FROM evtrack.schema_version WHERE version = %s", [migration.version])
         objects.forget(conn)
         if to == 0:
@@ -178,10 +180,10 @@ def _applied(conn: Connection) -> dict[int, str]:
     return dict(conn.execute("SELECT version, checksum FROM evtrack.schema_version ORDER BY version").fetchall())
 
 
-def _has_events(conn: Connection) -> bool:
-    if not objects.exists(conn, "event"):
-        return False
-    row = conn.execute("SELECT EXISTS (SELECT FROM evtrack.event)").fetchone()
+def _has_rows(conn: Connection, table: str) -> bool:
+    row = conn.execute(
+        compose.SQL("SELECT EXISTS (SELECT FROM {})").format(compose.Identifier("evtrack", table))
+    ).fetchone()
     return bool(row and row[0])
 
 

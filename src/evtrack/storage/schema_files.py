@@ -10,6 +10,7 @@ from evtrack.domain.errors import MigrationError
 
 _MIGRATION = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.(?P<way>up|down)\.sql")
 _LEAST_CODE = re.compile(r"^-- least-code: (\d+(?:\.\d+)*)$", re.MULTILINE)
+_LOSES = re.compile(r"^-- loses: (?P<what>.+), if evtrack\.(?P<table>[a-z_]+) has rows$", re.MULTILINE)
 _MENTION = re.compile(r"\bevtrack\.([a-z_]+)\b(?!\()")
 
 
@@ -23,6 +24,8 @@ class Migration:
         up: The SQL that takes the step.
         down: The SQL that takes it back.
         least_code: The oldest evtrack that can live with it.
+        loses: What is lost when it is taken back, in words; empty for nothing.
+        lost_with: The table that must have rows for that.
     """
 
     version: int
@@ -30,6 +33,8 @@ class Migration:
     up: str
     down: str
     least_code: str
+    loses: str = ""
+    lost_with: str = ""
 
     @property
     def checksum(self) -> str:
@@ -99,7 +104,16 @@ def _migration(version: int, name: str, step: dict[str, str]) -> Migration:
             f"{title}.up.sql does not say which evtrack can live with it.",
             hint="Add a line like `-- least-code: 1.2.0`.",
         )
-    return Migration(version=version, name=name, up=step["up"], down=step["down"], least_code=least_code[1])
+    loses = _LOSES.search(step["down"])
+    return Migration(
+        version=version,
+        name=name,
+        up=step["up"],
+        down=step["down"],
+        least_code=least_code[1],
+        loses=loses["what"] if loses else "",
+        lost_with=loses["table"] if loses else "",
+    )
 
 
 def read_objects(tree: Path) -> tuple[SchemaObject, ...]:

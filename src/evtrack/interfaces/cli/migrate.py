@@ -38,7 +38,7 @@ def up(conn: Connection, *, as_json: bool) -> None:
 @click.option(
     "--to", type=click.IntRange(min=0), help="The version to go back to; the one before the present if left out."
 )
-@click.option("--drop-log", is_flag=True, help="Allow that events are lost.")
+@click.option("--drop-log", is_flag=True, help="Allow that events, digests, alerts are lost.")
 @json_option
 @connected("migrate", schema=False, owner=True)
 def down(conn: Connection, *, to: int | None, drop_log: bool, as_json: bool) -> None:
