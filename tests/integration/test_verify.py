@@ -356,6 +356,17 @@ def test_a_damaged_log_is_trusted_where_that_is_said(client: Client, run: Any) -
     client.check(job)
 
 
+def test_what_trust_cannot_mend_is_not_to_be_trusted_again(client: Client, run: Any) -> None:
+    job, worker = client.job(2), client.worker()
+    client.complete(worker, client.claim(worker, job))
+    with unguarded(client.conn, job) as part:
+        client.conn.execute(f"DELETE FROM {part} WHERE job_id = {job} AND batch_no = 1 AND version = 2".encode())
+    last = run("verify", "--fix", "--trust-log", code=2).stdout.splitlines()[-1]
+    assert f"The log itself is damaged, job {job}: restore the database from a backup" in last
+    assert "what is missing goes on to show" in last
+    assert "--trust-log" not in last
+
+
 def test_what_is_made_of_a_damaged_log_is_what_folds_and_goes_on(client: Client) -> None:
     job, worker = client.job(5, items=2, max_crashes=3, backoff_s=0), client.worker()
     one, two, three, four, five = client.claim(worker, job)
@@ -406,7 +417,9 @@ def test_the_command_says_what_it_found_and_what_it_did(client: Client, run: Any
         (line["batch_no"], line["field"], line["log"], line["projection"]) for line in lines
     ]
     run("verify", str(job))
-    assert f"job {other}: made anew from the log: 2 batches." in run("verify", "--fix").stdout
+    mended = run("verify", "--fix").stdout.splitlines()
+    assert f"job {other}: made anew from the log: 2 batches." in mended
+    assert whole.splitlines()[-1] == mended[-1], "each event is counted once"
     run("verify")
     assert "no job 99" in run("verify", "99", code=1).output
 

@@ -64,7 +64,7 @@ class _Work:
         self._progress = progress
         self._trust_log = trust_log
         self._as_json = as_json
-        self.verdict = Verdict()
+        self.verdict = Verdict(log_was_trusted=trust_log)
 
     def look(self, job_id: int) -> None:
         found = proof.verify(self._conn, job_id, told=self._progress.tell)
@@ -82,7 +82,7 @@ class _Work:
             print_json(facts | {"damaged": done.damaged})
         else:
             self._progress.say(rebuilt_line(done))
-        self.verdict.add(job_id, proof.verify(self._conn, job_id))
+        self.verdict.add(job_id, proof.verify(self._conn, job_id, told=self._progress.tell))
 
     def _printed(self, found: Iterable[Difference]) -> Iterable[Difference]:
         for each in found:

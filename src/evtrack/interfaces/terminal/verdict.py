@@ -19,6 +19,7 @@ _RESTORE: Final = (
     "restore the database from a backup, or the job from its archive into another database (`evtrack archive restore`)"
 )
 _TRUST: Final = "Where there is neither, `evtrack verify{} --fix --trust-log` makes the projection of what is there."
+_TRUSTED: Final = "All that can be made of what is there is made; what is missing goes on to show."
 
 
 @dataclass(slots=True)
@@ -48,12 +49,14 @@ class Verdict:
     """Counts what is wrong, by the kind of it.
 
     Args:
+        log_was_trusted: Whether damaged logs were folded as they are.
         differences: How many differences there are.
         damaged: How many jobs have a damaged log, and the first of them.
         departed: How many have a whole log and a projection that is not what it says, and the first of them.
         bereft: How many have lost items, and the first of them.
     """
 
+    log_was_trusted: bool = False
     differences: int = 0
     damaged: _Jobs = field(default_factory=_Jobs)
     departed: _Jobs = field(default_factory=_Jobs)
@@ -101,7 +104,8 @@ class Verdict:
             return said + "the log and the projection agree."
         lines = [f"{said}{counted(self.differences, 'difference')}."]
         if self.damaged.number:
-            lines.append(f"The log itself is damaged, {self.damaged}: {_RESTORE}. {_TRUST.format(self.damaged.job)}")
+            next_step = _TRUSTED if self.log_was_trusted else _TRUST.format(self.damaged.job)
+            lines.append(f"The log itself is damaged, {self.damaged}: {_RESTORE}. {next_step}")
         if self.departed.number:
             lines.append(
                 f"The log is whole and only the projection departs from it, {self.departed}: "
