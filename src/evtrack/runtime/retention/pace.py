@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 STRETCH: Final = 2_000
-REST: Final = 3.0
-LONGEST_REST_S: Final = 0.25
+REST: Final = 5.0
+LONGEST_REST_S: Final = 0.4
 
 
 def unhurried(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Rest after each stretch three times as long as it took.
+    """Rest after each stretch five times as long as it took.
 
     The server waits meanwhile. It may be on another machine, where a low priority here helps nobody. On a busy machine
     a stretch takes long because others are at work; so a rest has a bound, and with it the time that a day takes.
