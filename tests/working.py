@@ -82,6 +82,11 @@ def work_command(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+def begun(trace: Path, count: int) -> bool:
+    """Tell whether handlers have begun so many items, which name this file as their trace: claimed is not begun."""
+    return trace.exists() and len(trace.read_text().splitlines()) >= count
+
+
 def children(pid: int) -> list[int]:
     """Return the processes that one has started; only Linux tells."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,11 +1,13 @@
 """Workers that are killed, stopped or cut off: nothing is orphaned, lost or counted twice."""
 
+import json
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ import servers
 from client import Client
 from evtrack.storage.database import Connection, connect
 from helpers import eventually
-from working import alive, descendants, work_command
+from working import alive, begun, descendants, work_command
 
 pytestmark = [pytest.mark.db, pytest.mark.crash]
 
@@ -84,11 +86,14 @@ def test_after_kill_9_no_process_is_left_and_another_worker_does_the_rest(queue:
     queue.check(job, other)
 
 
-def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_on_record(queue: Client, dsn: str) -> None:
-    job = submit(queue, *['{"do": "sleep", "s": 1, "say": 1}'] * 2)
+def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_on_record(
+    queue: Client, dsn: str, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace"
+    job = submit(queue, *[json.dumps({"do": "sleep", "s": 3, "say": 1, "trace": str(trace)})] * 2)
     lease = ("--lease", "2", "--lose-grace", "60")
     with worker(dsn, "--slots", "2", "--name", "first", *lease) as first:
-        eventually(lambda: running(queue, 2), 40)
+        eventually(lambda: begun(trace, 2), 40)
         os.kill(first.pid, signal.SIGSTOP)
         try:
             with worker(dsn, "--slots", "2", "--name", "second", *lease) as second:
@@ -96,9 +101,9 @@ def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_on_r
                 os.kill(first.pid, signal.SIGCONT)
                 late = "SELECT batch_no FROM evtrack.event WHERE type = 'late_result' ORDER BY 1"
                 assert [{"batch_no": 1}, {"batch_no": 2}] == eventually(
-                    lambda: rows if len(rows := queue.rows(late)) == 2 else None, 10
+                    lambda: rows if len(rows := queue.rows(late)) == 2 else None, 30
                 )
-                eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker WHERE name = 'first'") == 2, 10)
+                eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker WHERE name = 'first'") == 2, 30)
                 for one in (first, second):
                     one.send_signal(signal.SIGTERM)
                 _, log = first.communicate(timeout=20)
@@ -118,7 +123,8 @@ def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_on_r
 
 def test_connections_cut_for_less_than_the_grace_cost_nothing(queue: Client, dsn: str) -> None:
     job = submit(queue, *['{"do": "sleep", "s": 0.05}'] * 80)
-    with worker(dsn, "--slots", "1", "--name", "a"), worker(dsn, "--slots", "1", "--name", "b"):
+    grace = ("--slots", "1", "--lose-grace", "5")
+    with worker(dsn, *grace, "--name", "a"), worker(dsn, *grace, "--name", "b"):
         for _ in range(3):
             eventually(lambda: running(queue, 2), 40)
             queue.rows(

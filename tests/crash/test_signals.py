@@ -13,7 +13,7 @@ import pytest
 from client import Client
 from evtrack.storage.database import Connection
 from helpers import environment, eventually, evtrack_command
-from working import FOLDER, alive, children, descendants, slots_of, work_command
+from working import FOLDER, alive, begun, children, descendants, slots_of, work_command
 
 pytestmark = [pytest.mark.db, pytest.mark.crash]
 
@@ -34,11 +34,6 @@ def submit(queue: Client, *items: str) -> int:
 def statuses(queue: Client, job: int) -> dict[str, int]:
     rows = queue.rows("SELECT status::text, count(*) FROM evtrack.batch WHERE job_id = %s GROUP BY 1", job)
     return {row["status"]: row["count"] for row in rows}
-
-
-def begun(trace: Path, count: int) -> bool:
-    """Tell whether handlers have begun so many items: claimed is not begun."""
-    return trace.exists() and len(trace.read_text().splitlines()) >= count
 
 
 def running(queue: Client, count: int) -> bool:
