@@ -988,6 +988,7 @@ CREATE FUNCTION evtrack.crash(the_worker bigint, job_ids bigint[], batch_nos int
 DECLARE
     r record;
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     -- Jobs before batches: new batches take their numbers from the job's row.
     -- A single item is not split, and its report waits for no submitter.
     PERFORM 1 FROM evtrack.job j
@@ -2176,7 +2177,6 @@ CREATE FUNCTION evtrack.held(the_worker bigint, job_ids bigint[], batch_nos inte
     SET jit TO 'off'
     AS $$
 BEGIN
-    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     PERFORM evtrack.find_worker(the_worker);
     RETURN QUERY
     WITH given AS MATERIALIZED (
@@ -3016,6 +3016,7 @@ CREATE FUNCTION evtrack.requeue(the_worker bigint, job_ids bigint[], batch_nos i
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     RETURN QUERY
     WITH report AS MATERIALIZED (
         SELECT h.* FROM evtrack.held(

@@ -14,6 +14,7 @@ SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     r record;
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     -- Jobs before batches: new batches take their numbers from the job's row.
     -- A single item is not split, and its report waits for no submitter.
     PERFORM 1 FROM evtrack.job j

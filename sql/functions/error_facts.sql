@@ -1,6 +1,7 @@
 -- What the log takes of an error that a handler raised: all of it where it is
--- small and readers can take it. Of another one what readers know, each text cut, and as many of its
--- items as have room; a client that sends megabytes is not to make them events.
+-- small and readers can take it. Of another one what readers know, each text
+-- cut, and as many of its items as have room; a client that sends megabytes is
+-- not to make them events.
 CREATE OR REPLACE FUNCTION evtrack.error_facts(error jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE

@@ -14,7 +14,6 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 BEGIN
-    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     PERFORM evtrack.find_worker(the_worker);
     RETURN QUERY
     WITH given AS MATERIALIZED (

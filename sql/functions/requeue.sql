@@ -7,6 +7,7 @@ CREATE OR REPLACE FUNCTION evtrack.requeue(
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     RETURN QUERY
     WITH report AS MATERIALIZED (
         SELECT h.* FROM evtrack.held(
