@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from evtrack.storage.database import _SETTINGS, Connection, connect
+from evtrack.storage.database import Connection, connect
+from evtrack.storage.session_settings import SETTINGS
 from helpers import evtrack
 from pooling import pooled
 
@@ -58,7 +59,7 @@ def shown(conn: Connection, *names: str) -> dict[str, str | None]:
 def test_a_session_has_settings_of_its_own(strange: str) -> None:
     with psycopg.connect(strange) as foreign:
         assert "German, DMY" == shown(foreign, "DateStyle")["DateStyle"]
-    expected = {**_SETTINGS, "client_encoding": "UTF8"}
+    expected = {**SETTINGS, "client_encoding": "UTF8"}
     with connect(strange, purpose="test") as conn:
         found = {name: value for name, value in shown(conn, *expected).items() if value is not None}
     assert {name: expected[name] for name in found} == found

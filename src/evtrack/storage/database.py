@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import psycopg
 from psycopg import sql as compose
@@ -17,6 +17,7 @@ from evtrack.domain.errors import BadArgument, CannotConnect, ReadOnly, SchemaMi
 from evtrack.domain.text import quoted
 from evtrack.storage import sql
 from evtrack.storage.secrets import without_secrets
+from evtrack.storage.session_settings import settle
 from evtrack.storage.sqlstates import refused, translation
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -46,35 +47,6 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-
-# What a role, a database or a server may have set and evtrack is not to depend on. A connection string that sets one of
-# them in its `options` goes before.
-_SETTINGS: Final = {
-    # Names are looked for where nobody else may make any: a function or an operator in a schema of the search path
-    # could stand in for PostgreSQL's own.
-    "search_path": "pg_catalog, pg_temp",
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, MDY",
-    "IntervalStyle": "postgres",
-    "extra_float_digits": "1",
-    "standard_conforming_strings": "on",
-    # Who waits for a lock sees what its holder has committed: finish_due() and the fold count on it.
-    "default_transaction_isolation": "read committed",
-    "default_transaction_deferrable": "off",
-    "row_security": "on",
-    # A submitter waits for its input, a watcher for alerts, and a proof for as long as it takes. What is not to wait
-    # for ever bounds itself, as workers do.
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-    "idle_session_timeout": "0",
-    "transaction_timeout": "0",
-    # It compiles for longer than evtrack's statements run.
-    "jit": "off",
-}
-
-# Behind a pooler the session is not ours to change, but for these, which poolers keep a client.
-_KEPT_BY_POOLERS: Final = ("TimeZone", "DateStyle", "IntervalStyle", "standard_conforming_strings")
 
 # Statements are prepared at their second use: every loop of evtrack runs the same few over and over.
 _PREPARE_THRESHOLD = 1
@@ -145,28 +117,15 @@ def connect(dsn: str, *, purpose: str) -> Connection:
     conn: _Own | None = None
     try:
         conn = _Own.connect(make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD)
-        _settle(conn)
+        conn.behind_pooler = settle(conn)
+        if conn.behind_pooler:
+            conn.prepare_threshold = None
     except psycopg.Error as error:
         if conn is not None:
             conn.close()
         why = refused(error, _in_words(given), str(given.get("dbname") or "evtrack"))
         raise CannotConnect(without_secrets(why.message, dsn), hint=without_secrets(why.hint, dsn)) from None
     return conn
-
-
-def _settle(conn: _Own) -> None:
-    told = conn.info.get_parameters().get("options", "")
-    names = [name for name in _SETTINGS if name not in told]
-    values = {
-        "pid": conn.info.backend_pid,
-        "names": names,
-        "settings": [_SETTINGS[name] for name in names],
-        "kept": [name in _KEPT_BY_POOLERS for name in names],
-    }
-    row = conn.execute(sql.statement("settle_session"), values).fetchone()
-    conn.behind_pooler = row is not None and row[0] != conn.info.backend_pid
-    if conn.behind_pooler:
-        conn.prepare_threshold = None
 
 
 def behind_pooler(conn: Connection) -> bool:
