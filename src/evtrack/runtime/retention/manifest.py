@@ -9,7 +9,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain.errors import ArchiveError
-from evtrack.runtime.retention.record import record, shown
+from evtrack.domain.text import quoted
+from evtrack.runtime.retention.record import SHOWN, record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +139,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise ArchiveError(f"{path} is damaged: {error}", hint=_BRING_BACK) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         form = content.get("format") if isinstance(content, dict) else None
-        raise ArchiveError(f"{path} is of the form {shown(form)}, and this evtrack reads form {FORMAT}.")
+        raise ArchiveError(f"{path} is of the form {quoted(form, SHOWN)}, and this evtrack reads form {FORMAT}.")
     told = content.pop("sha256", None)
     if told != _hash(content):
         raise ArchiveError(f"{path} is damaged: it does not fit its own hash.", hint=_BRING_BACK)
@@ -156,13 +157,15 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     try:
         date.fromisoformat(manifest.day)
     except ValueError:
-        raise ValueError(f"the field day must be a day like 2026-11-24, not {shown(manifest.day)}") from None
+        raise ValueError(f"the field day must be a day like 2026-11-24, not {quoted(manifest.day, SHOWN)}") from None
     for number, file in enumerate(files):
         if file.table not in TABLES or file.table in {other.table for other in files[:number]}:
             raise ValueError(f"the field files[{number}].table must be one of {', '.join(TABLES)}, each once")
         # A name with a folder in it would lead out of the archive.
         if file.name != file_name(file.table):
-            raise ValueError(f"the field files[{number}].name must be {file_name(file.table)}, not {shown(file.name)}")
+            raise ValueError(
+                f"the field files[{number}].name must be {file_name(file.table)}, not {quoted(file.name, SHOWN)}"
+            )
     if len(manifest.digests) != len(jobs):
         raise ValueError("the field jobs names a job twice")
     return manifest
@@ -171,7 +174,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
 def _list(content: dict[str, Any], name: str) -> list[Any]:
     found = content.get(name)
     if not isinstance(found, list):
-        raise ValueError(f"the field {name} must be a list, not {shown(found)}")  # noqa: TRY004  caught with the others
+        raise ValueError(f"the field {name} must be a list, not {quoted(found, SHOWN)}")  # noqa: TRY004  caught with the others
     return found
 
 

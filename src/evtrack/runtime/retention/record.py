@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from evtrack.domain.text import plain
+from evtrack.domain.text import plain, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
 
-_SHOWN: Final = 60
+SHOWN: Final = 60
+"""How much of a wrong value a message shows, in characters."""
 
 
 def _is_text(value: object) -> bool:
@@ -68,15 +69,6 @@ def record(kind: type[T], content: object, where: str = "", **made: object) -> T
             raise ValueError(f"the field {where}{name} is missing")
         fits, words = _KINDS[str(field.type)]
         if not fits(content[name]):
-            raise ValueError(f"the field {where}{name} must be {words}, not {shown(content[name])}")
+            raise ValueError(f"the field {where}{name} must be {words}, not {quoted(content[name], SHOWN)}")
         values[name] = content[name]
     return kind(**values)
-
-
-def shown(value: object) -> str:
-    """Show a value on one line of a message, cut short.
-
-    Args:
-        value: Anything.
-    """
-    return plain(repr(value), _SHOWN)
