@@ -81,7 +81,7 @@ def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s:
         more = {"window_s": span_s, "created": asdict(sums), "latest_crashes": latest}
         print_json({"healthy": healthy, **asdict(found), **rate, **more})
     else:
-        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, late_alerts=late))
+        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, healthy=healthy))
         if late:
             waiting = counted(undelivered, "alert waits", "alerts wait")
             show(

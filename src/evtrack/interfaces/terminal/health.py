@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def health_report(
-    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, late_alerts: bool = False
+    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, healthy: bool
 ) -> RenderableType:
     """Draw how the whole is doing.
 
@@ -25,13 +25,12 @@ def health_report(
         sums: What became of the items and batches of its latest jobs.
         span_s: Over how long.
         max_crash_rate: Crashed attempts in a hundred that are still healthy.
-        late_alerts: Whether alerts wait for too long, which is not healthy either.
+        healthy: The verdict, which hangs on more than the crash rate.
 
     Returns:
         A verdict, the attempts, the latest jobs' items and batches, and a line each about queue and workers.
     """
     relation = "at most" if health.crash_rate_pct <= max_crash_rate else "above"
-    healthy = relation == "at most" and not late_alerts
     verdict = Text("healthy" if healthy else "unhealthy", style="bold green" if healthy else "bold red")
     verdict.append(
         f": {percentage(health.crash_rate_pct)} of the attempts of the last {span(span_s)} crashed,"
