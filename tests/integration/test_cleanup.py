@@ -1,27 +1,23 @@
 """Cleanup drops whole days that are over, and nothing else: what pins a day, what comes in between, what is left."""
 
-import json
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from aging import aged_job, days_ago, days_of, ended_job
+from cleaning import clean, kept
 from client import Claim, Client
-from evtrack.domain.errors import ArchiveDamaged, ArchiveError, CleanupRuns, JobDropped, NoSuchJob
-from evtrack.runtime.retention import day_archive
+from evtrack.domain.errors import CleanupRuns, JobDropped, NoSuchJob
 from evtrack.runtime.retention.checking import check
 from evtrack.runtime.retention.cleanup import Cleanup
-from evtrack.runtime.retention.files import read_lines
 from evtrack.runtime.retention.outcome import Dropped, Kept
 from evtrack.storage import control, day_view, reports
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.stories import batch_story
-from helpers import eventually, evtrack
+from helpers import eventually
 
 pytestmark = pytest.mark.db
 DAY = days_ago(9)
@@ -38,18 +34,6 @@ def other(dsn: str, client: Client) -> Iterator[Client]:
     """A second session, with the same handler."""
     with connect(dsn, purpose="test") as conn:
         yield Client(conn, client.handler)
-
-
-def clean(client: Client, archive: Path | None = None, **options: object) -> list[Dropped | Kept]:
-    """Run a cleanup of all that has ended."""
-    wanted = {"older_than_s": 0.0, "patience_s": 0.0, **options}
-    return list(Cleanup(conn=client.conn, archive=archive, **wanted).run())  # type: ignore[arg-type]
-
-
-def kept(done: list[Dropped | Kept]) -> list[tuple[object, str, int | None]]:
-    """Return day, reason and job of the days that stayed; all did."""
-    assert all(isinstance(day, Kept) for day in done), done
-    return [(day.day, day.why, day.job_id) for day in done if isinstance(day, Kept)]
 
 
 def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(client: Client) -> None:
@@ -337,97 +321,6 @@ def test_a_second_cleanup_is_told_of_the_first(client: Client, other: Client) ->
     assert f"process {client.conn.info.backend_pid}" in str(met[0])
 
 
-def test_the_archive_holds_the_log_and_what_is_asked_for(client: Client, tmp_path: Path) -> None:
-    job = ended_job(client, DAY, 3, items=2)
-    events = client.rows("SELECT * FROM evtrack.event WHERE job_id = %s ORDER BY batch_no, version", job)
-    columns = {
-        row["attname"]
-        for row in client.rows(
-            "SELECT attname FROM pg_attribute WHERE attrelid = 'evtrack.event'::regclass"
-            " AND attnum > 0 AND NOT attisdropped"
-        )
-    }
-    digest = client.one("SELECT encode(evtrack.job_digest(%s), 'hex')", job)
-    clean(client, tmp_path, with_payload=True)
-    folder = tmp_path / str(DAY)
-    written = [json.loads(line) for line in read_lines(folder / "events.jsonl.gz")]
-    assert [{**e, "job_day": str(e["job_day"]), "at": 0, "xid": 0} for e in events] == [
-        {**e, "at": 0, "xid": 0} for e in written
-    ]
-    assert columns == set(written[0])
-    assert [f"key:{n}" for n in range(1, 7)] == [
-        json.loads(line)["item_key"] for line in read_lines(folder / "payloads.jsonl.gz")
-    ]
-    assert 3 == sum(1 for _ in read_lines(folder / "results.jsonl.gz"))
-    manifest, differences = check(folder)
-    assert [] == differences
-    assert manifest is not None
-    assert digest == manifest.jobs[0].digest
-    (line,) = client.rows("SELECT digest, events, archive FROM evtrack.dropped_job")
-    told = manifest.jobs[0]
-    assert (told.digest, told.events, str(folder)) == (line["digest"], line["events"], line["archive"])
-
-
-def test_a_damaged_archive_stops_the_drop(client: Client, other: Client, tmp_path: Path) -> None:
-    ended_job(client, DAY)
-    with other.conn.transaction():
-        other.conn.execute("SELECT FROM evtrack.event LIMIT 1")
-        assert [(DAY, "busy", None)] == kept(clean(client, tmp_path))
-    file = tmp_path / str(DAY) / "events.jsonl.gz"
-    whole = file.read_bytes()
-    file.write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
-    with pytest.raises(ArchiveDamaged, match=r"events\.jsonl\.gz"):
-        clean(client, tmp_path)
-    assert DAY in days_of(client)
-    file.write_bytes(whole)
-    (done,) = clean(client, tmp_path)
-    assert isinstance(done, Dropped)
-
-
-def test_an_archive_of_other_jobs_is_not_written_over(client: Client, tmp_path: Path) -> None:
-    ended_job(client, DAY)
-    clean(client, tmp_path)
-    before = (tmp_path / str(DAY) / "manifest.json").read_bytes()
-    ended_job(client, DAY)
-    with pytest.raises(ArchiveError, match="other jobs"):
-        clean(client, tmp_path)
-    assert before == (tmp_path / str(DAY) / "manifest.json").read_bytes()
-    assert DAY in days_of(client)
-
-
-def test_a_folder_that_cannot_be_written_to_stops_the_drop(client: Client, tmp_path: Path) -> None:
-    ended_job(client, DAY)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ArchiveError, match="Cannot write the archive"):
-        clean(client, tmp_path / "file")
-    assert DAY in days_of(client)
-
-
-def test_what_breaks_off_a_read_ends_the_cleanup_and_the_next_one_goes(
-    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended_job(client, DAY)
-
-    def full(path: Path, lines: Iterator[bytes]) -> int:  # noqa: ARG001
-        next(iter(lines))
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(day_archive, "write_lines", full)
-    with pytest.raises(ArchiveError, match="No space left on device"):
-        clean(client, tmp_path)
-    assert [] == list(tmp_path.iterdir())
-    monkeypatch.undo()
-    (done,) = clean(client, tmp_path)
-    assert isinstance(done, Dropped)
-
-
-def test_a_day_without_jobs_goes_without_an_archive(client: Client, tmp_path: Path) -> None:
-    client.conn.execute("SELECT evtrack.make_partitions(%s, 1)", [DAY])
-    (done,) = clean(client, tmp_path)
-    assert isinstance(done, Dropped)
-    assert [] == list(tmp_path.iterdir())
-
-
 def test_reads_of_a_dropped_job_say_where_it_went(client: Client) -> None:
     job = ended_job(client, DAY)
     clean(client)
@@ -443,28 +336,3 @@ def test_reads_of_a_dropped_job_say_where_it_went(client: Client) -> None:
             ask()
     with pytest.raises(NoSuchJob, match="There is no job 4711"):
         reports.job_key(client.conn, 4711)
-
-
-def test_the_commands_tell_the_whole_story(client: Client, dsn: str, tmp_path: Path) -> None:
-    gone, stays = ended_job(client, DAY), aged_job(client, DAY - timedelta(1))
-    common = ("cleanup", "--dsn", dsn, "--older-than", "0s", "--archive", str(tmp_path))
-    dry = evtrack(*common, "--dry-run")
-    assert (0, f"job {stays} is sealed") == (dry.returncode, dry.stdout.splitlines()[0].split("kept, ")[1])
-    assert f"{DAY}: would go, 1 job, 2 batches, 10 events, " in dry.stdout
-    assert DAY in days_of(client)
-    ran = evtrack(*common)
-    assert 0 == ran.returncode, ran.stderr
-    assert ran.stdout.splitlines()[-1].startswith("Dropped 1 day: 1 job, 2 batches, 10 events")
-    # What was to go is what went, to the byte.
-    told = re.sub("would go", "dropped", re.sub("Would drop", "Dropped", dry.stdout))
-    assert told == re.sub(r", archived to \S+", "", ran.stdout)
-    again = evtrack(*common, "--json")
-    assert (0, []) == (again.returncode, json.loads(again.stdout)["dropped"])
-    assert stays == json.loads(again.stdout)["kept"][0]["job_id"]
-    status = evtrack("status", str(gone), "--dsn", dsn)
-    assert 0 == status.returncode
-    assert "dropped" in status.stdout
-    assert 10 == json.loads(evtrack("status", str(gone), "--dsn", dsn, "--json").stdout)["events"]
-    refused = evtrack("results", str(gone), "--dsn", dsn)
-    assert (1, True) == (refused.returncode, f"archived to {tmp_path / str(DAY)}" in refused.stderr)
-    assert 0 == evtrack("archive", "verify", str(tmp_path)).returncode

@@ -1,9 +1,7 @@
 """The proof of the log: a healthy one is whole, each damage is found and named, and what can be mended is."""
 
-import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -17,44 +15,13 @@ from evtrack.domain.difference import Difference
 from evtrack.storage import proof
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.rebuild import rebuild
+from tampering import busy_job
 
 pytestmark = pytest.mark.db
 
 OTHER_TYPES = {
     "enqueued": "started", "started": "cancelled", "completed": "failed", "failed": "completed", "crashed": "failed"
 }  # fmt: skip
-
-
-def busy_job(client: Client) -> int:
-    """Make a job to which nearly everything happens, and bring it to its end."""
-    job, worker = client.job(6, items=4, max_errors=2, max_crashes=1, backoff_s=0), client.worker()
-    client.rows("SELECT evtrack.suspend(%s), evtrack.resume(%s) FROM generate_series(1, 17)", job, job)
-    one, two, three, four, five, six = client.claim(worker, job)
-    client.complete(worker, [one])
-    client.fail(worker, [two])
-    client.crash(worker, [three], cause="signal", signal="SIGSEGV", ordinal=10, item_key="key:10")
-    client.complete_partly(worker, four, "{[14,16)}")
-    client.requeue(worker, [five])
-    client.crash(worker, [six], cause="worker_lost")
-    client.complete(worker, [five])
-    for _ in range(8):
-        client.conn.execute("UPDATE evtrack.batch SET run_at = now() WHERE job_id = %s AND run_at IS NOT NULL", [job])
-        client.complete(worker, client.claim(worker, job))
-    assert client.one("SELECT evtrack.finish_due(%s)", job)
-    client.rows("SELECT * FROM evtrack.retry_items(%s, '{key:10}')", job)
-    client.complete(worker, client.claim(worker, job))
-    assert client.one("SELECT evtrack.finish_due(%s)", job)
-    client.complete(worker, [six])
-    return job
-
-
-@contextmanager
-def unguarded(conn: psycopg.Connection[Any], job: int) -> Iterator[str]:
-    """Take the guards from the partition of a job, and put them back; a superuser's way."""
-    (part,) = conn.execute("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s", [job]).fetchone()  # type: ignore[misc]  # it is there
-    conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
-    yield part
-    conn.execute(f"ALTER TABLE {part} ENABLE TRIGGER USER".encode())
 
 
 def found_in(conn: psycopg.Connection[Any], job: int) -> list[Difference]:
@@ -285,15 +252,6 @@ def test_a_wild_change_is_named_and_stops_nothing(
         assert {0, 1} >= {each.batch_no for each in found}, "and no other batch"
 
 
-def test_counters_of_no_job_are_named_and_taken_back(conn: Connection, client: Client, run: Any) -> None:
-    job = client.job(2)
-    conn.execute("INSERT INTO evtrack.progress (job_id, shard, bucket, failed_items) VALUES (987, 0, 1, 5)")
-    assert "failed_items" in run("verify", "987", code=2).output
-    run("verify", "--fix")
-    assert [] == list(proof.verify(conn))
-    client.check(job)
-
-
 def test_events_below_all_jobs_are_found(conn: Connection, client: Client) -> None:
     day = client.rows("SELECT job_day FROM evtrack.job WHERE job_id = %s", client.job(1))[0]["job_day"]
     part = client.one("SELECT tableoid::regclass::text FROM evtrack.event LIMIT 1")
@@ -301,127 +259,6 @@ def test_events_below_all_jobs_are_found(conn: Connection, client: Client) -> No
     add = f"INSERT INTO {part} (job_day, job_id, batch_no, version, type) VALUES (%s, -5, 1, 1, 'enqueued')"
     conn.execute(add.encode(), [day])
     assert -5 in {each.job_id for each in proof.verify(conn)}
-
-
-def test_a_damaged_log_is_not_folded_again(conn: Connection, client: Client, run: Any) -> None:
-    job = busy_job(client)
-    part = client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
-    conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
-    conn.execute(
-        f"UPDATE {part} SET data = '{{\"run_s\": 1}}' WHERE job_id = {job} AND batch_no = 1 AND version = 3".encode()
-    )
-    conn.execute("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s AND batch_no = 2", [job])
-    printed = run("verify", "--fix", code=2).stdout
-    assert f"job {job}, batch 1, version 3: the log is damaged: digest" in printed
-    assert f"job {job}, batch 2: status: the log says completed, the projection says failed" in printed
-    assert f"job {job}: nothing was changed, as the log itself is damaged" in printed
-    assert f"The log itself is damaged, job {job}: restore the database from a backup" in printed
-    assert f"`evtrack verify {job} --fix --trust-log`" in printed
-    assert "failed" == client.batch(job, 2).status
-
-
-def test_a_log_that_is_whole_is_told_from_one_that_is_damaged(client: Client, run: Any) -> None:
-    job, other, whole = client.job(2), client.job(2), client.job(1)
-    client.conn.execute("UPDATE evtrack.batch SET attempt = 7 WHERE job_id = %s", [other])
-    with unguarded(client.conn, job) as part:
-        client.conn.execute(f"UPDATE {part} SET attempt = 1 WHERE job_id = {job} AND batch_no = 1".encode())
-    printed = run("verify", code=2).stdout.splitlines()[-2:]
-    assert f"The log itself is damaged, job {job}: " in printed[0]
-    assert f"only the projection departs from it, job {other}: `evtrack verify {other} --fix`" in printed[1]
-    sums = json.loads(run("verify", "--json", code=2).stdout.splitlines()[-1])
-    assert (1, 1) == (sums["jobs_with_damaged_log"], sums["jobs_with_departed_projection"])
-    assert "agree" in run("verify", str(whole)).stdout
-    run("verify", str(other), "--fix")
-    run("verify", "--trust-log", code=2)
-    client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", [whole])
-    printed = run("verify", str(whole), "--fix", code=2).stdout.splitlines()
-    assert f"Items are gone, job {whole}: nothing makes them anew." in printed[-1]
-    assert not any("--fix" in line for line in printed)
-
-
-def test_a_damaged_log_is_trusted_where_that_is_said(client: Client, run: Any) -> None:
-    job, worker = client.job(2), client.worker()
-    client.complete(worker, client.claim(worker, job, fresh=1))
-    with unguarded(client.conn, job) as part:
-        client.conn.execute(
-            f"UPDATE {part} SET data = '{{\"run_s\": 7}}' WHERE job_id = {job} AND type = 'completed'".encode()
-        )
-    assert 0.5 == client.batch(job, 1).run_s
-    printed = run("verify", "--fix", "--trust-log").stdout
-    assert f"job {job}: made anew from a damaged log, as it is: 1 batch." in printed
-    assert 7 == client.batch(job, 1).run_s
-    assert [] == list(proof.verify(client.conn, job)), "the digests are made anew with the rows"
-    client.complete(worker, client.claim(worker, job))
-    assert client.one("SELECT evtrack.finish_due(%s)", job)
-    client.check(job)
-
-
-def test_what_trust_cannot_mend_is_not_to_be_trusted_again(client: Client, run: Any) -> None:
-    job, worker = client.job(2), client.worker()
-    client.complete(worker, client.claim(worker, job))
-    with unguarded(client.conn, job) as part:
-        client.conn.execute(f"DELETE FROM {part} WHERE job_id = {job} AND batch_no = 1 AND version = 2".encode())
-    last = run("verify", "--fix", "--trust-log", code=2).stdout.splitlines()[-1]
-    assert f"The log itself is damaged, job {job}: restore the database from a backup" in last
-    assert "what is missing goes on to show" in last
-    assert "--trust-log" not in last
-
-
-def test_what_is_made_of_a_damaged_log_is_what_folds_and_goes_on(client: Client) -> None:
-    job, worker = client.job(5, items=2, max_crashes=3, backoff_s=0), client.worker()
-    one, two, three, four, five = client.claim(worker, job)
-    client.complete(worker, [one, two, three])
-    client.complete_partly(worker, four, "{[8,9)}")
-    with unguarded(client.conn, job) as part:
-        for gone in (
-            "batch_no = 1 AND version = 2",  # a gap: the row stays as it is
-            "batch_no = 2 AND version = 3",  # the last: the batch runs again
-            "batch_no = 3",  # all of it: the row stays
-            "batch_no = 6",  # and here the row is gone, too
-        ):
-            client.conn.execute(f"DELETE FROM {part} WHERE job_id = {job} AND {gone}".encode())
-        client.conn.execute(
-            f"INSERT INTO {part} SELECT job_day, job_id, 5, 3, 'late_result', attempt, worker_id, clock_timestamp(),"
-            f" nextval('evtrack.event_seq'), pg_current_xact_id() FROM {part} WHERE job_id = {job} AND batch_no = 5"
-            " AND version = 2".encode()
-        )
-    client.conn.execute("DELETE FROM evtrack.batch WHERE job_id = %s AND batch_no = 6", [job])
-    client.conn.execute("UPDATE evtrack.progress SET completed_items = 99 WHERE job_id = %s", [job])
-    done = rebuild(client.conn, job, trust_log=True)
-    assert (3, True, 2) == (done.batches, done.counters, done.kept)
-    assert {4} == {each.batch_no for each in done.found if each.field == "ordinals"}, "only the first after the gap"
-    rows = client.batches(job)
-    assert ["completed", "running", "completed", "completed", "running"] == [rows[no].status for no in range(1, 6)]
-    assert [3, 2, 3, 3, 3] == [rows[no].version for no in range(1, 6)]
-    assert {"running": (2, 4), "completed": (3, 5)} == {
-        status: pair for status, pair in client.sums(job).items() if pair != (0, 0)
-    }
-    assert {each.log_is_damaged for each in proof.verify(client.conn, job)} == {True}, "only the damage is left"
-    assert ["ok", "ok"] == client.complete(worker, [two, five])
-
-
-def test_the_command_says_what_it_found_and_what_it_did(client: Client, run: Any) -> None:
-    job, other = busy_job(client), client.job(2)
-    assert "2 jobs" in (whole := run("verify").stdout)
-    assert "agree" in whole
-    client.conn.execute("UPDATE evtrack.batch SET attempt = 7 WHERE job_id = %s", [other])
-    lines = [json.loads(line) for line in run("verify", str(other), "--json", code=2).stdout.splitlines()]
-    sums = {
-        "differences": 2,
-        "jobs_with_damaged_log": 0,
-        "jobs_with_departed_projection": 1,
-        "jobs_with_missing_items": 0,
-    }
-    assert {"jobs": 1, "events": 5, **sums} == lines.pop()
-    assert [(1, "attempt", "0", "7"), (2, "attempt", "0", "7")] == [
-        (line["batch_no"], line["field"], line["log"], line["projection"]) for line in lines
-    ]
-    run("verify", str(job))
-    mended = run("verify", "--fix").stdout.splitlines()
-    assert f"job {other}: made anew from the log: 2 batches." in mended
-    assert whole.splitlines()[-1] == mended[-1], "each event is counted once"
-    run("verify")
-    assert "no job 99" in run("verify", "99", code=1).output
 
 
 def test_what_lies_where_no_job_is_or_on_another_day_is_found(conn: Connection, client: Client) -> None:

@@ -1,0 +1,150 @@
+"""What `evtrack verify` says of a damage, and what `--fix` makes anew: from a whole log, or from a trusted one."""
+
+import json
+from typing import Any
+
+import pytest
+
+from client import Client
+from evtrack.storage import proof
+from evtrack.storage.database import Connection
+from evtrack.storage.rebuild import rebuild
+from tampering import busy_job, unguarded
+
+pytestmark = pytest.mark.db
+
+
+@pytest.fixture
+def client(conn: Connection) -> Client:
+    """A session with this test's own database."""
+    return Client(conn)
+
+
+def test_counters_of_no_job_are_named_and_taken_back(conn: Connection, client: Client, run: Any) -> None:
+    job = client.job(2)
+    conn.execute("INSERT INTO evtrack.progress (job_id, shard, bucket, failed_items) VALUES (987, 0, 1, 5)")
+    assert "failed_items" in run("verify", "987", code=2).output
+    run("verify", "--fix")
+    assert [] == list(proof.verify(conn))
+    client.check(job)
+
+
+def test_a_damaged_log_is_not_folded_again(conn: Connection, client: Client, run: Any) -> None:
+    job = busy_job(client)
+    part = client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
+    conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+    conn.execute(
+        f"UPDATE {part} SET data = '{{\"run_s\": 1}}' WHERE job_id = {job} AND batch_no = 1 AND version = 3".encode()
+    )
+    conn.execute("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s AND batch_no = 2", [job])
+    printed = run("verify", "--fix", code=2).stdout
+    assert f"job {job}, batch 1, version 3: the log is damaged: digest" in printed
+    assert f"job {job}, batch 2: status: the log says completed, the projection says failed" in printed
+    assert f"job {job}: nothing was changed, as the log itself is damaged" in printed
+    assert f"The log itself is damaged, job {job}: restore the database from a backup" in printed
+    assert f"`evtrack verify {job} --fix --trust-log`" in printed
+    assert "failed" == client.batch(job, 2).status
+
+
+def test_a_log_that_is_whole_is_told_from_one_that_is_damaged(client: Client, run: Any) -> None:
+    job, other, whole = client.job(2), client.job(2), client.job(1)
+    client.conn.execute("UPDATE evtrack.batch SET attempt = 7 WHERE job_id = %s", [other])
+    with unguarded(client.conn, job) as part:
+        client.conn.execute(f"UPDATE {part} SET attempt = 1 WHERE job_id = {job} AND batch_no = 1".encode())
+    printed = run("verify", code=2).stdout.splitlines()[-2:]
+    assert f"The log itself is damaged, job {job}: " in printed[0]
+    assert f"only the projection departs from it, job {other}: `evtrack verify {other} --fix`" in printed[1]
+    sums = json.loads(run("verify", "--json", code=2).stdout.splitlines()[-1])
+    assert (1, 1) == (sums["jobs_with_damaged_log"], sums["jobs_with_departed_projection"])
+    assert "agree" in run("verify", str(whole)).stdout
+    run("verify", str(other), "--fix")
+    run("verify", "--trust-log", code=2)
+    client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", [whole])
+    printed = run("verify", str(whole), "--fix", code=2).stdout.splitlines()
+    assert f"Items are gone, job {whole}: nothing makes them anew." in printed[-1]
+    assert not any("--fix" in line for line in printed)
+
+
+def test_a_damaged_log_is_trusted_where_that_is_said(client: Client, run: Any) -> None:
+    job, worker = client.job(2), client.worker()
+    client.complete(worker, client.claim(worker, job, fresh=1))
+    with unguarded(client.conn, job) as part:
+        client.conn.execute(
+            f"UPDATE {part} SET data = '{{\"run_s\": 7}}' WHERE job_id = {job} AND type = 'completed'".encode()
+        )
+    assert 0.5 == client.batch(job, 1).run_s
+    printed = run("verify", "--fix", "--trust-log").stdout
+    assert f"job {job}: made anew from a damaged log, as it is: 1 batch." in printed
+    assert 7 == client.batch(job, 1).run_s
+    assert [] == list(proof.verify(client.conn, job)), "the digests are made anew with the rows"
+    client.complete(worker, client.claim(worker, job))
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    client.check(job)
+
+
+def test_what_trust_cannot_mend_is_not_to_be_trusted_again(client: Client, run: Any) -> None:
+    job, worker = client.job(2), client.worker()
+    client.complete(worker, client.claim(worker, job))
+    with unguarded(client.conn, job) as part:
+        client.conn.execute(f"DELETE FROM {part} WHERE job_id = {job} AND batch_no = 1 AND version = 2".encode())
+    last = run("verify", "--fix", "--trust-log", code=2).stdout.splitlines()[-1]
+    assert f"The log itself is damaged, job {job}: restore the database from a backup" in last
+    assert "what is missing goes on to show" in last
+    assert "--trust-log" not in last
+
+
+def test_what_is_made_of_a_damaged_log_is_what_folds_and_goes_on(client: Client) -> None:
+    job, worker = client.job(5, items=2, max_crashes=3, backoff_s=0), client.worker()
+    one, two, three, four, five = client.claim(worker, job)
+    client.complete(worker, [one, two, three])
+    client.complete_partly(worker, four, "{[8,9)}")
+    with unguarded(client.conn, job) as part:
+        for gone in (
+            "batch_no = 1 AND version = 2",  # a gap: the row stays as it is
+            "batch_no = 2 AND version = 3",  # the last: the batch runs again
+            "batch_no = 3",  # all of it: the row stays
+            "batch_no = 6",  # and here the row is gone, too
+        ):
+            client.conn.execute(f"DELETE FROM {part} WHERE job_id = {job} AND {gone}".encode())
+        client.conn.execute(
+            f"INSERT INTO {part} SELECT job_day, job_id, 5, 3, 'late_result', attempt, worker_id, clock_timestamp(),"
+            f" nextval('evtrack.event_seq'), pg_current_xact_id() FROM {part} WHERE job_id = {job} AND batch_no = 5"
+            " AND version = 2".encode()
+        )
+    client.conn.execute("DELETE FROM evtrack.batch WHERE job_id = %s AND batch_no = 6", [job])
+    client.conn.execute("UPDATE evtrack.progress SET completed_items = 99 WHERE job_id = %s", [job])
+    done = rebuild(client.conn, job, trust_log=True)
+    assert (3, True, 2) == (done.batches, done.counters, done.kept)
+    assert {4} == {each.batch_no for each in done.found if each.field == "ordinals"}, "only the first after the gap"
+    rows = client.batches(job)
+    assert ["completed", "running", "completed", "completed", "running"] == [rows[no].status for no in range(1, 6)]
+    assert [3, 2, 3, 3, 3] == [rows[no].version for no in range(1, 6)]
+    assert {"running": (2, 4), "completed": (3, 5)} == {
+        status: pair for status, pair in client.sums(job).items() if pair != (0, 0)
+    }
+    assert {each.log_is_damaged for each in proof.verify(client.conn, job)} == {True}, "only the damage is left"
+    assert ["ok", "ok"] == client.complete(worker, [two, five])
+
+
+def test_the_command_says_what_it_found_and_what_it_did(client: Client, run: Any) -> None:
+    job, other = busy_job(client), client.job(2)
+    assert "2 jobs" in (whole := run("verify").stdout)
+    assert "agree" in whole
+    client.conn.execute("UPDATE evtrack.batch SET attempt = 7 WHERE job_id = %s", [other])
+    lines = [json.loads(line) for line in run("verify", str(other), "--json", code=2).stdout.splitlines()]
+    sums = {
+        "differences": 2,
+        "jobs_with_damaged_log": 0,
+        "jobs_with_departed_projection": 1,
+        "jobs_with_missing_items": 0,
+    }
+    assert {"jobs": 1, "events": 5, **sums} == lines.pop()
+    assert [(1, "attempt", "0", "7"), (2, "attempt", "0", "7")] == [
+        (line["batch_no"], line["field"], line["log"], line["projection"]) for line in lines
+    ]
+    run("verify", str(job))
+    mended = run("verify", "--fix").stdout.splitlines()
+    assert f"job {other}: made anew from the log: 2 batches." in mended
+    assert whole.splitlines()[-1] == mended[-1], "each event is counted once"
+    run("verify")
+    assert "no job 99" in run("verify", "99", code=1).output
