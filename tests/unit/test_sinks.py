@@ -135,6 +135,12 @@ def test_a_server_that_takes_its_time_is_cut_off(behaviour: Callable[[socket.soc
     assert time.monotonic() - begun < 3
 
 
+def test_a_socket_that_is_late_before_the_timer_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evtrack.runtime.watch.webhook.threading.Timer.start", lambda _: None)
+    with answering(hang) as url, pytest.raises(SinkError, match=r"no answer within 0\.3 s"):
+        Webhook(url, limit_s=0.3).send(ALERT)
+
+
 def test_a_server_that_is_slow_within_the_limit_is_waited_for() -> None:
     def slow(connection: socket.socket) -> None:
         got = request(connection)

@@ -90,7 +90,9 @@ class Webhook:
             status = self._post(body, self._headers(alert.alert_id, body))
         except (OSError, http.client.HTTPException) as error:
             # The address stands for the URL, which may hold a token.
-            why = f"no answer within {self._limit_s:g} s" if late.is_set() else f"{type(error).__name__}: {error}"
+            # The socket has the same limit as the timer, and may come before it.
+            slow = late.is_set() or isinstance(error, TimeoutError)
+            why = f"no answer within {self._limit_s:g} s" if slow else f"{type(error).__name__}: {error}"
             raise SinkError(f"{self._host}: {why}") from None
         finally:
             timer.cancel()
