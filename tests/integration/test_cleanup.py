@@ -36,6 +36,11 @@ def other(dsn: str, client: Client) -> Iterator[Client]:
         yield Client(conn, client.handler)
 
 
+def after_reading(act: Callable[[], object]) -> Callable[[object, str, int], None]:
+    """Return what acts when a cleanup tells that the log has been read."""
+    return lambda _, step, __: act() if step == "events" else None  # type: ignore[func-returns-value]
+
+
 def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(client: Client) -> None:
     first, second, other_day = ended_job(client, DAY, 3, items=2), ended_job(client, DAY), days_ago(8)
     stays = ended_job(client, days_ago(0))
@@ -55,6 +60,16 @@ def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(client: Client) -> None
     for table in ("job", "job_link", "progress", "batch", "event", "payload", "result"):
         assert [stays] == [row["job_id"] for row in client.rows(f"SELECT DISTINCT job_id FROM evtrack.{table}")], table
     assert [] == clean(client)
+
+
+@pytest.mark.parametrize("jobs", [4, 5])
+def test_a_day_of_more_jobs_than_are_read_at_once(client: Client, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    monkeypatch.setattr(day_view, "JOBS_AT_ONCE", 2)
+    ended = [ended_job(client, DAY) for _ in range(jobs)]
+    ended_job(client, days_ago(8))
+    done = clean(client)
+    assert [(DAY, jobs), (days_ago(8), 1)] == [(d.day, d.jobs) for d in done if isinstance(d, Dropped)]
+    assert len(ended) + 1 == client.one("SELECT count(*) FROM evtrack.dropped_job")
 
 
 def test_workers_go_with_the_last_day_that_may_name_them(client: Client) -> None:
@@ -162,7 +177,7 @@ def test_it_tells_how_far_it_is_in_each_step(client: Client, tmp_path: Path) -> 
     clean(client, tmp_path, with_payload=True, told=lambda _, step, lines: told.append((step, lines)))
     # the log, the items and the results, and all three again
     wrote = [("events", 10), ("payloads", 4), ("results", 2)]
-    assert [*wrote, *(("read back", lines) for _, lines in wrote)] == told
+    assert [("jobs", 1), *wrote, *(("read back", lines) for _, lines in wrote)] == told
 
 
 def test_today_is_never_dropped(client: Client) -> None:
@@ -175,7 +190,7 @@ def test_a_retry_while_the_day_is_read_keeps_it(client: Client, other: Client, t
     client.fail(worker, client.claim(worker, job))
     assert client.one("SELECT evtrack.finish_due(%s)", job)
     archive = tmp_path / "archive"
-    done = clean(client, archive, told=lambda *_: other.one("SELECT evtrack.retry(%s)", job))
+    done = clean(client, archive, told=after_reading(lambda: other.one("SELECT evtrack.retry(%s)", job)))
     assert [(DAY, "changed", None)] == kept(done)
     assert 2 == len(client.claim(worker, job))
     assert [] == client.rows("SELECT * FROM evtrack.dropped_job")
@@ -215,7 +230,7 @@ def test_a_retry_between_two_pages_keeps_the_day_and_the_next_one_goes(
 
 def test_a_late_result_while_the_day_is_read_is_not_lost(client: Client, other: Client) -> None:
     job, worker = ended_job(client, DAY), client.worker()
-    done = clean(client, told=lambda *_: other.complete(worker, [Claim(job, 1, 1)]))
+    done = clean(client, told=after_reading(lambda: other.complete(worker, [Claim(job, 1, 1)])))
     assert [(DAY, "changed", None)] == kept(done)
     assert "late_result" == client.types(job)[-1]
     (dropped,) = clean(client)

@@ -40,3 +40,10 @@ def test_it_rests_longer_than_it_works_but_never_for_long(
     number = 3 * pace.STRETCH + 1
     assert number == sum(1 for _ in pace.unhurried(clock.lines(number)))
     assert [pytest.approx(rest_s)] * 3 == clock.rests
+
+
+def test_what_takes_longer_has_shorter_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(0.01)
+    monkeypatch.setattr(pace, "time", clock)
+    assert 25 == sum(1 for _ in pace.unhurried(clock.lines(25), 10))
+    assert [pytest.approx(pace.LONGEST_REST_S)] * 2 == clock.rests

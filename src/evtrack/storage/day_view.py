@@ -15,6 +15,9 @@ Table = Literal["events", "payloads", "results"]
 PAGE: Final = 50_000
 """How many rows are read by one statement, and so in one snapshot, of a day."""
 
+JOBS_AT_ONCE: Final = 10
+"""How many jobs are read by one statement, which reads each one's batches too."""
+
 
 @dataclass(frozen=True, slots=True)
 class DayJob:
@@ -53,25 +56,39 @@ class DayView:
 
     def __init__(self, conn: Connection, job_day: date) -> None:
         self._conn, self._day = conn, job_day
-        with conn.transaction(), conn.cursor(row_factory=class_row(DayJob)) as cursor:
-            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            row = conn.execute("SELECT pg_current_snapshot()::text").fetchone()
-            assert row is not None, "a SELECT without FROM returns a row"  # noqa: S101
-            self.snapshot: str = row[0]
-            self.jobs = cursor.execute(statement("day_jobs"), {"job_day": job_day}).fetchall()
+        row = conn.execute("SELECT pg_current_snapshot()::text").fetchone()
+        assert row is not None, "a SELECT without FROM returns a row"  # noqa: S101
+        self.snapshot: str = row[0]
 
-    def lines(self, table: Table) -> Generator[bytes]:
+    def jobs(self) -> Iterator[DayJob]:
+        """Read the day's jobs, a few at once.
+
+        Yields:
+            The jobs by number.
+        """
+        after = -(2**63)
+        while True:
+            with self._conn.cursor(row_factory=class_row(DayJob)) as cursor:
+                params = {"job_day": self._day, "after": after, "most": JOBS_AT_ONCE}
+                some = cursor.execute(statement("day_jobs"), params).fetchall()
+            yield from some
+            if len(some) < JOBS_AT_ONCE:
+                return
+            after = some[-1].job_id
+
+    def lines(self, table: Table, jobs: Sequence[DayJob]) -> Generator[bytes]:
         """Read a table of the day as lines of JSON, in the order of jobs and streams.
 
         Who does not read to the end closes it: until then the connection is of no use to anybody.
 
         Args:
             table: Which one.
+            jobs: The day's jobs by number.
 
         Yields:
             The lines, each with its newline.
         """
-        for first, end in pages(self.jobs, table):
+        for first, end in pages(jobs, table):
             params = {"job_day": self._day, "job_from": first[0], "no_from": first[1], "job_to": end[0]}
             with (
                 self._conn.cursor() as cursor,

@@ -14,6 +14,7 @@ from evtrack.runtime.retention.cleanup import Step
 from evtrack.storage.retention import Day
 
 _SAID: dict[Step, str] = {
+    "jobs": "jobs read",
     "events": "events read",
     "payloads": "items read",
     "results": "results read",
@@ -26,11 +27,11 @@ def cleanup_progress() -> Iterator[Callable[[Day, Step, int], None]]:
     """Show a cleanup's progress on stderr.
 
     Yields:
-        What to tell it: the day, what is being done with it, and with how many lines so far.
+        What to tell it: the day, what is being done with it, and with how much of it so far.
     """
     if drawable():
         with Console(stderr=True).status("looking for days that are over") as status:
-            yield lambda day, step, lines: status.update(f"{day.job_day}: {count(lines)} {_SAID[step]}")
+            yield lambda day, step, done: status.update(f"{day.job_day}: {count(done)} {_SAID[step]}")
     else:
         yield _Lines().tell
 
@@ -42,7 +43,7 @@ class _Lines:
         self._log = structlog.get_logger()
         self._line = Seldom()
 
-    def tell(self, day: Day, step: Step, lines: int) -> None:
+    def tell(self, day: Day, step: Step, done: int) -> None:
         if not self._line.is_due():
             return
-        self._log.info(log_names.CLEANING_UP, day=str(day.job_day), step=step, lines=lines, batches=day.batches)
+        self._log.info(log_names.CLEANING_UP, day=str(day.job_day), step=step, done=done, batches=day.batches)

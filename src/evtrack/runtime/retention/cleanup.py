@@ -6,15 +6,15 @@ import random
 import time
 from collections import deque
 from contextlib import closing, nullcontext
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from evtrack.domain.states import FINAL_PHASES
 from evtrack.runtime.retention.day_archive import DayArchive
 from evtrack.runtime.retention.manifest import ArchivedJob
 from evtrack.runtime.retention.outcome import Dropped, Kept, pinned
-from evtrack.runtime.retention.pace import unhurried
+from evtrack.runtime.retention.pace import STRETCH, unhurried
 from evtrack.runtime.retention.tally import BrokenStream, Tally
-from evtrack.storage.day_view import DayView
+from evtrack.storage.day_view import JOBS_AT_ONCE, DayView
 from evtrack.storage.retention import (
     alone,
     day_changed,
@@ -40,9 +40,11 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 60.0
 """For how long a day whose tables are in use is tried again."""
 
-Step = Literal["events", "payloads", "results", "read back"]
+Step = Literal["jobs", "events", "payloads", "results", "read back"]
 
-_TOLD_EVERY: Final = 10_000
+_TOLD_AFTER: Final = 5
+"""How many stretches."""
+_T = TypeVar("_T")
 _MORE: Final[tuple[Table, ...]] = ("payloads", "results")
 
 
@@ -54,7 +56,7 @@ class Cleanup:
         older_than_s: A job that ended less than so many seconds ago pins its day.
         archive: The folder that each day's log is written to before it is dropped; None for none.
         with_payload: Whether payloads and results are archived too.
-        told: Is told now and then how far it is: the day, what is being done with it, and with how many lines so far.
+        told: Is told now and then how far it is: the day, what is being done with it, and with how much of it so far.
         patience_s: For how long a day whose tables are in use is tried again.
     """
 
@@ -113,10 +115,10 @@ class Cleanup:
         tally = Tally()
         with writer as archive:
             view = DayView(self._conn, day.job_day)
-            jobs = view.jobs
+            jobs = list(self._slowly(day, "jobs", view.jobs(), stretch=JOBS_AT_ONCE))
             if not all(_is_over(job, cutoff) for job in jobs):
                 return Kept(day=day.job_day, why="changed", reason="a job of it came back")
-            wrong = self._read(day, view, tally, archive)
+            wrong = self._read(day, view, jobs, tally, archive)
             if wrong is not None:
                 # A retry between two pages has appended to what the snapshot saw.
                 if day_changed(self._conn, day.job_day, snapshot=view.snapshot):
@@ -137,7 +139,9 @@ class Cleanup:
             day=day.job_day, jobs=day.jobs, batches=day.batches, events=tally.events, bytes=day.bytes, archive=place
         )
 
-    def _read(self, day: Day, view: DayView, tally: Tally, archive: DayArchive | None) -> tuple[int, str] | None:
+    def _read(
+        self, day: Day, view: DayView, jobs: list[DayJob], tally: Tally, archive: DayArchive | None
+    ) -> tuple[int, str] | None:
         """Read the day, into the archive if there is one.
 
         Returns:
@@ -145,7 +149,7 @@ class Cleanup:
         """
         try:
             # Whatever breaks off a read, the session is needed after it.
-            with closing(view.lines("events")) as lines:
+            with closing(view.lines("events", jobs)) as lines:
                 events = tally.passing(self._slowly(day, "events", lines))
                 if archive is None:
                     deque(events, maxlen=0)
@@ -153,11 +157,11 @@ class Cleanup:
                     archive.add("events", events)
             if archive is not None and self._with_payload:
                 for table in _MORE:
-                    with closing(view.lines(table)) as lines:
+                    with closing(view.lines(table, jobs)) as lines:
                         archive.add(table, self._slowly(day, table, lines))
         except BrokenStream as error:
             return error.job_id, str(error)
-        wrong = _differing(view.jobs, tally)
+        wrong = _differing(jobs, tally)
         return None if wrong is None else (wrong, f"the log of job {wrong} does not fit its projection")
 
     def _wait_to_drop(
@@ -179,12 +183,12 @@ class Cleanup:
                 return Kept(day=day.job_day, why="busy", reason=reason)
             time.sleep(0.2 + 0.3 * random.random())  # noqa: S311  jitter
 
-    def _slowly(self, day: Day, step: Step, lines: Iterable[bytes]) -> Iterator[bytes]:
+    def _slowly(self, day: Day, step: Step, items: Iterable[_T], *, stretch: int = STRETCH) -> Iterator[_T]:
         count = 0
-        for count, line in enumerate(unhurried(lines), 1):
-            if count % _TOLD_EVERY == 0:
+        for count, item in enumerate(unhurried(items, stretch), 1):
+            if count % (_TOLD_AFTER * stretch) == 0:
                 self._told(day, step, count)
-            yield line
+            yield item
         self._told(day, step, count)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -12,22 +12,25 @@ STRETCH: Final = 2_000
 REST: Final = 5.0
 LONGEST_REST_S: Final = 0.4
 
+_T = TypeVar("_T")
 
-def unhurried(lines: Iterable[bytes]) -> Iterator[bytes]:
+
+def unhurried(items: Iterable[_T], stretch: int = STRETCH) -> Iterator[_T]:
     """Rest after each stretch five times as long as it took.
 
     The server waits meanwhile. It may be on another machine, where a low priority here helps nobody. On a busy machine
     a stretch takes long because others are at work; so a rest has a bound, and with it the time that a day takes.
 
     Args:
-        lines: What is worked on between two of them.
+        items: What is read and worked on one by one.
+        stretch: After how many of them to rest.
 
     Yields:
-        The same lines.
+        The same items.
     """
     begun = time.monotonic()
-    for count, line in enumerate(lines, 1):
-        yield line
-        if count % STRETCH == 0:
+    for count, item in enumerate(items, 1):
+        yield item
+        if count % stretch == 0:
             time.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - begun)))
             begun = time.monotonic()
