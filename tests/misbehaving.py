@@ -119,6 +119,18 @@ def _close_and_go_on() -> None:
     _close_channel()
 
 
+def _fork(leave: Callable[[], Any]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        leave()
+    else:
+        os.waitpid(pid, 0)
+
+
+def _fork_and_raise() -> None:
+    raise ValueError("in the copy")
+
+
 MORE_DEEDS: dict[str, Callable[[], None]] = {
     "abort": os.abort,
     "overflow": _overflow,
@@ -128,6 +140,9 @@ MORE_DEEDS: dict[str, Callable[[], None]] = {
     "flood": _flood,
     "flood and die": _flood_and_die,
     "close and go on": _close_and_go_on,
+    "fork and return": lambda: _fork(lambda: None),
+    "fork and raise": lambda: _fork(_fork_and_raise),
+    "fork and exit": lambda: _fork(sys.exit),
 }
 
 

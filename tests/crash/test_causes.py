@@ -133,6 +133,38 @@ def test_where_no_item_is_known_the_cause_is_told_all_the_same(
         assert {"well": "completed", "ill": "crashed"} == {row["item_key"]: row["status"] for row in fates}, do
 
 
+@pytest.mark.parametrize(
+    ("handler", "deed"),
+    [
+        ("obey", "fork and return"),
+        ("obey", "fork and raise"),
+        ("obey", "fork and exit"),
+        # What returns within the function over a batch goes on there: only the function knows.
+        ("obey all", "fork and raise"),
+        ("obey all", "fork and exit"),
+    ],
+)
+def test_what_a_handler_forks_and_lets_return_says_nothing_and_runs_nothing(
+    queue: Client, dsn: str, handler: str, deed: str, tmp_path: Path
+) -> None:
+    trace = str(tmp_path / "trace")
+    items = [json.dumps({"do": do, "trace": trace, "say": do}) for do in ("", deed, "", "", "")]
+    job = queue.one(
+        "SELECT evtrack.enqueue(%s, '{a,b,c,d,e}', %s, policy => %s, batch_size => 3)",
+        handler,
+        items,
+        json.dumps({"max_errors": 1, "max_crashes": 1}),
+    )
+    with working(dsn, slots=1, until_job=job) as one:
+        one.join()
+    assert ["completed"] * 2 == [
+        row["status"] for row in queue.rows("SELECT status::text FROM evtrack.batch WHERE job_id = %s", job)
+    ]
+    runs = [line.split() for line in Path(trace).read_text().splitlines()]
+    assert list("abcde") == [run[0] for run in runs], "no item runs twice"
+    assert 1 == len({run[-1] for run in runs}), "the slot lives on"
+
+
 def test_output_of_100_mb_on_stderr_is_no_crash_and_no_flood_of_the_log(queue: Client, dsn: str) -> None:
     job = submit(queue, "flood")
     with capture_logs() as logs, working(dsn, until_job=job) as one:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from evtrack.runtime.slot.batch import Batch, Context
+from evtrack.runtime.slot.copies import end_copy
 from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, Partial, item_failure
 from evtrack.runtime.slot.handlers import Handler, Kind
 from evtrack.runtime.slot.protocol import Progress
@@ -42,6 +44,7 @@ def runner(handler: Handler, page: Page, send: Callable[[Progress], None]) -> Ru
 def _item_runner(handler: Handler, page: Page, send: Callable[[Progress], None]) -> Runner:
     function, name, takes_context = handler.function, handler.name, handler.takes_context
     assert function is not None  # noqa: S101  only commands have none
+    getpid, slot_pid = os.getpid, os.getpid()
 
     def run(row: Row) -> bytes | None:
         job_id, batch_no, attempt, _, _, item_keys, payload, *_ = row
@@ -52,11 +55,15 @@ def _item_runner(handler: Handler, page: Page, send: Callable[[Progress], None])
         for index, text in enumerate(_lines(payload)):
             page.mark(index)
             try:
-                if context is None:
-                    value = function(_decode(text))
-                else:
-                    context.item_key = keys[index]
-                    value = function(_decode(text), context)
+                try:
+                    if context is None:
+                        value = function(_decode(text))
+                    else:
+                        context.item_key = keys[index]
+                        value = function(_decode(text), context)
+                finally:
+                    if getpid() != slot_pid:
+                        end_copy()
                 line = b"" if value is None else _encode(value)
                 lines.append(line)
                 if not page.note(index, line):
@@ -82,6 +89,7 @@ def _send_notes(page: Page, place: int, line: bytes, send: Callable[[Progress], 
 def _batch_runner(handler: Handler, page: Page) -> Runner:
     function, name, takes_context = handler.function, handler.name, handler.takes_context
     assert function is not None  # noqa: S101  only commands have none
+    slot_pid = os.getpid()
 
     def run(row: Row) -> bytes | None:
         job_id, batch_no, attempt, _, ordinals, item_keys, payload, *_ = row
@@ -91,8 +99,12 @@ def _batch_runner(handler: Handler, page: Page) -> Runner:
             page.mark(0)
             context.item_key = item_keys.decode()
         batch = Batch(context, page, items, item_keys, ordinals)
-        returned = function(batch, context) if takes_context else function(batch)
-        return None if returned is None else joined(_results(returned, len(items), name))
+        try:
+            returned = function(batch, context) if takes_context else function(batch)
+            return None if returned is None else joined(_results(returned, len(items), name))
+        finally:
+            if os.getpid() != slot_pid:
+                end_copy()
 
     return run
 
