@@ -12,6 +12,7 @@ from evtrack.interfaces.terminal.text import counted
 from evtrack.storage import alerts as outbox
 from evtrack.storage import reports
 from evtrack.storage.database import Connection
+from evtrack.storage.diagnosis import undelivered_alerts
 
 
 @click.command()
@@ -34,6 +35,7 @@ def alerts(conn: Connection, *, job_id: int | None, undelivered: bool, limit: in
     show(alerts_table(found, with_job=job_id is None))
     if len(found) == limit:
         click.echo(f"The latest {counted(limit, 'alert')}; --limit shows more.")
-    waiting = sum(row.delivered_at is None for row in found)
+    # Of all jobs, also those that are not shown: a watcher tells them all.
+    waiting, _ = undelivered_alerts(conn)
     if waiting:
         notice(f"{counted(waiting, 'alert waits', 'alerts wait')} for a watcher: evtrack watch")

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.text import Text
 
 from evtrack.interfaces.cli.options import Span, connected, json_option, print_json
 from evtrack.interfaces.terminal import tables
@@ -81,14 +80,9 @@ def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s:
         more = {"window_s": span_s, "created": asdict(sums), "latest_crashes": latest}
         print_json({"healthy": healthy, **asdict(found), **rate, **more})
     else:
-        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, healthy=healthy))
-        if late:
-            waiting = counted(undelivered, "alert waits", "alerts wait")
-            show(
-                Text(
-                    f"{waiting}, the oldest for {duration(lag_s)}: no watcher is at work: evtrack watch", "bold yellow"
-                )
-            )
+        waiting = counted(undelivered, "alert waits", "alerts wait")
+        fault = f"{waiting} for a watcher, the oldest for {duration(lag_s)}: evtrack watch" if late else ""
+        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, healthy=healthy, fault=fault))
         if crashes:
             show(section("Latest crashes", tables.crashes_table(crashes, with_job=True, with_items=True)))
     raise click.exceptions.Exit(0 if healthy else UNHEALTHY)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def health_report(
-    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, healthy: bool
+    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, healthy: bool, fault: str
 ) -> RenderableType:
     """Draw how the whole is doing.
 
@@ -26,17 +26,22 @@ def health_report(
         span_s: Over how long.
         max_crash_rate: Crashed attempts in a hundred that are still healthy.
         healthy: The verdict, which hangs on more than the crash rate.
+        fault: What beside the crash rate makes it unhealthy; else nothing.
 
     Returns:
         A verdict, the attempts, the latest jobs' items and batches, and a line each about queue and workers.
     """
-    relation = "at most" if health.crash_rate_pct <= max_crash_rate else "above"
-    verdict = Text("healthy" if healthy else "unhealthy", style="bold green" if healthy else "bold red")
-    verdict.append(
-        f": {percentage(health.crash_rate_pct)} of the attempts of the last {span(span_s)} crashed,"
-        f" {relation} {max_crash_rate:g} %",
-        style="none",
+    above = health.crash_rate_pct > max_crash_rate
+    rate = (
+        f"{percentage(health.crash_rate_pct)} of the attempts of the last {span(span_s)} crashed,"
+        f" {'above' if above else 'at most'} {max_crash_rate:g} %"
     )
+    # What makes it unhealthy stands first: it is what an alert shows of the whole.
+    facts = [rate, fault] if above or not fault else [fault, rate]
+    verdict = Text("healthy" if healthy else "unhealthy", style="bold green" if healthy else "bold red")
+    verdict.append(f": {facts[0]}", style="none")
+    if facts[1]:
+        verdict.append(f"\n{facts[1]}", style="none")
     created = section(f"{counted(sums.jobs, 'job')} created in the last {span(span_s)}", _sums(sums))
     return Group(verdict, _attempts(health), created, "", Text(_queue(health)), _workers(health))
 
