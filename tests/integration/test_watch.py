@@ -209,6 +209,8 @@ def test_watchers_that_are_killed_lose_no_alert_and_repeat_only_what_was_in_thei
 def test_what_is_in_the_outbox_can_be_looked_at(queue: Client, dsn: str) -> None:
     job, worker = queue.job(2, items=2), queue.worker()
     crash(queue, job, worker, 2)
+    few = evtrack("alerts", "--limit", "1", "--dsn", dsn)
+    assert "2 alerts wait for a watcher" in few.stderr, "also what is not shown"
     queue.one("SELECT evtrack.mark_alerts(array(SELECT min(alert_id) FROM evtrack.alert), 'me')")
     shown = evtrack("alerts", "--dsn", dsn)
     assert re.search(r"batch_crashed +no +cause=", shown.stdout), "what says most is not cut off"
