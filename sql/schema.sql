@@ -4057,7 +4057,7 @@ CREATE VIEW evtrack.job_progress AS
            FROM (evtrack.progress s
              CROSS JOIN LATERAL ( SELECT
                         CASE
-                            WHEN (((s.bucket)::numeric * 10.0) > (EXTRACT(epoch FROM statement_timestamp()) - (60)::numeric)) THEN ((s.completed_items + s.failed_items) + s.crashed_items)
+                            WHEN (((s.bucket)::numeric * 10.0) > (EXTRACT(epoch FROM statement_timestamp()) - (60)::numeric)) THEN GREATEST((0)::bigint, ((s.completed_items + s.failed_items) + s.crashed_items))
                             ELSE (0)::bigint
                         END AS ended) r)
           WHERE (s.job_id = j.job_id)) c)

@@ -67,8 +67,9 @@ CROSS JOIN
             LATERAL (
                 SELECT
                     CASE
+                        -- What a person's retry brought back has not ended less quickly.
                         WHEN s.bucket * 10.0 > extract(EPOCH FROM statement_timestamp()) - 60
-                            THEN s.completed_items + s.failed_items + s.crashed_items
+                            THEN greatest(0, s.completed_items + s.failed_items + s.crashed_items)
                         ELSE 0
                     END AS ended
             ) AS r

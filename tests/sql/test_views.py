@@ -149,6 +149,15 @@ def test_pace_is_that_of_the_last_minute_and_in_the_end_that_of_the_whole(client
     assert row["ended_at"] is not None
 
 
+def test_what_a_retry_brings_back_does_not_make_the_pace_negative(client: Client) -> None:
+    job, worker = client.job(6, max_errors=1), client.worker()
+    client.fail(worker, client.claim(worker, job, fresh=5))
+    client.conn.execute("UPDATE evtrack.progress SET bucket = bucket - 30 WHERE job_id = %s", (job,))
+    assert 5 == client.one("SELECT evtrack.retry(%s)", job)
+    (row,) = view(client, "job_progress", job)
+    assert (0, 6, 0) == (row["failed"], row["pending"], row["pace"])
+
+
 def test_a_suspended_job_has_no_expected_end(client: Client, story: int) -> None:
     client.one("SELECT evtrack.suspend(%s)", story)
     (row,) = view(client, "job_progress", story)
