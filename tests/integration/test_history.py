@@ -79,6 +79,12 @@ def test_status_at_a_time(client: Client, run: Any) -> None:
     assert "--at needs a JOB" in run("status", "--at", early, code=2).stderr
 
 
+@pytest.mark.parametrize("beyond", ["9999-12-31 23:59:59-14", "0001-01-01 00:00:00+14"])
+def test_a_time_beyond_the_calendar_is_refused(run: Any, beyond: str) -> None:
+    said = run("status", "1", "--at", beyond, code=2).stderr
+    assert f"'{beyond}' is beyond the calendar; write a time from 0001-01-01 00:00:00+00" in said
+
+
 def test_the_course_is_drawn(client: Client, run: Any, tmp_path: Path) -> None:
     job, worker = client.job(6, items=2, max_errors=1), client.worker()
     one, *rest = client.claim(worker, job)

@@ -29,7 +29,15 @@ class Time(click.ParamType[datetime]):
             at = datetime.fromisoformat(value.strip())
         except ValueError:
             self.fail(f"{quoted(value)} is no time; write it like 2025-10-06 08:29:03+00.", param, ctx)
-        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        try:
+            return at.astimezone(UTC) if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        except OverflowError:
+            self.fail(
+                f"{quoted(value)} is beyond the calendar; write a time from 0001-01-01 00:00:00+00 to "
+                "9999-12-31 23:59:59+00.",
+                param,
+                ctx,
+            )
 
 
 def show_at(conn: Connection, job_id: int, as_of: datetime, *, as_json: bool) -> None:
