@@ -113,3 +113,19 @@ def test_the_course_is_drawn(client: Client, run: Any, tmp_path: Path) -> None:
     assert "nowhere" in refused
     assert "Traceback" not in refused
     assert "There is no job 99" in run("history", "99", code=1).stderr
+
+
+def test_a_dash_writes_the_chart_to_stdout_and_nothing_else(
+    client: Client, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job, empty = client.job(2, items=2), client.one("SELECT job_id FROM evtrack.create_job(%s)", client.handler)
+    said = run("history", str(job), "--svg", "-")
+    assert "{http://www.w3.org/2000/svg}svg" == ET.fromstring(said.stdout).tag  # noqa: S314  # our own chart
+    assert [] == list(tmp_path.iterdir())
+    nothing = run("history", str(empty), "--svg", "-")
+    assert ("", f"Job {empty} has no items yet.\n") == (nothing.stdout, nothing.stderr)
+    both = run("history", str(job), "--svg", "-", "--json", code=2)
+    assert ("", True) == (both.stdout, "give one, or name a file" in both.stderr)
+    empty_name = run("history", str(job), "--svg", "", code=2)
+    assert "the name of the file is empty; write - for standard output" in empty_name.stderr

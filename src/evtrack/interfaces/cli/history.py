@@ -1,8 +1,10 @@
 """Commands that look back: the course of a job, and where it stood at a time."""
 
+import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -14,6 +16,8 @@ from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.text import counted, moment
 from evtrack.storage import history as past
 from evtrack.storage.database import Connection
+
+_STDOUT: Final = Path("-")
 
 
 class Time(click.ParamType[datetime]):
@@ -66,23 +70,47 @@ def show_at(conn: Connection, job_id: int, as_of: datetime, *, as_json: bool) ->
     )
 
 
+class _Chart(click.Path):
+    """A file to write a chart to, or - for stdout."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False, writable=True, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn the text into a path."""
+        if not os.fspath(value):
+            self.fail("the name of the file is empty; write - for standard output.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command()
 @click.argument("job_id", metavar="JOB", type=click.IntRange(min=1))
-@click.option("--svg", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write a chart here.")
+@click.option("--svg", type=_Chart(), help="Write a chart here, - for standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @connected("history")
 def history(conn: Connection, job_id: int, *, svg: Path | None, as_json: bool) -> None:
     """Draw how a job's items went through their statuses over time."""
+    if as_json and svg == _STDOUT:
+        raise click.UsageError("--json and --svg - both write to standard output: give one, or name a file.")
     course = past.job_course(conn, job_id)
     if as_json:
         print_json([asdict(each) for each in course])
     elif not course:
-        click.echo(f"Job {job_id} has no items yet.")
+        # stdout is for the chart alone where it was asked for there.
+        (notice if svg == _STDOUT else click.echo)(f"Job {job_id} has no items yet.")
     elif svg is None:
         show(course_table(course))
     if svg is not None and course:
-        try:
-            svg.write_text(course_svg(course, title=f"evtrack job {job_id}"), encoding="utf-8")
-        except OSError as error:
-            raise click.FileError(str(svg), error.strerror) from error
-        notice(f"{svg}: {counted(len(course), 'moment')} of job {job_id}.")
+        _write(course_svg(course, title=f"evtrack job {job_id}"), svg)
+        place = "Standard output" if svg == _STDOUT else svg
+        notice(f"{place}: {counted(len(course), 'moment')} of job {job_id}.")
+
+
+def _write(chart: str, svg: Path) -> None:
+    if svg == _STDOUT:
+        click.echo(chart, nl=False)
+        return
+    try:
+        svg.write_text(chart, encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(svg), error.strerror) from error
