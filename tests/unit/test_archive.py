@@ -82,6 +82,17 @@ def test_a_day_without_its_manifest_is_missed_and_named(tmp_path: Path) -> None:
     assert (str(bare), None) == (row["archive"], row["day"])
 
 
+def test_a_day_in_the_folder_of_another_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = archived(tmp_path / "2026-11-18")
+    assert 0 == verify(day.rename(tmp_path / "a-copy-of-2026-11-18")).exit_code
+    other = (tmp_path / "a-copy-of-2026-11-18").rename(tmp_path / "2026-11-19")
+    monkeypatch.chdir(other)
+    for folder in (tmp_path, other, "."):
+        said = verify(folder)
+        assert 2 == said.exit_code
+        assert "the folder is called 2026-11-19, the manifest is of 2026-11-18: give it its name back" in said.output
+
+
 def test_a_folder_without_an_archive_says_so(tmp_path: Path) -> None:
     said = verify(tmp_path)
     assert (1, True) == (said.exit_code, "holds no archive" in said.output)

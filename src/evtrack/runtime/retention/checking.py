@@ -74,6 +74,10 @@ def check(
     except ArchiveError as error:
         return None, [error.message]
     differences: list[str] = []
+    # A copy may be called anything, but a day stands for what it says.
+    name = folder.absolute().name
+    if _DAY.fullmatch(name) and name != manifest.day:
+        differences.append(f"the folder is called {name}, the manifest is of {manifest.day}: give it its name back")
     for file in manifest.files:
         differences.extend(_check_file(folder, file, manifest, through))
     if manifest.file("events") is None:
