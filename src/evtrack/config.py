@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evtrack.domain.errors import BadArgument
@@ -12,6 +12,11 @@ from evtrack.domain.text import quoted
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+# As the flags have them.
+_Pause = Annotated[float, Field(gt=0, le=86_400)]
+_Seconds = Annotated[float, Field(gt=0, le=1_000_000_000)]
+_Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 # Any of these says that a server is meant; libpq itself then reads all of its PG* variables.
 _PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
@@ -61,12 +66,12 @@ class WatchSettings(BaseSettings):
     )
 
     name: str = ""
-    poll: PositiveFloat = 1.0
-    never_started: PositiveFloat = 60.0
+    poll: _Pause = 1.0
+    never_started: _Seconds = 60.0
     max_crash_rate: float = Field(default=5.0, ge=0, le=100)
-    crash_window: PositiveFloat = 3600.0
-    least_attempts: NonNegativeInt = 20
-    max_pending: NonNegativeInt = 100_000
+    crash_window: _Seconds = 3600.0
+    least_attempts: _Count = 20
+    max_pending: _Count = 100_000
     exec: str | None = None
     webhook: str | None = None
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET")

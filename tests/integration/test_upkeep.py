@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from client import Client
 from evtrack.domain.errors import BadArgument, TransientError
 from evtrack.domain.log_names import SLOT_DIED_EARLY, SLOTS_KEEP_DYING, SLOTS_LIVE_AGAIN, WORKER_LOST
+from evtrack.interfaces.cli.numbers import LONGEST_S, MOST
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.upkeep import Upkeep
 from evtrack.runtime.worker.slot_process import SlotProcess
@@ -22,7 +23,7 @@ from evtrack.runtime.worker.supervisor import Worker
 from evtrack.storage import liveness
 from evtrack.storage.database import Connection, connect, translated
 from evtrack.storage.liveness import bound_waits, heartbeat, hold_worker
-from helpers import eventually
+from helpers import eventually, evtrack
 from working import Working, working
 
 pytestmark = pytest.mark.db
@@ -225,3 +226,13 @@ def _told(logs: list[Any]) -> list[Any]:
 
 def _failures(logs: list[Any]) -> list[Any]:
     return [entry for entry in logs if entry["event"] in {SLOT_DIED_EARLY, SLOTS_KEEP_DYING}]
+
+
+def test_the_longest_times_that_options_take_are_taken(dsn: str) -> None:
+    most = str(LONGEST_S)
+    common = ("--lease", most, "--lose-grace", most, "--dsn", dsn)
+    done = evtrack("work", "--exec", "h=true", "--slots", "1", "--drain", "--grace", most, "--stall", most, *common)
+    assert 0 == done.returncode, done.stderr
+    watched = ("--never-started", most, "--crash-window", most, "--max-pending", str(MOST), "--least-attempts")
+    done = evtrack("watch", "--once", *watched, str(MOST), *common)
+    assert 0 == done.returncode, done.stderr

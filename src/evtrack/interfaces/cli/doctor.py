@@ -12,6 +12,7 @@ from rich.text import Text
 
 from evtrack.domain.finding import Finding, Level
 from evtrack.domain.text import plain
+from evtrack.interfaces.cli.numbers import SOME_SECONDS
 from evtrack.interfaces.cli.options import json_option, located, print_json
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.runtime.doctor.checkup import checkup
@@ -26,7 +27,7 @@ _STYLES: Final = {Level.OK: "green", Level.NOTE: "yellow", Level.PROBLEM: "bold 
 @click.option("--canary/--no-canary", default=True, help="Whether to send a batch through a live worker.")
 @click.option(
     "--canary-timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=SOME_SECONDS,
     default=10.0,
     show_default=True,
     help="Seconds in which it must have run.",

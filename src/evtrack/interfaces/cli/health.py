@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from evtrack.interfaces.cli.numbers import PERCENT
 from evtrack.interfaces.cli.options import Span, connected, json_option, print_json
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import show
@@ -41,7 +42,7 @@ class Check(click.Command):
 @click.option("--window", "span_s", type=Span(), default="24h", show_default=True, help="How far back: 90s, 30m, 24h.")
 @click.option(
     "--max-crash-rate",
-    type=click.FloatRange(0, 100),
+    type=PERCENT,
     default=5.0,
     show_default=True,
     help="Crashed attempts in a hundred that are still healthy.",

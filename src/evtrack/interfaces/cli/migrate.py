@@ -36,7 +36,7 @@ def up(conn: Connection, *, as_json: bool) -> None:
 
 @migrate.command()
 @click.option(
-    "--to", type=click.IntRange(min=0), help="The version to go back to; the one before the present if left out."
+    "--to", type=click.IntRange(0, 9999), help="The version to go back to; the one before the present if left out."
 )
 @click.option("--drop-log", is_flag=True, help="Allow that events, digests, alerts are lost.")
 @json_option
@@ -86,7 +86,7 @@ def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
 
 @migrate.command("sql")
 @click.option(
-    "--after", type=click.IntRange(min=0), default=0, show_default=True, help="The version that is there already."
+    "--after", type=click.IntRange(0, 9999), default=0, show_default=True, help="The version that is there already."
 )
 def print_sql(after: int) -> None:
     """Print what `up` does as SQL for psql or any other tool."""

@@ -22,6 +22,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LONGEST_S = 365_000 * 86_400
+_MOST_BYTES = 10**15
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _FORMATS = click.Choice(["auto", "json", "console"])
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
@@ -64,6 +65,11 @@ class _Memory(click.ParamType[int]):
             self.fail(f"{quoted(value)} is no number of MiB", param, ctx)
         if count < 1:
             self.fail(f"{quoted(value)} MiB is no memory at all", param, ctx)
+        # What a job's policy takes.
+        if count > _MOST_BYTES:
+            self.fail(
+                f"{quoted(value)} MiB is more than any machine has; write at most {_MOST_BYTES >> 20}", param, ctx
+            )
         return count
 
 

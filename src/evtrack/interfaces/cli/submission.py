@@ -9,7 +9,8 @@ import click
 
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
-from evtrack.interfaces.cli.options import MEMORY
+from evtrack.interfaces.cli.numbers import MOST, MOST_ATTEMPTS, SECONDS, SOME_SECONDS
+from evtrack.interfaces.cli.options import BATCH_NO, MEMORY
 from evtrack.runtime.submit.recipe import DEFAULT_BATCH_SIZE, Recipe
 from evtrack.runtime.submit.submissions import JobSpec, begin, files, go_on, recipe
 from evtrack.runtime.submit.submitted import SubmitProgress
@@ -105,7 +106,9 @@ _OPTIONS = (
         help="Fields that make an item's key, joined with a colon; . is the item itself. "
         "Else the field id, else FILE:LINE.",
     ),
-    click.option("--batch-size", type=click.IntRange(1), help=f"Items in a batch [{DEFAULT_BATCH_SIZE}]."),
+    click.option(
+        "--batch-size", type=click.IntRange(1, BATCH_NO.max), help=f"Items in a batch [{DEFAULT_BATCH_SIZE}]."
+    ),
     click.option("--weight", type=_Fields(), help="Count these lists' elements, not items [500 a batch]."),
     click.option(
         "--mode",
@@ -114,25 +117,33 @@ _OPTIONS = (
         help="replace refuses an item with the key of the one before it.",
     ),
     click.option("--format", "format_", type=click.Choice(FORMATS), help="Read every file so, whatever its name."),
-    click.option("--max-item-bytes", type=click.IntRange(1), help="A larger item is invalid [16 MB]."),
-    click.option("--max-batch-bytes", type=click.IntRange(1), help="A longer run of one key is invalid [256 MB]."),
-    click.option("--max-pending", type=click.IntRange(1), help="Wait while so many of its batches are pending."),
+    click.option("--max-item-bytes", type=click.IntRange(1, MOST), help="A larger item is invalid [16 MB]."),
     click.option(
-        "--max-wait", type=click.FloatRange(0), default=MAX_WAIT_S, help="For how many seconds to wait at a time [300]."
+        "--max-batch-bytes", type=click.IntRange(1, MOST), help="A longer run of one key is invalid [256 MB]."
     ),
-    click.option("--max-errors", type=click.IntRange(0), help="Attempts that may end in an exception [3]."),
-    click.option("--max-crashes", type=click.IntRange(0), help="Attempts that may end with a dead process [2]."),
-    click.option("--max-losses", type=click.IntRange(0), help="Attempts that may end with a lost worker [5]."),
-    click.option("--max-alerts", type=click.IntRange(0), help="Alerts of a kind told one by one in a minute [60]."),
-    click.option("--backoff", type=click.FloatRange(0), help="Seconds before the first retry, then doubled [1]."),
-    click.option("--backoff-max", type=click.FloatRange(0), help="The longest of these waits, in seconds [300]."),
+    click.option("--max-pending", type=click.IntRange(1, MOST), help="Wait while so many of its batches are pending."),
+    click.option("--max-wait", type=SECONDS, default=MAX_WAIT_S, help="For how many seconds to wait at a time [300]."),
+    click.option(
+        "--max-errors", type=click.IntRange(0, MOST_ATTEMPTS), help="Attempts that may end in an exception [3]."
+    ),
+    click.option(
+        "--max-crashes", type=click.IntRange(0, MOST_ATTEMPTS), help="Attempts that may end with a dead process [2]."
+    ),
+    click.option(
+        "--max-losses", type=click.IntRange(0, MOST_ATTEMPTS), help="Attempts that may end with a lost worker [5]."
+    ),
+    click.option(
+        "--max-alerts", type=click.IntRange(0, MOST_ATTEMPTS), help="Alerts of a kind told one by one in a minute [60]."
+    ),
+    click.option("--backoff", type=SECONDS, help="Seconds before the first retry, then doubled [1]."),
+    click.option("--backoff-max", type=SECONDS, help="The longest of these waits, in seconds [300]."),
     click.option(
         "--start-within",
-        type=click.FloatRange(0, min_open=True),
+        type=SOME_SECONDS,
         help="Seconds after which a batch that did not start although slots were free is a fault [60].",
     ),
-    click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds for a batch."),
-    click.option("--stall", type=click.FloatRange(0, min_open=True), help="Most seconds without a sign of life."),
+    click.option("--timeout", type=SOME_SECONDS, help="Most seconds for a batch."),
+    click.option("--stall", type=SOME_SECONDS, help="Most seconds without a sign of life."),
     click.option("--max-rss", type=MEMORY, help="Most memory of a slot [no limit]."),
 )
 _POLICY = {

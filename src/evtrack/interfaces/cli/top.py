@@ -12,6 +12,7 @@ from rich.live import Live
 from evtrack.domain.errors import CannotConnect, TransientError
 from evtrack.domain.states import JobPhase
 from evtrack.domain.text import plain
+from evtrack.interfaces.cli.numbers import LONGEST_PAUSE_S, Number
 from evtrack.interfaces.cli.options import json_option, located, print_json
 from evtrack.interfaces.cli.stopping import Signals, stopping
 from evtrack.interfaces.terminal.drawing import show, stdout
@@ -40,7 +41,7 @@ _UNDER_WAY: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
 
 @click.command()
 @click.option(
-    "--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between two looks."
+    "--interval", type=Number(0.1, LONGEST_PAUSE_S), default=1.0, show_default=True, help="Seconds between two looks."
 )
 @click.option("--once", is_flag=True, help="Print one frame and exit, as without a terminal.")
 @json_option

@@ -11,6 +11,7 @@ from evtrack.config import watch_settings_from
 from evtrack.domain.errors import OutputLost
 from evtrack.interfaces.cli.ending import INTERRUPTED
 from evtrack.interfaces.cli.metrics import metrics_options, serving_metrics
+from evtrack.interfaces.cli.numbers import MOST, PAUSE, PERCENT, SECONDS, SOME_SECONDS
 from evtrack.interfaces.cli.options import located
 from evtrack.interfaces.cli.stopping import stopping
 from evtrack.interfaces.logs import asked_format
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from evtrack.domain.alerts import Alert
     from evtrack.runtime.watch.courier import Sink
 
-_SECONDS = click.FloatRange(0, min_open=True)
-
 
 @click.command()
 @click.option("--once", is_flag=True, help="Tell what is there, and leave; for cron.")
@@ -40,22 +39,24 @@ _SECONDS = click.FloatRange(0, min_open=True)
     type=click.Path(dir_okay=False),
     help="The file with the secret that signs these requests; else EVTRACK_WEBHOOK_SECRET.",
 )
-@click.option("--never-started", type=_SECONDS, help="Tell of batches that wait so long beside free slots [60].")
-@click.option("--max-crash-rate", type=click.FloatRange(0, 100), help="Tell of handlers above these percents [5].")
-@click.option("--crash-window", type=_SECONDS, help="Seconds over which that is counted [3600].")
-@click.option("--least-attempts", type=click.IntRange(0), help="Attempts of which that is counted at least [20].")
-@click.option("--max-pending", type=click.IntRange(0), help="Tell of handlers with more batches pending [100000].")
-@click.option("--poll", type=_SECONDS, help="Seconds between two looks when no wake-up comes [1].")
+@click.option("--never-started", type=SOME_SECONDS, help="Tell of batches that wait so long beside free slots [60].")
+@click.option("--max-crash-rate", type=PERCENT, help="Tell of handlers above these percents [5].")
+@click.option("--crash-window", type=SOME_SECONDS, help="Seconds over which that is counted [3600].")
+@click.option("--least-attempts", type=click.IntRange(0, MOST), help="Attempts of which that is counted at least [20].")
+@click.option(
+    "--max-pending", type=click.IntRange(0, MOST), help="Tell of handlers with more batches pending [100000]."
+)
+@click.option("--poll", type=PAUSE, help="Seconds between two looks when no wake-up comes [1].")
 @click.option("--name", help="What people call this watcher [host:pid].")
 @click.option(
     "--lose-grace",
-    type=click.FloatRange(0),
+    type=SECONDS,
     default=GRACE_S,
     help="Seconds that a worker's session may be gone before it is lost [5].",
 )
 @click.option(
     "--lease",
-    type=_SECONDS,
+    type=SOME_SECONDS,
     default=LEASE_S,
     help="Seconds that a worker's heartbeat may be old before it is lost [30].",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from evtrack.interfaces.cli.ending import INTERRUPTED
+from evtrack.interfaces.cli.numbers import MOST, SECONDS, SOME_SECONDS
 from evtrack.interfaces.cli.options import MEMORY, located
 from evtrack.interfaces.cli.stopping import stopping
 from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
@@ -50,22 +51,25 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
             ),
             click.option(
                 "--grace",
-                type=click.FloatRange(0),
+                type=SECONDS,
                 default=GRACE_S,
                 help="Seconds in which running batches may end when the worker is stopped [30].",
             ),
             click.option(
-                "--max-batches", type=click.IntRange(0), default=0, help="Replace a slot after so many batches [never]."
+                "--max-batches",
+                type=click.IntRange(0, MOST),
+                default=0,
+                help="Replace a slot after so many batches [never].",
             ),
             click.option(
                 "--lose-grace",
-                type=click.FloatRange(0),
+                type=SECONDS,
                 default=LOSE_GRACE_S,
                 help="Seconds that a worker's session may be gone before it is lost [5].",
             ),
             click.option(
                 "--lease",
-                type=click.FloatRange(0, min_open=True),
+                type=SOME_SECONDS,
                 default=LEASE_S,
                 help="Seconds that a worker's heartbeat may be old before it is lost [30].",
             ),
@@ -80,8 +84,8 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
 @click.option("--handler", "only", multiple=True, metavar="NAME", help="Offer only this handler; may be repeated.")
 @click.option("--name", default="", help="What people call this worker [host:pid].")
 @click.option("--drain", is_flag=True, help="Exit when nothing is claimable and nothing runs.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds for a batch.")
-@click.option("--stall", type=click.FloatRange(0, min_open=True), help="Most seconds without a sign of life.")
+@click.option("--timeout", type=SOME_SECONDS, help="Most seconds for a batch.")
+@click.option("--stall", type=SOME_SECONDS, help="Most seconds without a sign of life.")
 @click.option("--max-rss", type=MEMORY, help="Most memory of a slot [no limit].")
 @located()
 def work(dsn: str, /, **options: Any) -> None:
