@@ -138,6 +138,20 @@ def test_a_digest_that_was_taken_away_is_missed(healthy: tuple[Client, int, str]
         assert [(0, last)] == found
 
 
+@pytest.mark.parametrize("gone", ["NULL", "decode(repeat('00', octet_length(links)), 'hex')"])
+def test_digests_that_were_taken_from_a_batch_are_missed_before_its_job_is_finished(client: Client, gone: str) -> None:
+    job, worker = client.job(3), client.worker()
+    client.complete(worker, client.claim(worker, job, fresh=2))
+    client.conn.execute(f"UPDATE evtrack.batch SET links = {gone} WHERE job_id = {job} AND batch_no IN (1, 3)".encode())
+    found = list(proof.verify(client.conn, job))
+    assert {(1, 1), (1, 2), (1, 3), (3, 1)} == {
+        (each.batch_no, each.version) for each in found if each.field == "digest" and each.log_is_damaged
+    }
+    assert rebuild(client.conn, job).damaged
+    rebuild(client.conn, job, trust_log=True)
+    assert [] == list(proof.verify(client.conn, job))
+
+
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
@@ -279,6 +293,8 @@ def test_what_lies_where_no_job_is_or_on_another_day_is_found(conn: Connection, 
 def test_events_from_before_there_were_digests_are_folded_and_no_more(client: Client) -> None:
     job = busy_job(client)
     client.conn.execute("UPDATE evtrack.batch SET links = NULL WHERE job_id = %s AND batch_no = 1", [job])
+    client.conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [job])
+    client.conn.execute("DELETE FROM evtrack.job_link WHERE job_id = %s", [job])
     found = list(proof.verify(client.conn, job))
     assert {"digest over all streams"} == {each.field for each in found}, "only the job's own digest misses them"
     client.conn.execute("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s AND batch_no = 1", [job])

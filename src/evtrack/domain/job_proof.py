@@ -13,7 +13,7 @@ from evtrack.domain.job_projection import Job, evolve_job
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.projection import Batch, evolve
 from evtrack.domain.states import BatchStatus
-from evtrack.domain.stream_proof import LINK_BYTES, LoggedEvent, StreamProof, shown
+from evtrack.domain.stream_proof import LINK_BYTES, UNPROVEN, LoggedEvent, StreamProof, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -76,6 +76,7 @@ class JobProof:
     _submitted_items: int = 0
     _next_ordinal: int = 1
     _held_items: int = 0
+    _proven: bool = False
 
     def own(self, rows: Iterable[LoggedEvent], kept: Kept | None) -> tuple[StreamProof[Job], list[Difference]]:
         """Check the job's own stream.
@@ -107,6 +108,8 @@ class JobProof:
                 finish.made.update(before)
                 self._finishes.append(finish)
         self.job, self.events = stream.state, self.events + stream.events
+        # A job whose first event has a digest began after there were digests, and so did its batches.
+        self._proven = (stream.kept_links or UNPROVEN)[:LINK_BYTES] != UNPROVEN
         kept_state = stream.kept
         # Its batch_count is known at the end.
         stream.kept = stream.state if kept_state is not None else None
@@ -128,6 +131,7 @@ class JobProof:
             The stream, and what is wrong with it.
         """
         stream = self._stream(number, evolve, kept)
+        stream.proven = self._proven
         found: list[Difference] = []
         seen = [0] * len(self._finishes)
         for row in rows:

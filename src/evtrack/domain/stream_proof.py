@@ -82,6 +82,7 @@ class StreamProof(Generic[S]):
         kept: The projection's row, or None where there is none.
         kept_version: The version in that row.
         kept_links: The digests in that row.
+        proven: Whether each event of it must have a digest, as all began after there were digests.
 
     `broken` says that the events do not fold to their end: one is missing before another, or is no legal step.
     """
@@ -93,6 +94,7 @@ class StreamProof(Generic[S]):
     kept: S | None
     kept_version: int = 0
     kept_links: bytes | None = None
+    proven: bool = False
     state: S | None = None
     events: int = 0
     links: bytearray = field(default_factory=bytearray)
@@ -178,10 +180,13 @@ class StreamProof(Generic[S]):
         kept = self.kept_links
         here = None if kept is None else kept[at : at + LINK_BYTES]
         before = b"" if kept is None else kept[max(at - LINK_BYTES, 0) : at]
-        if self.kept is not None and (here is None or here == UNPROVEN) and not before.strip(b"\0"):
+        unproven = (here is None or here == UNPROVEN) and not before.strip(b"\0")
+        if self.kept is not None and unproven and not self.proven:
             self.links += UNPROVEN
             return self._clock(row)
         self.links += sha256(bytes(self.links[-LINK_BYTES:]) + said).digest()
+        if self.kept is not None and unproven:
+            return [self._damage(row.version, "digest", row.type, "nothing: its digest was taken away")]
         if kept is None:
             return []
         if not here:
