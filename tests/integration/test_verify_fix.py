@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from client import Client
 from evtrack.storage import proof
@@ -148,3 +149,45 @@ def test_the_command_says_what_it_found_and_what_it_did(client: Client, run: Any
     assert whole.splitlines()[-1] == mended[-1], "each event is counted once"
     run("verify")
     assert "no job 99" in run("verify", "99", code=1).output
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "field"),
+    [
+        ((1, "enqueued"), {"items": 2**31}, "data"),
+        ((1, "enqueued"), {"weight": 2**63}, "data"),
+        ((1, "enqueued"), {"errors": 2**15}, "data"),
+        ((1, "enqueued"), {"ordinals": f"{{[1,{2**31})}}"}, "data"),
+        # With the failure that follows, one more.
+        ((1, "enqueued"), {"errors": 2**15 - 1}, "digest"),
+        ((0, "created"), {"priority": 2**15}, "data"),
+        ((0, "extended"), {"items": 2**63}, "data"),
+        ((0, "extended"), {"batches": 10**30}, "data"),
+        ((0, "extended"), {"invalid": 2**63 - 1, "batches": 2**31 - 1}, "digest"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_a_number_that_no_column_holds_is_named_and_the_rest_is_mended(
+    client: Client, run: Any, event: tuple[int, str], data: dict[str, Any], field: str
+) -> None:
+    job, worker = client.job(2, items=2, max_errors=3, backoff_s=0), client.worker()
+    client.fail(worker, client.claim(worker, job, fresh=1))
+    batch, kind = event
+    with unguarded(client.conn, job) as part:
+        version = client.one(
+            f"UPDATE {part} SET data = data || %s"
+            " WHERE job_id = %s AND batch_no = %s AND type::text = %s RETURNING version",
+            Jsonb(data),
+            job,
+            batch,
+            kind,
+        )
+    client.conn.execute("UPDATE evtrack.batch SET run_s = 9 WHERE job_id = %s AND batch_no = 2", [job])
+    other = client.job(1)
+    client.conn.execute("UPDATE evtrack.batch SET attempt = 7 WHERE job_id = %s", [other])
+    where = f"job {job}, batch {batch}, version {version}" if batch else f"job {job}, version {version}"
+    for trust in ((), ("--trust-log",)):
+        printed = run("verify", "--fix", *trust, code=2).stdout
+        assert f"{where}: the log is damaged: {field}" in printed
+    assert client.batch(job, 2).run_s is None
+    assert [] == list(proof.verify(client.conn, other))

@@ -24,6 +24,13 @@ from evtrack.domain.ordinals import OrdinalText
 from evtrack.domain.retry import Policy
 from evtrack.domain.states import EventType
 
+# What a column of the projection cannot hold, the fold refuses too, and no event of its making has.
+SmallInt = Annotated[int, Field(ge=-(2**15), lt=2**15)]
+Mishaps = Annotated[int, Field(ge=0, lt=2**15)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+PositiveCount = Annotated[int, Field(ge=1, lt=2**31)]
+Sum = Annotated[int, Field(ge=0, lt=2**63)]
+
 
 class _Event(BaseModel):
     # Extra keys are kept: code of the next version may have written them, and a log must read back whole.
@@ -42,14 +49,14 @@ class Enqueued(_Event):
     """A batch came to be, as submitted or with the items of another."""
 
     type: Literal[EventType.ENQUEUED] = EventType.ENQUEUED
-    items: PositiveInt
-    weight: NonNegativeInt = 0
+    items: PositiveCount
+    weight: Sum = 0
     ordinals: OrdinalText
-    root: PositiveInt | None = None
-    parent: PositiveInt | None = None
-    errors: NonNegativeInt = 0
-    crashes: NonNegativeInt = 0
-    losses: NonNegativeInt = 0
+    root: PositiveCount | None = None
+    parent: PositiveCount | None = None
+    errors: Mishaps = 0
+    crashes: Mishaps = 0
+    losses: Mishaps = 0
     run_at: AwareDatetime | None = None
     error: str | None = None
 
@@ -67,8 +74,8 @@ class Completed(_Event):
     run_s: NonNegativeFloat | None = None
     moved: OrdinalText | None = None
     # 0 after a crash that came when all items were done.
-    moved_items: NonNegativeInt | None = None
-    moved_to: tuple[PositiveInt, ...] | None = None
+    moved_items: Count | None = None
+    moved_to: tuple[PositiveCount, ...] | None = None
 
 
 class ItemError(_Event):
@@ -117,9 +124,9 @@ class Split(_Event):
     """All items of the batch moved to the batches named; or those in `moved`, and the batch goes on with the rest."""
 
     type: Literal[EventType.SPLIT] = EventType.SPLIT
-    to: tuple[PositiveInt, ...] = ()
+    to: tuple[PositiveCount, ...] = ()
     moved: OrdinalText | None = None
-    moved_items: PositiveInt | None = None
+    moved_items: PositiveCount | None = None
 
 
 class Cancelled(_Event):
@@ -143,10 +150,10 @@ class Created(_Event):
     type: Literal[EventType.CREATED] = EventType.CREATED
     handler: str
     name: str | None = None
-    priority: int = 0
+    priority: SmallInt = 0
     policy: Policy = Policy()
     source: Mapping[str, Any] = Field(default_factory=dict)
-    bytes_total: NonNegativeInt | None = None
+    bytes_total: Sum | None = None
     submitter: UUID | None = None
 
 
@@ -154,12 +161,12 @@ class Extended(_Event):
     """A chunk of batches was added to the job."""
 
     type: Literal[EventType.EXTENDED] = EventType.EXTENDED
-    batches: NonNegativeInt
-    items: NonNegativeInt
-    first_batch_no: PositiveInt | None = None
+    batches: Count
+    items: Sum
+    first_batch_no: PositiveCount | None = None
     position: Mapping[str, Any] | None = None
-    bytes_read: NonNegativeInt | None = None
-    invalid: NonNegativeInt = 0
+    bytes_read: Sum | None = None
+    invalid: Sum = 0
 
 
 class Note(_Event):
@@ -174,7 +181,7 @@ class Noted(_Event):
     """Messages about the source; the list is capped, the total is not."""
 
     type: Literal[EventType.NOTED] = EventType.NOTED
-    total: NonNegativeInt
+    total: Sum
     notes: tuple[Note, ...] = ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from pydantic import BeforeValidator, PlainSerializer
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _TEXT = re.compile(r"\{(?:\[\d+,\d+\)(?:,\[\d+,\d+\))*)?\}")
 _SPAN = re.compile(r"\[(\d+),(\d+)\)")
+_MOST: Final = 2**31 - 1
+"""Where an int4multirange ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,11 @@ class Ordinals:
 
 
 def _parsed(value: object) -> object:
-    return Ordinals.parse(value) if isinstance(value, str) else value
+    found = Ordinals.parse(value) if isinstance(value, str) else value
+    if isinstance(found, Ordinals) and found.spans and found.spans[-1][1] > _MOST:
+        message = f"ordinals beyond {_MOST}"
+        raise ValueError(message)
+    return found
 
 
 OrdinalText = Annotated[Ordinals, BeforeValidator(_parsed), PlainSerializer(str, return_type=str)]

@@ -26,7 +26,8 @@ class Rebuilt:
         batches: Rows of batches that were written anew.
         job: Whether the job's row was.
         counters: Whether the counters were.
-        kept: Rows that differ and stay, as the events of their streams do not fold to their end.
+        kept: Rows that differ and stay, as the events of their streams do not fold to their end, or to numbers that no
+            column holds.
     """
 
     job_id: int
@@ -65,16 +66,17 @@ class _Writer:
             "batch_no": stream.batch_no,
             "links": bytes(stream.links),
         }
-        self._conn.execute(statement("rebuild_batch"), values)
-        self._done.batches += 1
+        if self._written("rebuild_batch", values=values):
+            self._done.batches += 1
+        else:
+            self._done.kept += 1
 
     def job(self, proof: JobProof, own: StreamProof[Job], found: list[Difference]) -> None:
         if not found:
             return
         counters = proof.counters()
         if any(each.field in counters for each in found):
-            self._conn.execute(statement("rebuild_progress"), {"job_id": proof.job_id, **counters})
-            self._done.counters = True
+            self._done.counters = self._written("rebuild_progress", values={"job_id": proof.job_id, **counters})
         names = {each.name for each in fields(Job)} | {"row", "job_day"}
         chained = own.kept_links is not None and own.kept_links != own.links
         changed = chained or any(each.field in names for each in found)
@@ -83,11 +85,19 @@ class _Writer:
                 name: getattr(proof.job, name) for name in names - {"row", "job_day", "policy", "source", "position"}
             }
             values |= {"phase": str(proof.job.phase), "job_id": proof.job_id, "links": bytes(own.links)}
-            self._conn.execute(statement("rebuild_job"), values)
-            self._conn.execute(statement("rebuild_job_links"), values)
-            self._done.job = True
-        elif changed:
+            self._done.job = self._written("rebuild_job", "rebuild_job_links", values=values)
+        if changed and not self._done.job:
             self._done.kept += 1
+
+    def _written(self, *names: str, values: dict[str, Any]) -> bool:
+        # Each event has numbers that columns hold; what a changed one makes of those after it may be more.
+        try:
+            with self._conn.transaction():
+                for name in names:
+                    self._conn.execute(statement(name), values)
+        except psycopg.DataError:
+            return False
+        return True
 
 
 def rebuild(
