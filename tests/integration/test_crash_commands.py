@@ -8,6 +8,7 @@ import pytest
 
 from client import Client
 from evtrack.storage.database import Connection
+from tampering import unguarded
 
 pytestmark = pytest.mark.db
 
@@ -142,6 +143,34 @@ def test_every_kind_of_event_has_its_sentence(run: Any, client: Client) -> None:
     assert "worker 2 (test, process 1 on host) reported attempt 1 completed too late: refused" in shown[3]
     assert "crashed from the start: key:1 had no crash left" in shown[5]
     assert "cancelled: quarantined" in shown[6]
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["[" * 3000 + "]" * 3000, '{"a":' * 600 + "1" + "}" * 600, '{"run_s": 1e400}', '{"run_s": 1e5000}', "[]", '"text"'],
+    ids=["arrays", "objects", "beyond a float", "long", "a list", "a text"],
+)
+def test_data_that_no_reader_takes_is_shown_cut(run: Any, client: Client, data: str) -> None:
+    job, worker = client.job(1), client.worker()
+    client.complete(worker, client.claim(worker, job))
+    with unguarded(client.conn, job) as part:
+        client.conn.execute(
+            f"UPDATE {part} SET data = %s WHERE job_id = %s AND batch_no = 1 AND type = 'completed'".encode(),
+            [data, job],
+        )
+    beginning = data[:8] if data[0] == "[" else "text" if "text" in data else "{"
+    for events in (("events", str(job)), ("events",)):
+        (line,) = (each for each in run(*events).stdout.splitlines() if " completed " in each)
+        assert re.search(rf"batch 1 +v3 +completed \(attempt 1\) by worker {worker}  unreadable=", line)
+        assert beginning in line
+    told = [json.loads(line) for line in run("events", "--json").stdout.splitlines()]
+    (completed,) = (each["data"] for each in told if each["type"] == "completed")
+    assert {"unreadable"} == completed.keys()
+    shown = run("show", str(job), "1").stdout
+    assert "data that cannot be read:" in shown
+    assert beginning in shown
+    events = json.loads(run("show", str(job), "1", "--json").stdout)["events"]
+    assert completed == events[2]["data"]
 
 
 def test_single_items_are_brought_back(run: Any, asked: Any, client: Client, job: int) -> None:

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from evtrack.domain.errors import BadArgument
 from evtrack.storage.database import Connection, behind_pooler
+from evtrack.storage.event_data import read_event_data
 from evtrack.storage.position import Position, Snapshot
 from evtrack.storage.sql import statement
 
@@ -23,7 +24,11 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """A row of evtrack.event as it stands there; what any client wrote can be read."""
+    """A row of evtrack.event as it stands there.
+
+    What any client wrote can be read: of data that is no object, is nested too deep or has a number too long, `data` is
+    an object with the beginning of it, `unreadable`.
+    """
 
     job_day: date
     job_id: int
@@ -141,6 +146,7 @@ class Tail:
             self._conn.cursor("evtrack_tail", row_factory=class_row(LogRow), withhold=not self._pooled) as cursor,
         ):
             cursor.itersize = _PAGE
+            read_event_data(cursor)
             for row in cursor.execute(statement(name), params):
                 lo = Snapshot(row.job_id) if at.is_restored else at.lo
                 self._at = replace(at, lo=lo, seq=row.seq)
@@ -167,4 +173,5 @@ def stream(conn: Connection, job: tuple[date, int], batch_no: int, *, after_vers
     """
     params = {"job_day": job[0], "job_id": job[1], "batch_no": batch_no, "after_version": after_version}
     with conn.cursor(row_factory=class_row(LogRow)) as cursor:
+        read_event_data(cursor)
         return cursor.execute(statement("stream"), params).fetchall()

@@ -130,6 +130,7 @@ def evidence(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "Python traceback": data.get("python_traceback"),
         "traceback": error.get("traceback") if isinstance(error, dict) else None,
         "stderr": data.get("stderr"),
+        "data that cannot be read": data.get("unreadable"),
     }
     for name, text in texts.items():
         if isinstance(text, str) and text.strip():
