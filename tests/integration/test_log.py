@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from client import Client
+from client import Client, cloned
 from evtrack.domain.errors import BadArgument
 from evtrack.storage.database import Connection, connect
 from evtrack.storage.log import LogRow, Tail, stream
@@ -91,6 +91,26 @@ def test_a_position_of_another_cluster_is_refused(client: Client) -> None:
     here = Tail(conn=client.conn).position
     with pytest.raises(BadArgument, match="do not survive a restore"):
         Tail(conn=client.conn, start=replace(here, system_identifier=here.system_identifier + 1))
+
+
+def test_a_position_of_another_database_of_the_cluster_is_refused(
+    admin_dsn: str, template: str, client: Client
+) -> None:
+    client.job(2)
+    tail = Tail(conn=client.conn)
+    read = names(list(tail.read()))
+    at = tail.position
+    with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
+        Client(conn).job(1)
+        with pytest.raises(BadArgument, match="of another database of this cluster"):
+            Tail(conn=conn, start=Position.parse(str(at)))
+    # One from before the database stood in it is read as what it was, and says it from then on.
+    stored = str(at).rpartition(".")[0]
+    assert Position.parse(stored) == replace(at, database=None)
+    later = client.job(1)
+    tail = Tail(conn=client.conn, start=Position.parse(stored))
+    assert [] == [name for name in names(list(tail.read())) if name in read or name[0] != later]
+    assert at.database == tail.position.database
 
 
 def test_a_position_ahead_of_the_cluster_is_refused(client: Client) -> None:

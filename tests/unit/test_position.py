@@ -11,9 +11,14 @@ SNAPSHOTS = st.lists(st.integers(1, 10**12), unique=True, min_size=1, max_size=9
 )
 
 
-@given(hi=SNAPSHOTS, seq=st.integers(0, 2**63 - 1), restored=st.booleans())
-def test_a_position_is_read_as_it_was_written(hi: Snapshot, seq: int, *, restored: bool) -> None:
-    at = Position(hi, Snapshot(0) if restored else hi, seq, 7)
+@given(
+    hi=SNAPSHOTS,
+    seq=st.integers(0, 2**63 - 1),
+    restored=st.booleans(),
+    database=st.none() | st.integers(1, 2**32 - 1),
+)
+def test_a_position_is_read_as_it_was_written(hi: Snapshot, seq: int, *, restored: bool, database: int | None) -> None:
+    at = Position(hi, Snapshot(0) if restored else hi, seq, 7, database)
     assert at == Position.parse(str(at))
 
 

@@ -57,7 +57,7 @@ class Tail:
         batch_no: Only this stream of the job, 0 for the job's own; None for all.
 
     Raises:
-        BadArgument: If the position is of another cluster, or a stream is named without its job.
+        BadArgument: If the position is of another cluster or database, or a stream is named without its job.
     """
 
     def __init__(
@@ -76,12 +76,19 @@ class Tail:
         day, job_id = job or (None, None)
         self._job = {"job_day": day, "job_id": job_id, "batch_no": batch_no}
         conn.execute(statement("settle_log"))
-        _, end, system = self._now()
+        _, end, system, database = self._now()
         if start is not None and start.system_identifier != system:
             raise BadArgument(
                 f"The position {start} is of the cluster {start.system_identifier}, and this is {system}: "
                 "transaction ids do not survive a restore.",
                 hint="Start from the beginning, and skip what is known by job_id, batch_no and version.",
+            )
+        # Transactions are the cluster's, so one of another database would be taken, and hide events.
+        if start is not None and start.database not in {None, database}:
+            raise BadArgument(
+                f"The position {start} is of another database of this cluster, or of this one before it was made anew.",
+                hint="Name its database with --dsn; or start from the beginning, and skip what is known by job_id, "
+                "batch_no and version.",
             )
         if start is not None and start.hi.xmax > end:
             raise BadArgument(
@@ -89,7 +96,7 @@ class Tail:
                 "it was restored to an earlier time.",
                 hint="Start from the beginning, and skip what is known by job_id, batch_no and version.",
             )
-        self._at = start or Position(Snapshot(0), Snapshot(0), 0, system)
+        self._at = replace(start or Position(Snapshot(0), Snapshot(0), 0, system), database=database)
 
     @property
     def position(self) -> Position:
@@ -104,10 +111,10 @@ class Tail:
         """
         # The rest of the window that a position was taken in, or of what was restored; then one up to now.
         yield from self._window()
-        now, _, system = self._now()
+        now, *_ = self._now()
         # A standby may be behind the server that the position is from.
         if now != self._at.hi and now.covers(self._at.hi):
-            self._at = Position(self._at.hi, now, 0, system)
+            self._at = replace(self._at, lo=self._at.hi, hi=now, seq=0)
             yield from self._window()
 
     def end(self) -> int:
@@ -152,11 +159,11 @@ class Tail:
                 self._at = replace(at, lo=lo, seq=row.seq)
                 yield row
 
-    def _now(self) -> tuple[Snapshot, int, int]:
-        """Read what has ended now, the first transaction that has not begun, and the cluster."""
+    def _now(self) -> tuple[Snapshot, int, int, int]:
+        """Read what has ended now, the first transaction that has not begun, the cluster, and the database in it."""
         row = self._conn.execute(statement("log_snapshot")).fetchone()
         assert row is not None, "a SELECT without WHERE returns a row"  # noqa: S101
-        return Snapshot.parse(row[0]), row[1], row[2]
+        return Snapshot.parse(row[0]), row[1], row[2], row[3]
 
 
 def stream(conn: Connection, job: tuple[date, int], batch_no: int, *, after_version: int = 0) -> list[LogRow]:

@@ -10,7 +10,7 @@ from evtrack.domain.text import quoted
 
 _NUMBER: Final = r"[0-9]{1,19}"
 _SNAPSHOT: Final = rf"{_NUMBER}(?::{_NUMBER}:{_NUMBER}(?:,{_NUMBER})*)?"
-_POSITION: Final = re.compile(rf"({_SNAPSHOT})-({_SNAPSHOT})-({_NUMBER})-({_NUMBER})")
+_POSITION: Final = re.compile(rf"({_SNAPSHOT})-({_SNAPSHOT})-({_NUMBER})-({_NUMBER})(?:\.({_NUMBER}))?")
 _MOST: Final = 2**63 - 1
 
 
@@ -71,16 +71,19 @@ class Position:
         hi: What had ended when it was opened; 0 among what was restored.
         seq: The last event that was read in the window, 0 for none.
         system_identifier: The cluster that these transactions are of.
+        database: The number of the database in it; None in a position from before it stood there.
     """
 
     lo: Snapshot
     hi: Snapshot
     seq: int
     system_identifier: int
+    database: int | None = None
 
     def __str__(self) -> str:
         """Write the form that `parse` reads."""
-        return f"{self.lo}-{self.hi}-{self.seq}-{self.system_identifier}"
+        database = "" if self.database is None else f".{self.database}"
+        return f"{self.lo}-{self.hi}-{self.seq}-{self.system_identifier}{database}"
 
     @property
     def is_restored(self) -> bool:
@@ -103,7 +106,7 @@ class Position:
         found = _POSITION.fullmatch(text)
         if found:
             lo, hi = Snapshot.parse(found[1]), Snapshot.parse(found[2])
-            at = cls(lo, hi, int(found[3]), int(found[4]))
+            at = cls(lo, hi, int(found[3]), int(found[4]), None if found[5] is None else int(found[5]))
             fits = at.is_restored or hi.covers(lo)
             if fits and lo.is_sound and hi.is_sound and max(at.seq, at.system_identifier) <= _MOST:
                 return at

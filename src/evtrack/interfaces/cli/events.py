@@ -37,7 +37,7 @@ def events(
     """Print a job's events in the order in which they were committed; without JOB, those of all jobs.
 
     Each JSON line carries the position behind its event. A program that keeps it with what came of the event, and
-    starts again with --after, sees each event once. A position does not survive a restore into another cluster.
+    starts again with --after, sees each event once. A position does not survive a restore into another database.
     """
     start = None if after is None else Position.parse(after)
     if job_id is None:
