@@ -66,6 +66,10 @@ def test_a_setting_that_cannot_be_used_is_no_traceback() -> None:
         (["jobs", "--dsn", "nothing", "--log-format", "json"], 5, "This is no connection string"),
         (["--log-format", "json", "nonsense"], 2, "No such command 'nonsense'."),
         (["--log-format", "json", "server"], 2, "Usage: evtrack server"),
+        (["jobs", "--nope", "--log-format", "json"], 2, "No such option"),
+        (["jobs", "--limit", "x", "--log-format=json"], 2, "--limit"),
+        (["--nope", "--log-format", "json", "jobs"], 2, "No such option"),
+        (["--log-format", "console", "status", "--log-format", "json", "--nope"], 2, "No such option"),
     ],
 )
 def test_an_error_is_a_line_of_json_where_that_is_asked_for(args: list[str], code: int, says: str) -> None:
@@ -73,6 +77,20 @@ def test_an_error_is_a_line_of_json_where_that_is_asked_for(args: list[str], cod
     (line,) = [json.loads(each) for each in said.splitlines()]
     assert (code, code, "refused", "error") == (done, line["exit_code"], line["event"], line["level"])
     assert says in line["message"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--log-format", "json", "jobs", "--log-format", "console", "--nope"],
+        ["jobs", "--nope", "--", "--log-format", "json"],
+        ["jobs", "--nope", "--log-format"],
+        ["jobs", "--nope", "--log-format", "xml"],
+    ],
+)
+def test_an_error_is_told_in_words_where_that_is_asked_for_or_nothing(args: list[str]) -> None:
+    code, said = ended(*args)
+    assert (2, True) == (code, said.startswith("Usage: evtrack jobs"))
 
 
 @pytest.mark.parametrize("wrong", ["no\x1b[2Jwhere", "no\x9bwhere\u202e", "n\x07" * 50_000])

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict
@@ -11,6 +11,9 @@ from evtrack.domain.text import json_text, plain_lines
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _asked = {"format": "auto"}
+
+FORMATS: Final = ("auto", "json", "console")
+"""The forms of log lines."""
 
 
 def configure_logs(*, log_format: str = "auto", log_level: str = "info") -> None:
@@ -23,7 +26,7 @@ def configure_logs(*, log_format: str = "auto", log_level: str = "info") -> None
     Raises:
         ValueError: If format or level is none of these.
     """
-    if log_format not in {"auto", "json", "console"}:
+    if log_format not in FORMATS:
         raise ValueError(f"log_format must be auto, json or console, not {log_format!r}")
     if log_level not in _LEVELS:
         raise ValueError(f"log_level must be one of {', '.join(_LEVELS)}, not {log_level!r}")

@@ -81,7 +81,8 @@ class _LazyGroup(click.Group):
         **extra: Any,
     ) -> Any:
         command = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
-        return sys.exit(exit_code(command)) if standalone_mode else command()
+        given = sys.argv[1:] if args is None else args
+        return sys.exit(exit_code(command, given)) if standalone_mode else command()
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

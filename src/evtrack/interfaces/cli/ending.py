@@ -1,13 +1,14 @@
 """How a command ends: an error, a signal or an output that takes no more becomes clear words and an exit code."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
 from evtrack.domain.errors import EvtrackError
+from evtrack.interfaces.cli.options import settle_logs
 from evtrack.interfaces.notices import interrupted, refused
 from evtrack.interfaces.output import guarded_output
 
@@ -44,11 +45,12 @@ def endings(said: str = "Interrupted.") -> Iterator[None]:
     raise ending
 
 
-def exit_code(command: Callable[[], Any]) -> int:
+def exit_code(command: Callable[[], Any], args: Sequence[str]) -> int:
     """Run a command, and say on stderr how it ended if it went wrong.
 
     Args:
         command: What to run; it returns an exit code, or None.
+        args: The command line that it reads.
 
     Returns:
         The exit code.
@@ -61,6 +63,8 @@ def exit_code(command: Callable[[], Any]) -> int:
         refused(str(error), exit_code=error.exit_code)
         return error.exit_code
     except click.ClickException as error:
+        if isinstance(error, click.UsageError):
+            settle_logs(args)
         words = io.StringIO()
         error.show(file=words)
         refused(error.format_message(), exit_code=error.exit_code, words=words.getvalue().rstrip("\n"))

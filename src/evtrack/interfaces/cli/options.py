@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -12,7 +13,7 @@ import click
 
 from evtrack.config import settings_from
 from evtrack.domain.text import json_text, quoted
-from evtrack.interfaces.logs import configure_logs
+from evtrack.interfaces.logs import FORMATS, configure_logs
 from evtrack.storage.database import Connection, check_schema, connect, read_only_explained, translated
 from evtrack.storage.rights import require_owner
 from evtrack.storage.server import serving
@@ -24,7 +25,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _LONGEST_S = 365_000 * 86_400
 _MOST_BYTES = 10**15
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_FORMATS = click.Choice(["auto", "json", "console"])
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
 
 
@@ -34,7 +34,11 @@ def log_options(function: F) -> F:
         "--log-level", type=_LEVELS, expose_value=False, callback=_tell_logs, help="Least level of log lines."
     )
     form = click.option(
-        "--log-format", type=_FORMATS, expose_value=False, callback=_tell_logs, help="Form of log lines on stderr."
+        "--log-format",
+        type=click.Choice(FORMATS),
+        expose_value=False,
+        callback=_tell_logs,
+        help="Form of log lines on stderr.",
     )
     return form(level(function))
 
@@ -47,6 +51,20 @@ def _tell_logs(ctx: click.Context, param: click.Parameter, value: str | None) ->
     if value is not None or ctx.parent is None:
         settings = settings_from(**told)
         configure_logs(log_format=settings.log_format, log_level=settings.log_level)
+
+
+def settle_logs(args: Sequence[str]) -> None:
+    """Let --log-format hold for what is wrong with a command line, also where click did not come to read it.
+
+    Args:
+        args: The command line.
+    """
+    given = list(args[: args.index("--")] if "--" in args else args)
+    # Both ways to write it; the last counts.
+    words = [part for word in given for part in (word.split("=", 1) if word.startswith("--log-format=") else [word])]
+    told = [value for option, value in pairwise(words) if option == "--log-format"]
+    if told and told[-1] in FORMATS:
+        configure_logs(log_format=told[-1])
 
 
 def dsn_option(function: F) -> F:
