@@ -28,7 +28,8 @@ def verify(conn: Connection, job_id: int | None, *, fix: bool, trust_log: bool, 
     """Replay the log and compare: with its digests, with the projection, with the counters.
 
     Each job is read as one snapshot has it, so workers may be at work. Needs to read the tables: run it as their owner.
-    It says whether the log itself is damaged, or only the projection departs from it.
+    It says whether the log itself is damaged, or only the projection departs from it. Items are counted, not read, and
+    results are no part of it.
 
     With --fix a job's rows and counters are made anew in one transaction, unless its log itself is damaged: then
     nothing is changed. Restore such a log from a backup or an archive. Where there is none, --fix --trust-log makes the
