@@ -48,7 +48,12 @@ BEGIN
                 nullif(j.policy, '{}') AS policy, l.after, l.place
             FROM unnest(job_ids, claim.after)
                 WITH ORDINALITY AS l (job_id, after, place)
-            JOIN evtrack.job j ON j.job_id = l.job_id
+            -- OFFSET 0 keeps the look-up by number. A plan made while few jobs
+            -- are open else walks over all that are, at each claim.
+            CROSS JOIN LATERAL (
+                SELECT j.* FROM evtrack.job j
+                WHERE j.job_id = l.job_id OFFSET 0
+            ) j
             WHERE j.job_day = day AND NOT j.suspended
                 AND j.phase IN ('open', 'abandoned', 'sealed')
                 AND j.handler = ANY(handlers)

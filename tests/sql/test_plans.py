@@ -99,15 +99,13 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def scans(plans: list[dict[str, Any]], table: str) -> list[tuple[str, str, int]]:
-    """Return (node, index, rows read) of each scan of a table's partitions that was really run."""
+    """Return (node, index, rows read) of each scan of a table, or of its partitions, that was really run."""
     found = []
     for plan in plans:
         for node in nodes(plan["Plan"]):
-            if (
-                node.get("Relation Name", "").startswith(f"{table}_2")
-                and "Scan" in node["Node Type"]
-                and node["Actual Loops"]
-            ):
+            name = node.get("Relation Name", "")
+            is_wanted = name == table or name.startswith(f"{table}_2")
+            if is_wanted and "Scan" in node["Node Type"] and node["Actual Loops"]:
                 removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
                 index = node.get("Index Name") or next((below.get("Index Name", "") for below in nodes(node)), "")
                 found.append((node["Node Type"], index, round(node["Actual Loops"] * (node["Actual Rows"] + removed))))
@@ -142,6 +140,18 @@ def test_the_claim_of_returning_batches_uses_their_index(
     explained.clear()
     assert 20 == len(client.claim(worker, done, fresh=0, returning=20))
     assert max(rows for _, _, rows in scans(explained, "batch")) <= 40, scans(explained, "batch")
+
+
+def test_a_claim_reads_the_jobs_that_it_names_and_no_others(
+    full: tuple[Client, int, int], explained: list[dict[str, Any]]
+) -> None:
+    client, worker, _ = full
+    *_, last = [client.job() for _ in range(4)]
+    explained.clear()
+    assert 1 == len(client.claim(worker, last, fresh=1, returning=0))
+    read = scans(explained, "job")
+    assert read, "no plan tells how the jobs were read"
+    assert max(rows for _, _, rows in read) <= 1, f"others were read too: {read}"
 
 
 def test_claimable_finds_the_mark_by_index(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
