@@ -197,6 +197,8 @@ def test_enqueue_takes_all_or_nothing(dsn: str, conn: Connection) -> None:
         ({"handler": "h", "mode": "merge"}, "mode"),
         ({"handler": "", "batch_size": 1}, "handler"),
         ({"handler": "h", "policy": {"max_tries": 1}}, "max_tries"),
+        ({"handler": "h", "policy": {"timeout_s": float("nan")}}, "'timeout_s': nan is no number of seconds"),
+        ({"handler": "h", "policy": {"backoff_s": float("inf")}}, "'backoff_s': inf is no number of seconds"),
         ({"handler": "h", "key": "a,,b"}, "without a name"),
         ({"handler": "h", "max_pending": 0}, "max_pending is 0"),
     ],
