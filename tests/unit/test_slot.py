@@ -204,6 +204,14 @@ def test_a_command_that_fails_says_how(script: str, message: str) -> None:
         assert message in failed.message
 
 
+def test_what_a_command_leaves_running_does_not_hold_its_batch() -> None:
+    # It has the command's pipes too, and is ended with the slot's group.
+    with slot(setup(sh=["sh", "-c", "sleep 300 & cat"])) as one:
+        one.give(row({"a": 1}, 2, handler="sh"))
+        (done,) = one.hear(1, timeout_s=60)
+        assert [{"a": 1}, 2] == lines(done.results[0])
+
+
 @pytest.mark.crash
 def test_a_command_killed_by_a_signal_crashes_the_batch_and_not_the_slot() -> None:
     with slot(setup(sh=["sh", "-c", "echo last words >&2; kill -SEGV $$"])) as one:

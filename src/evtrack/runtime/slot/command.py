@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _PIECE_BYTES: Final = 1 << 16
 _STDERR_BYTES: Final = 1 << 16
 _OUTPUT_BYTES: Final = 1 << 30
+_LINGER_S: Final = 2.0
+"""How long the pipes of a program that has ended may be silent: what it started may hold them open for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,10 @@ def _talk(process: subprocess.Popen[bytes], text: bytes, page: Page) -> tuple[by
             os.set_blocking(pipe.fileno(), False)
             selector.register(pipe, event)
         while selector.get_map():
-            for key, _ in selector.select(timeout=1.0):
+            ready = selector.select(timeout=_LINGER_S)
+            if not ready and os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                break
+            for key, _ in ready:
                 page.beat()
                 if key.fileobj is stdin:
                     rest = _push(stdin, rest)
