@@ -803,7 +803,16 @@ CREATE FUNCTION evtrack.claimable(handlers text[], known_jobs bigint[] DEFAULT '
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
     AS $$
+DECLARE
+    first_day date;
+    last_day date;
 BEGIN
+    -- The days of open jobs are few, and a scan is made ready for each partition
+    -- that a plan could need: known beforehand, the others cost nothing.
+    SELECT min(j.job_day), max(j.job_day) INTO first_day, last_day
+    FROM evtrack.job j
+    WHERE j.handler = ANY(handlers)
+        AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended;
     RETURN QUERY
     SELECT j.job_id, j.job_day, j.handler, j.priority, f.batch_no,
         r.due IS NOT NULL
@@ -812,13 +821,15 @@ BEGIN
         ON k.job_id = j.job_id
     LEFT JOIN LATERAL (
         SELECT b.batch_no FROM evtrack.batch b
-        WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
+        WHERE b.job_day BETWEEN first_day AND last_day
+            AND b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
             AND b.batch_no + 0 >= coalesce(k.mark, 0)
         ORDER BY b.batch_no + 0 LIMIT 1
     ) f ON true
     LEFT JOIN LATERAL (
         SELECT true AS due FROM evtrack.batch b
-        WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+        WHERE b.job_day BETWEEN first_day AND last_day
+            AND b.job_day = j.job_day AND b.job_id = j.job_id
             AND b.run_at <= statement_timestamp()
         -- So that no other index serves, whatever statistics say.
         ORDER BY b.run_at LIMIT 1

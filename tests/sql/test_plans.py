@@ -167,6 +167,23 @@ def test_claimable_finds_the_mark_by_index(full: tuple[Client, int, int], explai
     assert blocks(explained) < 1_000
 
 
+def test_claimable_prepares_scans_of_the_days_that_have_open_jobs(
+    full: tuple[Client, int, int], explained: list[dict[str, Any]]
+) -> None:
+    client, _, _ = full
+    client.job()
+    explained.clear()
+    client.rows("SELECT FROM evtrack.claimable(%s)", [client.handler])
+    prepared = {
+        node["Relation Name"]
+        for plan in explained
+        for node in nodes(plan["Plan"])
+        if node.get("Relation Name", "").startswith("batch_2")
+    }
+    # Two of them at midnight.
+    assert 1 <= len(prepared) <= 2, f"prepared for days without an open job: {sorted(prepared)}"
+
+
 @pytest.mark.parametrize("function", ["complete", "fail", "crash", "requeue"])
 def test_reports_read_their_own_rows(
     full: tuple[Client, int, int], explained: list[dict[str, Any]], function: str
