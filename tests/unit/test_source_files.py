@@ -152,7 +152,15 @@ def test_csv_rows_become_objects(tmp_path: Path) -> None:
     ] == read(FileSource([str(path)]))
 
 
-@pytest.mark.parametrize(("header", "reason"), [(b"a,a\n1,2\n", "two columns named 'a'"), (b"a,\n1,2\n", "column 2")])
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (b"a,a\n1,2\n", "two columns named 'a'"),
+        (b"a,\n1,2\n", "column 2"),
+        (b"id;text\n1;x\n", "one column, 'id;text': part fields with commas, not ';'"),
+        (b"id\ttext\n1\tx\n", "with commas, not '\\t'"),
+    ],
+)
 def test_a_csv_header_that_names_nothing_is_a_fault(tmp_path: Path, header: bytes, reason: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(header)

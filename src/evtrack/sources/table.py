@@ -92,6 +92,9 @@ def _header(fields: list[str] | Fault) -> tuple[list[str], Fault | None]:
     if isinstance(fields, Fault):
         return [], Fault(f"the header row: {fields.reason}")
     names = [field.strip() for field in fields]
+    if len(names) == 1 and (other := next((sign for sign in "\t;" if sign in names[0]), None)):
+        # Each row would be an item of one field, and nobody would be told.
+        return [], Fault(f"the header row has one column, {names[0]!r}: part fields with commas, not {other!r}")
     for place, name in enumerate(names):
         if not name:
             return [], Fault(f"the header row has no name for column {place + 1}")
