@@ -16,7 +16,7 @@ from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.outcome import Dropped
 from evtrack.runtime.retention.restore import Restore
 from evtrack.storage import migrations, proof
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.database import connect
 from evtrack.storage.embedded_home import programs
 from evtrack.storage.log import LogRow, Tail
 from evtrack.storage.position import Position
@@ -25,12 +25,6 @@ from helpers import eventually
 pytestmark = pytest.mark.db
 DAY = days_ago(9)
 Name = tuple[int, int, int]
-
-
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    """The session in whose cluster the log was written."""
-    return Client(conn)
 
 
 @pytest.fixture

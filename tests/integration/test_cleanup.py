@@ -15,25 +15,12 @@ from evtrack.runtime.retention.checking import check
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.outcome import Dropped, Kept
 from evtrack.storage import control, day_view, reports
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.database import connect
 from evtrack.storage.stories import batch_story
 from helpers import eventually
 
 pytestmark = pytest.mark.db
 DAY = days_ago(9)
-
-
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    """The session that makes the jobs."""
-    return Client(conn)
-
-
-@pytest.fixture
-def other(dsn: str, client: Client) -> Iterator[Client]:
-    """A second session, with the same handler."""
-    with connect(dsn, purpose="test") as conn:
-        yield Client(conn, client.handler)
 
 
 def after_reading(act: Callable[[], object]) -> Callable[[object, str, int], None]:

@@ -16,24 +16,10 @@ from evtrack.runtime.retention import day_archive
 from evtrack.runtime.retention.checking import check
 from evtrack.runtime.retention.files import read_lines
 from evtrack.runtime.retention.outcome import Dropped
-from evtrack.storage.database import Connection, connect
 from helpers import evtrack
 
 pytestmark = pytest.mark.db
 DAY = days_ago(9)
-
-
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    """The session that makes the jobs."""
-    return Client(conn)
-
-
-@pytest.fixture
-def other(dsn: str, client: Client) -> Iterator[Client]:
-    """A second session, with the same handler."""
-    with connect(dsn, purpose="test") as conn:
-        yield Client(conn, client.handler)
 
 
 def test_the_archive_holds_the_log_and_what_is_asked_for(client: Client, tmp_path: Path) -> None:

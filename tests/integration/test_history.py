@@ -10,15 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from client import Client
-from evtrack.storage.database import Connection
 
 pytestmark = pytest.mark.db
-
-
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    """A session with this test's own database."""
-    return Client(conn)
 
 
 def statuses(client: Client, job: int) -> dict[int, tuple[str, int, int, int]]:

@@ -11,18 +11,12 @@ import pytest
 
 from client import Client, cloned
 from evtrack.domain.errors import BadArgument
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.database import connect
 from evtrack.storage.log import LogRow, Tail, stream
 from evtrack.storage.position import Position, Snapshot
 from evtrack.storage.reports import job_key
 
 pytestmark = pytest.mark.db
-
-
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    """A session with this test's own database."""
-    return Client(conn)
 
 
 def names(rows: list[LogRow]) -> list[tuple[int, int, int]]:

@@ -19,7 +19,7 @@ from evtrack.runtime.retention.manifest import read_manifest
 from evtrack.runtime.retention.restore import Restore, Restored
 from evtrack.runtime.retention.tally import Tally
 from evtrack.storage import proof
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.database import connect
 from evtrack.storage.log import Tail
 from evtrack.storage.restoring import make_room, restore_job
 from evtrack.storage.stories import batch_story
@@ -27,12 +27,6 @@ from helpers import evtrack
 
 pytestmark = pytest.mark.db
 DAY = days_ago(9)
-
-
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    """The session that makes the jobs."""
-    return Client(conn)
 
 
 @pytest.fixture

@@ -14,19 +14,13 @@ import pytest
 import evtrack
 from client import Client
 from evtrack.domain.errors import CannotConnect
-from evtrack.storage.database import Connection, _Own
+from evtrack.storage.database import _Own
 from evtrack.storage.feed import feed
 from evtrack.storage.log import LogRow
 from helpers import environment, eventually, evtrack_command
 from pooling import pooled
 
 pytestmark = pytest.mark.db
-
-
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    """A session with this test's own database."""
-    return Client(conn)
 
 
 def names(rows: list[Any]) -> list[tuple[int, int, int]]:

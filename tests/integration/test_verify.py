@@ -42,12 +42,6 @@ def healthy(admin_dsn: str, template: str) -> Iterator[tuple[Client, int, str]]:
         yield client, job, part
 
 
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    """A session with this test's own database."""
-    return Client(conn)
-
-
 def mutate(client: Client, part: str, how: str, event: dict[str, Any]) -> set[tuple[int, int]]:
     """Change the log behind the triggers' back, and return the events (batch, version) that were touched."""
     job, number, version = event["job_id"], event["batch_no"], event["version"]

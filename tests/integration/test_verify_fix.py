@@ -15,12 +15,6 @@ from tampering import busy_job, unguarded
 pytestmark = pytest.mark.db
 
 
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    """A session with this test's own database."""
-    return Client(conn)
-
-
 def test_counters_of_no_job_are_named_and_taken_back(conn: Connection, client: Client, run: Any) -> None:
     job = client.job(2)
     conn.execute("INSERT INTO evtrack.progress (job_id, shard, bucket, failed_items) VALUES (987, 0, 1, 5)")

@@ -1,53 +1,14 @@
 """The views on data with known answers."""
 
-from collections.abc import Iterable
-from typing import Any
-
 import pytest
-from psycopg.types.json import Jsonb
 
 from client import Client
 from evtrack.storage.sql import root
+from viewing import only, view
 
 pytestmark = pytest.mark.db
 
 VIEWS = sorted(path.stem for path in (root() / "views").glob("*.sql"))
-
-
-def view(client: Client, name: str, job: int, order: str = "1") -> list[dict[str, Any]]:
-    """Read a view's rows for one job."""
-    return client.rows(f"SELECT * FROM evtrack.{name} WHERE job_id = %s ORDER BY {order}", job)
-
-
-def only(rows: Iterable[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
-    """Keep some columns."""
-    return [tuple(row[column] for column in columns) for row in rows]
-
-
-@pytest.fixture
-def story(client: Client) -> int:
-    """A job in which everything happens: 4 batches of 5 items.
-
-    Batch 1 is completed. In batch 2 the items 7 and 9 fail and move to batch 5, which fails for good. Batch 3 crashes
-    on item 12, which crashes again alone in batch 6; the others are completed in batch 7. Batch 4 fails once as a
-    whole, comes back, and is running.
-    """
-    job, worker = client.job(4, items=5, max_errors=2, backoff_s=0), client.worker()
-    one, two, three, four = client.claim(worker, job)
-    client.complete(worker, [one], run_s=2.0, results=['{"a": 1}\n\n"three"\n\n5'])
-    errors = [
-        {"ordinal": 7, "key": "key:7", "type": "ValueError", "message": "no 7"},
-        {"ordinal": 9, "key": "key:9", "type": "KeyError", "message": "no 9"},
-    ]
-    assert client.complete_partly(worker, two, "{[7,8),[9,10)}", results="1\n2\n3", errors=errors) == "ok"
-    client.crash(worker, [three], cause="signal", signal="SIGSEGV", item_key="key:12", ordinal=12, run_s=0.5)
-    client.fail(worker, [four], {"type": "ValueError", "message": "all of it"})
-    back = {claim.batch_no: claim for claim in client.claim(worker, job, fresh=0)}
-    assert {4, 5, 6, 7} == set(back)
-    client.crash(worker, [back[6]], cause="exit_code", exit_code=7, pid=4711, peak_rss_bytes=2**20, cpu_s=0.25)
-    client.complete(worker, [back[7]])
-    client.fail(worker, [back[5]], {"type": "ValueError", "message": "no 7", "items": errors})
-    return job
 
 
 def test_every_view_and_its_meaning_is_documented_in_the_database(client: Client) -> None:
@@ -84,84 +45,6 @@ def test_a_batch_of_one_and_of_long_keys_is_summarised(client: Client) -> None:
     )
     rows = view(client, "batch_status", job, "batch_no")
     assert [("x" * 80 + ", b, c... (1 more)",), ("e",)] == only(rows, "item_summary")
-
-
-def test_progress_counts_every_item_once(client: Client, story: int) -> None:
-    (row,) = view(client, "job_progress", story)
-    items = ("total", "done", "pending", "running", "failed", "crashed", "cancelled", "invalid", "ended")
-    assert [(20, 12, 0, 5, 2, 1, 0, 0, 15)] == only([row], *items)
-    batches = ("batches", "batches_completed", "batches_running", "batches_failed", "batches_crashed", "batches_split")
-    assert [(7, 3, 1, 1, 1, 1)] == only([row], *batches)
-    assert 75.0 == row["percent"]
-    assert row["pace"] > 0
-    assert row["remaining_s"] == pytest.approx(5 / row["pace"], abs=0.1)
-    assert row["eta"] is not None
-
-
-def test_progress_is_said_to_be_whole_only_when_nothing_is_left(client: Client) -> None:
-    job, worker = client.job(2000), client.worker()
-    client.complete(worker, client.claim(worker, job, fresh=1999))
-    (row,) = view(client, "job_progress", job)
-    assert (1999, 99.9) == (row["done"], row["percent"])
-
-
-def test_progress_of_an_open_job_is_what_is_read_of_its_source(client: Client) -> None:
-    made = client.rows("SELECT * FROM evtrack.create_job(%s, bytes_total => 1000)", client.handler)[0]
-    job, token = made["job_id"], next(value for name, value in made.items() if name.startswith("submitter"))
-    client.one(
-        "SELECT evtrack.add_batches(%s, %s, 1, '{}', '{}', '{}', '{\"line\": 9}', 250, 2, %s, 3)",
-        job,
-        token,
-        Jsonb(
-            [{"source": "a.jsonl:4", "reason": "no JSON"}, {"source": "a.jsonl:7", "reason": "an array", "key": "k"}]
-        ),
-    )
-    (row,) = view(client, "job_progress", job)
-    assert (25.0, 2, 2, 2, "open") == (row["percent"], row["invalid"], row["total"], row["ended"], row["phase"])
-    assert (None, None) == (row["eta"], row["remaining_s"])
-    (status,) = view(client, "job_status", job)
-    assert (3, None) == (status["note_count"], status["outcome"])
-
-
-def test_an_unknown_size_gives_no_percentage(client: Client) -> None:
-    job = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)[0]["job_id"]
-    (row,) = view(client, "job_progress", job)
-    assert (None, 0, None) == (row["percent"], row["total"], row["eta"])
-
-
-def test_pace_is_that_of_the_last_minute_and_in_the_end_that_of_the_whole(client: Client) -> None:
-    job, worker = client.job(10), client.worker()
-    client.complete(worker, client.claim(worker, job, fresh=4))
-    # As if these four had ended at once, five minutes ago.
-    client.conn.execute("UPDATE evtrack.progress SET bucket = bucket - 30 WHERE job_id = %s", (job,))
-    client.conn.execute(
-        "UPDATE evtrack.job SET created_at = created_at - interval '5 minutes' WHERE job_id = %s", (job,)
-    )
-    (row,) = view(client, "job_progress", job)
-    assert (4, 0, None) == (row["done"], row["pace"], row["eta"])
-    client.complete(worker, client.claim(worker, job, fresh=6))
-    (row,) = view(client, "job_progress", job)
-    # Six items in the ten seconds that a bucket spans at most, or in the 15 that its edges allow for.
-    assert 6 / 16 <= row["pace"]
-    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
-    (row,) = view(client, "job_progress", job)
-    assert row["pace"] == pytest.approx(10 / 300, rel=0.2)
-    assert row["ended_at"] is not None
-
-
-def test_what_a_retry_brings_back_does_not_make_the_pace_negative(client: Client) -> None:
-    job, worker = client.job(6, max_errors=1), client.worker()
-    client.fail(worker, client.claim(worker, job, fresh=5))
-    client.conn.execute("UPDATE evtrack.progress SET bucket = bucket - 30 WHERE job_id = %s", (job,))
-    assert 5 == client.one("SELECT evtrack.retry(%s)", job)
-    (row,) = view(client, "job_progress", job)
-    assert (0, 6, 0) == (row["failed"], row["pending"], row["pace"])
-
-
-def test_a_suspended_job_has_no_expected_end(client: Client, story: int) -> None:
-    client.one("SELECT evtrack.suspend(%s)", story)
-    (row,) = view(client, "job_progress", story)
-    assert (True, None, None) == (row["suspended"], row["eta"], row["remaining_s"])
 
 
 @pytest.mark.parametrize(("failing", "outcome"), [(False, "ok"), (True, "with errors")])
