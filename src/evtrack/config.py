@@ -2,21 +2,27 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from evtrack.domain.columns import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-# As the flags have them.
-_Pause = Annotated[float, Field(gt=0, le=86_400)]
-_Seconds = Annotated[float, Field(gt=0, le=1_000_000_000)]
-_Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+LONGEST_S: Final = 1_000_000_000
+"""Thirty years and more: what is counted from now stays in every calendar, and reap takes up to a hundred."""
+
+LONGEST_PAUSE_S: Final = 86_400
+"""What a process waits for in one piece; system calls count milliseconds, and not many of them."""
+
+_Pause = Annotated[float, Field(gt=0, le=LONGEST_PAUSE_S)]
+_Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
+_Count = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
 
 # Any of these says that a server is meant; libpq itself then reads all of its PG* variables.
 _PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")

@@ -13,9 +13,10 @@ import structlog
 from structlog.testing import capture_logs
 
 from client import Client
+from evtrack.config import LONGEST_S
+from evtrack.domain.columns import BIGINT_MAX
 from evtrack.domain.errors import BadArgument, TransientError
 from evtrack.domain.log_names import SLOT_DIED_EARLY, SLOTS_KEEP_DYING, SLOTS_LIVE_AGAIN, WORKER_LOST
-from evtrack.interfaces.cli.numbers import LONGEST_S, MOST
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.upkeep import Upkeep
 from evtrack.runtime.worker.slot_process import SlotProcess
@@ -233,6 +234,6 @@ def test_the_longest_times_that_options_take_are_taken(dsn: str) -> None:
     common = ("--lease", most, "--lose-grace", most, "--dsn", dsn)
     done = evtrack("work", "--exec", "h=true", "--slots", "1", "--drain", "--grace", most, "--stall", most, *common)
     assert 0 == done.returncode, done.stderr
-    watched = ("--never-started", most, "--crash-window", most, "--max-pending", str(MOST), "--least-attempts")
-    done = evtrack("watch", "--once", *watched, str(MOST), *common)
+    watched = ("--never-started", most, "--crash-window", most, "--max-pending", str(BIGINT_MAX), "--least-attempts")
+    done = evtrack("watch", "--once", *watched, str(BIGINT_MAX), *common)
     assert 0 == done.returncode, done.stderr

@@ -19,17 +19,18 @@ from pydantic import (
     TypeAdapter,
 )
 
+from evtrack.domain.columns import BIGINT_MAX, INTEGER_MAX, SMALLINT_MAX
 from evtrack.domain.crash import Dossier
 from evtrack.domain.ordinals import OrdinalText
 from evtrack.domain.retry import Policy
 from evtrack.domain.states import EventType
 
 # What a column of the projection cannot hold, the fold refuses too, and no event of its making has.
-SmallInt = Annotated[int, Field(ge=-(2**15), lt=2**15)]
-Mishaps = Annotated[int, Field(ge=0, lt=2**15)]
-Count = Annotated[int, Field(ge=0, lt=2**31)]
-PositiveCount = Annotated[int, Field(ge=1, lt=2**31)]
-Sum = Annotated[int, Field(ge=0, lt=2**63)]
+SmallInt = Annotated[int, Field(ge=-SMALLINT_MAX - 1, le=SMALLINT_MAX)]
+Mishaps = Annotated[int, Field(ge=0, le=SMALLINT_MAX)]
+Count = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
+PositiveCount = Annotated[int, Field(ge=1, le=INTEGER_MAX)]
+Sum = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
 
 
 class _Event(BaseModel):

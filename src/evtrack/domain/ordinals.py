@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BeforeValidator, PlainSerializer
+
+from evtrack.domain.columns import INTEGER_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _TEXT = re.compile(r"\{(?:\[\d+,\d+\)(?:,\[\d+,\d+\))*)?\}")
 _SPAN = re.compile(r"\[(\d+),(\d+)\)")
-_MOST: Final = 2**31 - 1
-"""Where an int4multirange ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,8 @@ class Ordinals:
 
 def _parsed(value: object) -> object:
     found = Ordinals.parse(value) if isinstance(value, str) else value
-    if isinstance(found, Ordinals) and found.spans and found.spans[-1][1] > _MOST:
-        message = f"ordinals beyond {_MOST}"
+    if isinstance(found, Ordinals) and found.spans and found.spans[-1][1] > INTEGER_MAX:
+        message = f"ordinals beyond {INTEGER_MAX}"
         raise ValueError(message)
     return found
 

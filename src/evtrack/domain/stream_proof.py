@@ -180,12 +180,12 @@ class StreamProof(Generic[S]):
         kept = self.kept_links
         here = None if kept is None else kept[at : at + LINK_BYTES]
         before = b"" if kept is None else kept[max(at - LINK_BYTES, 0) : at]
-        unproven = (here is None or here == UNPROVEN) and not before.strip(b"\0")
-        if self.kept is not None and unproven and not self.proven:
+        bare = self.kept is not None and here in {None, UNPROVEN} and not before.strip(b"\0")
+        if bare and not self.proven:
             self.links += UNPROVEN
             return self._clock(row)
         self.links += sha256(bytes(self.links[-LINK_BYTES:]) + said).digest()
-        if self.kept is not None and unproven:
+        if bare:
             return [self._damage(row.version, "digest", row.type, "nothing: its digest was taken away")]
         if kept is None:
             return []

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from psycopg.rows import class_row
 
+from evtrack.domain.columns import BIGINT_MAX, BIGINT_MIN
 from evtrack.storage.database import Connection
 from evtrack.storage.sql import statement
 
@@ -66,7 +67,7 @@ class DayView:
         Yields:
             The jobs by number.
         """
-        after = -(2**63)
+        after = BIGINT_MIN
         while True:
             with self._conn.cursor(row_factory=class_row(DayJob)) as cursor:
                 params = {"job_day": self._day, "after": after, "most": JOBS_AT_ONCE}
@@ -110,7 +111,7 @@ def pages(jobs: Sequence[DayJob], table: Table, size: int = PAGE) -> Iterator[tu
         Where each page begins and before what it ends: a job, and a batch or an ordinal of it. Together they cover all
         that there can be.
     """
-    begin, filled = (-(2**63), 0), 0.0
+    begin, filled = (BIGINT_MIN, 0), 0.0
     for job in jobs:
         numbers = job.item_count if table == "payloads" else job.batch_count
         rows = job.versions if table == "events" else numbers
@@ -122,4 +123,4 @@ def pages(jobs: Sequence[DayJob], table: Table, size: int = PAGE) -> Iterator[tu
             yield begin, (job.job_id, number)
             begin = (job.job_id, number)
         filled = size if rows > size else filled + rows
-    yield begin, (2**63 - 1, 0)
+    yield begin, (BIGINT_MAX, 0)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import date
 from struct import Struct
 
+from evtrack.domain.columns import INTEGER_MAX
+
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
 _EPOCH = date(2000, 1, 1)
@@ -15,7 +17,6 @@ _LENGTH = Struct(">i").pack
 _FIELDS = 7
 _ROW_BYTES = 58
 _BLOCK_BYTES = 128 * 1024
-_MAX_LINE = 2**31 - 1
 
 # (line in its file, item key, the item as a line of JSON)
 StoredItem = tuple[int | None, str, bytes]
@@ -48,7 +49,7 @@ class PayloadRows:
         day, job_id, append, size = self._day, self._job_id, self._parts.append, self.size
         for ordinal, (line, item_key, payload) in enumerate(items, first_ordinal):
             key = item_key.encode()
-            if line is None or line > _MAX_LINE:
+            if line is None or line > INTEGER_MAX:
                 append(_ROW_WITHOUT_LINE(_FIELDS, 4, day, 8, job_id, 4, ordinal, 4, batch_no, -1, len(key)))
             else:
                 append(_ROW(_FIELDS, 4, day, 8, job_id, 4, ordinal, 4, batch_no, 4, line, len(key)))

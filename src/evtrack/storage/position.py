@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Self
 
+from evtrack.domain.columns import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
 
 _NUMBER: Final = r"[0-9]{1,19}"
 _SNAPSHOT: Final = rf"{_NUMBER}(?::{_NUMBER}:{_NUMBER}(?:,{_NUMBER})*)?"
 _POSITION: Final = re.compile(rf"({_SNAPSHOT})-({_SNAPSHOT})-({_NUMBER})-({_NUMBER})(?:\.({_NUMBER}))?")
-_MOST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Snapshot:
     def is_sound(self) -> bool:
         """Whether it can be one."""
         rising = (0, *self.running, self.xmax)
-        return self.xmax <= _MOST and (not self.running or all(a < b for a, b in pairwise(rising)))
+        return self.xmax <= BIGINT_MAX and (not self.running or all(a < b for a, b in pairwise(rising)))
 
     def covers(self, other: "Snapshot") -> bool:
         """Tell whether it was taken after another, or at the same moment."""
@@ -108,7 +108,7 @@ class Position:
             lo, hi = Snapshot.parse(found[1]), Snapshot.parse(found[2])
             at = cls(lo, hi, int(found[3]), int(found[4]), None if found[5] is None else int(found[5]))
             fits = at.is_restored or hi.covers(lo)
-            if fits and lo.is_sound and hi.is_sound and max(at.seq, at.system_identifier) <= _MOST:
+            if fits and lo.is_sound and hi.is_sound and max(at.seq, at.system_identifier) <= BIGINT_MAX:
                 return at
         raise BadArgument(
             f"{quoted(text)} is no position in the log.",

@@ -13,6 +13,7 @@ from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.json import set_json_loads
 from pydantic import ValidationError
 
+from evtrack.domain.columns import BIGINT_MIN
 from evtrack.domain.difference import Difference
 from evtrack.domain.job_projection import Job
 from evtrack.domain.job_proof import JobProof, Kept
@@ -96,7 +97,7 @@ def jobs(conn: Connection) -> Iterator[int]:
     Yields:
         Their ids, rising.
     """
-    after = -(2**63)
+    after = BIGINT_MIN
     while (row := conn.execute(statement("proof_next_job"), {"after": after}).fetchone()) and row[0] is not None:
         after = row[0]
         yield after

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from evtrack.interfaces.cli.numbers import MOST
+from evtrack.domain.columns import BIGINT_MAX
 from evtrack.interfaces.cli.options import LIMIT, connected, json_option, print_json
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.alerts import alerts_table
@@ -17,7 +17,7 @@ from evtrack.storage.diagnosis import undelivered_alerts
 
 
 @click.command()
-@click.option("--job", "job_id", type=click.IntRange(1, MOST), help="Only those of this job.")
+@click.option("--job", "job_id", type=click.IntRange(1, BIGINT_MAX), help="Only those of this job.")
 @click.option("--undelivered", is_flag=True, help="Only those that no watcher has told yet.")
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many, latest first.")
 @json_option

@@ -12,6 +12,7 @@ from evtrack.storage.rights import require_owner
 from evtrack.storage.server import serving
 
 _NOT_CURRENT = 4
+_VERSION = click.IntRange(0, 9999)  # as many digits as the names of migrations have
 
 
 @click.group()
@@ -35,9 +36,7 @@ def up(conn: Connection, *, as_json: bool) -> None:
 
 
 @migrate.command()
-@click.option(
-    "--to", type=click.IntRange(0, 9999), help="The version to go back to; the one before the present if left out."
-)
+@click.option("--to", type=_VERSION, help="The version to go back to; the one before the present if left out.")
 @click.option("--drop-log", is_flag=True, help="Allow that events, digests, alerts are lost.")
 @json_option
 @connected("migrate", schema=False, owner=True)
@@ -85,9 +84,7 @@ def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
 
 
 @migrate.command("sql")
-@click.option(
-    "--after", type=click.IntRange(0, 9999), default=0, show_default=True, help="The version that is there already."
-)
+@click.option("--after", type=_VERSION, default=0, show_default=True, help="The version that is there already.")
 def print_sql(after: int) -> None:
     """Print what `up` does as SQL for psql or any other tool."""
     for piece in script(after=after):

@@ -5,14 +5,7 @@ from typing import Any, Final
 
 import click
 
-LONGEST_S: Final = 1_000_000_000
-"""Thirty years and more: what is counted from now stays in every calendar, and reap takes up to a hundred."""
-
-LONGEST_PAUSE_S: Final = 86_400
-"""What a process waits for in one piece; system calls count milliseconds, and not many of them."""
-
-MOST: Final = 2**63 - 1
-"""What a bigint holds."""
+from evtrack.config import LONGEST_PAUSE_S, LONGEST_S
 
 MOST_ATTEMPTS: Final = 9999
 """What a policy takes of a count."""

@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from evtrack.config import settings_from
+from evtrack.domain.columns import INTEGER_MAX
 from evtrack.domain.text import json_text, quoted
 from evtrack.interfaces.logs import FORMATS, configure_logs
 from evtrack.storage.database import Connection, check_schema, connect, read_only_explained, translated
@@ -94,10 +95,10 @@ class _Memory(click.ParamType[int]):
 MEMORY = _Memory()
 """A number of MiB, which the command gets in bytes."""
 
-BATCH_NO = click.IntRange(1, 2**31 - 1)
+BATCH_NO = click.IntRange(1, INTEGER_MAX)
 """The number of a batch."""
 
-LIMIT = click.IntRange(1, 2**31 - 1)
+LIMIT = click.IntRange(1, INTEGER_MAX)
 """How many rows to show at most."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
+from evtrack.domain.columns import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
-from evtrack.interfaces.cli.numbers import MOST, MOST_ATTEMPTS, SECONDS, SOME_SECONDS
+from evtrack.interfaces.cli.numbers import MOST_ATTEMPTS, SECONDS, SOME_SECONDS
 from evtrack.interfaces.cli.options import BATCH_NO, MEMORY
 from evtrack.runtime.submit.recipe import DEFAULT_BATCH_SIZE, Recipe
 from evtrack.runtime.submit.submissions import JobSpec, begin, files, go_on, recipe
@@ -117,11 +118,13 @@ _OPTIONS = (
         help="replace refuses an item with the key of the one before it.",
     ),
     click.option("--format", "format_", type=click.Choice(FORMATS), help="Read every file so, whatever its name."),
-    click.option("--max-item-bytes", type=click.IntRange(1, MOST), help="A larger item is invalid [16 MB]."),
+    click.option("--max-item-bytes", type=click.IntRange(1, BIGINT_MAX), help="A larger item is invalid [16 MB]."),
     click.option(
-        "--max-batch-bytes", type=click.IntRange(1, MOST), help="A longer run of one key is invalid [256 MB]."
+        "--max-batch-bytes", type=click.IntRange(1, BIGINT_MAX), help="A longer run of one key is invalid [256 MB]."
     ),
-    click.option("--max-pending", type=click.IntRange(1, MOST), help="Wait while so many of its batches are pending."),
+    click.option(
+        "--max-pending", type=click.IntRange(1, BIGINT_MAX), help="Wait while so many of its batches are pending."
+    ),
     click.option("--max-wait", type=SECONDS, default=MAX_WAIT_S, help="For how many seconds to wait at a time [300]."),
     click.option(
         "--max-errors", type=click.IntRange(0, MOST_ATTEMPTS), help="Attempts that may end in an exception [3]."

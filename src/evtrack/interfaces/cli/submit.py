@@ -2,6 +2,7 @@
 
 import click
 
+from evtrack.domain.columns import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.interfaces.cli.ending import endings
 from evtrack.interfaces.cli.options import connected, json_option, print_json
@@ -15,7 +16,7 @@ from evtrack.storage.database import Connection
 @click.command()
 @submission_options
 @click.option(
-    "--resume", type=click.IntRange(1, 2**63 - 1), metavar="JOB", help="Go on with a submission that ended too early."
+    "--resume", type=click.IntRange(1, BIGINT_MAX), metavar="JOB", help="Go on with a submission that ended too early."
 )
 @json_option
 @connected("submit")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.live import Live
 
+from evtrack.config import LONGEST_PAUSE_S
 from evtrack.domain.errors import CannotConnect, TransientError
 from evtrack.domain.states import JobPhase
 from evtrack.domain.text import plain
-from evtrack.interfaces.cli.numbers import LONGEST_PAUSE_S, Number
+from evtrack.interfaces.cli.numbers import Number
 from evtrack.interfaces.cli.options import json_option, located, print_json
 from evtrack.interfaces.cli.stopping import Signals, stopping
 from evtrack.interfaces.terminal.drawing import show, stdout

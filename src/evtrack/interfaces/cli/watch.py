@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evtrack.config import watch_settings_from
+from evtrack.domain.columns import BIGINT_MAX
 from evtrack.domain.errors import OutputLost
 from evtrack.interfaces.cli.ending import INTERRUPTED
 from evtrack.interfaces.cli.metrics import metrics_options, serving_metrics
-from evtrack.interfaces.cli.numbers import MOST, PAUSE, PERCENT, SECONDS, SOME_SECONDS
+from evtrack.interfaces.cli.numbers import PAUSE, PERCENT, SECONDS, SOME_SECONDS
 from evtrack.interfaces.cli.options import located
 from evtrack.interfaces.cli.stopping import stopping
 from evtrack.interfaces.logs import asked_format
@@ -42,9 +43,11 @@ if TYPE_CHECKING:
 @click.option("--never-started", type=SOME_SECONDS, help="Tell of batches that wait so long beside free slots [60].")
 @click.option("--max-crash-rate", type=PERCENT, help="Tell of handlers above these percents [5].")
 @click.option("--crash-window", type=SOME_SECONDS, help="Seconds over which that is counted [3600].")
-@click.option("--least-attempts", type=click.IntRange(0, MOST), help="Attempts of which that is counted at least [20].")
 @click.option(
-    "--max-pending", type=click.IntRange(0, MOST), help="Tell of handlers with more batches pending [100000]."
+    "--least-attempts", type=click.IntRange(0, BIGINT_MAX), help="Attempts of which that is counted at least [20]."
+)
+@click.option(
+    "--max-pending", type=click.IntRange(0, BIGINT_MAX), help="Tell of handlers with more batches pending [100000]."
 )
 @click.option("--poll", type=PAUSE, help="Seconds between two looks when no wake-up comes [1].")
 @click.option("--name", help="What people call this watcher [host:pid].")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from evtrack.domain.columns import BIGINT_MAX
 from evtrack.interfaces.cli.ending import INTERRUPTED
-from evtrack.interfaces.cli.numbers import MOST, SECONDS, SOME_SECONDS
+from evtrack.interfaces.cli.numbers import SECONDS, SOME_SECONDS
 from evtrack.interfaces.cli.options import MEMORY, located
 from evtrack.interfaces.cli.stopping import stopping
 from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
@@ -57,7 +58,7 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
             ),
             click.option(
                 "--max-batches",
-                type=click.IntRange(0, MOST),
+                type=click.IntRange(0, BIGINT_MAX),
                 default=0,
                 help="Replace a slot after so many batches [never].",
             ),
