@@ -22,7 +22,7 @@ def generated() -> str:
 
 
 def written() -> str:
-    """Return what stands in the document in their place."""
+    """Return the generated part as it is in the document now."""
     return _parts()[1]
 
 
@@ -60,7 +60,7 @@ def _type(facts: dict[str, Any]) -> str:
 
 def _table(rows: list[tuple[str, str, str, str]]) -> str:
     lines = [f"| `{name}` | {kind} | {when} | {what} |" for name, kind, when, what in rows]
-    return "\n".join(["| key | type | there | what |", "| --- | --- | --- | --- |", *lines]) + "\n"
+    return "\n".join(["| key | type | present | meaning |", "| --- | --- | --- | --- |", *lines]) + "\n"
 
 
 if __name__ == "__main__":

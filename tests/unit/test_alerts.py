@@ -13,7 +13,7 @@ HEAD = {"level": "error", "timestamp": datetime(2026, 11, 25, 1, 2, 3, tzinfo=UT
 
 
 def test_the_document_has_the_schema_of_each_kind() -> None:
-    assert alerts_doc.generated() == alerts_doc.written(), "python tests/alerts_doc.py prints the document anew"
+    assert alerts_doc.generated() == alerts_doc.written(), "python tests/alerts_doc.py prints the new document"
 
 
 def test_there_is_a_model_for_each_kind() -> None:

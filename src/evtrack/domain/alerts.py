@@ -1,4 +1,4 @@
-"""Alerts: one frozen model a kind, which is also the schema of the line that a watcher writes."""
+"""Alerts: one frozen model for each kind, which is also the schema of the line that a watcher writes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AlertKind(StrEnum):
-    """What people are told of; each is the name of an event in the watcher's lines."""
+    """The kinds of alerts; each is the `event` of a watcher's line."""
 
     BATCH_CRASHED = "batch_crashed"
     ITEM_POISONED = "item_poisoned"
@@ -30,90 +30,94 @@ class AlertKind(StrEnum):
 
 
 class Alert(BaseModel):
-    """Something that people are to be told."""
+    """Something that operators must learn of."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     advice: ClassVar[str] = "evtrack alerts"
 
-    timestamp: AwareDatetime = Field(description="When it was raised, by the database's clock")
-    level: Literal["warning", "error"] = Field(description="How bad it is")
+    timestamp: AwareDatetime = Field(description="When the alert was raised, by the database's clock")
+    level: Literal["warning", "error"] = Field(description="Severity")
     event: str = Field(description="The kind of alert")
-    alert_id: int = Field(description="Its number; the same number again is the same alert, told twice")
+    alert_id: int = Field(description="The alert's number; a repeated number is the same alert, delivered twice")
 
-    @computed_field(description="What to run next")  # type: ignore[prop-decorator]  # pydantic's own form
+    @computed_field(description="The command to run next")  # type: ignore[prop-decorator]  # pydantic's own form
     @property
     def next(self) -> str:
-        """The command that tells more."""
+        """The command that shows more."""
         return self.advice.format_map(dict(self))
 
     def line(self) -> dict[str, Any]:
-        """Give the alert as a log line has it.
+        """Return the alert as the facts of a log line.
 
         Returns:
-            A dict ready for JSON, without what is unknown; the command to run next at its end.
+            A dict ready for JSON, without unknown facts; the command to run next comes last.
         """
         return self.model_dump(mode="json", exclude_none=True)
 
     def text(self) -> str:
-        """Give the alert as a line of JSON.
+        """Return the alert as a line of JSON.
 
         Returns:
-            The line, without its end.
+            The line, without a newline.
         """
         return json_text(self.line())
 
 
 class OfJob(Alert):
-    """Concerns a job."""
+    """An alert about a job."""
 
     advice = "evtrack status {job_id}"
 
     job_id: int = Field(description="The job")
-    job_name: str | None = Field(None, description="What people call the job")
+    job_name: str | None = Field(None, description="The job's name")
     handler: str | None = Field(None, description="The job's handler")
 
 
 class OfBatch(OfJob):
-    """Concerns a batch."""
+    """An alert about a batch."""
 
     advice = "evtrack show {job_id} {batch_no}"
 
     batch_no: int = Field(description="The batch")
-    attempt: int | None = Field(None, description="Which attempt it was")
-    items: str | None = Field(None, description="Keys of the items that the batch held then: the first three")
-    item_count: int | None = Field(None, description="How many items it held then")
-    worker_id: int | None = Field(None, description="The worker that had it")
+    attempt: int | None = Field(None, description="The attempt that ended")
+    items: str | None = Field(
+        None, description="Keys of the first three items that the batch then held, and how many more"
+    )
+    item_count: int | None = Field(None, description="How many items the batch held then")
+    worker_id: int | None = Field(None, description="The worker that ran it")
     worker: str | None = Field(None, description="That worker's name")
     host: str | None = Field(None, description="The host of that worker")
 
 
 class OfCrash(OfBatch):
-    """Concerns a process that died."""
+    """An alert about a process that died."""
 
-    cause: str | None = Field(None, description="What ended the process; evtrack.crash lists the words")
-    signal: str | None = Field(None, description="Name of the signal that ended it")
+    cause: str | None = Field(None, description="What ended the process; the view evtrack.crash lists the causes")
+    signal: str | None = Field(None, description="Name of the signal that killed it")
     exit_code: int | None = Field(None, description="Its exit code")
-    item_key: str | None = Field(None, description="Key of the item in hand, where it is known")
+    item_key: str | None = Field(None, description="Key of the item in hand")
     ordinal: int | None = Field(None, description="Ordinal of the item in hand")
     pid: int | None = Field(None, description="The process that died")
-    run_s: float | None = Field(None, description="Seconds that the handler had run")
+    run_s: float | None = Field(None, description="How many seconds the handler had run")
 
 
 class BatchCrashed(OfCrash):
     """The process that ran a batch died, or its worker was lost."""
 
     event: Literal[AlertKind.BATCH_CRASHED]
-    final: bool = Field(description="Whether the batch stays crashed; else its items go on, in it or in others")
+    final: bool = Field(
+        description="Whether the batch stays crashed; otherwise its items run again, here or in new batches"
+    )
 
 
 class ItemPoisoned(OfCrash):
-    """An item has crashed its process alone as often as its budget allows; it stays crashed."""
+    """An item in a batch of its own crashed as often as the crash budget allows; it stays crashed."""
 
     event: Literal[AlertKind.ITEM_POISONED]
 
 
 class BatchFailed(OfBatch):
-    """The handler of a batch has raised as often as its budget allows; it stays failed."""
+    """A batch's handler raised errors as often as the error budget allows; the batch stays failed."""
 
     event: Literal[AlertKind.BATCH_FAILED]
     error_type: str | None = Field(None, description="Type of the last error")
@@ -121,7 +125,7 @@ class BatchFailed(OfBatch):
 
 
 class JobAbandoned(OfJob):
-    """The submitter of a job is gone before the end of the source."""
+    """A job's submitter died before it reached the end of the source."""
 
     advice = "evtrack submit --resume {job_id}"
 
@@ -129,18 +133,18 @@ class JobAbandoned(OfJob):
 
 
 class JobFinishedWithErrors(OfJob):
-    """A job is finished, and not all of its items are completed."""
+    """A job finished, but not all of its items were completed."""
 
     event: Literal[AlertKind.JOB_FINISHED_WITH_ERRORS]
-    completed: int | None = Field(None, description="Items that are done")
+    completed: int | None = Field(None, description="Items completed")
     failed: int | None = Field(None, description="Items that failed")
     crashed: int | None = Field(None, description="Items that crashed")
-    cancelled: int | None = Field(None, description="Items that were kept out")
-    invalid: int | None = Field(None, description="Items that could not be submitted")
+    cancelled: int | None = Field(None, description="Items that were cancelled")
+    invalid: int | None = Field(None, description="Items of the source that could not be used")
 
 
 class WorkerLost(Alert):
-    """A worker's session is gone, or its heartbeat; its batches crashed with it and come back."""
+    """A worker's session or its heartbeat is gone; its batches are marked crashed and run again within their budget."""
 
     advice = "evtrack workers"
 
@@ -148,15 +152,15 @@ class WorkerLost(Alert):
     worker_id: int = Field(description="The worker")
     worker: str | None = Field(None, description="Its name")
     host: str | None = Field(None, description="Its host")
-    pid: int | None = Field(None, description="Its process there")
-    handlers: list[str] = Field(default_factory=list, description="What it offered")
-    why: str | None = Field(None, description="How it is known: session gone, no heartbeat")
+    pid: int | None = Field(None, description="Its process ID on that host")
+    handlers: list[str] = Field(default_factory=list, description="The handlers that it offered")
+    why: str | None = Field(None, description="The reason: session gone, no heartbeat")
     batches: int = Field(0, description="How many batches it held")
     seen_at: AwareDatetime | None = Field(None, description="Its last heartbeat")
 
 
 class SlotsKeepDying(Alert):
-    """A worker's slots die before they do anything, so that it cannot work; at most one an hour of a worker."""
+    """A worker's slots die before they run anything, so it does no work. At most one an hour for each worker."""
 
     advice = "evtrack workers"
 
@@ -164,70 +168,70 @@ class SlotsKeepDying(Alert):
     worker_id: int = Field(description="The worker")
     worker: str | None = Field(None, description="Its name")
     host: str | None = Field(None, description="Its host")
-    pid: int | None = Field(None, description="Its process there")
-    handlers: list[str] = Field(default_factory=list, description="What it offers")
-    said: str = Field(description="How many died so, and how the last one ended")
+    pid: int | None = Field(None, description="Its process ID on that host")
+    handlers: list[str] = Field(default_factory=list, description="The handlers that it offers")
+    said: str = Field(description="How many slots died, and how the last one ended")
 
 
 class NeverStarted(OfJob):
-    """Batches of a job are not begun although slots are free; at most one an hour of a job."""
+    """Batches of a job do not start although slots are free. At most one an hour for each job."""
 
     event: Literal[AlertKind.NEVER_STARTED]
     batches: int = Field(description="How many batches wait")
-    since: AwareDatetime | None = Field(None, description="Since when the oldest waits")
-    waited_s: float | None = Field(None, description="For how long that is")
+    since: AwareDatetime | None = Field(None, description="When the oldest of them began to wait")
+    waited_s: float | None = Field(None, description="How long the oldest has waited, in seconds")
     workers: int | None = Field(None, description="Live workers that offer the handler")
-    free_slots: int | None = Field(None, description="Their slots that have nothing to do")
+    free_slots: int | None = Field(None, description="Idle slots of these workers")
 
 
 class CrashRateHigh(Alert):
-    """Too many of a handler's attempts crash; at most one an hour of a handler."""
+    """Too many of a handler's attempts crash. At most one an hour for each handler."""
 
     advice = "evtrack crashes --since 1h"
 
     event: Literal[AlertKind.CRASH_RATE_HIGH]
     handler: str = Field(description="The handler")
-    attempts: int = Field(description="Attempts that ended in the span")
+    attempts: int = Field(description="Attempts that ended in the time window")
     crashed: int = Field(description="How many of them crashed")
-    crash_rate_pct: float = Field(description="How many in a hundred that is")
+    crash_rate_pct: float = Field(description="Crashed attempts in percent")
     max_crash_rate: float | None = Field(None, description="The threshold")
-    span_s: float | None = Field(None, description="The span that was looked at")
+    span_s: float | None = Field(None, description="The length of the time window, in seconds")
 
 
 class QueueDeep(Alert):
-    """Too many batches of a handler are pending, those of suspended jobs aside; at most one an hour of a handler."""
+    """Too many batches of a handler are pending, not counting suspended jobs. At most one an hour for each handler."""
 
     advice = "evtrack workers"
 
     event: Literal[AlertKind.QUEUE_DEEP]
     handler: str = Field(description="The handler")
-    batches: int = Field(description="Batches that are pending")
+    batches: int = Field(description="Pending batches")
     items: int | None = Field(None, description="Items in them")
-    jobs: int | None = Field(None, description="Jobs that they are of")
+    jobs: int | None = Field(None, description="Jobs that they belong to")
     max_pending: int | None = Field(None, description="The threshold")
 
 
 class AlertStorm(OfJob):
-    """More of a kind happened to a job in a minute than are told one by one."""
+    """A job raised more alerts of one kind in a minute than are delivered one by one."""
 
     advice = "evtrack status {job_id}"
 
     event: Literal[AlertKind.ALERT_STORM]
-    of: str = Field(description="The kind")
-    alerts: int = Field(description="How many of that minute were not told one by one")
+    of: str = Field(description="The kind of alert")
+    alerts: int = Field(description="How many alerts of that minute were only counted")
     minute: str = Field(description="The minute")
 
-    @computed_field(description="Which view has them all")  # type: ignore[prop-decorator]  # pydantic's own form
+    @computed_field(description="A query that lists all of them")  # type: ignore[prop-decorator]  # pydantic's own form
     @property
     def view(self) -> str:
-        """The query that tells of each."""
+        """The query that lists all of them."""
         return _VIEWS.get(self.of, "SELECT * FROM evtrack.batch_status WHERE job_id = {job_id}").format(
             job_id=self.job_id
         )
 
 
 class OtherAlert(Alert):
-    """An alert of a kind that this version does not know; its facts are as the database has them."""
+    """An alert of a kind that this version does not know, with its facts exactly as in the database."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -254,18 +258,18 @@ KINDS: Final[Mapping[str, type[Alert]]] = {
 """The model of each kind."""
 
 
-def alert_from(told: Mapping[str, Any]) -> Alert:
-    """Read an alert as the outbox has it.
+def alert_from(row: Mapping[str, Any]) -> Alert:
+    """Build an alert from its row in the outbox.
 
     Args:
-        told: Its columns and facts, under the names that the models have.
+        row: Its columns and facts, under the names that the models use.
 
     Returns:
-        The alert; of a kind or a form that this version does not know, as it is.
+        The alert. If this version does not know its kind or form, its facts are passed on unchanged.
     """
-    model = KINDS.get(str(told["event"]), OtherAlert)
+    model = KINDS.get(str(row["event"]), OtherAlert)
     try:
-        return model.model_validate(told)
+        return model.model_validate(row)
     except ValidationError:
-        # A fact in a form of its own must not keep people from hearing of it.
-        return OtherAlert.model_validate({key: value for key, value in told.items() if key != "next"})
+        # A fact of an unexpected form must not keep the alert from being delivered.
+        return OtherAlert.model_validate({key: value for key, value in row.items() if key != "next"})
