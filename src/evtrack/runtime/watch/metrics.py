@@ -1,4 +1,4 @@
-"""Figures for Prometheus: how things stand, read when they are asked for, and what was counted since the start."""
+"""Metrics for Prometheus: gauges read from the views at each scrape, and counters since the watcher's start."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 FRESH_S: Final = 5.0
-"""Who asks sooner gets what was read for the last one."""
+"""A scrape within this time of the last read gets the same values."""
 
 _STATUSES: Final = {"completed": "done"}
-"""Where a view's column is not named as the status."""
+"""The view's column for a status, where their names differ."""
 
 _log = structlog.get_logger()
 
 
 class Figures(Collector):
-    """Reads the database when it is asked, at most once in FRESH_S, whoever asks.
+    """Reads the database at a scrape, at most once every FRESH_S.
 
     Args:
         dsn: The connection string.
@@ -53,7 +53,7 @@ class Figures(Collector):
         """Count from now on.
 
         Raises:
-            EvtrackError: The database does not let us.
+            EvtrackError: The database cannot be read.
         """
         self._read()
 
@@ -63,7 +63,7 @@ class Figures(Collector):
             self._drop()
 
     def describe(self) -> Iterable[Metric]:
-        """Name the figures without reading any.
+        """Describe the metrics without reading any.
 
         Returns:
             Empty families.
@@ -71,10 +71,10 @@ class Figures(Collector):
         return [*_of_now(None), *_counted(Counting()), *self._own()]
 
     def collect(self) -> Iterator[Metric]:
-        """Read what is due, and return all figures.
+        """Read what is due, and return all metrics.
 
         Yields:
-            The families; those of the present only while the database answers.
+            The families; gauges of the database's state only while it answers.
         """
         with self._lock:
             if monotonic() - self._read_at >= FRESH_S:
@@ -104,20 +104,22 @@ class Figures(Collector):
 
     def _own(self) -> Iterator[Metric]:
         yield _gauge(
-            "evtrack_database_up", "Whether the last read of the database went well.", self._present is not None
+            "evtrack_database_up", "1 if the last read of the database succeeded, else 0.", self._present is not None
         )
         yield _gauge("evtrack_read_seconds", "How long the last read of the database took.", self._took_s)
         yield _gauge(
-            "evtrack_uncounted_transactions", "Transactions below the horizon still to be counted.", self._counting.lag
+            "evtrack_uncounted_transactions",
+            "Transactions that have ended and are not yet counted.",
+            self._counting.lag,
         )
 
 
 class MetricsServer:
-    """Serves the figures over HTTP, on threads of its own.
+    """Serves the metrics over HTTP, on its own threads.
 
     Args:
         dsn: The connection string.
-        port: Where to listen; 0 takes a free one.
+        port: The port to listen on; 0 picks a free one.
         host: The address to listen on.
     """
 
@@ -128,10 +130,10 @@ class MetricsServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Read once, and serve.
+        """Read once, then start to serve.
 
         Raises:
-            EvtrackError: The database does not let us, or the address is not to be had.
+            EvtrackError: The database cannot be read, or the address cannot be bound.
         """
         self._figures.begin()
         registry = CollectorRegistry(auto_describe=False)
@@ -158,34 +160,40 @@ class MetricsServer:
         self._figures.close()
 
 
-def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, says, value=float(value))
+def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_text, value=float(value))
 
 
 def _of_now(now: Present | None) -> Iterator[Metric]:
-    """Make families of how things stand; empty ones where that is not known."""
+    """Make the gauges of the database's state; without samples while it is unknown."""
     rows = now.handlers if now else []
-    items = GaugeMetricFamily("evtrack_items", "Items of the jobs that are kept.", labels=["handler", "status"])
+    items = GaugeMetricFamily(
+        "evtrack_items", "Items of all jobs that cleanup has not dropped.", labels=["handler", "status"]
+    )
     for status in ("pending", "running", "completed", "failed", "crashed", "cancelled"):
         for row in rows:
             items.add_metric([row["handler"], status], row[_STATUSES.get(status, status)])
     yield items
-    batches = GaugeMetricFamily("evtrack_batches", "Batches of the jobs that are kept.", labels=["handler", "status"])
+    batches = GaugeMetricFamily(
+        "evtrack_batches", "Batches of all jobs that cleanup has not dropped.", labels=["handler", "status"]
+    )
     for status in ("pending", "running", "completed", "failed", "crashed", "split", "cancelled"):
         for row in rows:
             batches.add_metric([row["handler"], status], row[f"batches_{status}"])
     yield batches
-    jobs = GaugeMetricFamily("evtrack_waiting_jobs", "Jobs with pending batches, by why.", labels=["handler", "why"])
+    jobs = GaugeMetricFamily(
+        "evtrack_waiting_jobs", "Jobs with pending batches, by the reason why they wait.", labels=["handler", "why"]
+    )
     oldest = GaugeMetricFamily(
-        "evtrack_oldest_pending_seconds", "How long the oldest pending batch waits.", labels=["handler", "why"]
+        "evtrack_oldest_pending_seconds", "How long the oldest pending batch has waited.", labels=["handler", "why"]
     )
     for row in now.waiting if now else []:
         jobs.add_metric([row["handler"], row["why"]], row["jobs"])
         oldest.add_metric([row["handler"], row["why"]], row["waited_s"])
     yield from (jobs, oldest)
     states: dict[str, dict[str, Any]] = {row["state"]: row for row in now.workers} if now else {}
-    workers = GaugeMetricFamily("evtrack_workers", "Workers, neither stopped nor lost.", labels=["state"])
-    slots = GaugeMetricFamily("evtrack_slots", "Slots of the workers that are alive.", labels=["state"])
+    workers = GaugeMetricFamily("evtrack_workers", "Workers that are neither stopped nor lost.", labels=["state"])
+    slots = GaugeMetricFamily("evtrack_slots", "Slots of live workers.", labels=["state"])
     if now is not None:
         for state in ("alive", "silent"):
             workers.add_metric([state], states.get(state, {}).get("workers", 0))
@@ -193,8 +201,8 @@ def _of_now(now: Present | None) -> Iterator[Metric]:
         slots.add_metric(["busy"], alive["busy"])
         slots.add_metric(["free"], max(0, alive["slots"] - alive["busy"]))
     yield from (workers, slots)
-    undelivered = GaugeMetricFamily("evtrack_alerts_undelivered", "Alerts that no watcher has written yet.")
-    lag = GaugeMetricFamily("evtrack_alerts_lag_seconds", "How long the oldest of them waits.")
+    undelivered = GaugeMetricFamily("evtrack_alerts_undelivered", "Alerts that no watcher has delivered yet.")
+    lag = GaugeMetricFamily("evtrack_alerts_lag_seconds", "How long the oldest undelivered alert has waited.")
     if now is not None:
         undelivered.add_metric([], now.undelivered)
         lag.add_metric([], now.lag_s)
@@ -202,9 +210,9 @@ def _of_now(now: Present | None) -> Iterator[Metric]:
 
 
 def _counted(counting: Counting) -> Iterator[Metric]:
-    """Make families of what was counted."""
+    """Make the counters and the histogram."""
     attempts = CounterMetricFamily(
-        "evtrack_attempts", "Attempts that ended, since this watcher started.", labels=["handler", "outcome"]
+        "evtrack_attempts", "Attempts that ended since this watcher started, by outcome.", labels=["handler", "outcome"]
     )
     for labels, count in sorted(counting.attempts.items()):
         attempts.add_metric(labels, count)
