@@ -67,12 +67,13 @@ def work(conn: Connection, job: int, *, group: int = GROUP, seconds: float = 1e9
 
 def raw_dequeue(dsn: str) -> float:
     """Rows a second of a bare DELETE ... SKIP LOCKED, 100 at a time."""
-    with connect(lab.database(dsn, "bench_raw", migrate=False), purpose="bench") as conn:
+    raw = lab.database(dsn, "bench_raw", migrate=False)
+    with connect(raw, purpose="bench") as conn:
         conn.execute("CREATE TABLE q (id bigserial PRIMARY KEY, priority smallint NOT NULL DEFAULT 0, payload jsonb)")
         conn.execute("CREATE INDEX q_claim ON q (priority, id)")
         conn.execute("INSERT INTO q (payload) SELECT '{\"a\": 1}' FROM generate_series(1, 1500000)")
         lab.settle(conn)
-        return 100 * lab.pgbench(conn.info.dsn, DEQUEUE, seconds=4)
+        return 100 * lab.pgbench(raw, DEQUEUE, seconds=4)
 
 
 def drain(dsn: str) -> None:

