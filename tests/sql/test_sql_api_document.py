@@ -56,20 +56,20 @@ def test_each_role_is_listed_with_what_it_may(client: Client) -> None:
     for row in rows:
         if row["role"]:
             may.setdefault(row["role"], set()).add(row["name"])
-    told = dict(re.findall(r"^\| `?(evtrack_\w+|each of them)`? \|[^|]*\| ([^|]*) \|$", TEXT, re.MULTILINE))
-    told = {role: set(re.findall(r"`(\w+)`", names)) for role, names in told.items()}
-    all_may = told.pop("each of them")
-    assert may == {role: names | all_may for role, names in told.items()}
-    assert not any(names & all_may for names in told.values())
+    listed = dict(re.findall(r"^\| `?(evtrack_\w+|each of them)`? \|[^|]*\| ([^|]*) \|$", TEXT, re.MULTILINE))
+    listed = {role: set(re.findall(r"`(\w+)`", names)) for role, names in listed.items()}
+    all_may = listed.pop("each of them")
+    assert may == {role: names | all_may for role, names in listed.items()}
+    assert not any(names & all_may for names in listed.values())
 
 
 def test_a_claim_returns_what_is_told_of_it(client: Client) -> None:
-    told = TEXT[TEXT.index("### What a claim returns") : TEXT.index("### Who looks after the rest")]
+    listed = TEXT[TEXT.index("### What a claim returns") : TEXT.index("### Housekeeping")]
     columns = client.rows(
         "SELECT unnest(proargnames[pronargs + 1:]) AS name FROM pg_proc WHERE oid = to_regproc('evtrack.claim')"
     )
     assert len(columns) == 11
-    assert [] == [row["name"] for row in columns if f"`{row['name']}`" not in told]
+    assert [] == [row["name"] for row in columns if f"`{row['name']}`" not in listed]
     client.one("SELECT evtrack.enqueue('h', '{a,b}', ARRAY['1', '{\"n\": 2}'])")
     worker = client.worker("h")
     (claim,) = client.rows("SELECT * FROM evtrack.claim(%s, '{1}', '{0}', 1, '{h}')", worker)
@@ -84,7 +84,7 @@ def test_a_claim_returns_what_is_told_of_it(client: Client) -> None:
 
 def test_every_function_that_is_listed_is_there_with_as_many_arguments(client: Client) -> None:
     listed = re.findall(
-        r"`([a-z_]+)\(([^)`]*)\)`", TEXT[TEXT.index("| function |") : TEXT.index("Others in the schema")]
+        r"`([a-z_]+)\(([^)`]*)\)`", TEXT[TEXT.index("| function |") : TEXT.index("Other functions in the schema")]
     )
     there = {
         row["proname"]: row["pronargs"]
