@@ -1,4 +1,4 @@
-"""A handler for annotated documents: count mentions and distinct concepts of each.
+"""A handler for annotated documents: counts the mentions and distinct concepts in each.
 
 evtrack run sample.jsonl --key sourcedb,sourceid --import examples.disease_stats --handler disease-stats
 """
@@ -11,13 +11,13 @@ import evtrack
 
 @evtrack.handler("disease-stats")
 def disease_stats(document: dict[str, Any]) -> dict[str, Any]:
-    """Count what is annotated in a document in the PubAnnotation format.
+    """Count the annotations of a document in the PubAnnotation format.
 
     Args:
-        document: A text with denotations, and attributes that link them to concepts.
+        document: A text with denotations and attributes that link them to concepts.
 
     Returns:
-        Its identifier, how many mentions and distinct concepts it has, and the mentions by kind.
+        Its identifier, the numbers of mentions and distinct concepts, and the mentions by kind.
     """
     mentions = document.get("denotations") or []
     kinds = Counter(mention["obj"] for mention in mentions)

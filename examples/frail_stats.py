@@ -1,4 +1,4 @@
-"""A handler that cannot take every document: it counts mentions, raises where there are few, dies where there are many.
+"""A handler that counts mentions, but raises if a document has few of them and crashes if it has many.
 
 evtrack run sample.jsonl --key sourcedb,sourceid --import examples.frail_stats --handler frail-stats
 """
@@ -20,14 +20,14 @@ def frail_stats(document: dict[str, Any]) -> dict[str, Any]:
         document: A text with denotations.
 
     Returns:
-        How many there are.
+        The number of mentions.
 
     Raises:
-        ValueError: There are fewer than FEW.
+        ValueError: If there are fewer than FEW.
     """
     mentions = len(document["denotations"])
     if mentions < FEW:
         raise ValueError(f"only {mentions} mentions")
     if mentions >= MANY:
-        ctypes.string_at(0)  # what native code does with a document that it cannot take
+        ctypes.string_at(0)  # segfaults, as native code might on such a document
     return {"mentions": mentions}

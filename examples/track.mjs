@@ -1,14 +1,14 @@
-// Track batches of a Node program with evtrack, without evtrack's worker:
+// Track the batches of a Node program with evtrack, without evtrack's worker:
 //   node examples/track.mjs "$DSN" HANDLER
-// It takes batches of HANDLER until none is left, one at a time, and counts the words of each item. psql is the driver
-// here, so that nothing need be installed; with the package pg the same statements go through one of its clients.
+// It claims batches of HANDLER one at a time until none is left, and counts the words of each item. It uses psql as its
+// driver, so nothing has to be installed; with the package pg, one client would run the same statements.
 import { spawn } from "node:child_process";
 import { hostname } from "node:os";
 import { createInterface } from "node:readline";
 
 const [dsn, handler] = process.argv.slice(2);
 
-// One session for all: its lock is the worker's sign of life, and gone with the process.
+// All statements share one session. Its lock shows that the worker is alive, and is released when the process ends.
 const psql = spawn("psql", [dsn, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"], { stdio: ["pipe", "pipe", "inherit"] });
 const lines = createInterface({ input: psql.stdout })[Symbol.asyncIterator]();
 let turn = Promise.resolve();
@@ -16,12 +16,12 @@ let turn = Promise.resolve();
 const quoted = (value) => (value === null ? "NULL" : `E'${String(value).replace(/\\/g, "\\\\").replace(/'/g, "''")}'`);
 const list = (values) => quoted(`{${values.join(",")}}`);
 
-// The rows of one statement; statements go one after another.
+// Return the rows of one statement; statements run one after another.
 function rows(statement) {
   const answer = turn.then(async () => {
     psql.stdin.write(`SELECT coalesce(json_agg(r), '[]')::jsonb::text FROM (${statement}) AS r;\n`);
     const { value, done } = await lines.next();
-    if (done) throw new Error("the session is gone");
+    if (done) throw new Error("the session ended");
     return JSON.parse(value);
   });
   turn = answer.catch(() => {});
@@ -30,7 +30,7 @@ function rows(statement) {
 
 function work(item) {
   if (typeof item.text !== "string") throw new TypeError("an item has no text");
-  if (item.kill) process.kill(process.pid, "SIGKILL"); // what a native library may do to us
+  if (item.kill) process.kill(process.pid, "SIGKILL"); // as a crash in a native library would
   return item.text.split(/\s+/).length;
 }
 
@@ -41,8 +41,8 @@ await rows(`SELECT pg_advisory_lock(hashtextextended('evtrack.worker', ${worker}
 
 async function beat() {
   const [{ alive }] = await rows(`SELECT evtrack.heartbeat(${worker}, 1) AS alive`);
-  if (!alive) process.exit(3); // declared lost: the batches are others' now
-  // What evtrack's own workers do for all. Where none of them runs, nobody else would miss one of us that was killed.
+  if (!alive) process.exit(3); // declared lost: other workers have the batches now
+  // evtrack's own workers do this for everybody. If none of them is running, only these calls detect killed workers.
   await rows("SELECT worker_id FROM evtrack.reap()");
   await rows("SELECT * FROM evtrack.finish_overdue(10)");
 }
@@ -70,7 +70,7 @@ for (;;) {
     const took = Number(process.hrtime.bigint() - began) / 1e9;
     const [{ verdict }] = await rows(`SELECT verdict FROM evtrack.${report(took)}`);
     console.log(`job ${job_id} batch ${batch_no}: ${verdict}`);
-    await rows(`SELECT evtrack.finish_due(${job_id})`); // after the commit of what may have been the last
+    await rows(`SELECT evtrack.finish_due(${job_id})`); // after the commit, as this may have been the last batch
   }
 }
 clearInterval(beating);
