@@ -1,4 +1,4 @@
-"""docs/sql_cookbook.md as it should be: each query followed by what it answers after two runs over examples/data/."""
+"""Generate docs/sql_cookbook.md: each query followed by its result after two runs over examples/data/."""
 
 import re
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from helpers import evtrack
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "sql_cookbook.md"
 
-# A query, and what it answered: the answer is written anew.
+# A query and its result; the result is regenerated.
 _RECIPE = re.compile(r"^```sql\n(.*?)^```\n\n```text\n.*?^```\n", re.MULTILINE | re.DOTALL)
 
-# What differs from run to run is shown as a mark of the same kind.
+# Values that differ from run to run are shown as a placeholder.
 _TIMES = re.compile(r"(at|since|day|eta)$")
 _SECONDS = re.compile(r"_s$|^pace$")
 _SIZES = re.compile(r"bytes$|^row_estimate$")
@@ -24,7 +24,7 @@ _WIDEST = 60
 
 
 def prepare(dsn: str) -> None:
-    """Run a frail handler twice over the sample, and submit it once for a handler that nobody offers.
+    """Run a frail handler twice over the sample, and submit it once for a handler that no worker offers.
 
     Args:
         dsn: A migrated database.
@@ -47,7 +47,7 @@ def prepare(dsn: str) -> None:
 
 
 def written(connection: Connection) -> str:
-    """Return the document with every answer as it is now.
+    """Return the document with current results.
 
     Args:
         connection: A connection to the prepared database.
@@ -60,7 +60,7 @@ def written(connection: Connection) -> str:
 
 
 def answer(connection: Connection, query: str) -> str:
-    """Run a query and draw its rows as a table.
+    """Run a query and format its rows as a table.
 
     Args:
         connection: The database.
@@ -103,7 +103,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def main() -> None:
-    """Write the document anew."""
+    """Regenerate the document."""
     import servers  # noqa: PLC0415  # beside this file, on the path only as a script or in pytest
 
     with servers.running("embedded") as dsn:

@@ -1,4 +1,4 @@
-"""docs/sql_cookbook.md is what its queries answer."""
+"""docs/sql_cookbook.md shows what its queries return."""
 
 import re
 
@@ -9,7 +9,7 @@ from evtrack.storage.database import Connection
 
 pytestmark = pytest.mark.db
 
-# What people ask for; the other views serve programs, and tell of the schema itself.
+# The views that users query; the others serve programs, or describe the schema itself.
 VIEWS = (
     *("batch_status", "job_status", "job_progress", "item_status", "item_result", "handler_status", "waiting"),
     *("attempt", "crash", "crash_rate_daily", "error_summary", "item_failures", "batch_duration", "slowest_batch"),
