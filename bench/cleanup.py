@@ -28,7 +28,7 @@ import lab
 from old_days import old_day
 from sampler import Sampler
 
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.connection.connect import Connection, connect
 
 _WINDOW_S = 3.0
 _LEAST_S = 1.0

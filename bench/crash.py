@@ -16,7 +16,7 @@ from pathlib import Path
 import lab
 from latency import deaths
 
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.connection.connect import Connection, connect
 
 HERE = Path(__file__).parent
 _ITEMS = 700

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import lab
 
-from evtrack.storage.database import connect
+from evtrack.storage.connection.connect import connect
 
 HERE = Path(__file__).parent
 _PATIENCE_S = 300

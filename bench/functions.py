@@ -12,7 +12,7 @@ from uuid import UUID
 
 import lab
 
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.connection.connect import Connection, connect
 
 GROUP = 100
 CLAIM = """SELECT job_id, batch_no, attempt, payload

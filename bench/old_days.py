@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from evtrack.storage.database import Connection
+from evtrack.storage.connection.connect import Connection
 
 _OLD_JOBS = """INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
 SELECT %(day)s, j, 0, v, t::evtrack.event_type, d::jsonb

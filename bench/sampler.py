@@ -3,7 +3,7 @@
 import threading
 from typing import Self
 
-from evtrack.storage.database import connect
+from evtrack.storage.connection.connect import connect
 
 _SAMPLE_S = 0.01
 _WAITS = """SELECT a.application_name, extract(epoch FROM clock_timestamp() - min(l.waitstart))::float8

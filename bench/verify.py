@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import lab
 from old_days import old_day
 
-from evtrack.storage.database import connect
+from evtrack.storage.connection.connect import connect
 
 _JOBS = 10
 _EVENTS_A_BATCH = 3

@@ -11,7 +11,7 @@ import lab
 from psycopg.types.json import Jsonb
 
 from evtrack.runtime.watch.metrics import Figures
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.connection.connect import Connection, connect
 
 JOB = 10_000
 CHUNK = 500

@@ -20,7 +20,7 @@ from typing import Any
 
 import lab
 
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.connection.connect import Connection, connect
 
 _PATIENCE_S = 120
 

@@ -6,9 +6,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from client import cloned
-from evtrack.storage import roles
-from evtrack.storage.database import connect
-from evtrack.storage.rights import ROLES
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.connection.rights import ROLES
+from evtrack.storage.schema import roles
 
 PASSWORD = "only in tests"
 _USERS = {

@@ -11,12 +11,12 @@ from psycopg.errors import InsufficientPrivilege
 
 from client import Client
 from evtrack.interfaces.cli import cli
-from evtrack.storage.database import Connection, connect
-from evtrack.storage.rights import listed
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.rights import listed
 from helpers import eventually
 from watching import watching
 
-pytestmark = pytest.mark.db
+pytestmark = pytest.mark.integration
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202e'; DROP SCHEMA evtrack CASCADE; --\n" + '{"event": "job_finished"}\r\x9b31m'
 HARMFUL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")

@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from evtrack.interfaces.cli import cli
-from evtrack.storage.database import connect
-from evtrack.storage.sqlstates import _who_may
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.connection.sqlstates import _who_may
 from helpers import eventually, evtrack
 from watching import watching
 
-pytestmark = pytest.mark.db
+pytestmark = pytest.mark.integration
 
 AsRole = Callable[[str], str]
 

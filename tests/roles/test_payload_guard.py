@@ -7,9 +7,9 @@ from typing import NamedTuple
 import psycopg
 import pytest
 
-from evtrack.storage.database import Connection, connect
+from evtrack.storage.connection.connect import Connection, connect
 
-pytestmark = pytest.mark.db
+pytestmark = pytest.mark.integration
 
 _ROW = (
     "INSERT INTO evtrack.payload (job_day, job_id, ordinal, batch_no, item_key, payload) "

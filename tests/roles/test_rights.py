@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from evtrack.storage import migrations
-from evtrack.storage.database import Connection, connect
-from evtrack.storage.rights import ROLES, listed
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.rights import ROLES, listed
+from evtrack.storage.schema import migrations
 
-pytestmark = pytest.mark.db
+pytestmark = pytest.mark.integration
 
 _FUNCTIONS = """
 SELECT p.proname, 'SELECT evtrack.' || p.proname || '(' || (

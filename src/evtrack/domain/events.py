@@ -19,7 +19,7 @@ from pydantic import (
     TypeAdapter,
 )
 
-from evtrack.domain.columns import BIGINT_MAX, INTEGER_MAX, SMALLINT_MAX
+from evtrack.domain.column_limits import BIGINT_MAX, INTEGER_MAX, SMALLINT_MAX
 from evtrack.domain.crash import Dossier
 from evtrack.domain.ordinals import OrdinalText
 from evtrack.domain.retry import Policy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from evtrack.domain.columns import INTEGER_MAX
+from evtrack.domain.column_limits import INTEGER_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,21 +7,21 @@ from typing import Any
 from evtrack.config import settings_from
 from evtrack.domain.batching import Mode
 from evtrack.domain.errors import BadArgument, EvtrackError
-from evtrack.runtime.submit.submissions import JobSpec, begin, go_on, recipe
-from evtrack.runtime.submit.submitted import Submission, SubmitProgress
+from evtrack.runtime.submit.progress import Submission, SubmitProgress
+from evtrack.runtime.submit.submission import JobSpec, begin, go_on, recipe
 from evtrack.runtime.submit.throttle import MAX_WAIT_S
 from evtrack.runtime.submit.trace import traced
 from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.iterable import IterableSource
 from evtrack.sources.record import MAX_ITEM_BYTES, Fault
-from evtrack.storage.database import Connection, check_schema, connect, translated
-from evtrack.storage.feed import feed
-from evtrack.storage.jobs import enqueue as enqueue_job
-from evtrack.storage.jobs import joins_transaction, wake_workers
-from evtrack.storage.log import LogRow
-from evtrack.storage.position import Position
-from evtrack.storage.reports import job_key
-from evtrack.storage.server import serving
+from evtrack.storage.connection.connect import Connection, check_schema, connect, translated
+from evtrack.storage.embedded.serving import serving
+from evtrack.storage.log.follow import feed
+from evtrack.storage.log.position import Position
+from evtrack.storage.log.reader import LogRow
+from evtrack.storage.reports.views import job_key
+from evtrack.storage.submission.job import enqueue as enqueue_job
+from evtrack.storage.submission.job import joins_transaction, wake_workers
 
 Key = str | Sequence[str] | Callable[[Any], Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from evtrack import __version__
-from evtrack.interfaces.cli.ending import endings, exit_code
-from evtrack.interfaces.cli.options import connected, json_option, located, log_options, print_json
+from evtrack.interfaces.cli.shared.exit_codes import endings, exit_code
+from evtrack.interfaces.cli.shared.options import connected, json_option, located, log_options, print_json
 
 __all__ = ["cli", "connected", "json_option", "located", "main", "print_json"]
 
@@ -21,36 +21,36 @@ _SIGNALLED = 128  # and the signal's number, as shells have it
 
 # name -> module:attribute, in the order that --help lists them
 _COMMANDS = {
-    "run": "run:run",
-    "submit": "submit:submit",
-    "work": "work:work",
-    "watch": "watch:watch",
-    "results": "results:results",
-    "status": "looking:status",
-    "jobs": "looking:jobs",
-    "batches": "looking:batches",
-    "crashes": "crashes:crashes",
-    "show": "crashes:show",
-    "alerts": "alerts:alerts",
-    "events": "events:events",
-    "progress": "looking:progress",
-    "history": "history:history",
-    "workers": "looking:workers",
-    "top": "top:top",
-    "health": "health:health",
-    "doctor": "doctor:doctor",
-    "verify": "verify:verify",
-    "suspend": "control:suspend",
-    "resume": "control:resume",
-    "cancel": "control:cancel",
-    "retry": "control:retry",
-    "quarantine": "control:quarantine",
-    "cleanup": "retention:cleanup",
-    "archive": "retention:archive",
-    "migrate": "migrate:migrate",
-    "dsn": "server:dsn",
-    "psql": "server:psql",
-    "server": "server:server",
+    "run": "processing.run:run",
+    "submit": "processing.submit:submit",
+    "work": "processing.work:work",
+    "watch": "monitoring.watch:watch",
+    "results": "jobs.results:results",
+    "status": "jobs.status:status",
+    "jobs": "jobs.status:jobs",
+    "batches": "jobs.status:batches",
+    "crashes": "jobs.crashes:crashes",
+    "show": "jobs.crashes:show",
+    "alerts": "monitoring.alerts:alerts",
+    "events": "jobs.events:events",
+    "progress": "jobs.status:progress",
+    "history": "jobs.history:history",
+    "workers": "jobs.status:workers",
+    "top": "monitoring.top:top",
+    "health": "monitoring.health:health",
+    "doctor": "monitoring.doctor:doctor",
+    "verify": "database.verify:verify",
+    "suspend": "jobs.control:suspend",
+    "resume": "jobs.control:resume",
+    "cancel": "jobs.control:cancel",
+    "retry": "jobs.control:retry",
+    "quarantine": "jobs.control:quarantine",
+    "cleanup": "database.retention:cleanup",
+    "archive": "database.retention:archive",
+    "migrate": "database.migrate:migrate",
+    "dsn": "database.server:dsn",
+    "psql": "database.server:psql",
+    "server": "database.server:server",
 }
 
 

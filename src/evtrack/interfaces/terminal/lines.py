@@ -5,8 +5,8 @@ from datetime import UTC
 
 from evtrack.domain.text import plain
 from evtrack.interfaces.terminal.text import count, counted, duration, pace_of, percentage
-from evtrack.storage.log import LogRow
-from evtrack.storage.report_rows import JobProgress
+from evtrack.storage.log.reader import LogRow
+from evtrack.storage.reports.rows import JobProgress
 
 # Of an event's data; long texts stand in --json.
 _DATA_LIMIT = 160

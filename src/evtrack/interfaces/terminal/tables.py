@@ -10,7 +10,7 @@ from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.text import plain
 from evtrack.interfaces.terminal.drawing import STYLES, cell, state, table
 from evtrack.interfaces.terminal.text import count, duration, moment, percentage
-from evtrack.storage.report_rows import BatchStatus, Crash, ErrorKind, JobStatus, Note, Worker
+from evtrack.storage.reports.rows import BatchStatus, Crash, ErrorKind, JobStatus, Note, Worker
 
 _WORKER_STYLES = {"alive": "green", "stopped": "dim", "lost": "bold red"}
 

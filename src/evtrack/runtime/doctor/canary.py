@@ -9,15 +9,15 @@ from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError, PermissionDenied
 from evtrack.domain.finding import Finding, note, ok, problem
 from evtrack.domain.text import plain
-from evtrack.storage import reports
-from evtrack.storage.control import cancel_job
-from evtrack.storage.jobs import enqueue, finish_due, wake_workers
+from evtrack.storage.queue.control import cancel_job
+from evtrack.storage.reports import views
+from evtrack.storage.submission.job import enqueue, finish_due, wake_workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evtrack.storage.database import Connection
-    from evtrack.storage.report_rows import Worker
+    from evtrack.storage.connection.connect import Connection
+    from evtrack.storage.reports.rows import Worker
 
 _FIRST: Final = 32_767
 """The highest priority there is."""
@@ -54,14 +54,14 @@ def canary(conn: Connection, workers: Sequence[Worker], *, patience_s: float) ->
     except PermissionDenied:
         return note("canary", "not sent: this role may not submit")
     wake_workers(conn, CANARY)
-    while (progress := reports.job_progress(conn, job_id)).ended < progress.total:
+    while (progress := views.job_progress(conn, job_id)).ended < progress.total:
         if time.monotonic() - begun > patience_s:
             cancel_job(conn, job_id)
             return _unheard(workers, patience_s)
         time.sleep(_POLL_S)
     took_s = time.monotonic() - begun
     finish_due(conn, job_id)
-    (batch,) = reports.batches(conn, job_id, limit=1)
+    (batch,) = views.batches(conn, job_id, limit=1)
     worker = plain(batch.worker or "unknown", 60)
     if not progress.done:
         return problem("canary", f"worker {worker} {batch.status} it", f"evtrack show {job_id} {batch.batch_no}")

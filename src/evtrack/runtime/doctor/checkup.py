@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from evtrack import __version__
 from evtrack.domain.errors import EvtrackError, MigrationError, PermissionDenied
 from evtrack.domain.finding import Finding, note, problem
-from evtrack.runtime.doctor import judgement
+from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.canary import canary
-from evtrack.storage import diagnosis, migrations, reports
-from evtrack.storage.database import Connection, behind_pooler, connect, translated
+from evtrack.storage.connection.connect import Connection, behind_pooler, connect, translated
+from evtrack.storage.monitoring import diagnosis
+from evtrack.storage.reports import views
+from evtrack.storage.schema import migrations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,44 +42,44 @@ def checkup(
         return
     with connection as conn:
         found = diagnosis.server_facts(conn)
-        yield from judgement.server(found)
+        yield from findings.server(found)
         before = wall_clock()
         there = diagnosis.server_time(conn).timestamp()
-        yield judgement.clock(before, there, wall_clock())
+        yield findings.clock(before, there, wall_clock())
         yield from _guarded("notify", lambda: [_notifications(conn, dsn)])
         yield from _guarded("horizon", lambda: _horizon(conn, sees_all=found.sees_all))
         schema = list(_guarded("schema", lambda: _schema(conn)))
         yield from schema
         if any(each.check == "schema" and each.level == "problem" for each in schema):
             return
-        yield from _guarded("roles", lambda: judgement.roles(diagnosis.rights(conn), found.role))
-        yield from _guarded("roles", lambda: judgement.grants(diagnosis.missing_rights(conn)))
-        yield from _guarded("partitions", lambda: [judgement.partitions(diagnosis.days_ahead(conn))])
-        yield from _guarded("workers", lambda: judgement.workers(reports.live_workers(conn), __version__))
-        yield from _guarded("queue", lambda: judgement.queue(diagnosis.stuck(conn)))
-        yield from _guarded("alerts", lambda: [judgement.alerts(*diagnosis.undelivered_alerts(conn))])
+        yield from _guarded("roles", lambda: findings.roles(diagnosis.rights(conn), found.role))
+        yield from _guarded("roles", lambda: findings.grants(diagnosis.missing_rights(conn)))
+        yield from _guarded("partitions", lambda: [findings.partitions(diagnosis.days_ahead(conn))])
+        yield from _guarded("workers", lambda: findings.workers(views.live_workers(conn), __version__))
+        yield from _guarded("queue", lambda: findings.queue(diagnosis.stuck(conn)))
+        yield from _guarded("alerts", lambda: [findings.alerts(*diagnosis.undelivered_alerts(conn))])
         if canary_s is not None:
             yield from _guarded("canary", lambda: [_canary(conn, canary_s)])
 
 
 def _schema(conn: Connection) -> list[Finding]:
     try:
-        return judgement.schema(migrations.status(conn))
+        return findings.schema(migrations.status(conn))
     except MigrationError as error:
         return [problem("schema", error.message, error.hint)]
 
 
 def _horizon(conn: Connection, *, sees_all: bool) -> list[Finding]:
-    return judgement.horizon(diagnosis.old_transactions(conn, older_s=judgement.OLD_S), sees_all=sees_all)
+    return findings.horizon(diagnosis.old_transactions(conn, older_s=findings.OLD_S), sees_all=sees_all)
 
 
 def _notifications(conn: Connection, dsn: str) -> Finding:
     arrived = diagnosis.notification_arrives(conn, dsn, timeout_s=NOTIFY_S)
-    return judgement.notifications(arrived=arrived, pooled=behind_pooler(conn))
+    return findings.notifications(arrived=arrived, pooled=behind_pooler(conn))
 
 
 def _canary(conn: Connection, patience_s: float) -> Finding:
-    alive = [worker for worker in reports.live_workers(conn) if worker.state == "alive"]
+    alive = [worker for worker in views.live_workers(conn) if worker.state == "alive"]
     return canary(conn, alive, patience_s=patience_s)
 
 

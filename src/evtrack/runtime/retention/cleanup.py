@@ -9,13 +9,13 @@ from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from evtrack.domain.states import FINAL_PHASES
+from evtrack.runtime.retention.cleanup_outcome import Dropped, Kept, pinned
 from evtrack.runtime.retention.day_archive import DayArchive
+from evtrack.runtime.retention.event_digests import BrokenStream, Tally
 from evtrack.runtime.retention.manifest import ArchivedJob
-from evtrack.runtime.retention.outcome import Dropped, Kept, pinned
 from evtrack.runtime.retention.pace import STRETCH, unhurried
-from evtrack.runtime.retention.tally import BrokenStream, Tally
-from evtrack.storage.day_view import JOBS_AT_ONCE, DayView
-from evtrack.storage.retention import (
+from evtrack.storage.retention.day_reader import JOBS_AT_ONCE, DayView
+from evtrack.storage.retention.days import (
     alone,
     day_changed,
     drop_day,
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from evtrack.storage.database import Connection
-    from evtrack.storage.day_view import DayJob, Table
-    from evtrack.storage.retention import Day
+    from evtrack.storage.connection.connect import Connection
+    from evtrack.storage.retention.day_reader import DayJob, Table
+    from evtrack.storage.retention.days import Day
 
 PATIENCE_S: Final = 60.0
 """For how long a day whose tables are in use is tried again."""

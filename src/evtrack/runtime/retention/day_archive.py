@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from evtrack import __version__
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
-from evtrack.runtime.retention.checking import check
-from evtrack.runtime.retention.files import hash_of, settle, write_lines, write_whole
+from evtrack.runtime.retention.archive_check import check
+from evtrack.runtime.retention.archive_files import hash_of, settle, write_lines, write_whole
 from evtrack.runtime.retention.manifest import MANIFEST, ArchivedFile, ArchivedJob, Manifest, file_name
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from evtrack.storage.retention import Origin
+    from evtrack.storage.retention.days import Origin
 
 _PARTIAL: Final = ".partial"
 

@@ -9,18 +9,18 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
-from evtrack.runtime.retention.checking import archives, check
-from evtrack.runtime.retention.files import read_lines
-from evtrack.storage.restoring import known_jobs, make_room, restore_job
-from evtrack.storage.retention import alone, prepare
-from evtrack.storage.sql import latest_migration
+from evtrack.runtime.retention.archive_check import archives, check
+from evtrack.runtime.retention.archive_files import read_lines
+from evtrack.storage.connection.statements import latest_migration
+from evtrack.storage.retention.days import alone, prepare
+from evtrack.storage.retention.restore import known_jobs, make_room, restore_job
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from evtrack.runtime.retention.manifest import ArchivedJob, Manifest
-    from evtrack.storage.database import Connection
+    from evtrack.storage.connection.connect import Connection
 
 _NAMED: Final = 10
 _JOB: Final = re.compile(rb'"job_id":(-?\d+),')

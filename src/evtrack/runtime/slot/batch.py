@@ -9,7 +9,7 @@ from evtrack.runtime.slot.output import FACTS, record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evtrack.runtime.slot.page import Page
+    from evtrack.runtime.slot.shared_page import Page
 
 
 class Context:

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError, HandlerImportError
-from evtrack.runtime.slot.death import die_with_parent, trace_on_sigterm
 from evtrack.runtime.slot.failures import Partial, batch_failure
 from evtrack.runtime.slot.framing import Inbox, encode
+from evtrack.runtime.slot.lifetime import die_with_parent, trace_on_sigterm
 from evtrack.runtime.slot.loading import load, put_on_path
 from evtrack.runtime.slot.output import take_last_resort, take_over
-from evtrack.runtime.slot.page import Page
 from evtrack.runtime.slot.protocol import (
     ATTEMPT,
     BATCH_NO,
@@ -39,6 +38,7 @@ from evtrack.runtime.slot.protocol import (
 )
 from evtrack.runtime.slot.results import Runner, joined
 from evtrack.runtime.slot.runners import runner
+from evtrack.runtime.slot.shared_page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

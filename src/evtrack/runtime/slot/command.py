@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import msgspec
 
-from evtrack.runtime.slot.death import ending_with_its_group, start_mortal
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed, clean
+from evtrack.runtime.slot.lifetime import ending_with_its_group, start_mortal
 from evtrack.runtime.slot.results import joined
 
 if TYPE_CHECKING:
     from evtrack.runtime.slot.handlers import Handler
-    from evtrack.runtime.slot.page import Page
     from evtrack.runtime.slot.protocol import Row
     from evtrack.runtime.slot.results import Runner
+    from evtrack.runtime.slot.shared_page import Page
 
 _PIECE_BYTES: Final = 1 << 16
 _STDERR_BYTES: Final = 1 << 16

@@ -19,8 +19,8 @@ from evtrack.runtime.slot import (
     child,
     command,  # noqa: F401  here, so that no slot has to import it
 )
-from evtrack.runtime.slot.death import die_with_parent
-from evtrack.runtime.slot.orders import ANSWER, DESCRIPTORS, ORDER, START, Answer
+from evtrack.runtime.slot.fork_protocol import ANSWER, DESCRIPTORS, ORDER, START, Answer
+from evtrack.runtime.slot.lifetime import die_with_parent
 
 _NOT_ITS_OWN: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Sent to all processes of a service at once, and for the supervisor to hear: this one ends with it, not before."""

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from evtrack.runtime.slot.page import Page
+    from evtrack.runtime.slot.shared_page import Page
 
 TEXT: Final = "t"
 """A piece of a stream, as it was printed."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evtrack.runtime.slot.batch import Batch, Context
-from evtrack.runtime.slot.copies import end_copy
 from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, Partial, item_failure
+from evtrack.runtime.slot.forked_copies import end_copy
 from evtrack.runtime.slot.handlers import Handler, Kind
 from evtrack.runtime.slot.protocol import Progress
 from evtrack.runtime.slot.results import Runner, joined
 
 if TYPE_CHECKING:
-    from evtrack.runtime.slot.page import Page
     from evtrack.runtime.slot.protocol import ItemFailure, Row
+    from evtrack.runtime.slot.shared_page import Page
 
 _decode = msgspec.json.decode
 _encode = msgspec.json.encode

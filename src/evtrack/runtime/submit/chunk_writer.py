@@ -4,9 +4,9 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from evtrack.domain.errors import TransientError
-from evtrack.storage.database import Connection
-from evtrack.storage.jobs import add_chunk, wake_workers
-from evtrack.storage.open_job import Chunk, OpenJob
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.submission.job import add_chunk, wake_workers
+from evtrack.storage.submission.open_job import Chunk, OpenJob
 
 # A deadlock or a serialization failure is tried again, each time a little later.
 _ATTEMPTS = 5

@@ -6,8 +6,8 @@ from typing import Any
 
 from evtrack.domain.batching import Batch
 from evtrack.runtime.submit.notes import Notes
-from evtrack.storage.open_job import Chunk, OpenJob
-from evtrack.storage.payload_rows import PayloadRows, StoredItem
+from evtrack.storage.submission.open_job import Chunk, OpenJob
+from evtrack.storage.submission.payload_copy import PayloadRows, StoredItem
 
 CHUNK_BATCHES = 5_000
 CHUNK_BYTES = 4 * 1024 * 1024

@@ -12,19 +12,19 @@ from evtrack.domain.errors import EvtrackError, JobPhaseError, NoSuchJob, Source
 from evtrack.runtime.submit.chunk_writer import ChunkWriter
 from evtrack.runtime.submit.chunks import CHUNK_BATCHES, ChunkBuilder
 from evtrack.runtime.submit.notes import Notes
-from evtrack.runtime.submit.position import Position
+from evtrack.runtime.submit.progress import Submission, SubmitProgress
 from evtrack.runtime.submit.recipe import Recipe
-from evtrack.runtime.submit.submitted import Submission, SubmitProgress
+from evtrack.runtime.submit.source_position import Position
 from evtrack.runtime.submit.throttle import MAX_WAIT_S, Throttle
 from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.part import Part
 from evtrack.sources.record import Fault, Record
-from evtrack.storage.database import Connection
-from evtrack.storage.jobs import finish_due, release_job, seal_job
-from evtrack.storage.open_job import OpenJob
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.submission.job import finish_due, release_job, seal_job
+from evtrack.storage.submission.open_job import OpenJob
 
 if TYPE_CHECKING:
-    from evtrack.storage.payload_rows import StoredItem
+    from evtrack.storage.submission.payload_copy import StoredItem
 
 _TELL_EVERY_S: Final = 0.1
 

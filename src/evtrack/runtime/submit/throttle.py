@@ -5,8 +5,8 @@ from collections.abc import Callable
 from threading import Event
 
 from evtrack.domain.errors import BadArgument, QueueFull
-from evtrack.storage.database import Connection
-from evtrack.storage.jobs import pending_batches
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.submission.job import pending_batches
 
 MAX_WAIT_S = 300.0
 _POLL_S = 0.1

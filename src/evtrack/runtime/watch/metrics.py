@@ -13,9 +13,9 @@ from prometheus_client.registry import Collector
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError
-from evtrack.runtime.watch.counting import BOUNDS_S, Counting
-from evtrack.storage.database import Connection, connect
-from evtrack.storage.figures import Present, present
+from evtrack.runtime.watch.attempt_counter import BOUNDS_S, Counting
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.monitoring.metrics import Present, present
 
 if TYPE_CHECKING:
     import threading

@@ -15,22 +15,22 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
-from evtrack.runtime.upkeep import GRACE_S, LEASE_S, Upkeep
+from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Upkeep
 from evtrack.runtime.wake import Wake
-from evtrack.runtime.watch.courier import Courier
-from evtrack.runtime.watch.persistence import persist
-from evtrack.runtime.watch.tender import Tender
-from evtrack.storage.alerts import Thresholds, deliver
-from evtrack.storage.database import behind_pooler, connect
-from evtrack.storage.listener import ALERTS, Listener
-from evtrack.storage.liveness import bound_waits
+from evtrack.runtime.watch.delivery import Courier
+from evtrack.runtime.watch.maintenance_thread import Tender
+from evtrack.runtime.watch.reconnect import persist
+from evtrack.storage.connection.connect import behind_pooler, connect
+from evtrack.storage.connection.listener import ALERTS, Listener
+from evtrack.storage.monitoring.alert_outbox import Thresholds, deliver
+from evtrack.storage.queue.workers import bound_waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from evtrack.domain.alerts import Alert
-    from evtrack.runtime.watch.courier import Sink
-    from evtrack.storage.database import Connection
+    from evtrack.runtime.watch.delivery import Sink
+    from evtrack.storage.connection.connect import Connection
 
 POLL_S: Final = 1.0
 """How often it looks without having been woken."""

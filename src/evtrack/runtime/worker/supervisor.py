@@ -13,20 +13,20 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, StorageError, TransientError, WorkerLost
 from evtrack.runtime.backoff import backoff_s
-from evtrack.runtime.upkeep import GRACE_S as LOSE_GRACE_S
-from evtrack.runtime.upkeep import LEASE_S
+from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
+from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.wake import Wake
-from evtrack.runtime.worker.exchange import Exchange
-from evtrack.runtime.worker.limits import Limits
-from evtrack.runtime.worker.session import Session
-from evtrack.runtime.worker.slots import Slots
+from evtrack.runtime.worker.assignments import Workbench
+from evtrack.runtime.worker.database.queue_sync import Exchange
+from evtrack.runtime.worker.database.session import Session
+from evtrack.runtime.worker.slots.limits import Limits
+from evtrack.runtime.worker.slots.pool import Slots
 from evtrack.runtime.worker.tracing import new_outcomes
-from evtrack.runtime.worker.workbench import Workbench
-from evtrack.storage.queue import CANCELLED
+from evtrack.storage.queue.queue import CANCELLED
 
 if TYPE_CHECKING:
     from evtrack.runtime.slot.protocol import Setup
-    from evtrack.storage.queue import Queue
+    from evtrack.storage.queue.queue import Queue
 
 GRACE_S: Final = 30.0
 """How long a stopping worker lets run what runs."""

@@ -16,7 +16,7 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.runtime.slot.protocol import ATTEMPT, BATCH_NO, HANDLER, ITEM_KEYS, JOB_ID, POLICY
-from evtrack.runtime.worker.outcomes import Key, Outcomes
+from evtrack.runtime.worker.outcomes.outcomes import Key, Outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -1,0 +1,1 @@
+"""Commands about the database: migrate, verify, cleanup, archive, server."""

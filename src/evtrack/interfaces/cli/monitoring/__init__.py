@@ -1,0 +1,1 @@
+"""Commands that monitor: watch, alerts, top, health, doctor."""

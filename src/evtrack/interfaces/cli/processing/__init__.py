@@ -1,0 +1,1 @@
+"""Commands that process documents: submit, work, run."""

@@ -1,0 +1,1 @@
+"""What commands share: options, number types, signals and exit codes."""

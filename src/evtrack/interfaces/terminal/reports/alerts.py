@@ -1,0 +1,81 @@
+"""Writes alerts for people: one on a line, or many in a table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.text import Text
+
+from evtrack.domain.text import plain
+from evtrack.interfaces.terminal.drawing import cell, table
+from evtrack.interfaces.terminal.text import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from evtrack.domain.alerts import Alert
+    from evtrack.storage.monitoring.alert_outbox import AlertRow
+
+_COLOURS: Final = {"warning": "yellow", "error": "red"}
+_VALUE_LIMIT: Final = 200
+# What says most stands first, where a narrow terminal cuts the rest off.
+_FIRST: Final = ("cause", "signal", "exit_code", "item_key", "error", "items", "failed", "crashed")
+
+
+def alert_line(alert: Alert) -> str:
+    """Write one alert on one line.
+
+    Args:
+        alert: The alert.
+
+    Returns:
+        When, what, and its facts; coloured on a terminal.
+    """
+    facts = alert.line()
+    head = f"{moment(alert.timestamp)} [{facts.pop('level'):<7}] {plain(facts.pop('event'))}"
+    if sys.stdout.isatty():
+        head = click.style(head, fg=_COLOURS.get(alert.level), bold=alert.level == "error")
+    del facts["timestamp"]
+    return f"{head}  {_facts(facts)}"
+
+
+def alerts_table(alerts: Sequence[AlertRow], *, with_job: bool) -> Table:
+    """Draw alerts.
+
+    Args:
+        alerts: Their rows.
+        with_job: Whether to say which job each is of.
+
+    Returns:
+        A row an alert.
+    """
+    names = ["ALERT", "WHEN", *(["JOB"] if with_job else []), "BATCH", "KIND", "TOLD", "WHAT"]
+    drawn = table(*names, right="ALERT JOB BATCH", flexible="WHAT")
+    for row in alerts:
+        told = sorted(row.facts.items(), key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))
+        facts = {name: value for name, value in told if name not in {"handler", "job_id", "final"}}
+        drawn.add_row(
+            str(row.alert_id),
+            moment(row.created_at),
+            *([str(row.job_id or "")] if with_job else []),
+            str(row.batch_no or ""),
+            Text(plain(row.kind), style=_COLOURS.get(row.severity, "")),
+            "yes" if row.delivered_at else Text("no", style="yellow"),
+            cell(_facts(facts)),
+        )
+    return drawn
+
+
+def _facts(facts: dict[str, object]) -> str:
+    return " ".join(f"{plain(name)}={_value(value)}" for name, value in facts.items())
+
+
+def _value(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    shown = plain(text, _VALUE_LIMIT)
+    return json.dumps(shown, ensure_ascii=False) if " " in shown and isinstance(value, str) else shown

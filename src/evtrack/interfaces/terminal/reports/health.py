@@ -1,0 +1,110 @@
+"""Draws how the whole is doing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from evtrack.interfaces.terminal.drawing import table
+from evtrack.interfaces.terminal.reports.job_report import section
+from evtrack.interfaces.terminal.text import count, counted, duration, percentage, span
+
+if TYPE_CHECKING:
+    from evtrack.storage.reports.rows import Health, RecentSums
+
+
+def health_report(
+    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, healthy: bool, fault: str
+) -> RenderableType:
+    """Draw how the whole is doing.
+
+    Args:
+        health: Its figures.
+        sums: What became of the items and batches of its latest jobs.
+        span_s: Over how long.
+        max_crash_rate: Crashed attempts in a hundred that are still healthy.
+        healthy: The verdict, which hangs on more than the crash rate.
+        fault: What beside the crash rate makes it unhealthy; else nothing.
+
+    Returns:
+        A verdict, the attempts, the latest jobs' items and batches, and a line each about queue and workers.
+    """
+    above = health.crash_rate_pct > max_crash_rate
+    rate = (
+        f"{percentage(health.crash_rate_pct)} of the attempts of the last {span(span_s)} crashed,"
+        f" {'above' if above else 'at most'} {max_crash_rate:g} %"
+    )
+    # What makes it unhealthy stands first: it is what an alert shows of the whole.
+    facts = [rate, fault] if above or not fault else [fault, rate]
+    verdict = Text("healthy" if healthy else "unhealthy", style="bold green" if healthy else "bold red")
+    verdict.append(f": {facts[0]}", style="none")
+    if facts[1]:
+        verdict.append(f"\n{facts[1]}", style="none")
+    created = section(f"{counted(sums.jobs, 'job')} created in the last {span(span_s)}", _sums(sums))
+    return Group(verdict, _attempts(health), created, "", Text(_queue(health)), _workers(health))
+
+
+def _attempts(health: Health) -> RenderableType:
+    drawn = table("", "ATTEMPTS", "SHARE", right="ATTEMPTS SHARE")
+    rows = (
+        ("completed", health.completed, "green"),
+        ("failed", health.failed, "red"),
+        ("crashed", health.crashed, "bold red"),
+        ("  of lost workers", health.workers_lost, "dim"),
+        ("ended", health.attempts, "bold"),
+    )
+    for name, number, style in rows:
+        if number or name in {"completed", "failed", "crashed", "ended"}:
+            share = 100.0 * number / health.attempts if health.attempts else None
+            drawn.add_row(name, count(number), percentage(share), style=style)
+    return drawn
+
+
+def _sums(sums: RecentSums) -> RenderableType:
+    drawn = table("", "ITEMS", "SHARE", "BATCHES", right="ITEMS SHARE BATCHES")
+    rows: tuple[tuple[str, int, int | None, str], ...] = (
+        ("done", sums.done, sums.batches_done, "green"),
+        ("failed", sums.failed, sums.batches_failed, "red"),
+        ("crashed", sums.crashed, sums.batches_crashed, "bold red"),
+        ("cancelled", sums.cancelled, sums.batches_cancelled, "yellow"),
+        ("invalid", sums.invalid, None, "red"),
+        ("pending", sums.pending, sums.batches_pending, ""),
+        ("running", sums.running, sums.batches_running, "cyan"),
+        ("split", 0, sums.batches_split, "dim"),
+        ("total", sums.total, sums.batches_total, "bold"),
+    )
+    for name, items, batches, style in rows:
+        if items or batches or name in {"done", "failed", "crashed", "total"}:
+            share = percentage(100.0 * items / sums.total if sums.total else None)
+            shown = ("", "") if name == "split" else (count(items), share)
+            drawn.add_row(name, *shown, "" if batches is None else count(batches), style=style)
+    return drawn
+
+
+def _queue(health: Health) -> str:
+    words = f"{counted(health.running, 'batch', 'batches')} running, {count(health.pending)} pending"
+    if health.pending:
+        words += f" ({counted(health.pending_items, 'item')})"
+    if health.oldest_s is not None and health.oldest_s > 0:
+        words += f", the oldest for {duration(health.oldest_s)}"
+    if health.no_worker:
+        words += f"; {counted(health.no_worker, 'job')} without a worker: evtrack doctor"
+    if health.never_started:
+        words += f"; {counted(health.never_started, 'job')} never started: evtrack doctor"
+    return words
+
+
+def _workers(health: Health) -> Text:
+    if not health.workers:
+        words = Text("no live worker", style="yellow" if health.pending else "none")
+    else:
+        words = Text(f"{counted(health.workers, 'worker')}, {health.busy} of {counted(health.slots, 'slot')} busy")
+    if health.silent and health.longest_silent_s is not None:
+        words.append(
+            f"; {count(health.silent)} silent, the longest for {duration(health.longest_silent_s)},"
+            f" with {counted(health.silent_busy, 'slot')} at work when last heard",
+            style="bold yellow",
+        )
+    return words

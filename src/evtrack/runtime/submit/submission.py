@@ -1,0 +1,192 @@
+"""Begins a submission, or takes one up again."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from evtrack.domain.errors import BadArgument, EvtrackError, SourceChanged, SubmissionLost
+from evtrack.domain.text import quoted
+from evtrack.runtime.submit.recipe import MOST_BATCH_BYTES, Recipe
+from evtrack.runtime.submit.submitter import Submitter
+from evtrack.runtime.submit.throttle import MAX_WAIT_S, check_waiting
+from evtrack.runtime.submit.trace import traced
+from evtrack.sources.files import FileSource, reopened
+from evtrack.sources.items import ItemReader
+from evtrack.sources.part import Part
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.submission.job import create_job, hold_job, reclaim_job, release_job
+from evtrack.storage.submission.open_job import OpenJob
+
+# After kill -9 it takes the server a moment to see that the submitter is gone.
+_RECLAIM_FOR_S = 5.0
+_RECLAIM_EVERY_S = 0.1
+
+_HINTS = {
+    "max_batch_bytes": f"A batch travels as one value, and PostgreSQL bounds it: at most {MOST_BATCH_BYTES}, 512 MiB."
+}
+
+
+class NamedSource(Protocol):
+    """A source that a job can be made of."""
+
+    @property
+    def name(self) -> str:
+        """A short name for people."""
+        ...
+
+    @property
+    def bytes_total(self) -> int | None:
+        """How large it is, if that is known."""
+        ...
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return what a job stores to find the source again."""
+        ...
+
+    def parts(self, *, head: str | None = None) -> Iterator[Part]:
+        """Yield its files."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """Say what a job is, apart from its items.
+
+    Args:
+        handler: Who shall work on it.
+        name: What people call it; the source's name if left out.
+        priority: Higher goes first.
+        policy: Budgets, backoff and limits; what is missing has its default.
+    """
+
+    handler: str
+    name: str | None = None
+    priority: int = 0
+    policy: Mapping[str, Any] = field(default_factory=dict)
+
+
+def recipe(**values: Any) -> Recipe:
+    """Check the options that say how a source becomes batches.
+
+    Args:
+        **values: The fields of `Recipe`; None means the default.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        BadArgument: One of them cannot be kept.
+    """
+    try:
+        made = Recipe(**{name: value for name, value in values.items() if value is not None})
+        ItemReader(key=made.key, weight=made.weight)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field_name = ".".join(str(step) for step in first["loc"])
+        raise BadArgument(
+            f"{field_name or 'options'}: {first['msg']} (got {quoted(first['input'])})", hint=_HINTS.get(field_name, "")
+        ) from None
+    except ValueError as error:
+        raise BadArgument(str(error)) from None
+    if made.format == "lines" and (made.weight or made.key not in ((), (".",))):
+        raise BadArgument(
+            "plain lines have no fields, so there is nothing for a key or weight to name",
+            hint="Leave --key and --weight out, or say --key . to make each line its own key.",
+        )
+    return made
+
+
+def begin(connection: Connection, *, source: NamedSource, recipe: Recipe, spec: JobSpec, **options: Any) -> Submitter:
+    """Open a job for a source.
+
+    Args:
+        connection: Holds the job from now on, if it commits by itself.
+        source: Where the items come from.
+        recipe: How they become batches.
+        spec: What the job is.
+        **options: Those of `Submitter`.
+
+    Returns:
+        The submitter, ready to run.
+    """
+    # Before there is a job that nobody would submit.
+    check_waiting(options.get("max_pending"), options.get("max_wait_s", MAX_WAIT_S))
+    job = create_job(
+        connection,
+        handler=spec.handler,
+        name=spec.name or source.name,
+        priority=spec.priority,
+        policy=traced(spec.policy),
+        source=recipe.model_copy(update={"sources": tuple(source.describe())}).stored(),
+        bytes_total=source.bytes_total,
+    )
+    if not options.get("in_callers_transaction"):
+        hold_job(connection, job.job_id)
+    return Submitter(connection=connection, job=job, source=source, recipe=recipe, **options)
+
+
+def go_on(connection: Connection, job_id: int, *, source: NamedSource | None = None, **options: Any) -> Submitter:
+    """Take up a submission that ended too early, with the options that it began with.
+
+    Args:
+        connection: Holds the job from now on.
+        job_id: The job.
+        source: Its source, where that cannot be opened again: a Python iterable.
+        **options: Those of `Submitter`.
+
+    Returns:
+        The submitter, ready to run.
+
+    Raises:
+        SourceChanged: The source is not what it was.
+        SubmissionLost: The job's submitter lives.
+        JobPhaseError: The job is submitted already, or cancelled.
+    """
+    job = _reclaim(connection, job_id)
+    try:
+        kept = Recipe(**job.source)
+        same = _as_it_was(job_id, kept, source)
+        return Submitter(connection=connection, job=job, source=same, recipe=kept, **options)
+    except EvtrackError:
+        release_job(connection, job_id)
+        raise
+
+
+def _as_it_was(job_id: int, kept: Recipe, source: NamedSource | None) -> NamedSource:
+    if source is not None:
+        if [dict(described) for described in kept.sources] != source.describe():
+            raise SourceChanged(source.name, reason=f"job {job_id} was submitted from {list(kept.sources)}")
+        return source
+    if not kept.sources or any("path" not in described for described in kept.sources):
+        raise BadArgument(
+            f"job {job_id} was not submitted from files, so evtrack cannot read its items again",
+            hint=f"Give them once more from Python: evtrack.submit(items, resume={job_id}).",
+        )
+    return reopened(kept.sources, format=kept.format, max_item_bytes=kept.max_item_bytes)
+
+
+def _reclaim(connection: Connection, job_id: int) -> OpenJob:
+    deadline = time.monotonic() + _RECLAIM_FOR_S
+    while True:
+        try:
+            return reclaim_job(connection, job_id)
+        except SubmissionLost:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_RECLAIM_EVERY_S)
+
+
+def files(paths: list[str], recipe: Recipe) -> FileSource:
+    """Open what a user names.
+
+    Args:
+        paths: Files, folders, "-" for standard input.
+        recipe: Says how to read them.
+
+    Returns:
+        The source.
+    """
+    return FileSource(paths, format=recipe.format, max_item_bytes=recipe.max_item_bytes)

@@ -1,0 +1,93 @@
+"""A program as a sink: it gets each alert as a line of JSON on stdin, within a bounded time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+from evtrack.domain.errors import BadArgument
+from evtrack.domain.text import quoted
+from evtrack.runtime.watch.delivery import SinkError
+
+if TYPE_CHECKING:
+    from evtrack.domain.alerts import Alert
+
+LIMIT_S: Final = 30.0
+"""How long the program may take for one alert."""
+
+_STDERR: Final = 2
+
+
+class Program:
+    """Starts a program for each alert; exit code 0 says that it took it.
+
+    Args:
+        command: The program and its arguments, as a shell splits them; no shell runs.
+        limit_s: After which it is killed, with all that it started.
+
+    Raises:
+        BadArgument: If no program is named, or it cannot be run.
+    """
+
+    name = "exec"
+
+    def __init__(self, command: str, *, limit_s: float = LIMIT_S) -> None:
+        try:
+            self._words = shlex.split(command)
+        except ValueError as error:
+            raise BadArgument(f"--exec {quoted(command)} cannot be split into words: {error}") from None
+        if not self._words:
+            raise BadArgument("--exec names no program")
+        if shutil.which(self._words[0]) is None:
+            raise BadArgument(
+                f"--exec: there is no program {quoted(self._words[0])} that can be run",
+                hint="Name one on the PATH, or the path of an executable file.",
+            )
+        self._limit_s = limit_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def send(self, alert: Alert) -> None:
+        """Run the program for one alert.
+
+        Args:
+            alert: The alert.
+
+        Raises:
+            SinkError: It cannot be started, fails, or takes too long.
+        """
+        try:
+            # What it prints goes to our stderr: stdout carries the alerts.
+            process = subprocess.Popen(  # noqa: S603  the operator's own program
+                self._words, stdin=subprocess.PIPE, stdout=_STDERR, start_new_session=True
+            )
+        except OSError as error:
+            raise SinkError(f"cannot start {self._words[0]}: {error.strerror}") from None
+        self._process = process
+        try:
+            # Who does not read its stdin is told by its exit code.
+            process.communicate(alert.text().encode() + b"\n", timeout=self._limit_s)
+        except subprocess.TimeoutExpired:
+            self.abort()
+            process.communicate()
+            raise SinkError(f"{self._words[0]} took more than {self._limit_s:g} s and was killed") from None
+        finally:
+            self._process = None
+        if process.returncode:
+            raise SinkError(f"{self._words[0]} ended with {_how(process.returncode)}")
+
+    def abort(self) -> None:
+        """Kill the program and all that it started."""
+        process = self._process
+        # Not waited for yet, so nobody else can have its number.
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _how(code: int) -> str:
+    return f"exit code {code}" if code > 0 else signal.Signals(-code).name

@@ -1,0 +1,90 @@
+"""The watcher's second thread: reaps, finishes and makes partitions as workers do, and looks for what is wrong."""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from evtrack.domain import log_names
+from evtrack.domain.errors import EvtrackError, TransientError
+from evtrack.runtime.watch.reconnect import persist
+from evtrack.storage.monitoring.alert_outbox import check_alerts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evtrack.runtime.maintenance import Upkeep
+    from evtrack.storage.connection.connect import Connection
+    from evtrack.storage.monitoring.alert_outbox import Thresholds
+
+CHECK_S: Final = 10.0
+"""How often it looks for what no single event tells."""
+
+_JOIN_S: Final = 15.0
+
+_log = structlog.get_logger()
+
+
+class Tender:
+    """Does the watcher's periodic work on a connection of its own, so that no alert waits for it.
+
+    Args:
+        dsn: The connection string.
+        upkeep: What every worker does too.
+        thresholds: What is too much.
+        on_end: Called when it cannot go on.
+    """
+
+    def __init__(self, *, dsn: str, upkeep: Upkeep, thresholds: Thresholds, on_end: Callable[[], None]) -> None:
+        self.error: EvtrackError | None = None
+        self._dsn, self._upkeep, self._thresholds, self._on_end = dsn, upkeep, thresholds, on_end
+        self._check_at = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="evtrack-tender", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread; a second stop does nothing."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(_JOIN_S)
+
+    def check(self, connection: Connection) -> None:
+        """Look for what is wrong.
+
+        Args:
+            connection: Any connection, outside of a transaction.
+
+        Raises:
+            TransientError: The connection is lost.
+        """
+        try:
+            if new := check_alerts(connection, self._thresholds):
+                _log.info(log_names.ALERTS_RAISED, alerts=new)
+        except EvtrackError as error:
+            if isinstance(error, TransientError) and error.connection_lost:
+                raise
+            # The next time it may go better; nothing is lost by then.
+            _log.warning(log_names.ALERT_CHECK_FAILED, error=str(error))
+
+    def _run(self) -> None:
+        try:
+            persist(self._dsn, self._live, purpose="watcher's upkeep", stopping=self._stopping)
+        except EvtrackError as error:
+            self.error = error
+            self._on_end()
+
+    def _live(self, connection: Connection) -> None:
+        while not self._stopping.is_set():
+            now = monotonic()
+            self._upkeep.tend(connection, now)
+            if now >= self._check_at:
+                self._check_at = now + CHECK_S
+                self.check(connection)
+            self._stopping.wait(self._upkeep.patience(monotonic()))

@@ -1,0 +1,114 @@
+"""What is told of failed items, in the words of a job: keys and ordinals instead of places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from evtrack.domain.ordinals import Ordinals
+from evtrack.runtime.slot.batch import parse_ordinals
+from evtrack.runtime.slot.failures import MESSAGE_BOUND, TRACEBACK_BOUND, clean
+from evtrack.runtime.slot.protocol import ITEM_KEYS, ORDINALS, Failed, ItemFailure, Row
+from evtrack.runtime.worker.outcomes.frame_checks import fits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ITEMS_TOLD: Final = 1000
+"""Failed items of one batch that its event names."""
+
+
+def item_in_hand(row: Row, index: int | None) -> tuple[str | None, int | None]:
+    """Find an item by its place in its batch.
+
+    Args:
+        row: The batch.
+        index: The place, or None when the handler had the whole batch.
+
+    Returns:
+        The item's key and ordinal, or None twice.
+    """
+    keys = (row[ITEM_KEYS] or b"").split(b"\n")
+    if index is None and len(keys) == 1:
+        index = 0
+    ordinals = list(parse_ordinals(row[ORDINALS]))
+    if index is None or index >= min(len(keys), len(ordinals)):
+        return None, None
+    return keys[index].decode("utf-8", "replace"), ordinals[index]
+
+
+def done_items(row: Row, notes: Mapping[int, bytes]) -> tuple[str | None, bytes | None]:
+    """Tell which items of a batch are done, and what came of them.
+
+    Args:
+        row: The batch.
+        notes: Results by place; a slot is not trusted, and what does not fit counts as not done.
+
+    Returns:
+        Their ordinals as a multirange and their result lines in that order; None for nothing.
+    """
+    ordinals = list(parse_ordinals(row[ORDINALS]))
+    places = sorted(place for place, line in notes.items() if place < len(ordinals) and fits(line))
+    if not places:
+        return None, None
+    lines = [notes[place] for place in places]
+    return str(Ordinals.of(ordinals[place] for place in places)), b"\n".join(lines) if any(lines) else None
+
+
+def batch_error(row: Row, frame: Failed) -> dict[str, Any]:
+    """Tell why a batch failed.
+
+    Args:
+        row: The batch.
+        frame: What the slot says.
+
+    Returns:
+        The error for its event. Texts are cleaned once more: a slot is not trusted.
+    """
+    error: dict[str, Any] = {
+        "type": clean(frame.type, MESSAGE_BOUND),
+        "message": clean(frame.message, MESSAGE_BOUND),
+        "traceback": clean(frame.traceback, TRACEBACK_BOUND, tail=True),
+    }
+    if frame.items:
+        error["items"] = item_errors(row, frame.items)
+    return error
+
+
+def item_errors(row: Row, failures: Sequence[ItemFailure]) -> list[dict[str, Any]]:
+    """Tell which items failed, and why.
+
+    Args:
+        row: Their batch.
+        failures: What the slot says.
+
+    Returns:
+        An error each, for a bounded number of items.
+    """
+    keys = row[ITEM_KEYS].decode("utf-8", "replace").split("\n")
+    ordinals = list(parse_ordinals(row[ORDINALS]))
+    told = []
+    for failure in failures[:ITEMS_TOLD]:
+        item: dict[str, Any] = {
+            "ordinal": ordinals[failure.index],
+            "key": clean(keys[failure.index], MESSAGE_BOUND),
+            "type": clean(failure.type, MESSAGE_BOUND),
+            "message": clean(failure.message, MESSAGE_BOUND),
+        }
+        if failure.traceback:
+            item["traceback"] = clean(failure.traceback, TRACEBACK_BOUND, tail=True)
+        told.append(item)
+    return told
+
+
+def failed_ordinals(row: Row, failures: Sequence[ItemFailure]) -> str:
+    """Name all failed items as a multirange.
+
+    Args:
+        row: Their batch.
+        failures: What the slot says.
+
+    Returns:
+        Their ordinals, as PostgreSQL reads them.
+    """
+    ordinals = list(parse_ordinals(row[ORDINALS]))
+    return str(Ordinals.of(ordinals[failure.index] for failure in failures))

@@ -1,0 +1,1 @@
+"""A worker's slots: started, fed, limited, and replaced when they die."""

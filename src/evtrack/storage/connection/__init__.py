@@ -1,0 +1,1 @@
+"""Connections to PostgreSQL: opening them, running statements on them, and translating their errors."""

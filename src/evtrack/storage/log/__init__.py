@@ -1,0 +1,1 @@
+"""The event log: read, followed, proved and rebuilt from."""

@@ -1,0 +1,127 @@
+"""Makes a job's projection anew from its log, in one transaction; from a damaged log only where that is trusted."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import psycopg
+
+from evtrack.domain.batch_projection import Batch
+from evtrack.domain.difference import Difference
+from evtrack.domain.job_projection import Job
+from evtrack.domain.job_proof import JobProof
+from evtrack.domain.stream_proof import StreamProof
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.statements import statement
+from evtrack.storage.log.proof import Told, prove
+
+
+@dataclass(slots=True, kw_only=True)
+class Rebuilt:
+    """Tell what became of a job.
+
+    Args:
+        job_id: The job.
+        found: What was wrong before.
+        trusted: Whether a damaged log is taken as it is.
+        batches: Rows of batches that were written anew.
+        job: Whether the job's row was.
+        counters: Whether the counters were.
+        kept: Rows that differ and stay, as the events of their streams do not fold to their end, or to numbers that no
+            column holds.
+    """
+
+    job_id: int
+    found: list[Difference]
+    trusted: bool = False
+    batches: int = 0
+    job: bool = False
+    counters: bool = False
+    kept: int = 0
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the log is damaged, so that nothing was changed unless it was trusted."""
+        return any(each.log_is_damaged for each in self.found)
+
+
+class _Writer:
+    """Writes what differs, while the job is proved."""
+
+    def __init__(self, conn: Connection, done: Rebuilt) -> None:
+        self._conn = conn
+        self._done = done
+
+    def batch(self, stream: StreamProof[Batch], found: list[Difference]) -> None:
+        if not found:
+            return
+        if stream.state is None or not stream.rebuildable:
+            self._done.kept += 1
+            return
+        values: dict[str, Any] = {each.name: getattr(stream.state, each.name) for each in fields(Batch)}
+        values |= {
+            "ordinals": str(stream.state.ordinals),
+            "status": str(stream.state.status),
+            "job_day": stream.job_day,
+            "job_id": stream.job_id,
+            "batch_no": stream.batch_no,
+            "links": bytes(stream.links),
+        }
+        if self._written("rebuild_batch", values=values):
+            self._done.batches += 1
+        else:
+            self._done.kept += 1
+
+    def job(self, proof: JobProof, own: StreamProof[Job], found: list[Difference]) -> None:
+        if not found:
+            return
+        counters = proof.counters()
+        if any(each.field in counters for each in found):
+            self._done.counters = self._written("rebuild_progress", values={"job_id": proof.job_id, **counters})
+        names = {each.name for each in fields(Job)} | {"row", "job_day"}
+        chained = own.kept_links is not None and own.kept_links != own.links
+        changed = chained or any(each.field in names for each in found)
+        if changed and proof.job is not None and own.rebuildable:
+            values = {
+                name: getattr(proof.job, name) for name in names - {"row", "job_day", "policy", "source", "position"}
+            }
+            values |= {"phase": str(proof.job.phase), "job_id": proof.job_id, "links": bytes(own.links)}
+            self._done.job = self._written("rebuild_job", "rebuild_job_links", values=values)
+        if changed and not self._done.job:
+            self._done.kept += 1
+
+    def _written(self, *names: str, values: dict[str, Any]) -> bool:
+        # Each event has numbers that columns hold; what a changed one makes of those after it may be more.
+        try:
+            with self._conn.transaction():
+                for name in names:
+                    self._conn.execute(statement(name), values)
+        except psycopg.DataError:
+            return False
+        return True
+
+
+def rebuild(
+    conn: Connection, job_id: int, *, trust_log: bool = False, told: Told = lambda _job, _events: None
+) -> Rebuilt:
+    """Make a job's rows and counters what its log says.
+
+    The job and its batches are locked meanwhile, so workers wait with their reports on it.
+
+    Args:
+        conn: An open connection in autocommit mode, as a role that owns the tables.
+        job_id: The job.
+        trust_log: Whether to take a damaged log as it is; its digests are then made anew too.
+        told: Is told how far it is.
+
+    Returns:
+        What was wrong, and what was written; nothing where the log is damaged and not trusted.
+    """
+    done = Rebuilt(job_id=job_id, found=[], trusted=trust_log)
+    with conn.transaction() as transaction:
+        conn.execute(statement("rebuild_lock_job"), {"job_id": job_id})
+        conn.execute(statement("rebuild_lock_batches"), {"job_id": job_id})
+        done.found += prove(conn, job_id, told=told, keeper=_Writer(conn, done))
+        if done.damaged and not trust_log:
+            done.batches, done.job, done.counters, done.kept = 0, False, False, 0
+            raise psycopg.Rollback(transaction)
+    return done

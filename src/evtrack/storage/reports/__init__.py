@@ -1,0 +1,1 @@
+"""Reads of the views, as frozen rows."""

@@ -1,0 +1,60 @@
+"""What is left of jobs that retention dropped: a line of the ledger each."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from psycopg.rows import class_row
+
+from evtrack.domain.errors import JobDropped
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.statements import statement
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """A row of evtrack.dropped_job; batches and items are counts by status, without the zeros."""
+
+    job_id: int
+    job_day: date
+    name: str | None
+    handler: str
+    phase: str
+    batches: dict[str, int]
+    items: dict[str, int]
+    invalid: int
+    events: int
+    created_at: datetime
+    ended_at: datetime
+    dropped_at: datetime
+    archive: str | None
+    digest: str
+
+
+def ledger_line(conn: Connection, job_id: int) -> LedgerLine | None:
+    """Read a dropped job's line.
+
+    Args:
+        conn: An open connection.
+        job_id: The job.
+
+    Returns:
+        The line; None when no such job was dropped.
+    """
+    with conn.cursor(row_factory=class_row(LedgerLine)) as cursor:
+        return cursor.execute(statement("ledger_line"), {"job_id": job_id}).fetchone()
+
+
+def refuse_dropped(conn: Connection, job_id: int) -> None:
+    """Make sure that a job which is not there was not dropped.
+
+    Args:
+        conn: An open connection.
+        job_id: The job.
+
+    Raises:
+        JobDropped: It was; when, and where its archive is.
+    """
+    line = ledger_line(conn, job_id)
+    if line is not None:
+        at = f"{line.dropped_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+        raise JobDropped(job_id=job_id, dropped_at=at, archive=line.archive)

@@ -1,0 +1,1 @@
+"""The schema: migrations, functions, views and roles, from the files in sql/."""

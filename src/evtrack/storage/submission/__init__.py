@@ -1,0 +1,1 @@
+"""A submitter's side of a job."""

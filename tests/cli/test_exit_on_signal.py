@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM: an exit code that says so, and no embedded server left behind."""
+
+import json
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from evtrack.storage.embedded.server import EmbeddedServer
+from helpers import environment, eventually, evtrack_command
+
+pytestmark = [pytest.mark.integration, pytest.mark.crash]
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_interrupted_says_so_and_stops_its_server(sent: signal.Signals, code: int) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="evtrack-test-"))
+    server = EmbeddedServer(folder)
+    # It reads a source that never ends.
+    command = evtrack_command("submit", "-", "--handler", "count", "--key", "id", "--log-format", "json")
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(EVTRACK_DATA_DIR=str(folder)),
+    ) as process:
+        try:
+            eventually(lambda: server.pid and process.poll() is None and _in_use(server), timeout_s=60)
+            process.send_signal(sent)
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert code == process.returncode, stderr
+    said = [json.loads(line)["event"] for line in stderr.splitlines()]
+    assert (["interrupted"] if sent == signal.SIGINT else []) == said
+    assert server.pid is None
+    shutil.rmtree(folder)
+
+
+def _in_use(server: EmbeddedServer) -> bool:
+    try:
+        with psycopg.connect(server.dsn) as conn:
+            asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack submit'"
+            return conn.execute(asked).fetchone() != (0,)
+    except psycopg.OperationalError:
+        return False

@@ -1,0 +1,61 @@
+"""The kernel kills for want of memory, really, and it is told so, with the evidence."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from client import Client
+from evtrack.storage.connection.connect import Connection
+from helpers import environment, eventually, evtrack_command
+from memory_group import memory_group, parent
+from working import FOLDER
+
+ABOVE = parent()
+MIB = 1 << 20
+HOG = "python3 -I -S -c 'x = [b\"x\" * (1 << 20) for _ in range(1 << 20)]'"
+
+pytestmark = [pytest.mark.integration, pytest.mark.crash]
+
+
+@pytest.mark.skipif(isinstance(ABOVE, str), reason=f"no real kill for want of memory here: {ABOVE}")
+def test_who_is_killed_for_want_of_memory_is_told_apart_from_who_is_killed(conn: Connection, dsn: str) -> None:
+    assert isinstance(ABOVE, Path)
+    queue = Client(conn, "obey")
+    leak, hog, kill = (
+        queue.one(
+            "SELECT evtrack.enqueue(%s, %s, %s, policy => '{\"max_crashes\": 1}')",
+            handler,
+            [do],
+            [json.dumps({"do": do})],
+        )
+        for handler, do in [("obey", "leak"), ("hog", "hog"), ("obey", "kill")]
+    )
+    words = ["work", "--dsn", dsn, "--import", "misbehaving", "--exec", f"hog={HOG}", "--slots", "1", "--drain"]
+    with memory_group(ABOVE, 250 * MIB) as members:
+        process = subprocess.Popen(
+            # A member before it is anything else, so that all it starts is one too.
+            ["/bin/sh", "-c", f'echo $$ >"{members}" && exec "$@"', "sh", *evtrack_command(*words)],
+            cwd=FOLDER,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.communicate()
+        assert 0 == process.returncode, stderr
+        told = {row["job_id"]: row["dossier"] for row in queue.rows("SELECT job_id, dossier FROM evtrack.crash")}
+    assert {leak: "out_of_memory", hog: "out_of_memory", kill: "signal"} == {
+        job: dossier["cause"] for job, dossier in told.items()
+    }
+    assert {"SIGKILL"} == {dossier["signal"] for dossier in told.values()}
+    for job in (leak, hog):
+        assert f" in {members.parent}/memory." in told[job]["why"]
+        assert told[job]["peak_rss_bytes"] > 50 * MIB
+    assert "cause unknown" in told[kill]["why"]
+    eventually(lambda: queue.phase(kill) == "finished", 5)

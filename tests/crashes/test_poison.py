@@ -1,0 +1,104 @@
+"""A corpus with poison in it: exactly the poison ends crashed, everything else completes, and little runs twice."""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from client import Client
+from evtrack.storage.connection.connect import Connection
+from helpers import eventually
+from working import working
+
+pytestmark = [pytest.mark.integration, pytest.mark.crash]
+
+ITEMS = 700
+POISON = (17, 333, 334)
+"""Two of them are neighbours in one batch, and one stands near the beginning of its own."""
+
+PROGRAM = """
+import json, os, signal, sys
+for line in sys.stdin:
+    item = json.loads(line)
+    with open(item["trace"], "a") as file:
+        file.write(str(item["n"]) + "\\n")
+    if item.get("do"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    print(item["n"])
+"""
+
+
+@pytest.fixture
+def queue(conn: Connection) -> Client:
+    return Client(conn, "obey")
+
+
+def submit(queue: Client, handler: str, trace: Path, poison: tuple[int, ...]) -> int:
+    """Enqueue items that write down that they run; the poisonous ones then kill their process."""
+    items = [
+        json.dumps({"n": n, "trace": str(trace), "say": n} | ({"do": "segv"} if n in poison else {}))
+        for n in range(1, ITEMS + 1)
+    ]
+    keys = [f"k{n}" for n in range(1, ITEMS + 1)]
+    return int(queue.one("SELECT evtrack.enqueue(%s, %s, %s, batch_size => 50)", handler, keys, items))
+
+
+def run(queue: Client, dsn: str, handler: str, trace: Path, poison: tuple[int, ...]) -> tuple[int, float]:
+    """Work a job off, and return it with the seconds that it took."""
+    job = submit(queue, handler, trace, poison)
+    commands = {"program": ["python3", "-I", "-S", "-c", PROGRAM]}
+    with working(dsn, slots=2, until_job=job, commands=commands) as one:
+        eventually(lambda: one.worker.handlers, 30)
+        begun = time.monotonic()
+        one.join(60)
+    return job, time.monotonic() - begun
+
+
+def runs(trace: Path) -> Counter[str]:
+    return Counter(line.split(" ", 1)[0] for line in trace.read_text(encoding="utf-8").splitlines())
+
+
+# The worst case of a poison item in 50 that nobody names: 6 halvings, and then its budget of 2.
+@pytest.mark.parametrize(("handler", "bounds"), [("obey", (3, 1.1)), ("obey all", (8, 1.5)), ("program", (8, 1.5))])
+def test_exactly_the_poison_crashes_and_all_else_completes(
+    queue: Client, dsn: str, tmp_path: Path, handler: str, bounds: tuple[int, float]
+) -> None:
+    job, took_s = run(queue, dsn, handler, tmp_path / "trace", POISON)
+    statuses = queue.rows("SELECT item_key, status::text FROM evtrack.item_status WHERE job_id = %s", job)
+    fates = Counter(row["status"] for row in statuses)
+    crashed = sorted(row["item_key"] for row in statuses if row["status"] == "crashed")
+    assert (sorted(f"k{n}" for n in POISON), {"crashed": 3, "completed": ITEMS - 3}) == (crashed, fates)
+    assert "finished" == queue.phase(job)
+    queue.check(job)
+    results = queue.rows("SELECT result FROM evtrack.item_result WHERE job_id = %s", job)
+    assert sorted(n for n in range(1, ITEMS + 1) if n not in POISON) == sorted(int(row["result"]) for row in results)
+    count = runs(tmp_path / "trace")
+    print(f"{handler}: runs an item max {max(count.values())}, mean {mean(count.values()):.3f}, {took_s:.2f} s")  # noqa: T201
+    assert ITEMS == len(count)
+    most, average = bounds
+    assert max(count.values()) <= most
+    assert mean(count.values()) <= average
+
+
+def test_what_is_done_before_a_crash_is_not_done_again(queue: Client, dsn: str, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    items = [json.dumps({"trace": str(trace), "say": n, "do": "segv" if n == 40 else ""}) for n in range(1, 51)]
+    items[9] = json.dumps({"trace": str(trace), "do": "raise"})
+    keys = [f"k{n}" for n in range(1, 51)]
+    policy = json.dumps({"max_errors": 1})
+    job = queue.one("SELECT evtrack.enqueue('obey', %s, %s, policy => %s, batch_size => 50)", keys, items, policy)
+    with working(dsn, slots=1, until_job=job) as one:
+        one.join()
+    count = runs(trace)
+    assert {1} == {count[f"k{n}"] for n in range(1, 40) if n != 10}, "their results were here when the process died"
+    assert {1} == {count[f"k{n}"] for n in range(41, 51)}, "they had not begun"
+    assert (2, 2) == (count["k10"], count["k40"]), "one raised before the crash, so it counts as untouched"
+    fates = queue.rows("SELECT status::text, count(*) FROM evtrack.item_status WHERE job_id = %s GROUP BY 1", job)
+    assert {"completed": 48, "failed": 1, "crashed": 1} == {row["status"]: row["count"] for row in fates}
+    results = queue.rows("SELECT item_key, result FROM evtrack.item_result WHERE job_id = %s", job)
+    assert {f"k{n}": n for n in range(1, 51) if n not in {10, 40}} == {
+        row["item_key"]: int(row["result"]) for row in results
+    }

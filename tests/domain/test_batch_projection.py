@@ -1,0 +1,354 @@
+"""The meaning of the log: what each event makes of a batch, and what is refused."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evtrack.domain import events as ev
+from evtrack.domain.batch_projection import ERROR_BOUND, Batch, evolve, fold
+from evtrack.domain.errors import IllegalEvent
+from evtrack.domain.ordinals import Ordinals
+from evtrack.domain.states import BATCH_TRANSITIONS, FINAL_STATUSES, BatchStatus, EventType
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+WORKER = 7
+TEN_ITEMS = {"items": 10, "weight": 30, "ordinals": "{[1,11)}"}
+DERIVED = TEN_ITEMS | {"root": 1, "parent": 1, "errors": 2, "crashes": 1, "losses": 1}
+
+
+class Stream:
+    """Writes the stream of one batch, each event a minute after the one before."""
+
+    def __init__(self, **enqueued: Any) -> None:
+        self.batch: Batch | None = None
+        self.events: list[ev.StoredEvent] = []
+        self.then("enqueued", **(enqueued or TEN_ITEMS))
+
+    def then(self, kind: str, *, attempt: int | None = None, worker: int | None = None, **data: Any) -> Batch:
+        """Append an event that fits the batch's present attempt, and return the batch after it."""
+        version = len(self.events) + 1
+        now = 0 if self.batch is None else self.batch.attempt
+        stored = ev.StoredEvent.from_row(
+            {
+                "job_day": date(2026, 11, 24),
+                "job_id": 3,
+                "batch_no": 5,
+                "version": version,
+                "attempt": now + (kind == "started") if attempt is None else attempt,
+                "worker_id": worker,
+                "at": self.minute(version),
+                "seq": version,
+                "xid": 700,
+                "type": kind,
+                "data": data,
+            }
+        )
+        self.batch = evolve(self.batch, stored)
+        self.events.append(stored)
+        return self.batch
+
+    def start(self) -> Batch:
+        """Claim the batch."""
+        return self.then("started", worker=WORKER)
+
+    @staticmethod
+    def minute(version: int) -> datetime:
+        """Return the time of a version."""
+        return NOON + timedelta(minutes=version)
+
+
+def test_a_batch_as_submitted_is_fresh() -> None:
+    assert Batch(
+        status=BatchStatus.PENDING,
+        version=1,
+        attempt=0,
+        fresh=True,
+        run_at=None,
+        worker_id=None,
+        item_count=10,
+        weight=30,
+        ordinals=Ordinals.parse("{[1,11)}"),
+        root_no=None,
+        parent_no=None,
+        errors=0,
+        crashes=0,
+        losses=0,
+        enqueued_at=Stream.minute(1),
+    ) == fold(Stream().events)
+
+
+def test_no_events_are_no_batch() -> None:
+    assert fold([]) is None
+
+
+def test_a_derived_batch_returns_from_birth_with_the_counts_of_its_parent() -> None:
+    batch = Stream(**DERIVED, error="no").batch
+    assert batch is not None
+    assert (False, Stream.minute(1)) == (batch.fresh, batch.run_at)
+    assert (1, 1, 2, 1, 1, "no") == (
+        batch.root_no,
+        batch.parent_no,
+        batch.errors,
+        batch.crashes,
+        batch.losses,
+        batch.error,
+    )
+    later = Stream(**DERIVED, run_at=NOON.isoformat()).batch
+    assert later is not None
+    assert later.run_at == NOON
+
+
+def test_the_attempt_is_counted_at_the_claim() -> None:
+    batch = Stream().start()
+    assert (BatchStatus.RUNNING, 1, WORKER, False) == (batch.status, batch.attempt, batch.worker_id, batch.fresh)
+    assert (Stream.minute(2), None) == (batch.started_at, batch.finished_at)
+
+
+def test_a_completed_batch_keeps_its_run_time_and_worker() -> None:
+    stream = Stream()
+    stream.start()
+    batch = stream.then("completed", worker=WORKER, run_s=1.5)
+    assert (BatchStatus.COMPLETED, 3, 1.5, Stream.minute(3), WORKER, 10) == (
+        batch.status,
+        batch.version,
+        batch.run_s,
+        batch.finished_at,
+        batch.worker_id,
+        batch.item_count,
+    )
+
+
+@pytest.mark.parametrize("died_first", [False, True])
+def test_a_partly_done_batch_keeps_what_is_done(died_first: bool) -> None:  # noqa: FBT001
+    stream = Stream()
+    stream.start()
+    if died_first:
+        stream.then("crashed", worker=WORKER, cause="signal", run_s=2.0)
+    moved = {"moved": "{[3,4),[9,11)}", "moved_items": 3, "moved_to": [8]}
+    batch = stream.then("completed", worker=WORKER, **moved)
+    assert (BatchStatus.COMPLETED, 7, "{[1,3),[4,9)}", None) == (
+        batch.status,
+        batch.item_count,
+        str(batch.ordinals),
+        batch.error,
+    )
+    assert (2.0 if died_first else None) == batch.run_s
+
+
+def test_a_failure_counts_as_an_error_and_says_why() -> None:
+    stream = Stream()
+    stream.start()
+    batch = stream.then("failed", worker=WORKER, run_s=0.5, error={"type": "ValueError", "message": "x" * 1000})
+    assert (BatchStatus.FAILED, 1, 0, 0, "x" * ERROR_BOUND, 0.5) == (
+        batch.status,
+        batch.errors,
+        batch.crashes,
+        batch.losses,
+        batch.error,
+        batch.run_s,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "counts"), [("signal", (0, 1, 0)), ("timeout", (0, 1, 0)), ("worker_lost", (0, 0, 1))]
+)
+def test_a_lost_worker_is_not_counted_as_a_crash(cause: str, counts: tuple[int, int, int]) -> None:
+    stream = Stream()
+    stream.start()
+    batch = stream.then("crashed", worker=WORKER, cause=cause)
+    assert counts == (batch.errors, batch.crashes, batch.losses)
+
+
+@pytest.mark.parametrize(
+    ("dossier", "line"),
+    [
+        ({"cause": "signal", "signal": "SIGSEGV", "item_key": "PubMed:1"}, "SIGSEGV at PubMed:1"),
+        ({"cause": "exit_code", "exit_code": 3}, "exit_code 3"),
+        ({"cause": "worker_lost"}, "worker_lost"),
+        ({"cause": "memory_limit", "signal": "SIGTERM", "item_key": "a"}, "memory_limit at a"),
+        ({"cause": "signal"}, "signal"),
+        ({"signal": "SIGABRT"}, "SIGABRT"),
+        ({}, "unknown"),
+    ],
+)
+def test_a_crash_is_told_in_a_line(dossier: dict[str, Any], line: str) -> None:
+    stream = Stream()
+    stream.start()
+    assert line == stream.then("crashed", worker=WORKER, **dossier).error
+
+
+@pytest.mark.parametrize("kind", ["failed", "crashed"])
+def test_a_derived_batch_may_be_born_over_and_counts_its_own_mishap(kind: str) -> None:
+    stream = Stream(**DERIVED, error="no")
+    batch = stream.then(kind, **({"cause": "signal"} if kind == "crashed" else {}))
+    counts = (3, 1, 1) if kind == "failed" else (2, 2, 1)
+    assert (kind, *counts) == (batch.status, batch.errors, batch.crashes, batch.losses)
+    assert batch.error == ("signal" if kind == "crashed" else "no")
+
+
+def test_a_requeued_batch_returns_when_it_may() -> None:
+    stream = Stream()
+    stream.start()
+    stream.then("failed", worker=WORKER, run_s=0.5, error={})
+    batch = stream.then("requeued", reason="retry", run_at=NOON.isoformat())
+    assert (BatchStatus.PENDING, False, NOON, 1, None) == (
+        batch.status,
+        batch.fresh,
+        batch.run_at,
+        batch.errors,
+        batch.finished_at,
+    )
+
+
+def test_a_graceful_stop_costs_no_budget() -> None:
+    stream = Stream()
+    stream.start()
+    batch = stream.then("requeued", worker=WORKER, reason="stopping")
+    assert (BatchStatus.PENDING, Stream.minute(3), 0, 0, 0) == (
+        batch.status,
+        batch.run_at,
+        batch.errors,
+        batch.crashes,
+        batch.losses,
+    )
+
+
+def test_a_persons_retry_begins_the_budgets_anew() -> None:
+    stream = Stream(**DERIVED)
+    stream.start()
+    stream.then("failed", worker=WORKER)
+    batch = stream.then("requeued", reason="person", reset=True)
+    assert (0, 0, 0, 1) == (batch.errors, batch.crashes, batch.losses, batch.attempt)
+
+
+@pytest.mark.parametrize("kind", ["failed", "crashed", None])
+def test_a_split_of_some_items_leaves_the_batch_as_it_is_with_the_others(kind: str | None) -> None:
+    stream = Stream()
+    if kind:
+        stream.start()
+        stream.then(kind, worker=WORKER)
+    before = stream.batch
+    assert before is not None
+    after = stream.then("split", to=[6], moved="{[2,4)}", moved_items=2)
+    assert (8, "{[1,2),[4,11)}") == (after.item_count, str(after.ordinals))
+    assert (before.status, before.fresh, before.errors, before.crashes, before.finished_at) == (
+        after.status,
+        after.fresh,
+        after.errors,
+        after.crashes,
+        after.finished_at,
+    )
+
+
+def test_a_running_batch_loses_no_single_items() -> None:
+    stream = Stream()
+    stream.start()
+    with pytest.raises(IllegalEvent, match="in its worker's hands"):
+        stream.then("split", to=[6], moved="{[2,4)}", moved_items=2)
+
+
+def test_a_crash_after_the_last_item_completes_with_nothing_moved() -> None:
+    stream = Stream()
+    stream.start()
+    stream.then("crashed", worker=WORKER, cause="signal")
+    batch = stream.then("completed", worker=WORKER, moved="{}", moved_items=0)
+    assert (BatchStatus.COMPLETED, 10, 1) == (batch.status, batch.item_count, batch.crashes)
+
+
+@pytest.mark.parametrize("kind", ["split", "cancelled"])
+def test_split_and_cancelled_are_over_and_keep_their_items(kind: str) -> None:
+    batch = Stream().then(kind)
+    assert (kind, 10, Stream.minute(2), False) == (batch.status, batch.item_count, batch.finished_at, batch.fresh)
+
+
+def test_a_late_result_changes_nothing_but_the_version() -> None:
+    stream = Stream()
+    before = stream.batch
+    assert before is not None
+    after = stream.then("late_result", worker=99, outcome="completed")
+    assert (before.status, before.fresh, before.attempt, 2) == (after.status, after.fresh, after.attempt, after.version)
+
+
+def test_a_late_result_of_an_attempt_that_never_was_is_refused() -> None:
+    with pytest.raises(IllegalEvent, match="the batch has had 0 attempts"):
+        Stream().then("late_result", attempt=1)
+
+
+def test_the_refusal_names_batch_version_and_reason() -> None:
+    with pytest.raises(IllegalEvent, match=r"^job 3, batch 5, version 2: completed is refused: the batch is pending$"):
+        Stream().then("completed")
+
+
+def test_a_gap_in_the_versions_is_refused() -> None:
+    stream = Stream()
+    stream.events.append(stream.events[0])
+    with pytest.raises(IllegalEvent, match="the next version is 2"):
+        stream.start()
+
+
+def test_a_stream_begins_with_enqueued() -> None:
+    started = Stream()
+    started.start()
+    with pytest.raises(IllegalEvent, match="the next version is 1"):
+        fold(started.events[1:])
+    with pytest.raises(IllegalEvent, match="the batch is not there"):
+        fold([started.events[1].model_copy(update={"version": 1})])
+
+
+def test_an_event_of_a_job_means_nothing_to_a_batch() -> None:
+    with pytest.raises(IllegalEvent, match="sealed is refused"):
+        Stream().then("sealed")
+
+
+def test_a_start_names_its_worker() -> None:
+    with pytest.raises(IllegalEvent, match="a start names its worker"):
+        Stream().then("started")
+
+
+@pytest.mark.parametrize("kind", ["completed", "failed", "crashed", "requeued"])
+@pytest.mark.parametrize(("attempt", "worker"), [(2, WORKER), (0, WORKER), (1, 99), (1, None)])
+def test_only_the_holder_reports(kind: str, attempt: int, worker: int | None) -> None:
+    stream = Stream()
+    stream.start()
+    with pytest.raises(IllegalEvent, match=r"attempts|worker 7 holds the batch"):
+        stream.then(kind, attempt=attempt, worker=worker, **({"cause": "signal"} if kind == "crashed" else {}))
+
+
+def test_a_crashed_batch_does_not_complete_whole() -> None:
+    stream = Stream()
+    stream.start()
+    stream.then("crashed", worker=WORKER, cause="signal")
+    with pytest.raises(IllegalEvent, match="only by what was done"):
+        stream.then("completed", worker=WORKER)
+
+
+@pytest.mark.parametrize("kind", ["failed", "crashed"])
+def test_only_a_derived_batch_is_born_over(kind: str) -> None:
+    with pytest.raises(IllegalEvent, match="only a derived batch"):
+        Stream().then(kind, **({"cause": "signal"} if kind == "crashed" else {}))
+
+
+DATA = {"crashed": {"cause": "signal"}, "enqueued": TEN_ITEMS}
+
+
+@given(st.lists(st.sampled_from([kind.value for kind in BATCH_TRANSITIONS]), max_size=12), st.booleans())
+def test_whatever_is_tried_the_batch_stays_consistent(kinds: list[str], derived: bool) -> None:  # noqa: FBT001
+    stream = Stream(**(DERIVED if derived else TEN_ITEMS))
+    for kind in kinds:
+        before = stream.batch
+        assert before is not None
+        try:
+            after = stream.then(kind, worker=WORKER, **DATA.get(kind, {}))
+        except IllegalEvent:
+            assert before is stream.batch
+            continue
+        assert BATCH_TRANSITIONS[EventType(kind)][before.status] is after.status
+        assert before.version + 1 == after.version
+        assert before.attempt + (kind == "started") == after.attempt
+        assert not (after.fresh and after.run_at)
+        assert (after.status is BatchStatus.PENDING) == (after.fresh or after.run_at is not None)
+        assert (after.status in FINAL_STATUSES) == (after.finished_at is not None)
+    assert fold(stream.events) == stream.batch

@@ -1,0 +1,347 @@
+"""Events written straight into the log: what is legal is folded, what is not is refused with its reason."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from client import Client
+from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, EventType
+
+pytestmark = pytest.mark.integration
+
+Row = tuple[int, int, int, str, int, int | None, dict[str, Any]]
+"""job_id, batch_no, version, type, attempt, worker_id, data."""
+
+
+def append(client: Client, *rows: Row, **forged: Any) -> None:
+    """Write events in one INSERT; `forged` sets columns that have honest defaults."""
+    days = {
+        job: client.one("SELECT job_day FROM evtrack.job WHERE job_id = %s", job) for job in {row[0] for row in rows}
+    }
+    columns = ["job_day", "job_id", "batch_no", "version", "type", "attempt", "worker_id", "data"]
+    written = [
+        {"job_day": days[row[0]], **dict(zip(columns[1:], (*row[:-1], Jsonb(row[-1])), strict=True)), **forged}
+        for row in rows
+    ]
+    names = list(written[0])
+    holes = ", ".join(
+        "(" + ", ".join("%s::evtrack.event_type" if name == "type" else "%s" for name in names) + ")" for _ in written
+    )
+    client.conn.execute(
+        f"INSERT INTO evtrack.event ({', '.join(names)}) VALUES {holes}".encode(),
+        [row[name] for row in written for name in names],
+    )
+
+
+def refused(client: Client, match: str, *rows: Row, **forged: Any) -> None:
+    """Expect the fold to refuse these events, and nothing to change."""
+    jobs = {row[0] for row in rows}
+    before = [client.events(job) for job in jobs]
+    with pytest.raises(psycopg.Error, match=match) as caught:
+        append(client, *rows, **forged)
+    assert "EV001" == caught.value.sqlstate
+    assert before == [client.events(job) for job in jobs]
+    client.check(*jobs)
+
+
+def enqueued(ordinals: str, items: int, **more: Any) -> dict[str, Any]:
+    """Make the data of an enqueued event."""
+    return {"items": items, "weight": items, "ordinals": ordinals, **more}
+
+
+# Several events in one INSERT
+
+
+def test_three_events_of_one_stream_in_one_insert_fold_right(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    append(
+        client,
+        (job, 1, 2, "started", 1, worker, {}),
+        (job, 1, 3, "failed", 1, worker, {"error": {"message": "no"}}),
+        (job, 1, 4, "requeued", 1, worker, {"reason": "retry"}),
+    )
+    assert (BatchStatus.PENDING, 4, 1, 1) == (
+        client.batch(job).status,
+        client.batch(job).version,
+        client.batch(job).attempt,
+        client.batch(job).errors,
+    )
+    client.check(job)
+
+
+def test_the_order_of_the_rows_does_not_matter(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    append(
+        client,
+        (job, 1, 4, "started", 2, worker, {}),
+        (job, 1, 2, "started", 1, worker, {}),
+        (job, 1, 5, "completed", 2, worker, {"run_s": 0.5}),
+        (job, 1, 3, "requeued", 1, worker, {}),
+    )
+    assert (BatchStatus.COMPLETED, 5, 2) == (
+        client.batch(job).status,
+        client.batch(job).version,
+        client.batch(job).attempt,
+    )
+    client.check(job)
+
+
+def test_a_whole_life_can_come_in_one_insert(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    append(
+        client,
+        (job, 1, 2, "started", 1, worker, {}),
+        (job, 1, 3, "crashed", 1, worker, {"cause": "signal", "signal": "SIGBUS"}),
+        (job, 1, 4, "requeued", 1, None, {}),
+        (job, 1, 5, "started", 2, worker, {}),
+        (job, 1, 6, "crashed", 2, worker, {"cause": "worker_lost"}),
+        (job, 1, 7, "split", 2, None, {"to": [2]}),
+        (job, 1, 8, "late_result", 2, worker, {"outcome": "completed"}),
+        (job, 2, 1, "enqueued", 2, None, enqueued("{[1,2)}", 1, root=1, parent=1, crashes=1, losses=1)),
+        (job, 2, 2, "crashed", 2, worker, {"cause": "signal"}),
+    )
+    assert [(1, "split", 1, 1), (2, "crashed", 2, 1)] == [
+        (number, batch.status, batch.crashes, batch.losses) for number, batch in client.batches(job).items()
+    ]
+    client.check(job)
+
+
+def test_several_streams_of_several_jobs_mix_in_one_insert(client: Client) -> None:
+    first, second, worker = client.job(3, items=2), client.job(2), client.worker()
+    append(
+        client,
+        (second, 1, 2, "started", 1, worker, {}),
+        (first, 0, 4, "suspended", 0, None, {}),
+        (first, 1, 3, "completed", 1, worker, {"run_s": 1}),
+        (second, 2, 2, "cancelled", 0, None, {}),
+        (first, 1, 2, "started", 1, worker, {}),
+        (first, 3, 2, "started", 1, worker, {}),
+        (first, 0, 5, "resumed", 0, None, {}),
+        (second, 1, 3, "requeued", 1, worker, {}),
+        (first, 2, 2, "late_result", 0, worker, {}),
+    )
+    assert ["completed", "pending", "running"] == [batch.status for batch in client.batches(first).values()]
+    assert ["pending", "cancelled"] == [batch.status for batch in client.batches(second).values()]
+    assert {"pending": (1, 2), "running": (1, 2), "completed": (1, 2)}.items() <= client.sums(first).items()
+    client.check(first, second)
+
+
+def test_one_illegal_step_refuses_the_whole_insert(client: Client) -> None:
+    job, worker = client.job(2), client.worker()
+    refused(
+        client,
+        rf"job {job}, batch 2, version 3: started is refused: the batch is running",
+        (job, 1, 2, "started", 1, worker, {}),
+        (job, 2, 2, "started", 1, worker, {}),
+        (job, 2, 3, "started", 2, worker, {}),
+    )
+
+
+# Forgeries
+
+
+def test_a_forged_xid_is_refused(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    refused(
+        client, rf"job {job}, batch 1, version 2: .*xid 3 is not that", (job, 1, 2, "started", 1, worker, {}), xid="3"
+    )
+
+
+@pytest.mark.parametrize("at", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"])
+def test_a_forged_time_is_refused(client: Client, at: str) -> None:
+    job, worker = client.job(), client.worker()
+    refused(client, rf"job {job}, batch 1, version 2: .*does not lie in", (job, 1, 2, "started", 1, worker, {}), at=at)
+
+
+@pytest.mark.parametrize("batch", [0, 1])
+def test_a_forged_day_is_refused(client: Client, batch: int) -> None:
+    job, worker = client.job(), client.worker()
+    tomorrow = client.one("SELECT job_day + 1 FROM evtrack.job WHERE job_id = %s", job)
+    event: Row = (job, 0, 4, "suspended", 0, None, {}) if batch == 0 else (job, 1, 2, "started", 1, worker, {})
+    refused(
+        client,
+        rf"job {job}, batch {batch}, version {event[2]}: .*job_day .* is not that of the job",
+        event,
+        job_day=tomorrow,
+    )
+
+
+def test_a_second_stream_on_another_day_is_refused(client: Client) -> None:
+    job = client.job()
+    tomorrow = client.one("SELECT job_day + 1 FROM evtrack.job WHERE job_id = %s", job)
+    refused(
+        client,
+        rf"job {job}, batch 1, version 1",
+        (job, 1, 1, "enqueued", 0, None, enqueued("{[1,2)}", 1)),
+        job_day=tomorrow,
+    )
+
+
+@pytest.mark.parametrize("version", [1, 3, 9])
+def test_a_version_out_of_turn_is_refused(client: Client, version: int) -> None:
+    job, worker = client.job(), client.worker()
+    event: Row = (job, 1, version, "started", 1, worker, {})
+    if version == 1:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            append(client, event)
+    else:
+        refused(client, rf"job {job}, batch 1, version {version}: started is refused: the next version is 2", event)
+
+
+def test_a_gap_inside_an_insert_is_refused(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    refused(
+        client,
+        rf"job {job}, batch 1, version 4: .*the next version is 3",
+        (job, 1, 2, "started", 1, worker, {}),
+        (job, 1, 4, "completed", 1, worker, {}),
+    )
+
+
+@pytest.mark.parametrize("number", [2, 7])
+def test_a_batch_whose_number_was_not_given_out_is_refused(client: Client, number: int) -> None:
+    job = client.job()
+    refused(
+        client,
+        rf"job {job}, batch {number}, version 1: enqueued",
+        (job, number, 1, "enqueued", 0, None, enqueued("{[1,2)}", 1)),
+    )
+
+
+def test_a_batch_that_is_not_there_is_named(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    refused(client, rf"job {job}, batch 5, version 2: .*no such batch", (job, 5, 2, "started", 1, worker, {}))
+
+
+def test_a_job_that_is_not_there_is_named(client: Client) -> None:
+    with pytest.raises(
+        psycopg.Error, match="job 999999999, batch 1, version 1: enqueued is refused: there is no such job"
+    ):
+        client.conn.execute(
+            "INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)"
+            " VALUES ((now() AT TIME ZONE 'UTC')::date, 999999999, 1, 1, 'enqueued', %s)",
+            [Jsonb(enqueued("{[1,2)}", 1))],
+        )
+
+
+# Who may say what
+
+
+@pytest.mark.parametrize("kind", ["completed", "failed", "crashed", "requeued"])
+@pytest.mark.parametrize("attempt", [0, 2])
+def test_a_wrong_attempt_is_refused(client: Client, kind: str, attempt: int) -> None:
+    job, worker = client.job(), client.worker()
+    client.claim(worker, job)
+    refused(
+        client,
+        rf"job {job}, batch 1, version 3: {kind} is refused: attempt 1 holds the batch, not {attempt}",
+        (job, 1, 3, kind, attempt, worker, {}),
+    )
+
+
+@pytest.mark.parametrize("kind", ["completed", "failed", "crashed", "requeued"])
+@pytest.mark.parametrize("somebody", [True, False])
+def test_a_wrong_worker_is_refused(client: Client, kind: str, somebody: bool) -> None:  # noqa: FBT001
+    job, worker = client.job(), client.worker()
+    client.claim(worker, job)
+    other = client.worker() if somebody else None
+    refused(
+        client,
+        rf"batch 1, version 3: {kind} is refused: worker {worker} holds the batch, not {other or 'nobody'}",
+        (job, 1, 3, kind, 1, other, {}),
+    )
+
+
+@pytest.mark.parametrize(("attempt", "named"), [(0, True), (2, True), (1, False)])
+def test_a_start_counts_the_attempt_and_names_its_worker(client: Client, attempt: int, named: bool) -> None:  # noqa: FBT001
+    job, worker = client.job(), client.worker()
+    refused(
+        client,
+        rf"job {job}, batch 1, version 2: started is refused: a start counts the attempt, 1",
+        (job, 1, 2, "started", attempt, worker if named else None, {}),
+    )
+
+
+def test_a_late_result_of_the_future_is_refused(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    refused(client, rf"job {job}, batch 1, version 2: late_result", (job, 1, 2, "late_result", 1, worker, {}))
+
+
+@pytest.mark.parametrize("kind", ["failed", "crashed"])
+def test_only_a_derived_batch_is_born_over(client: Client, kind: str) -> None:
+    job = client.job()
+    refused(client, rf"job {job}, batch 1, version 2: {kind}", (job, 1, 2, kind, 0, None, {}))
+
+
+def test_a_crashed_batch_completes_only_with_what_was_done(client: Client) -> None:
+    job, worker = client.job(items=3, max_crashes=1), client.worker()
+    (claim,) = client.claim(worker, job)
+    append(client, (job, 1, 3, "crashed", claim.attempt, worker, {"cause": "signal"}))
+    refused(client, rf"job {job}, batch 1, version 4: completed", (job, 1, 4, "completed", 1, worker, {}))
+    append(
+        client,
+        (job, 1, 4, "completed", 1, worker, {"moved": "{[2,4)}", "moved_items": 2, "moved_to": [2]}),
+        (job, 2, 1, "enqueued", 1, None, enqueued("{[2,4)}", 2, root=1, parent=1, crashes=1)),
+    )
+    assert ["completed", "pending"] == [batch.status for batch in client.batches(job).values()]
+    client.check(job)
+
+
+STATUS_REACHED_BY: dict[BatchStatus, list[tuple[str, int]]] = {
+    BatchStatus.PENDING: [],
+    BatchStatus.RUNNING: [("started", 1)],
+    BatchStatus.COMPLETED: [("started", 1), ("completed", 1)],
+    BatchStatus.FAILED: [("started", 1), ("failed", 1)],
+    BatchStatus.CRASHED: [("started", 1), ("crashed", 1)],
+    BatchStatus.SPLIT: [("split", 0)],
+    BatchStatus.CANCELLED: [("cancelled", 0)],
+}
+
+
+@pytest.mark.parametrize("status", BatchStatus)
+@pytest.mark.parametrize("kind", BATCH_TRANSITIONS)
+def test_the_fold_and_the_table_of_transitions_agree(client: Client, status: BatchStatus, kind: EventType) -> None:
+    job, worker = client.job(), client.worker()
+    steps = STATUS_REACHED_BY[status]
+    for version, (step, attempt) in enumerate(steps, 2):
+        append(client, (job, 1, version, step, attempt, worker, {}))
+    attempt = steps[-1][1] if steps else 0
+    event: Row = (job, 1, len(steps) + 2, kind, attempt + (kind is EventType.STARTED), worker, {})
+    after = BATCH_TRANSITIONS[kind].get(status)
+    born_over = status is BatchStatus.PENDING and kind in {EventType.FAILED, EventType.CRASHED}
+    rescue = status is BatchStatus.CRASHED and kind is EventType.COMPLETED
+    if after is None or born_over or rescue:
+        refused(client, rf"job {job}, batch 1, version {len(steps) + 2}: {kind} is refused", event)
+    else:
+        append(client, event)
+        assert after is client.batch(job).status
+        client.check(job)
+
+
+@pytest.mark.parametrize(
+    ("kind", "legal"),
+    [
+        ("extended", False),
+        ("noted", True),
+        ("sealed", False),
+        ("suspended", True),
+        ("resumed", False),
+        ("cancelled", True),
+        ("abandoned", False),
+        ("reclaimed", False),
+        ("reopened", False),
+        ("finished", True),
+        ("created", False),
+        ("started", False),
+    ],
+)
+def test_events_of_a_sealed_job(client: Client, kind: str, legal: bool) -> None:  # noqa: FBT001
+    job = client.job()
+    data = {"batches": 1, "items": 1, "total": 1, "handler": "h"}
+    if legal:
+        append(client, (job, 0, 4, kind, 0, None, data))
+        assert kind == client.types(job, 0)[-1]
+    else:
+        refused(client, rf"job {job}, batch 0, version 4: {kind} is refused", (job, 0, 4, kind, 0, None, data))

@@ -1,0 +1,321 @@
+"""A state machine that drives the real queue at random and holds it, after each step, against the fold of its log."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from client import Claim, Client, cloned
+from evtrack.domain.ordinals import Ordinals
+from evtrack.domain.states import FINAL_PHASES, BatchStatus
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.log.proof import verify
+
+pytestmark = pytest.mark.integration
+
+T = TypeVar("T")
+
+workers = st.integers(0, 1)
+picks = st.integers(0, 2**16)
+budgets = st.fixed_dictionaries(
+    {"max_errors": st.integers(1, 3), "max_crashes": st.integers(1, 3), "backoff_s": st.just(0)}
+)
+
+# What there is to choose from hangs on the server's clock: batches that came back in the same microsecond come in any
+# order. So a step draws only a number, and chooses by it.
+lucks = st.integers(0, 2**32 - 1)
+
+
+def some_of(choices: Sequence[T], chance: Random, *, most: int | None = None) -> list[T]:
+    """Choose at least one, in any order."""
+    return chance.sample(choices, chance.randint(1, min(len(choices), most or len(choices))))
+
+
+class Machine(RuleBasedStateMachine):
+    """Two workers and a person at work on a few jobs; it knows who holds what, and nothing else."""
+
+    conn: psycopg.Connection[Any]
+
+    @initialize(batches=st.integers(1, 4), items=st.integers(1, 4), policy=budgets)
+    def begin(self, batches: int, items: int, policy: dict[str, Any]) -> None:
+        """Start with two workers and a job."""
+        self.client = Client(self.conn)
+        self.ids = [self.client.worker(), self.client.worker()]
+        self.held: list[list[Claim]] = [[], []]
+        self.past: list[list[Claim]] = [[], []]
+        self.items: dict[int, int] = {}
+        self.submit(batches, items, policy)
+
+    # A person
+
+    @precondition(lambda self: len(self.items) < 2)
+    @rule(batches=st.integers(1, 4), items=st.integers(1, 4), policy=budgets)
+    def submit(self, batches: int, items: int, policy: dict[str, Any]) -> None:
+        """Submit a job."""
+        job = self.client.job(batches, items=items, **policy)
+        self.items[job] = batches * items
+
+    @rule(
+        pick=picks, call=st.sampled_from(["retry", "retry", "resume", "suspend", "retry", "resume", "retry", "cancel"])
+    )
+    def decide(self, pick: int, call: str) -> None:
+        """Decide on a job, allowed or not."""
+        job = self.job(pick)
+        phase = self.client.phase(job)
+        allowed = {
+            "suspend": phase not in FINAL_PHASES or self.suspended(job),
+            "resume": True,
+            "cancel": phase != "finished",
+            "retry": phase != "cancelled",
+        }[call]
+        if allowed:
+            self.client.one(f"SELECT evtrack.{call}(%s)", job)
+        else:
+            with pytest.raises(psycopg.Error, match=f"job {job} is"):
+                self.client.one(f"SELECT evtrack.{call}(%s)", job)
+
+    @rule(pick=picks)
+    def finish(self, pick: int) -> None:
+        """Finish a job if it is due."""
+        job = self.job(pick)
+        due = self.client.phase(job) == "sealed" and not any(
+            batch.status in {BatchStatus.PENDING, BatchStatus.RUNNING} for batch in self.client.batches(job).values()
+        )
+        assert due is self.client.one("SELECT evtrack.finish_due(%s)", job)
+
+    # Two workers
+
+    @rule(who=workers, fresh=st.integers(0, 5).map(lambda number: 5 - number), returning=st.sampled_from([3, 1, 0]))
+    def claim(self, who: int, fresh: int, returning: int) -> None:
+        """Claim from all jobs."""
+        self.take(who, fresh, returning)
+
+    @rule(who=workers)
+    def claim_all(self, who: int) -> None:
+        """Claim whatever is there."""
+        self.take(who, 100, 100)
+
+    def take(self, who: int, fresh: int, returning: int) -> None:
+        """Claim, and check what was given."""
+        before = {job: self.client.batches(job) for job in self.items}
+        claims = self.client.claim(self.ids[who], *self.items, fresh=fresh, returning=returning)
+        for claim in claims:
+            was = before[claim.job_id][claim.batch_no]
+            assert was.status is BatchStatus.PENDING
+            assert was.attempt + 1 == claim.attempt
+            assert not self.suspended(claim.job_id)
+            assert self.client.phase(claim.job_id) not in FINAL_PHASES
+        assert fresh >= sum(before[claim.job_id][claim.batch_no].fresh for claim in claims)
+        # Sorted: the choices of the steps to come must not hang on the order in which a claim answers.
+        self.held[who] = sorted(self.held[who] + claims)
+
+    @rule(luck=lucks, how=st.sampled_from(["fail", "crash", "complete", "requeue"]))
+    def report(self, luck: int, how: str) -> None:
+        """Report some of what a worker holds, in any order."""
+        if not any(self.held):
+            return
+        chance = Random(luck)
+        who = self.holder(chance)
+        claims = some_of(self.held[who], chance)
+        verdicts = getattr(self.client, how)(self.ids[who], claims)
+        allowed = {
+            "complete": {"ok"},
+            "fail": {"retry", "failed"},
+            "crash": {"retry", "crashed", "split"},
+            "requeue": {"ok"},
+        }[how]
+        assert set(verdicts) <= allowed
+        self.let_go(who, claims)
+
+    @rule(luck=lucks)
+    def report_partly(self, luck: int) -> None:
+        """Report a batch done but for some of its items."""
+        if not any(self.held):
+            return
+        chance = Random(luck)
+        who = self.holder(chance)
+        claim = chance.choice(self.held[who])
+        ordinals = list(self.client.batch(claim.job_id, claim.batch_no).ordinals)
+        if len(ordinals) == 1:
+            return
+        failed = Ordinals.of(some_of(ordinals, chance, most=len(ordinals) - 1))
+        assert self.client.complete_partly(self.ids[who], claim, failed) == "ok"
+        self.let_go(who, [claim])
+
+    @rule(luck=lucks, lost=st.sampled_from([False, False, False, True]))
+    def crash_with(self, luck: int, *, lost: bool) -> None:
+        """Report a crash with some items done and an item in hand, or with less known."""
+        if not any(self.held):
+            return
+        chance = Random(luck)
+        who = self.holder(chance)
+        claim = chance.choice(self.held[who])
+        ordinals = list(self.client.batch(claim.job_id, claim.batch_no).ordinals)
+        done = some_of(ordinals, chance) if chance.random() < 0.7 else []
+        dossier: dict[str, Any] = {"cause": "worker_lost" if lost else "signal", "run_s": 0.5}
+        if chance.random() < 0.5:
+            dossier["ordinal"] = chance.choice([*ordinals, 10_000])
+        verdicts = self.client.crash_with(
+            self.ids[who], [claim], [dossier], done=[str(Ordinals.of(done))], results=["\n".join("1" for _ in done)]
+        )
+        assert {"retry", "crashed", "split"} >= set(verdicts)
+        self.let_go(who, [claim])
+
+    @rule(who=workers, goes=st.sampled_from([False, False, True]))
+    def reap(self, who: int, *, goes: bool) -> None:
+        """Reap; the worker may have been silent for too long, and another takes its place."""
+        if goes:
+            self.conn.execute(
+                "UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE worker_id = %s", [self.ids[who]]
+            )
+        (lost, *more) = [
+            (row["worker_id"], row["batches"])
+            for row in self.client.rows("SELECT * FROM evtrack.reap('1 hour', '1 hour')")
+        ] or [None]
+        assert [] == more
+        assert ((self.ids[who], len(self.held[who])) if goes else None) == lost
+        if goes:
+            # What it reports from now on is late; nobody asks that here, as its number is not drawn again.
+            self.ids[who] = self.client.worker()
+            self.held[who], self.past[who] = [], []
+
+    @rule(pick=picks, luck=lucks, call=st.sampled_from(["retry_items", "retry_items", "quarantine"]))
+    def pick_out(self, pick: int, luck: int, call: str) -> None:
+        """Retry some items, or keep them out."""
+        job = self.job(pick)
+        before = self.fates(job)
+        wanted = some_of(sorted(before), Random(luck), most=3)
+        if call == "retry_items" and self.client.phase(job) == "cancelled":
+            return
+        rows = self.client.rows(
+            f"SELECT ordinal, batch_no, verdict FROM evtrack.{call}(%s, %s)", job, [f"key:{n}" for n in wanted]
+        )
+        moves, after, verdict = {
+            "retry_items": ({"failed", "crashed"}, "pending", "retry"),
+            "quarantine": ({"pending", "failed", "crashed"}, "cancelled", "quarantined"),
+        }[call]
+        taken = [ordinal for ordinal in wanted if before[ordinal] in moves]
+        assert [verdict if n in taken else before[n] for n in wanted] == [row["verdict"] for row in rows]
+        assert before | dict.fromkeys(taken, after) == self.fates(job)
+
+    def fates(self, job: int) -> dict[int, str]:
+        """Return each item's status."""
+        rows = self.client.rows(
+            "SELECT ordinal, status::text AS status FROM evtrack.item_status WHERE job_id = %s", job
+        )
+        return {row["ordinal"]: row["status"] for row in rows}
+
+    @rule(luck=lucks)
+    def lose(self, luck: int) -> None:
+        """Reconcile, the worker having forgotten some of what it holds."""
+        if not any(self.held):
+            return
+        chance = Random(luck)
+        who = self.holder(chance)
+        gone = some_of(self.held[who], chance)
+        kept = [claim for claim in self.held[who] if claim not in gone]
+        stale = self.past[who][-2:]
+        answers = dict(self.client.reconcile(self.ids[who], kept + stale))
+        assert answers == dict.fromkeys(kept, "held") | dict.fromkeys(stale, "lost") | dict.fromkeys(gone, "requeued")
+        self.let_go(who, gone)
+
+    @rule(luck=lucks, how=st.sampled_from(["complete", "fail", "crash", "requeue"]))
+    def report_late(self, luck: int, how: str) -> None:
+        """Report what the worker has reported, or lost, before, together with what it holds."""
+        if not any(self.past):
+            return
+        chance = Random(luck)
+        who = chance.choice([who for who in (0, 1) if self.past[who]])
+        stale = chance.choice(self.past[who])
+        before = self.client.batch(stale.job_id, stale.batch_no)
+        others = [claim for claim in self.held[who] if claim[:2] != stale[:2]]
+        claims = [stale, *others[:1]] if how == "complete" else [stale]
+        verdicts = getattr(self.client, how)(self.ids[who], claims)
+        after = self.client.batch(stale.job_id, stale.batch_no)
+        assert replace(before, version=after.version) == after
+        assert (verdicts[0] == "late") == (after.version > before.version)
+        assert ["ok"] * len(claims[1:]) == verdicts[1:]
+        self.let_go(who, claims[1:])
+
+    # What holds after each step
+
+    @invariant()
+    def the_projection_is_the_fold_of_the_log(self) -> None:
+        """Hold table and counters against the log."""
+        self.client.check(*self.items)
+        assert [] == [str(each) for job in self.items for each in verify(self.conn, job)]
+
+    @invariant()
+    def a_running_batch_is_in_the_hands_of_its_worker(self) -> None:
+        """Hold the table against what the workers hold."""
+        running = {
+            (batch.worker_id, Claim(job, number, batch.attempt))
+            for job in self.items
+            for number, batch in self.client.batches(job).items()
+            if batch.status is BatchStatus.RUNNING
+        }
+        assert running == {(self.ids[who], claim) for who in (0, 1) for claim in self.held[who]}
+
+    @invariant()
+    def every_item_is_in_one_batch(self) -> None:
+        """Count the items of each job."""
+        for job, items in self.items.items():
+            batches = [batch for batch in self.client.batches(job).values() if batch.status is not BatchStatus.SPLIT]
+            together = Ordinals(tuple(span for batch in batches for span in batch.ordinals.spans))
+            assert items == len(together) == sum(batch.item_count for batch in batches)
+
+    @invariant()
+    def a_job_counts_its_own_events(self) -> None:
+        """Hold the job's row against its stream."""
+        for job in self.items:
+            row = self.client.rows("SELECT version, batch_count FROM evtrack.job WHERE job_id = %s", job)[0]
+            assert len(self.client.events(job, 0)) == row["version"]
+            assert max(self.client.batches(job)) == row["batch_count"]
+
+    def holder(self, chance: Random) -> int:
+        """Return one of the workers that hold something."""
+        return chance.choice([who for who in (0, 1) if self.held[who]])
+
+    def job(self, pick: int) -> int:
+        """Return one of the jobs."""
+        return list(self.items)[pick % len(self.items)]
+
+    def suspended(self, job: int) -> bool:
+        """Tell whether a job is suspended."""
+        return bool(self.client.one("SELECT suspended FROM evtrack.job WHERE job_id = %s", job))
+
+    def let_go(self, who: int, claims: list[Claim]) -> None:
+        """Move claims from what a worker holds to what it held."""
+        self.held[who] = [claim for claim in self.held[who] if claim not in claims]
+        self.past[who] += claims
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("examples", [20, pytest.param(150, marks=pytest.mark.slow)])
+def test_the_queue_is_the_fold_of_its_log(admin_dsn: str, template: str, examples: int) -> None:
+    with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
+        run_state_machine_as_test(
+            type("Machine", (Machine,), {"conn": conn}),
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=60,
+                deadline=None,
+                database=None,
+                # Each step asks a server; a failing run may be made smaller with the slow one.
+                phases=[Phase.generate] if examples < 100 else [Phase.generate, Phase.shrink],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )

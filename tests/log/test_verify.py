@@ -1,0 +1,328 @@
+"""The proof of the log: a healthy one is whole, each damage is found and named, and what can be mended is."""
+
+import threading
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from client import Client, cloned
+from evtrack.domain.difference import Difference
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.log import proof
+from evtrack.storage.log.rebuild import rebuild
+from tampering import busy_job
+
+pytestmark = pytest.mark.integration
+
+OTHER_TYPES = {
+    "enqueued": "started", "started": "cancelled", "completed": "failed", "failed": "completed", "crashed": "failed"
+}  # fmt: skip
+
+
+def found_in(conn: psycopg.Connection[Any], job: int) -> list[Difference]:
+    """Prove a job in the transaction that is open."""
+    return list(proof.prove(conn, job, told=lambda _job, _events: None))
+
+
+@pytest.fixture(scope="module")
+def healthy(admin_dsn: str, template: str) -> Iterator[tuple[Client, int, str]]:
+    """A own_client, a job of a rich and healthy log, and the partition that it lies in."""
+    with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
+        own_client = Client(conn)
+        own_client.job(3)
+        job = busy_job(own_client)
+        own_client.job(2)
+        assert [] == list(proof.verify(conn))
+        part = own_client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
+        yield own_client, job, part
+
+
+def mutate(own_client: Client, part: str, how: str, event: dict[str, Any]) -> set[tuple[int, int]]:
+    """Change the log behind the triggers' back, and return the events (batch, version) that were touched."""
+    job, number, version = event["job_id"], event["batch_no"], event["version"]
+    at = f"job_id = {job} AND batch_no = {number} AND version = {version}"
+    last = own_client.one(f"SELECT max(version) FROM evtrack.event WHERE job_id = {job} AND batch_no = {number}")
+    touched = {(number, version)}
+    match how:
+        case "type":
+            other = OTHER_TYPES.get(event["type"], "noted")
+            statement = f"UPDATE {part} SET type = '{other}' WHERE {at}"
+        case "count":
+            statement = f'UPDATE {part} SET data = data || \'{{"items": 99, "run_s": 7}}\' WHERE {at}'
+        case "attempt":
+            statement = f"UPDATE {part} SET attempt = attempt + 1 WHERE {at}"
+        case "time":
+            statement = f"UPDATE {part} SET at = at - interval '1 microsecond' WHERE {at}"
+        case "deleted":
+            statement = f"DELETE FROM {part} WHERE {at}"
+        case "deleted last":
+            statement = f"DELETE FROM {part} WHERE job_id = {job} AND batch_no = {number} AND version = {last}"
+            touched = {(number, last)}
+        case "inserted":
+            statement = (
+                f"INSERT INTO {part} SELECT job_day, job_id, batch_no, {last} + 1, 'late_result', attempt, worker_id,"
+                f" clock_timestamp(), nextval('evtrack.event_seq'), pg_current_xact_id() FROM {part} WHERE {at}"
+            )
+            touched = {(number, last + 1)}
+        case _:
+            other = version + 1 if version < last else version - 1
+            statement = (
+                f"UPDATE {part} SET version = 2000 + {version} + {other} - version"
+                f" WHERE job_id = {job} AND batch_no = {number} AND version IN ({version}, {other})"
+            )
+            touched = {(number, version), (number, other)} if last > 1 else set()
+    own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+    if touched:
+        own_client.conn.execute(statement.encode())
+        own_client.conn.execute(f"UPDATE {part} SET version = version - 2000 WHERE version > 2000".encode())
+    return touched
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    how=st.sampled_from(["type", "count", "attempt", "time", "deleted", "deleted last", "inserted", "swapped"]),
+    luck=st.integers(0, 2**16),
+)
+def test_each_change_behind_the_triggers_is_found_and_named(
+    healthy: tuple[Client, int, str], how: str, luck: int
+) -> None:
+    own_client, job, part = healthy
+    events = own_client.rows(f"SELECT * FROM {part} WHERE job_id = {job} ORDER BY batch_no, version")
+    with own_client.conn.transaction(force_rollback=True):
+        touched = mutate(own_client, part, how, Random(luck).choice(events))
+        found = found_in(own_client.conn, job)
+        named = {(each.batch_no, each.version) for each in found if each.log_is_damaged}
+        assert touched <= named, [str(each) for each in found]
+        # And no other is taken for changed; that later ones do not follow any more is said apart.
+        accused = {(each.batch_no, each.version) for each in found if each.field in {"digest", "event", "events"}}
+        assert touched == accused
+    assert [] == list(proof.verify(own_client.conn, job))
+
+
+def test_a_whole_stream_or_job_that_is_gone_is_missed(healthy: tuple[Client, int, str]) -> None:
+    own_client, job, part = healthy
+    for gone, says in ((f"job_id = {job} AND batch_no = 2", (2, 1)), (f"job_id = {job} AND batch_no = 0", (0, 1))):
+        with own_client.conn.transaction(force_rollback=True):
+            own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+            own_client.conn.execute(f"DELETE FROM {part} WHERE {gone}".encode())
+            found = [each for each in found_in(own_client.conn, job) if each.field == "events"]
+            assert [says] == [(each.batch_no, each.version) for each in found]
+
+
+def test_a_digest_that_was_taken_away_is_missed(healthy: tuple[Client, int, str]) -> None:
+    own_client, job, part = healthy
+    with own_client.conn.transaction(force_rollback=True):
+        own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+        last = own_client.one(f"SELECT max(version) FROM {part} WHERE job_id = {job} AND batch_no = 0")
+        own = f"job_id = {job} AND batch_no = 0 AND version = {last}"
+        own_client.conn.execute(f"UPDATE {part} SET data = data - 'digest' WHERE {own}".encode())
+        own_client.conn.execute(
+            "UPDATE evtrack.job SET links = substring(links, 1, octet_length(links) - 32) || decode(repeat('00', 32),"
+            " 'hex') WHERE job_id = %s",
+            [job],
+        )
+        found = [(each.batch_no, each.version) for each in found_in(own_client.conn, job) if each.field == "digest"]
+        assert [(0, last)] == found
+
+
+@pytest.mark.parametrize("gone", ["NULL", "decode(repeat('00', octet_length(links)), 'hex')"])
+def test_digests_that_were_taken_from_a_batch_are_missed_before_its_job_is_finished(
+    own_client: Client, gone: str
+) -> None:
+    job, worker = own_client.job(3), own_client.worker()
+    own_client.complete(worker, own_client.claim(worker, job, fresh=2))
+    own_client.conn.execute(
+        f"UPDATE evtrack.batch SET links = {gone} WHERE job_id = {job} AND batch_no IN (1, 3)".encode()
+    )
+    found = list(proof.verify(own_client.conn, job))
+    assert {(1, 1), (1, 2), (1, 3), (3, 1)} == {
+        (each.batch_no, each.version) for each in found if each.field == "digest" and each.log_is_damaged
+    }
+    assert rebuild(own_client.conn, job).damaged
+    rebuild(own_client.conn, job, trust_log=True)
+    assert [] == list(proof.verify(own_client.conn, job))
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("UPDATE evtrack.job_link SET links = overlay(links PLACING '\\x00' FROM 64) WHERE job_id = %s", {2, 3}),
+        # What follows the gap does not fit what is before it.
+        ("DELETE FROM evtrack.job_link WHERE job_id = %s", set()),
+    ],
+)
+def test_digests_that_have_moved_out_of_the_row_are_held_against_the_log_too(
+    healthy: tuple[Client, int, str], damage: str, named: set[int]
+) -> None:
+    own_client, job, _ = healthy
+    with own_client.conn.transaction(force_rollback=True):
+        own_client.conn.execute(damage.encode(), [job])
+        found = found_in(own_client.conn, job)
+        assert named <= {each.version for each in found if each.field == "digest"}
+        assert rebuild(own_client.conn, job).damaged
+
+
+@pytest.mark.parametrize("time", ["infinity", "-infinity", "0044-03-15 12:00+00 BC"])
+def test_a_time_that_no_calendar_has_is_named_and_stops_nothing(healthy: tuple[Client, int, str], time: str) -> None:
+    own_client, job, part = healthy
+    with own_client.conn.transaction(force_rollback=True):
+        own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+        own_client.conn.execute(
+            f"UPDATE {part} SET at = '{time}' WHERE job_id = {job} AND batch_no = 1 AND version = 2".encode()
+        )
+        found = [(each.batch_no, each.version) for each in found_in(own_client.conn, job) if each.field == "digest"]
+        assert [(1, 2)] == found
+
+
+def test_a_change_with_digests_made_to_fit_shows_in_the_finished_event(healthy: tuple[Client, int, str]) -> None:
+    own_client, job, part = healthy
+    with own_client.conn.transaction(force_rollback=True):
+        own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+        own_client.conn.execute(
+            f"UPDATE {part} SET at = at + interval '1 s' WHERE job_id = {job} AND batch_no = 1 AND version = 3".encode()
+        )
+        own_client.conn.execute(
+            "UPDATE evtrack.batch b SET finished_at = e.at, links = evtrack.extend_links(substring(links, 1, 64), 2,"
+            " evtrack.event_text(e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id, e.at, e.seq, e.xid,"
+            " e.data)) FROM evtrack.event e WHERE e.job_id = %s AND e.batch_no = 1 AND e.version = 3"
+            " AND b.job_id = e.job_id AND b.batch_no = e.batch_no",
+            [job],
+        )
+        found = found_in(own_client.conn, job)
+        assert {"digest over all streams"} == {each.field for each in found}
+
+
+@pytest.mark.parametrize(
+    ("damage", "batch", "field"),
+    [
+        ("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s AND batch_no = 1", 1, "status"),
+        ("UPDATE evtrack.batch SET run_s = 9 WHERE job_id = %s AND batch_no = 1", 1, "run_s"),
+        ("UPDATE evtrack.batch SET version = 9 WHERE job_id = %s AND batch_no = 2", 2, "version"),
+        ("UPDATE evtrack.batch SET ordinals = '{[1,3)}' WHERE job_id = %s AND batch_no = 2", 2, "ordinals"),
+        ("DELETE FROM evtrack.batch WHERE job_id = %s AND batch_no = 3", 3, "row"),
+        ("UPDATE evtrack.job SET phase = 'open' WHERE job_id = %s", 0, "phase"),
+        ("UPDATE evtrack.job SET batch_count = 3 WHERE job_id = %s", 0, "batch_count"),
+        ("UPDATE evtrack.job SET policy = '{\"max_errors\": 9}' WHERE job_id = %s", 0, "policy"),
+        ("UPDATE evtrack.job SET job_day = job_day + 1 WHERE job_id = %s", 0, "job_day"),
+        ("UPDATE evtrack.job SET finished_at = 'infinity' WHERE job_id = %s", 0, "finished_at"),
+        ("UPDATE evtrack.batch SET enqueued_at = '4000-01-01 BC' WHERE job_id = %s AND batch_no = 2", 2, "enqueued_at"),
+        ("UPDATE evtrack.batch SET ordinals = '{(,)}' WHERE job_id = %s AND batch_no = 2", 2, "ordinals"),
+        ("DELETE FROM evtrack.job WHERE job_id = %s", 0, "row"),
+        ("UPDATE evtrack.progress SET completed_items = completed_items + 1 WHERE job_id = %s", 0, "completed_items"),
+        ("DELETE FROM evtrack.progress WHERE job_id = %s", 0, "completed_batches"),
+    ],
+)
+def test_a_damaged_projection_is_found_and_made_anew(
+    healthy: tuple[Client, int, str], damage: str, batch: int, field: str
+) -> None:
+    own_client, job, _ = healthy
+    tables = ("job", "job_link", "batch")
+
+    def rows() -> list[Any]:
+        return [
+            own_client.rows(f"SELECT * FROM evtrack.{table} WHERE job_id = %s ORDER BY 1, 2, 3", job)
+            for table in tables
+        ]
+
+    with own_client.conn.transaction(force_rollback=True):
+        before = rows(), own_client.sums(job)
+        own_client.conn.execute(damage.encode(), [job])
+        done = rebuild(own_client.conn, job)
+        assert not done.damaged
+        assert (batch, field) in {(each.batch_no, each.field) for each in done.found}
+        assert before == (rows(), own_client.sums(job))
+        assert [] == found_in(own_client.conn, job)
+        own_client.check(job)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (f"UPDATE {{part}} SET data = '{'[' * 3000}{']' * 3000}' WHERE {{at}}", (1, 2)),
+        ("UPDATE {part} SET data = '{{\"run_s\": 1e30000}}' WHERE {at}", (1, 2)),
+        ("UPDATE {part} SET version = 2000000000 WHERE {at}", (1, 2)),
+        ("UPDATE evtrack.batch SET links = links || '\\x01' WHERE job_id = {job} AND batch_no = 1", (1, 3)),
+    ],
+    ids=["deep", "long number", "wide gap", "odd digests"],
+)
+def test_a_wild_change_is_named_and_stops_nothing(
+    healthy: tuple[Client, int, str], damage: str, named: tuple[int, int]
+) -> None:
+    own_client, job, part = healthy
+    with own_client.conn.transaction(force_rollback=True):
+        own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+        at = f"job_id = {job} AND batch_no = 1 AND version = 2"
+        own_client.conn.execute(damage.format(part=part, at=at, job=job).encode())
+        found = found_in(own_client.conn, job)
+        assert named in {(each.batch_no, each.version) for each in found if each.log_is_damaged}
+        assert {0, 1} >= {each.batch_no for each in found}, "and no other batch"
+
+
+def test_events_below_all_jobs_are_found(conn: Connection, own_client: Client) -> None:
+    day = own_client.rows("SELECT job_day FROM evtrack.job WHERE job_id = %s", own_client.job(1))[0]["job_day"]
+    part = own_client.one("SELECT tableoid::regclass::text FROM evtrack.event LIMIT 1")
+    conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+    add = f"INSERT INTO {part} (job_day, job_id, batch_no, version, type) VALUES (%s, -5, 1, 1, 'enqueued')"
+    conn.execute(add.encode(), [day])
+    assert -5 in {each.job_id for each in proof.verify(conn)}
+
+
+def test_what_lies_where_no_job_is_or_on_another_day_is_found(conn: Connection, own_client: Client) -> None:
+    job, lost = own_client.job(2), own_client.job(2)
+    conn.execute("DELETE FROM evtrack.job WHERE job_id = %s", [lost])
+    part = own_client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
+    conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
+    conn.execute(b"ALTER TABLE evtrack.event DISABLE TRIGGER USER")
+    conn.execute("DELETE FROM evtrack.event WHERE job_id = %s AND batch_no = 0", [lost])
+    conn.execute("SELECT evtrack.make_partitions(DATE '2030-01-01', 1)")
+    conn.execute("ALTER TABLE evtrack.event_20300101 DISABLE TRIGGER USER")
+    conn.execute("UPDATE evtrack.event SET job_day = '2030-01-01' WHERE job_id = %s AND batch_no = 2", [job])
+    conn.execute(f"UPDATE {part} SET data = '[]' WHERE job_id = {job} AND batch_no = 1".encode())
+    found = {(each.job_id, each.batch_no, each.field) for each in proof.verify(conn)}
+    assert {(job, 2, "job_day"), (job, 1, "data"), (lost, 0, "job")} <= found
+
+
+def test_events_from_before_there_were_digests_are_folded_and_no_more(own_client: Client) -> None:
+    job = busy_job(own_client)
+    own_client.conn.execute("UPDATE evtrack.batch SET links = NULL WHERE job_id = %s AND batch_no = 1", [job])
+    own_client.conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [job])
+    own_client.conn.execute("DELETE FROM evtrack.job_link WHERE job_id = %s", [job])
+    found = list(proof.verify(own_client.conn, job))
+    assert {"digest over all streams"} == {each.field for each in found}, "only the job's own digest misses them"
+    own_client.conn.execute("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s AND batch_no = 1", [job])
+    assert "status" in {each.field for each in proof.verify(own_client.conn, job)}
+
+
+def test_workers_at_work_do_not_disturb_it(dsn: str, conn: Connection, own_client: Client) -> None:
+    job = own_client.job(400)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with connect(dsn, purpose="worker") as mine:
+                there = Client(mine, own_client.handler)
+                worker = there.worker()
+                while claims := there.claim(worker, job, fresh=3):
+                    there.fail(worker, claims[:1])
+                    there.complete(worker, claims[1:])
+        except BaseException as error:  # noqa: BLE001  # shown by the main thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    looks = 0
+    while any(thread.is_alive() for thread in threads):
+        assert [] == [str(each) for each in proof.verify(conn)]
+        looks += 1
+    for thread in threads:
+        thread.join()
+    assert [] == failures
+    assert looks > 1

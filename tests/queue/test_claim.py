@@ -1,0 +1,207 @@
+"""claimable and claim: who gets what, in which order, and what it costs to hold a job back."""
+
+import psycopg
+import pytest
+
+from client import Claim, Client
+from evtrack.domain.states import BatchStatus
+
+pytestmark = pytest.mark.integration
+
+
+def claimable(
+    client: Client, jobs: list[int] | None = None, marks: list[int] | None = None
+) -> list[tuple[int, int | None]]:
+    """Return (job, mark) as claimable has them."""
+    rows = client.rows(
+        "SELECT * FROM evtrack.claimable(%s::text[], %s::bigint[], %s::int[])",
+        [client.handler],
+        jobs or [],
+        marks or [],
+    )
+    return [(row["job_id"], row["mark"]) for row in rows]
+
+
+def test_a_claim_gives_the_items_in_order_and_counts_the_attempt(client: Client) -> None:
+    job, worker = client.job(2, items=3), client.worker()
+    (row,) = client.claimed(worker, job, fresh=1)
+    assert {
+        "job_id": job,
+        "batch_no": 1,
+        "attempt": 1,
+        "handler": client.handler,
+        "item_count": 3,
+        "ordinals": "{[1,4)}",
+        "losses": 0,
+        "policy": None,
+        "item_keys": "key:1\nkey:2\nkey:3",
+        "payload": '{"n": 1}\n{"n": 2}\n{"n": 3}',
+    } == {key: value for key, value in row.items() if key != "job_day"}
+    assert ["enqueued", "started"] == client.types(job)
+    assert (BatchStatus.RUNNING, 1, worker) == (
+        client.batch(job).status,
+        client.batch(job).attempt,
+        client.batch(job).worker_id,
+    )
+    client.check(job)
+
+
+def test_the_policy_comes_along_when_the_job_has_one(client: Client) -> None:
+    job = client.job(timeout_s=2.5)
+    (row,) = client.claimed(client.worker(), job)
+    assert {"timeout_s": 2.5} == row["policy"]
+
+
+def test_nothing_is_claimed_twice(client: Client, other: Client) -> None:
+    job = client.job(5)
+    first = client.claim(client.worker(), job, fresh=3)
+    second = other.claim(other.worker(), job)
+    assert [1, 2, 3] == [claim.batch_no for claim in first]
+    assert [4, 5] == [claim.batch_no for claim in second]
+    assert [] == client.claim(client.worker(), job)
+
+
+def test_a_claim_passes_over_what_another_session_is_taking(client: Client, other: Client) -> None:
+    job, worker = client.job(4), client.worker()
+    with other.conn.transaction():
+        taken = other.claim(other.worker(), job, fresh=2)
+        assert [3, 4] == [claim.batch_no for claim in client.claim(worker, job, fresh=4)]
+    assert [1, 2] == [claim.batch_no for claim in taken]
+
+
+def test_the_share_is_equal_and_the_rest_goes_to_the_earlier(client: Client) -> None:
+    jobs = [client.job(10) for _ in range(3)]
+    claims = client.claim(client.worker(), *jobs, fresh=8)
+    assert [3, 3, 2] == [sum(claim.job_id == job for claim in claims) for job in jobs]
+
+
+def test_a_small_job_is_not_held_up_by_a_large_one_before_it(client: Client) -> None:
+    large, small = client.job(500), client.job(1)
+    assert [(large, 1), (small, 1)] == claimable(client)
+    claims = client.claim(client.worker(), large, small, fresh=10)
+    assert Claim(small, 1, 1) in claims
+    assert 5 == sum(claim.job_id == large for claim in claims)
+
+
+def test_the_more_urgent_job_is_listed_first(client: Client) -> None:
+    low, normal, urgent = client.job(priority=-1), client.job(), client.job(priority=5)
+    assert [urgent, normal, low] == [job for job, _ in claimable(client)]
+
+
+def test_the_search_starts_behind_what_the_worker_knows(client: Client) -> None:
+    job, worker = client.job(6), client.worker()
+    assert [4, 5] == [claim.batch_no for claim in client.claim(worker, job, fresh=2, after=3)]
+    assert [(job, 1)] == claimable(client)
+    assert [(job, 6)] == claimable(client, [job], [4])
+
+
+def test_a_worker_gets_only_what_its_handlers_can(client: Client) -> None:
+    job = client.job()
+    stranger = Client(client.conn, "another handler")
+    assert [] == stranger.claim(stranger.worker(), job)
+    assert [] == claimable(stranger)
+
+
+def test_a_suspended_job_is_not_claimed_at_once(client: Client) -> None:
+    job, worker = client.job(3), client.worker()
+    (claim,) = client.claim(worker, job, fresh=1)
+    assert client.one("SELECT evtrack.suspend(%s)", job) is True
+    assert [] == claimable(client)
+    # A worker that has not heard of it yet still names the job.
+    assert [] == client.claim(worker, job)
+    assert ["ok"] == client.complete(worker, [claim])
+    assert client.one("SELECT evtrack.resume(%s)", job) is True
+    assert 2 == len(client.claim(worker, job))
+
+
+def test_returning_batches_of_a_suspended_job_wait_too(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    client.requeue(worker, client.claim(worker, job))
+    client.one("SELECT evtrack.suspend(%s)", job)
+    assert [] == client.claim(worker, job)
+    client.one("SELECT evtrack.resume(%s)", job)
+    assert [Claim(job, 1, 2)] == client.claim(worker, job)
+
+
+def test_a_returning_batch_waits_for_its_time(client: Client) -> None:
+    job, worker = client.job(backoff_s=300), client.worker()
+    assert ["retry"] == client.fail(worker, client.claim(worker, job))
+    assert [] == client.claim(worker, job)
+    assert [] == claimable(client)
+
+
+def test_returning_batches_come_oldest_first_and_bounded(client: Client) -> None:
+    job, worker = client.job(3), client.worker()
+    claims = client.claim(worker, job)
+    for claim in (claims[2], claims[0], claims[1]):
+        client.requeue(worker, [claim])
+    assert [(job, None)] == claimable(client)
+    assert [Claim(job, 3, 2), Claim(job, 1, 2)] == client.claim(worker, job, returning=2)
+    assert [Claim(job, 2, 2)] == client.claim(worker, job)
+
+
+def test_an_open_job_is_worked_on_while_it_is_submitted(client: Client) -> None:
+    job = client.job(2)
+    client.check(job)
+    made = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)[0]
+    with client.conn.transaction():
+        client.conn.execute(
+            "INSERT INTO evtrack.payload (job_day, job_id, ordinal, batch_no, item_key, payload)"
+            " VALUES (%s, %s, 1, 1, 'a', '1')",
+            [made["job_day"], made["job_id"]],
+        )
+        client.one(
+            "SELECT evtrack.add_batches(%s, %s, 1, '{1}', '{1}', '{1}')", made["job_id"], made["submitter_token"]
+        )
+    assert [Claim(made["job_id"], 1, 1)] == client.claim(client.worker(), made["job_id"])
+
+
+@pytest.mark.parametrize("phase", ["finished", "cancelled"])
+def test_a_job_that_is_over_gives_nothing(client: Client, phase: str) -> None:
+    job, worker = client.job(), client.worker()
+    if phase == "cancelled":
+        client.one("SELECT evtrack.cancel(%s)", job)
+    else:
+        client.complete(worker, client.claim(worker, job))
+        client.one("SELECT evtrack.finish_due(%s)", job)
+    assert phase == client.phase(job)
+    assert [] == client.claim(worker, job)
+    assert [] == claimable(client)
+
+
+def test_a_payload_that_was_deleted_comes_as_null(client: Client) -> None:
+    job = client.job(items=2)
+    client.conn.execute("UPDATE evtrack.payload SET payload = NULL WHERE job_id = %s AND ordinal = 1", [job])
+    (row,) = client.claimed(client.worker(), job)
+    assert 'null\n{"n": 2}' == row["payload"]
+
+
+def test_a_job_that_is_not_there_is_passed_over(client: Client) -> None:
+    job = client.job()
+    assert [Claim(job, 1, 1)] == client.claim(client.worker(), 999_999_999, job)
+
+
+def test_a_worker_that_is_not_registered_is_refused(client: Client) -> None:
+    with pytest.raises(psycopg.Error, match="there is no worker 999999") as caught:
+        client.claim(999_999, client.job())
+    assert "EV003" == caught.value.sqlstate
+
+
+@pytest.mark.parametrize(("column", "says"), [("lost_at", "was declared lost"), ("stopped_at", "stopped")])
+def test_a_worker_that_is_gone_is_refused(client: Client, column: str, says: str) -> None:
+    job, worker = client.job(), client.worker()
+    client.conn.execute(f"UPDATE evtrack.worker SET {column} = now() WHERE worker_id = %s", [worker])
+    with pytest.raises(psycopg.Error, match=says) as caught:
+        client.claim(worker, job)
+    assert "EV006" == caught.value.sqlstate
+    assert client.one("SELECT evtrack.heartbeat(%s, 1)", worker) is False
+    assert [Claim(job, 1, 1)] == client.claim(client.worker(), job)
+
+
+def test_a_heartbeat_says_how_busy_a_worker_is(client: Client) -> None:
+    worker = client.worker()
+    assert client.one("SELECT evtrack.heartbeat(%s, 2)", worker) is True
+    assert client.one("SELECT evtrack.heartbeat(%s)", worker) is True
+    assert 2 == client.one("SELECT busy FROM evtrack.worker WHERE worker_id = %s", worker)
+    client.one("SELECT evtrack.stop_worker(%s)", worker)
+    assert client.one("SELECT evtrack.heartbeat(%s)", worker) is False

@@ -1,0 +1,127 @@
+"""Workers that crash and are lost, a reaper, and a person who moves items, all at once: each item has one fate."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import psycopg
+import pytest
+
+from client import Client
+from evtrack.domain.ordinals import Ordinals
+from evtrack.domain.states import BatchStatus
+from evtrack.storage.connection.connect import connect
+
+pytestmark = pytest.mark.integration
+
+ITEMS = 240
+
+
+@pytest.fixture
+def client(dsn: str) -> Iterator[Client]:
+    """The session that submits and looks."""
+    with connect(dsn, purpose="test") as conn:
+        yield Client(conn)
+
+
+def worker(jobs: list[int], seed: int, deadline: float) -> Callable[[Client], int]:
+    """Make a worker that reports all kinds of ends, and begins anew when it was declared lost."""
+
+    def work(client: Client) -> int:
+        dice, lost, me = random.Random(seed), 0, client.worker()
+        while time.monotonic() < deadline:
+            try:
+                held = client.claim(me, *jobs, fresh=dice.randint(0, 5), returning=10)
+            except psycopg.Error as error:
+                if error.sqlstate != "EV006":
+                    raise
+                me, lost = client.worker(), lost + 1
+                continue
+            dice.shuffle(held)
+            for claim in held:
+                ordinals = list(client.batch(claim.job_id, claim.batch_no).ordinals)
+                some = [ordinal for ordinal in ordinals if dice.random() < 0.3]
+                dossier = {"cause": "signal"} | ({"ordinal": dice.choice(ordinals)} if dice.random() < 0.5 else {})
+                end = dice.random()
+                if end < 0.4:
+                    client.crash_with(me, [claim], [dossier], done=[str(Ordinals.of(some))])
+                elif end < 0.6:
+                    client.fail(me, [claim])
+                elif end < 0.7:
+                    client.requeue(me, [claim])
+                elif end < 0.9:
+                    client.complete(me, [claim])
+        return lost
+
+    return work
+
+
+def reaper(deadline: float) -> Callable[[Client], int]:
+    """Make somebody who declares a worker lost every now and then, and reaps."""
+
+    def reap(client: Client) -> int:
+        batches = 0
+        for turn in count():
+            if time.monotonic() > deadline:
+                return batches
+            if turn % 10 == 0:
+                client.conn.execute(
+                    "UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE worker_id ="
+                    " (SELECT min(worker_id) FROM evtrack.worker WHERE lost_at IS NULL)"
+                )
+            batches += sum(row["batches"] for row in client.rows("SELECT * FROM evtrack.reap()"))
+        raise AssertionError
+
+    return reap
+
+
+def person(jobs: list[int], deadline: float) -> Callable[[Client], int]:
+    """Make a person who brings items back and puts some into quarantine."""
+
+    def decide(client: Client) -> int:
+        dice, moved = random.Random(0), 0
+        while time.monotonic() < deadline:
+            keys = [f"key:{dice.randint(1, ITEMS)}" for _ in range(20)]
+            call = "quarantine" if dice.random() < 0.05 else "retry_items"
+            rows = client.rows(f"SELECT verdict FROM evtrack.{call}(%s, %s)", dice.choice(jobs), keys)
+            moved += sum(row["verdict"] in {"retry", "quarantined"} for row in rows)
+        return moved
+
+    return decide
+
+
+@pytest.mark.parametrize("seconds", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_whatever_happens_at_once_every_item_has_one_fate(dsn: str, client: Client, seconds: int) -> None:
+    jobs = [client.job(ITEMS // 12, items=12, max_errors=2, max_crashes=2, backoff_s=0) for _ in range(3)]
+    deadline = time.monotonic() + seconds
+    bodies = [
+        worker(jobs, 1, deadline),
+        worker(jobs[::-1], 2, deadline),
+        reaper(deadline),
+        person(jobs, deadline),
+    ]
+
+    def run(body: Callable[[Client], int]) -> int:
+        with connect(dsn, purpose="test") as conn:
+            return body(Client(conn, client.handler))
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        lost, lost_too, batches, moved = [future.result(240) for future in [pool.submit(run, body) for body in bodies]]
+    assert lost + lost_too > 0
+    assert batches > 0
+    assert moved > 0
+    client.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE lost_at IS NULL")
+    client.rows("SELECT * FROM evtrack.reap()")
+    last = client.worker()
+    while claims := client.claim(last, *jobs):
+        client.complete(last, claims)
+    for job in jobs:
+        assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+        batches_left = [b for b in client.batches(job).values() if b.status is not BatchStatus.SPLIT]
+        together = sorted(ordinal for batch in batches_left for ordinal in batch.ordinals)
+        assert list(range(1, ITEMS + 1)) == together
+        fates = client.rows("SELECT ordinal FROM evtrack.item_status WHERE job_id = %s ORDER BY 1", job)
+        assert together == [row["ordinal"] for row in fates]
+        client.check(job)

@@ -1,0 +1,228 @@
+"""reap: who is lost, who is not, and what becomes of a lost worker's batches and a lost submitter's job."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from client import Client
+from evtrack.domain.states import BatchStatus
+from evtrack.storage.connection.connect import connect
+from helpers import eventually
+
+pytestmark = pytest.mark.integration
+
+GRACE = "1 hour"
+"""What has been seen gone just now is within it; tests move the marks back instead of waiting."""
+
+
+@pytest.fixture
+def dsn_of_workers(shared_dsn: str) -> str:
+    """Where the sessions of workers go."""
+    return shared_dsn
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else(client: Client) -> None:
+    """Let no worker or job of another test be reaped by this one."""
+    client.conn.execute("UPDATE evtrack.worker SET stopped_at = now() WHERE stopped_at IS NULL AND lost_at IS NULL")
+    client.conn.execute("UPDATE evtrack.job SET phase = 'cancelled' WHERE phase = 'open'")
+
+
+@contextmanager
+def session(dsn: str, worker: int) -> Iterator[Client]:
+    """Hold a worker's lock, and say so by a heartbeat."""
+    with connect(dsn, purpose="test worker") as conn:
+        client = Client(conn)
+        client.one("SELECT pg_advisory_lock(hashtextextended('evtrack.worker', %s))", worker)
+        assert client.one("SELECT evtrack.heartbeat(%s, 1)", worker) is True
+        yield client
+    # The server notices the end of a connection a moment later.
+
+
+def reap(client: Client, grace: str = GRACE, lease: str = GRACE) -> list[tuple[int, str, int]]:
+    """Reap, and return worker, reason and number of batches."""
+    rows = client.rows("SELECT * FROM evtrack.reap(%s::interval, %s::interval)", grace, lease)
+    return [(row["worker_id"], row["why"], row["batches"]) for row in rows]
+
+
+def gone_at(client: Client, worker: int) -> Any:
+    """Return since when the worker's lock is seen gone."""
+    return client.one("SELECT gone_at FROM evtrack.worker WHERE worker_id = %s", worker)
+
+
+def seen_gone(client: Client, worker: int) -> Any:
+    """Let a reaper look, and return since when the lock is gone."""
+    assert [] == reap(client)
+    return gone_at(client, worker)
+
+
+def age(client: Client, worker: int, column: str, by: str = "2 hours") -> None:
+    """Move one of the worker's times back."""
+    client.conn.execute(
+        f"UPDATE evtrack.worker SET {column} = {column} - %s::interval WHERE worker_id = %s".encode(), (by, worker)
+    )
+
+
+def test_a_worker_whose_session_is_gone_is_lost_after_the_grace(client: Client, dsn_of_workers: str) -> None:
+    job, worker = client.job(2, items=3), client.worker()
+    with session(dsn_of_workers, worker):
+        client.claim(worker, job)
+        assert seen_gone(client, worker) is None
+    eventually(lambda: seen_gone(client, worker) is not None)
+    assert BatchStatus.RUNNING == client.batch(job).status
+    # The grace is counted from the server's start, too: it may have been away, and everybody with it.
+    up = client.one("SELECT (clock_timestamp() - pg_postmaster_start_time())::text")
+    age(client, worker, "gone_at", up)
+    age(client, worker, "gone_at", "2 hours")
+    grace = client.one("SELECT (%s::interval + '1 hour')::text", up)
+    assert client.one(
+        "SELECT gone_at < clock_timestamp() - %s::interval FROM evtrack.worker WHERE worker_id = %s", grace, worker
+    )
+    assert [] == reap(client, grace=grace)
+    assert [(worker, "session gone", 2)] == reap(client, grace="0 s")
+    assert [] == reap(client, grace="0 s")
+    assert ["enqueued", "started", "crashed", "requeued"] == client.types(job)
+    crashed = client.events(job, 1)[2]
+    data = crashed.event.data()
+    assert ("worker_lost", "session gone", "host", 1, worker) == (
+        data["cause"], data["why"], data["host"], data["pid"], crashed.worker_id,
+    )  # fmt: skip
+    assert (BatchStatus.PENDING, 0, 1, 3) == (
+        client.batch(job).status, client.batch(job).crashes, client.batch(job).losses, client.batch(job).item_count,
+    )  # fmt: skip
+    client.check(job)
+
+
+def test_a_session_that_comes_back_within_the_grace_loses_nothing(client: Client, dsn_of_workers: str) -> None:
+    job, worker = client.job(), client.worker()
+    with session(dsn_of_workers, worker):
+        client.claim(worker, job)
+    eventually(lambda: seen_gone(client, worker) is not None)
+    with session(dsn_of_workers, worker):
+        assert [] == reap(client, grace="0 s")
+        assert gone_at(client, worker) is None
+        assert BatchStatus.RUNNING == client.batch(job).status
+
+
+def test_a_heartbeat_older_than_the_lease_is_lost_though_the_lock_is_held(client: Client, dsn_of_workers: str) -> None:
+    job, worker = client.job(), client.worker()
+    with session(dsn_of_workers, worker):
+        client.claim(worker, job)
+        age(client, worker, "seen_at")
+        assert [(worker, "no heartbeat", 1)] == reap(client)
+
+
+def test_without_a_session_lock_the_heartbeat_alone_counts(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    assert client.one("SELECT evtrack.heartbeat(%s, 1)", worker) is True
+    client.claim(worker, job)
+    assert [] == reap(client, grace="0 s")
+    assert gone_at(client, worker) is None
+    age(client, worker, "seen_at")
+    assert [(worker, "no heartbeat", 1)] == reap(client, grace="0 s")
+
+
+def test_a_lost_worker_is_fenced(client: Client) -> None:
+    job, worker, other = client.job(2), client.worker(), client.worker()
+    first, second = client.claim(worker, job)
+    age(client, worker, "seen_at")
+    reap(client)
+    assert client.one("SELECT evtrack.heartbeat(%s)", worker) is False
+    with pytest.raises(Exception, match="declared lost") as refusal:
+        client.claim(worker, job)
+    assert "EV006" == getattr(refusal.value, "sqlstate", None)
+    assert {1, 2} == {c.batch_no for c in [*client.claim(other, job), *client.claim(other, job)]}
+    assert ["late"] == client.complete(worker, [first])
+    assert ["late"] == client.crash(worker, [second], cause="signal", signal="SIGSEGV")
+    assert ["late_result"] * 2 == [client.types(job, number)[-1] for number in (1, 2)]
+    assert {other} == {client.batch(job, number).worker_id for number in (1, 2)}
+    client.check(job)
+
+
+def test_losses_have_a_budget_that_ends_the_batch_without_poison(client: Client) -> None:
+    job = client.job(items=2, max_losses=2, max_crashes=1)
+    for _ in range(2):
+        worker = client.worker()
+        client.claim(worker, job)
+        age(client, worker, "seen_at")
+        assert 1 == len(reap(client))
+    batch = client.batch(job)
+    assert (BatchStatus.CRASHED, 0, 2) == (batch.status, batch.crashes, batch.losses)
+    rows = client.rows("SELECT poison, why FROM (SELECT poison, dossier ->> 'why' AS why FROM evtrack.crash"
+                       " WHERE job_id = %s) c", job)  # fmt: skip
+    assert [(False, "no heartbeat")] * 2 == [(row["poison"], row["why"]) for row in rows]
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+    client.check(job)
+
+
+def test_a_lost_worker_of_a_cancelled_job_brings_nothing_back(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    client.claim(worker, job)
+    client.one("SELECT evtrack.cancel(%s)", job)
+    age(client, worker, "seen_at")
+    reap(client)
+    assert BatchStatus.CRASHED == client.batch(job).status
+
+
+def test_who_stopped_in_good_order_is_not_lost(client: Client) -> None:
+    worker = client.worker()
+    client.one("SELECT evtrack.stop_worker(%s)", worker)
+    age(client, worker, "seen_at")
+    assert [] == reap(client, grace="0 s")
+
+
+def test_one_reaps_at_a_time(client: Client, other: Client) -> None:
+    worker = client.worker()
+    age(client, worker, "seen_at")
+    with other.conn.transaction():
+        assert [(worker, "no heartbeat", 0)] == reap(other)
+        assert [] == reap(client)
+    assert [] == reap(client)
+
+
+def test_a_claim_on_its_way_is_waited_for(client: Client, other: Client) -> None:
+    job, worker = client.job(), client.worker()
+    with other.conn.transaction():
+        other.handler = client.handler
+        assert 1 == len(other.claim(worker, job))
+        age(client, worker, "seen_at")
+        assert [] == reap(client)
+    assert [(worker, "no heartbeat", 1)] == reap(client)
+    assert BatchStatus.PENDING == client.batch(job).status
+
+
+def submission(client: Client) -> int:
+    """Open a job."""
+    job: int = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)[0]["job_id"]
+    return job
+
+
+def test_a_job_whose_submitter_is_gone_is_abandoned_and_can_be_taken_up(client: Client, other: Client) -> None:
+    job = submission(client)
+    assert [] == reap(client, grace="0 s")
+    assert "open" == client.phase(job)
+    client.conn.execute("UPDATE evtrack.job SET created_at = created_at - interval '2 hours' WHERE job_id = %s", (job,))
+    assert other.one("SELECT evtrack.hold_job(%s)", job) is True
+    reap(client, grace="0 s")
+    assert "open" == client.phase(job)
+    other.one("SELECT pg_advisory_unlock_all()")
+    reap(client, grace="0 s")
+    assert ("abandoned", ["created", "abandoned"]) == (client.phase(job), client.types(job, 0))
+    (row,) = other.rows("SELECT * FROM evtrack.reclaim(%s)", job)
+    assert "open" == client.phase(job)
+    reap(client, grace="0 s")
+    assert "open" == client.phase(job)
+    other.one("SELECT evtrack.seal(%s, %s)", job, row["submitter"])
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+
+
+def test_an_upload_without_a_valid_line_finishes_at_once(client: Client) -> None:
+    (made,) = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)
+    job, token = made["job_id"], made["submitter_token"]
+    client.one("SELECT evtrack.add_batches(%s, %s, 1, '{}', '{}', '{}', '{}', 99, 7)", job, token)
+    client.one("SELECT evtrack.seal(%s, %s)", job, token)
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+    (row,) = client.rows("SELECT percent, total, invalid FROM evtrack.job_progress WHERE job_id = %s", job)
+    assert (100.0, 7, 7) == (row["percent"], row["total"], row["invalid"])

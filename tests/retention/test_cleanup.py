@@ -1,0 +1,346 @@
+"""Cleanup drops whole days that are over, and nothing else: what pins a day, what comes in between, what is left."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from aging import aged_job, days_ago, days_of, ended_job
+from cleaning import clean, kept
+from client import Claim, Client
+from evtrack.domain.errors import CleanupRuns, JobDropped, NoSuchJob
+from evtrack.runtime.retention.archive_check import check
+from evtrack.runtime.retention.cleanup import Cleanup
+from evtrack.runtime.retention.cleanup_outcome import Dropped, Kept
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.queue import control
+from evtrack.storage.reports import views
+from evtrack.storage.reports.batch_report import batch_story
+from evtrack.storage.retention import day_reader
+from helpers import eventually
+
+pytestmark = pytest.mark.integration
+DAY = days_ago(9)
+
+
+def after_reading(act: Callable[[], object]) -> Callable[[object, str, int], None]:
+    """Return what acts when a cleanup tells that the log has been read."""
+    return lambda _, step, __: act() if step == "events" else None  # type: ignore[func-returns-value]
+
+
+def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(own_client: Client) -> None:
+    first, second, other_day = ended_job(own_client, DAY, 3, items=2), ended_job(own_client, DAY), days_ago(8)
+    stays = ended_job(own_client, days_ago(0))
+    ended_job(own_client, other_day)
+    own_client.conn.execute("INSERT INTO evtrack.job_link SELECT job_id, 1, links FROM evtrack.job")
+    before = days_of(own_client)
+    done = clean(own_client)
+    assert [(DAY, 2, 5), (other_day, 1, 2)] == [(d.day, d.jobs, d.batches) for d in done if isinstance(d, Dropped)]
+    assert before - {DAY, other_day} == days_of(own_client)
+    lines = own_client.rows("SELECT * FROM evtrack.dropped_job WHERE job_id = ANY(%s) ORDER BY job_id", [first, second])
+    assert [first, second] == [line["job_id"] for line in lines]
+    assert ({"completed": 3}, {"completed": 6}, "finished", None) == tuple(
+        lines[0][name] for name in ("batches", "items", "phase", "archive")
+    )
+    # created, extended, sealed, finished, and three events a batch
+    assert [13, 10] == [line["events"] for line in lines]
+    for table in ("job", "job_link", "progress", "batch", "event", "payload", "result"):
+        assert [stays] == [row["job_id"] for row in own_client.rows(f"SELECT DISTINCT job_id FROM evtrack.{table}")], (
+            table
+        )
+    assert [] == clean(own_client)
+
+
+@pytest.mark.parametrize("jobs", [4, 5])
+def test_a_day_of_more_jobs_than_are_read_at_once(
+    own_client: Client, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    monkeypatch.setattr(day_reader, "JOBS_AT_ONCE", 2)
+    ended = [ended_job(own_client, DAY) for _ in range(jobs)]
+    ended_job(own_client, days_ago(8))
+    done = clean(own_client)
+    assert [(DAY, jobs), (days_ago(8), 1)] == [(d.day, d.jobs) for d in done if isinstance(d, Dropped)]
+    assert len(ended) + 1 == own_client.one("SELECT count(*) FROM evtrack.dropped_job")
+
+
+def test_workers_go_with_the_last_day_that_may_name_them(own_client: Client) -> None:
+    early, late, alive = (own_client.worker() for _ in range(3))
+    own_client.conn.execute(
+        "UPDATE evtrack.worker SET stopped_at = now() - CASE worker_id WHEN %s THEN interval '9 days'"
+        " ELSE interval '6 days' END WHERE worker_id IN (%s, %s)",
+        [early, early, late],
+    )
+    ended_job(own_client, DAY)
+    aged_job(own_client, days_ago(8))
+    clean(own_client)
+    left = {row["worker_id"] for row in own_client.rows("SELECT worker_id FROM evtrack.worker")}
+    assert {late, alive} <= left
+    assert early not in left
+
+
+def test_alerts_that_were_told_go_when_they_are_old_and_of_nothing_that_is_kept(own_client: Client) -> None:
+    gone, stays = ended_job(own_client, DAY), aged_job(own_client, days_ago(8))
+    for subject, job, days, cleared in [
+        ("of a dropped job", gone, 0, None),
+        ("of a job that stays", stays, 9, None),
+        ("old, of no job", None, 9, None),
+        ("new, of no job", None, 0, None),
+        ("old and over", None, 9, 9),
+        ("old and just over", None, 9, 0),
+        ("old and not over", None, 9, None),
+    ]:
+        own_client.conn.execute(
+            "INSERT INTO evtrack.alert (kind, subject, occasion, severity, job_id, delivered_at, cleared_at) VALUES"
+            " (%s, %s, '', 'error', %s, now() - %s * interval '1 day', now() - %s * interval '1 day')",
+            ["queue_deep" if "over" in subject else "worker_lost", subject, job, days, cleared],
+        )
+    for subject in ("undelivered", "undelivered too"):
+        own_client.conn.execute(
+            "INSERT INTO evtrack.alert (kind, subject, occasion, severity, created_at)"
+            " VALUES ('worker_lost', %s, '', 'error', now() - interval '99 days')",
+            [subject],
+        )
+    own_client.conn.execute("UPDATE evtrack.job SET finished_at = now() - interval '8 days' WHERE job_id = %s", [gone])
+    clean(own_client, older_than_s=7 * 86_400)
+    left = {row["subject"] for row in own_client.rows("SELECT subject FROM evtrack.alert")}
+    kept_ones = {"of a job that stays", "new, of no job", "old and just over", "old and not over"}
+    assert {*kept_ones, "undelivered", "undelivered too"} == left
+
+
+def test_workers_go_also_where_no_day_does(own_client: Client) -> None:
+    early = own_client.worker()
+    own_client.conn.execute("UPDATE evtrack.worker SET lost_at = now() - interval '9 days'")
+    assert [] == clean(own_client, older_than_s=7 * 86_400)
+    assert [] == own_client.rows("SELECT * FROM evtrack.worker WHERE worker_id = %s", early)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [("open", "open"), ("sealed", "sealed"), ("cancelled running", "running"), ("reopened", "sealed")],
+)
+def test_a_job_that_is_not_over_pins_its_day(own_client: Client, state: str, reason: str) -> None:
+    ended_job(own_client, DAY)
+    job = aged_job(own_client, DAY, 2, max_errors=1)
+    if state == "open":
+        job = own_client.one("SELECT nextval('evtrack.job_id_seq')")
+        own_client.conn.execute(
+            "INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)"
+            " VALUES (%s, %s, 0, 1, 'created', '{\"handler\": \"h\"}')",
+            [DAY, job],
+        )
+        own_client.conn.execute("SELECT evtrack.cancel(job_id) FROM evtrack.job WHERE phase = 'sealed'")
+    if state != "sealed":
+        worker = own_client.worker()
+        claims = own_client.claim(worker, job, fresh=1)
+        if state == "reopened":
+            claims += own_client.claim(worker, job)
+            own_client.fail(worker, claims)
+            assert own_client.one("SELECT evtrack.finish_due(%s)", job)
+            own_client.one("SELECT evtrack.retry(%s)", job)
+        elif state == "cancelled running":
+            own_client.one("SELECT evtrack.cancel(%s)", job)
+    days = days_of(own_client)
+    assert [(DAY, "pinned", job)] == kept(clean(own_client))
+    going, staying = Cleanup(conn=own_client.conn, older_than_s=0).plan()
+    assert ([], [(DAY, "pinned", job)]) == (going, kept(list(staying)))
+    assert f"job {job} " in staying[0].reason
+    assert reason in staying[0].reason
+    assert days == days_of(own_client)
+    assert [] == own_client.rows("SELECT * FROM evtrack.dropped_job")
+
+
+def test_what_ended_lately_pins_its_day_however_old(own_client: Client) -> None:
+    job = ended_job(own_client, days_ago(400))
+    assert [(days_ago(400), "pinned", job)] == kept(clean(own_client, older_than_s=3600))
+    # What ran when its job was cancelled ended after that.
+    own_client.conn.execute(
+        "UPDATE evtrack.job SET phase = 'cancelled', finished_at = NULL, cancelled_at = now() - interval '2 hours'"
+    )
+    assert [(days_ago(400), "pinned", job)] == kept(clean(own_client, older_than_s=3600))
+    own_client.conn.execute("UPDATE evtrack.batch SET finished_at = now() - interval '2 hours'")
+    (done,) = clean(own_client, older_than_s=3600)
+    assert isinstance(done, Dropped)
+
+
+def test_it_tells_how_far_it_is_in_each_step(own_client: Client, tmp_path: Path) -> None:
+    ended_job(own_client, DAY, items=2)
+    told: list[tuple[str, int]] = []
+    clean(own_client, tmp_path, with_payload=True, told=lambda _, step, lines: told.append((step, lines)))
+    # the log, the items and the results, and all three again
+    wrote = [("events", 10), ("payloads", 4), ("results", 2)]
+    assert [("jobs", 1), *wrote, *(("read back", lines) for _, lines in wrote)] == told
+
+
+def test_today_is_never_dropped(own_client: Client) -> None:
+    ended_job(own_client, days_ago(0))
+    assert [] == clean(own_client)
+
+
+def test_a_retry_while_the_day_is_read_keeps_it(own_client: Client, own_other: Client, tmp_path: Path) -> None:
+    job, worker = aged_job(own_client, DAY, 2, max_errors=1), own_client.worker()
+    own_client.fail(worker, own_client.claim(worker, job))
+    assert own_client.one("SELECT evtrack.finish_due(%s)", job)
+    archive = tmp_path / "archive"
+    done = clean(own_client, archive, told=after_reading(lambda: own_other.one("SELECT evtrack.retry(%s)", job)))
+    assert [(DAY, "changed", None)] == kept(done)
+    assert 2 == len(own_client.claim(worker, job))
+    assert [] == own_client.rows("SELECT * FROM evtrack.dropped_job")
+    # The archive that was written for nothing gives way to that of the whole day.
+    own_client.fail(worker, [Claim(job, 1, 2), Claim(job, 2, 2)])
+    assert own_client.one("SELECT evtrack.finish_due(%s)", job)
+    (dropped,) = clean(own_client, archive)
+    assert isinstance(dropped, Dropped)
+    manifest, differences = check(archive / str(DAY))
+    assert ([], dropped.events) == (differences, manifest and manifest.jobs[0].events)
+    assert [str(DAY)] == [path.name for path in archive.iterdir()]
+
+
+def test_a_retry_between_two_pages_keeps_the_day_and_the_next_one_goes(
+    own_client: Client, own_other: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, worker = aged_job(own_client, DAY, 4, max_errors=1), own_client.worker()
+    own_client.fail(worker, own_client.claim(worker, job, fresh=4))
+    assert own_client.one("SELECT evtrack.finish_due(%s)", job)
+    ended_job(own_client, days_ago(8))
+    retried: list[int] = []
+
+    def small_pages(jobs: list[day_reader.DayJob], table: day_reader.Table) -> Iterator[object]:
+        for number, page in enumerate(pages(jobs, table, 5)):
+            if number == 1 and jobs[0].job_id == job:
+                retried.append(own_other.one("SELECT evtrack.retry(%s)", job))
+            yield page
+
+    pages = day_reader.pages
+    monkeypatch.setattr(day_reader, "pages", small_pages)
+    done = clean(own_client, tmp_path)
+    assert [4] == retried
+    assert [(DAY, "changed", job)] == kept(done[:1])
+    assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, Dropped)]
+    assert [str(days_ago(8))] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_late_result_while_the_day_is_read_is_not_lost(own_client: Client, own_other: Client) -> None:
+    job, worker = ended_job(own_client, DAY), own_client.worker()
+    done = clean(own_client, told=after_reading(lambda: own_other.complete(worker, [Claim(job, 1, 1)])))
+    assert [(DAY, "changed", None)] == kept(done)
+    assert "late_result" == own_client.types(job)[-1]
+    (dropped,) = clean(own_client)
+    assert isinstance(dropped, Dropped)
+    assert 11 == dropped.events
+
+
+def test_a_retry_that_waits_for_the_drop_finds_the_job_in_the_ledger(own_client: Client, own_other: Client) -> None:
+    job = ended_job(own_client, DAY)
+    snapshot = own_client.one("SELECT pg_current_snapshot()::text")
+    with ThreadPoolExecutor(1) as pool:
+        with own_client.conn.transaction():
+            outcome = own_client.one(
+                "SELECT evtrack.drop_day(%s, now(), %s::pg_snapshot, ARRAY[%s]::bigint[], '{10}', '{x}', '/a b')",
+                DAY,
+                snapshot,
+                job,
+            )
+            assert "dropped" == outcome
+            future = pool.submit(lambda: own_other.one("SELECT evtrack.retry(%s)", job))
+            eventually(lambda: own_client.rows("SELECT 1 FROM pg_locks WHERE NOT granted") or future.done())
+            assert not future.done()
+        with pytest.raises(psycopg.Error, match=f"job {job} was dropped on .*, archived to /a b") as caught:
+            future.result(10)
+    assert "EV003" == caught.value.sqlstate
+
+
+def test_a_retry_under_way_goes_before_the_drop(own_client: Client, own_other: Client) -> None:
+    job, worker = aged_job(own_client, DAY, max_errors=1), own_client.worker()
+    own_client.fail(worker, own_client.claim(worker, job))
+    assert own_client.one("SELECT evtrack.finish_due(%s)", job)
+    with own_other.conn.transaction():
+        own_other.one("SELECT evtrack.retry(%s)", job)
+        assert [(DAY, "busy", None)] == kept(clean(own_client))
+    assert [(DAY, "pinned", job)] == kept(clean(own_client))
+
+
+def test_an_event_without_its_job_keeps_the_day(own_client: Client) -> None:
+    job = ended_job(own_client, DAY)
+    own_client.conn.execute("DELETE FROM evtrack.job WHERE job_id = %s", [job])
+    assert [(DAY, "differs", job)] == kept(clean(own_client))
+
+
+def test_a_count_that_does_not_fit_keeps_the_day(own_client: Client) -> None:
+    job = ended_job(own_client, DAY)
+    own_client.conn.execute("UPDATE evtrack.batch SET version = version + 1 WHERE job_id = %s AND batch_no = 1", [job])
+    assert [(DAY, "differs", job)] == kept(clean(own_client))
+
+
+def test_an_event_that_was_changed_behind_the_triggers_keeps_the_day(own_client: Client) -> None:
+    job = ended_job(own_client, DAY)
+    part = f"evtrack.event_{DAY:%Y%m%d}"
+    with own_client.conn.transaction():
+        own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER ALL".encode())
+        own_client.conn.execute(f"UPDATE {part} SET at = at + interval '1 microsecond' WHERE batch_no = 1".encode())
+        own_client.conn.execute(f"ALTER TABLE {part} ENABLE ALWAYS TRIGGER event_immutable".encode())
+    assert [(DAY, "differs", job)] == kept(clean(own_client))
+
+
+def test_an_event_that_was_taken_away_keeps_the_day(own_client: Client) -> None:
+    job = ended_job(own_client, DAY)
+    ended_job(own_client, days_ago(8))
+    part = f"evtrack.event_{DAY:%Y%m%d}"
+    with own_client.conn.transaction():
+        own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER ALL".encode())
+        own_client.conn.execute(f"DELETE FROM {part} WHERE batch_no = 1 AND version = 2".encode())
+        own_client.conn.execute(f"ALTER TABLE {part} ENABLE ALWAYS TRIGGER event_immutable".encode())
+    done = clean(own_client)
+    assert [(DAY, "differs", job)] == kept(done[:1])
+    assert isinstance(done[0], Kept)
+    assert "from version 1 to 3" in done[0].reason
+    assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, Dropped)]
+
+
+def test_who_uses_the_log_is_not_waited_for_in_line(own_client: Client, own_other: Client, dsn: str) -> None:
+    ended_job(own_client, DAY)
+    with connect(dsn, purpose="a long report") as reader, reader.transaction():
+        reader.execute("SELECT FROM evtrack.event LIMIT 1")
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(lambda: clean(own_client))
+            # Others write while it tries, again and again.
+            while not future.done():
+                own_other.conn.execute("SET statement_timeout = '5s'")
+                ended_job(own_other, days_ago(0), 1)
+            (busy,) = future.result()
+    assert isinstance(busy, Kept)
+    assert ("busy", True) == (busy.why, busy.is_fault)
+    assert "a long report" in busy.reason
+    (done,) = clean(own_client)
+    assert isinstance(done, Dropped)
+
+
+def test_a_second_cleanup_is_told_of_the_first(own_client: Client, own_other: Client) -> None:
+    ended_job(own_client, DAY)
+    met: list[CleanupRuns] = []
+
+    def meet(*_: object) -> None:
+        with pytest.raises(CleanupRuns, match="Another cleanup") as caught:
+            clean(own_other)
+        met.append(caught.value)
+
+    clean(own_client, told=meet)
+    assert f"process {own_client.conn.info.backend_pid}" in str(met[0])
+
+
+def test_reads_of_a_dropped_job_say_where_it_went(own_client: Client) -> None:
+    job = ended_job(own_client, DAY)
+    clean(own_client)
+    asks: list[Callable[[], object]] = [
+        lambda: views.job_status(own_client.conn, job),
+        lambda: views.job_progress(own_client.conn, job),
+        lambda: views.job_key(own_client.conn, job),
+        lambda: batch_story(own_client.conn, job, 1),
+        lambda: control.retry_job(own_client.conn, job, statuses=["failed"]),
+    ]
+    for ask in asks:
+        with pytest.raises(JobDropped, match=f"Job {job} was dropped on .*, not archived"):
+            ask()
+    with pytest.raises(NoSuchJob, match="There is no job 4711"):
+        views.job_key(own_client.conn, 4711)

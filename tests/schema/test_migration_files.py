@@ -1,0 +1,52 @@
+"""Migration files that are not as they must be are refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from evtrack.domain.errors import MigrationError
+from evtrack.storage.connection import statements
+from evtrack.storage.schema.files import read_migrations, read_objects
+
+
+def test_evtracks_own_files_are_in_order() -> None:
+    assert statements.latest_migration() == len(read_migrations(statements.root()))
+    assert len(read_objects(statements.root())) > 0
+
+
+@pytest.mark.parametrize("name", ["1_short.up.sql", "0003_Upper.up.sql", "0003_no_way.sql", "0003-dash.down.sql"])
+def test_a_wrong_name_is_refused(sql_tree: Path, name: str) -> None:
+    (sql_tree / "migrations" / name).write_text("-- least-code: 0.1.0\n")
+    with pytest.raises(MigrationError, match=name):
+        read_migrations(sql_tree)
+
+
+def test_a_gap_is_refused(sql_tree: Path) -> None:
+    for way in ("up", "down"):
+        (sql_tree / "migrations" / f"0004_late.{way}.sql").write_text("-- least-code: 0.1.0\n")
+    with pytest.raises(MigrationError, match=r"\[1, 2, 4\]"):
+        read_migrations(sql_tree)
+
+
+def test_two_migrations_of_one_number_are_refused(sql_tree: Path) -> None:
+    for way in ("up", "down"):
+        (sql_tree / "migrations" / f"0002_other.{way}.sql").write_text("-- least-code: 0.1.0\n")
+    with pytest.raises(MigrationError, match=r"\[1, 2, 2\]"):
+        read_migrations(sql_tree)
+
+
+def test_half_a_migration_is_refused(sql_tree: Path) -> None:
+    (sql_tree / "migrations" / "0002_two.down.sql").unlink()
+    with pytest.raises(MigrationError, match=r"0002_two has no \.down\.sql"):
+        read_migrations(sql_tree)
+
+
+def test_a_migration_must_say_which_code_can_live_with_it(sql_tree: Path) -> None:
+    (sql_tree / "migrations" / "0002_two.up.sql").write_text("SELECT 1;\n")
+    with pytest.raises(MigrationError, match="0002_two") as refusal:
+        read_migrations(sql_tree)
+    assert "least-code" in refusal.value.hint
+
+
+def test_views_come_after_those_they_need(sql_tree: Path) -> None:
+    assert ["views/base.sql", "views/above.sql"] == [each.path for each in read_objects(sql_tree)]

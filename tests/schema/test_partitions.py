@@ -1,0 +1,46 @@
+"""Days are made ahead beside writers, and neither waits for the other."""
+
+from datetime import timedelta
+
+import pytest
+
+from aging import days_ago
+from client import Client
+
+pytestmark = pytest.mark.integration
+
+
+def test_making_days_waits_for_no_writer(client: Client, other: Client) -> None:
+    job, worker = client.job(2), client.worker()
+    client.conn.execute("SET lock_timeout = '1s'")
+    with other.conn.transaction():
+        claims = other.claim(worker, job)
+        other.complete(worker, claims)
+        other.job()
+        assert 20 == client.one("SELECT evtrack.make_partitions(%s, 20)", days_ago(-100))
+    client.conn.execute("RESET lock_timeout")
+    client.check(job)
+
+
+def test_no_writer_waits_for_days_that_are_being_made(client: Client, other: Client) -> None:
+    job, worker = client.job(2), client.worker()
+    client.conn.execute("SET lock_timeout = '1s'")
+    with other.conn.transaction():
+        assert 20 == other.one("SELECT evtrack.make_partitions(%s, 20)", days_ago(-200))
+        client.complete(worker, client.claim(worker, job))
+        assert client.one("SELECT evtrack.finish_due(%s)", job)
+        client.job()
+    client.conn.execute("RESET lock_timeout")
+    client.check(job)
+
+
+def test_a_day_made_anew_is_guarded_as_all_are(client: Client) -> None:
+    day = days_ago(300)
+    assert 1 == client.one("SELECT evtrack.make_partitions(%s, 1)", day)
+    assert 0 == client.one("SELECT evtrack.make_partitions(%s, 1)", day)
+    assert 0 == client.one("SELECT evtrack.make_partitions(%s, 0)", day + timedelta(1))
+    triggers = client.rows(
+        "SELECT tgname, tgenabled::text AS enabled FROM pg_trigger WHERE tgrelid = to_regclass(%s) ORDER BY 1",
+        f"evtrack.event_{day:%Y%m%d}",
+    )
+    assert [("event_immutable", "A"), ("event_partition", "A")] == [(t["tgname"], t["enabled"]) for t in triggers]

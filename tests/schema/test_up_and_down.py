@@ -1,0 +1,115 @@
+"""The schema goes up and down, and comes out the same."""
+
+from difflib import unified_diff
+from pathlib import Path
+
+import pytest
+
+import schema_dump
+from client import Client
+from evtrack.domain.errors import MigrationError
+from evtrack.storage.connection import statements
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.log import proof
+from evtrack.storage.schema import migrations
+from evtrack.storage.schema.script import script
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_migrated_database_is_current(conn: Connection) -> None:
+    now = migrations.status(conn)
+    assert () == now.pending
+    assert () == now.stale_objects
+    assert now.latest == now.version
+
+
+def test_a_second_up_has_nothing_to_do(conn: Connection) -> None:
+    assert () == migrations.up(conn)
+
+
+def test_the_schema_is_the_dump_in_the_repository(conn: Connection, dsn: str) -> None:
+    if conn.info.server_version // 10000 != 18:
+        pytest.skip("another major version writes views in another form; sql/schema.sql is PostgreSQL 18's")
+    expected = (statements.root() / "schema.sql").read_text(encoding="utf-8").splitlines()
+    differences = list(unified_diff(expected, schema_dump.dump(dsn).splitlines(), "sql/schema.sql", "migrated", n=1))
+    assert [] == differences[:40], "run bin/schema, and look at what it changes"
+
+
+def test_up_down_up_comes_out_the_same(conn: Connection, dsn: str) -> None:
+    first = schema_dump.dump(dsn)
+    migrations.down(conn, to=0)
+    assert conn.execute("SELECT to_regnamespace('evtrack') IS NULL").fetchone() == (True,)
+    migrations.up(conn)
+    assert first == schema_dump.dump(dsn)
+
+
+def test_the_printed_script_makes_the_same_schema(empty_dsn: str, dsn: str) -> None:
+    with connect(empty_dsn, purpose="test") as conn:
+        conn.execute(statements.trusted("".join(script())))
+        assert migrations.status(conn).current
+    assert schema_dump.dump(dsn) == schema_dump.dump(empty_dsn)
+
+
+def test_down_keeps_the_events_unless_told_otherwise(conn: Connection) -> None:
+    conn.execute("SELECT evtrack.create_job('count')")
+    with pytest.raises(MigrationError, match="would lose the digests of all events, the events, so nothing") as refusal:
+        migrations.down(conn, to=0)
+    assert "--drop-log" in refusal.value.hint
+    assert conn.execute("SELECT count(*) FROM evtrack.event").fetchone() == (1,)
+    assert migrations.status(conn).current, "nothing was taken back"
+    taken = migrations.down(conn, to=0, drop_log=True)
+    assert (statements.latest_migration(), "0001_log") == (len(taken), taken[-1])
+
+
+def test_down_keeps_digests_and_alerts_unless_told_otherwise(conn: Connection) -> None:
+    migrations.down(conn, to=2)
+    migrations.up(conn)
+    job = Client(conn).job(1)
+    with pytest.raises(MigrationError, match="would lose the digests of all events, so nothing"):
+        migrations.down(conn, to=3)
+    conn.execute("SELECT evtrack.raise_alert('test', '1', '', 'error', '{}')")
+    with pytest.raises(MigrationError, match="digests of all events, the alerts, so nothing"):
+        migrations.down(conn, to=2)
+    assert conn.execute("SELECT octet_length(links) > 0 FROM evtrack.job WHERE job_id = %s", [job]).fetchone() == (
+        True,
+    )
+    # What loses nothing asks for nothing.
+    assert "0007_job_links" in migrations.down(conn, to=5)
+
+
+def test_a_view_that_loses_a_column_is_replaced(conn: Connection, sql_tree: Path) -> None:
+    migrations.down(conn, to=0)
+    migrations.up(conn, sql_tree)
+    (sql_tree / "views" / "base.sql").write_text("CREATE OR REPLACE VIEW evtrack.base AS SELECT 2 AS two;\n")
+    (sql_tree / "views" / "above.sql").write_text(
+        "CREATE OR REPLACE VIEW evtrack.above AS SELECT two FROM evtrack.base;\n"
+    )
+    assert ("views/base.sql", "views/above.sql") == migrations.status(conn, sql_tree).stale_objects
+    migrations.up(conn, sql_tree)
+    assert conn.execute("SELECT two FROM evtrack.above").fetchone() == (2,)
+
+
+def test_a_function_in_an_older_text_is_replaced(conn: Connection) -> None:
+    conn.execute("UPDATE evtrack.schema_object SET checksum = 'older' WHERE path LIKE '%/seal.sql'")
+    assert ("functions/submission/seal.sql",) == migrations.status(conn).stale_objects
+    migrations.up(conn)
+    assert migrations.status(conn).current
+
+
+def test_the_digests_of_long_streams_come_apart_and_together_again(conn: Connection) -> None:
+    client = Client(conn)
+    jobs = [client.job() for _ in range(4)]
+    for job, pairs in zip(jobs, (0, 14, 15, 50), strict=True):
+        conn.execute("SELECT evtrack.suspend(%s), evtrack.resume(%s) FROM generate_series(1, %s)", [job, job, pairs])
+    conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [jobs[0]])
+    apart = conn.execute("SELECT * FROM evtrack.job_link ORDER BY 1, 2").fetchall()
+    whole = [client.own_links(job) for job in jobs]
+    migrations.down(conn, to=6)
+    rows = conn.execute("SELECT links FROM evtrack.job ORDER BY job_id").fetchall()
+    assert whole == [links for (links,) in rows]
+    migrations.up(conn)
+    assert apart == conn.execute("SELECT * FROM evtrack.job_link ORDER BY 1, 2").fetchall()
+    assert 1 + 3 == len(apart)
+    assert whole == [client.own_links(job) for job in jobs]
+    assert [] == list(proof.verify(conn))

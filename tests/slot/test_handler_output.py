@@ -1,0 +1,221 @@
+"""What handlers print comes through the worker: a log line each, bound to batch and item, harmless and bounded."""
+
+import json
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from evtrack.domain.log_names import HANDLER_LOG, HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
+from evtrack.runtime.slot.output import FACTS, TEXT
+from evtrack.runtime.worker.slots.handler_output import LINE_CHARACTERS, HandlerOutput, Unmarked
+from slotting import OneSlot, row, run_times, setup, slot
+
+NOW = 10.0
+
+
+def mark(seq: int, place: int, kind: str = TEXT) -> bytes:
+    return f"\x1eevtrack:{seq}:{place}:{kind}\x1f".encode()
+
+
+END = b"\x1eevtrack:\x1f"
+
+
+class Output:
+    """The output of a slot that holds one batch of two items, number 1 in its life."""
+
+    def __init__(self, **options: Any) -> None:
+        held = row({}, {}, batch_no=3)
+        self.output = HandlerOutput(pid=4711, row_of=lambda seq: held if seq == 1 else None, **options)
+
+    def told(self, data: bytes, *, place: int | None = 0, kind: str = TEXT, now: float = NOW) -> list[dict[str, Any]]:
+        with capture_logs() as logs:
+            self.output.take((1, place, kind), data, now, is_whole=kind != TEXT)
+        return [dict(entry) for entry in logs]
+
+
+@pytest.fixture
+def out() -> Output:
+    return Output()
+
+
+def test_a_line_is_bound_to_its_batch_and_item(out: Output) -> None:
+    assert [] == out.told(b"hel")
+    (entry,) = out.told(b"lo\nrest")
+    expected = {
+        "event": HANDLER_OUTPUT,
+        "log_level": "info",
+        "line": "hello",
+        "job_id": 7,
+        "batch_no": 3,
+        "attempt": 1,
+        "handler": "obey",
+        "item_key": "k1",
+        "slot_pid": 4711,
+    }
+    assert expected == entry
+
+
+def test_what_no_item_is_known_of_is_bound_to_the_batch_and_what_no_batch_is_known_of_to_the_slot(out: Output) -> None:
+    (of_batch,) = out.told(b"a\n", place=None)
+    assert 3 == of_batch["batch_no"]
+    assert "item_key" not in of_batch
+    with capture_logs() as logs:
+        out.output.take((2, 0, TEXT), b"b\n", NOW)
+    assert [{"event": HANDLER_OUTPUT, "log_level": "info", "line": "b", "slot_pid": 4711}] == logs
+
+
+def test_a_line_begun_for_one_item_ends_with_it(out: Output) -> None:
+    out.told(b"of k1", place=0)
+    first, second = out.told(b"of k2\n", place=1)
+    assert [("of k1", "k1"), ("of k2", "k2")] == [(e["line"], e["item_key"]) for e in (first, second)]
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        (b"a\r\nb\rc\n", ["a", "b", "c"]),
+        (b"\n \r\n", []),
+        (b"\x1b[31mred\x1b[0m\a\n", ["\\x1b[31mred\\x1b[0m\\x07"]),
+        ("\x9b2J \u202e\u2028 ü\n".encode(), ["\\x9b2J \\u202e\\u2028 ü"]),
+        (b"\xff\xfe\0\n", ["��\\x00"]),
+    ],
+)
+def test_newlines_end_lines_and_escapes_are_made_harmless(out: Output, printed: bytes, shown: list[str]) -> None:
+    assert shown == [entry["line"] for entry in out.told(printed)]
+
+
+def test_a_long_line_is_cut_wherever_it_is_read_apart_and_its_rest_is_dropped(out: Output) -> None:
+    lines = [entry["line"] for _ in range(100) for entry in out.told(b"x" * 1000)]
+    assert [LINE_CHARACTERS] == [len(line) for line in lines]
+    assert lines[0].endswith("x…")
+    assert ["after"] == [entry["line"] for entry in out.told(b"xx\nafter\n")]
+
+
+def test_so_many_lines_a_second_and_the_rest_is_counted() -> None:
+    out = Output(lines_a_second=2)
+    assert ["1", "2"] == [entry["line"] for entry in out.told(b"1\n2\n3\n4\n")]
+    assert [] == out.told(b"5\n", now=NOW + 0.9)
+    with capture_logs() as logs:
+        out.output.tick(NOW + 1)
+    assert [(HANDLER_OUTPUT_SUPPRESSED, 3)] == [(entry["event"], entry["lines"]) for entry in logs]
+    assert ["6"] == [entry["line"] for entry in out.told(b"6\n", now=NOW + 1)]
+    with capture_logs() as logs:
+        out.output.take((1, 0, TEXT), b"7\n8\n9", NOW + 1)
+        out.output.close()
+    assert ["7", None] == [entry.get("line") for entry in logs]
+    assert 2 == logs[-1]["lines"]
+
+
+def test_a_rate_of_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        Output(lines_a_second=0)
+
+
+def test_a_record_keeps_its_level_and_is_one_line(out: Output) -> None:
+    (entry,) = out.told(b"my.module: bad\nTraceback: deep\n", kind="e")
+    assert (HANDLER_LOG, "error", "my.module: bad\\nTraceback: deep") == (
+        entry["event"],
+        entry["log_level"],
+        entry["message"],
+    )
+
+
+def test_facts_of_a_record_stay_apart_and_cannot_pass_for_the_workers(out: Output) -> None:
+    said = {"event": "parsed", "level": "warning", "job_id": 99, "worker_id": 1, "n": 5, "deep": {"a": [1]}}
+    (entry,) = out.told(json.dumps(said).encode() + b"\n", kind=FACTS)
+    assert ("parsed", "warning", 7) == (entry["message"], entry["log_level"], entry["job_id"])
+    assert {"worker_id": 1, "n": 5, "deep": '{"a": [1]}'} == entry["facts"]
+    assert [HANDLER_OUTPUT] == [entry["event"] for entry in out.told(b"{no json\n", kind=FACTS)]
+
+
+@given(st.data())
+def test_marks_are_found_wherever_the_pipe_cuts_them(data: st.DataObject) -> None:
+    parts = [
+        (None, b"native\n"),
+        ((12, 0, "t"), b"first"),
+        ((12, 4, "w"), b"second\n"),
+        (None, b"\x1e no mark \x1f"),
+        ((13, None, "j"), b"{}\n"),
+    ]
+    stream = b"".join(
+        text if tag is None else mark(tag[0], 0 if tag[1] is None else tag[1] + 1, tag[2]) + text + END
+        for tag, text in parts
+    )
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    unmarked, found = Unmarked(), []
+    for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        found += list(unmarked.pieces(stream[begin:end]))
+    whole = [(tag, b"".join(piece for _, piece, _ in run)) for tag, run in groupby(found, key=itemgetter(0))]
+    assert parts == whole
+    assert [tag for tag, _ in parts if tag] == [tag for tag, _, is_end in found if tag and is_end]
+    assert b"" == unmarked.rest()
+
+
+def test_what_only_began_like_a_mark_is_kept_at_the_end() -> None:
+    unmarked = Unmarked()
+    assert [(None, b"a", False)] == list(unmarked.pieces(b"a\x1eevtr"))
+    assert b"\x1eevtr" == unmarked.rest()
+
+
+def lines_of(one: OneSlot, *items: Any, handler: str = "obey") -> list[dict[str, Any]]:
+    with capture_logs() as logs:
+        one.give(row(*items, handler=handler))
+        one.hear(1)
+    return [dict(entry) for entry in logs]
+
+
+@pytest.mark.parametrize(
+    ("do", "expected"),
+    [
+        ("print", (HANDLER_OUTPUT, "info", "hello from k2")),
+        ("print to stderr", (HANDLER_OUTPUT, "info", "trouble at k2")),
+        ("print natively", (HANDLER_OUTPUT, "info", "native at k2")),
+        ("log by logging", (HANDLER_LOG, "warning", "misbehaving: odd k2")),
+        ("log", (HANDLER_LOG, "info", "said")),
+    ],
+)
+def test_each_way_to_speak_comes_through_with_the_item_in_hand(do: str, expected: tuple[str, str, str]) -> None:
+    with slot() as one:
+        (entry,) = lines_of(one, {}, {"do": do})
+        found = (entry["event"], entry["log_level"], entry.get("line", entry.get("message")))
+        assert expected == found
+        assert (7, 1, 1, "k2") == tuple(entry[name] for name in ("job_id", "batch_no", "attempt", "item_key"))
+        text = str(expected[2]) if do != "log" else '"event": "said"'
+        assert text in one.process.stderr.tail
+        assert "\x1e" not in one.process.stderr.tail
+
+
+def test_lines_of_quick_batches_are_not_mixed_up() -> None:
+    with slot() as one, capture_logs() as logs:
+        rows = [row({"do": "print"}, batch_no=number, first=number) for number in range(1, 41)]
+        one.give(*rows)
+        while len(run_times(one.frames)) < 40:
+            one.hear(len(one.frames) + 1)
+        found = [(entry["batch_no"], entry["item_key"], entry["line"]) for entry in logs]
+    assert [(n, f"k{n}", f"hello from k{n}") for n in range(1, 41)] == found
+
+
+def test_a_programs_stderr_comes_through() -> None:
+    with slot(setup(talker=["sh", "-c", "cat >&2; echo done >&2"])) as one:
+        entries = lines_of(one, {"a": 1}, handler="talker")
+    assert ['{"a":1}', "done"] == [entry["line"] for entry in entries]
+    assert {("talker", 1, "k1")} == {(e["handler"], e["batch_no"], e["item_key"]) for e in entries}
+
+
+def test_printing_without_end_on_stdout_breaks_no_protocol() -> None:
+    with slot() as one:
+        entries = lines_of(one, {"do": "print frames"})
+        assert 1 == len(one.frames)
+        assert entries
+        assert all("\x00" not in entry["line"] for entry in entries)
+
+
+def test_a_silent_handler_writes_nothing() -> None:
+    with slot() as one:
+        entries = lines_of(one, {}, {})
+        assert ([], "") == (entries, one.process.stderr.tail)

@@ -1,0 +1,394 @@
+"""The life of a job: create, add, seal, reclaim, suspend, cancel, finish, retry."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from client import Claim, Client
+from evtrack.domain.states import BatchStatus
+from helpers import eventually
+
+pytestmark = pytest.mark.integration
+
+
+class Submission:
+    """An open job and what its submitter would hold."""
+
+    def __init__(self, client: Client, **arguments: Any) -> None:
+        named = "".join(f", {name} => %s" for name in arguments)
+        values = [Jsonb(value) if isinstance(value, dict) else value for value in arguments.values()]
+        (row,) = client.rows(f"SELECT * FROM evtrack.create_job(%s{named})", client.handler, *values)
+        self.client = client
+        self.job_id: int = row["job_id"]
+        self.job_day = row["job_day"]
+        self.token: UUID = row["submitter_token"]
+        self.items = 0
+        self.batches = 0
+
+    def add(self, counts: Sequence[int], *, payloads: int | None = None, **changes: Any) -> int:
+        """Add a chunk of batches, its payload rows before it, in one transaction."""
+        firsts = [self.items + 1 + sum(counts[:index]) for index in range(len(counts))]
+        arguments = {
+            "the_job": self.job_id,
+            "the_submitter": self.token,
+            "first_batch_no": self.batches + 1,
+            "item_counts": list(counts),
+            "weights": [2 * count for count in counts],
+            "first_ordinals": firsts,
+            **changes,
+        }
+        named = ", ".join(f"{name} => %s" for name in arguments)
+        values = [
+            Jsonb(value) if isinstance(value, dict) or name == "notes" else value for name, value in arguments.items()
+        ]
+        with self.client.conn.transaction(), self.client.conn.cursor() as cursor:
+            with cursor.copy(
+                "COPY evtrack.payload (job_day, job_id, ordinal, batch_no, item_key, payload) FROM STDIN"
+            ) as copy:
+                for number in range(sum(counts) if payloads is None else payloads):
+                    copy.write_row((self.job_day, self.job_id, self.items + 1 + number, self.batches + 1, "k", "{}"))
+            last: int = self.client.one(f"SELECT evtrack.add_batches({named})", *values)
+        self.items += sum(counts)
+        self.batches = last
+        return last
+
+    def seal(self, token: UUID | None = None) -> None:
+        """Seal the job."""
+        self.client.one("SELECT evtrack.seal(%s, %s)", self.job_id, token or self.token)
+
+    def row(self) -> dict[str, Any]:
+        """Return the job's row."""
+        (row,) = self.client.rows("SELECT *, phase::text AS phase FROM evtrack.job WHERE job_id = %s", self.job_id)
+        return row
+
+
+@pytest.fixture
+def submission(client: Client) -> Submission:
+    """An open job without batches."""
+    return Submission(client)
+
+
+@contextmanager
+def refused(sqlstate: str, match: str) -> Iterator[None]:
+    """Expect a refusal of the write API."""
+    with pytest.raises(psycopg.Error, match=match) as caught:
+        yield
+    assert sqlstate == caught.value.sqlstate
+
+
+# Submitting
+
+
+def test_a_job_is_created_with_what_it_was_given(client: Client) -> None:
+    token = uuid4()
+    job = Submission(
+        client,
+        name="nightly",
+        priority=3,
+        policy={"max_errors": 2, "per_item": True},
+        source={"path": "a.jsonl"},
+        bytes_total=1000,
+        submitter=token,
+    )
+    assert {
+        "phase": "open",
+        "name": "nightly",
+        "priority": 3,
+        "policy": {"max_errors": 2, "per_item": True},
+        "source": {"path": "a.jsonl"},
+        "bytes_total": 1000,
+        "submitter": token,
+        "version": 1,
+        "suspended": False,
+    }.items() <= job.row().items()
+    assert ["created"] == client.types(job.job_id, 0)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"max_errors": 1.5},
+        {"max_errors": -1},
+        {"max_crashes": "2"},
+        {"max_losses": 100_000},
+        {"backoff_s": -1},
+        {"timeout_s": "1 s"},
+        {"per_item": 1},
+        {"retries": 3},
+    ],
+)
+def test_a_bad_policy_is_refused_by_key_and_value(client: Client, policy: dict[str, Any]) -> None:
+    with refused("EV007", f"policy key '{next(iter(policy))}'"):
+        Submission(client, policy=policy)
+
+
+@pytest.mark.parametrize("handler", ["", "a\nb", "x" * 201])
+def test_a_bad_handler_is_refused(client: Client, handler: str) -> None:
+    with refused("EV007", "handler is"):
+        client.one("SELECT evtrack.create_job(%s)", handler)
+
+
+def test_chunks_follow_each_other(client: Client, submission: Submission) -> None:
+    assert 2 == submission.add([3, 2], source_position={"line": 5}, source_bytes_read=50)
+    assert 3 == submission.add([4], source_position={"line": 9}, source_bytes_read=90, invalid=2)
+    assert {
+        "batch_count": 3,
+        "item_count": 9,
+        "invalid_count": 2,
+        "position": {"line": 9},
+        "bytes_read": 90,
+    }.items() <= submission.row().items()
+    assert [(3, 6, "{[1,4)}"), (2, 4, "{[4,6)}"), (4, 8, "{[6,10)}")] == [
+        (batch.item_count, batch.weight, str(batch.ordinals)) for batch in client.batches(submission.job_id).values()
+    ]
+    client.check(submission.job_id)
+
+
+def test_a_chunk_may_bring_only_notes_and_a_position(client: Client, submission: Submission) -> None:
+    notes = [{"source": "a.jsonl:3", "reason": "bare null"}]
+    submission.add([], source_position={"line": 3}, invalid=1, notes=notes, note_total=7)
+    assert {"invalid_count": 1, "note_count": 7, "position": {"line": 3}, "batch_count": 0}.items() <= (
+        submission.row().items()
+    )
+    assert {"total": 7, "notes": notes}.items() <= client.events(submission.job_id, 0)[-1].event.data().items()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"first_batch_no": 2},
+        {"weights": [1]},
+        {"first_ordinals": [2, 4]},
+        {"first_ordinals": [1, 5]},
+        {"payloads": 3},
+        {"payloads": 0},
+    ],
+)
+def test_a_chunk_that_does_not_fit_is_refused_whole(
+    client: Client, submission: Submission, changes: dict[str, Any]
+) -> None:
+    with refused("EV007", f"job {submission.job_id}"):
+        submission.add([2, 2], **changes)
+    assert 0 == client.one("SELECT count(*) FROM evtrack.payload WHERE job_id = %s", submission.job_id)
+    assert {} == client.batches(submission.job_id)
+    assert 2 == submission.add([2, 2])
+
+
+def test_a_chunk_makes_way_for_batches_that_were_split_meanwhile(client: Client, submission: Submission) -> None:
+    submission.add([2])
+    submission.add([2])
+    worker = client.worker()
+    assert ["split"] == client.crash(worker, client.claim(worker, submission.job_id, fresh=1))
+    # It does not know that 3 and 4 are taken.
+    assert 5 == submission.add([2])
+    rows = client.rows(
+        "SELECT ordinal, batch_no, path FROM evtrack.item_status WHERE job_id = %s ORDER BY ordinal", submission.job_id
+    )
+    assert [(1, 3, [1, 3]), (2, 4, [1, 4]), (3, 2, [2]), (4, 2, [2]), (5, 5, [5]), (6, 5, [5])] == [
+        tuple(row.values()) for row in rows
+    ]
+    assert 6 == submission.add([1])
+    with refused("EV007", "the next batch is 7, not 8"):
+        submission.add([1], first_batch_no=8)
+    client.check(submission.job_id)
+
+
+def test_only_the_submitter_adds_and_seals(submission: Submission) -> None:
+    with refused("EV005", "being submitted by another"):
+        submission.add([1], the_submitter=uuid4())
+    with refused("EV005", "being submitted by another"):
+        submission.seal(uuid4())
+
+
+def test_a_sealed_job_takes_no_more(client: Client, submission: Submission) -> None:
+    submission.add([1])
+    submission.seal()
+    submission.seal()
+    assert ["created", "extended", "sealed"] == client.types(submission.job_id, 0)
+    with refused("EV004", f"job {submission.job_id} is sealed"):
+        submission.add([1])
+
+
+def test_a_job_without_batches_is_finished_when_sealed(client: Client, submission: Submission) -> None:
+    assert client.one("SELECT evtrack.finish_due(%s)", submission.job_id) is False
+    submission.seal()
+    assert client.one("SELECT evtrack.finish_due(%s)", submission.job_id) is True
+    assert "finished" == client.phase(submission.job_id)
+
+
+def test_a_job_that_is_not_there_is_named(client: Client) -> None:
+    for call in ("suspend(%s)", "resume(%s)", "cancel(%s)", "retry(%s)", "reclaim(%s)"):
+        with refused("EV003", "there is no job 999999999"):
+            client.one(f"SELECT evtrack.{call}", 999_999_999)
+    assert client.one("SELECT evtrack.finish_due(%s)", 999_999_999) is False
+
+
+def test_a_submission_is_taken_over_only_from_the_dead(client: Client, other: Client) -> None:
+    dead = Submission(other)
+    assert other.one("SELECT evtrack.hold_job(%s)", dead.job_id) is True
+    assert other.one("SELECT evtrack.hold_job(%s)", dead.job_id) is True
+    dead.add([2], source_position={"line": 2})
+    with refused("EV005", "still being submitted"):
+        client.one("SELECT evtrack.reclaim(%s)", dead.job_id)
+    pid = other.conn.info.backend_pid
+    other.conn.close()
+    eventually(lambda: client.one("SELECT count(*) = 0 FROM pg_locks WHERE pid = %s", pid))
+    (row,) = client.rows("SELECT * FROM evtrack.reclaim(%s)", dead.job_id)
+    assert {"batch_count": 1, "item_count": 2, "position": {"line": 2}}.items() <= row.items()
+    heir = Submission.__new__(Submission)
+    heir.client, heir.job_id, heir.job_day, heir.token = client, dead.job_id, row["job_day"], row["submitter"]
+    heir.items, heir.batches = 2, 1
+    assert 2 == heir.add([1])
+    heir.token = dead.token
+    with refused("EV005", "being submitted by another"):
+        heir.add([1])
+    assert ["created", "extended", "reclaimed", "extended"] == client.types(dead.job_id, 0)
+    client.check(dead.job_id)
+
+
+def test_a_finished_submission_is_not_taken_over(client: Client) -> None:
+    with refused("EV004", "nothing to resume"):
+        client.one("SELECT evtrack.reclaim(%s)", client.job())
+
+
+def test_enqueue_makes_a_whole_job(client: Client) -> None:
+    job = client.one(
+        "SELECT evtrack.enqueue(%s, %s, %s, batch_size => 2)", client.handler, ["a", "b", "c"], ["1", "2", "3"]
+    )
+    assert ["created", "extended", "sealed"] == client.types(job, 0)
+    assert {1: 2, 2: 1} == {number: batch.item_count for number, batch in client.batches(job).items()}
+    client.check(job)
+
+
+@pytest.mark.parametrize(("keys", "payloads", "size"), [([], [], 1), (["a"], [], 1), (["a"], ["1"], 0)])
+def test_enqueue_refuses_what_does_not_fit(client: Client, keys: list[str], payloads: list[str], size: int) -> None:
+    with refused("EV007", "enqueue needs"):
+        client.one(
+            "SELECT evtrack.enqueue(%s, %s::text[], %s::text[], batch_size => %s)", client.handler, keys, payloads, size
+        )
+
+
+def test_a_line_break_in_a_payload_is_refused(client: Client) -> None:
+    with refused("EV007", "of more than one line"):
+        client.one("SELECT evtrack.enqueue(%s, %s, %s)", client.handler, ["a"], ["1\n2"])
+
+
+def test_a_job_can_be_enqueued_in_the_callers_own_transaction(client: Client) -> None:
+    with client.conn.transaction(force_rollback=True):
+        job = client.job(2)
+        assert 2 == len(client.batches(job))
+    assert [] == client.rows("SELECT FROM evtrack.job WHERE job_id = %s", job)
+    assert {} == client.batches(job)
+
+
+# Holding back and ending
+
+
+def test_suspend_and_resume_say_whether_they_changed_anything(client: Client) -> None:
+    job = client.job()
+    answers = [client.one(f"SELECT evtrack.{call}(%s)", job) for call in ("suspend", "suspend", "resume", "resume")]
+    assert [True, False, True, False] == answers
+    assert ["suspended", "resumed"] == client.types(job, 0)[-2:]
+
+
+def test_cancel_cancels_what_waits_and_lets_what_runs_end(client: Client) -> None:
+    job, worker = client.job(3, backoff_s=300), client.worker()
+    first, second = client.claim(worker, job, fresh=2)
+    client.fail(worker, [first])
+    assert client.one("SELECT evtrack.cancel(%s)", job) is True
+    assert client.one("SELECT evtrack.cancel(%s)", job) is False
+    assert ["cancelled", "running", "cancelled"] == [batch.status for batch in client.batches(job).values()]
+    assert ["ok"] == client.complete(worker, [second])
+    assert "cancelled" == client.phase(job)
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is False
+    client.check(job)
+
+
+@pytest.mark.parametrize(("call", "phase"), [("suspend", "finished"), ("suspend", "cancelled"), ("cancel", "finished")])
+def test_what_is_over_is_neither_suspended_nor_cancelled(client: Client, call: str, phase: str) -> None:
+    job, worker = client.job(), client.worker()
+    if phase == "finished":
+        client.complete(worker, client.claim(worker, job))
+        client.one("SELECT evtrack.finish_due(%s)", job)
+    else:
+        client.one("SELECT evtrack.cancel(%s)", job)
+    with refused("EV004", f"job {job} is {phase}"):
+        client.one(f"SELECT evtrack.{call}(%s)", job)
+
+
+def test_a_job_is_finished_when_nothing_is_open_and_says_what_became_of_it(client: Client) -> None:
+    job, worker = client.job(3, items=2, max_errors=1, max_crashes=1), client.worker()
+    claims = client.claim(worker, job)
+    client.complete(worker, claims[:1])
+    client.fail(worker, claims[1:2])
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is False
+    client.crash(worker, claims[2:])
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is False
+    client.crash(worker, client.claim(worker, job))
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is False
+    finished = client.events(job, 0)[-1].event.data()
+    assert {"completed": 1, "failed": 1, "crashed": 2, "split": 1, "cancelled": 0} == finished["batches"]
+    assert {"completed": 2, "failed": 2, "crashed": 2, "cancelled": 0} == finished["items"]
+    # Finishing compacts the counters; their sums stay.
+    client.check(job)
+
+
+def test_an_open_job_is_not_finished(client: Client, submission: Submission) -> None:
+    submission.add([1])
+    worker = client.worker()
+    client.complete(worker, client.claim(worker, submission.job_id))
+    assert client.one("SELECT evtrack.finish_due(%s)", submission.job_id) is False
+
+
+def test_retry_brings_failed_and_crashed_back_with_new_budgets(client: Client) -> None:
+    job, worker = client.job(4, max_errors=1, max_crashes=1), client.worker()
+    claims = client.claim(worker, job)
+    client.complete(worker, claims[:1])
+    client.fail(worker, claims[1:3])
+    client.crash(worker, claims[3:])
+    client.one("SELECT evtrack.finish_due(%s)", job)
+    assert 1 == client.one("SELECT evtrack.retry(%s, batch_nos => '{2}')", job)
+    assert ["finished", "reopened"] == client.types(job, 0)[-2:]
+    assert "sealed" == client.phase(job)
+    assert 1 == client.one("SELECT evtrack.retry(%s, '{crashed}')", job)
+    assert 1 == client.one("SELECT evtrack.retry(%s)", job)
+    assert 0 == client.one("SELECT evtrack.retry(%s)", job)
+    for number in (2, 3, 4):
+        batch = client.batch(job, number)
+        assert (BatchStatus.PENDING, 0, 0) == (batch.status, batch.errors, batch.crashes)
+    again = client.claim(worker, job)
+    assert {Claim(job, 2, 2), Claim(job, 3, 2), Claim(job, 4, 2)} == set(again)
+    client.complete(worker, again)
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+    assert (4, 4) == client.sums(job)["completed"]
+    client.check(job)
+
+
+def test_a_retry_of_nothing_does_not_reopen(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    client.complete(worker, client.claim(worker, job))
+    client.one("SELECT evtrack.finish_due(%s)", job)
+    assert 0 == client.one("SELECT evtrack.retry(%s)", job)
+    assert "finished" == client.phase(job)
+
+
+def test_retry_refuses_other_statuses_and_cancelled_jobs(client: Client) -> None:
+    job = client.job()
+    with refused("EV007", "cannot retry"):
+        client.one("SELECT evtrack.retry(%s, '{completed}')", job)
+    client.one("SELECT evtrack.cancel(%s)", job)
+    with refused("EV004", "is cancelled"):
+        client.one("SELECT evtrack.retry(%s)", job)
+
+
+def test_the_partitions_of_a_day_are_made_once(client: Client) -> None:
+    assert 3 == client.one("SELECT evtrack.make_partitions('2031-01-30', 3)")
+    assert 1 == client.one("SELECT evtrack.make_partitions('2031-02-01', 2)")
+    parts = client.rows("SELECT relid::text AS part FROM pg_partition_tree('evtrack.event') WHERE isleaf")
+    assert {"evtrack.event_20310130", "evtrack.event_20310202"} <= {row["part"] for row in parts}

@@ -1,0 +1,277 @@
+"""A thin client of the write API for tests: it calls the SQL functions and returns what they answer, nothing more."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from evtrack.domain.batch_projection import Batch, fold
+from evtrack.domain.events import StoredEvent
+from evtrack.domain.ordinals import Ordinals
+from evtrack.domain.states import BatchStatus
+
+_names = count()
+_BATCH_COLUMNS = ", ".join(name for name in Batch.__slots__ if name != "ordinals")
+
+
+class Claim(NamedTuple):
+    """A batch in a worker's hands."""
+
+    job_id: int
+    batch_no: int
+    attempt: int
+
+
+@contextmanager
+def cloned(admin_dsn: str, template: str) -> Iterator[str]:
+    """Make a database from the template, to be shared by the tests of a module."""
+    name = f"{template}_shared_{next(_names)}"
+    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield make_conninfo(admin_dsn, dbname=name)
+    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+class Client:
+    """One session with the queue, and a handler name of its own so that tests do not meet.
+
+    Args:
+        conn: The session, in autocommit mode.
+        handler: The handler of the jobs it makes.
+    """
+
+    def __init__(self, conn: Connection[Any], handler: str | None = None) -> None:
+        self.conn = conn
+        self.handler = handler or f"handler-{next(_names)}"
+
+    def rows(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+        """Run a statement and return its rows."""
+        with self.conn.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement.encode(), parameters or None).fetchall()
+
+    def one(self, statement: str, *parameters: Any) -> Any:
+        """Run a statement and return the first column of its only row."""
+        (row,) = self.rows(statement, *parameters)
+        return next(iter(row.values()))
+
+    # Making work
+
+    def job(self, batches: int = 1, *, items: int = 1, priority: int = 0, **policy: Any) -> int:
+        """Submit and seal a job of equal batches, and return its id."""
+        keys = [f"key:{number}" for number in range(1, batches * items + 1)]
+        payloads = [f'{{"n": {number}}}' for number in range(1, batches * items + 1)]
+        return self.one(
+            "SELECT evtrack.enqueue(%s, %s, %s, NULL, %s::smallint, %s, %s)",
+            self.handler,
+            keys,
+            payloads,
+            priority,
+            Jsonb(policy),
+            items,
+        )
+
+    def worker(self, *handlers: str) -> int:
+        """Register a worker, and return its id."""
+        return self.one(
+            "SELECT evtrack.register_worker('test', 'host', 1, 2, %s, '0')", list(handlers or (self.handler,))
+        )
+
+    # Working
+
+    def claim(self, worker: int, *jobs: int, fresh: int = 100, returning: int = 100, after: int = 0) -> list[Claim]:
+        """Claim from these jobs."""
+        return [
+            Claim(row["job_id"], row["batch_no"], row["attempt"])
+            for row in self.claimed(worker, *jobs, fresh=fresh, returning=returning, after=after)
+        ]
+
+    def claimed(
+        self, worker: int, *jobs: int, fresh: int = 100, returning: int = 100, after: int = 0
+    ) -> list[dict[str, Any]]:
+        """Claim from these jobs, and return all that the claim says."""
+        return self.rows(
+            "SELECT * FROM evtrack.claim(%s, %s::bigint[], %s::integer[], %s, %s::text[], %s)",
+            worker,
+            list(jobs),
+            [after] * len(jobs),
+            fresh,
+            [self.handler],
+            returning,
+        )
+
+    def complete(
+        self,
+        worker: int,
+        claims: Iterable[Claim],
+        *,
+        run_s: float | None = 0.5,
+        results: Sequence[str | None] | None = None,
+    ) -> list[str]:
+        """Report batches done, and return a verdict each."""
+        claims = list(claims)
+        return self._report(
+            "complete", worker, claims, "%s::float8[], %s::text[]", [run_s] * len(claims), results and list(results)
+        )
+
+    def fail(self, worker: int, claims: Iterable[Claim], error: Any = None) -> list[str]:
+        """Report batches failed."""
+        claims = list(claims)
+        error = {"type": "ValueError", "message": "no"} if error is None else error
+        return self._report(
+            "fail", worker, claims, "%s::float8[], %s::jsonb[]", [0.25] * len(claims), [Jsonb(error)] * len(claims)
+        )
+
+    def crash(self, worker: int, claims: Iterable[Claim], **dossier: Any) -> list[str]:
+        """Report batches crashed."""
+        claims = list(claims)
+        dossier = dossier or {"cause": "signal", "signal": "SIGSEGV"}
+        return self._report("crash", worker, claims, "%s::jsonb[]", [Jsonb(dossier)] * len(claims))
+
+    def crash_with(
+        self,
+        worker: int,
+        claims: Iterable[Claim],
+        dossiers: Sequence[Any],
+        *,
+        done: Sequence[str | None] | None = None,
+        results: Sequence[str | None] | None = None,
+    ) -> list[str]:
+        """Report batches crashed, each with a dossier of its own and what was done of it."""
+        return self._report(
+            "crash",
+            worker,
+            list(claims),
+            "%s::jsonb[], %s::text[], %s::text[]",
+            [Jsonb(dossier) for dossier in dossiers],
+            done and list(done),
+            results and list(results),
+        )
+
+    def requeue(self, worker: int, claims: Iterable[Claim], reason: str = "stopping") -> list[str]:
+        """Give batches back."""
+        return self._report("requeue", worker, list(claims), "%s", reason)
+
+    def complete_partly(
+        self, worker: int, claim: Claim, failed: Ordinals | str, *, results: str | None = None, errors: Any = None
+    ) -> str:
+        """Report a batch done but for some items."""
+        errors = [{"ordinal": 1, "key": "k", "type": "ValueError", "message": "no"}] if errors is None else errors
+        return self.one(
+            "SELECT evtrack.complete_partly(%s, %s, %s, %s, %s, %s, %s::int4multirange, %s)",
+            worker,
+            *claim,
+            0.75,
+            results,
+            str(failed),
+            Jsonb(errors),
+        )
+
+    def reconcile(self, worker: int, claims: Iterable[Claim] = ()) -> list[tuple[Claim, str]]:
+        """Say what the worker holds, and return what the queue makes of it."""
+        rows = self.rows(
+            "SELECT * FROM evtrack.reconcile(%s, %s::bigint[], %s::integer[], %s::integer[])",
+            worker,
+            *_columns(list(claims)),
+        )
+        return [(Claim(row["job_id"], row["batch_no"], row["attempt"]), row["verdict"]) for row in rows]
+
+    def _report(self, function: str, worker: int, claims: list[Claim], more: str, *parameters: Any) -> list[str]:
+        rows = self.rows(
+            f"SELECT * FROM evtrack.{function}(%s, %s::bigint[], %s::integer[], %s::integer[], {more})",
+            worker,
+            *_columns(claims),
+            *parameters,
+        )
+        assert [(claim.job_id, claim.batch_no) for claim in claims] == [
+            (row["job_id"], row["batch_no"]) for row in rows
+        ]
+        return [row["verdict"] for row in rows]
+
+    # Looking
+
+    def phase(self, job: int) -> str:
+        """Return the job's phase."""
+        return self.one("SELECT phase::text FROM evtrack.job WHERE job_id = %s", job)
+
+    def batch(self, job: int, number: int = 1) -> Batch:
+        """Return a batch as the projection has it."""
+        return self.batches(job)[number]
+
+    def batches(self, job: int) -> dict[int, Batch]:
+        """Return all batches of a job by number, as the projection has them."""
+        rows = self.rows(
+            f"SELECT batch_no, {_BATCH_COLUMNS}, ordinals::text AS ordinals FROM evtrack.batch"
+            " WHERE job_id = %s ORDER BY batch_no",
+            job,
+        )
+        return {row.pop("batch_no"): _batch(row) for row in rows}
+
+    def events(self, job: int, number: int | None = None) -> list[StoredEvent]:
+        """Return the events of a batch, or of all batches of a job, or with 0 the job's own."""
+        rows = self.rows(
+            "SELECT * FROM evtrack.event WHERE job_id = %s AND CASE WHEN %s::int IS NULL THEN batch_no > 0"
+            " ELSE batch_no = %s END ORDER BY batch_no, version",
+            job,
+            number,
+            number,
+        )
+        return [StoredEvent.from_row(row) for row in rows]
+
+    def own_links(self, job: int) -> bytes:
+        """Return the digests of a job's own stream, from wherever they stand."""
+        return self.one(
+            "SELECT coalesce(string_agg(l.links, '' ORDER BY l.first_version), '') || j.links FROM evtrack.job j"
+            " LEFT JOIN evtrack.job_link l ON l.job_id = j.job_id WHERE j.job_id = %s GROUP BY j.job_id",
+            job,
+        )
+
+    def types(self, job: int, number: int = 1) -> list[str]:
+        """Return the types of a stream's events."""
+        return [str(event.type) for event in self.events(job, number)]
+
+    def sums(self, job: int) -> dict[str, tuple[int, int]]:
+        """Return (batches, items) by status, as the counters have them."""
+        columns = ", ".join(
+            f"coalesce(sum({status}_{what}), 0)::int AS {status}_{what}"
+            for status in BatchStatus
+            for what in ("batches", "items")
+        )
+        (row,) = self.rows(f"SELECT {columns} FROM evtrack.progress WHERE job_id = %s", job)
+        return {str(status): (row[f"{status}_batches"], row[f"{status}_items"]) for status in BatchStatus}
+
+    def check(self, *jobs: int) -> None:
+        """Hold the projection and the counters of these jobs against the fold of their events."""
+        for job in jobs:
+            streams: dict[int, list[StoredEvent]] = {}
+            for event in self.events(job):
+                streams.setdefault(event.batch_no, []).append(event)
+            folded = {number: fold(stream) for number, stream in streams.items()}
+            kept = self.batches(job)
+            differ = {
+                number: (folded.get(number), kept.get(number))
+                for number in folded.keys() | kept.keys()
+                if folded.get(number) != kept.get(number)
+            }
+            assert not differ, f"job {job}, the log and the projection differ (log first): {differ}"
+            expected = {str(status): [0, 0] for status in BatchStatus}
+            for batch in folded.values():
+                assert batch is not None
+                assert batch.item_count == len(batch.ordinals)
+                expected[batch.status][0] += 1
+                expected[batch.status][1] += batch.item_count
+            assert {status: tuple(pair) for status, pair in expected.items()} == self.sums(job)
+
+
+def _columns(claims: Sequence[Claim]) -> tuple[list[int], list[int], list[int]]:
+    return [c.job_id for c in claims], [c.batch_no for c in claims], [c.attempt for c in claims]
+
+
+def _batch(row: dict[str, Any]) -> Batch:
+    return Batch(**row | {"status": BatchStatus(row["status"]), "ordinals": Ordinals.parse(row["ordinals"])})

@@ -1,0 +1,250 @@
+"""The claim and the reports read what they need by index, however many batches are finished beside it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from client import Claim, Client, cloned
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.reports.views import health, latest_crashes, recent_sums
+
+pytestmark = pytest.mark.integration
+
+CHUNK = 10_000
+
+FRESH = """
+WITH j AS (SELECT * FROM evtrack.job WHERE job_id = %s), n AS (
+    SELECT generate_series(1, %s) + (SELECT batch_count FROM j) AS batch_no
+)
+INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
+SELECT job_day, job_id, 0, version + 1, 'extended'::evtrack.event_type,
+    jsonb_build_object('batches', %s, 'items', %s) FROM j
+UNION ALL SELECT job_day, job_id, batch_no, 1, 'enqueued', jsonb_build_object(
+    'items', 1, 'weight', 1, 'ordinals', format('{[%%s,%%s)}', batch_no, batch_no + 1)) FROM j, n
+"""
+
+FINISHED = """
+WITH j AS (SELECT * FROM evtrack.job WHERE job_id = %s), n AS (
+    SELECT generate_series(1, %s) + (SELECT batch_count FROM j) AS batch_no
+)
+INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, attempt, worker_id, data)
+SELECT job_day, job_id, 0, version + 1, 'extended'::evtrack.event_type, 0, NULL::bigint,
+    jsonb_build_object('batches', %s, 'items', %s) FROM j
+UNION ALL SELECT job_day, job_id, batch_no, 1, 'enqueued', 0, NULL, jsonb_build_object(
+    'items', 1, 'weight', 1, 'ordinals', format('{[%%s,%%s)}', batch_no, batch_no + 1)) FROM j, n
+UNION ALL SELECT job_day, job_id, batch_no, 2, 'started', 1, %s, '{}' FROM j, n
+UNION ALL SELECT job_day, job_id, batch_no, 3, 'completed', 1, %s, '{"run_s": 0.5}' FROM j, n
+"""
+
+
+@pytest.fixture(
+    scope="module", params=[20_000, pytest.param(1_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
+def full(request: pytest.FixtureRequest, admin_dsn: str, template: str) -> Iterator[tuple[Client, int, int]]:
+    """A client, a worker, and an open job of so many finished batches, written through the real trigger."""
+    with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
+        client = Client(conn)
+        worker = client.worker()
+        job = client.one("SELECT job_id FROM evtrack.create_job(%s)", client.handler)
+        for _ in range(request.param // CHUNK):
+            conn.execute(FINISHED, [job, CHUNK, CHUNK, CHUNK, worker, worker])
+        assert request.param == client.sums(job)["completed"][0]
+        yield client, worker, job
+
+
+@pytest.fixture(params=["plans made on statistics", "plans made on an empty table"])
+def explained(request: pytest.FixtureRequest, full: tuple[Client, int, int]) -> Iterator[list[dict[str, Any]]]:
+    """The plans of every statement that the session runs, nested ones too."""
+    client = full[0]
+    if request.param == "plans made on statistics":
+        client.conn.execute("VACUUM ANALYZE")
+    plans: list[dict[str, Any]] = []
+
+    def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
+        _, _, plan = (diagnostic.message_primary or "").partition("plan:\n")
+        if plan:
+            plans.append(json.loads(plan))
+
+    client.conn.add_notice_handler(notice)
+    client.conn.execute("LOAD 'auto_explain'")
+    for setting in (
+        "min_duration = 0",
+        "analyze = on",
+        "buffers = on",
+        "nested_statements = on",
+        "format = json",
+        "timing = off",
+    ):
+        client.conn.execute(f"SET auto_explain.log_{setting}".encode())
+    client.conn.execute("SET client_min_messages = log")
+    yield plans
+    client.conn.execute("SET client_min_messages = warning")
+    client.conn.execute("SET auto_explain.log_min_duration = -1")
+    client.conn.remove_notice_handler(notice)
+
+
+def fresh(client: Client, job: int, number: int) -> None:
+    """Add fresh batches at the end of an open job."""
+    client.conn.execute(FRESH.encode(), [job, number, number, number])
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Walk the nodes of a plan."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def scans(plans: list[dict[str, Any]], table: str) -> list[tuple[str, str, int]]:
+    """Return (node, index, rows read) of each scan of a table, or of its partitions, that was really run."""
+    found = []
+    for plan in plans:
+        for node in nodes(plan["Plan"]):
+            name = node.get("Relation Name", "")
+            is_wanted = name == table or name.startswith(f"{table}_2")
+            if is_wanted and "Scan" in node["Node Type"] and node["Actual Loops"]:
+                removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+                index = node.get("Index Name") or next((below.get("Index Name", "") for below in nodes(node)), "")
+                found.append((node["Node Type"], index, round(node["Actual Loops"] * (node["Actual Rows"] + removed))))
+    return found
+
+
+def blocks(plans: list[dict[str, Any]]) -> int:
+    """Return how many pages the largest statement touched."""
+    return max(plan["Plan"].get("Shared Hit Blocks", 0) + plan["Plan"].get("Shared Read Blocks", 0) for plan in plans)
+
+
+def test_the_claim_picks_by_its_partial_indexes(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+    client, worker, done = full
+    # In the same job, behind all that is finished, and in one of its own.
+    fresh(client, done, 20)
+    small = client.job(20)
+    explained.clear()
+    assert 40 == len(client.claim(worker, done, small, fresh=40, returning=20))
+    read = scans(explained, "batch")
+    assert any("job_id_expr_idx" in index for _, index, _ in read), f"the fresh are not found by theirs: {read}"
+    assert any("run_at_idx" in index for _, index, _ in read), f"the returning are not found by theirs: {read}"
+    assert max(rows for _, _, rows in read) <= 40, read
+    assert blocks(explained) < 3_000
+
+
+def test_the_claim_of_returning_batches_uses_their_index(
+    full: tuple[Client, int, int], explained: list[dict[str, Any]]
+) -> None:
+    client, worker, done = full
+    fresh(client, done, 20)
+    client.requeue(worker, client.claim(worker, done, fresh=20, returning=0))
+    explained.clear()
+    assert 20 == len(client.claim(worker, done, fresh=0, returning=20))
+    assert max(rows for _, _, rows in scans(explained, "batch")) <= 40, scans(explained, "batch")
+
+
+def test_a_claim_reads_the_jobs_that_it_names_and_no_others(
+    full: tuple[Client, int, int], explained: list[dict[str, Any]]
+) -> None:
+    client, worker, _ = full
+    *_, last = [client.job() for _ in range(4)]
+    explained.clear()
+    assert 1 == len(client.claim(worker, last, fresh=1, returning=0))
+    read = scans(explained, "job")
+    assert read, "no plan tells how the jobs were read"
+    assert max(rows for _, _, rows in read) <= 1, f"others were read too: {read}"
+
+
+def test_claimable_finds_the_mark_by_index(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+    client, _, _ = full
+    jobs = [client.job(3) for _ in range(3)]
+    # Who looks first behind all that was finished meets entries that nobody has marked as dead yet.
+    client.rows("SELECT FROM evtrack.claimable(%s)", [client.handler])
+    explained.clear()
+    rows = client.rows("SELECT job_id, mark FROM evtrack.claimable(%s)", [client.handler])
+    assert {(job, 1) for job in jobs} <= {(row["job_id"], row["mark"]) for row in rows}
+    # Other tests have left jobs there too: one batch of each is enough.
+    assert max(read for _, _, read in scans(explained, "batch")) <= 2 * len(rows) + 10, scans(explained, "batch")
+    assert blocks(explained) < 1_000
+
+
+def test_claimable_prepares_scans_of_the_days_that_have_open_jobs(
+    full: tuple[Client, int, int], explained: list[dict[str, Any]]
+) -> None:
+    client, _, _ = full
+    client.job()
+    explained.clear()
+    client.rows("SELECT FROM evtrack.claimable(%s)", [client.handler])
+    prepared = {
+        node["Relation Name"]
+        for plan in explained
+        for node in nodes(plan["Plan"])
+        if node.get("Relation Name", "").startswith("batch_2")
+    }
+    # Two of them at midnight.
+    assert 1 <= len(prepared) <= 2, f"prepared for days without an open job: {sorted(prepared)}"
+
+
+@pytest.mark.parametrize("function", ["complete", "fail", "crash", "requeue"])
+def test_reports_read_their_own_rows(
+    full: tuple[Client, int, int], explained: list[dict[str, Any]], function: str
+) -> None:
+    client, worker, _ = full
+    claims = client.claim(worker, client.job(50, backoff_s=300), fresh=50)
+    explained.clear()
+    verdicts = {
+        "complete": client.complete,
+        "fail": client.fail,
+        "crash": client.crash,
+        "requeue": client.requeue,
+    }[function](worker, claims)
+    assert 50 == len(verdicts)
+    read = scans(explained, "batch") + scans(explained, "event")
+    assert "Seq Scan" not in {kind for kind, _, _ in read}, read
+    assert max(rows for _, _, rows in read) <= 150, read
+    assert blocks(explained) < 10_000
+
+
+def test_a_late_report_reads_its_own_rows(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+    client, worker, done = full
+    explained.clear()
+    assert ["ok"] * 50 == client.complete(worker, [Claim(done, number, 1) for number in range(100, 150)])
+    read = scans(explained, "batch") + scans(explained, "event")
+    assert "Seq Scan" not in {kind for kind, _, _ in read}, read
+    assert blocks(explained) < 3_000
+
+
+def test_health_reads_counters_and_trouble_and_no_batch(
+    full: tuple[Client, int, int], explained: list[dict[str, Any]]
+) -> None:
+    client, worker, done = full
+    job = client.job(3)
+    one, *_ = client.claim(worker, job)
+    client.crash(worker, [one], cause="signal", signal="SIGSEGV")
+    explained.clear()
+    found = health(client.conn, span_s=3600.0)
+    assert found.completed >= client.sums(done)["completed"][0] >= 20_000
+    sums = recent_sums(client.conn, span_s=3600.0)
+    assert sums.batches_done >= client.sums(done)["completed"][0]
+    trouble = found.crashed + found.failed
+    assert found.crashed >= 1
+    assert [(job, 1)] == [(crash.job_id, crash.batch_no) for crash in latest_crashes(client.conn, span_s=60.0, limit=1)]
+    read = scans(explained, "event")
+    # A day without an event is read whole, which is nothing.
+    assert [] == [each for each in read if each[2] and "job_id_type_at_idx" not in each[1] and "pkey" not in each[1]]
+    assert sum(rows for _, _, rows in read) < 4 * trouble + 20, read
+    # Those of the jobs that other tests have left open, and not what is finished.
+    assert sum(rows for _, _, rows in scans(explained, "batch")) < 1_000
+    assert blocks(explained) < 3_000
+
+
+def test_finishing_does_not_count_the_batches(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+    client, worker, done = full
+    explained.clear()
+    assert client.one("SELECT evtrack.finish_due(%s)", done) is False
+    job = client.job(2)
+    client.complete(worker, client.claim(worker, job))
+    explained.clear()
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+    # For the digest, once it is finished: its own batches, once.
+    assert [2] == [rows for _, _, rows in scans(explained, "batch")]
+    assert blocks(explained) < 1_000

@@ -1,0 +1,52 @@
+"""Alerts: the models are the schema that docs/alerts.md tells of, and nothing keeps an alert from being told."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import alerts_doc
+from evtrack.domain.alerts import KINDS, AlertKind, OtherAlert, alert_from
+
+HEAD = {"level": "error", "timestamp": datetime(2026, 11, 25, 1, 2, 3, tzinfo=UTC), "alert_id": 5}
+
+
+def test_the_document_has_the_schema_of_each_kind() -> None:
+    assert alerts_doc.generated() == alerts_doc.written(), "python tests/support/alerts_doc.py prints the new document"
+
+
+def test_there_is_a_model_for_each_kind() -> None:
+    assert {str(kind) for kind in AlertKind} == set(KINDS)
+
+
+def test_a_line_has_what_is_known_and_what_to_run_next() -> None:
+    told = alert_from({**HEAD, "event": "batch_failed", "job_id": 3, "batch_no": 7, "error": "ü", "worker": None})
+    assert (
+        '{"timestamp": "2026-11-25T01:02:03Z", "level": "error", "event": "batch_failed", "alert_id": 5, "job_id": 3,'
+        ' "batch_no": 7, "error": "ü", "next": "evtrack show 3 7"}'
+    ) == told.text()
+
+
+def test_a_storm_names_the_view() -> None:
+    facts = {"job_id": 3, "of": "batch_crashed", "alerts": 900, "minute": "2026-11-25T01:02Z"}
+    line = alert_from({**HEAD, "event": "alert_storm", **facts}).line()
+    assert "SELECT * FROM evtrack.crash WHERE job_id = 3 ORDER BY at DESC" == line["view"]
+    assert "job_id = 3" in alert_from({**HEAD, "event": "alert_storm", **facts, "of": "new"}).line()["view"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"event": "of_tomorrow", "job_id": None, "batch_no": None, "what": {"a": 1}},
+        {"event": "batch_crashed", "job_id": 3, "batch_no": "seven", "final": 1},
+        {"event": "worker_lost", "worker_id": "many", "next": "rm -rf /"},
+    ],
+)
+def test_what_this_version_does_not_know_is_told_as_it_is(told: dict[str, Any]) -> None:
+    alert = alert_from({**HEAD, **told})
+    assert isinstance(alert, OtherAlert)
+    line = json.loads(alert.text())
+    assert line.pop("next") == "evtrack alerts"
+    expected = {key: value for key, value in told.items() if value is not None and key != "next"}
+    assert expected.items() <= line.items()

@@ -1,0 +1,301 @@
+"""The outbox of alerts: filled with the event, taken by one, each once."""
+
+from typing import Any
+
+import pytest
+
+from client import Client
+
+pytestmark = pytest.mark.integration
+
+
+def alerts(client: Client, job: int | None = None, kind: str | None = None) -> list[dict[str, Any]]:
+    """Return the alerts of a job, oldest first."""
+    return client.rows(
+        "SELECT * FROM evtrack.alert WHERE (%s::bigint IS NULL OR job_id = %s) AND (%s::text IS NULL OR kind = %s)"
+        " ORDER BY alert_id",
+        job, job, kind, kind,
+    )  # fmt: skip
+
+
+def kinds(client: Client, job: int) -> list[tuple[str, int | None, str]]:
+    """Return (kind, batch, severity) of the alerts of a job."""
+    return [(row["kind"], row["batch_no"], row["severity"]) for row in alerts(client, job)]
+
+
+def test_work_that_goes_well_raises_nothing(client: Client) -> None:
+    job, worker = client.job(3), client.worker()
+    client.complete(worker, client.claim(worker, job))
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    assert [] == alerts(client, job)
+
+
+def test_a_crash_is_told_with_its_cause_and_the_items_that_the_batch_held(client: Client) -> None:
+    job, worker = client.job(items=5), client.worker()
+    (claim,) = client.claim(worker, job)
+    client.crash_with(
+        worker,
+        [claim],
+        [{"cause": "signal", "signal": "SIGSEGV", "item_key": "key:2", "ordinal": 2, "pid": 7, "stderr": "secret"}],
+        done=["{[1,2)}"],
+    )
+    (row,) = alerts(client, job)
+    assert ("batch_crashed", 1, "warning", f"{job}/1") == (
+        row["kind"], row["batch_no"], row["severity"], row["subject"],
+    )  # fmt: skip
+    assert {
+        "handler": client.handler,
+        "attempt": 1,
+        "items": "key:1, key:2, key:3... (2 more)",
+        "item_count": 5,
+        "worker_id": worker,
+        "worker": "test",
+        "host": "host",
+        "cause": "signal",
+        "signal": "SIGSEGV",
+        "item_key": "key:2",
+        "ordinal": 2,
+        "pid": 7,
+        "final": False,
+    } == row["facts"]
+
+
+def test_poison_is_told_once_beside_its_crashes(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    for _ in range(2):
+        client.crash(worker, client.claim(worker, job))
+    assert [
+        ("batch_crashed", 1, "warning"),
+        ("batch_crashed", 1, "error"),
+        ("item_poisoned", 1, "error"),
+    ] == kinds(client, job)
+    assert "key:1" == alerts(client, job, "item_poisoned")[0]["facts"]["item_key"]
+
+
+def test_poison_that_is_known_at_once_is_told_of_the_batch_that_is_made_of_it(client: Client) -> None:
+    job, worker = client.job(items=3, max_crashes=1), client.worker()
+    client.crash(worker, client.claim(worker, job), cause="signal", signal="SIGSEGV", item_key="key:2", ordinal=2)
+    assert [("batch_crashed", 1, "warning"), ("item_poisoned", 2, "error")] == kinds(client, job)
+
+
+def test_only_the_last_failure_is_told(client: Client) -> None:
+    job, worker = client.job(max_errors=2, backoff_s=0), client.worker()
+    client.fail(worker, client.claim(worker, job))
+    assert [] == alerts(client, job)
+    client.fail(worker, client.claim(worker, job), {"type": "KeyError", "message": "x" * 1000})
+    (row,) = alerts(client, job)
+    assert ("batch_failed", "error", "KeyError", "x" * 300) == (
+        row["kind"], row["severity"], row["facts"]["error_type"], row["facts"]["error"],
+    )  # fmt: skip
+
+
+def test_failed_items_of_a_batch_are_told_when_their_budget_is_spent(client: Client) -> None:
+    job, worker = client.job(items=3, max_errors=2, backoff_s=0), client.worker()
+    (claim,) = client.claim(worker, job)
+    assert "ok" == client.complete_partly(worker, claim, "{[2,3)}")
+    assert [] == alerts(client, job)
+    again = client.job(items=3, max_errors=1)
+    (claim,) = client.claim(worker, again)
+    assert "ok" == client.complete_partly(worker, claim, "{[2,3)}")
+    assert [("batch_failed", 2, "error")] == kinds(client, again)
+    client.check(job, again)
+
+
+def test_a_job_that_ends_badly_is_told(client: Client) -> None:
+    job, worker = client.job(2, max_errors=1), client.worker()
+    one, two = client.claim(worker, job)
+    client.fail(worker, [one])
+    client.complete(worker, [two])
+    client.one("SELECT evtrack.finish_due(%s)", job)
+    assert [("batch_failed", 1, "error"), ("job_finished_with_errors", None, "warning")] == kinds(client, job)
+    facts = alerts(client, job)[1]["facts"]
+    assert (1, 1, 0) == (facts["completed"], facts["failed"], facts["invalid"])
+
+
+def test_a_lost_worker_is_told_beside_the_batches_that_it_held(client: Client) -> None:
+    job, worker = client.job(2), client.worker()
+    client.claim(worker, job)
+    client.conn.execute(
+        "UPDATE evtrack.worker SET seen_at = seen_at - interval '2 hours' WHERE worker_id = %s", [worker]
+    )
+    client.rows("SELECT * FROM evtrack.reap('1 hour', '1 hour')")
+    assert [("batch_crashed", 1, "warning"), ("batch_crashed", 2, "warning")] == kinds(client, job)
+    (lost,) = client.rows("SELECT * FROM evtrack.alert WHERE kind = 'worker_lost' AND subject = %s", str(worker))
+    assert (2, "no heartbeat", "test") == tuple(lost["facts"][name] for name in ("batches", "why", "worker"))
+
+
+def test_an_abandoned_job_is_told(client: Client) -> None:
+    job = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)[0]["job_id"]
+    client.conn.execute("UPDATE evtrack.job SET created_at = created_at - interval '2 hours' WHERE job_id = %s", (job,))
+    client.rows("SELECT * FROM evtrack.reap('0 s', '1 hour')")
+    assert [("job_abandoned", None, "error")] == kinds(client, job)
+
+
+def test_more_than_so_many_a_minute_are_counted_and_not_told_one_by_one(client: Client, other: Client) -> None:
+    job, worker = client.job(9, max_errors=1, max_alerts=3), client.worker()
+    first, *rest = client.claim(worker, job)
+    client.fail(worker, [first])
+    other.fail(worker, rest[:4])
+    client.fail(worker, rest[4:])
+    told = len(alerts(client, job))
+    kept = client.one("SELECT sum(alerts)::int FROM evtrack.alert_storm WHERE job_id = %s", job)
+    assert 9 == told + kept
+    assert told in {3, 6}, "6 when the minute ended meanwhile"
+
+
+def test_an_event_in_a_form_of_its_own_is_told_all_the_same(client: Client) -> None:
+    job, worker = client.job(max_alerts=None), client.worker()
+    client.crash_with(worker, client.claim(worker, job), ["nonsense"])
+    assert [("batch_crashed", 1, "warning")] == kinds(client, job)
+
+
+def test_what_one_has_in_hand_another_passes_over(client: Client, other: Client) -> None:
+    client.one("SELECT evtrack.mark_alerts(array(SELECT alert_id FROM evtrack.alert), 'before')")
+    job, worker = client.job(2), client.worker()
+    client.crash(worker, client.claim(worker, job))
+    with client.conn.transaction():
+        (one,) = client.rows("SELECT alert_id FROM evtrack.take_alerts(1)")
+        (two,) = other.rows("SELECT alert_id FROM evtrack.take_alerts()")
+        assert one["alert_id"] < two["alert_id"]
+        assert 1 == client.one("SELECT evtrack.mark_alerts(%s::bigint[], 'first')", [one["alert_id"]])
+    assert [two] == other.rows("SELECT alert_id FROM evtrack.take_alerts()"), "not marked, so still there"
+    assert 1 == other.one("SELECT evtrack.mark_alerts(%s::bigint[], 'other')", [one["alert_id"], two["alert_id"]])
+    assert ["first", "other"] == [row["delivered_by"] for row in alerts(client, job)]
+    assert [] == other.rows("SELECT alert_id FROM evtrack.take_alerts()")
+
+
+def test_the_summary_of_items_is_that_of_the_view(client: Client) -> None:
+    for items in (1, 3, 4, 12):
+        job = client.job(items=items)
+        (row,) = client.rows(
+            "SELECT s.item_summary, evtrack.item_summary(b.job_day, b.job_id, b.ordinals) AS told FROM evtrack.batch b"
+            " JOIN evtrack.batch_status s USING (job_id, batch_no) WHERE job_id = %s",
+            job,
+        )
+        assert row["item_summary"] == row["told"]
+
+
+def test_a_storm_becomes_one_alert_with_the_count_when_its_minute_is_over(client: Client) -> None:
+    job, worker = client.job(5, max_errors=1, max_alerts=1), client.worker()
+    client.fail(worker, client.claim(worker, job))
+    client.conn.execute(
+        "UPDATE evtrack.alert_storm SET minute = minute - interval '5 minutes' WHERE job_id = %s", [job]
+    )
+    client.one("SELECT evtrack.check_alerts()")
+    (storm,) = alerts(client, job, "alert_storm")
+    assert ("batch_failed", 4, client.handler) == tuple(storm["facts"][name] for name in ("of", "alerts", "handler"))
+    client.one("SELECT evtrack.mark_alerts(%s::bigint[], 'x')", [storm["alert_id"]])
+    # What commits later is added, and the whole is told again.
+    client.conn.execute(
+        "INSERT INTO evtrack.alert_storm SELECT 'batch_failed', job_id, occasion::timestamptz, -1, 2"
+        " FROM evtrack.alert WHERE alert_id = %s",
+        [storm["alert_id"]],
+    )
+    client.one("SELECT evtrack.check_alerts()")
+    (again,) = alerts(client, job, "alert_storm")
+    assert (storm["alert_id"], 6, None) == (again["alert_id"], again["facts"]["alerts"], again["delivered_at"])
+    assert 0 == client.one("SELECT count(*) FROM evtrack.alert_storm WHERE job_id = %s", job)
+
+
+def of_handler(client: Client, kind: str) -> list[dict[str, Any]]:
+    """Return the alerts of a kind that concern the client's handler."""
+    return client.rows(
+        "SELECT * FROM evtrack.alert WHERE kind = %s AND facts ->> 'handler' = %s ORDER BY alert_id",
+        kind,
+        client.handler,
+    )
+
+
+def test_a_high_crash_rate_is_told_on_the_edge(client: Client) -> None:
+    check = "SELECT evtrack.check_alerts(max_crash_rate => %s, least_attempts => %s)"
+    job, worker = client.job(20, items=2), client.worker()
+    claims = client.claim(worker, job)
+    client.complete(worker, claims[2:])
+    client.crash(worker, claims[:1])
+    client.crash_with(worker, claims[1:2], [{"cause": "signal", "ordinal": 4}], done=["{[3,4)}"])
+    client.fail(worker, client.claim(worker, job)[:1])
+    client.rows(check, 5.0, 22)
+    assert [] == of_handler(client, "crash_rate_high"), "too few"
+    client.rows(check, 10.0, 20)
+    assert [] == of_handler(client, "crash_rate_high"), "not high enough"
+    client.rows(check, 5.0, 20)
+    (told,) = of_handler(client, "crash_rate_high")
+    assert (21, 2, 9.52, 5) == tuple(
+        told["facts"][name] for name in ("attempts", "crashed", "crash_rate_pct", "max_crash_rate")
+    )
+    day = client.rows("SELECT attempts, crashed FROM evtrack.crash_rates('1 day') WHERE handler = %s", client.handler)
+    assert [{"attempts": 21, "crashed": 2}] == day
+    client.rows(check, 5.0, 20)
+    client.rows(check, 50.0, 20)
+    (told,) = of_handler(client, "crash_rate_high")
+    assert told["cleared_at"] is not None
+    client.rows(check, 5.0, 20)
+    assert 1 == len(of_handler(client, "crash_rate_high")), "once an hour"
+    client.conn.execute("UPDATE evtrack.alert SET occasion = 'before' WHERE alert_id = %s", [told["alert_id"]])
+    client.rows(check, 5.0, 20)
+    assert 2 == len(of_handler(client, "crash_rate_high"))
+
+
+def test_a_deep_queue_is_told_by_handler(client: Client) -> None:
+    client.job(3)
+    client.job(2)
+    client.one("SELECT evtrack.check_alerts(max_pending => 5)")
+    assert [] == of_handler(client, "queue_deep")
+    client.one("SELECT evtrack.check_alerts(max_pending => 4)")
+    client.one("SELECT evtrack.check_alerts(max_pending => 3)")
+    (told,) = of_handler(client, "queue_deep")
+    assert (5, 2, "warning") == (told["facts"]["batches"], told["facts"]["jobs"], told["severity"])
+
+
+def test_what_never_started_is_told_and_what_waits_for_a_worker_is_not(client: Client) -> None:
+    lonely = Client(client.conn)
+    alone = lonely.job()
+    job = client.job()
+    worker = client.worker()
+    client.conn.execute(
+        "UPDATE evtrack.worker SET started_at = started_at - interval '1 hour' WHERE worker_id = %s", [worker]
+    )
+    client.conn.execute(
+        "UPDATE evtrack.batch SET enqueued_at = enqueued_at - interval '5 minutes' WHERE job_id = ANY(%s)",
+        [[job, alone]],
+    )
+    client.one("SELECT evtrack.check_alerts('10 minutes')")
+    assert [] == alerts(client, job)
+    client.one("SELECT evtrack.check_alerts('1 minute')")
+    assert [("never_started", None, "error")] == kinds(client, job)
+    assert (1, 2) == tuple(alerts(client, job)[0]["facts"][name] for name in ("workers", "free_slots"))
+    assert [] == alerts(client, alone)
+
+
+def test_one_checks_at_a_time(client: Client, other: Client) -> None:
+    client.job(3)
+    with other.conn.transaction():
+        other.one("SELECT evtrack.check_alerts()")
+        assert 0 == client.one("SELECT evtrack.check_alerts(max_pending => 2)")
+    assert client.one("SELECT evtrack.check_alerts(max_pending => 2)") >= 1
+
+
+def test_slots_that_keep_dying_are_told_once_an_hour(client: Client) -> None:
+    worker = client.worker()
+    report = "SELECT evtrack.report_slots(%s, %s)"
+    assert client.one(report, worker, "SIGSEGV" * 100)
+    assert not client.one(report, worker, "SIGABRT")
+    look = "SELECT * FROM evtrack.alert WHERE kind = 'slots_keep_dying' AND subject = %s"
+    (row,) = client.rows(look, str(worker))
+    assert (("SIGSEGV" * 100)[:500], "test", None) == (row["facts"]["said"], row["facts"]["worker"], row["cleared_at"])
+    assert not client.one(report, worker, None)
+    (row,) = client.rows(look, str(worker))
+    assert row["cleared_at"] is not None
+
+
+def test_taking_reads_only_what_is_undelivered(client: Client) -> None:
+    client.conn.execute(
+        "INSERT INTO evtrack.alert (kind, subject, occasion, severity, delivered_at)"
+        " SELECT 'batch_failed', 'old', i::text, 'error', now() FROM generate_series(1, 5000) i"
+    )
+    client.conn.execute("ANALYZE evtrack.alert")
+    (plan,) = client.rows(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM evtrack.alert a WHERE a.delivered_at IS NULL"
+        " ORDER BY a.alert_id LIMIT 100 FOR UPDATE SKIP LOCKED"
+    )
+    assert "alert_undelivered" in str(plan)

@@ -1,0 +1,160 @@
+"""What the doctor makes of facts: which are problems, and that each problem says what to do."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from evtrack.domain.finding import Finding, Level
+from evtrack.runtime.doctor import findings
+from evtrack.storage.monitoring.diagnosis import OldTransaction, Right, Server, Stuck
+from evtrack.storage.reports.rows import Worker
+from evtrack.storage.schema.migrations import Status
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+def problems(findings: list[Finding]) -> list[str]:
+    """Return what is wrong; each problem must say what to do."""
+    wrong = [finding for finding in findings if finding.level is Level.PROBLEM]
+    assert all(finding.next for finding in wrong)
+    return [finding.says for finding in wrong]
+
+
+def server(**changes: Any) -> Server:
+    facts: dict[str, Any] = {
+        "version_num": 150_000,
+        "version": "15.0",
+        "standby": False,
+        "encoding": "UTF8",
+        "durable": True,
+        "synchronous_commit": "on",
+        "max_connections": 100,
+        "connections": 5,
+        "role": "me",
+        "sees_all": True,
+    }
+    return Server(**{**facts, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "says"),
+    [
+        ({}, Level.OK, "PostgreSQL 15.0, role me"),
+        ({"version_num": 130_000, "version": "13.1"}, Level.PROBLEM, "13.1 is too old"),
+        ({"standby": True}, Level.PROBLEM, "read-only standby"),
+        ({"encoding": "LATIN1"}, Level.PROBLEM, "encoded in LATIN1"),
+        ({"connections": 91}, Level.PROBLEM, "91 of 100 connections"),
+        ({"durable": False}, Level.NOTE, "power cut"),
+        ({"synchronous_commit": "off"}, Level.NOTE, "last moments"),
+    ],
+)
+def test_a_server_is_judged_by_version_and_settings(changes: dict[str, Any], level: Level, says: str) -> None:
+    (finding,) = findings.server(server(**changes))
+    assert (level, "server") == (finding.level, finding.check)
+    assert says in finding.says
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "says"),
+    [
+        (Status(version=3, latest=3, pending=(), stale_objects=()), Level.OK, "version 3"),
+        (Status(version=0, latest=3, pending=("0001",), stale_objects=("a",)), Level.PROBLEM, "no evtrack schema"),
+        (Status(version=2, latest=3, pending=("0003 x",), stale_objects=()), Level.PROBLEM, "lacks migrations: 0003 x"),
+        (Status(version=3, latest=3, pending=(), stale_objects=("f/a.sql",)), Level.PROBLEM, "f/a.sql"),
+        (Status(version=4, latest=3, pending=(), stale_objects=()), Level.NOTE, "newer than this evtrack's 3"),
+    ],
+)
+def test_a_schema_is_judged_by_its_migrations(status: Status, level: Level, says: str) -> None:
+    (finding,) = findings.schema(status)
+    assert level is finding.level
+    assert says in finding.says
+    assert (finding.next == "evtrack migrate up") is (level is Level.PROBLEM)
+
+
+@pytest.mark.parametrize(
+    ("apart_s", "took_s", "says"),
+    [(0.0, 0.0, ""), (0.9, 0.0, ""), (-300.0, 0.02, "300.0 s ahead of"), (2.0, 0.1, "2.0 s behind"), (2.0, 10.0, "")],
+)
+def test_a_clock_is_off_when_a_slow_answer_does_not_explain_it(apart_s: float, took_s: float, says: str) -> None:
+    finding = findings.clock(1000.0, 1000.0 + took_s / 2 + apart_s, 1000.0 + took_s)
+    assert (finding.level is Level.PROBLEM) is bool(says)
+    assert says in finding.says
+
+
+def right(role: str, *, there: bool = True, mine: bool = True) -> Right:
+    return Right(role.removeprefix("evtrack_"), role, there, mine)
+
+
+def test_roles_are_all_there_or_none_of_them_and_may_what_they_should() -> None:
+    four = ["evtrack_producer", "evtrack_reader", "evtrack_watcher", "evtrack_worker"]
+    assert [] == problems(findings.roles([right(role) for role in four], "me"))
+    none = findings.roles([right(role, there=False) for role in four], "me")
+    assert [Level.NOTE, Level.OK] == [finding.level for finding in none]
+    assert "evtrack migrate roles" == none[0].next
+    assert ["role evtrack_worker missing"] == problems(
+        findings.roles([right(role, there=role != "evtrack_worker") for role in four], "me")
+    )
+    assert ["evtrack_reader lacks rights on crash, waiting"] == problems(
+        findings.grants({"evtrack_reader": "crash, waiting"})
+    )
+    assert ["role me may do nothing with evtrack"] == problems(
+        findings.roles([right(role, mine=False) for role in four], "me")
+    )
+
+
+def test_notifications_that_do_not_arrive_are_a_problem_whatever_drops_them() -> None:
+    assert "transaction pooler" in problems([findings.notifications(arrived=False, pooled=True)])[0]
+    assert "drops it" in problems([findings.notifications(arrived=False, pooled=False)])[0]
+    assert Level.NOTE is findings.notifications(arrived=True, pooled=True).level
+    assert Level.OK is findings.notifications(arrived=True, pooled=False).level
+
+
+@pytest.mark.parametrize(("made", "says"), [(0, "none for today"), (2, "none for 2026-11-27"), (8, "")])
+def test_partitions_are_missed_before_their_day_comes(made: int, says: str) -> None:
+    days = [(date(2026, 11, 25) + timedelta(days=day), day < made) for day in range(8)]
+    finding = findings.partitions(days)
+    assert bool(says) is (finding.level is Level.PROBLEM)
+    assert says in finding.says
+
+
+def test_each_old_transaction_is_named_with_how_to_end_it() -> None:
+    found = [
+        OldTransaction(71, "db", "psql\x1b", "idle in transaction", 99.5, ""),
+        OldTransaction(0, "db", "", "", 70.0, "g"),
+    ]
+    first, second = findings.horizon(found, sees_all=True)
+    assert "process 71 (psql\\x1b" in first.says
+    assert "SELECT pg_terminate_backend(71)" == first.next
+    assert "ROLLBACK PREPARED 'g'" == second.next
+    assert "as far as this role may see" in findings.horizon([], sees_all=False)[0].says
+
+
+def worker(state: str = "alive", *, version: str = "1", busy: int = 1) -> Worker:
+    silent_s = 300.0 if state == "silent" else 1.0
+    return Worker(3, "w", state, "h", 1, ["a"], 2, busy, version, NOW, NOW, silent_s)
+
+
+def test_silent_workers_are_problems_and_other_versions_worth_a_word() -> None:
+    assert ["worker 3 (w) has sent no heartbeat for 300 s and nobody has declared it lost"] == problems(
+        findings.workers([worker(), worker("silent")], "1")
+    )
+    assert ["some run evtrack 2, this is 1", "1 alive, 1 of 2 slots busy"] == [
+        finding.says for finding in findings.workers([worker(version="2")], "1")
+    ]
+    assert [Level.NOTE] == [finding.level for finding in findings.workers([], "1")]
+
+
+def test_what_waits_for_nobody_is_a_problem_for_each_handler() -> None:
+    found = [Stuck("a", "no worker", 1, 1, 5.0, 0, 7), Stuck("b", "never started", 2, 9, 80.0, 3, 8)]
+    assert [
+        "no worker offers the handler a, for which 1 batch waits, for 5 s now",
+        "b: 9 batches wait, for 80 s now, although 3 slots are free",
+    ] == problems(findings.queue(found))
+    assert Level.OK is findings.queue([])[0].level
+
+
+def test_alerts_that_nobody_tells_are_a_problem() -> None:
+    assert [] == problems([findings.alerts(0, 0.0), findings.alerts(3, 59.0)])
+    (says,) = problems([findings.alerts(3, 61.0)])
+    assert "3 wait to be told, the oldest for 61 s: no watcher is at work" == says

@@ -1,0 +1,219 @@
+"""`evtrack watch`: each alert a line, by one of any number of watchers, whatever happens to them."""
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import servers
+from client import Client
+from evtrack.storage.connection.connect import Connection, connect
+from helpers import environment, eventually, evtrack, evtrack_command
+from pooling import pooled
+from watching import watching
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def queue(conn: Connection) -> Client:
+    return Client(conn, "obey")
+
+
+def crash(queue: Client, job: int, worker: int, number: int = 1) -> None:
+    """Let batches of a job crash, with an item in hand."""
+    for claim in queue.claim(worker, job, fresh=number, returning=0):
+        key = f"key:{2 * claim.batch_no}"
+        assert ["split"] == queue.crash(
+            worker, [claim], cause="signal", signal="SIGSEGV", item_key=key, ordinal=2 * claim.batch_no
+        )
+
+
+def test_what_crashed_while_nobody_watched_is_told_once_by_one(queue: Client, dsn: str) -> None:
+    job, worker = queue.job(5, items=2), queue.worker()
+    crash(queue, job, worker, 5)
+    with watching(dsn) as first:
+        eventually(lambda: len(first.lines) >= 5, 30)
+        with watching(dsn) as second:
+            eventually(lambda: second.logged("watching"), 30)
+            crash(queue, queue.job(1, items=2), worker)
+            eventually(lambda: len(first.lines) + len(second.lines) == 6, 30)
+            assert 0 == second.end()
+        assert 0 == first.end()
+        told = sorted(first.lines + second.lines, key=lambda line: line["alert_id"])
+    with watching(dsn) as third:
+        eventually(lambda: third.logged("watching"), 30)
+        assert 130 == third.end(signal.SIGINT)
+        assert [] == third.lines
+    assert 6 == len({line["alert_id"] for line in told})
+    assert [(job, number) for number in range(1, 6)] == [(line["job_id"], line["batch_no"]) for line in told[:5]]
+    assert {
+        "event": "batch_crashed",
+        "level": "warning",
+        "job_id": job,
+        "batch_no": 3,
+        "handler": "obey",
+        "attempt": 1,
+        "cause": "signal",
+        "signal": "SIGSEGV",
+        "items": "key:5, key:6",
+        "item_count": 2,
+        "item_key": "key:6",
+        "final": False,
+        "next": f"evtrack show {job} 3",
+    }.items() <= told[2].items()
+
+
+def test_an_alert_is_told_as_it_happens(queue: Client, dsn: str) -> None:
+    worker = queue.worker()
+    # So seldom does it look by itself that only the wake-up can have told it.
+    with watching(dsn, "--poll", "60") as one:
+        eventually(lambda: one.logged("watching"), 30)
+        for number in range(1, 4):
+            crash(queue, queue.job(items=2), worker)
+            eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
+
+
+def test_once_tells_what_is_there_and_leaves(queue: Client, dsn: str, tmp_path: Path) -> None:
+    job, worker = queue.job(2, items=2), queue.worker()
+    crash(queue, job, worker, 2)
+    queue.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 hour'")
+    out = tmp_path / "out"
+    keep = f"import sys; open({str(out)!r}, 'a').write(sys.stdin.read())"
+    told = evtrack("watch", "--once", "--exec", f"{sys.executable} -c {json.dumps(keep)}", "--dsn", dsn)
+    assert 0 == told.returncode, told.stderr
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    assert ["batch_crashed", "batch_crashed", "worker_lost"] == [line["event"] for line in lines]
+    assert told.stdout == out.read_text(encoding="utf-8"), "the program got each line before the watcher left"
+    queue.job(3)
+    again = evtrack("watch", "--once", env={"EVTRACK_DSN": dsn, "EVTRACK_WATCH_MAX_PENDING": "2"})
+    assert 0 == again.returncode, again.stderr
+    assert ["queue_deep"] == [json.loads(line)["event"] for line in again.stdout.splitlines()]
+
+
+def test_the_form_of_the_log_is_the_form_of_alerts(queue: Client, dsn: str) -> None:
+    crash(queue, queue.job(items=2), queue.worker())
+    told = evtrack("watch", "--once", "--log-format", "console", "--dsn", dsn).stdout
+    assert " [warning] batch_crashed  " in told
+
+
+def test_who_nobody_reads_leaves_its_alerts_to_others(queue: Client, dsn: str) -> None:
+    process = subprocess.Popen(
+        evtrack_command("watch", "--dsn", dsn), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    crash(queue, queue.job(items=2), queue.worker())
+    _, log = process.communicate(timeout=30)
+    assert 74 == process.returncode
+    assert b"cannot be written to stdout: Broken pipe" in log
+    assert 1 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL")
+    assert 1 == len(evtrack("watch", "--once", "--dsn", dsn).stdout.splitlines())
+
+
+def test_a_sink_that_fails_keeps_neither_the_lines_nor_the_other_sink(queue: Client, dsn: str, tmp_path: Path) -> None:
+    job, worker = queue.job(3, items=2), queue.worker()
+    with watching(dsn, "--webhook", "http://127.0.0.1:9/token", "--exec", f"tee -a {tmp_path / 'out'}") as one:
+        eventually(lambda: one.logged("watching"), 30)
+        crash(queue, job, worker, 3)
+        eventually(lambda: len(one.lines) == 3, 10)
+        eventually(lambda: 3 == len((tmp_path / "out").read_text(encoding="utf-8").splitlines()), 10)
+        failed = eventually(lambda: one.logged("alert_sink_failed"), 10)
+        assert ("webhook", 1) == (failed[0]["sink"], failed[0]["attempt"])
+        one.process.send_signal(signal.SIGTERM)
+        assert 0 == one.end(), "a second signal does not wait for the sink"
+    assert "token" not in json.dumps(one.log)
+
+
+def test_a_transaction_that_is_held_open_keeps_no_alert(queue: Client, dsn: str) -> None:
+    job, worker = queue.job(2, items=2), queue.worker()
+    with connect(dsn, purpose="holder") as holder, watching(dsn) as one:
+        eventually(lambda: one.logged("watching"), 30)
+        with holder.transaction():
+            # It writes, so it holds back the log's horizon; and one alert of its own waits for its commit.
+            crash(Client(holder, "obey"), job, worker)
+            crash(queue, queue.job(items=2), worker)
+            eventually(lambda: len(one.lines) == 1, 10)
+        eventually(lambda: len(one.lines) == 2, 10)
+    assert {job, job + 1} == {line["job_id"] for line in one.lines}
+
+
+def test_behind_a_pooler_alerts_are_told_by_polling_and_the_log_says_so(queue: Client, dsn: str) -> None:
+    with pooled(dsn) as through, watching(through, "--poll", "0.2") as one:
+        eventually(lambda: one.logged("notifications_unusable"), 30)
+        for number in range(1, 4):
+            crash(queue, queue.job(items=2), queue.worker())
+            eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
+        assert ["polling"] == [line["by"] for line in one.logged("watching")]
+
+
+def test_a_server_that_is_killed_and_started_again_loses_no_alert() -> None:
+    with servers.one_of_its_own() as (dsn, restart), watching(dsn) as one:
+        eventually(lambda: one.logged("watching"), 30)
+        with connect(dsn, purpose="test") as conn:
+            crash(Client(conn, "obey"), Client(conn, "obey").job(2, items=2), Client(conn, "obey").worker(), 2)
+        restart()
+        with connect(dsn, purpose="test") as conn:
+            queue = Client(conn, "obey")
+            crash(queue, queue.job(2, items=2), queue.worker(), 2)
+            eventually(lambda: len(one.lines) >= 4, 20)
+            eventually(lambda: 0 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL"), 20)
+        assert one.logged("database_trouble")
+        assert one.logged("database_back")
+    assert 4 == len({line["alert_id"] for line in one.lines})
+
+
+@pytest.mark.crash
+def test_watchers_that_are_killed_lose_no_alert_and_repeat_only_what_was_in_their_hands(
+    queue: Client, dsn: str
+) -> None:
+    worker, over, crashes = queue.worker(), threading.Event(), []
+
+    def crashing() -> None:
+        with connect(dsn, purpose="crashes") as conn:
+            one = Client(conn, "obey")
+            while not over.is_set():
+                crashes.append(one.job(items=2))
+                crash(one, crashes[-1], worker)
+
+    thread = threading.Thread(target=crashing)
+    with ExitStack() as stack:
+        watchers = [stack.enter_context(watching(dsn)) for _ in range(5)]
+        for one in watchers:
+            eventually(lambda: one.logged("watching"), 60)  # noqa: B023  asked at once
+        thread.start()
+        for one in watchers[:-1]:
+            seen = len(crashes)
+            eventually(lambda: len(crashes) > seen + 3, 30)  # noqa: B023  asked at once
+            over.wait(random.random() * 0.05)
+            one.end(signal.SIGKILL)
+        over.set()
+        thread.join(30)
+        eventually(lambda: 0 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL"), 20)
+        assert 0 == watchers[-1].end()
+    told = Counter(line["job_id"] for one in watchers for line in one.told("batch_crashed"))
+    assert set(crashes) == set(told)
+    # Crashes come one after the other here, so each of the killed had one in hand at most.
+    assert sum(told.values()) - len(crashes) <= len(watchers) - 1
+
+
+def test_what_is_in_the_outbox_can_be_looked_at(queue: Client, dsn: str) -> None:
+    job, worker = queue.job(2, items=2), queue.worker()
+    crash(queue, job, worker, 2)
+    few = evtrack("alerts", "--limit", "1", "--dsn", dsn)
+    assert "2 alerts wait for a watcher" in few.stderr, "also what is not shown"
+    queue.one("SELECT evtrack.mark_alerts(array(SELECT min(alert_id) FROM evtrack.alert), 'me')")
+    shown = evtrack("alerts", "--dsn", dsn)
+    assert re.search(r"batch_crashed +no +cause=", shown.stdout), "what says most is not cut off"
+    assert "1 alert waits for a watcher" in shown.stderr
+    (waiting,) = json.loads(evtrack("alerts", "--undelivered", "--job", str(job), "--json", "--dsn", dsn).stdout)
+    assert ("batch_crashed", 2, None) == (waiting["kind"], waiting["batch_no"], waiting["delivered_at"])

@@ -1,0 +1,85 @@
+"""Which slot gets what: what has cost a worker before runs alone."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from evtrack.runtime.slot.protocol import Row
+from evtrack.runtime.worker.assignments import Workbench
+from slotting import row
+
+
+class FakeSlot:
+    """A slot that takes whatever it is given."""
+
+    def __init__(self) -> None:
+        self.held: deque[Row] = deque()
+        self.expected_s = 0.0
+
+    def give(self, rows: Sequence[Row], expected_s: float) -> None:
+        self.held.extend(rows)
+        self.expected_s += expected_s
+
+    def numbers(self) -> list[int]:
+        return [held[1] for held in self.held]
+
+
+class FakeSlots:
+    """A number of slots without processes."""
+
+    def __init__(self, count: int) -> None:
+        self.working = [FakeSlot() for _ in range(count)]
+
+    def room_for(self, _: Any) -> int:
+        return 1000
+
+    def watch_writes(self, _: Any) -> None:
+        pass
+
+    def dealt(self) -> list[list[int]]:
+        return [slot.numbers() for slot in self.working]
+
+
+def batch(number: int, losses: int = 0) -> Row:
+    return (*row({}, batch_no=number)[:8], losses)
+
+
+def bench(slots: FakeSlots) -> Workbench:
+    one = Workbench()
+    one.man(slots)  # type: ignore[arg-type]  it knows no more of them than this
+    one.pacing.learn([batch(0)], [0.001])
+    return one
+
+
+def test_batches_are_shared_among_the_slots() -> None:
+    slots = FakeSlots(2)
+    one = bench(slots)
+    one.take([batch(number) for number in range(1, 5)])
+    one.deal()
+    assert [[1, 2], [3, 4]] == slots.dealt()
+
+
+def test_what_has_cost_a_worker_is_given_to_a_slot_that_has_nothing_else() -> None:
+    slots = FakeSlots(3)
+    one = bench(slots)
+    one.take([batch(1), batch(2, losses=1), batch(3), batch(4)])
+    one.deal()
+    assert [[1, 4], [2], [3]] == slots.dealt()
+
+
+def test_it_waits_until_there_is_such_a_slot_and_gets_no_company() -> None:
+    slots = FakeSlots(1)
+    one = bench(slots)
+    one.take([batch(1), batch(2, losses=1), batch(3)])
+    one.deal()
+    assert [[1]] == slots.dealt()
+    one.deal()
+    assert [[1]] == slots.dealt(), "the slot is not empty yet"
+    slots.working[0].held.clear()
+    one.deal()
+    assert [[2]] == slots.dealt()
+    one.deal()
+    assert [[2]] == slots.dealt(), "what comes after it waits until it is over"
+    slots.working[0].held.clear()
+    one.deal()
+    assert [[3]] == slots.dealt()

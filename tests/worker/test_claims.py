@@ -1,0 +1,91 @@
+"""Which jobs a claim names, and from where on."""
+
+from evtrack.runtime.slot.protocol import Row
+from evtrack.runtime.worker.database.claims import IDLE_S, MAX_JOBS, REFRESH_S, Claims
+from evtrack.storage.queue.rows import Claimable
+
+
+def listed(*jobs: tuple[int, int, int | None, bool]) -> Claims:
+    claims = Claims()
+    claims.refresh([Claimable(*job) for job in jobs], now=100.0, took_s=0.0)
+    return claims
+
+
+def claimed(job_id: int, batch_no: int, attempt: int = 1) -> Row:
+    return (job_id, batch_no, attempt, b"h", b"{[1,2)}", b"k", b"{}", None, 0)
+
+
+def test_only_the_jobs_of_the_highest_priority_are_named() -> None:
+    claims = listed((1, 5, 1, False), (2, 5, 1, False), (3, 0, 1, False))
+    assert [1, 2] == claims.candidates(100.0)
+    assert {1, 2, 3} == claims.listed
+
+
+def test_with_many_jobs_each_gets_its_turn() -> None:
+    claims = listed(*((job, 0, 1, False) for job in range(100)))
+    seen: set[int] = set()
+    for _ in range(2):
+        jobs = claims.candidates(100.0)
+        assert len(jobs) == MAX_JOBS
+        claims.claim(jobs, 10)
+        seen.update(jobs)
+    assert set(range(100)) == seen
+
+
+def test_with_few_jobs_another_one_goes_first_each_time() -> None:
+    claims = listed((1, 0, 1, False), (2, 0, 1, False))
+    firsts = []
+    for _ in range(3):
+        jobs = claims.candidates(100.0)
+        firsts.append(jobs[0])
+        claims.claim(jobs, 1)
+    assert [1, 2, 1] == firsts
+
+
+def test_a_claim_looks_behind_what_was_claimed_before() -> None:
+    claims = listed((1, 0, 11, False))
+    assert [10] == claims.claim([1], 500).after
+    claims.claimed([claimed(1, 11), claimed(1, 12)], 100.0)
+    assert [12] == claims.claim([1], 500).after
+    claims.refresh([Claimable(1, 0, 11, False)], now=101.0, took_s=0.0)
+    assert [10] == claims.claim([1], 500).after, "what another worker gave back shows again"
+
+
+def test_a_batch_that_came_back_hides_no_fresh_one() -> None:
+    claims = listed((1, 0, 11, True))
+    claims.claim([1], 500)
+    claims.claimed([claimed(1, 900, attempt=2)], 100.0)
+    assert [10] == claims.claim([1], 500).after
+
+
+def test_returning_batches_get_a_bounded_share() -> None:
+    both = listed((1, 0, 1, True)).claim([1], 100)
+    assert (75, 25) == (both.max_fresh, both.max_returning)
+    fresh = listed((1, 0, 1, False)).claim([1], 100)
+    assert (100, 0) == (fresh.max_fresh, fresh.max_returning)
+    returning = listed((1, 0, None, True)).claim([1], 100)
+    assert (0, 100) == (returning.max_fresh, returning.max_returning)
+    one = listed((1, 0, 1, True)).claim([1], 1)
+    assert 1 == one.max_fresh + one.max_returning
+
+
+def test_a_list_is_asked_for_again_in_time() -> None:
+    busy, idle = listed((1, 0, 1, False)), listed()
+    assert not busy.is_stale(100.0)
+    assert busy.is_stale(100.0 + REFRESH_S)
+    assert not idle.is_stale(100.0 + REFRESH_S)
+    assert idle.is_stale(100.0 + IDLE_S)
+    idle.expire()
+    assert idle.is_stale(100.0)
+
+
+def test_a_short_claim_makes_the_list_stale_and_an_empty_one_waits() -> None:
+    claims = listed((1, 0, 1, False))
+    claims.claim([1], 10)
+    claims.claimed([claimed(1, 1)], 100.0)
+    assert claims.is_stale(100.0)
+    claims.refresh([Claimable(1, 0, 2, False)], now=100.0, took_s=0.0)
+    claims.claim([1], 10)
+    claims.claimed([], 100.0)
+    assert [] == claims.candidates(100.0), "all taken by others: not again at once"
+    assert [1] == claims.candidates(101.0)

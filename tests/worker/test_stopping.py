@@ -1,0 +1,24 @@
+"""What a first Ctrl-C says."""
+
+import io
+import signal
+import sys
+
+from rich.console import Console
+from rich.progress import Progress
+
+from evtrack.interfaces.cli.shared.stopping import stopping
+
+
+def test_the_hint_goes_above_a_bar_that_is_drawn_and_comes_once() -> None:
+    drawn, stops = io.StringIO(), []
+    with (
+        Progress(console=Console(file=drawn, force_terminal=True, width=80)),
+        stopping(lambda: stops.append(1), hint="Once more stops at once.") as came,
+    ):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        sys.stderr.flush()
+    assert [signal.SIGINT, signal.SIGINT] == came.received
+    assert [1, 1] == stops
+    assert 1 == drawn.getvalue().count("Once more stops at once.\n")

@@ -1,0 +1,171 @@
+"""Small parts of the supervisor: what a slot may say, which jobs may be over, limits, the relay, the wake-up."""
+
+import select
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evtrack.domain.errors import BadArgument
+from evtrack.runtime.slot.failures import clean
+from evtrack.runtime.slot.protocol import Done, Failed, ItemFailure, Partly, Progress
+from evtrack.runtime.slot.shared_page import NOTES_BYTES, Page
+from evtrack.runtime.wake import Wake
+from evtrack.runtime.worker.database.job_completion import ASK_S, FORGET_S, Finishing
+from evtrack.runtime.worker.outcomes.frame_checks import check
+from evtrack.runtime.worker.outcomes.item_reports import done_items, item_in_hand
+from evtrack.runtime.worker.slots.limits import Limits
+from evtrack.runtime.worker.slots.oom_kills import OomKills
+from slotting import row
+
+
+def holding(*rows: Any, first: int = 1) -> Any:
+    return SimpleNamespace(held=list(rows), first=first)
+
+
+BAD = ItemFailure(0, "E", "m", "")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Done(2, [0.1], None),  # not the next one
+        Done(1, [0.1] * 3, None),  # more than it was given
+        Done(1, [], None),
+        Done(1, [0.1], [b"1\n2", None]),  # results of two batches for one
+        Done(1, [0.1], [b"1"]),  # one line for two items
+        Done(1, [0.1], [b"1\n\x1e"]),  # what separates batches
+        Done(1, [0.1], [b"1\n\xff"]),
+        Partly(1, 0.1, b"1\n2", [BAD]),
+        Partly(1, 0.1, None, [ItemFailure(2, "E", "m", "")]),
+        Partly(1, 0.1, None, [BAD, BAD]),
+        Failed(1, 0.1, "E", "m", "", [ItemFailure(-1, "E", "m", "")]),
+        Progress(1, [0], []),
+        Progress(1, [2], [b""]),
+        Progress(1, [0], [b"1\n2"]),
+        Progress(2, [0], [b"1"]),
+    ],
+)
+def test_an_outcome_that_does_not_fit_is_refused(frame: Any) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        check(holding(row({}, {}), row({}, batch_no=2)), frame)
+
+
+def test_an_outcome_that_fits_is_taken() -> None:
+    check(holding(row({}, {}), row({}, batch_no=2), first=5), Done(5, [0.1, 0.1], [b'"a"\n', None]))
+    check(holding(row({}, {})), Partly(1, 0.1, b"1", [BAD]))
+
+
+def test_the_item_in_hand_is_named_where_it_is_known() -> None:
+    assert ("k6", 6) == item_in_hand(row({}, {}, first=5), 1)
+    assert (None, None) == item_in_hand(row({}, {}), None)
+    assert ("k5", 5) == item_in_hand(row({}, first=5), None), "a batch of one leaves no doubt"
+    assert (None, None) == item_in_hand(row({}), 9)
+
+
+def test_a_page_is_seen_by_both_sides() -> None:
+    ours = Page.create()
+    theirs = Page(ours.fd)
+    theirs.begin(3, 10.0)
+    assert (3, None, 10.0, 10.0) == (ours.seq, ours.item, ours.begun_at, ours.beat_at)
+    theirs.mark(0)
+    assert (0, True) == (ours.item, ours.beat_at > ours.begun_at or ours.beat_at != 10.0)
+    theirs.withdraw()
+    assert 2 == ours.seq
+    ours.limit = 7
+    assert 7 == theirs.limit
+    ours.close()
+
+
+def test_what_is_done_is_read_from_the_page_until_another_batch_begins() -> None:
+    ours = Page.create()
+    theirs = Page(ours.fd)
+    theirs.begin(1, 10.0)
+    assert {} == ours.notes()
+    assert all([theirs.note(0, b'"a"'), theirs.note(2, b"")])
+    assert {0: b'"a"', 2: b""} == ours.notes()
+    assert not theirs.note(3, b"x" * NOTES_BYTES), "there is no room"
+    assert {0: b'"a"', 2: b""} == ours.notes()
+    for wild in (2**63, NOTES_BYTES, 9):
+        ours._words[5] = wild
+        assert {} == ours.notes(), "what makes no sense is not believed"
+    theirs.begin(2, 11.0)
+    assert {} == ours.notes()
+    ours.close()
+
+
+def test_of_notes_that_make_no_sense_nothing_is_done() -> None:
+    batch = row({}, {}, {}, first=5)
+    assert (None, None) == done_items(batch, {})
+    assert ("{[5,6),[7,8)}", b'1\n"c"') == done_items(batch, {2: b'"c"', 0: b"1", 1: b"a\nb", 9: b"1"})
+    assert ("{[6,7)}", None) == done_items(batch, {1: b""})
+
+
+def test_a_kill_for_want_of_memory_explains_one_death(tmp_path: Path) -> None:
+    proc, group = tmp_path / "cgroup", tmp_path / "fs" / "a" / "b"
+    proc.write_text("0::/a/b\n")
+    group.mkdir(parents=True)
+    events = group / "memory.events"
+    events.write_text("oom 7\noom_kill 4\noom_group_kill 0\n")
+    kills = OomKills(proc=proc, root=tmp_path / "fs")
+    assert not kills.take(), "what was before says nothing"
+    events.write_text("oom 9\noom_kill 6\noom_group_kill 0\n")
+    assert [f"oom_kill rose from {n} to 6 in {events}" for n in (4, 5)] + [""] == [kills.take() for _ in range(3)]
+
+
+def test_a_control_group_of_version_1_counts_too(tmp_path: Path) -> None:
+    proc, group = tmp_path / "cgroup", tmp_path / "fs" / "memory" / "docker" / "x"
+    proc.write_text("3:cpu:/docker/x\n2:memory:/docker/x\n1:name=systemd:/\n")
+    group.mkdir(parents=True)
+    (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n")
+    kills = OomKills(proc=proc, root=tmp_path / "fs")
+    (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
+    assert [True, False] == [bool(kills.take()) for _ in range(2)]
+
+
+def test_without_control_groups_no_death_is_the_kernels(tmp_path: Path) -> None:
+    assert not OomKills(proc=tmp_path / "none", root=tmp_path).take()
+
+
+def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None:
+    jobs = Finishing()
+    jobs.touch([1, 2], 100.0)
+    assert [1, 2] == sorted(jobs.due(100.0, lambda _: False)), "the first look"
+    jobs.touch([1, 2], 100.1)
+    assert jobs.is_pending
+    assert [1] == jobs.due(100.2, lambda job: job == 1)
+    assert [1, 2] == sorted(jobs.due(100.1 + ASK_S, lambda _: False))
+    jobs.finished(1)
+    assert [2] == jobs.due(102.2, lambda _: False)
+    jobs.due(100.1 + FORGET_S, lambda _: False)
+    assert [] == jobs.due(103.1 + FORGET_S, lambda _: False)
+
+
+@pytest.mark.parametrize("name", ["timeout_s", "stall_s", "max_rss_bytes"])
+def test_a_limit_that_nothing_could_keep_is_refused_with_its_value(name: str) -> None:
+    with pytest.raises(BadArgument, match=f"{name} must be above 0, got 0"):
+        Limits(**{name: 0})
+
+
+def test_a_wake_up_is_kept_until_it_is_cleared_and_never_blocks() -> None:
+    wake = Wake()
+    for _ in range(100_000):
+        wake.set()
+    assert select.select([wake.socket], [], [], 0)[0]
+    wake.clear()
+    assert not select.select([wake.socket], [], [], 0)[0]
+    wake.close()
+    wake.set()
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [("a\0b", "a\\0b"), ("\ud800", "\\ud800"), ("ü", "ü"), ("abcdef", "abcd ..."), ("", "")],
+)
+def test_text_for_the_log_is_bounded_and_without_what_postgres_refuses(text: str, cleaned: str) -> None:
+    assert cleaned == clean(text, 4)
+
+
+def test_of_a_long_stderr_the_end_is_kept() -> None:
+    assert "... cdef" == clean("abcdef", 4, tail=True)
