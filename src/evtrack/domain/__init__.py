@@ -1,1 +1,1 @@
-"""The pure floor: events, states and what they mean; no clock, no I/O."""
+"""The pure layer: events, states and what they mean; no clock, no I/O."""

@@ -1,1 +1,1 @@
-"""The only floor that speaks to PostgreSQL: takes a connection, returns domain objects."""
+"""The only layer that talks to PostgreSQL: takes a connection, returns domain objects."""
