@@ -64,8 +64,8 @@ for (;;) {
       const results = payload.split("\n").map((line) => JSON.stringify(work(JSON.parse(line))));
       report = (took) => `complete(${held}, '{${took}}', ARRAY[${quoted(results.join("\n"))}])`;
     } catch (error) {
-      const said = { type: error.name, message: error.message };
-      report = (took) => `fail(${held}, '{${took}}', ARRAY[${quoted(JSON.stringify(said))}::jsonb])`;
+      const failure = { type: error.name, message: error.message };
+      report = (took) => `fail(${held}, '{${took}}', ARRAY[${quoted(JSON.stringify(failure))}::jsonb])`;
     }
     const took = Number(process.hrtime.bigint() - began) / 1e9;
     const [{ verdict }] = await rows(`SELECT verdict FROM evtrack.${report(took)}`);
