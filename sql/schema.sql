@@ -3323,11 +3323,11 @@ CREATE VIEW evtrack.alert_outbox AS
    FROM evtrack.alert a
   WHERE (delivered_at IS NULL);
 
-COMMENT ON VIEW evtrack.alert_outbox IS 'One row: how many alerts no watcher has delivered yet. With a watcher at work it is near 0 at any time.';
+COMMENT ON VIEW evtrack.alert_outbox IS 'One row: how many alerts no watcher has delivered yet. While a watcher is running, it stays near 0.';
 
-COMMENT ON COLUMN evtrack.alert_outbox.since IS 'When the oldest of them was raised; null without any.';
+COMMENT ON COLUMN evtrack.alert_outbox.since IS 'When the oldest undelivered alert was raised; null if there is none.';
 
-COMMENT ON COLUMN evtrack.alert_outbox.lag_s IS 'How many seconds ago that was; 0 without any.';
+COMMENT ON COLUMN evtrack.alert_outbox.lag_s IS 'How many seconds ago that was; 0 if there is none.';
 
 CREATE VIEW evtrack.alert_status AS
  SELECT alert_id,
@@ -3344,15 +3344,15 @@ CREATE VIEW evtrack.alert_status AS
     occasion
    FROM evtrack.alert a;
 
-COMMENT ON VIEW evtrack.alert_status IS 'One row an alert: what people are told, and which watcher has told it. docs/alerts.md explains kinds and facts.';
+COMMENT ON VIEW evtrack.alert_status IS 'One row per alert: its content, and which watcher delivered it. docs/alerts.md explains kinds and facts.';
 
-COMMENT ON COLUMN evtrack.alert_status.delivered_at IS 'When a watcher wrote it; null while it waits for one.';
+COMMENT ON COLUMN evtrack.alert_status.delivered_at IS 'When a watcher delivered it; null while it is undelivered.';
 
-COMMENT ON COLUMN evtrack.alert_status.cleared_at IS 'Of a state that goes on (never_started, crash_rate_high, queue_deep): when it was seen to be over.';
+COMMENT ON COLUMN evtrack.alert_status.cleared_at IS 'For an ongoing condition (never_started, crash_rate_high, queue_deep): when it was found to be over.';
 
-COMMENT ON COLUMN evtrack.alert_status.subject IS 'What it concerns: job/batch, job, worker or handler.';
+COMMENT ON COLUMN evtrack.alert_status.subject IS 'What it is about: job/batch, job, worker or handler.';
 
-COMMENT ON COLUMN evtrack.alert_status.occasion IS 'Which time it is: the version of the event, the minute, the hour. Kind, subject and occasion are unique together.';
+COMMENT ON COLUMN evtrack.alert_status.occasion IS 'What tells repeated alerts apart: the version of the event, the minute or the hour. Unique with kind and subject.';
 
 CREATE TABLE evtrack.alert_storm (
     kind text NOT NULL,
@@ -3408,15 +3408,15 @@ UNION ALL
    FROM (evtrack.restored r
      JOIN evtrack.event e ON (((r.job_day = e.job_day) AND (r.job_id = e.job_id) AND (r.last_seq >= e.seq))));
 
-COMMENT ON VIEW evtrack.event_log IS 'The log, a row an event. Programs that follow it read what one snapshot sees and the last did not, ordered by seq.';
+COMMENT ON VIEW evtrack.event_log IS 'The log, one row per event. To follow it, read by seq what one snapshot sees and the previous one did not.';
 
 COMMENT ON COLUMN evtrack.event_log.batch_no IS 'The stream: a batch of the job, or 0 for the job itself.';
 
-COMMENT ON COLUMN evtrack.event_log.version IS 'Counts within the stream, from 1.';
+COMMENT ON COLUMN evtrack.event_log.version IS 'The place of the event in its stream, from 1.';
 
-COMMENT ON COLUMN evtrack.event_log.seq IS 'Counts over the whole log. Given out before the commit: what commits late comes with a lower number.';
+COMMENT ON COLUMN evtrack.event_log.seq IS 'Number in the whole log. Assigned before the commit: an event that commits late can have a lower number.';
 
-COMMENT ON COLUMN evtrack.event_log.xid IS 'The transaction that appended it; 0 of what was restored out of an archive or from another cluster.';
+COMMENT ON COLUMN evtrack.event_log.xid IS 'The transaction that appended it; 0 if it was restored from an archive or came from another cluster.';
 
 CREATE VIEW evtrack.attempt AS
  SELECT e.job_id,
@@ -3442,17 +3442,17 @@ CREATE VIEW evtrack.attempt AS
            FROM evtrack.event c
           WHERE ((c.job_day = e.job_day) AND (c.job_id = e.job_id) AND (c.batch_no = e.batch_no) AND (c.version = (e.version - 1)) AND (c.type = 'crashed'::evtrack.event_type)))))));
 
-COMMENT ON VIEW evtrack.attempt IS 'One row an attempt that ended, as the log has it: completed, failed or crashed. Filter by job_id, job_day or xid.';
+COMMENT ON VIEW evtrack.attempt IS 'One row per attempt that has ended, from the log: completed, failed or crashed. Filter by job_id, job_day or xid.';
 
-COMMENT ON COLUMN evtrack.attempt.outcome IS 'completed (for the items that did not fail), failed or crashed; attempts given back are none.';
+COMMENT ON COLUMN evtrack.attempt.outcome IS 'completed (even if some items failed), failed or crashed. Requeued attempts do not count.';
 
-COMMENT ON COLUMN evtrack.attempt.cause IS 'Of a crash: what ended the process.';
+COMMENT ON COLUMN evtrack.attempt.cause IS 'For a crash: what ended the process.';
 
-COMMENT ON COLUMN evtrack.attempt.run_s IS 'Seconds that the handler ran; of a crash, where it is known.';
+COMMENT ON COLUMN evtrack.attempt.run_s IS 'Seconds that the handler ran; for a crash, null if unknown.';
 
-COMMENT ON COLUMN evtrack.attempt.xid IS 'The transaction that recorded it: who counts what is new reads windows of it.';
+COMMENT ON COLUMN evtrack.attempt.xid IS 'The transaction that recorded it: programs that count new attempts read windows of transactions.';
 
-COMMENT ON COLUMN evtrack.attempt.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+COMMENT ON COLUMN evtrack.attempt.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
 CREATE TABLE evtrack.batch (
     job_day date NOT NULL,
@@ -3498,13 +3498,13 @@ CREATE VIEW evtrack.batch_duration AS
   WHERE ((b.status = 'completed'::evtrack.status) AND (b.run_s IS NOT NULL))
   GROUP BY j.job_id, j.handler, b.job_day;
 
-COMMENT ON VIEW evtrack.batch_duration IS 'How long completed batches ran, a row a job: seconds that the handler ran, measured by the slot, waiting excluded.';
+COMMENT ON VIEW evtrack.batch_duration IS 'How long completed batches ran, one row per job: the seconds in the handler, measured by the slot, without waiting.';
 
 COMMENT ON COLUMN evtrack.batch_duration.items IS 'Items completed in these batches.';
 
 COMMENT ON COLUMN evtrack.batch_duration.total_s IS 'Handler seconds of all batches together.';
 
-COMMENT ON COLUMN evtrack.batch_duration.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+COMMENT ON COLUMN evtrack.batch_duration.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
 CREATE TABLE evtrack.payload (
     job_day date NOT NULL,
@@ -3571,37 +3571,37 @@ CREATE VIEW evtrack.batch_status AS
      LEFT JOIN evtrack.worker w ON ((b.worker_id = w.worker_id)))
      LEFT JOIN evtrack.restored r ON (((b.job_id = r.job_id) AND (r.workers IS NOT NULL))));
 
-COMMENT ON VIEW evtrack.batch_status IS 'One row a batch, as it stands now: the fold of its events. Filter by job_id.';
+COMMENT ON VIEW evtrack.batch_status IS 'One row per batch: its current state, the fold of its events. Filter by job_id.';
 
-COMMENT ON COLUMN evtrack.batch_status.item_count IS 'Items that this batch holds; those that moved on are counted where they went. A split batch keeps its old number.';
+COMMENT ON COLUMN evtrack.batch_status.item_count IS 'Items that this batch holds; items that moved are counted in their new batch. A split batch keeps its old count.';
 
-COMMENT ON COLUMN evtrack.batch_status.weight IS 'What the submitter weighed the batch by, as it was submitted; the number of items unless told otherwise.';
+COMMENT ON COLUMN evtrack.batch_status.weight IS 'The weight that the submitter gave the batch; by default its number of items.';
 
-COMMENT ON COLUMN evtrack.batch_status.attempt IS 'How often the batch has been claimed; counted at the claim.';
+COMMENT ON COLUMN evtrack.batch_status.attempt IS 'How often the batch has been claimed.';
 
 COMMENT ON COLUMN evtrack.batch_status.version IS 'Number of events in the stream of this batch.';
 
-COMMENT ON COLUMN evtrack.batch_status.worker IS 'Name of the worker that has it, or had it last.';
+COMMENT ON COLUMN evtrack.batch_status.worker IS 'Name of the worker that holds the batch, or held it last.';
 
-COMMENT ON COLUMN evtrack.batch_status.run_s IS 'Seconds that the handler ran in the last attempt, measured by the slot: waiting is not in it.';
+COMMENT ON COLUMN evtrack.batch_status.run_s IS 'Seconds that the handler ran in the last attempt, measured by the slot, without waiting.';
 
-COMMENT ON COLUMN evtrack.batch_status.error IS 'The last error or crash in one line; the event has all of it.';
+COMMENT ON COLUMN evtrack.batch_status.error IS 'The last error or crash in one line; the event has the details.';
 
-COMMENT ON COLUMN evtrack.batch_status.item_summary IS 'The first three item keys and how many more there are: PMC:123, PMC:456, PMC:789... (7 more).';
+COMMENT ON COLUMN evtrack.batch_status.item_summary IS 'The first three item keys and the number of others: PMC:123, PMC:456, PMC:789... (7 more).';
 
-COMMENT ON COLUMN evtrack.batch_status.root_no IS 'The submitted batch that the items came from; null for a batch that is as it was submitted.';
+COMMENT ON COLUMN evtrack.batch_status.root_no IS 'The submitted batch that the items came from; null if this is a submitted batch.';
 
-COMMENT ON COLUMN evtrack.batch_status.parent_no IS 'The batch that the items came from directly.';
+COMMENT ON COLUMN evtrack.batch_status.parent_no IS 'The batch from which the items moved here.';
 
-COMMENT ON COLUMN evtrack.batch_status.errors IS 'Attempts that raised, of the budget max_errors; a person''s retry sets it to 0.';
+COMMENT ON COLUMN evtrack.batch_status.errors IS 'Attempts in which the handler raised an error, limited by max_errors; a manual retry resets it to 0.';
 
-COMMENT ON COLUMN evtrack.batch_status.crashes IS 'Attempts that crashed, of the budget max_crashes.';
+COMMENT ON COLUMN evtrack.batch_status.crashes IS 'Attempts that crashed, limited by max_crashes.';
 
-COMMENT ON COLUMN evtrack.batch_status.losses IS 'Attempts whose whole worker was lost, of the budget max_losses; counted apart, they make no item poison.';
+COMMENT ON COLUMN evtrack.batch_status.losses IS 'Attempts whose whole worker was lost, limited by max_losses. Counted separately: they never make an item poison.';
 
-COMMENT ON COLUMN evtrack.batch_status.run_at IS 'When a batch that came back may be claimed again; null unless it is pending and has come back.';
+COMMENT ON COLUMN evtrack.batch_status.run_at IS 'When a retried batch may be claimed; null for new batches, and for batches that are not pending.';
 
-COMMENT ON COLUMN evtrack.batch_status.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+COMMENT ON COLUMN evtrack.batch_status.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
 CREATE TABLE evtrack.cluster (
     system_identifier bigint NOT NULL
@@ -3669,31 +3669,31 @@ CREATE VIEW evtrack.crash AS
      LEFT JOIN evtrack.restored r ON (((e.job_id = r.job_id) AND (r.workers IS NOT NULL))))
   WHERE ((e.type = 'crashed'::evtrack.event_type) AND (e.version > 2));
 
-COMMENT ON VIEW evtrack.crash IS 'One row a crash, also of batches that were completed later: a process, worker or host that died, or hung.';
+COMMENT ON VIEW evtrack.crash IS 'One row per crash of a process, worker or host, or hang; also of batches that were completed later.';
 
-COMMENT ON COLUMN evtrack.crash.cause IS 'What ended the process: signal, exit_code, out_of_memory, timeout, stalled, memory_limit, pipe_closed (it closed its channel to the supervisor), protocol (it wrote nonsense there), worker_lost, unknown.';
+COMMENT ON COLUMN evtrack.crash.cause IS 'What ended the process: signal, exit_code, out_of_memory, timeout, stalled, memory_limit, pipe_closed (it closed its channel to the supervisor), protocol (it wrote invalid data there), worker_lost, unknown.';
 
-COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal, SIGSEGV; null if none ended it.';
+COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal that killed it, for example SIGSEGV; or null.';
 
-COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if it is not known.';
+COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if unknown.';
 
-COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if it is not known.';
+COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if unknown.';
 
-COMMENT ON COLUMN evtrack.crash.batch_status IS 'The status of the batch now.';
+COMMENT ON COLUMN evtrack.crash.batch_status IS 'The current status of the batch.';
 
-COMMENT ON COLUMN evtrack.crash.item_summary IS 'Items that the batch holds now: after a split they are in other batches.';
+COMMENT ON COLUMN evtrack.crash.item_summary IS 'Items that the batch holds now; after a split they are in other batches.';
 
-COMMENT ON COLUMN evtrack.crash.dossier IS 'All that was recorded of the crash.';
+COMMENT ON COLUMN evtrack.crash.dossier IS 'The whole crash report.';
 
-COMMENT ON COLUMN evtrack.crash.poison IS 'Whether the item in hand spent its last crash with it: it stays crashed until a person brings it back.';
+COMMENT ON COLUMN evtrack.crash.poison IS 'Whether this crash used up the crash budget of the item in hand: it stays crashed until a user retries it.';
 
-COMMENT ON COLUMN evtrack.crash.pid IS 'The process that died, on that host; of a lost worker, the worker.';
+COMMENT ON COLUMN evtrack.crash.pid IS 'The process that died, on that host; for a lost worker, the worker process.';
 
-COMMENT ON COLUMN evtrack.crash.peak_rss_bytes IS 'Most memory that the process held.';
+COMMENT ON COLUMN evtrack.crash.peak_rss_bytes IS 'Peak memory of the process.';
 
-COMMENT ON COLUMN evtrack.crash.cpu_s IS 'CPU time that the process had used.';
+COMMENT ON COLUMN evtrack.crash.cpu_s IS 'CPU time of the process, in seconds.';
 
-COMMENT ON COLUMN evtrack.crash.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+COMMENT ON COLUMN evtrack.crash.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
 CREATE VIEW evtrack.crash_rate_daily AS
  SELECT ((midnight AT TIME ZONE 'UTC'::text))::date AS day,
@@ -3725,13 +3725,13 @@ CREATE VIEW evtrack.crash_rate_daily AS
   GROUP BY midnight
   ORDER BY (((midnight AT TIME ZONE 'UTC'::text))::date) DESC;
 
-COMMENT ON VIEW evtrack.crash_rate_daily IS 'Attempts that ended on each UTC day and how many of them crashed: a crash stays a crash, also when the batch was completed later. Reads all batches that are kept, a second or two for each million.';
+COMMENT ON VIEW evtrack.crash_rate_daily IS 'Attempts that ended on each UTC day, and how many of them crashed. A crash counts even if the batch was completed later. Reads all batches that were not dropped: a second or two per million.';
 
-COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, those of lost workers too.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, including those of lost workers.';
 
-COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Of the crashed: attempts whose whole worker was lost.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Crashed attempts whose whole worker was lost.';
 
-COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in a hundred.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in percent.';
 
 CREATE TABLE evtrack.ledger (
     job_id bigint NOT NULL,
@@ -3769,19 +3769,19 @@ CREATE VIEW evtrack.dropped_job AS
     encode(digest, 'hex'::text) AS digest
    FROM evtrack.ledger l;
 
-COMMENT ON VIEW evtrack.dropped_job IS 'One row a job that retention dropped: the line of the ledger, which stays.';
+COMMENT ON VIEW evtrack.dropped_job IS 'One row per job that cleanup dropped: its line in the ledger, which is kept.';
 
 COMMENT ON COLUMN evtrack.dropped_job.phase IS 'How the job ended: finished or cancelled.';
 
-COMMENT ON COLUMN evtrack.dropped_job.batches IS 'How many batches were in each status: {"completed": 10, "failed": 1}; what is 0 is left out.';
+COMMENT ON COLUMN evtrack.dropped_job.batches IS 'How many batches had each status: {"completed": 10, "failed": 1}; zeros are left out.';
 
-COMMENT ON COLUMN evtrack.dropped_job.items IS 'The same of its items.';
+COMMENT ON COLUMN evtrack.dropped_job.items IS 'How many items had each status.';
 
-COMMENT ON COLUMN evtrack.dropped_job.events IS 'How many events its log had.';
+COMMENT ON COLUMN evtrack.dropped_job.events IS 'How many events the job had.';
 
-COMMENT ON COLUMN evtrack.dropped_job.archive IS 'The folder that holds its log, on the machine where cleanup ran; null if it was not archived.';
+COMMENT ON COLUMN evtrack.dropped_job.archive IS 'The directory with its log, on the host where cleanup ran; null if it was not archived.';
 
-COMMENT ON COLUMN evtrack.dropped_job.digest IS 'SHA-256 over its events in the order of their streams, as the archive has them, in hexadecimal digits.';
+COMMENT ON COLUMN evtrack.dropped_job.digest IS 'SHA-256 over its events, stream by stream as in the archive, in hexadecimal.';
 
 CREATE VIEW evtrack.error_summary AS
  SELECT j.job_id,
@@ -3805,13 +3805,13 @@ CREATE VIEW evtrack.error_summary AS
   WHERE (e.type = 'failed'::evtrack.event_type)
   GROUP BY j.job_id, j.handler, e.job_day, (x.error ->> 'type'::text), ("left"((x.error ->> 'message'::text), 200));
 
-COMMENT ON VIEW evtrack.error_summary IS 'The errors that handlers raised, a row a job, type and message, each attempt counted. ORDER BY failures DESC.';
+COMMENT ON VIEW evtrack.error_summary IS 'The errors that handlers raised: one row per job, type and message; every attempt counts. ORDER BY failures DESC.';
 
-COMMENT ON COLUMN evtrack.error_summary.failures IS 'How often it was raised: an item each where the handler goes item by item, else a batch each.';
+COMMENT ON COLUMN evtrack.error_summary.failures IS 'How often it was raised: once per item if the handler works item by item, else once per batch.';
 
-COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest batch in which it was raised: evtrack events JOB --batch N.';
+COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest number of a batch in which it was raised: evtrack events JOB --batch N.';
 
-COMMENT ON COLUMN evtrack.error_summary.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+COMMENT ON COLUMN evtrack.error_summary.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
 CREATE TABLE evtrack.progress (
     job_id bigint NOT NULL,
@@ -3854,7 +3854,7 @@ CREATE VIEW evtrack.handler_status AS
      LEFT JOIN evtrack.progress p ON ((j.job_id = p.job_id)))
   GROUP BY j.handler;
 
-COMMENT ON VIEW evtrack.handler_status IS 'One row a handler: items and batches by status over all of its jobs that are kept. Items have the bare names, batches the prefix.';
+COMMENT ON VIEW evtrack.handler_status IS 'One row per handler: items and batches of all its jobs, by status. Plain names count items; names with the prefix batches_ count batches.';
 
 COMMENT ON COLUMN evtrack.handler_status.done IS 'Items completed.';
 
@@ -3900,13 +3900,13 @@ CREATE VIEW evtrack.item_failures AS
   WHERE (item_key IS NOT NULL)
   GROUP BY job_id, job_day, handler, item_key, ordinal;
 
-COMMENT ON VIEW evtrack.item_failures IS 'The items that failed or crashed, each attempt counted, also those completed later. ORDER BY failures + crashes DESC; over all jobs: SUM them GROUP BY item_key.';
+COMMENT ON VIEW evtrack.item_failures IS 'Items that failed or crashed, even if they were completed later; every attempt counts. ORDER BY failures + crashes DESC; over all jobs, sum them and GROUP BY item_key.';
 
 COMMENT ON COLUMN evtrack.item_failures.crashes IS 'Crashes with this item in hand.';
 
 COMMENT ON COLUMN evtrack.item_failures.last_batch_no IS 'The latest batch in which it failed or crashed.';
 
-COMMENT ON COLUMN evtrack.item_failures.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+COMMENT ON COLUMN evtrack.item_failures.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
 CREATE TABLE evtrack.result (
     job_day date NOT NULL,
@@ -3934,7 +3934,7 @@ CREATE VIEW evtrack.item_result AS
      LEFT JOIN evtrack.payload p ON (((r.job_day = p.job_day) AND (r.job_id = p.job_id) AND (l.ordinal = p.ordinal))))
   WHERE (l.result <> ''::text);
 
-COMMENT ON VIEW evtrack.item_result IS 'One row an item whose handler returned something. Filter by job_id and order by ordinal: the order of the source.';
+COMMENT ON VIEW evtrack.item_result IS 'One row per item for which the handler returned something. Filter by job_id, order by ordinal for source order.';
 
 COMMENT ON COLUMN evtrack.item_result.batch_no IS 'The batch in which the item was completed.';
 
@@ -3985,19 +3985,19 @@ CREATE VIEW evtrack.item_status AS
                   WHERE ((d.job_day = p.job_day) AND (d.job_id = p.job_id) AND (d.root_no = p.batch_no) AND (d.ordinals @> p.ordinal))), p.batch_no)))
          OFFSET 0) b);
 
-COMMENT ON VIEW evtrack.item_status IS 'One row an item: the batch that holds it last, and thereby its fate. Ask with job_id and item_key (an index finds it), or with job_id for all items of a job.';
+COMMENT ON VIEW evtrack.item_status IS 'One row per item: the batch that holds it now, and so its status. Filter by job_id and item_key (by index), or by job_id for all items of a job.';
 
 COMMENT ON COLUMN evtrack.item_status.ordinal IS 'The item''s place among the valid items of the source, from 1.';
 
-COMMENT ON COLUMN evtrack.item_status.item_key IS 'The identifier that people know, PubMed:8528200; not unique: a source may name a document more than once.';
+COMMENT ON COLUMN evtrack.item_status.item_key IS 'The identifier that users know, for example PubMed:8528200. Not unique: a source may repeat a document.';
 
 COMMENT ON COLUMN evtrack.item_status.batch_no IS 'The batch that holds the item now.';
 
 COMMENT ON COLUMN evtrack.item_status.error IS 'The last error or crash of the batch that holds it, in one line.';
 
-COMMENT ON COLUMN evtrack.item_status.path IS 'The batches that the item went through, from the submitted one to the one that holds it.';
+COMMENT ON COLUMN evtrack.item_status.path IS 'The batches that have held the item, from the submitted one to the current one.';
 
-COMMENT ON COLUMN evtrack.item_status.line IS 'The line in its file; null where the source has no lines.';
+COMMENT ON COLUMN evtrack.item_status.line IS 'The line in its file; null if the source has no lines.';
 
 CREATE SEQUENCE evtrack.job_id_seq
     START WITH 1
@@ -4086,29 +4086,29 @@ CREATE VIEW evtrack.job_progress AS
                     ELSE ((COALESCE(c.recent, (0)::numeric))::double precision / t.recent_s)
                 END AS pace) p);
 
-COMMENT ON VIEW evtrack.job_progress IS 'One row a job: its items and batches by status, exact at every commit, and how fast it goes. Items have the bare names, batches the prefix. done + failed + crashed + cancelled + invalid + pending + running = total.';
+COMMENT ON VIEW evtrack.job_progress IS 'One row per job: its items and batches by status, exact at every commit, and its pace. Plain names count items; names with the prefix batches_ count batches. done + failed + crashed + cancelled + invalid + pending + running = total.';
 
-COMMENT ON COLUMN evtrack.job_progress.total IS 'Items found so far, the invalid ones too; final once the job is sealed.';
+COMMENT ON COLUMN evtrack.job_progress.total IS 'Items found so far, including invalid ones; final once the job is sealed.';
 
-COMMENT ON COLUMN evtrack.job_progress.done IS 'Items completed: a supervisor holds their result.';
+COMMENT ON COLUMN evtrack.job_progress.done IS 'Items completed.';
 
-COMMENT ON COLUMN evtrack.job_progress.failed IS 'Items whose handler raised until its error budget was spent.';
+COMMENT ON COLUMN evtrack.job_progress.failed IS 'Items whose handler raised errors until the error budget was spent.';
 
-COMMENT ON COLUMN evtrack.job_progress.crashed IS 'Items that lost their process until the crash budget was spent.';
+COMMENT ON COLUMN evtrack.job_progress.crashed IS 'Items that crashed until the crash budget was spent.';
 
-COMMENT ON COLUMN evtrack.job_progress.invalid IS 'Items of the source that could not be used; each is noted with file:line.';
+COMMENT ON COLUMN evtrack.job_progress.invalid IS 'Items of the source that could not be used; notes give their file and line.';
 
 COMMENT ON COLUMN evtrack.job_progress.ended IS 'done + failed + crashed + cancelled + invalid.';
 
-COMMENT ON COLUMN evtrack.job_progress.percent IS 'While the job is open: bytes read of the size of the source (null if that is unknown); then: ended of total.';
+COMMENT ON COLUMN evtrack.job_progress.percent IS 'While the job is open or abandoned: bytes read, of the size of the source (null if unknown). Then: ended, of total.';
 
-COMMENT ON COLUMN evtrack.job_progress.batches IS 'Batches made so far, those made by splitting too.';
+COMMENT ON COLUMN evtrack.job_progress.batches IS 'Batches created so far, including derived ones.';
 
-COMMENT ON COLUMN evtrack.job_progress.pace IS 'Items ended a second, over the last minute; over the whole job once it has ended.';
+COMMENT ON COLUMN evtrack.job_progress.pace IS 'Items ended per second, over the last minute; over the whole job once it has ended.';
 
-COMMENT ON COLUMN evtrack.job_progress.remaining_s IS 'Seconds until the rest is done at this pace; null while open, suspended or without a pace.';
+COMMENT ON COLUMN evtrack.job_progress.remaining_s IS 'Seconds until the job ends at this pace; null while it is open or suspended, or has no pace.';
 
-COMMENT ON COLUMN evtrack.job_progress.elapsed_s IS 'Seconds from creation until the end, or until now.';
+COMMENT ON COLUMN evtrack.job_progress.elapsed_s IS 'Seconds from the creation to the end, or to now.';
 
 CREATE VIEW evtrack.job_state AS
  SELECT job_id,
@@ -4124,7 +4124,7 @@ CREATE VIEW evtrack.job_state AS
     cancelled_at
    FROM evtrack.job j;
 
-COMMENT ON VIEW evtrack.job_state IS 'One row a job: what it is and where it stands, without its progress, which job_status sums up.';
+COMMENT ON VIEW evtrack.job_state IS 'One row per job: what it is and its state, without its progress, which job_status has.';
 
 CREATE VIEW evtrack.job_status AS
  SELECT j.job_id,
@@ -4171,19 +4171,19 @@ CREATE VIEW evtrack.job_status AS
    FROM (evtrack.job j
      JOIN evtrack.job_progress p ON ((j.job_id = p.job_id)));
 
-COMMENT ON VIEW evtrack.job_status IS 'One row a job: what it is, where it stands, and its progress. Item counts have the bare names.';
+COMMENT ON VIEW evtrack.job_status IS 'One row per job: what it is, its state and its progress. Plain names count items.';
 
-COMMENT ON COLUMN evtrack.job_status.phase IS 'open (being submitted), abandoned (its submitter died), sealed (all is submitted), finished, cancelled.';
+COMMENT ON COLUMN evtrack.job_status.phase IS 'open (being submitted), abandoned (its submitter died), sealed (the source is complete), finished, cancelled.';
 
-COMMENT ON COLUMN evtrack.job_status.suspended IS 'No batch of it is handed out; what runs goes on. Beside the phase.';
+COMMENT ON COLUMN evtrack.job_status.suspended IS 'Whether claims skip its batches; running ones continue. Independent of the phase.';
 
-COMMENT ON COLUMN evtrack.job_status.outcome IS 'Once finished: ok, or with errors if an item failed, crashed, was cancelled or was invalid.';
+COMMENT ON COLUMN evtrack.job_status.outcome IS 'Once finished: ok, or with errors if any item failed, crashed, was cancelled or was invalid.';
 
 COMMENT ON COLUMN evtrack.job_status.done IS 'Items completed.';
 
-COMMENT ON COLUMN evtrack.job_status.percent IS 'While the job is open: bytes read of the size of the source; then: items ended of all.';
+COMMENT ON COLUMN evtrack.job_status.percent IS 'While the job is open or abandoned: bytes read, of the size of the source. Then: items ended, of all.';
 
-COMMENT ON COLUMN evtrack.job_status.note_count IS 'Messages about items, lines and files; events of type noted hold them.';
+COMMENT ON COLUMN evtrack.job_status.note_count IS 'Number of messages about items, lines and files; events of type noted have them.';
 
 COMMENT ON COLUMN evtrack.job_status.version IS 'Number of events in the job''s own stream (batch_no 0).';
 
@@ -4207,9 +4207,9 @@ CREATE VIEW evtrack.migration AS
     applied_at
    FROM evtrack.schema_version v;
 
-COMMENT ON VIEW evtrack.migration IS 'One row a migration that was applied.';
+COMMENT ON VIEW evtrack.migration IS 'One row per migration that was applied.';
 
-COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can live with it.';
+COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack version that works with it.';
 
 CREATE VIEW evtrack.restored_worker AS
  SELECT r.job_id,
@@ -4219,9 +4219,9 @@ CREATE VIEW evtrack.restored_worker AS
    FROM (evtrack.restored r
      CROSS JOIN LATERAL jsonb_each_text(r.workers) w(worker_id, name));
 
-COMMENT ON VIEW evtrack.restored_worker IS 'One row a worker that an archived job names: its number belongs to another worker here, or to none.';
+COMMENT ON VIEW evtrack.restored_worker IS 'One row per worker that a restored job names. In this database its number may belong to another worker.';
 
-COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'What the job did later was done by workers of this database.';
+COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was restored. Its later events come from workers of this database.';
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
@@ -4254,11 +4254,11 @@ CREATE VIEW evtrack.role_right AS
      LEFT JOIN LATERAL unnest(l.roles) m(member) ON (true))
      LEFT JOIN pg_roles g ON ((('evtrack_'::text || m.member) = g.rolname)));
 
-COMMENT ON VIEW evtrack.role_right IS 'What each of evtrack''s roles may do, a row a right, and whether it is granted. WHERE role IS NOT NULL AND granted IS NOT TRUE: what is missing.';
+COMMENT ON VIEW evtrack.role_right IS 'What each of evtrack''s roles may do, one row per right, and whether it is granted. For missing rights: WHERE role IS NOT NULL AND granted IS NOT TRUE.';
 
-COMMENT ON COLUMN evtrack.role_right.role IS 'Null: the owner alone.';
+COMMENT ON COLUMN evtrack.role_right.role IS 'Null: only the owner.';
 
-COMMENT ON COLUMN evtrack.role_right.granted IS 'Null where this cluster does not have the role: evtrack migrate roles makes it.';
+COMMENT ON COLUMN evtrack.role_right.granted IS 'Null if this cluster does not have the role: evtrack migrate roles creates it.';
 
 CREATE TABLE evtrack.schema_object (
     path text NOT NULL,
@@ -4287,11 +4287,11 @@ CREATE VIEW evtrack.slowest_batch AS
   WHERE (run_s IS NOT NULL)
   ORDER BY run_s DESC;
 
-COMMENT ON VIEW evtrack.slowest_batch IS 'Batches by the time that their handler ran in the last attempt, slowest first. Filter by job_id or finished_at, and add a LIMIT.';
+COMMENT ON VIEW evtrack.slowest_batch IS 'Batches by the run time of their last attempt, slowest first. Filter by job_id or finished_at, and add a LIMIT.';
 
-COMMENT ON COLUMN evtrack.slowest_batch.item_s IS 'Seconds an item.';
+COMMENT ON COLUMN evtrack.slowest_batch.item_s IS 'Seconds per item.';
 
-COMMENT ON COLUMN evtrack.slowest_batch.job_day IS 'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+COMMENT ON COLUMN evtrack.slowest_batch.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
 CREATE VIEW evtrack.table_size AS
  SELECT (parent.relname)::text AS table_name,
@@ -4316,11 +4316,11 @@ CREATE VIEW evtrack.table_size AS
   GROUP BY parent.relname
   ORDER BY ((COALESCE(sum(pg_total_relation_size((c.oid)::regclass)), (0)::numeric))::bigint) DESC;
 
-COMMENT ON VIEW evtrack.table_size IS 'Size on disk of each table of evtrack, all its day partitions together, largest first.';
+COMMENT ON VIEW evtrack.table_size IS 'Size on disk of each evtrack table, including its day partitions, largest first.';
 
 COMMENT ON COLUMN evtrack.table_size.row_estimate IS 'Rows as of the last ANALYZE or VACUUM.';
 
-COMMENT ON COLUMN evtrack.table_size.table_bytes IS 'Rows, with what is stored out of line.';
+COMMENT ON COLUMN evtrack.table_size.table_bytes IS 'Size of the rows, including values stored out of line.';
 
 CREATE VIEW evtrack.waiting AS
  SELECT j.job_id,
@@ -4377,19 +4377,19 @@ CREATE VIEW evtrack.waiting AS
                 END AS why) y)
   WHERE ((j.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) AND (c.batches > 0));
 
-COMMENT ON VIEW evtrack.waiting IS 'One row a job with pending batches: since when the oldest waits, and why. It tells of this moment only.';
+COMMENT ON VIEW evtrack.waiting IS 'One row per job with pending batches: since when the oldest waits, and why. Shows only the present moment.';
 
-COMMENT ON COLUMN evtrack.waiting.since IS 'When the oldest pending batch was enqueued, or when the first that came back may run again.';
+COMMENT ON COLUMN evtrack.waiting.since IS 'When the oldest new batch was enqueued, or the first retried batch may run, whichever is earlier.';
 
 COMMENT ON COLUMN evtrack.waiting.workers IS 'Live workers that offer the handler, seen in the last 30 seconds.';
 
-COMMENT ON COLUMN evtrack.waiting.free_slots IS 'Of these workers, the slots that had nothing at the last heartbeat.';
+COMMENT ON COLUMN evtrack.waiting.free_slots IS 'Idle slots of these workers at their last heartbeat.';
 
-COMMENT ON COLUMN evtrack.waiting.why IS 'suspended; backoff (nothing may run yet); no worker (nobody offers the handler); never started (for start_within_s slots were free, and nothing that their workers offer was begun or ended); queue (it waits its turn).';
+COMMENT ON COLUMN evtrack.waiting.why IS 'suspended; backoff (no batch may run yet); no worker (no worker offers the handler); never started (slots have been free for start_within_s, and nothing that their workers offer has started or ended since); queue (waits its turn).';
 
-COMMENT ON COLUMN evtrack.waiting.start_within_s IS 'How long a batch may wait for a free slot before that is called a fault: the key start_within_s of the job''s policy, else 60. Workers say each 10 seconds what is free, so that much less finds nothing sooner.';
+COMMENT ON COLUMN evtrack.waiting.start_within_s IS 'How long a batch may wait while slots are free before that counts as a fault: start_within_s in the job''s policy, else 60. Workers report free slots every 10 seconds, so much shorter times detect nothing sooner.';
 
-COMMENT ON COLUMN evtrack.waiting.overdue IS 'Whether somebody should look: it never started, or for start_within_s nobody has offered its handler.';
+COMMENT ON COLUMN evtrack.waiting.overdue IS 'Whether an operator should look: it never started, or no worker has offered its handler for start_within_s.';
 
 CREATE VIEW evtrack.worker_status AS
  SELECT worker_id,
@@ -4413,9 +4413,9 @@ CREATE VIEW evtrack.worker_status AS
     (round(EXTRACT(epoch FROM (statement_timestamp() - seen_at)), 1))::double precision AS silent_s
    FROM evtrack.worker w;
 
-COMMENT ON VIEW evtrack.worker_status IS 'One row a worker: alive, silent (no heartbeat for 30 s), lost (declared dead, its batches went back) or stopped.';
+COMMENT ON VIEW evtrack.worker_status IS 'One row per worker: alive, silent (no heartbeat for 30 s), lost (declared dead, its batches requeued) or stopped.';
 
-COMMENT ON COLUMN evtrack.worker_status.busy IS 'Slots at work, as of the last heartbeat.';
+COMMENT ON COLUMN evtrack.worker_status.busy IS 'Busy slots at the last heartbeat.';
 
 COMMENT ON COLUMN evtrack.worker_status.version IS 'The evtrack version that the worker runs.';
 

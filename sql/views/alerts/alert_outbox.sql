@@ -7,6 +7,6 @@ FROM evtrack.alert AS a
 WHERE a.delivered_at IS NULL;
 
 COMMENT ON VIEW evtrack.alert_outbox IS
-'One row: how many alerts no watcher has delivered yet. With a watcher at work it is near 0 at any time.';
-COMMENT ON COLUMN evtrack.alert_outbox.since IS 'When the oldest of them was raised; null without any.';
-COMMENT ON COLUMN evtrack.alert_outbox.lag_s IS 'How many seconds ago that was; 0 without any.';
+'One row: how many alerts no watcher has delivered yet. While a watcher is running, it stays near 0.';
+COMMENT ON COLUMN evtrack.alert_outbox.since IS 'When the oldest undelivered alert was raised; null if there is none.';
+COMMENT ON COLUMN evtrack.alert_outbox.lag_s IS 'How many seconds ago that was; 0 if there is none.';

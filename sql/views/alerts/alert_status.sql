@@ -15,10 +15,10 @@ SELECT -- noqa: ST06
 FROM evtrack.alert AS a;
 
 COMMENT ON VIEW evtrack.alert_status IS
-'One row an alert: what people are told, and which watcher has told it. docs/alerts.md explains kinds and facts.';
-COMMENT ON COLUMN evtrack.alert_status.delivered_at IS 'When a watcher wrote it; null while it waits for one.';
+'One row per alert: its content, and which watcher delivered it. docs/alerts.md explains kinds and facts.';
+COMMENT ON COLUMN evtrack.alert_status.delivered_at IS 'When a watcher delivered it; null while it is undelivered.';
 COMMENT ON COLUMN evtrack.alert_status.cleared_at IS
-'Of a state that goes on (never_started, crash_rate_high, queue_deep): when it was seen to be over.';
-COMMENT ON COLUMN evtrack.alert_status.subject IS 'What it concerns: job/batch, job, worker or handler.';
+'For an ongoing condition (never_started, crash_rate_high, queue_deep): when it was found to be over.';
+COMMENT ON COLUMN evtrack.alert_status.subject IS 'What it is about: job/batch, job, worker or handler.';
 COMMENT ON COLUMN evtrack.alert_status.occasion IS
-'Which time it is: the version of the event, the minute, the hour. Kind, subject and occasion are unique together.';
+'What tells repeated alerts apart: the version of the event, the minute or the hour. Unique with kind and subject.';

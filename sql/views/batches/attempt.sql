@@ -1,5 +1,5 @@
--- Version 2 of a batch's stream ends no attempt: the batch was born failed or crashed of one that is counted already.
--- Nor does a completion right after a crash: it says what was done before.
+-- Not counted: version 2 of a batch's stream, because the batch was created failed or crashed by an attempt that its
+-- parent already has; and a completion right after a crash, which only records the items done before the crash.
 CREATE OR REPLACE VIEW evtrack.attempt AS
 SELECT -- noqa: ST06
     e.job_id,
@@ -27,12 +27,12 @@ WHERE
     );
 
 COMMENT ON VIEW evtrack.attempt IS
-'One row an attempt that ended, as the log has it: completed, failed or crashed. Filter by job_id, job_day or xid.';
+'One row per attempt that has ended, from the log: completed, failed or crashed. Filter by job_id, job_day or xid.';
 COMMENT ON COLUMN evtrack.attempt.outcome IS
-'completed (for the items that did not fail), failed or crashed; attempts given back are none.';
-COMMENT ON COLUMN evtrack.attempt.cause IS 'Of a crash: what ended the process.';
-COMMENT ON COLUMN evtrack.attempt.run_s IS 'Seconds that the handler ran; of a crash, where it is known.';
+'completed (even if some items failed), failed or crashed. Requeued attempts do not count.';
+COMMENT ON COLUMN evtrack.attempt.cause IS 'For a crash: what ended the process.';
+COMMENT ON COLUMN evtrack.attempt.run_s IS 'Seconds that the handler ran; for a crash, null if unknown.';
 COMMENT ON COLUMN evtrack.attempt.xid IS
-'The transaction that recorded it: who counts what is new reads windows of it.';
+'The transaction that recorded it: programs that count new attempts read windows of transactions.';
 COMMENT ON COLUMN evtrack.attempt.job_day IS
-'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';

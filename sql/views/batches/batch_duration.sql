@@ -16,8 +16,8 @@ WHERE b.status = 'completed' AND b.run_s IS NOT NULL
 GROUP BY j.job_id, j.handler, b.job_day;
 
 COMMENT ON VIEW evtrack.batch_duration IS
-'How long completed batches ran, a row a job: seconds that the handler ran, measured by the slot, waiting excluded.';
+'How long completed batches ran, one row per job: the seconds in the handler, measured by the slot, without waiting.';
 COMMENT ON COLUMN evtrack.batch_duration.items IS 'Items completed in these batches.';
 COMMENT ON COLUMN evtrack.batch_duration.total_s IS 'Handler seconds of all batches together.';
 COMMENT ON COLUMN evtrack.batch_duration.job_day IS
-'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';

@@ -1,5 +1,5 @@
--- The item summary is a scalar subquery, not a join: a query that does not ask for it does not pay for it.
--- The job is joined for its day alone, so that one job's batches are looked for in one partition.
+-- The item summary is a scalar subquery, not a join, so that queries without that column do not pay for it.
+-- The join with the job supplies its day, so that one job's batches are searched in one partition.
 CREATE OR REPLACE VIEW evtrack.batch_status AS
 SELECT -- noqa: ST06
     b.job_id,
@@ -9,7 +9,7 @@ SELECT -- noqa: ST06
     b.weight,
     b.attempt,
     b.version,
-    -- Who worked on a job before it came back is not who has that number here.
+    -- A worker id from before a restore belongs to another worker in this database.
     CASE WHEN b.started_at < r.restored_at THEN r.workers ->> b.worker_id::text ELSE w.name END AS worker,
     b.worker_id,
     j.handler,
@@ -60,28 +60,28 @@ LEFT JOIN evtrack.worker AS w ON b.worker_id = w.worker_id
 LEFT JOIN evtrack.restored AS r ON b.job_id = r.job_id AND r.workers IS NOT NULL;
 
 COMMENT ON VIEW evtrack.batch_status IS
-'One row a batch, as it stands now: the fold of its events. Filter by job_id.';
+'One row per batch: its current state, the fold of its events. Filter by job_id.';
 COMMENT ON COLUMN evtrack.batch_status.item_count IS
-'Items that this batch holds; those that moved on are counted where they went. A split batch keeps its old number.';
+'Items that this batch holds; items that moved are counted in their new batch. A split batch keeps its old count.';
 COMMENT ON COLUMN evtrack.batch_status.weight IS
-'What the submitter weighed the batch by, as it was submitted; the number of items unless told otherwise.';
-COMMENT ON COLUMN evtrack.batch_status.attempt IS 'How often the batch has been claimed; counted at the claim.';
+'The weight that the submitter gave the batch; by default its number of items.';
+COMMENT ON COLUMN evtrack.batch_status.attempt IS 'How often the batch has been claimed.';
 COMMENT ON COLUMN evtrack.batch_status.version IS 'Number of events in the stream of this batch.';
-COMMENT ON COLUMN evtrack.batch_status.worker IS 'Name of the worker that has it, or had it last.';
+COMMENT ON COLUMN evtrack.batch_status.worker IS 'Name of the worker that holds the batch, or held it last.';
 COMMENT ON COLUMN evtrack.batch_status.run_s IS
-'Seconds that the handler ran in the last attempt, measured by the slot: waiting is not in it.';
-COMMENT ON COLUMN evtrack.batch_status.error IS 'The last error or crash in one line; the event has all of it.';
+'Seconds that the handler ran in the last attempt, measured by the slot, without waiting.';
+COMMENT ON COLUMN evtrack.batch_status.error IS 'The last error or crash in one line; the event has the details.';
 COMMENT ON COLUMN evtrack.batch_status.item_summary IS
-'The first three item keys and how many more there are: PMC:123, PMC:456, PMC:789... (7 more).';
+'The first three item keys and the number of others: PMC:123, PMC:456, PMC:789... (7 more).';
 COMMENT ON COLUMN evtrack.batch_status.root_no IS
-'The submitted batch that the items came from; null for a batch that is as it was submitted.';
-COMMENT ON COLUMN evtrack.batch_status.parent_no IS 'The batch that the items came from directly.';
+'The submitted batch that the items came from; null if this is a submitted batch.';
+COMMENT ON COLUMN evtrack.batch_status.parent_no IS 'The batch from which the items moved here.';
 COMMENT ON COLUMN evtrack.batch_status.errors IS
-'Attempts that raised, of the budget max_errors; a person''s retry sets it to 0.';
-COMMENT ON COLUMN evtrack.batch_status.crashes IS 'Attempts that crashed, of the budget max_crashes.';
+'Attempts in which the handler raised an error, limited by max_errors; a manual retry resets it to 0.';
+COMMENT ON COLUMN evtrack.batch_status.crashes IS 'Attempts that crashed, limited by max_crashes.';
 COMMENT ON COLUMN evtrack.batch_status.losses IS
-'Attempts whose whole worker was lost, of the budget max_losses; counted apart, they make no item poison.';
+'Attempts whose whole worker was lost, limited by max_losses. Counted separately: they never make an item poison.';
 COMMENT ON COLUMN evtrack.batch_status.run_at IS
-'When a batch that came back may be claimed again; null unless it is pending and has come back.';
+'When a retried batch may be claimed; null for new batches, and for batches that are not pending.';
 COMMENT ON COLUMN evtrack.batch_status.job_day IS
-'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';

@@ -1,7 +1,7 @@
 -- OFFSET 0: crashes are few, so each looks up its batch. Left free, the planner of a day that was never analysed
 -- walks all batches of the job instead.
--- Version 2 of a stream is no crash of its own: the batch was made of a poison item, and its parent has the crash.
--- Figures in a dossier are read only where they are numbers: a client's odd value must not break the view.
+-- Version 2 of a stream is not a crash of its own: the batch was created for a poison item, and its parent has the
+-- crash. Values in a crash report are used only if they have the expected type, so that others cannot break the view.
 CREATE OR REPLACE VIEW evtrack.crash AS
 SELECT -- noqa: ST06
     e.job_id,
@@ -51,21 +51,21 @@ LEFT JOIN evtrack.restored AS r ON e.job_id = r.job_id AND r.workers IS NOT NULL
 WHERE e.type = 'crashed' AND e.version > 2;
 
 COMMENT ON VIEW evtrack.crash IS
-'One row a crash, also of batches that were completed later: a process, worker or host that died, or hung.';
+'One row per crash of a process, worker or host, or hang; also of batches that were completed later.';
 COMMENT ON COLUMN evtrack.crash.cause IS
 'What ended the process: signal, exit_code, out_of_memory, timeout, stalled, memory_limit, pipe_closed (it closed its '
-'channel to the supervisor), protocol (it wrote nonsense there), worker_lost, unknown.';
-COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal, SIGSEGV; null if none ended it.';
-COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if it is not known.';
-COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if it is not known.';
-COMMENT ON COLUMN evtrack.crash.batch_status IS 'The status of the batch now.';
+'channel to the supervisor), protocol (it wrote invalid data there), worker_lost, unknown.';
+COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal that killed it, for example SIGSEGV; or null.';
+COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if unknown.';
+COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if unknown.';
+COMMENT ON COLUMN evtrack.crash.batch_status IS 'The current status of the batch.';
 COMMENT ON COLUMN evtrack.crash.item_summary IS
-'Items that the batch holds now: after a split they are in other batches.';
-COMMENT ON COLUMN evtrack.crash.dossier IS 'All that was recorded of the crash.';
+'Items that the batch holds now; after a split they are in other batches.';
+COMMENT ON COLUMN evtrack.crash.dossier IS 'The whole crash report.';
 COMMENT ON COLUMN evtrack.crash.poison IS
-'Whether the item in hand spent its last crash with it: it stays crashed until a person brings it back.';
-COMMENT ON COLUMN evtrack.crash.pid IS 'The process that died, on that host; of a lost worker, the worker.';
-COMMENT ON COLUMN evtrack.crash.peak_rss_bytes IS 'Most memory that the process held.';
-COMMENT ON COLUMN evtrack.crash.cpu_s IS 'CPU time that the process had used.';
+'Whether this crash used up the crash budget of the item in hand: it stays crashed until a user retries it.';
+COMMENT ON COLUMN evtrack.crash.pid IS 'The process that died, on that host; for a lost worker, the worker process.';
+COMMENT ON COLUMN evtrack.crash.peak_rss_bytes IS 'Peak memory of the process.';
+COMMENT ON COLUMN evtrack.crash.cpu_s IS 'CPU time of the process, in seconds.';
 COMMENT ON COLUMN evtrack.crash.job_day IS
-'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';

@@ -1,8 +1,8 @@
--- Completed attempts are counted from the batches, whose projection has a row each and keeps what is completed for
--- good; failed and crashed ones from the log, where an index holds them alone. Reading all events instead takes longer.
--- A batch that crashed in its last attempt, and is completed for what was done before, ended by that crash.
--- Version 2 of a stream ends no attempt: the batch was born failed or crashed of one that is counted already.
--- date_bin: to find a time's date in a named time zone, row by row, costs as much as the reading.
+-- Completed attempts are counted from the batches, because a completed batch keeps its row; failed and crashed ones
+-- from the log, where an index has only these. Reading all events takes longer.
+-- A batch that crashed in its last attempt, and was completed with the items done before, counts as crashed.
+-- Version 2 of a stream is not counted: the batch was created failed or crashed by an attempt that its parent has.
+-- date_bin: computing each row's date in a named time zone costs as much as reading the row.
 CREATE OR REPLACE VIEW evtrack.crash_rate_daily AS
 SELECT
     (a.midnight AT TIME ZONE 'UTC')::date AS day,
@@ -48,8 +48,8 @@ GROUP BY a.midnight
 ORDER BY day DESC;
 
 COMMENT ON VIEW evtrack.crash_rate_daily IS
-'Attempts that ended on each UTC day and how many of them crashed: a crash stays a crash, also when the batch was '
-'completed later. Reads all batches that are kept, a second or two for each million.';
-COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, those of lost workers too.';
-COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Of the crashed: attempts whose whole worker was lost.';
-COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in a hundred.';
+'Attempts that ended on each UTC day, and how many of them crashed. A crash counts even if the batch was completed '
+'later. Reads all batches that were not dropped: a second or two per million.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, including those of lost workers.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Crashed attempts whose whole worker was lost.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in percent.';

@@ -1,4 +1,4 @@
--- A failed event names its items where the handler goes item by item; otherwise the batch's error stands for all.
+-- A failed event lists its items if the handler works item by item; otherwise the batch's error counts for all.
 CREATE OR REPLACE VIEW evtrack.error_summary AS
 SELECT -- noqa: ST06
     j.job_id,
@@ -26,10 +26,10 @@ WHERE e.type = 'failed'
 GROUP BY j.job_id, j.handler, e.job_day, x.error ->> 'type', left(x.error ->> 'message', 200);
 
 COMMENT ON VIEW evtrack.error_summary IS
-'The errors that handlers raised, a row a job, type and message, each attempt counted. ORDER BY failures DESC.';
+'The errors that handlers raised: one row per job, type and message; every attempt counts. ORDER BY failures DESC.';
 COMMENT ON COLUMN evtrack.error_summary.failures IS
-'How often it was raised: an item each where the handler goes item by item, else a batch each.';
+'How often it was raised: once per item if the handler works item by item, else once per batch.';
 COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS
-'The lowest batch in which it was raised: evtrack events JOB --batch N.';
+'The lowest number of a batch in which it was raised: evtrack events JOB --batch N.';
 COMMENT ON COLUMN evtrack.error_summary.job_day IS
-'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';

@@ -18,8 +18,8 @@ WHERE b.run_s IS NOT NULL
 ORDER BY b.run_s DESC;
 
 COMMENT ON VIEW evtrack.slowest_batch IS
-'Batches by the time that their handler ran in the last attempt, slowest first. Filter by job_id or finished_at, '
+'Batches by the run time of their last attempt, slowest first. Filter by job_id or finished_at, '
 'and add a LIMIT.';
-COMMENT ON COLUMN evtrack.slowest_batch.item_s IS 'Seconds an item.';
+COMMENT ON COLUMN evtrack.slowest_batch.item_s IS 'Seconds per item.';
 COMMENT ON COLUMN evtrack.slowest_batch.job_day IS
-'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';

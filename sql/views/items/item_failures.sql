@@ -1,5 +1,5 @@
--- Version 2 of a stream is no crash of its own: its parent has it.
--- An item is blamed where the event names it, or where its batch held nothing else.
+-- Version 2 of a stream is not a crash of its own: its parent has the crash.
+-- An item counts if the event names it, or if it was the only item of its batch.
 CREATE OR REPLACE VIEW evtrack.item_failures AS
 SELECT -- noqa: ST06
     t.job_id,
@@ -61,9 +61,9 @@ WHERE t.item_key IS NOT NULL
 GROUP BY t.job_id, t.job_day, t.handler, t.item_key, t.ordinal;
 
 COMMENT ON VIEW evtrack.item_failures IS
-'The items that failed or crashed, each attempt counted, also those completed later. '
-'ORDER BY failures + crashes DESC; over all jobs: SUM them GROUP BY item_key.';
+'Items that failed or crashed, even if they were completed later; every attempt counts. '
+'ORDER BY failures + crashes DESC; over all jobs, sum them and GROUP BY item_key.';
 COMMENT ON COLUMN evtrack.item_failures.crashes IS 'Crashes with this item in hand.';
 COMMENT ON COLUMN evtrack.item_failures.last_batch_no IS 'The latest batch in which it failed or crashed.';
 COMMENT ON COLUMN evtrack.item_failures.job_day IS
-'The UTC day of the job. To ask for recent jobs only, filter by it: whole days are then not even looked at.';
+'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';

@@ -22,7 +22,7 @@ LEFT JOIN evtrack.payload AS p
 WHERE l.result <> '';
 
 COMMENT ON VIEW evtrack.item_result IS
-'One row an item whose handler returned something. Filter by job_id and order by ordinal: the order of the source.';
+'One row per item for which the handler returned something. Filter by job_id, order by ordinal for source order.';
 COMMENT ON COLUMN evtrack.item_result.result IS
 'What the handler returned, one line of JSON as text: result::json ->> ''field''.';
 COMMENT ON COLUMN evtrack.item_result.batch_no IS 'The batch in which the item was completed.';

@@ -1,5 +1,5 @@
--- Items move to batches that were made later from the same submitted batch; the latest that has the ordinal holds it.
--- One probe of the index on (job, root) an item: a look-up for one key, linear for a whole job.
+-- Items move to batches derived from the same submitted batch; the latest one that has the ordinal holds the item.
+-- This takes one probe of the index on (job, root) per item: a look-up for one key, linear for a whole job.
 -- OFFSET 0: left free, the planner of a day that was never analysed may probe for each pair of an item and a batch.
 CREATE OR REPLACE VIEW evtrack.item_status AS
 SELECT -- noqa: ST06
@@ -66,13 +66,13 @@ CROSS JOIN
     ) AS b;
 
 COMMENT ON VIEW evtrack.item_status IS
-'One row an item: the batch that holds it last, and thereby its fate. Ask with job_id and item_key (an index finds '
-'it), or with job_id for all items of a job.';
+'One row per item: the batch that holds it now, and so its status. Filter by job_id and item_key (by index), or by '
+'job_id for all items of a job.';
 COMMENT ON COLUMN evtrack.item_status.ordinal IS 'The item''s place among the valid items of the source, from 1.';
 COMMENT ON COLUMN evtrack.item_status.item_key IS
-'The identifier that people know, PubMed:8528200; not unique: a source may name a document more than once.';
+'The identifier that users know, for example PubMed:8528200. Not unique: a source may repeat a document.';
 COMMENT ON COLUMN evtrack.item_status.batch_no IS 'The batch that holds the item now.';
 COMMENT ON COLUMN evtrack.item_status.path IS
-'The batches that the item went through, from the submitted one to the one that holds it.';
-COMMENT ON COLUMN evtrack.item_status.line IS 'The line in its file; null where the source has no lines.';
+'The batches that have held the item, from the submitted one to the current one.';
+COMMENT ON COLUMN evtrack.item_status.line IS 'The line in its file; null if the source has no lines.';
 COMMENT ON COLUMN evtrack.item_status.error IS 'The last error or crash of the batch that holds it, in one line.';

@@ -18,13 +18,13 @@ SELECT
 FROM evtrack.ledger AS l;
 
 COMMENT ON VIEW evtrack.dropped_job IS
-'One row a job that retention dropped: the line of the ledger, which stays.';
+'One row per job that cleanup dropped: its line in the ledger, which is kept.';
 COMMENT ON COLUMN evtrack.dropped_job.phase IS 'How the job ended: finished or cancelled.';
 COMMENT ON COLUMN evtrack.dropped_job.batches IS
-'How many batches were in each status: {"completed": 10, "failed": 1}; what is 0 is left out.';
-COMMENT ON COLUMN evtrack.dropped_job.items IS 'The same of its items.';
-COMMENT ON COLUMN evtrack.dropped_job.events IS 'How many events its log had.';
+'How many batches had each status: {"completed": 10, "failed": 1}; zeros are left out.';
+COMMENT ON COLUMN evtrack.dropped_job.items IS 'How many items had each status.';
+COMMENT ON COLUMN evtrack.dropped_job.events IS 'How many events the job had.';
 COMMENT ON COLUMN evtrack.dropped_job.digest IS
-'SHA-256 over its events in the order of their streams, as the archive has them, in hexadecimal digits.';
+'SHA-256 over its events, stream by stream as in the archive, in hexadecimal.';
 COMMENT ON COLUMN evtrack.dropped_job.archive IS
-'The folder that holds its log, on the machine where cleanup ran; null if it was not archived.';
+'The directory with its log, on the host where cleanup ran; null if it was not archived.';

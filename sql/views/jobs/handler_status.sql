@@ -1,4 +1,4 @@
--- The sums of each handler's jobs, from the counters that the fold keeps: it costs by the jobs, not by the batches.
+-- Sums of the progress counters of each handler's jobs: the cost depends on the number of jobs, not of batches.
 CREATE OR REPLACE VIEW evtrack.handler_status AS
 SELECT
     j.handler,
@@ -21,6 +21,6 @@ LEFT JOIN evtrack.progress AS p ON j.job_id = p.job_id
 GROUP BY j.handler;
 
 COMMENT ON VIEW evtrack.handler_status IS
-'One row a handler: items and batches by status over all of its jobs that are kept. Items have the bare names, batches '
-'the prefix.';
+'One row per handler: items and batches of all its jobs, by status. Plain names count items; names with the prefix '
+'batches_ count batches.';
 COMMENT ON COLUMN evtrack.handler_status.done IS 'Items completed.';

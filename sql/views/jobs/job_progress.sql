@@ -1,5 +1,5 @@
--- The counters are summed inside a LATERAL on one job: WHERE job_id = x reads that job's few counter rows
--- and nothing else, whether the job has ten batches or a million.
+-- The counters are summed in a LATERAL subquery per job: WHERE job_id = x reads only that job's few counter rows,
+-- whether the job has ten batches or a million.
 CREATE OR REPLACE VIEW evtrack.job_progress AS
 SELECT -- noqa: ST06
     j.job_id,
@@ -14,7 +14,7 @@ SELECT -- noqa: ST06
     c.pending,
     c.running,
     e.ended,
-    -- Cut, not rounded: 100 is said when nothing is left.
+    -- Truncated, not rounded: 100 means that nothing is left.
     CASE
         WHEN j.phase IN ('open', 'abandoned')
             THEN trunc(100.0 * least(j.bytes_read, j.bytes_total) / nullif(j.bytes_total, 0), 1)
@@ -67,7 +67,7 @@ CROSS JOIN
             LATERAL (
                 SELECT
                     CASE
-                        -- What a person's retry brought back has not ended less quickly.
+                        -- A manual retry lowers these counts; that must not lower the pace.
                         WHEN s.bucket * 10.0 > extract(EPOCH FROM statement_timestamp()) - 60
                             THEN greatest(0, s.completed_items + s.failed_items + s.crashed_items)
                         ELSE 0
@@ -88,8 +88,8 @@ CROSS JOIN
                     EPOCH FROM coalesce(j.finished_at, j.cancelled_at, statement_timestamp()) - j.created_at
                 )::double precision
             ) AS elapsed_s,
-            -- Pace is measured from the first recent bucket in which anything ended: a job that waited an hour
-            -- for a worker would otherwise look slow for its first minute. A bucket reaches 5 s to both sides.
+            -- Pace is measured from the first recent bucket in which anything ended: otherwise a job that waited an
+            -- hour for a worker would look slow for its first minute. A bucket reaches 5 s to both sides.
             greatest(
                 0.001,
                 extract(
@@ -108,21 +108,21 @@ CROSS JOIN LATERAL (
 ) AS p;
 
 COMMENT ON VIEW evtrack.job_progress IS
-'One row a job: its items and batches by status, exact at every commit, and how fast it goes. Items have the bare '
-'names, batches the prefix. done + failed + crashed + cancelled + invalid + pending + running = total.';
+'One row per job: its items and batches by status, exact at every commit, and its pace. Plain names count items; names '
+'with the prefix batches_ count batches. done + failed + crashed + cancelled + invalid + pending + running = total.';
 COMMENT ON COLUMN evtrack.job_progress.total IS
-'Items found so far, the invalid ones too; final once the job is sealed.';
-COMMENT ON COLUMN evtrack.job_progress.done IS 'Items completed: a supervisor holds their result.';
-COMMENT ON COLUMN evtrack.job_progress.failed IS 'Items whose handler raised until its error budget was spent.';
-COMMENT ON COLUMN evtrack.job_progress.crashed IS 'Items that lost their process until the crash budget was spent.';
+'Items found so far, including invalid ones; final once the job is sealed.';
+COMMENT ON COLUMN evtrack.job_progress.done IS 'Items completed.';
+COMMENT ON COLUMN evtrack.job_progress.failed IS 'Items whose handler raised errors until the error budget was spent.';
+COMMENT ON COLUMN evtrack.job_progress.crashed IS 'Items that crashed until the crash budget was spent.';
 COMMENT ON COLUMN evtrack.job_progress.invalid IS
-'Items of the source that could not be used; each is noted with file:line.';
+'Items of the source that could not be used; notes give their file and line.';
 COMMENT ON COLUMN evtrack.job_progress.ended IS 'done + failed + crashed + cancelled + invalid.';
 COMMENT ON COLUMN evtrack.job_progress.percent IS
-'While the job is open: bytes read of the size of the source (null if that is unknown); then: ended of total.';
-COMMENT ON COLUMN evtrack.job_progress.batches IS 'Batches made so far, those made by splitting too.';
+'While the job is open or abandoned: bytes read, of the size of the source (null if unknown). Then: ended, of total.';
+COMMENT ON COLUMN evtrack.job_progress.batches IS 'Batches created so far, including derived ones.';
 COMMENT ON COLUMN evtrack.job_progress.pace IS
-'Items ended a second, over the last minute; over the whole job once it has ended.';
+'Items ended per second, over the last minute; over the whole job once it has ended.';
 COMMENT ON COLUMN evtrack.job_progress.remaining_s IS
-'Seconds until the rest is done at this pace; null while open, suspended or without a pace.';
-COMMENT ON COLUMN evtrack.job_progress.elapsed_s IS 'Seconds from creation until the end, or until now.';
+'Seconds until the job ends at this pace; null while it is open or suspended, or has no pace.';
+COMMENT ON COLUMN evtrack.job_progress.elapsed_s IS 'Seconds from the creation to the end, or to now.';

@@ -14,4 +14,4 @@ SELECT
 FROM evtrack.job AS j;
 
 COMMENT ON VIEW evtrack.job_state IS
-'One row a job: what it is and where it stands, without its progress, which job_status sums up.';
+'One row per job: what it is and its state, without its progress, which job_status has.';

@@ -45,17 +45,17 @@ FROM evtrack.job AS j
 INNER JOIN evtrack.job_progress AS p ON j.job_id = p.job_id;
 
 COMMENT ON VIEW evtrack.job_status IS
-'One row a job: what it is, where it stands, and its progress. Item counts have the bare names.';
+'One row per job: what it is, its state and its progress. Plain names count items.';
 COMMENT ON COLUMN evtrack.job_status.phase IS
-'open (being submitted), abandoned (its submitter died), sealed (all is submitted), finished, cancelled.';
+'open (being submitted), abandoned (its submitter died), sealed (the source is complete), finished, cancelled.';
 COMMENT ON COLUMN evtrack.job_status.suspended IS
-'No batch of it is handed out; what runs goes on. Beside the phase.';
+'Whether claims skip its batches; running ones continue. Independent of the phase.';
 COMMENT ON COLUMN evtrack.job_status.outcome IS
-'Once finished: ok, or with errors if an item failed, crashed, was cancelled or was invalid.';
+'Once finished: ok, or with errors if any item failed, crashed, was cancelled or was invalid.';
 COMMENT ON COLUMN evtrack.job_status.done IS 'Items completed.';
 COMMENT ON COLUMN evtrack.job_status.percent IS
-'While the job is open: bytes read of the size of the source; then: items ended of all.';
+'While the job is open or abandoned: bytes read, of the size of the source. Then: items ended, of all.';
 COMMENT ON COLUMN evtrack.job_status.note_count IS
-'Messages about items, lines and files; events of type noted hold them.';
+'Number of messages about items, lines and files; events of type noted have them.';
 COMMENT ON COLUMN evtrack.job_status.extended_at IS 'When the submitter last added batches.';
 COMMENT ON COLUMN evtrack.job_status.version IS 'Number of events in the job''s own stream (batch_no 0).';

@@ -1,6 +1,6 @@
--- A few index look-ups a job: the oldest of what may be claimed, the workers that offer its handler, and whether
--- these have been at anything at all lately. A queue that moves is long; one that stands although slots are free is
--- a fault, and this tells the two apart.
+-- This takes a few index look-ups per job: the oldest claimable batch, the workers that offer its handler, and whether
+-- these workers have done anything lately. It distinguishes a long queue that moves from one that stands still although
+-- slots are free, which is a fault.
 CREATE OR REPLACE VIEW evtrack.waiting AS
 SELECT -- noqa: ST06
     j.job_id,
@@ -83,7 +83,7 @@ CROSS JOIN
                 WHEN
                     w.free_slots > 0
                     AND greatest(o.since, w.first_at) < t.instant - t.patience
-                    -- Asked of few: it reads the job's own stream, which has an event a chunk.
+                    -- Rarely evaluated: it reads the job's own stream, which has an event per chunk.
                     AND NOT EXISTS (
                         SELECT 1
                         FROM evtrack.event AS e
@@ -111,16 +111,16 @@ CROSS JOIN
 WHERE j.phase IN ('open', 'abandoned', 'sealed') AND c.batches > 0;
 
 COMMENT ON VIEW evtrack.waiting IS
-'One row a job with pending batches: since when the oldest waits, and why. It tells of this moment only.';
+'One row per job with pending batches: since when the oldest waits, and why. Shows only the present moment.';
 COMMENT ON COLUMN evtrack.waiting.since IS
-'When the oldest pending batch was enqueued, or when the first that came back may run again.';
+'When the oldest new batch was enqueued, or the first retried batch may run, whichever is earlier.';
 COMMENT ON COLUMN evtrack.waiting.workers IS 'Live workers that offer the handler, seen in the last 30 seconds.';
-COMMENT ON COLUMN evtrack.waiting.free_slots IS 'Of these workers, the slots that had nothing at the last heartbeat.';
+COMMENT ON COLUMN evtrack.waiting.free_slots IS 'Idle slots of these workers at their last heartbeat.';
 COMMENT ON COLUMN evtrack.waiting.why IS
-'suspended; backoff (nothing may run yet); no worker (nobody offers the handler); never started (for start_within_s '
-'slots were free, and nothing that their workers offer was begun or ended); queue (it waits its turn).';
+'suspended; backoff (no batch may run yet); no worker (no worker offers the handler); never started (slots have been '
+'free for start_within_s, and nothing that their workers offer has started or ended since); queue (waits its turn).';
 COMMENT ON COLUMN evtrack.waiting.start_within_s IS
-'How long a batch may wait for a free slot before that is called a fault: the key start_within_s of the job''s policy, '
-'else 60. Workers say each 10 seconds what is free, so that much less finds nothing sooner.';
+'How long a batch may wait while slots are free before that counts as a fault: start_within_s in the job''s policy, '
+'else 60. Workers report free slots every 10 seconds, so much shorter times detect nothing sooner.';
 COMMENT ON COLUMN evtrack.waiting.overdue IS
-'Whether somebody should look: it never started, or for start_within_s nobody has offered its handler.';
+'Whether an operator should look: it never started, or no worker has offered its handler for start_within_s.';

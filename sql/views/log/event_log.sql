@@ -1,5 +1,5 @@
--- Who knows a submitter's token may submit in its place, so a reader does not learn it. What was restored names
--- transactions that say nothing here: it is given 0, before all others. Apart, so that the index still serves.
+-- The submitter's token is hidden, because whoever knows it may submit in the submitter's place. Restored events name
+-- transactions of another log, so they get xid 0, before all others. Two branches, so that each can use the index.
 CREATE OR REPLACE VIEW evtrack.event_log AS
 SELECT
     e.job_day,
@@ -36,10 +36,10 @@ FROM evtrack.restored AS r
 INNER JOIN evtrack.event AS e ON r.job_day = e.job_day AND r.job_id = e.job_id AND r.last_seq >= e.seq;
 
 COMMENT ON VIEW evtrack.event_log IS
-'The log, a row an event. Programs that follow it read what one snapshot sees and the last did not, ordered by seq.';
+'The log, one row per event. To follow it, read by seq what one snapshot sees and the previous one did not.';
 COMMENT ON COLUMN evtrack.event_log.batch_no IS 'The stream: a batch of the job, or 0 for the job itself.';
-COMMENT ON COLUMN evtrack.event_log.version IS 'Counts within the stream, from 1.';
+COMMENT ON COLUMN evtrack.event_log.version IS 'The place of the event in its stream, from 1.';
 COMMENT ON COLUMN evtrack.event_log.seq IS
-'Counts over the whole log. Given out before the commit: what commits late comes with a lower number.';
+'Number in the whole log. Assigned before the commit: an event that commits late can have a lower number.';
 COMMENT ON COLUMN evtrack.event_log.xid IS
-'The transaction that appended it; 0 of what was restored out of an archive or from another cluster.';
+'The transaction that appended it; 0 if it was restored from an archive or came from another cluster.';

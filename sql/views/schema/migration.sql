@@ -6,5 +6,5 @@ SELECT
     v.applied_at
 FROM evtrack.schema_version AS v;
 
-COMMENT ON VIEW evtrack.migration IS 'One row a migration that was applied.';
-COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack that can live with it.';
+COMMENT ON VIEW evtrack.migration IS 'One row per migration that was applied.';
+COMMENT ON COLUMN evtrack.migration.least_code IS 'The oldest evtrack version that works with it.';

@@ -1,5 +1,5 @@
--- Who may do what, a line an object; sql/grants.sql brings the database in line with it at each migration. Each
--- function and each view must stand here. Without a role it is the owner's, and of what runs as the owner.
+-- The rights of each role, one line per object; sql/grants.sql applies them at each migration. Every function and view
+-- must be listed. Without a role, only the owner, and functions that run as the owner, may use it.
 CREATE OR REPLACE VIEW evtrack.role_right AS
 WITH listed (kind, name, roles) AS (
     VALUES
@@ -141,8 +141,8 @@ LEFT JOIN LATERAL unnest(l.roles) AS m (member) ON true
 LEFT JOIN pg_catalog.pg_roles AS g ON 'evtrack_' || m.member = g.rolname;
 
 COMMENT ON VIEW evtrack.role_right IS
-'What each of evtrack''s roles may do, a row a right, and whether it is granted. WHERE role IS NOT NULL AND granted IS '
-'NOT TRUE: what is missing.';
-COMMENT ON COLUMN evtrack.role_right.role IS 'Null: the owner alone.';
+'What each of evtrack''s roles may do, one row per right, and whether it is granted. For missing rights: WHERE role IS '
+'NOT NULL AND granted IS NOT TRUE.';
+COMMENT ON COLUMN evtrack.role_right.role IS 'Null: only the owner.';
 COMMENT ON COLUMN evtrack.role_right.granted IS
-'Null where this cluster does not have the role: evtrack migrate roles makes it.';
+'Null if this cluster does not have the role: evtrack migrate roles creates it.';

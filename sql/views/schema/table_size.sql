@@ -28,6 +28,6 @@ GROUP BY parent.relname
 ORDER BY total_bytes DESC;
 
 COMMENT ON VIEW evtrack.table_size IS
-'Size on disk of each table of evtrack, all its day partitions together, largest first.';
+'Size on disk of each evtrack table, including its day partitions, largest first.';
 COMMENT ON COLUMN evtrack.table_size.row_estimate IS 'Rows as of the last ANALYZE or VACUUM.';
-COMMENT ON COLUMN evtrack.table_size.table_bytes IS 'Rows, with what is stored out of line.';
+COMMENT ON COLUMN evtrack.table_size.table_bytes IS 'Size of the rows, including values stored out of line.';

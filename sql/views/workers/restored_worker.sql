@@ -8,5 +8,6 @@ FROM evtrack.restored AS r
 CROSS JOIN LATERAL jsonb_each_text(r.workers) AS w (worker_id, name);
 
 COMMENT ON VIEW evtrack.restored_worker IS
-'One row a worker that an archived job names: its number belongs to another worker here, or to none.';
-COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'What the job did later was done by workers of this database.';
+'One row per worker that a restored job names. In this database its number may belong to another worker.';
+COMMENT ON COLUMN evtrack.restored_worker.restored_at IS
+'When the job was restored. Its later events come from workers of this database.';

@@ -22,7 +22,7 @@ SELECT -- noqa: ST06
 FROM evtrack.worker AS w;
 
 COMMENT ON VIEW evtrack.worker_status IS
-'One row a worker: alive, silent (no heartbeat for 30 s), lost (declared dead, its batches went back) or stopped.';
-COMMENT ON COLUMN evtrack.worker_status.busy IS 'Slots at work, as of the last heartbeat.';
+'One row per worker: alive, silent (no heartbeat for 30 s), lost (declared dead, its batches requeued) or stopped.';
+COMMENT ON COLUMN evtrack.worker_status.busy IS 'Busy slots at the last heartbeat.';
 COMMENT ON COLUMN evtrack.worker_status.version IS 'The evtrack version that the worker runs.';
 COMMENT ON COLUMN evtrack.worker_status.silent_s IS 'Seconds since the last heartbeat.';
