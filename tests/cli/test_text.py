@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from evtrack.domain.text import harmless_json, json_text, plain, plain_lines
+from evtrack.domain.text import json_text, printable, printable_json, printable_lines
 from evtrack.interfaces.terminal import text
 
 
@@ -25,13 +25,13 @@ from evtrack.interfaces.terminal import text
     ],
 )
 def test_nothing_that_steers_a_terminal_comes_through(given: str, shown: str) -> None:
-    assert shown == plain(given)
-    assert "\x1b" not in plain(given)
+    assert shown == printable(given)
+    assert "\x1b" not in printable(given)
 
 
 def test_long_text_is_cut_with_a_mark() -> None:
-    assert "abcd…" == plain("abcdefgh", 5)
-    assert "abcde" == plain("abcde", 5)
+    assert "abcd…" == printable("abcdefgh", 5)
+    assert "abcde" == printable("abcde", 5)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_json_keeps_escaped_what_steers_a_terminal(given: object, shown: str) ->
 
 def test_json_of_others_means_what_it_meant() -> None:
     given = '{"a":\t"\u202e",\r"b": "\x7f"}'
-    assert json.loads(given) == json.loads(harmless_json(given))
-    assert '{"a":\t"\\u202e",\r"b": "\\u007f"}' == harmless_json(given)
+    assert json.loads(given) == json.loads(printable_json(given))
+    assert '{"a":\t"\\u202e",\r"b": "\\u007f"}' == printable_json(given)
 
 
 def test_lines_of_our_own_stay_lines() -> None:
-    assert "What is wrong\\x1b\nWhat to do next,…" == plain_lines("What is wrong\x1b\nWhat to do next, and on", 17)
+    assert "What is wrong\\x1b\nWhat to do next,…" == printable_lines("What is wrong\x1b\nWhat to do next, and on", 17)

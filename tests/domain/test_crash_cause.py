@@ -67,14 +67,15 @@ def test_the_data_say_what_is_known_and_nothing_else() -> None:
         "run_s": 1.5,
         "peak_rss_bytes": 1024,
         "cpu_s": 0.5,
-        "stderr": "oh�",
+        "stderr": "oh\\0",
     }
 
 
 def test_the_tail_of_a_long_stderr_is_kept() -> None:
     dossier = Dossier.from_exit(1, Evidence(stderr="a" * STDERR_BOUND + "the end"))
     assert dossier.stderr is not None
-    assert len(dossier.stderr) == STDERR_BOUND
+    assert dossier.stderr.startswith("... aaa")
+    assert len(dossier.stderr) == len("... ") + STDERR_BOUND
     assert dossier.stderr.endswith("the end")
 
 

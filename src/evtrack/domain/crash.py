@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
+from evtrack.domain.text import storable
+
 STDERR_BOUND: Final = 4_000
 """Characters of stderr, and of each traceback, that a dossier keeps; the log holds no bulk."""
 
@@ -163,5 +165,5 @@ def _cause(signal_number: int | None, evidence: Evidence) -> CrashCause:
 
 
 def _tail(text: str | None) -> str | None:
-    # jsonb holds no NUL, and what a dying process prints may be anything.
-    return None if text is None else text[-STDERR_BOUND:].replace("\0", "�")
+    # A dying process may print anything.
+    return None if text is None else storable(text, STDERR_BOUND, keep_end=True)

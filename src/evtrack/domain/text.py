@@ -1,89 +1,108 @@
-"""Text from outside, made harmless."""
+"""Clean text from outside: for a terminal, for one line of JSON, and for the database."""
 
 import json
 from collections.abc import Callable
 from unicodedata import category
 
 
-def plain(text: object, limit: int = 0) -> str:
+def printable(text: object, limit: int = 0) -> str:
     """Make text from outside safe to print on one line of a terminal.
 
     Args:
-        text: Anything; keys, names and errors come from people's data.
-        limit: Cut to so many characters; 0 leaves the length alone.
+        text: Anything; keys, names and errors come from users' data.
+        limit: The most characters to keep; 0 keeps all.
 
     Returns:
-        The text with control characters, newlines, terminal escapes, and what turns or hides text, written out.
+        The text with control characters, line breaks, terminal escapes and invisible or bidirectional controls
+        escaped.
     """
-    said = str(text)
-    shown = said if said.isprintable() else "".join(_harmless(character) for character in said)
+    line = str(text)
+    shown = line if line.isprintable() else "".join(_escaped(character) for character in line)
     return shown if not limit or len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
-def quoted(value: object, limit: int = 100) -> str:
-    """Quote a value that is refused.
-
-    Args:
-        value: What somebody gave.
-        limit: Show so many characters of it at most.
-
-    Returns:
-        The value in quotes, its control characters written out, with a mark where it is cut.
-    """
-    return plain(repr(value), limit)
-
-
-def plain_lines(text: str, limit: int = 0) -> str:
+def printable_lines(text: str, limit: int = 0) -> str:
     """Make text of several lines safe to print on a terminal.
 
     Args:
-        text: Our own words, with values of others in them.
-        limit: Cut each line to so many characters; 0 leaves the length alone.
+        text: A message of evtrack, with values from outside in it.
+        limit: The most characters of each line to keep; 0 keeps all.
 
     Returns:
-        The text, each line made harmless.
+        The text, each line made printable.
     """
-    return "\n".join(plain(line.expandtabs(4), limit) for line in text.split("\n"))
+    return "\n".join(printable(line.expandtabs(4), limit) for line in text.split("\n"))
+
+
+def quoted(value: object, limit: int = 100) -> str:
+    """Quote a rejected value.
+
+    Args:
+        value: The value as it was given.
+        limit: The most characters of it to show.
+
+    Returns:
+        The value in quotes, made printable, with an ellipsis where it is cut.
+    """
+    return printable(repr(value), limit)
 
 
 def json_text(value: object, default: Callable[[object], object] | None = None) -> str:
-    """Write a value as JSON that is readable, and safe to print on a terminal.
+    """Write a value as one line of readable JSON that is safe to print on a terminal.
 
     Args:
         value: Anything made of dicts, lists, tuples, strings, numbers and None.
-        default: Makes such a value of anything else.
+        default: Converts anything else to such a value.
 
     Returns:
-        One line; letters as they are, what steers a terminal, turns or hides text as escapes.
+        One line; letters stay as they are, control characters become escapes.
     """
-    return harmless_json(json.dumps(value, default=default, ensure_ascii=False))
+    return printable_json(json.dumps(value, default=default, ensure_ascii=False))
 
 
-def harmless_json(text: str) -> str:
-    """Escape in a line of JSON what steers a terminal, turns or hides text; it means the same as before.
+def printable_json(text: str) -> str:
+    """Make a line of JSON safe to print on a terminal, without changing what it means.
 
     Args:
-        text: JSON, of whoever's making.
+        text: JSON from any source.
 
     Returns:
-        The line.
+        The line, with control characters and invisible or bidirectional controls as JSON escapes.
     """
     if text.isprintable():
         return text
-    return "".join(character if _stands(character) else _json_escape(character) for character in text)
+    return "".join(character if _json_keeps(character) else _json_escaped(character) for character in text)
 
 
-def _stands(character: str) -> bool:
-    # JSON allows tab and carriage return between its tokens, where no escape can stand.
+def storable(text: str, limit: int, *, keep_end: bool = False) -> str:
+    """Make text acceptable to PostgreSQL's text and jsonb.
+
+    Args:
+        text: Any text, also with NUL or lone surrogates, which PostgreSQL rejects.
+        limit: The most characters to keep.
+        keep_end: Keep the end of a long text, not its beginning.
+
+    Returns:
+        The text with those characters escaped, and an ellipsis of three dots where it is cut.
+    """
+    if len(text) > limit:
+        text = f"... {text[-limit:]}" if keep_end else f"{text[:limit]} ..."
+    if not text.isascii() or "\0" in text:
+        text = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def _json_keeps(character: str) -> bool:
+    # JSON allows tabs and carriage returns between its tokens, where an escape would be a syntax error.
     return character.isprintable() or character in "\t\r" or category(character) == "Zs"
 
 
-def _json_escape(character: str) -> str:
-    # As JSON has it outside of the first plane, in two halves.
+def _json_escaped(character: str) -> str:
+    # json.dumps writes characters beyond the first plane as a surrogate pair, but leaves DEL as it is.
     return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
-def _harmless(character: str) -> str:
+def _escaped(character: str) -> str:
     if character.isprintable():
         return character
     if category(character) == "Zs":

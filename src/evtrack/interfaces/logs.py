@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict
 
-from evtrack.domain.text import json_text, plain_lines
+from evtrack.domain.text import json_text, printable_lines
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _asked = {"format": "auto"}
@@ -67,7 +67,7 @@ def _in_order(_logger: Any, _method: str, line: EventDict) -> EventDict:
 
 
 def _harmless(_logger: Any, _method: str, line: EventDict) -> EventDict:
-    return {name: plain_lines(value) if isinstance(value, str) else value for name, value in line.items()}
+    return {name: printable_lines(value) if isinstance(value, str) else value for name, value in line.items()}
 
 
 def _stderr_logger(*_: Any) -> structlog.WriteLogger:

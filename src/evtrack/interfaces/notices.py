@@ -7,7 +7,7 @@ import click
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.text import plain_lines
+from evtrack.domain.text import printable_lines
 from evtrack.interfaces.logs import only_json
 from evtrack.interfaces.output import to_nowhere
 
@@ -51,9 +51,9 @@ def refused(message: str, *, exit_code: int, words: str = "") -> None:
     """
     try:
         if only_json():
-            _log.error(log_names.REFUSED, message=plain_lines(message, _LINE_LIMIT), exit_code=exit_code)
+            _log.error(log_names.REFUSED, message=printable_lines(message, _LINE_LIMIT), exit_code=exit_code)
         else:
-            _say(plain_lines(words or f"Error: {message}", _LINE_LIMIT))
+            _say(printable_lines(words or f"Error: {message}", _LINE_LIMIT))
     except OSError:
         to_nowhere(sys.stderr)  # the exit code must do
 

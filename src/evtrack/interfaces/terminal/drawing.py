@@ -10,7 +10,7 @@ from rich.text import Text
 
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.logs import only_json
 
 STYLES: dict[str, str] = {
@@ -75,7 +75,7 @@ def table(*names: str, right: str = "", flexible: str = "") -> Table:
 
 def cell(text: str, style: str = "") -> Text:
     """Make a cell of text from outside: harmless, on one line, cut where the column ends."""
-    return Text(plain(text), style=style, no_wrap=True, overflow="ellipsis")
+    return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def state(phase: str, *, suspended: bool) -> Text:

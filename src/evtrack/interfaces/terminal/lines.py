@@ -3,7 +3,7 @@
 import json
 from datetime import UTC
 
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.text import count, counted, duration, pace_of, percentage
 from evtrack.storage.log.reader import LogRow
 from evtrack.storage.reports.rows import JobProgress
@@ -24,7 +24,7 @@ def event_line(row: LogRow) -> str:
     stream = f"batch {row.batch_no}" if row.batch_no else "job"
     by = f" by worker {row.worker_id}" if row.worker_id is not None else ""
     attempt = f" (attempt {row.attempt})" if row.attempt else ""
-    data = plain(" ".join(f"{key}={_value(value)}" for key, value in row.data.items()), _DATA_LIMIT)
+    data = printable(" ".join(f"{key}={_value(value)}" for key, value in row.data.items()), _DATA_LIMIT)
     at = f"{row.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
     return f"{at}Z  {stream:<10} v{row.version:<3} {row.type}{attempt}{by}  {data}".rstrip()
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evtrack.domain.states import BatchStatus as Status
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import STYLES, cell, state, table
 from evtrack.interfaces.terminal.text import count, duration, moment, percentage
 from evtrack.storage.reports.rows import BatchStatus, Crash, ErrorKind, JobStatus, Note, Worker
@@ -63,11 +63,11 @@ def batches_table(batches: Sequence[BatchStatus]) -> Table:
     """
     drawn = table("BATCH", "STATUS", "ITEMS", "TRY", "RAN", "WHAT", right="BATCH ITEMS TRY RAN", flexible="WHAT")
     for batch in batches:
-        what = Text(plain(batch.item_summary), overflow="ellipsis", no_wrap=True)
+        what = Text(printable(batch.item_summary), overflow="ellipsis", no_wrap=True)
         if batch.parent_no is not None:
             what.append(f"  (from batch {batch.parent_no})", style="dim")
         if batch.error:
-            what.append(f"\n{plain(batch.error)}", style="red")
+            what.append(f"\n{printable(batch.error)}", style="red")
         drawn.add_row(
             str(batch.batch_no),
             Text(batch.status, style=STYLES.get(batch.status, "")),
@@ -149,10 +149,10 @@ def cause(crash: Crash) -> str:
     """Say in a word or two what ended a process."""
     # Where a limit was the cause, the signal is only how it was enforced.
     if crash.signal and crash.cause in {"signal", "unknown", None}:
-        return plain(crash.signal, 24)
+        return printable(crash.signal, 24)
     if crash.exit_code is not None and crash.cause in {"exit_code", "unknown", None}:
         return f"exit code {crash.exit_code}"
-    return plain(crash.cause or "unknown", 24).replace("_", " ")
+    return printable(crash.cause or "unknown", 24).replace("_", " ")
 
 
 def errors_table(errors: Sequence[ErrorKind]) -> Table:

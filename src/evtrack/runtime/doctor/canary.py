@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError, PermissionDenied
 from evtrack.domain.finding import Finding, note, ok, problem
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.storage.queue.control import cancel_job
 from evtrack.storage.reports import views
 from evtrack.storage.submission.job import enqueue, finish_due, wake_workers
@@ -62,7 +62,7 @@ def canary(conn: Connection, workers: Sequence[Worker], *, patience_s: float) ->
     took_s = time.monotonic() - begun
     finish_due(conn, job_id)
     (batch,) = views.batches(conn, job_id, limit=1)
-    worker = plain(batch.worker or "unknown", 60)
+    worker = printable(batch.worker or "unknown", 60)
     if not progress.done:
         return problem("canary", f"worker {worker} {batch.status} it", f"evtrack show {job_id} {batch.batch_no}")
     return ok("canary", f"went through worker {worker} in {1000 * took_s:.0f} ms")

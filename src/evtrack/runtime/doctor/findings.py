@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.finding import Finding, note, ok, problem
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def server(found: Server) -> list[Finding]:
     if found.connections > _CROWDED * found.max_connections:
         says = f"{found.connections} of {found.max_connections} connections are in use"
         findings.append(problem("server", says, "raise max_connections, or run fewer processes"))
-    return findings or [ok("server", f"PostgreSQL {found.version}, role {plain(found.role, 60)}")]
+    return findings or [ok("server", f"PostgreSQL {found.version}, role {printable(found.role, 60)}")]
 
 
 def schema(found: Status) -> list[Finding]:
@@ -79,17 +79,19 @@ def roles(found: Sequence[Right], me: str) -> list[Finding]:
         findings.append(problem("roles", says, "evtrack migrate roles"))
     mine = [right.part for right in found if right.i_may]
     if not mine:
-        grant = f'GRANT {found[0].role} TO "{plain(me, 63)}" (or another of evtrack\'s roles)'
-        findings.append(problem("rights", f"role {plain(me, 60)} may do nothing with evtrack", grant))
+        grant = f'GRANT {found[0].role} TO "{printable(me, 63)}" (or another of evtrack\'s roles)'
+        findings.append(problem("rights", f"role {printable(me, 60)} may do nothing with evtrack", grant))
     else:
-        findings.append(ok("rights", f"role {plain(me, 60)} may {', '.join(mine)}"))
+        findings.append(ok("rights", f"role {printable(me, 60)} may {', '.join(mine)}"))
     return findings
 
 
 def grants(missing: Mapping[str, str]) -> list[Finding]:
     """Judge whether evtrack's roles have the rights that they should have."""
     return [
-        problem("roles", f"{role} lacks rights on {plain(names, 120)}", "evtrack migrate roles (as the schema's owner)")
+        problem(
+            "roles", f"{role} lacks rights on {printable(names, 120)}", "evtrack migrate roles (as the schema's owner)"
+        )
         for role, names in missing.items()
     ]
 
@@ -141,10 +143,11 @@ def horizon(found: Sequence[OldTransaction], *, sees_all: bool) -> list[Finding]
     return [
         problem(
             "horizon",
-            f"{f'process {one.pid}' if one.pid else plain(one.gid, 60)} ({plain(one.application, 40)}, database "
-            f"{plain(one.database, 40)}, {plain(one.state, 40)}) has a transaction open for {one.open_s:.0f} s: "
+            f"{f'process {one.pid}' if one.pid else printable(one.gid, 60)} ({printable(one.application, 40)}, "
+            f"database {printable(one.database, 40)}, {printable(one.state, 40)}) has a transaction open for "
+            f"{one.open_s:.0f} s: "
             "what it writes is not to be seen, nothing dead is cleared away, and metrics count nothing new",
-            f"SELECT pg_terminate_backend({one.pid})" if one.pid else f"ROLLBACK PREPARED '{plain(one.gid, 200)}'",
+            f"SELECT pg_terminate_backend({one.pid})" if one.pid else f"ROLLBACK PREPARED '{printable(one.gid, 200)}'",
         )
         for one in found
     ]
@@ -155,7 +158,7 @@ def workers(found: Sequence[Worker], version: str) -> list[Finding]:
     findings = [
         problem(
             "workers",
-            f"worker {one.worker_id} ({plain(one.name, 60)}) has sent no heartbeat for {one.silent_s:.0f} s and "
+            f"worker {one.worker_id} ({printable(one.name, 60)}) has sent no heartbeat for {one.silent_s:.0f} s and "
             "nobody has declared it lost",
             "start a worker or `evtrack watch`: each declares lost who is",
         )
@@ -165,7 +168,7 @@ def workers(found: Sequence[Worker], version: str) -> list[Finding]:
     alive = [one for one in found if one.state == "alive"]
     others = sorted({one.version for one in alive} - {version})
     if others:
-        findings.append(note("workers", f"some run evtrack {', '.join(map(plain, others))}, this is {version}"))
+        findings.append(note("workers", f"some run evtrack {', '.join(map(printable, others))}, this is {version}"))
     if not alive:
         findings.append(note("workers", "no live worker", "evtrack work --import MODULE"))
     else:
@@ -186,7 +189,10 @@ def queue(found: Sequence[Stuck]) -> list[Finding]:
     """Judge whether batches wait for a reason that is no queue."""
     findings = []
     for one in found:
-        handler, number = plain(one.handler, 60), "1 batch waits" if one.batches == 1 else f"{one.batches} batches wait"
+        handler, number = (
+            printable(one.handler, 60),
+            "1 batch waits" if one.batches == 1 else f"{one.batches} batches wait",
+        )
         if one.why == "no worker":
             says = f"no worker offers the handler {handler}, for which {number}, for {one.waited_s:.0f} s now"
             findings.append(problem("queue", says, f"evtrack work --import MODULE --handler {handler}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from evtrack.domain.text import plain, quoted
+from evtrack.domain.text import printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def record(kind: type[T], content: object, where: str = "", **made: object) -> T
         raise ValueError(f"{where.rstrip('.') or 'it'} is no object")  # noqa: TRY004  caught with the others
     wanted = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # a dataclass, as said
     for name in sorted(content.keys() - wanted.keys()):
-        raise ValueError(f"the field {where}{plain(name)} is unknown")
+        raise ValueError(f"the field {where}{printable(name)} is unknown")
     values = dict(made)
     for name, field in wanted.items():
         if name in made or (name not in content and (field.default, field.default_factory) != (MISSING, MISSING)):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import msgspec
 
-from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed, clean
+from evtrack.domain.text import storable
+from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed
 from evtrack.runtime.slot.lifetime import ending_with_its_group, start_mortal
 from evtrack.runtime.slot.results import joined
 
@@ -86,7 +87,7 @@ def command_runner(handler: Handler, page: Page) -> Runner:
             EVTRACK_ITEM_KEY=item_keys.decode() if count == 1 else "",
         )
         ended, stdout, stderr = _call(handler.argv, payload + b"\n", environment, page)
-        tail = clean(stderr.decode("utf-8", "replace").strip(), MESSAGE_BOUND, tail=True)
+        tail = storable(stderr.decode("utf-8", "replace").strip(), MESSAGE_BOUND, keep_end=True)
         if ended.code < 0:
             raise CommandDied(-ended.code, tail, ended)
         if ended.code:

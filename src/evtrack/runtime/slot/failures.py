@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from evtrack.domain.text import storable
 from evtrack.runtime.slot.protocol import Failed, ItemFailure
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def item_failure(index: int, error: BaseException, *, with_traceback: bool) -> I
         The description.
     """
     trace = _trace(error) if with_traceback else ""
-    return ItemFailure(index, type(error).__qualname__, clean(_message(error), MESSAGE_BOUND), trace)
+    return ItemFailure(index, type(error).__qualname__, storable(_message(error), MESSAGE_BOUND), trace)
 
 
 def batch_failure(seq: int, run_s: float, error: BaseException) -> Failed:
@@ -69,25 +70,7 @@ def batch_failure(seq: int, run_s: float, error: BaseException) -> Failed:
         message = first.message if count == 1 else f"{first.message} (and {count - 1} more of {count} items)"
         return Failed(seq, run_s, first.type, message, first.traceback, error.failures)
     trace = "" if isinstance(error, CommandFailed) else _trace(error)
-    return Failed(seq, run_s, type(error).__qualname__, clean(_message(error), MESSAGE_BOUND), trace, [])
-
-
-def clean(text: str, bound: int, *, tail: bool = False) -> str:
-    """Make a text fit for jsonb.
-
-    Args:
-        text: Any text, also with NUL or lone surrogates, which PostgreSQL refuses.
-        bound: The most characters to keep.
-        tail: Keep the end, not the beginning.
-
-    Returns:
-        The text, cut with a sign that it was.
-    """
-    if len(text) > bound:
-        text = f"... {text[-bound:]}" if tail else f"{text[:bound]} ..."
-    if not text.isascii() or "\0" in text:
-        text = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
-    return text
+    return Failed(seq, run_s, type(error).__qualname__, storable(_message(error), MESSAGE_BOUND), trace, [])
 
 
 def _message(error: BaseException) -> str:
@@ -102,7 +85,7 @@ def _trace(error: BaseException) -> str:
         lines = traceback.format_exception(type(error), error, _user_frames(error.__traceback__))
     except Exception:  # noqa: BLE001  formatting calls __str__ and reads sources
         return ""
-    return clean("".join(lines), TRACEBACK_BOUND, tail=True)
+    return storable("".join(lines), TRACEBACK_BOUND, keep_end=True)
 
 
 def _user_frames(step: TracebackType | None) -> TracebackType | None:

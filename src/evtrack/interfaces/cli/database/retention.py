@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from evtrack.domain.errors import EvtrackError
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.options import Folder, Span, connected, json_option, print_json
 from evtrack.interfaces.terminal.progress.cleanup_bar import cleanup_progress
 from evtrack.interfaces.terminal.reports.cleanup_report import day_line, kept_line, plan_lines, summary
@@ -129,7 +129,7 @@ def verify(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
             else:
                 click.echo(f"{path}: differs")
                 for difference in differences:
-                    click.echo(f"  {plain(difference)}")
+                    click.echo(f"  {printable(difference)}")
     if any(differences for _, _, differences in found):
         ctx.exit(_DIFFERS)
 

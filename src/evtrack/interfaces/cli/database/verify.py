@@ -7,7 +7,7 @@ import click
 
 from evtrack.domain.difference import Difference
 from evtrack.domain.errors import NoSuchJob
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.options import connected, print_json
 from evtrack.interfaces.terminal.progress.verify_bar import VerifyProgress, verify_progress
 from evtrack.interfaces.terminal.reports.verify_report import Verdict, rebuilt_line
@@ -90,5 +90,5 @@ class _Work:
             if self._as_json:
                 print_json(asdict(each))
             else:
-                self._progress.say(plain(str(each), 2000))
+                self._progress.say(printable(str(each), 2000))
             yield each

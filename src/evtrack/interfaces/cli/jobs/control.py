@@ -6,7 +6,7 @@ import click
 
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.states import BatchStatus as Status
-from evtrack.domain.text import plain, quoted
+from evtrack.domain.text import printable, quoted
 from evtrack.interfaces.cli.jobs.status import job_argument, words
 from evtrack.interfaces.cli.shared.options import BATCH_NO, connected, json_option, print_json
 from evtrack.interfaces.notices import notice
@@ -132,7 +132,7 @@ def _tell_items(job_id: int, action: str, items: list[control.ItemVerdict], *, a
         for item in items:
             if item.verdict != done:
                 why = _NOT_TAKEN.get(item.verdict, f"it is {item.verdict}, which was not asked for")
-                notice(f"  {plain(item.item_key, 200)}: {why}")
+                notice(f"  {printable(item.item_key, 200)}: {why}")
     if any(item.verdict == "unknown" for item in items):
         raise BadArgument(
             f"Job {job_id} has no item with some of these keys.",

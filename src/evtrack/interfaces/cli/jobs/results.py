@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evtrack.domain.text import harmless_json, json_text
+from evtrack.domain.text import json_text, printable_json
 from evtrack.interfaces.cli.shared.options import connected
 from evtrack.storage.reports.results import results as read_results
 from evtrack.storage.reports.views import job_key
@@ -32,7 +32,7 @@ def results(conn: Connection, job_id: int, *, with_keys: bool) -> None:
     job_key(conn, job_id)  # refuses a number that no job has
     write = sys.stdout.write
     for row in read_results(conn, job_id):
-        result = harmless_json(row.result)
+        result = printable_json(row.result)
         if with_keys:
             key = json_text(row.item_key)
             write(f'{{"ordinal": {row.ordinal}, "item_key": {key}, "result": {result}}}\n')

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evtrack.domain.finding import Finding, Level
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.number_types import SOME_SECONDS
 from evtrack.interfaces.cli.shared.options import json_option, located, print_json
 from evtrack.interfaces.terminal.drawing import show
@@ -60,8 +60,8 @@ def _drawn(finding: Finding) -> Table:
     grid.add_column(width=7)
     grid.add_column(width=10)
     grid.add_column()
-    said = Text(plain(finding.says))
+    said = Text(printable(finding.says))
     if finding.next:
-        said.append(f"\n-> {plain(finding.next)}", style="cyan")
+        said.append(f"\n-> {printable(finding.next)}", style="cyan")
     grid.add_row(Text(finding.level, style=_STYLES[finding.level]), finding.check, said)
     return grid

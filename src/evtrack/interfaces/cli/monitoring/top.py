@@ -12,7 +12,7 @@ from rich.live import Live
 from evtrack.config import LONGEST_PAUSE_S
 from evtrack.domain.errors import CannotConnect, TransientError
 from evtrack.domain.states import JobPhase
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.number_types import Number
 from evtrack.interfaces.cli.shared.options import json_option, located, print_json
 from evtrack.interfaces.cli.shared.stopping import Signals, stopping
@@ -103,7 +103,7 @@ class _Eye:
                 raise  # it never worked: say why, and leave
             self.close()
             self._lost_at = self._lost_at or time.monotonic()
-            self._why = plain(error.message, 200)
+            self._why = printable(error.message, 200)
 
     @property
     def trouble(self) -> str:

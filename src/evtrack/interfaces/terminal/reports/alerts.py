@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.text import Text
 
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import cell, table
 from evtrack.interfaces.terminal.text import moment
 
@@ -37,7 +37,7 @@ def alert_line(alert: Alert) -> str:
         When, what, and its facts; coloured on a terminal.
     """
     facts = alert.line()
-    head = f"{moment(alert.timestamp)} [{facts.pop('level'):<7}] {plain(facts.pop('event'))}"
+    head = f"{moment(alert.timestamp)} [{facts.pop('level'):<7}] {printable(facts.pop('event'))}"
     if sys.stdout.isatty():
         head = click.style(head, fg=_COLOURS.get(alert.level), bold=alert.level == "error")
     del facts["timestamp"]
@@ -64,7 +64,7 @@ def alerts_table(alerts: Sequence[AlertRow], *, with_job: bool) -> Table:
             moment(row.created_at),
             *([str(row.job_id or "")] if with_job else []),
             str(row.batch_no or ""),
-            Text(plain(row.kind), style=_COLOURS.get(row.severity, "")),
+            Text(printable(row.kind), style=_COLOURS.get(row.severity, "")),
             "yes" if row.delivered_at else Text("no", style="yellow"),
             cell(_facts(facts)),
         )
@@ -72,10 +72,10 @@ def alerts_table(alerts: Sequence[AlertRow], *, with_job: bool) -> Table:
 
 
 def _facts(facts: dict[str, object]) -> str:
-    return " ".join(f"{plain(name)}={_value(value)}" for name, value in facts.items())
+    return " ".join(f"{printable(name)}={_value(value)}" for name, value in facts.items())
 
 
 def _value(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    shown = plain(text, _VALUE_LIMIT)
+    shown = printable(text, _VALUE_LIMIT)
     return json.dumps(shown, ensure_ascii=False) if " " in shown and isinstance(value, str) else shown

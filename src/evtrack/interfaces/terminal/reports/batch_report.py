@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evtrack.domain.states import EventType
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import STYLES, table
 from evtrack.interfaces.terminal.reports.job_report import section
 from evtrack.interfaces.terminal.text import bytes_of, count, counted, duration
@@ -44,7 +44,7 @@ def story(told: BatchStory) -> RenderableType:
         How it stands, what happened, and what became of its items.
     """
     batch = told.batch
-    title = Text.assemble((f"Job {batch.job_id}, batch {batch.batch_no}", "bold"), "  ", plain(told.handler, 40))
+    title = Text.assemble((f"Job {batch.job_id}, batch {batch.batch_no}", "bold"), "  ", printable(told.handler, 40))
     line = Text(batch.status, style=STYLES.get(batch.status, ""))
     facts = [counted(batch.item_count, "item"), counted(batch.attempt, "attempt")]
     if batch.parent_no is not None:
@@ -92,14 +92,14 @@ def sentence(event: LogRow, workers: Mapping[int, Worker | str]) -> str:
         case EventType.FAILED:
             raised = data.get("error")
             error: dict[str, Any] = raised if isinstance(raised, dict) else {"message": raised}
-            what = ": ".join(plain(error[part], 300) for part in ("type", "message") if error.get(part))
+            what = ": ".join(printable(error[part], 300) for part in ("type", "message") if error.get(part))
             return f"failed{_took(data)}: {what or 'no message'}"
         case EventType.CRASHED:
             return _crash(event)
         case EventType.REQUEUED:
             reason = str(data.get("reason", ""))
-            later = f", not before {plain(data['run_at'], 40)}" if data.get("run_at") else ""
-            return f"back in the queue {_REASONS.get(reason, plain(reason, 60))}{later}".rstrip()
+            later = f", not before {printable(data['run_at'], 40)}" if data.get("run_at") else ""
+            return f"back in the queue {_REASONS.get(reason, printable(reason, 60))}{later}".rstrip()
         case EventType.SPLIT:
             left = (
                 f"{counted(_number(data.get('moved_items')) or 0, 'item')} moved to"
@@ -108,11 +108,11 @@ def sentence(event: LogRow, workers: Mapping[int, Worker | str]) -> str:
             )
             return f"{left} {_batches(data.get('to'))}"
         case EventType.CANCELLED:
-            return f"cancelled: {plain(data.get('reason', 'no reason given'), 120)}"
+            return f"cancelled: {printable(data.get('reason', 'no reason given'), 120)}"
         case EventType.LATE_RESULT:
-            return f"{by} reported attempt {event.attempt} {plain(data.get('outcome', ''), 20)} too late: refused"
+            return f"{by} reported attempt {event.attempt} {printable(data.get('outcome', ''), 20)} too late: refused"
         case _:
-            return plain(event.type)
+            return printable(event.type)
 
 
 def evidence(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -135,24 +135,24 @@ def evidence(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, text in texts.items():
         if isinstance(text, str) and text.strip():
             lines = text.strip().splitlines()[-_LINES:]
-            yield name, "\n".join(f"    {plain(line, 300)}".rstrip() for line in lines)
+            yield name, "\n".join(f"    {printable(line, 300)}".rstrip() for line in lines)
 
 
 def _crash(event: LogRow) -> str:
     data = event.data
     if event.version == 2:  # noqa: PLR2004  right after enqueued: no attempt ended
-        return f"crashed from the start: {plain(data.get('item_key', 'its item'), 200)} had no crash left"
-    cause = plain(data.get("cause", "unknown"), 40).replace("_", " ")
+        return f"crashed from the start: {printable(data.get('item_key', 'its item'), 200)} had no crash left"
+    cause = printable(data.get("cause", "unknown"), 40).replace("_", " ")
     how = {
-        "signal": plain(data.get("signal", cause), 40),
+        "signal": printable(data.get("signal", cause), 40),
         "exit code": f"exit code {data.get('exit_code', '?')}",
-    }.get(cause, cause + (f" ({plain(data['signal'], 40)})" if data.get("signal") else ""))
-    at = f" at {plain(data['item_key'], 200)}" if data.get("item_key") else ""
+    }.get(cause, cause + (f" ({printable(data['signal'], 40)})" if data.get("signal") else ""))
+    at = f" at {printable(data['item_key'], 200)}" if data.get("item_key") else ""
     facts = [
         f"process {_number(data['pid'])}" if _number(data.get("pid")) else "",
         f"peak memory {bytes_of(data['peak_rss_bytes'])}" if _number(data.get("peak_rss_bytes")) else "",
         f"CPU {duration(data['cpu_s'])}" if _number(data.get("cpu_s")) is not None else "",
-        plain(data["why"], 40) if data.get("why") else "",
+        printable(data["why"], 40) if data.get("why") else "",
         "its last crash: poison" if data.get("poison") is True else "",
     ]
     more = "".join(f"; {fact}" for fact in facts if fact)
@@ -166,11 +166,11 @@ def _worker(worker_id: int | None, workers: Mapping[int, Worker | str]) -> str:
     if worker is None:
         return f"worker {worker_id}"
     if isinstance(worker, str):
-        return f"worker {worker_id} ({plain(worker, 60)})"
+        return f"worker {worker_id} ({printable(worker, 60)})"
     # A worker that was given no name is called by just these two.
-    where = f"process {worker.pid} on {plain(worker.host, 60)}"
+    where = f"process {worker.pid} on {printable(worker.host, 60)}"
     named = worker.name != f"{worker.host}:{worker.pid}"
-    return f"worker {worker_id} ({f'{plain(worker.name, 60)}, ' if named else ''}{where})"
+    return f"worker {worker_id} ({f'{printable(worker.name, 60)}, ' if named else ''}{where})"
 
 
 def _took(data: dict[str, Any]) -> str:
@@ -190,7 +190,7 @@ def _number(value: Any) -> Any:
 def _fates(fates: list[ItemFate]) -> Table:
     drawn = table("ITEMS", "STATUS", "PATH", "WHICH", right="ITEMS", flexible="PATH WHICH")
     for fate in fates:
-        keys = ", ".join(plain(key, 60) for key in fate.first_keys)
+        keys = ", ".join(printable(key, 60) for key in fate.first_keys)
         more = fate.items - len(fate.first_keys)
         drawn.add_row(
             count(fate.items),

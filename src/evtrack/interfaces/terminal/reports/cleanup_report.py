@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.text import bytes_of, counted
 from evtrack.runtime.retention.cleanup_outcome import Dropped, Kept
 from evtrack.storage.retention.days import Day
@@ -34,7 +34,7 @@ def day_line(day: Dropped) -> str:
     Args:
         day: The day.
     """
-    to = f", archived to {plain(day.archive)}" if day.archive else ""
+    to = f", archived to {printable(day.archive)}" if day.archive else ""
     return f"{day.day}: dropped, {_held([day])}{to}"
 
 
@@ -44,7 +44,7 @@ def kept_line(day: Kept) -> str:
     Args:
         day: The day.
     """
-    return f"{day.day}: kept, {plain(day.reason)}"
+    return f"{day.day}: kept, {printable(day.reason)}"
 
 
 def summary(dropped: Sequence[Dropped], kept: Sequence[Kept]) -> str:

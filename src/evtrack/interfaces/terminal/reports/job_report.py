@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evtrack.domain.states import BatchStatus, JobPhase
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import state, table
 from evtrack.interfaces.terminal.reports.next_steps import Advice
 from evtrack.interfaces.terminal.text import count, counted, duration, moment, pace_of, percentage
@@ -26,9 +26,9 @@ def job_head(job: JobStatus, progress: JobProgress) -> RenderableType:
     Returns:
         A few lines: what, when, how fast, and its counts.
     """
-    title = Text.assemble((f"Job {job.job_id}", "bold"), "  ", plain(job.handler, 40))
+    title = Text.assemble((f"Job {job.job_id}", "bold"), "  ", printable(job.handler, 40))
     if job.name:
-        title.append(f"  {plain(job.name, 60)}", style="dim")
+        title.append(f"  {printable(job.name, 60)}", style="dim")
     line = state(job.phase, suspended=job.suspended)
     line.append(f" {job.outcome}" if job.outcome else "", style="green" if job.outcome == "ok" else "red")
     took = "took" if progress.ended_at else "for"
@@ -74,9 +74,9 @@ def dropped_job(line: LedgerLine) -> RenderableType:
     Returns:
         A few lines: what, when, its counts, and where its log went.
     """
-    title = Text.assemble((f"Job {line.job_id}", "bold"), "  ", plain(line.handler, 40))
+    title = Text.assemble((f"Job {line.job_id}", "bold"), "  ", printable(line.handler, 40))
     if line.name:
-        title.append(f"  {plain(line.name, 60)}", style="dim")
+        title.append(f"  {printable(line.name, 60)}", style="dim")
     facts = Text("dropped", style="yellow")
     facts.append(f" {moment(line.dropped_at)} · created {moment(line.created_at)}")
     facts.append(f" · {line.phase} {moment(line.ended_at)}")
@@ -87,7 +87,7 @@ def dropped_job(line: LedgerLine) -> RenderableType:
             drawn.add_row(name, count(line.items.get(status, 0)), count(line.batches.get(status, 0)))
     if line.invalid:
         drawn.add_row("invalid", count(line.invalid), "")
-    where = f"Its {counted(line.events, 'event')} are archived in {plain(line.archive)}" if line.archive else ""
+    where = f"Its {counted(line.events, 'event')} are archived in {printable(line.archive)}" if line.archive else ""
     left = where or f"Its {counted(line.events, 'event')} were not archived"
     return Group(title, facts, drawn, Text(f"{left}; their digest is {line.digest}.", overflow="fold"))
 
@@ -103,5 +103,5 @@ def advice_lines(steps: Sequence[Advice]) -> Table:
     for name in ("", "command", "why"):
         grid.add_column(name, no_wrap=name != "why")
     for step in steps:
-        grid.add_row("", Text(plain(step.command), style="cyan"), Text(plain(step.why), style="dim"))
+        grid.add_row("", Text(printable(step.command), style="cyan"), Text(printable(step.why), style="dim"))
     return grid

@@ -9,7 +9,8 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError, IllegalEvent, StorageError
-from evtrack.runtime.slot.failures import MESSAGE_BOUND, clean
+from evtrack.domain.text import storable
+from evtrack.runtime.slot.failures import MESSAGE_BOUND
 from evtrack.runtime.worker.outcomes.item_reports import failed_ordinals, item_errors
 from evtrack.storage.queue.queue import CANCELLED, Queue
 from evtrack.storage.queue.rows import Claim, Completed, Refusal
@@ -98,7 +99,7 @@ class Reporting:
             except _REFUSALS as refusal:
                 if _may_pass(refusal):
                     raise
-                told = {"type": type(refusal).__name__, "message": clean(str(refusal), MESSAGE_BOUND)}
+                told = {"type": type(refusal).__name__, "message": storable(str(refusal), MESSAGE_BOUND)}
                 kept.failed.append(((job_id, batch_no, attempt), kept.run_s[0], told))
             del kept.rows[0], kept.run_s[0], kept.results[0]
 

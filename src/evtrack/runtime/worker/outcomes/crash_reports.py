@@ -9,7 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain.crash import LIMITS, CrashCause, Dossier, Evidence
-from evtrack.runtime.slot.failures import clean
+from evtrack.domain.text import storable
 from evtrack.runtime.slot.handlers import Kind
 from evtrack.runtime.slot.protocol import CHANNEL_CLOSED, ITEM_KEYS, Died
 from evtrack.runtime.worker.outcomes.item_reports import item_in_hand
@@ -48,7 +48,7 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
     evidence = Evidence(
         killed_for=_CAUSES.get(slot.killed_for or ""),
         oom_kills=1 if death.oom_kill else 0,
-        item_key=None if key is None else clean(key, _STDERR_BOUND),
+        item_key=None if key is None else storable(key, _STDERR_BOUND),
         ordinal=ordinal,
         run_s=max(0.0, round(now - slot.page.begun_at, 6)),
         peak_rss_bytes=death.peak_rss_bytes or None,
@@ -81,10 +81,10 @@ def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dic
     key, ordinal = item_in_hand(row, None)
     limit = _CAUSES.get(slot.killed_for or "")
     run_s = max(0.0, round(frame.run_s, 6))
-    key = None if key is None else clean(key, _STDERR_BOUND)
+    key = None if key is None else storable(key, _STDERR_BOUND)
     if not isinstance(frame, Died):
         # It took SIGTERM as a request, and failed: what matters is why it was asked.
-        stderr = clean(frame.message, _STDERR_BOUND, tail=True)
+        stderr = storable(frame.message, _STDERR_BOUND, keep_end=True)
         told = Dossier(cause=limit or CrashCause.UNKNOWN, item_key=key, ordinal=ordinal, run_s=run_s, stderr=stderr)
         return _placed(told.data(), slot.pid)
     number = abs(frame.signal)
@@ -97,7 +97,7 @@ def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dic
         run_s=run_s,
         peak_rss_bytes=max(0, frame.peak_rss_bytes) or None,
         cpu_s=max(0.0, frame.cpu_s),
-        stderr=clean(frame.stderr, _STDERR_BOUND, tail=True) or None,
+        stderr=storable(frame.stderr, _STDERR_BOUND, keep_end=True) or None,
     )
     return _placed(Dossier.from_exit(-number, evidence).data(), frame.pid or slot.pid, oom_kill)
 
@@ -119,9 +119,9 @@ def _faults(stderr: str) -> tuple[str, str | None, str | None]:
         native, rest = None, trace.group()
         written = stderr.removesuffix(rest)
     else:
-        return clean(stderr, _STDERR_BOUND, tail=True), None, None
+        return storable(stderr, _STDERR_BOUND, keep_end=True), None, None
     return (
-        clean(written, _STDERR_BOUND, tail=True),
-        None if native is None else clean(native, _STDERR_BOUND),
-        clean(rest.strip(), _STDERR_BOUND) or None,
+        storable(written, _STDERR_BOUND, keep_end=True),
+        None if native is None else storable(native, _STDERR_BOUND),
+        storable(rest.strip(), _STDERR_BOUND) or None,
     )

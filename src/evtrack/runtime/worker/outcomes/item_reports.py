@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain.ordinals import Ordinals
+from evtrack.domain.text import storable
 from evtrack.runtime.slot.batch import parse_ordinals
-from evtrack.runtime.slot.failures import MESSAGE_BOUND, TRACEBACK_BOUND, clean
+from evtrack.runtime.slot.failures import MESSAGE_BOUND, TRACEBACK_BOUND
 from evtrack.runtime.slot.protocol import ITEM_KEYS, ORDINALS, Failed, ItemFailure, Row
 from evtrack.runtime.worker.outcomes.frame_checks import fits
 
@@ -65,9 +66,9 @@ def batch_error(row: Row, frame: Failed) -> dict[str, Any]:
         The error for its event. Texts are cleaned once more: a slot is not trusted.
     """
     error: dict[str, Any] = {
-        "type": clean(frame.type, MESSAGE_BOUND),
-        "message": clean(frame.message, MESSAGE_BOUND),
-        "traceback": clean(frame.traceback, TRACEBACK_BOUND, tail=True),
+        "type": storable(frame.type, MESSAGE_BOUND),
+        "message": storable(frame.message, MESSAGE_BOUND),
+        "traceback": storable(frame.traceback, TRACEBACK_BOUND, keep_end=True),
     }
     if frame.items:
         error["items"] = item_errors(row, frame.items)
@@ -90,12 +91,12 @@ def item_errors(row: Row, failures: Sequence[ItemFailure]) -> list[dict[str, Any
     for failure in failures[:ITEMS_TOLD]:
         item: dict[str, Any] = {
             "ordinal": ordinals[failure.index],
-            "key": clean(keys[failure.index], MESSAGE_BOUND),
-            "type": clean(failure.type, MESSAGE_BOUND),
-            "message": clean(failure.message, MESSAGE_BOUND),
+            "key": storable(keys[failure.index], MESSAGE_BOUND),
+            "type": storable(failure.type, MESSAGE_BOUND),
+            "message": storable(failure.message, MESSAGE_BOUND),
         }
         if failure.traceback:
-            item["traceback"] = clean(failure.traceback, TRACEBACK_BOUND, tail=True)
+            item["traceback"] = storable(failure.traceback, TRACEBACK_BOUND, keep_end=True)
         told.append(item)
     return told
 

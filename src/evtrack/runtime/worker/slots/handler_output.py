@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.text import plain
+from evtrack.domain.text import printable
 from evtrack.runtime.slot.output import FACTS, LEVELS, LONGEST_MARK, MARK, TEXT
 from evtrack.runtime.slot.protocol import ATTEMPT, BATCH_NO, HANDLER, JOB_ID
 from evtrack.runtime.worker.outcomes.item_reports import item_in_hand
@@ -152,13 +152,13 @@ class HandlerOutput:
         _, place, kind = self._tag
         text, bound = line.decode("utf-8", "replace").rstrip(), self._bound(place)
         if kind == FACTS and isinstance(said := _parsed(text), dict):
-            facts = {plain(name, 100): _harmless(value) for name, value in said.items() if name not in _BOUND}
-            message = plain(said.get("event", ""), LINE_CHARACTERS)
+            facts = {printable(name, 100): _harmless(value) for name, value in said.items() if name not in _BOUND}
+            message = printable(said.get("event", ""), LINE_CHARACTERS)
             _at(said.get("level"))(log_names.HANDLER_LOG, message=message, facts=facts, **bound)
         elif kind in LEVELS:
-            _at(LEVELS[kind])(log_names.HANDLER_LOG, message=plain(text, LINE_CHARACTERS), **bound)
+            _at(LEVELS[kind])(log_names.HANDLER_LOG, message=printable(text, LINE_CHARACTERS), **bound)
         else:
-            _log.info(log_names.HANDLER_OUTPUT, line=plain(text, LINE_CHARACTERS), **bound)
+            _log.info(log_names.HANDLER_OUTPUT, line=printable(text, LINE_CHARACTERS), **bound)
 
     def _bound(self, place: int | None) -> dict[str, Any]:
         row = self._about
@@ -169,10 +169,10 @@ class HandlerOutput:
             "job_id": row[JOB_ID],
             "batch_no": row[BATCH_NO],
             "attempt": row[ATTEMPT],
-            "handler": plain(row[HANDLER].decode("utf-8", "replace"), 200),
+            "handler": printable(row[HANDLER].decode("utf-8", "replace"), 200),
             "slot_pid": self._pid,
         }
-        return bound if key is None else {**bound, "item_key": plain(key, 200)}
+        return bound if key is None else {**bound, "item_key": printable(key, 200)}
 
 
 _BOUND: Final = frozenset({"event", "level", "timestamp", "job_id", "batch_no", "attempt", "handler", "item_key"})
@@ -200,4 +200,4 @@ def _parsed(text: str) -> Any:
 def _harmless(value: Any) -> Any:
     if isinstance(value, bool | int | float | None):
         return value
-    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), LINE_CHARACTERS)
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), LINE_CHARACTERS)

@@ -11,7 +11,7 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.crash import CrashCause, Dossier, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
-from evtrack.runtime.slot.failures import clean
+from evtrack.domain.text import storable
 from evtrack.runtime.slot.protocol import Ready, Setup, Unready
 from evtrack.runtime.worker.slots.fork_server_client import ForkServer
 from evtrack.runtime.worker.slots.oom_kills import OomKills
@@ -216,7 +216,7 @@ class Slots:
         self._closed_at.pop(slot.pid, None)
         try:
             if self._did_nothing(slot):
-                stderr = clean(slot.stderr.tail.strip(), _STDERR_BOUND, tail=True)
+                stderr = storable(slot.stderr.tail.strip(), _STDERR_BOUND, keep_end=True)
                 self._early_deaths.add(_how(death), stderr, now)
             self._on_death(slot, death)
         finally:
