@@ -13,7 +13,7 @@ from aging import aged_job, days_ago, ended_job
 from client import Client
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.retention.cleanup import Cleanup
-from evtrack.runtime.retention.cleanup_outcome import Dropped
+from evtrack.runtime.retention.cleanup_result import DroppedDay
 from evtrack.runtime.retention.restore import Restore
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.embedded.directory import programs
@@ -125,7 +125,7 @@ def test_an_archive_restored_in_another_cluster_is_read_once(own_client: Client,
     assert [] == step_by_step(far, early)[0]
     # As old as it was, it may go again, and come back.
     done = list(Cleanup(conn=far.conn, older_than_s=0, archive=tmp_path / "far", with_payload=True).run())
-    assert [DAY] == [day.day for day in done if isinstance(day, Dropped)]
+    assert [DAY] == [day.day for day in done if isinstance(day, DroppedDay)]
     assert [] == far.rows("SELECT * FROM evtrack.restored")
     assert 2 == len(list(Restore(conn=far.conn, folder=tmp_path / "far").run()))
     goes_on_once(far, job, at)

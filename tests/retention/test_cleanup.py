@@ -13,7 +13,7 @@ from client import Claim, Client
 from evtrack.domain.errors import CleanupRuns, JobDropped, NoSuchJob
 from evtrack.runtime.retention.archive_check import check
 from evtrack.runtime.retention.cleanup import Cleanup
-from evtrack.runtime.retention.cleanup_outcome import Dropped, Kept
+from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.queue import control
 from evtrack.storage.reports import views
@@ -37,7 +37,7 @@ def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(own_client: Client) -> 
     own_client.conn.execute("INSERT INTO evtrack.job_link SELECT job_id, 1, links FROM evtrack.job")
     before = days_of(own_client)
     done = clean(own_client)
-    assert [(DAY, 2, 5), (other_day, 1, 2)] == [(d.day, d.jobs, d.batches) for d in done if isinstance(d, Dropped)]
+    assert [(DAY, 2, 5), (other_day, 1, 2)] == [(d.day, d.jobs, d.batches) for d in done if isinstance(d, DroppedDay)]
     assert before - {DAY, other_day} == days_of(own_client)
     lines = own_client.rows("SELECT * FROM evtrack.dropped_job WHERE job_id = ANY(%s) ORDER BY job_id", [first, second])
     assert [first, second] == [line["job_id"] for line in lines]
@@ -61,7 +61,7 @@ def test_a_day_of_more_jobs_than_are_read_at_once(
     ended = [ended_job(own_client, DAY) for _ in range(jobs)]
     ended_job(own_client, days_ago(8))
     done = clean(own_client)
-    assert [(DAY, jobs), (days_ago(8), 1)] == [(d.day, d.jobs) for d in done if isinstance(d, Dropped)]
+    assert [(DAY, jobs), (days_ago(8), 1)] == [(d.day, d.jobs) for d in done if isinstance(d, DroppedDay)]
     assert len(ended) + 1 == own_client.one("SELECT count(*) FROM evtrack.dropped_job")
 
 
@@ -161,7 +161,7 @@ def test_what_ended_lately_pins_its_day_however_old(own_client: Client) -> None:
     assert [(days_ago(400), "pinned", job)] == kept(clean(own_client, older_than_s=3600))
     own_client.conn.execute("UPDATE evtrack.batch SET finished_at = now() - interval '2 hours'")
     (done,) = clean(own_client, older_than_s=3600)
-    assert isinstance(done, Dropped)
+    assert isinstance(done, DroppedDay)
 
 
 def test_it_tells_how_far_it_is_in_each_step(own_client: Client, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_retry_while_the_day_is_read_keeps_it(own_client: Client, own_other: C
     own_client.fail(worker, [Claim(job, 1, 2), Claim(job, 2, 2)])
     assert own_client.one("SELECT evtrack.finish_due(%s)", job)
     (dropped,) = clean(own_client, archive)
-    assert isinstance(dropped, Dropped)
+    assert isinstance(dropped, DroppedDay)
     manifest, differences = check(archive / str(DAY))
     assert ([], dropped.events) == (differences, manifest and manifest.jobs[0].events)
     assert [str(DAY)] == [path.name for path in archive.iterdir()]
@@ -217,7 +217,7 @@ def test_a_retry_between_two_pages_keeps_the_day_and_the_next_one_goes(
     done = clean(own_client, tmp_path)
     assert [4] == retried
     assert [(DAY, "changed", job)] == kept(done[:1])
-    assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, Dropped)]
+    assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, DroppedDay)]
     assert [str(days_ago(8))] == [path.name for path in tmp_path.iterdir()]
 
 
@@ -227,7 +227,7 @@ def test_a_late_result_while_the_day_is_read_is_not_lost(own_client: Client, own
     assert [(DAY, "changed", None)] == kept(done)
     assert "late_result" == own_client.types(job)[-1]
     (dropped,) = clean(own_client)
-    assert isinstance(dropped, Dropped)
+    assert isinstance(dropped, DroppedDay)
     assert 11 == dropped.events
 
 
@@ -293,9 +293,9 @@ def test_an_event_that_was_taken_away_keeps_the_day(own_client: Client) -> None:
         own_client.conn.execute(f"ALTER TABLE {part} ENABLE ALWAYS TRIGGER event_immutable".encode())
     done = clean(own_client)
     assert [(DAY, "differs", job)] == kept(done[:1])
-    assert isinstance(done[0], Kept)
+    assert isinstance(done[0], KeptDay)
     assert "from version 1 to 3" in done[0].reason
-    assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, Dropped)]
+    assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, DroppedDay)]
 
 
 def test_who_uses_the_log_is_not_waited_for_in_line(own_client: Client, own_other: Client, dsn: str) -> None:
@@ -309,11 +309,11 @@ def test_who_uses_the_log_is_not_waited_for_in_line(own_client: Client, own_othe
                 own_other.conn.execute("SET statement_timeout = '5s'")
                 ended_job(own_other, days_ago(0), 1)
             (busy,) = future.result()
-    assert isinstance(busy, Kept)
+    assert isinstance(busy, KeptDay)
     assert ("busy", True) == (busy.why, busy.is_fault)
     assert "a long report" in busy.reason
     (done,) = clean(own_client)
-    assert isinstance(done, Dropped)
+    assert isinstance(done, DroppedDay)
 
 
 def test_a_second_cleanup_is_told_of_the_first(own_client: Client, own_other: Client) -> None:

@@ -15,7 +15,7 @@ from evtrack.domain.errors import ArchiveDamaged, ArchiveError
 from evtrack.runtime.retention import day_archive
 from evtrack.runtime.retention.archive_check import check
 from evtrack.runtime.retention.archive_files import read_lines
-from evtrack.runtime.retention.cleanup_outcome import Dropped
+from evtrack.runtime.retention.cleanup_result import DroppedDay
 from helpers import evtrack
 
 pytestmark = pytest.mark.integration
@@ -66,7 +66,7 @@ def test_a_damaged_archive_stops_the_drop(own_client: Client, own_other: Client,
     assert DAY in days_of(own_client)
     file.write_bytes(whole)
     (done,) = clean(own_client, tmp_path)
-    assert isinstance(done, Dropped)
+    assert isinstance(done, DroppedDay)
 
 
 def test_an_archive_of_other_jobs_is_not_written_over(own_client: Client, tmp_path: Path) -> None:
@@ -103,13 +103,13 @@ def test_what_breaks_off_a_read_ends_the_cleanup_and_the_next_one_goes(
     assert [] == list(tmp_path.iterdir())
     monkeypatch.undo()
     (done,) = clean(own_client, tmp_path)
-    assert isinstance(done, Dropped)
+    assert isinstance(done, DroppedDay)
 
 
 def test_a_day_without_jobs_goes_without_an_archive(own_client: Client, tmp_path: Path) -> None:
     own_client.conn.execute("SELECT evtrack.make_partitions(%s, 1)", [DAY])
     (done,) = clean(own_client, tmp_path)
-    assert isinstance(done, Dropped)
+    assert isinstance(done, DroppedDay)
     assert [] == list(tmp_path.iterdir())
 
 
@@ -124,7 +124,7 @@ def test_the_commands_tell_the_whole_story(own_client: Client, dsn: str, tmp_pat
     assert 0 == ran.returncode, ran.stderr
     assert ran.stdout.splitlines()[-1].startswith("Dropped 1 day: 1 job, 2 batches, 10 events")
     # What was to go is what went, to the byte.
-    told = re.sub("would go", "dropped", re.sub("Would drop", "Dropped", dry.stdout))
+    told = re.sub("would go", "dropped", re.sub("Would drop", "DroppedDay", dry.stdout))
     assert told == re.sub(r", archived to \S+", "", ran.stdout)
     again = evtrack(*common, "--json")
     assert (0, []) == (again.returncode, json.loads(again.stdout)["dropped"])

@@ -13,7 +13,7 @@ from aging import aged_job, days_ago, days_of, ended_job
 from client import Client
 from evtrack.runtime.retention.archive_check import archives, check
 from evtrack.runtime.retention.cleanup import Cleanup
-from evtrack.runtime.retention.cleanup_outcome import Dropped
+from evtrack.runtime.retention.cleanup_result import DroppedDay
 from evtrack.storage.connection.connect import Connection, connect
 from helpers import environment, eventually, evtrack_command
 
@@ -65,7 +65,7 @@ def finish(client: Client, folder: Path) -> None:
     """Run a cleanup to its end, and hold the archive to being whole and alone."""
     whole(client)
     done = list(Cleanup(conn=client.conn, older_than_s=0, archive=folder).run())
-    assert all(isinstance(day, Dropped) for day in done), done
+    assert all(isinstance(day, DroppedDay) for day in done), done
     assert not set(DAYS) & days_of(client)
     whole(client)
     assert [str(day) for day in DAYS] == sorted(path.name for path in folder.iterdir())

@@ -15,7 +15,7 @@ from evtrack.domain.errors import ArchiveDamaged, ArchiveError
 from evtrack.interfaces.terminal.reports.batch_report import sentence
 from evtrack.runtime.retention.archive_files import read_lines
 from evtrack.runtime.retention.cleanup import Cleanup
-from evtrack.runtime.retention.event_digests import Tally
+from evtrack.runtime.retention.day_digests import DayDigests
 from evtrack.runtime.retention.manifest import read_manifest
 from evtrack.runtime.retention.restore import Restore, Restored
 from evtrack.storage.connection.connect import connect
@@ -225,9 +225,9 @@ def test_events_of_another_cluster_stand_at_the_beginning_of_the_log(
     # The digest in its finished event is of the other transactions.
     foreign = [re.sub(rb'"digest": "\w+", |, "snapshot": "[0-9:,]+"', b"", line) for line in foreign]
     make_room(elsewhere.conn, DAY, job)
-    tally = Tally()
-    events = list(tally.passing(foreign))
-    restore_job(elsewhere.conn, DAY, job, digest=tally.jobs[job].digest, tables={"events": events})
+    digests = DayDigests()
+    events = list(digests.passing(foreign))
+    restore_job(elsewhere.conn, DAY, job, digest=digests.jobs[job].digest, tables={"events": events})
     ended_job(elsewhere, days_ago(0))
     for only in ((DAY, job), None):
         tail = Tail(conn=elsewhere.conn, job=only)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import ArchiveError
 from evtrack.runtime.retention.archive_files import hash_of, read_lines
-from evtrack.runtime.retention.event_digests import Tally
+from evtrack.runtime.retention.day_digests import DayDigests
 from evtrack.runtime.retention.manifest import MANIFEST, TABLES, Manifest, file_name, read_manifest
 
 if TYPE_CHECKING:
@@ -103,11 +103,11 @@ def _check_file(
         yield f"{file.name} has {size:,} bytes, the manifest says {file.bytes:,}"
     if found != file.sha256:
         yield f"{file.name} has the SHA-256 {found}, the manifest says {file.sha256}"
-    tally, lines = Tally(), 0
+    digests, lines = DayDigests(), 0
     try:
         if file.table == "events":
-            deque(tally.passing(through(read_lines(path))), maxlen=0)
-            lines = tally.events
+            deque(digests.passing(through(read_lines(path))), maxlen=0)
+            lines = digests.events
         else:
             lines = sum(1 for _ in through(read_lines(path)))
     except ValueError as error:
@@ -116,25 +116,25 @@ def _check_file(
     if lines != file.lines:
         yield f"{file.name} has {lines:,} lines, the manifest says {file.lines:,}"
     if file.table == "events":
-        yield from _check_jobs(tally, manifest)
+        yield from _check_jobs(digests, manifest)
 
 
-def _check_jobs(tally: Tally, manifest: Manifest) -> Iterator[str]:
+def _check_jobs(digests: DayDigests, manifest: Manifest) -> Iterator[str]:
     told = {job.job_id: job for job in manifest.jobs}
     wrong = [
         job_id
-        for job_id in sorted(told.keys() | tally.jobs.keys())
+        for job_id in sorted(told.keys() | digests.jobs.keys())
         if job_id not in told
-        or job_id not in tally.jobs
-        or (told[job_id].events, told[job_id].digest) != (tally.jobs[job_id].events, tally.jobs[job_id].digest)
+        or job_id not in digests.jobs
+        or (told[job_id].events, told[job_id].digest) != (digests.jobs[job_id].events, digests.jobs[job_id].digest)
     ]
     for job_id in wrong[:_NAMED]:
         if job_id not in told:
             yield f"job {job_id} is not in the manifest"
-        elif job_id not in tally.jobs:
+        elif job_id not in digests.jobs:
             yield f"job {job_id} has no events, the manifest says {told[job_id].events:,}"
         else:
-            found, said = tally.jobs[job_id], told[job_id]
+            found, said = digests.jobs[job_id], told[job_id]
             yield (
                 f"job {job_id} has {found.events:,} events with the digest {found.digest}, "
                 f"the manifest says {said.events:,} with {said.digest}"

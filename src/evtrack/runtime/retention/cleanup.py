@@ -9,11 +9,10 @@ from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from evtrack.domain.states import FINAL_PHASES
-from evtrack.runtime.retention.cleanup_outcome import Dropped, Kept, pinned
+from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay, pinned
 from evtrack.runtime.retention.day_archive import DayArchive
-from evtrack.runtime.retention.event_digests import BrokenStream, Tally
+from evtrack.runtime.retention.day_digests import BrokenStream, DayDigests
 from evtrack.runtime.retention.manifest import ArchivedJob
-from evtrack.runtime.retention.pace import STRETCH, unhurried
 from evtrack.storage.retention.day_reader import JOBS_AT_ONCE, DayView
 from evtrack.storage.retention.days import (
     alone,
@@ -37,6 +36,9 @@ if TYPE_CHECKING:
     from evtrack.storage.retention.day_reader import DayJob, Table
     from evtrack.storage.retention.days import Day
 
+STRETCH: Final = 2_000
+REST: Final = 5.0
+LONGEST_REST_S: Final = 0.4
 PATIENCE_S: Final = 60.0
 """For how long a day whose tables are in use is tried again."""
 
@@ -78,7 +80,7 @@ class Cleanup:
         self._told = told
         self._patience_s = patience_s
 
-    def plan(self) -> tuple[list[Day], list[Kept]]:
+    def plan(self) -> tuple[list[Day], list[KeptDay]]:
         """Say what `run` would do, and do nothing.
 
         Returns:
@@ -88,7 +90,7 @@ class Cleanup:
         days = retention_days(self._conn, time_ago(self._conn, self._older_than_s), counted=True)
         return [day for day in days if not day.pins], [pinned(day) for day in days if day.pins]
 
-    def run(self) -> Iterator[Dropped | Kept]:
+    def run(self) -> Iterator[DroppedDay | KeptDay]:
         """Drop what may go.
 
         Yields:
@@ -105,42 +107,42 @@ class Cleanup:
                 yield pinned(day) if day.pins else self._drop(day, cutoff)
             forget_old(self._conn, cutoff)
 
-    def _drop(self, day: Day, cutoff: datetime) -> Dropped | Kept:
+    def _drop(self, day: Day, cutoff: datetime) -> DroppedDay | KeptDay:
         # A day without jobs has nothing to keep.
         writer = (
             DayArchive(self._archive, day.job_day, again=lambda lines: self._slowly(day, "read back", lines))
             if self._archive and day.jobs
             else nullcontext()
         )
-        tally = Tally()
+        digests = DayDigests()
         with writer as archive:
             view = DayView(self._conn, day.job_day)
             jobs = list(self._slowly(day, "jobs", view.jobs(), stretch=JOBS_AT_ONCE))
             if not all(_is_over(job, cutoff) for job in jobs):
-                return Kept(day=day.job_day, why="changed", reason="a job of it came back")
-            wrong = self._read(day, view, jobs, tally, archive)
+                return KeptDay(day=day.job_day, why="changed", reason="a job of it came back")
+            wrong = self._read(day, view, jobs, digests, archive)
             if wrong is not None:
                 # A retry between two pages has appended to what the snapshot saw.
                 if day_changed(self._conn, day.job_day, snapshot=view.snapshot):
                     return _changed(day, wrong[0])
-                return Kept(day=day.job_day, why="differs", job_id=wrong[0], reason=wrong[1])
+                return KeptDay(day=day.job_day, why="differs", job_id=wrong[0], reason=wrong[1])
             place = None
             if archive is not None:
-                names = worker_names(self._conn, {job_id: one.workers for job_id, one in tally.jobs.items()})
-                listed = _listed(jobs, tally, names)
+                names = worker_names(self._conn, {job_id: one.workers for job_id, one in digests.jobs.items()})
+                listed = _listed(jobs, digests, names)
                 manifest = archive.seal(jobs=listed, origin=origin(self._conn), snapshot=view.snapshot)
                 place = str(archive.place(manifest))
-        ended = [(job.job_id, tally.jobs[job.job_id]) for job in jobs]
+        ended = [(job.job_id, digests.jobs[job.job_id]) for job in jobs]
         keys = [(job_id, one.events, bytes.fromhex(one.digest)) for job_id, one in ended]
         kept = self._wait_to_drop(day, cutoff, view.snapshot, keys, place)
         if kept is not None:
             return kept
-        return Dropped(
-            day=day.job_day, jobs=day.jobs, batches=day.batches, events=tally.events, bytes=day.bytes, archive=place
+        return DroppedDay(
+            day=day.job_day, jobs=day.jobs, batches=day.batches, events=digests.events, bytes=day.bytes, archive=place
         )
 
     def _read(
-        self, day: Day, view: DayView, jobs: list[DayJob], tally: Tally, archive: DayArchive | None
+        self, day: Day, view: DayView, jobs: list[DayJob], digests: DayDigests, archive: DayArchive | None
     ) -> tuple[int, str] | None:
         """Read the day, into the archive if there is one.
 
@@ -150,7 +152,7 @@ class Cleanup:
         try:
             # Whatever breaks off a read, the session is needed after it.
             with closing(view.lines("events", jobs)) as lines:
-                events = tally.passing(self._slowly(day, "events", lines))
+                events = digests.passing(self._slowly(day, "events", lines))
                 if archive is None:
                     deque(events, maxlen=0)
                 else:
@@ -161,12 +163,12 @@ class Cleanup:
                         archive.add(table, self._slowly(day, table, lines))
         except BrokenStream as error:
             return error.job_id, str(error)
-        wrong = _differing(jobs, tally)
+        wrong = _differing(jobs, digests)
         return None if wrong is None else (wrong, f"the log of job {wrong} does not fit its projection")
 
     def _wait_to_drop(
         self, day: Day, cutoff: datetime, snapshot: str, jobs: list[tuple[int, int, bytes]], archive: str | None
-    ) -> Kept | None:
+    ) -> KeptDay | None:
         deadline = time.monotonic() + self._patience_s
         while True:
             outcome = drop_day(
@@ -180,37 +182,37 @@ class Cleanup:
                 holder = parent_holder(self._conn)
                 by = f" by process {holder[0]} ({holder[1]}), for {holder[2]:.0f} s" if holder else ""
                 reason = f"its tables were in use for {self._patience_s:.0f} s{by}"
-                return Kept(day=day.job_day, why="busy", reason=reason)
+                return KeptDay(day=day.job_day, why="busy", reason=reason)
             time.sleep(0.2 + 0.3 * random.random())  # noqa: S311  jitter
 
     def _slowly(self, day: Day, step: Step, items: Iterable[_T], *, stretch: int = STRETCH) -> Iterator[_T]:
         count = 0
-        for count, item in enumerate(unhurried(items, stretch), 1):
+        for count, item in enumerate(paced(items, stretch), 1):
             if count % (_TOLD_AFTER * stretch) == 0:
                 self._told(day, step, count)
             yield item
         self._told(day, step, count)
 
 
-def _changed(day: Day, job_id: int | None = None) -> Kept:
-    return Kept(day=day.job_day, why="changed", job_id=job_id, reason="something was written to it meanwhile")
+def _changed(day: Day, job_id: int | None = None) -> KeptDay:
+    return KeptDay(day=day.job_day, why="changed", job_id=job_id, reason="something was written to it meanwhile")
 
 
 def _is_over(job: DayJob, cutoff: datetime) -> bool:
     return job.phase in FINAL_PHASES and job.ended_at is not None and job.ended_at < cutoff
 
 
-def _differing(jobs: list[DayJob], tally: Tally) -> int | None:
+def _differing(jobs: list[DayJob], digests: DayDigests) -> int | None:
     """Find a job whose log is not the one that its projection was folded from, by count or by digest."""
     told = {job.job_id: job for job in jobs}
-    for job_id in sorted(told.keys() | tally.jobs.keys()):
-        job, found = told.get(job_id), tally.jobs.get(job_id)
+    for job_id in sorted(told.keys() | digests.jobs.keys()):
+        job, found = told.get(job_id), digests.jobs.get(job_id)
         if job is None or found is None or job.versions != found.events or job.digest not in {None, found.digest}:
             return job_id
     return None
 
 
-def _listed(jobs: list[DayJob], tally: Tally, workers: dict[int, dict[str, str]]) -> list[ArchivedJob]:
+def _listed(jobs: list[DayJob], digests: DayDigests, workers: dict[int, dict[str, str]]) -> list[ArchivedJob]:
     return [
         ArchivedJob(
             job_id=job.job_id,
@@ -222,9 +224,30 @@ def _listed(jobs: list[DayJob], tally: Tally, workers: dict[int, dict[str, str]]
             invalid=job.invalid,
             created_at=job.created_at.isoformat(),
             ended_at=job.ended_at.isoformat() if job.ended_at else "",
-            events=tally.jobs[job.job_id].events,
-            digest=tally.jobs[job.job_id].digest,
+            events=digests.jobs[job.job_id].events,
+            digest=digests.jobs[job.job_id].digest,
             workers=workers.get(job.job_id, {}),
         )
         for job in jobs
     ]
+
+
+def paced(items: Iterable[_T], stretch: int = STRETCH) -> Iterator[_T]:
+    """Rest after each stretch five times as long as it took, so that workers on the same server hardly notice.
+
+    The server is idle meanwhile. It may be another machine, where a low priority here helps nobody. On a busy machine a
+    stretch takes long because others are at work; so a rest has a bound, and with it the time that a day takes.
+
+    Args:
+        items: Whatever is read and processed one by one.
+        stretch: After how many of them to rest.
+
+    Yields:
+        The same items.
+    """
+    begun = time.monotonic()
+    for count, item in enumerate(items, 1):
+        yield item
+        if count % stretch == 0:
+            time.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - begun)))
+            begun = time.monotonic()

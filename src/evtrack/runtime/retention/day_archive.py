@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from evtrack.runtime.retention.manifest import Table
     from evtrack.storage.retention.days import Origin
 
 _PARTIAL: Final = ".partial"
@@ -57,7 +58,7 @@ class DayArchive:
         """Take away what has not got its place."""
         shutil.rmtree(self._partial, ignore_errors=True)
 
-    def add(self, table: str, lines: Iterable[bytes]) -> None:
+    def add(self, table: Table, lines: Iterable[bytes]) -> None:
         """Write one table.
 
         Args:

@@ -1,25 +1,38 @@
-"""What an archive of a day says of itself: where it comes from, what it holds, and the digests that prove it."""
+"""The manifest of an archived day: where the day comes from, what its files hold, and the digests that prove it."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
 from datetime import date
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from evtrack.domain.errors import ArchiveError
-from evtrack.domain.text import quoted
-from evtrack.runtime.retention.record import SHOWN, record
+from evtrack.domain.text import printable, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
-TABLES: Final = ("events", "payloads", "results")
+Table = Literal["events", "payloads", "results"]
+TABLES: Final[tuple[Table, ...]] = get_args(Table)
 
-_BRING_BACK: Final = "Bring it back from a copy."
+_RESTORE_IT: Final = "Restore it from a copy."
+_SHOWN: Final = 60  # characters of an invalid value that a message shows
+
+
+def _encodable(text: str) -> str:
+    # JSON can escape half of a surrogate pair, which is not text.
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("not valid UTF-8")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+Counts = dict[Text, NonNegativeInt]
 
 
 def file_name(table: str) -> str:
@@ -31,46 +44,54 @@ def file_name(table: str) -> str:
     return f"{table}.jsonl.gz"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchivedFile:
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class ArchivedFile(_Record):
     """One file of an archive.
 
     Args:
         table: What it holds: events, payloads or results.
-        name: Its name in the folder.
+        name: Its name in the directory.
         lines: How many lines of JSON.
         bytes: Its size, compressed.
         sha256: The hash of its bytes, in hexadecimal digits.
     """
 
-    table: str
-    name: str
-    lines: int
-    bytes: int
-    sha256: str
+    table: Table
+    name: Text
+    lines: NonNegativeInt
+    bytes: NonNegativeInt
+    sha256: Text
+
+    @model_validator(mode="after")
+    def _is_named_for_its_table(self) -> Self:
+        # A name with a directory in it would lead out of the archive.
+        if self.name != file_name(self.table):
+            raise ValueError(f"the name must be {file_name(self.table)}")
+        return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchivedJob:
+class ArchivedJob(_Record):
     """One job of an archive; batches and items are counts by status, workers are names by number."""
 
-    job_id: int
-    name: str | None
-    handler: str
-    phase: str
-    batches: dict[str, int]
-    items: dict[str, int]
-    invalid: int
-    created_at: str
-    ended_at: str
-    events: int
-    digest: str
-    workers: dict[str, str] = field(default_factory=dict)
+    job_id: NonNegativeInt
+    name: Text | None
+    handler: Text
+    phase: Text
+    batches: Counts
+    items: Counts
+    invalid: NonNegativeInt
+    created_at: Text
+    ended_at: Text
+    events: NonNegativeInt
+    digest: Text
+    workers: dict[Text, Text] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """What an archive says of itself.
+class Manifest(_Record):
+    """The manifest of an archive.
 
     Args:
         day: The day, as 2026-11-24.
@@ -83,20 +104,33 @@ class Manifest:
         snapshot: Which transactions the archive has seen.
         files: Its files.
         jobs: Its jobs by number.
-        format: The form of this.
+        format: The format's version.
     """
 
-    day: str
-    made_at: str
-    evtrack: str
-    schema_version: int
-    server_version: int
-    system_identifier: str
-    database: str
-    snapshot: str
-    files: tuple[ArchivedFile, ...]
-    jobs: tuple[ArchivedJob, ...]
-    format: int = FORMAT
+    day: Text
+    made_at: Text
+    evtrack: Text
+    schema_version: NonNegativeInt
+    server_version: NonNegativeInt
+    system_identifier: Text
+    database: Text
+    snapshot: Text
+    # JSON has lists only.
+    files: Annotated[tuple[ArchivedFile, ...], Field(strict=False)]
+    jobs: Annotated[tuple[ArchivedJob, ...], Field(strict=False)]
+    format: NonNegativeInt = FORMAT
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        try:
+            date.fromisoformat(self.day)
+        except ValueError:
+            raise ValueError(f"day must be a date like 2026-11-24, not {quoted(self.day, _SHOWN)}") from None
+        if len(self.tables) != len(self.files):
+            raise ValueError("files lists a table twice")
+        if len(self.digests) != len(self.jobs):
+            raise ValueError("jobs lists a job twice")
+        return self
 
     def file(self, table: str) -> ArchivedFile | None:
         """Return the file that holds a table, or None if it was not archived."""
@@ -113,69 +147,51 @@ class Manifest:
         return {job.job_id: job.digest for job in self.jobs}
 
     def dump(self) -> bytes:
-        """Write it as JSON, with its own hash at the end."""
-        content = asdict(self)
+        """Serialize it to JSON, with its own hash at the end."""
+        content = self.model_dump(mode="json")
         return (json.dumps({**content, "sha256": _hash(content)}, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(directory: Path) -> Manifest:
     """Read and check an archive's manifest.
 
     Args:
-        folder: The archive.
+        directory: The archive.
 
     Returns:
-        What it says.
+        The manifest.
 
     Raises:
-        ArchiveError: There is none, it is damaged, or of a form that this evtrack does not know.
+        ArchiveError: It is missing, damaged, not evtrack's, or of a format that this evtrack does not know.
     """
-    path = folder / MANIFEST
+    path = directory / MANIFEST
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise ArchiveError(f"{path} cannot be read: {error.strerror}.", hint="Is this an archive of evtrack?") from None
+        raise ArchiveError(f"Cannot read {path}: {error.strerror}.", hint="Is this an archive of evtrack?") from None
     except (ValueError, RecursionError) as error:
-        raise ArchiveError(f"{path} is damaged: {error}", hint=_BRING_BACK) from None
+        raise ArchiveError(f"{path} is damaged: {error}", hint=_RESTORE_IT) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         form = content.get("format") if isinstance(content, dict) else None
-        raise ArchiveError(f"{path} is of the form {quoted(form, SHOWN)}, and this evtrack reads form {FORMAT}.")
-    told = content.pop("sha256", None)
-    if told != _hash(content):
-        raise ArchiveError(f"{path} is damaged: it does not fit its own hash.", hint=_BRING_BACK)
+        raise ArchiveError(f"{path} is of format {quoted(form, _SHOWN)}; this evtrack reads format {FORMAT}.")
+    recorded = content.pop("sha256", None)
+    if recorded != _hash(content):
+        raise ArchiveError(f"{path} is damaged: its hash does not match its content.", hint=_RESTORE_IT)
+    # A matching hash proves that nothing changed, not that evtrack wrote it.
     try:
-        return _manifest(content)
-    except ValueError as error:
-        raise ArchiveError(f"{path} is none that evtrack has written: {error}.", hint=_BRING_BACK) from None
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise ArchiveError(f"{path} is not an evtrack manifest: {_first(error)}.", hint=_RESTORE_IT) from None
 
 
-def _manifest(content: dict[str, Any]) -> Manifest:
-    """Make it of what was parsed; a hash proves that nothing was changed, not that evtrack wrote it."""
-    files = tuple(record(ArchivedFile, each, f"files[{n}].") for n, each in enumerate(_list(content, "files")))
-    jobs = tuple(record(ArchivedJob, each, f"jobs[{n}].") for n, each in enumerate(_list(content, "jobs")))
-    manifest = record(Manifest, content, files=files, jobs=jobs)
-    try:
-        date.fromisoformat(manifest.day)
-    except ValueError:
-        raise ValueError(f"the field day must be a day like 2026-11-24, not {quoted(manifest.day, SHOWN)}") from None
-    for number, file in enumerate(files):
-        if file.table not in TABLES or file.table in {other.table for other in files[:number]}:
-            raise ValueError(f"the field files[{number}].table must be one of {', '.join(TABLES)}, each once")
-        # A name with a folder in it would lead out of the archive.
-        if file.name != file_name(file.table):
-            raise ValueError(
-                f"the field files[{number}].name must be {file_name(file.table)}, not {quoted(file.name, SHOWN)}"
-            )
-    if len(manifest.digests) != len(jobs):
-        raise ValueError("the field jobs names a job twice")
-    return manifest
-
-
-def _list(content: dict[str, Any], name: str) -> list[Any]:
-    found = content.get(name)
-    if not isinstance(found, list):
-        raise ValueError(f"the field {name} must be a list, not {quoted(found, SHOWN)}")  # noqa: TRY004  caught with the others
-    return found
+def _first(error: ValidationError) -> str:
+    """Describe the first invalid field: where it is, what is wrong, and its value where that is short."""
+    found = error.errors(include_url=False, include_context=False)[0]
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in found["loc"])
+    where = printable("".join(steps).removeprefix("."))
+    what = found["msg"].removeprefix("Value error, ")
+    got = f", not {quoted(found['input'], _SHOWN)}" if isinstance(found["input"], str | int | float) else ""
+    return f"{where}: {what}{got}" if where else what
 
 
 def _hash(content: dict[str, Any]) -> str:

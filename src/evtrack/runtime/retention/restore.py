@@ -113,16 +113,16 @@ class Restore:
     def _day(self, path: Path, manifest: Manifest, jobs: dict[int, ArchivedJob], there: set[int]) -> Iterator[Restored]:
         day = date.fromisoformat(manifest.day)
         make_room(self._conn, day, max(jobs))
-        files = {file.table: _Jobs(path / file.name) for file in manifest.files}
+        files = {file.table: _JobLines(path / file.name) for file in manifest.files}
         for job_id, job in sorted(jobs.items()):
             events = job.events
             if job_id not in there:
-                tables = {table: file.lines(job_id) for table, file in files.items()}
+                tables = {str(table): file.lines(job_id) for table, file in files.items()}
                 events = restore_job(self._conn, day, job_id, digest=job.digest, tables=tables, workers=job.workers)
             yield Restored(day=manifest.day, job_id=job_id, events=events, was_there=job_id in there)
 
 
-class _Jobs:
+class _JobLines:
     """Reads a file's lines job by job, forwards."""
 
     def __init__(self, path: Path) -> None:

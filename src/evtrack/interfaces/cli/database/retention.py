@@ -14,7 +14,7 @@ from evtrack.interfaces.terminal.reports.cleanup_report import day_line, kept_li
 from evtrack.interfaces.terminal.text import counted
 from evtrack.runtime.retention.archive_check import archives, check
 from evtrack.runtime.retention.cleanup import Cleanup
-from evtrack.runtime.retention.cleanup_outcome import Dropped, Kept
+from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
 from evtrack.runtime.retention.restore import Restore
 from evtrack.storage.connection.connect import Connection
 
@@ -69,17 +69,17 @@ def cleanup(
         return
     # Workers on this machine go first; the server sends no faster than this process takes.
     os.nice(_NICE)
-    dropped: list[Dropped] = []
-    kept: list[Kept] = []
+    dropped: list[DroppedDay] = []
+    kept: list[KeptDay] = []
     with cleanup_progress() as told:
         run = Cleanup(conn=conn, older_than_s=older_than_s, archive=folder, with_payload=with_payload, told=told).run()
         for day in run:
-            if isinstance(day, Dropped):
+            if isinstance(day, DroppedDay):
                 dropped.append(day)
             else:
                 kept.append(day)
             if not as_json:
-                click.echo(day_line(day) if isinstance(day, Dropped) else kept_line(day))
+                click.echo(day_line(day) if isinstance(day, DroppedDay) else kept_line(day))
     if as_json:
         lists = {"dropped": [asdict(day) for day in dropped], "kept": [asdict(day) for day in kept]}
         print_json({"dry_run": False, **lists})

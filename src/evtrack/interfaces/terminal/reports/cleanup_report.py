@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.text import bytes_of, counted
-from evtrack.runtime.retention.cleanup_outcome import Dropped, Kept
+from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
 from evtrack.storage.retention.days import Day
 
 
-def plan_lines(going: Sequence[Day], staying: Sequence[Kept]) -> Iterator[str]:
+def plan_lines(going: Sequence[Day], staying: Sequence[KeptDay]) -> Iterator[str]:
     """Say what a cleanup would do.
 
     Args:
@@ -28,7 +28,7 @@ def plan_lines(going: Sequence[Day], staying: Sequence[Kept]) -> Iterator[str]:
         yield f"Nothing to drop; {stays}."
 
 
-def day_line(day: Dropped) -> str:
+def day_line(day: DroppedDay) -> str:
     """Say that a day is gone.
 
     Args:
@@ -38,7 +38,7 @@ def day_line(day: Dropped) -> str:
     return f"{day.day}: dropped, {_held([day])}{to}"
 
 
-def kept_line(day: Kept) -> str:
+def kept_line(day: KeptDay) -> str:
     """Say that a day stays, and why.
 
     Args:
@@ -47,7 +47,7 @@ def kept_line(day: Kept) -> str:
     return f"{day.day}: kept, {printable(day.reason)}"
 
 
-def summary(dropped: Sequence[Dropped], kept: Sequence[Kept]) -> str:
+def summary(dropped: Sequence[DroppedDay], kept: Sequence[KeptDay]) -> str:
     """Sum up a cleanup in one line.
 
     Args:
@@ -60,7 +60,7 @@ def summary(dropped: Sequence[Dropped], kept: Sequence[Kept]) -> str:
     return f"Dropped {counted(len(dropped), 'day')}: {_held(dropped)}; {stays}."
 
 
-def _held(days: Sequence[Day] | Sequence[Dropped]) -> str:
+def _held(days: Sequence[Day] | Sequence[DroppedDay]) -> str:
     parts = (
         counted(sum(day.jobs for day in days), "job"),
         counted(sum(day.batches for day in days), "batch", "batches"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
+class DroppedDay:
     """A day that went.
 
     Args:
@@ -33,7 +33,7 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptDay:
     """A day that stayed.
 
     Args:
@@ -54,7 +54,7 @@ class Kept:
         return self.why in {"differs", "busy"}
 
 
-def pinned(day: Day) -> Kept:
+def pinned(day: Day) -> KeptDay:
     """Say why a day stays.
 
     Args:
@@ -65,4 +65,4 @@ def pinned(day: Day) -> Kept:
     """
     others = f", and {day.pins - 1:,} more of its jobs must stay" if day.pins > 1 else ""
     is_so = {"running": "has running batches", "ended lately": "ended lately"}.get(str(day.pin), f"is {day.pin}")
-    return Kept(day=day.job_day, why="pinned", job_id=day.pinned_by, reason=f"job {day.pinned_by} {is_so}{others}")
+    return KeptDay(day=day.job_day, why="pinned", job_id=day.pinned_by, reason=f"job {day.pinned_by} {is_so}{others}")

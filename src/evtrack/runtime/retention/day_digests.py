@@ -34,7 +34,7 @@ class BrokenStream(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class JobTally:
+class JobDigest:
     """One job's events: how many, the digest over its streams in hexadecimal digits, the workers that they name."""
 
     events: int
@@ -42,7 +42,7 @@ class JobTally:
     workers: frozenset[int]
 
 
-class Tally:
+class DayDigests:
     """All jobs of a day. A job's digest is the one that evtrack.job_digest() makes of its log.
 
     Each event's link is the SHA-256 of the link before it in its stream and of what it says; the digest is that of
@@ -50,7 +50,7 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self.jobs: dict[int, JobTally] = {}
+        self.jobs: dict[int, JobDigest] = {}
 
     @property
     def events(self) -> int:
@@ -102,7 +102,7 @@ class Tally:
     def _close(self, job: bytes, events: int, links: _Hash, link: bytes, workers: set[bytes]) -> None:
         if job:
             links.update(link)
-            self.jobs[int(job)] = JobTally(
+            self.jobs[int(job)] = JobDigest(
                 events, links.hexdigest(), frozenset(int(worker) for worker in workers if worker != b"null")
             )
 
