@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client import Client, cloned
-from evtrack.domain.difference import Difference
+from evtrack.domain.stream_proof import Difference
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.log import proof
 from evtrack.storage.log.rebuild import rebuild

@@ -124,7 +124,7 @@ def test_the_commands_tell_the_whole_story(own_client: Client, dsn: str, tmp_pat
     assert 0 == ran.returncode, ran.stderr
     assert ran.stdout.splitlines()[-1].startswith("Dropped 1 day: 1 job, 2 batches, 10 events")
     # What was to go is what went, to the byte.
-    told = re.sub("would go", "dropped", re.sub("Would drop", "DroppedDay", dry.stdout))
+    told = re.sub("would go", "dropped", re.sub("Would drop", "Dropped", dry.stdout))
     assert told == re.sub(r", archived to \S+", "", ran.stdout)
     again = evtrack(*common, "--json")
     assert (0, []) == (again.returncode, json.loads(again.stdout)["dropped"])

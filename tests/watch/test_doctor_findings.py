@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from evtrack.domain.finding import Finding, Level
 from evtrack.runtime.doctor import findings
+from evtrack.runtime.doctor.findings import Finding, Level
 from evtrack.storage.monitoring.diagnosis import OldTransaction, Right, Server, Stuck
 from evtrack.storage.reports.rows import Worker
 from evtrack.storage.schema.migrations import Status

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain import events as ev
 from evtrack.domain.batch_projection import Batch, evolve
-from evtrack.domain.difference import Difference
 from evtrack.domain.job_projection import Job, evolve_job
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BatchStatus
-from evtrack.domain.stream_proof import LINK_BYTES, UNPROVEN, LoggedEvent, StreamProof, shown
+from evtrack.domain.stream_proof import LINK_BYTES, UNPROVEN, Difference, LoggedEvent, StreamProof, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError, PermissionDenied
-from evtrack.domain.finding import Finding, note, ok, problem
 from evtrack.domain.text import printable
+from evtrack.runtime.doctor.findings import Finding, note, ok, problem
 from evtrack.storage.queue.control import cancel_job
 from evtrack.storage.reports import views
 from evtrack.storage.submission.job import enqueue, finish_due, wake_workers

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack import __version__
 from evtrack.domain.errors import EvtrackError, MigrationError, PermissionDenied
-from evtrack.domain.finding import Finding, note, problem
 from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.canary import canary
+from evtrack.runtime.doctor.findings import Finding, note, problem
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect, translated
 from evtrack.storage.monitoring import diagnosis
 from evtrack.storage.reports import views

@@ -1,10 +1,11 @@
-"""What facts mean: pure functions from what was read to findings."""
+"""The findings of `evtrack doctor`: pure functions from facts that were read to what they mean and what to do."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from evtrack.domain.finding import Finding, note, ok, problem
 from evtrack.domain.text import printable
 
 if TYPE_CHECKING:
@@ -28,6 +29,46 @@ _LEAST_VERSION: Final = 140_000
 _DAYS: Final = 2
 _CROWDED: Final = 0.9
 _MORE: Final = 5
+
+
+class Level(StrEnum):
+    """The severity of a finding."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check.
+
+    Args:
+        check: What was checked, in one word.
+        level: Whether somebody must act.
+        says: What is right or wrong.
+        next: What to do, usually a command; empty where there is nothing to do.
+    """
+
+    check: str
+    level: Level
+    says: str
+    next: str = ""
+
+
+def ok(check: str, says: str) -> Finding:
+    """Report that a check passed."""
+    return Finding(check, Level.OK, says)
+
+
+def note(check: str, says: str, next_step: str = "") -> Finding:
+    """Report something worth knowing that needs no action."""
+    return Finding(check, Level.NOTE, says, next_step)
+
+
+def problem(check: str, says: str, next_step: str) -> Finding:
+    """Report what is wrong, and what to do."""
+    return Finding(check, Level.PROBLEM, says, next_step)
 
 
 def server(found: Server) -> list[Finding]:

@@ -15,13 +15,12 @@ from pydantic import ValidationError
 
 from evtrack.domain.batch_projection import Batch
 from evtrack.domain.column_limits import BIGINT_MIN
-from evtrack.domain.difference import Difference
 from evtrack.domain.job_projection import Job
 from evtrack.domain.job_proof import JobProof, Kept
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.retry import Policy
 from evtrack.domain.states import BatchStatus, JobPhase
-from evtrack.domain.stream_proof import LINK_BYTES, LoggedEvent, StreamProof
+from evtrack.domain.stream_proof import LINK_BYTES, Difference, LoggedEvent, StreamProof
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.statements import statement
 

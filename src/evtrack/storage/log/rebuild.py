@@ -6,10 +6,9 @@ from typing import Any
 import psycopg
 
 from evtrack.domain.batch_projection import Batch
-from evtrack.domain.difference import Difference
 from evtrack.domain.job_projection import Job
 from evtrack.domain.job_proof import JobProof
-from evtrack.domain.stream_proof import StreamProof
+from evtrack.domain.stream_proof import Difference, StreamProof
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.statements import statement
 from evtrack.storage.log.proof import Told, prove

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from evtrack.domain.difference import Difference
 from evtrack.domain.errors import NoSuchJob
+from evtrack.domain.stream_proof import Difference
 from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.options import connected, print_json
 from evtrack.interfaces.terminal.progress.verify_bar import VerifyProgress, verify_progress

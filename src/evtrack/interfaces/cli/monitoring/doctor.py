@@ -10,12 +10,12 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from evtrack.domain.finding import Finding, Level
 from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.number_types import SOME_SECONDS
 from evtrack.interfaces.cli.shared.options import json_option, located, print_json
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.runtime.doctor.checkup import checkup
+from evtrack.runtime.doctor.findings import Finding, Level
 
 wall_clock = time.time
 """This machine's clock."""

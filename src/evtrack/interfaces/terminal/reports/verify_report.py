@@ -11,7 +11,7 @@ from evtrack.interfaces.terminal.text import count, counted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from evtrack.domain.difference import Difference
+    from evtrack.domain.stream_proof import Difference
     from evtrack.storage.log.rebuild import Rebuilt
 
 _NAMED: Final = 10
