@@ -10,7 +10,7 @@ from typing import Any
 import lab
 from psycopg.types.json import Jsonb
 
-from evtrack.runtime.watch.metrics import Figures
+from evtrack.runtime.watch.metrics import DatabaseMetrics
 from evtrack.storage.connection.connect import Connection, connect
 
 JOB = 10_000
@@ -101,7 +101,7 @@ def ask(dsn: str) -> None:
         baseline = median_ms(conn, BASELINE)
         for name, query in QUESTIONS.items():
             lab.show(name, median_ms(conn, query), "ms", "count of events", baseline)
-        figures = Figures(dsn=dsn)
+        figures = DatabaseMetrics(dsn=dsn)
         figures.begin()
         scrapes = [1000 * lab.timed(figures._read) for _ in range(LOOK)]  # noqa: SLF001  without the cache
         lab.show("a scrape, nothing new", lab.percentile(scrapes, 0.5), "ms", "count of events", baseline)

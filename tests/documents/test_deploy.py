@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from evtrack.interfaces.cli import cli
-from evtrack.runtime.watch.metrics import Figures
+from evtrack.runtime.watch.metrics import DatabaseMetrics
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
@@ -91,7 +91,7 @@ def test_prometheus_takes_the_rules() -> None:
 
 def test_rules_name_only_figures_that_are_there() -> None:
     there = set()
-    for family in Figures(dsn="").describe():
+    for family in DatabaseMetrics(dsn="").describe():
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
         there |= {family.name + end for end in ends}
     named = {name for rule in rules() for name in re.findall(r"\bevtrack_\w+", rule["expr"])}

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: right, monotone, cheap for the database, and told of in docs/metrics.md."""
+"""DatabaseMetrics for Prometheus: right, monotone, cheap for the database, and told of in docs/metrics.md."""
 
 import re
 import socket
@@ -67,9 +67,9 @@ def parsed(text: str) -> Sample:
 
 
 @contextmanager
-def figures(dsn: str) -> Iterator[metrics.Figures]:
+def figures(dsn: str) -> Iterator[metrics.DatabaseMetrics]:
     """Have the collector in this process."""
-    one = metrics.Figures(dsn=dsn)
+    one = metrics.DatabaseMetrics(dsn=dsn)
     one.begin()
     try:
         yield one
@@ -77,7 +77,7 @@ def figures(dsn: str) -> Iterator[metrics.Figures]:
         one.close()
 
 
-def read(one: metrics.Figures) -> Sample:
+def read(one: metrics.DatabaseMetrics) -> Sample:
     """Read a collector's figures as if the last reading were long ago."""
     one._read_at = float("-inf")
     return {
@@ -255,7 +255,7 @@ def test_every_figure_is_told_of(dsn: str) -> None:
     text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(evtrack_\w+)` \| (\w+) \| ([^|]*) \|", text, re.MULTILINE)
     there = []
-    for family in metrics.Figures(dsn=dsn).describe():
+    for family in metrics.DatabaseMetrics(dsn=dsn).describe():
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = ", ".join(f"`{label}`" for label in getattr(family, "_labelnames", ()))
         there.append((name, family.type, labels))

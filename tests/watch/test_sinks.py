@@ -20,9 +20,9 @@ from structlog.testing import capture_logs
 from evtrack.domain import log_names
 from evtrack.domain.alerts import Alert, alert_from
 from evtrack.domain.errors import BadArgument
-from evtrack.runtime.watch.delivery import Courier, SinkError
-from evtrack.runtime.watch.exec_sink import Program
-from evtrack.runtime.watch.webhook_sink import Webhook
+from evtrack.runtime.watch.exec_sink import ExecSink
+from evtrack.runtime.watch.sink_thread import SinkError, SinkThread
+from evtrack.runtime.watch.webhook_sink import WebhookSink
 from helpers import eventually
 
 ALERT = alert_from(
@@ -92,9 +92,9 @@ def says(status: int, seen: list[bytes] | None = None) -> Callable[[socket.socke
 def test_a_post_is_signed_over_its_number_its_time_and_its_body() -> None:
     seen: list[bytes] = []
     with answering(says(204, seen)) as url:
-        Webhook(url, secret="whsec_" + base64.b64encode(b"key").decode()).send(ALERT)
-        Webhook(url, secret="key").send(ALERT)
-        Webhook(url).send(ALERT)
+        WebhookSink(url, secret="whsec_" + base64.b64encode(b"key").decode()).send(ALERT)
+        WebhookSink(url, secret="key").send(ALERT)
+        WebhookSink(url).send(ALERT)
     for got in seen[:2]:
         head, _, body = got.partition(b"\r\n\r\n")
         lines = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
@@ -111,7 +111,7 @@ def test_a_post_is_signed_over_its_number_its_time_and_its_body() -> None:
 @pytest.mark.parametrize(("status", "again"), [(500, True), (503, True), (429, True), (404, False), (301, False)])
 def test_an_answer_that_is_no_success_is_a_failure(status: int, *, again: bool) -> None:
     with answering(says(status)) as url, pytest.raises(SinkError, match=f"127.0.0.1 answered {status}") as caught:
-        Webhook(url).send(ALERT)
+        WebhookSink(url).send(ALERT)
     assert again == caught.value.again
 
 
@@ -131,14 +131,14 @@ def drip(connection: socket.socket) -> None:
 def test_a_server_that_takes_its_time_is_cut_off(behaviour: Callable[[socket.socket], None]) -> None:
     begun = time.monotonic()
     with answering(behaviour) as url, pytest.raises(SinkError, match=r"no answer within 0\.3 s"):
-        Webhook(url, limit_s=0.3).send(ALERT)
+        WebhookSink(url, limit_s=0.3).send(ALERT)
     assert time.monotonic() - begun < 3
 
 
 def test_a_socket_that_is_late_before_the_timer_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evtrack.runtime.watch.webhook_sink.threading.Timer.start", lambda _: None)
     with answering(hang) as url, pytest.raises(SinkError, match=r"no answer within 0\.3 s"):
-        Webhook(url, limit_s=0.3).send(ALERT)
+        WebhookSink(url, limit_s=0.3).send(ALERT)
 
 
 def test_a_server_that_is_slow_within_the_limit_is_waited_for() -> None:
@@ -149,17 +149,17 @@ def test_a_server_that_is_slow_within_the_limit_is_waited_for() -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
 
     with answering(slow) as url:
-        Webhook(url, limit_s=5).send(ALERT)
+        WebhookSink(url, limit_s=5).send(ALERT)
 
 
 def test_who_refuses_or_hangs_up_is_a_failure_that_names_no_url() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(SinkError, match="ConnectionRefusedError") as caught:
-        Webhook(f"http://127.0.0.1:{port}/token").send(ALERT)
+        WebhookSink(f"http://127.0.0.1:{port}/token").send(ALERT)
     assert "token" not in str(caught.value)
     with answering(lambda connection: connection.close()) as url, pytest.raises(SinkError):
-        Webhook(url).send(ALERT)
+        WebhookSink(url).send(ALERT)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_who_refuses_or_hangs_up_is_a_failure_that_names_no_url() -> None:
 )
 def test_a_webhook_that_cannot_be_is_refused_without_its_secrets(url: str, secret: str | None) -> None:
     with pytest.raises(BadArgument) as caught:
-        Webhook(url, secret=secret)
+        WebhookSink(url, secret=secret)
     assert "password" not in str(caught.value)
     assert "no base64!" not in str(caught.value)
 
@@ -183,7 +183,7 @@ def test_a_webhook_that_cannot_be_is_refused_without_its_secrets(url: str, secre
 def test_a_program_gets_the_alert_on_stdin(tmp_path: Path) -> None:
     out = tmp_path / "out"
     script = f"import sys; open({str(out)!r}, 'wb').write(sys.stdin.buffer.read())"
-    Program(f"{sys.executable} -c {json.dumps(script)}").send(ALERT)
+    ExecSink(f"{sys.executable} -c {json.dumps(script)}").send(ALERT)
     assert ALERT.text() + "\n" == out.read_text(encoding="utf-8")
     assert 7 == json.loads(out.read_text(encoding="utf-8"))["batch_no"]
 
@@ -197,13 +197,13 @@ def test_a_program_gets_the_alert_on_stdin(tmp_path: Path) -> None:
 )
 def test_a_program_that_fails_is_told(command: str, why: str) -> None:
     with pytest.raises(SinkError, match=why):
-        Program(command).send(ALERT)
+        ExecSink(command).send(ALERT)
 
 
 def test_a_program_that_was_there_once_is_told(tmp_path: Path) -> None:
     path = tmp_path / "page-me"
     path.touch(mode=0o755)
-    program = Program(str(path))
+    program = ExecSink(str(path))
     path.unlink()
     with pytest.raises(SinkError, match=r"cannot start .*: No such file"):
         program.send(ALERT)
@@ -213,7 +213,7 @@ def test_a_program_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
     pids = tmp_path / "pids"
     begun = time.monotonic()
     with pytest.raises(SinkError, match=r"took more than 0\.5 s and was killed"):
-        Program(f"sh -c 'sleep 60 & echo $! > {pids}; wait'", limit_s=0.5).send(ALERT)
+        ExecSink(f"sh -c 'sleep 60 & echo $! > {pids}; wait'", limit_s=0.5).send(ALERT)
     assert time.monotonic() - begun < 5
     pid = int(pids.read_text(encoding="utf-8"))
     eventually(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
@@ -222,7 +222,7 @@ def test_a_program_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
 @pytest.mark.parametrize("command", ["", "sh -c 'no end", "/no/such/program"])
 def test_a_program_that_cannot_be_is_refused(command: str) -> None:
     with pytest.raises(BadArgument, match="--exec"):
-        Program(command)
+        ExecSink(command)
 
 
 class Moody:
@@ -263,15 +263,15 @@ def failures(logs: list[Any]) -> list[tuple[int, str, str, bool]]:
 
 def test_what_fails_is_tried_again_a_bounded_number_of_times_and_logged() -> None:
     sink = Moody(SinkError("one"), ValueError("two"), None, *[SinkError("no")] * 3, SinkError("gone", again=False))
-    courier = Courier(sink, tries=3, backoff_s=0.001)
+    thread = SinkThread(sink, tries=3, backoff_s=0.001)
     with capture_logs() as logs:
-        courier.start()
+        thread.start()
         for number in (1, 2, 3, 4):
-            courier.take(numbered(number))
-        courier.close()
-        assert courier.ended(10)
+            thread.enqueue(numbered(number))
+        thread.close()
+        assert thread.join(10)
     assert [1, 4] == sink.sent
-    assert (2, 2) == (courier.sent, courier.failed)
+    assert (2, 2) == (thread.sent, thread.failed)
     assert [
         (1, "warning", "one", False),
         (1, "warning", "ValueError: two", False),
@@ -285,30 +285,30 @@ def test_what_fails_is_tried_again_a_bounded_number_of_times_and_logged() -> Non
 def test_what_has_no_room_does_not_reach_the_sink_and_nobody_waits() -> None:
     sink = Moody()
     sink.gate.clear()
-    courier = Courier(sink, size=2)
+    thread = SinkThread(sink, size=2)
     with capture_logs() as logs:
-        courier.start()
-        courier.take(numbered(1))
-        eventually(lambda: courier.waiting == 0)
+        thread.start()
+        thread.enqueue(numbered(1))
+        eventually(lambda: thread.waiting == 0)
         for number in (2, 3, 4):
-            courier.take(numbered(number))
-        assert 2 == courier.waiting
+            thread.enqueue(numbered(number))
+        assert 2 == thread.waiting
         sink.gate.set()
-        courier.close()
-        assert courier.ended(10)
+        thread.close()
+        assert thread.join(10)
     assert [1, 2, 3] == sink.sent
-    assert [(4, "error", "too many wait for it already", True)] == failures(logs)
+    assert [(4, "error", "its queue is full", True)] == failures(logs)
 
 
 def test_a_sink_that_never_answers_does_not_keep_the_watcher() -> None:
     sink = Moody()
     sink.gate.clear()
-    courier = Courier(sink, backoff_s=60)
+    thread = SinkThread(sink, backoff_s=60)
     with capture_logs() as logs:
-        courier.start()
-        courier.take(numbered(1))
-        courier.take(numbered(2))
-        assert not courier.ended(0.05)
-        courier.give_up()
-        assert courier.ended(10)
+        thread.start()
+        thread.enqueue(numbered(1))
+        thread.enqueue(numbered(2))
+        assert not thread.join(0.05)
+        thread.give_up()
+        assert thread.join(10)
     assert [1, 2] == [line[0] for line in failures(logs) if line[3]]

@@ -1,1 +1,1 @@
-"""The watcher: tells people what the outbox holds, and does for all what every worker does."""
+"""The watcher: delivers the alerts of the outbox, and does the same maintenance as every worker."""

@@ -1,4 +1,4 @@
-"""Counts attempts as the log grows: each once, however long nobody asked."""
+"""Counts attempts as the log grows: each exactly once, whatever the time between two reads."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _STEP_MAX: Final = 1 << 24
 _QUICK_S: Final = 0.1
 
 
-class Counting:
-    """Holds counts since it began, which only grow.
+class AttemptCounter:
+    """Counts since it began; the counts only grow.
 
-    It reads windows of transactions below the horizon, as whoever follows the log does: what commits late is counted
+    It reads windows of transactions below the horizon, as every reader of the log does: what commits late is counted
     late, and nothing twice.
     """
 
@@ -35,16 +35,16 @@ class Counting:
         self.crashes: Counter[tuple[str, str]] = Counter()
         """By handler and cause."""
         self.buckets: Counter[tuple[str, int]] = Counter()
-        """Completed attempts by handler and place in BOUNDS_S; the place behind the last is for what is longer."""
+        """Completed attempts by handler and index in BOUNDS_S; the index after the last counts longer ones."""
         self.run_s: defaultdict[str, float] = defaultdict(float)
         """Seconds that completed attempts ran, by handler."""
         self.lag: int = 0
-        """Transactions that are not counted yet, but could be."""
+        """Transactions that could be counted but are not yet."""
         self._next: int | None = None
         self._step = _STEP
 
     def catch_up(self, connection: Connection) -> None:
-        """Count what is new, as far as a second goes; the rest is left to the next time.
+        """Count what is new, for at most a second; the next call counts the rest.
 
         Args:
             connection: An open connection, in autocommit mode.

@@ -1,4 +1,4 @@
-"""A program as a sink: it gets each alert as a line of JSON on stdin, within a bounded time."""
+"""A program as a sink: it reads each alert as a line of JSON on stdin, within a bounded time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
-from evtrack.runtime.watch.delivery import SinkError
+from evtrack.runtime.watch.sink_thread import SinkError
 
 if TYPE_CHECKING:
     from evtrack.domain.alerts import Alert
@@ -23,15 +23,15 @@ LIMIT_S: Final = 30.0
 _STDERR: Final = 2
 
 
-class Program:
-    """Starts a program for each alert; exit code 0 says that it took it.
+class ExecSink:
+    """Starts a program for each alert; exit code 0 means that it accepted the alert.
 
     Args:
-        command: The program and its arguments, as a shell splits them; no shell runs.
-        limit_s: After which it is killed, with all that it started.
+        command: The program and its arguments, split as a shell splits them; no shell runs.
+        limit_s: After this time it is killed, with everything that it started.
 
     Raises:
-        BadArgument: If no program is named, or it cannot be run.
+        BadArgument: No program is named, or it cannot be run.
     """
 
     name = "exec"
@@ -42,11 +42,11 @@ class Program:
         except ValueError as error:
             raise BadArgument(f"--exec {quoted(command)} cannot be split into words: {error}") from None
         if not self._words:
-            raise BadArgument("--exec names no program")
+            raise BadArgument("--exec needs a program")
         if shutil.which(self._words[0]) is None:
             raise BadArgument(
-                f"--exec: there is no program {quoted(self._words[0])} that can be run",
-                hint="Name one on the PATH, or the path of an executable file.",
+                f"--exec: no executable program {quoted(self._words[0])}",
+                hint="Give the name of a program on the PATH, or the path of an executable file.",
             )
         self._limit_s = limit_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +61,7 @@ class Program:
             SinkError: It cannot be started, fails, or takes too long.
         """
         try:
-            # What it prints goes to our stderr: stdout carries the alerts.
+            # Its output goes to stderr: stdout carries the alerts.
             process = subprocess.Popen(  # noqa: S603  the operator's own program
                 self._words, stdin=subprocess.PIPE, stdout=_STDERR, start_new_session=True
             )
@@ -69,7 +69,7 @@ class Program:
             raise SinkError(f"cannot start {self._words[0]}: {error.strerror}") from None
         self._process = process
         try:
-            # Who does not read its stdin is told by its exit code.
+            # A program that does not read its stdin is judged by its exit code.
             process.communicate(alert.text().encode() + b"\n", timeout=self._limit_s)
         except subprocess.TimeoutExpired:
             self.abort()
@@ -83,7 +83,7 @@ class Program:
     def abort(self) -> None:
         """Kill the program and all that it started."""
         process = self._process
-        # Not waited for yet, so nobody else can have its number.
+        # It was not reaped yet, so no other process can have its pid.
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)

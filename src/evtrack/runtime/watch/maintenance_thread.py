@@ -1,4 +1,4 @@
-"""The watcher's second thread: reaps, finishes and makes partitions as workers do, and looks for what is wrong."""
+"""The watcher's maintenance thread: reaps, finishes jobs and makes partitions as workers do, and checks for alerts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError, TransientError
-from evtrack.runtime.watch.reconnect import persist
+from evtrack.runtime.watch.reconnect import run_reconnecting
 from evtrack.storage.monitoring.alert_outbox import check_alerts
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from evtrack.storage.monitoring.alert_outbox import Thresholds
 
 CHECK_S: Final = 10.0
-"""How often it looks for what no single event tells."""
+"""How often it checks for alerts that no single event raises."""
 
 _JOIN_S: Final = 15.0
 
 _log = structlog.get_logger()
 
 
-class Tender:
-    """Does the watcher's periodic work on a connection of its own, so that no alert waits for it.
+class MaintenanceThread:
+    """Runs the watcher's periodic work on its own connection, so that no alert waits for it.
 
     Args:
         dsn: The connection string.
-        upkeep: What every worker does too.
-        thresholds: What is too much.
-        on_end: Called when it cannot go on.
+        upkeep: The maintenance that every worker does too.
+        thresholds: When to raise alerts about load and waiting.
+        on_end: Called when an error ends the thread.
     """
 
     def __init__(self, *, dsn: str, upkeep: Upkeep, thresholds: Thresholds, on_end: Callable[[], None]) -> None:
@@ -43,7 +43,7 @@ class Tender:
         self._dsn, self._upkeep, self._thresholds, self._on_end = dsn, upkeep, thresholds, on_end
         self._check_at = 0.0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="evtrack-tender", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="evtrack-maintenance", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -56,10 +56,10 @@ class Tender:
             self._thread.join(_JOIN_S)
 
     def check(self, connection: Connection) -> None:
-        """Look for what is wrong.
+        """Raise the alerts that no single event raises.
 
         Args:
-            connection: Any connection, outside of a transaction.
+            connection: Any connection, outside a transaction.
 
         Raises:
             TransientError: The connection is lost.
@@ -70,12 +70,12 @@ class Tender:
         except EvtrackError as error:
             if isinstance(error, TransientError) and error.connection_lost:
                 raise
-            # The next time it may go better; nothing is lost by then.
+            # The next check makes up for it.
             _log.warning(log_names.ALERT_CHECK_FAILED, error=str(error))
 
     def _run(self) -> None:
         try:
-            persist(self._dsn, self._live, purpose="watcher's upkeep", stopping=self._stopping)
+            run_reconnecting(self._dsn, self._live, purpose="watcher's upkeep", stopping=self._stopping)
         except EvtrackError as error:
             self.error = error
             self._on_end()

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError
-from evtrack.runtime.watch.attempt_counter import BOUNDS_S, Counting
+from evtrack.runtime.watch.attempt_counter import BOUNDS_S, AttemptCounter
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.monitoring.metrics import Present, present
 
@@ -33,7 +33,7 @@ _STATUSES: Final = {"completed": "done"}
 _log = structlog.get_logger()
 
 
-class Figures(Collector):
+class DatabaseMetrics(Collector):
     """Reads the database at a scrape, at most once every FRESH_S.
 
     Args:
@@ -44,7 +44,7 @@ class Figures(Collector):
         self._dsn = dsn
         self._lock = Lock()
         self._connection: Connection | None = None
-        self._counting = Counting()
+        self._counter = AttemptCounter()
         self._present: Present | None = None
         self._read_at = float("-inf")
         self._took_s = 0.0
@@ -68,7 +68,7 @@ class Figures(Collector):
         Returns:
             Empty families.
         """
-        return [*_of_now(None), *_counted(Counting()), *self._own()]
+        return [*_of_now(None), *_counted(AttemptCounter()), *self._own()]
 
     def collect(self) -> Iterator[Metric]:
         """Read what is due, and return all metrics.
@@ -85,7 +85,7 @@ class Figures(Collector):
                     self._drop()
                     _log.warning(log_names.METRICS_UNREAD, error=str(error))
             yield from _of_now(self._present)
-            yield from _counted(self._counting)
+            yield from _counted(self._counter)
             yield from self._own()
 
     def _read(self) -> None:
@@ -93,7 +93,7 @@ class Figures(Collector):
         if self._connection is None:
             self._connection = connect(self._dsn, purpose="metrics")
         self._present = present(self._connection)
-        self._counting.catch_up(self._connection)
+        self._counter.catch_up(self._connection)
         self._read_at = monotonic()
         self._took_s = self._read_at - begun
 
@@ -110,7 +110,7 @@ class Figures(Collector):
         yield _gauge(
             "evtrack_uncounted_transactions",
             "Transactions that have ended and are not yet counted.",
-            self._counting.lag,
+            self._counter.lag,
         )
 
 
@@ -124,7 +124,7 @@ class MetricsServer:
     """
 
     def __init__(self, *, dsn: str, port: int, host: str) -> None:
-        self._figures = Figures(dsn=dsn)
+        self._metrics = DatabaseMetrics(dsn=dsn)
         self._address = (host, port)
         self._server: WSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -135,14 +135,14 @@ class MetricsServer:
         Raises:
             EvtrackError: The database cannot be read, or the address cannot be bound.
         """
-        self._figures.begin()
+        self._metrics.begin()
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(self._figures)
+        registry.register(self._metrics)
         host, port = self._address
         try:
             self._server, self._thread = start_http_server(port, addr=host, registry=registry)
         except (OSError, OverflowError) as error:
-            self._figures.close()
+            self._metrics.close()
             raise BadArgument(
                 f"cannot serve metrics on {host}, port {port}: {error}",
                 hint="Choose another --metrics-port or --metrics-host.",
@@ -157,7 +157,7 @@ class MetricsServer:
         self._server.server_close()
         self._thread.join()
         self._server = None
-        self._figures.close()
+        self._metrics.close()
 
 
 def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
@@ -209,24 +209,24 @@ def _of_now(now: Present | None) -> Iterator[Metric]:
     yield from (undelivered, lag)
 
 
-def _counted(counting: Counting) -> Iterator[Metric]:
+def _counted(counter: AttemptCounter) -> Iterator[Metric]:
     """Make the counters and the histogram."""
     attempts = CounterMetricFamily(
         "evtrack_attempts", "Attempts that ended since this watcher started, by outcome.", labels=["handler", "outcome"]
     )
-    for labels, count in sorted(counting.attempts.items()):
+    for labels, count in sorted(counter.attempts.items()):
         attempts.add_metric(labels, count)
     crashes = CounterMetricFamily("evtrack_crashes", "Attempts that crashed, by cause.", labels=["handler", "cause"])
-    for labels, count in sorted(counting.crashes.items()):
+    for labels, count in sorted(counter.crashes.items()):
         crashes.add_metric(labels, count)
     runs = HistogramMetricFamily(
         "evtrack_batch_run_seconds", "How long completed attempts ran in their slot.", labels=["handler"]
     )
-    for handler in sorted(counting.run_s):
+    for handler in sorted(counter.run_s):
         total = 0
         buckets: list[tuple[str, float]] = []
         for place, bound in enumerate([*(str(bound) for bound in BOUNDS_S), "+Inf"]):
-            total += counting.buckets[handler, place]
+            total += counter.buckets[handler, place]
             buckets.append((bound, total))
-        runs.add_metric([handler], buckets, sum_value=counting.run_s[handler])
+        runs.add_metric([handler], buckets, sum_value=counter.run_s[handler])
     yield from (attempts, crashes, runs)

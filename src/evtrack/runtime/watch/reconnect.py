@@ -1,4 +1,4 @@
-"""Goes on through lost connections and restarts of the database, with growing pauses."""
+"""Reconnects after lost connections and restarts of the database, with growing pauses."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _BACKOFF_MAX_S: Final = 5.0
 _log = structlog.get_logger()
 
 
-def persist(dsn: str, live: Callable[[Connection], None], *, purpose: str, stopping: threading.Event) -> None:
-    """Do something with a connection, and again with another one whenever the database gave trouble.
+def run_reconnecting(dsn: str, live: Callable[[Connection], None], *, purpose: str, stopping: threading.Event) -> None:
+    """Run something on a connection, and again on a new one whenever the database fails.
 
     Args:
         dsn: The connection string.
-        live: What to do; it returns when it is told to stop.
+        live: What to run; it returns when it is stopped.
         purpose: What the connection is for.
-        stopping: Ends it, also while it waits.
+        stopping: Ends it, even during a pause.
 
     Raises:
-        EvtrackError: Trying again would not help: the role may not, the schema is gone.
+        EvtrackError: A retry would not help: a missing right or schema.
     """
     failures = 0
     while not stopping.is_set():

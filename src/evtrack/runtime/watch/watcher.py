@@ -1,4 +1,4 @@
-"""The watcher: takes alerts from the outbox, has them written, marks them; each once, by one of any number."""
+"""The watcher: takes alerts from the outbox, writes them and marks them delivered; any number may run at once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Upkeep
 from evtrack.runtime.wake import Wake
-from evtrack.runtime.watch.delivery import Courier
-from evtrack.runtime.watch.maintenance_thread import Tender
-from evtrack.runtime.watch.reconnect import persist
+from evtrack.runtime.watch.maintenance_thread import MaintenanceThread
+from evtrack.runtime.watch.reconnect import run_reconnecting
+from evtrack.runtime.watch.sink_thread import SinkThread
 from evtrack.storage.connection.connect import behind_pooler, connect
 from evtrack.storage.connection.listener import ALERTS, Listener
 from evtrack.storage.monitoring.alert_outbox import Thresholds, deliver
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from evtrack.domain.alerts import Alert
-    from evtrack.runtime.watch.delivery import Sink
+    from evtrack.runtime.watch.sink_thread import Sink
     from evtrack.storage.connection.connect import Connection
 
 POLL_S: Final = 1.0
-"""How often it looks without having been woken."""
+"""How often it polls when no notification arrives."""
 
 SINK_GRACE_S: Final = 10.0
-"""How long a watcher that ends lets its sinks take what waits for them."""
+"""How long a stopping watcher waits for its sinks to take what is queued for them."""
 
-_LOOK_S: Final = 0.1
+_JOIN_S: Final = 0.1
 _ABORT_S: Final = 2.0
 
 _log = structlog.get_logger()
 
 
 class Watcher:
-    """Delivers alerts until it is told to stop.
+    """Delivers alerts until it is stopped.
 
     Args:
         dsn: The connection string.
         write: Writes one alert; only when it returns does the alert count as delivered.
-        sinks: Where alerts go besides, as well as that can be done.
-        thresholds: What is too much, or too long.
-        name: What people call it; empty for host and process.
-        poll_s: How often it looks without having been woken.
+        sinks: Where alerts go in addition, at best effort.
+        thresholds: When to raise alerts about load and waiting.
+        name: Its name in logs and in the outbox; empty for host and process id.
+        poll_s: How often it polls when no notification arrives.
         grace_s: How long any worker counts as alive without its session.
         lease_s: How long any worker counts as alive without a heartbeat.
     """
@@ -73,7 +73,7 @@ class Watcher:
         if poll_s <= 0:
             raise BadArgument(f"poll_s must be above 0, got {poll_s}")
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
-        self.couriers = [Courier(sink) for sink in sinks]
+        self.sinks = [SinkThread(sink) for sink in sinks]
         self.delivered: Counter[str] = Counter()
         self._dsn, self._write, self._poll_s = dsn, write, poll_s
         self._written: set[int] = set()
@@ -81,39 +81,41 @@ class Watcher:
         self._stopping = threading.Event()
         self._wake = Wake()
         self._upkeep = Upkeep(grace_s=grace_s, lease_s=lease_s)
-        self._tender = Tender(dsn=dsn, upkeep=self._upkeep, thresholds=thresholds or Thresholds(), on_end=self.stop)
+        self._maintenance = MaintenanceThread(
+            dsn=dsn, upkeep=self._upkeep, thresholds=thresholds or Thresholds(), on_end=self.stop
+        )
 
     def run(self) -> None:
-        """Deliver what is there, then what comes.
+        """Deliver the alerts that wait, then those that arrive.
 
         Raises:
             EvtrackError: It cannot go on.
         """
-        self._tender.start()
+        self._maintenance.start()
         try:
-            with self._sending():
-                persist(self._dsn, self._live, purpose="watcher", stopping=self._stopping)
+            with self._sinks_running():
+                run_reconnecting(self._dsn, self._live, purpose="watcher", stopping=self._stopping)
         finally:
             self._stopping.set()
-            self._tender.stop()
-        if self._tender.error is not None:
-            raise self._tender.error
+            self._maintenance.stop()
+        if self._maintenance.error is not None:
+            raise self._maintenance.error
 
     def once(self) -> None:
-        """Do what is due, deliver what is there, and leave.
+        """Do what is due, deliver the alerts that wait, and return.
 
         Raises:
-            EvtrackError: That cannot be done.
+            EvtrackError: The database refuses.
         """
-        with self._sending(), connect(self._dsn, purpose="watcher") as connection:
+        with self._sinks_running(), connect(self._dsn, purpose="watcher") as connection:
             bound_waits(connection)
             self._upkeep.tend(connection, math.inf)
-            self._tender.check(connection)
+            self._maintenance.check(connection)
             while not self._stopping.is_set() and self._deliver(connection):
                 pass
 
     def stop(self) -> None:
-        """Mark what is written, let the sinks have what waits for them, and end; a second time: at once.
+        """Stop after marking what is written and draining the sinks' queues; a second call stops at once.
 
         Safe in a signal handler.
         """
@@ -123,14 +125,13 @@ class Watcher:
 
     def _live(self, connection: Connection) -> None:
         pooled = behind_pooler(connection)
-        # Listening first: what commits after the last look is then heard of.
+        # Listen first, so that what commits after the last poll sends a notification.
         listener = Listener(connection=connection, channel=None if pooled else ALERTS, waker=self._wake.socket)
         _log.info(log_names.WATCHING, watcher=self.name, by="polling" if pooled else "listening", poll_s=self._poll_s)
         if pooled:
             _log.warning(
                 log_names.NOTIFICATIONS_UNUSABLE,
-                hint=f"behind a pooler no wake-up arrives: alerts are told within {self._poll_s:g} s; a direct --dsn is"
-                " better",
+                hint=f"behind a pooler no wake-up arrives: alerts arrive within {self._poll_s:g} s; use a direct --dsn",
             )
         try:
             while not self._stopping.is_set():
@@ -140,38 +141,38 @@ class Watcher:
             listener.close()
 
     def _deliver(self, connection: Connection) -> bool:
-        alerts = deliver(connection, who=self.name, write=self._tell)
+        alerts = deliver(connection, who=self.name, write=self._write_new)
         if alerts:
             self._written.difference_update(alert.alert_id for alert in alerts)
         else:
-            # What is left of it is marked by another, or in its hands.
+            # Another watcher has marked the rest, or is about to.
             self._written.clear()
         self.delivered.update(alert.event for alert in alerts)
-        for courier in self.couriers:
+        for sink in self.sinks:
             for alert in alerts:
-                courier.take(alert)
+                sink.enqueue(alert)
         return bool(alerts)
 
-    def _tell(self, alerts: Sequence[Alert]) -> None:
+    def _write_new(self, alerts: Sequence[Alert]) -> None:
         for alert in alerts:
-            # Written before a commit that failed: it only lacks its mark.
+            # Already written if the commit that should have marked it failed.
             if alert.alert_id not in self._written:
                 self._write(alert)
                 self._written.add(alert.alert_id)
 
     @contextmanager
-    def _sending(self) -> Iterator[None]:
-        for courier in self.couriers:
-            courier.start()
+    def _sinks_running(self) -> Iterator[None]:
+        for sink in self.sinks:
+            sink.start()
         try:
             yield
         finally:
-            for courier in self.couriers:
-                courier.close()
+            for sink in self.sinks:
+                sink.close()
             deadline = monotonic() + SINK_GRACE_S
-            while not all(courier.ended(_LOOK_S) for courier in self.couriers):
+            while not all(sink.join(_JOIN_S) for sink in self.sinks):
                 if monotonic() > deadline or self._stops > 1:
-                    for courier in self.couriers:
-                        courier.give_up()
+                    for sink in self.sinks:
+                        sink.give_up()
                 if monotonic() > deadline + _ABORT_S:
                     break

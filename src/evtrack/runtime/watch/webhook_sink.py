@@ -1,7 +1,7 @@
 """A webhook as a sink: a signed POST for each alert, within a bounded time.
 
-The standard library does it: one request of one kind, no redirect, no session. What a library would add, its limits
-lack: they bound each read, and a server that sends a byte at a time holds them for ever. Here the socket is at hand.
+It uses the standard library: one kind of request, no redirects, no session. The timeouts of HTTP libraries bound each
+read, so a server that sends one byte at a time could hold them forever. Here a timer closes the socket.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from evtrack import __version__
 from evtrack.domain.errors import BadArgument
-from evtrack.runtime.watch.delivery import SinkError
+from evtrack.runtime.watch.sink_thread import SinkError
 
 if TYPE_CHECKING:
     from evtrack.domain.alerts import Alert
@@ -29,24 +29,25 @@ LIMIT_S: Final = 10.0
 """How long a request may take, from the connection to the answer."""
 
 _AGAIN: Final = frozenset({408, 425, 429})
-"""Answers below 500 that may be another the next time."""
+"""Status codes below 500 that are worth a retry."""
 
 _PREFIX: Final = "whsec_"
 
 
-class Webhook:
-    """Posts each alert as JSON; an answer from 200 to 299 says that it is taken.
+class WebhookSink:
+    """Posts each alert as JSON; a status from 200 to 299 means that it was accepted.
 
     The headers are those of Standard Webhooks: webhook-id, webhook-timestamp and, with a secret, webhook-signature,
     which is `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`.
 
     Args:
-        url: Where to, http or https.
-        secret: What signs; None for no signature. After `whsec_` it is base64, as the receivers' libraries have it.
+        url: An http or https URL.
+        secret: The signing secret; None for no signature. After the prefix `whsec_` it is base64, as in the libraries
+            of receivers.
         limit_s: How long a request may take.
 
     Raises:
-        BadArgument: If URL or secret cannot be used; the message names neither.
+        BadArgument: The URL or the secret is not valid; the message shows neither.
     """
 
     name = "webhook"
@@ -56,7 +57,7 @@ class Webhook:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise BadArgument(f"--webhook is no URL: {error}") from None
+            raise BadArgument(f"--webhook is not a valid URL: {error}") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
             raise BadArgument("--webhook must be http://HOST... or https://HOST..., without a user")
         self._host, self._tls = parts.hostname, ssl.create_default_context() if parts.scheme == "https" else None
@@ -74,7 +75,7 @@ class Webhook:
             alert: The alert.
 
         Raises:
-            SinkError: Nobody answers in time, or the answer is not from 200 to 299.
+            SinkError: No answer in time, or a status other than 200 to 299.
         """
         body = alert.text().encode()
         late = threading.Event()
@@ -89,8 +90,8 @@ class Webhook:
         try:
             status = self._post(body, self._headers(alert.alert_id, body))
         except (OSError, http.client.HTTPException) as error:
-            # The address stands for the URL, which may hold a token.
-            # The socket has the same limit as the timer, and may come before it.
+            # Only the host is shown: the URL may hold a token.
+            # The socket has the same limit as the timer, and may reach it first.
             slow = late.is_set() or isinstance(error, TimeoutError)
             why = f"no answer within {self._limit_s:g} s" if slow else f"{type(error).__name__}: {error}"
             raise SinkError(f"{self._host}: {why}") from None
@@ -103,7 +104,7 @@ class Webhook:
             raise SinkError(f"{self._host} answered {status}", again=status >= 500 or status in _AGAIN)  # noqa: PLR2004  the server's own fault
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Close the connection."""
         cut = self._socket
         if cut is not None:
             with contextlib.suppress(OSError):
@@ -112,7 +113,7 @@ class Webhook:
     def _post(self, body: bytes, headers: dict[str, str]) -> int:
         self._socket = socket.create_connection((self._host, self._port), timeout=self._limit_s)
         if self._tls is not None:
-            # The handshake comes after, so that abort() has the socket that does it.
+            # The handshake runs later, so that abort() can close the socket during it.
             self._socket = self._tls.wrap_socket(
                 self._socket, server_hostname=self._host, do_handshake_on_connect=False
             )
@@ -146,4 +147,4 @@ def _key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     except binascii.Error:
-        raise BadArgument("the webhook's secret starts with whsec_, and the rest is no base64") from None
+        raise BadArgument("the webhook's secret starts with whsec_, but the rest is not valid base64") from None

@@ -18,9 +18,9 @@ from evtrack.interfaces.cli.shared.stopping import stopping
 from evtrack.interfaces.logs import asked_format
 from evtrack.interfaces.terminal.reports.alerts import alert_line
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S
-from evtrack.runtime.watch.exec_sink import Program
+from evtrack.runtime.watch.exec_sink import ExecSink
 from evtrack.runtime.watch.watcher import Watcher
-from evtrack.runtime.watch.webhook_sink import Webhook
+from evtrack.runtime.watch.webhook_sink import WebhookSink
 from evtrack.storage.monitoring.alert_outbox import Thresholds
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from evtrack.config import WatchSettings
     from evtrack.domain.alerts import Alert
-    from evtrack.runtime.watch.delivery import Sink
+    from evtrack.runtime.watch.sink_thread import Sink
 
 
 @click.command()
@@ -107,9 +107,9 @@ def watch(dsn: str, /, *, once: bool, lose_grace: float, lease: float, **flags: 
 def _sinks(told: WatchSettings) -> list[Sink]:
     sinks: list[Sink] = []
     if told.exec:
-        sinks.append(Program(told.exec))
+        sinks.append(ExecSink(told.exec))
     if told.webhook:
-        sinks.append(Webhook(told.webhook, secret=told.secret()))
+        sinks.append(WebhookSink(told.webhook, secret=told.secret()))
     return sinks
 
 

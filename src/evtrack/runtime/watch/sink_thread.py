@@ -1,4 +1,4 @@
-"""Brings alerts to one sink beside the log line: in a thread of its own, with bounded retries from a bounded queue."""
+"""Delivers alerts to one sink: in its own thread, from a bounded queue, with bounded retries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evtrack.domain.alerts import Alert
 
 QUEUE: Final = 1000
-"""Alerts that may wait for one sink; what comes when it is full does not reach that sink."""
+"""How many alerts may wait for one sink; when the queue is full, further alerts do not reach that sink."""
 
 TRIES: Final = 5
 _BACKOFF_S: Final = 1.0
@@ -26,11 +26,11 @@ _log = structlog.get_logger()
 
 
 class SinkError(Exception):
-    """A sink did not take an alert.
+    """A sink did not accept an alert.
 
     Args:
         message: Why.
-        again: Whether it may take it the next time.
+        again: Whether a retry may succeed.
     """
 
     def __init__(self, message: str, *, again: bool = True) -> None:
@@ -39,7 +39,7 @@ class SinkError(Exception):
 
 
 class Sink(Protocol):
-    """Where alerts go beside the log line."""
+    """A destination of alerts besides the log."""
 
     name: str
 
@@ -50,20 +50,20 @@ class Sink(Protocol):
             alert: The alert.
 
         Raises:
-            SinkError: It did not take it.
+            SinkError: The sink did not accept it.
         """
 
     def abort(self) -> None:
-        """End what is being sent, from another thread."""
+        """Abort the delivery in progress; called from another thread."""
 
 
-class Courier:
-    """Hands alerts to a sink, one after the other, so that nobody else waits for it.
+class SinkThread:
+    """Sends alerts to a sink one by one, so that nothing else waits for the sink.
 
     Args:
         sink: The sink.
-        tries: How often an alert is tried.
-        backoff_s: The pause after the first failure, then doubled.
+        tries: How often each alert is tried.
+        backoff_s: The pause after the first failure; each further one is twice as long.
         size: How many alerts may wait.
     """
 
@@ -88,8 +88,8 @@ class Courier:
         """Start the thread."""
         self._thread.start()
 
-    def take(self, alert: Alert) -> None:
-        """Accept an alert, or say in the log that there is no room for it.
+    def enqueue(self, alert: Alert) -> None:
+        """Queue an alert, or log that the queue is full.
 
         Args:
             alert: The alert.
@@ -97,22 +97,22 @@ class Courier:
         try:
             self._waiting.put_nowait(alert)
         except queue.Full:
-            self._give_up(alert, "too many wait for it already")
+            self._give_up(alert, "its queue is full")
 
     def close(self) -> None:
-        """Take no more, and end when all that waits is sent."""
+        """Accept no more alerts, and end once the queue is sent."""
         self._closing.set()
         with contextlib.suppress(queue.Full):
             self._waiting.put_nowait(None)
 
     def give_up(self) -> None:
-        """Give up what waits, and what is being sent."""
+        """Give up the queued alerts and the one being sent."""
         self._giving_up.set()
         self.close()
         self._sink.abort()
 
-    def ended(self, timeout_s: float) -> bool:
-        """Wait for the end.
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread to end.
 
         Args:
             timeout_s: How long.
@@ -129,7 +129,7 @@ class Courier:
             if alert is None:
                 continue
             if self._giving_up.is_set():
-                self._give_up(alert, "the watcher ends")
+                self._give_up(alert, "the watcher is stopping")
             else:
                 self._send(alert)
 
@@ -140,7 +140,7 @@ class Courier:
                 self._sink.send(alert)
             except SinkError as error:
                 why, again = str(error), error.again
-            except Exception as error:  # noqa: BLE001  a sink that breaks must not take the others along
+            except Exception as error:  # noqa: BLE001  a broken sink must not stop the others
                 why, again = f"{type(error).__name__}: {error}", True
             else:
                 self.sent += 1
