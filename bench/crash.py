@@ -1,27 +1,28 @@
-"""What a crash costs: the time until it is on record, and the time that a job with poison takes.
+"""What a crash costs: the time until it is in the log, and the time that a job with poison items takes.
 
-A slot tells the clock in its last act; the crash event's time is compared with it. Then 700 items in batches of 50 run
-with and without three that take their process down, by a handler of items, by one of whole batches, and by a program.
+A slot writes the time, then kills itself; the crash event's time is compared with that. Then 700 items in batches of 50
+run with and without three that kill their process: by a handler of items, by one of whole batches, and by a program.
 
 Usage: crash.py [SAMPLES]   (default 200)
 """
 
-import os
-import signal
+import random
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-import lab
-from latency import deaths
+import latency
+from support import harness
 
 from evtrack.storage.connection.connect import Connection, connect
 
-HERE = Path(__file__).parent
-_ITEMS = 700
-_POISON = frozenset({17, 333, 334})
-_PATIENCE_S = 120
+_ITEMS = harness.sized(700, smoke=100)
+_POISON = frozenset({17} if harness.SMOKE else {17, 333, 334})
+_HEALTHY_RUNS = harness.sized(3, smoke=1)
+_POISONED_RUNS = harness.sized(5, smoke=1)
 _PROGRAM = """
 import json, os, signal, sys
 for line in sys.stdin:
@@ -31,54 +32,58 @@ for line in sys.stdin:
 """
 
 
-def seconds(conn: Connection, handler: str, poison: frozenset[int]) -> float:
-    """Return how long a job takes from its commit to its end, by the database's clock."""
+def job_s(conn: Connection, handler: str, poison: frozenset[int]) -> float:
+    """Return how many seconds a job takes from its commit to its end, by the database's clock."""
     items = [f'{{"die": {str(number in poison).lower()}}}' for number in range(1, _ITEMS + 1)]
     keys = [f"k{number}" for number in range(1, _ITEMS + 1)]
     row = conn.execute("SELECT evtrack.enqueue(%s, %s, %s, batch_size => 50)", [handler, keys, items]).fetchone()
     conn.execute("SELECT pg_notify('evtrack_work', %s)", [handler])
     assert row
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        found = conn.execute(
-            "SELECT extract(epoch FROM finished_at - created_at)::float8 FROM evtrack.job WHERE job_id = %s", row
-        ).fetchone()
-        if found and found[0] is not None:
-            wrong = conn.execute(
-                "SELECT count(*) FROM evtrack.item_status WHERE job_id = %s AND status = 'crashed'", row
-            ).fetchone()
-            assert wrong == (len(poison),), wrong
-            return float(found[0])
-        time.sleep(0.01)
-    raise TimeoutError(f"the job of {handler} did not end within {_PATIENCE_S} s")
+    job = int(row[0])
+    took_s = latency.wait_for(
+        conn, "SELECT extract(epoch FROM finished_at - created_at)::float8 FROM evtrack.job WHERE job_id = %s", job
+    )
+    ended = conn.execute("SELECT done, crashed FROM evtrack.job_progress WHERE job_id = %s", [job]).fetchone()
+    assert ended == (_ITEMS - len(poison), len(poison)), ended
+    return took_s
+
+
+def deaths(conn: Connection, samples: int) -> list[float]:
+    """Return the milliseconds from a slot's death to the committed crash event."""
+    taken = []
+    with tempfile.TemporaryDirectory(prefix="evtrack-bench-") as directory:
+        for number in range(samples):
+            time.sleep(random.uniform(0.1, 0.2))
+            file = Path(directory) / str(number)
+            job, _ = latency.enqueue(conn, "die", str(file))
+            # The wall clock, because it is compared with the event's time.
+            crashed_at = latency.wait_for(
+                conn,
+                "SELECT extract(epoch FROM at)::float8 FROM evtrack.event WHERE job_id = %s AND type = 'crashed'",
+                job,
+            )
+            taken.append(1000 * (crashed_at - float(file.read_text())))
+    return taken
 
 
 def main(arguments: list[str]) -> None:
     """Measure and print."""
-    samples = int(arguments[0]) if arguments else 200
-    with lab.server() as server:
-        dsn = lab.database(server, "bench_crash")
-        words = ["work", "--dsn", dsn, "--import", "clocks", "--import", "poison", "--slots", "2"]
-        words += ["--exec", f"program={sys.executable} -I -S -c '{_PROGRAM}'"]
-        process = subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, "-m", "evtrack", *words],
-            cwd=HERE,
-            env={k: v for k, v in os.environ.items() if not k.startswith("EVTRACK_")},
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            with connect(dsn, purpose="bench") as conn:
-                seconds(conn, "items", frozenset())
-                for handler in ("items", "batches", "program"):
-                    healthy = min(seconds(conn, handler, frozenset()) for _ in range(3))
-                    taken = sorted(seconds(conn, handler, _POISON) for _ in range(5))
-                    lab.show(f"{_ITEMS} items, 3 poison, handler of {handler}", taken[2], "s", "without", healthy)
-                found = deaths(conn, samples)
-                for share in (0.5, 0.99):
-                    lab.show(f"slot death to crash event, p{share * 100:.0f}", lab.percentile(found, share), "ms")
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+    samples = int(arguments[0]) if arguments else harness.sized(200, smoke=2)
+    with ExitStack() as stack:
+        dsn = harness.database(stack.enter_context(harness.server()), "bench_crash")
+        options = ["--dsn", dsn, "--import", "handlers.clock", "--import", "handlers.poison", "--slots", "2"]
+        options += ["--exec", f"program={sys.executable} -I -S -c '{_PROGRAM}'"]
+        stack.callback(harness.stop, harness.evtrack("work", *options, stderr=subprocess.DEVNULL))
+        conn = stack.enter_context(connect(dsn, purpose="bench"))
+        job_s(conn, "items", frozenset())  # warm-up
+        for handler in ("items", "batches", "program"):
+            healthy = min(job_s(conn, handler, frozenset()) for _ in range(_HEALTHY_RUNS))
+            taken = [job_s(conn, handler, _POISON) for _ in range(_POISONED_RUNS)]
+            name = f"{_ITEMS} items, {len(_POISON)} poison, handler of {handler}"
+            harness.show(name, harness.percentile(taken, 0.5), "s", "without", healthy)
+        found = deaths(conn, samples)
+        for share in (0.5, 0.99):
+            harness.show(f"slot death to crash event, p{share * 100:.0f}", harness.percentile(found, share), "ms")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The queue without processes: what the SQL functions reach from one connection, beside plain SQL on the same server.
+"""The SQL functions called from one connection, without workers, compared with plain SQL on the same server.
 
 Usage: functions.py [drain|snapshot|full|progress|enqueue|writers ...]   (default: all)
 """
@@ -7,14 +7,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-import lab
+from support import harness
 
 from evtrack.storage.connection.connect import Connection, connect
 
 GROUP = 100
+"""Batches per claim, unless a benchmark varies it."""
 CLAIM = """SELECT job_id, batch_no, attempt, payload
     FROM evtrack.claim(%s::bigint, %s::bigint[], %s::int[], %s::int, '{noop}', %s::int)"""
 COMPLETE = "SELECT verdict FROM evtrack.complete(%s::bigint, %s::bigint[], %s::int[], %s::int[], %s::float8[])"
@@ -22,12 +25,15 @@ ADD = "SELECT evtrack.add_batches(%s::bigint, %s::uuid, %s::int, %s::int[], %s::
 PAYLOADS = """INSERT INTO evtrack.payload (job_day, job_id, ordinal, batch_no, item_key, payload)
     SELECT j.job_day, j.job_id, i, i, 'K:' || i, '{"i": 1}'
     FROM evtrack.job j, generate_series(%s::int, %s::int) i WHERE j.job_id = %s"""
+ENQUEUE = "SELECT evtrack.enqueue('noop', '{K:1}', '{\"{}\"}');"
 DEQUEUE = """DELETE FROM q WHERE id = ANY(ARRAY(
     SELECT id FROM q ORDER BY priority, id LIMIT 100 FOR UPDATE SKIP LOCKED)) RETURNING id;"""
 
+_RAW_ROWS = harness.sized(1_500_000, smoke=10_000)
+
 
 def fill(conn: Connection, batches: int) -> int:
-    """Submit a sealed job of batches of one item each."""
+    """Submit a sealed job of batches of one item each, and return its id."""
     row = conn.execute("SELECT job_id, submitter_token FROM evtrack.create_job('noop')").fetchone()
     assert row
     job, token = int(row[0]), UUID(str(row[1]))
@@ -41,13 +47,29 @@ def fill(conn: Connection, batches: int) -> int:
     return job
 
 
-def work(conn: Connection, job: int, *, group: int = GROUP, seconds: float = 1e9) -> tuple[float, list[int]]:
-    """Claim and complete until the queue is empty or the time is over; batches a second, and each second's count."""
+@dataclass(frozen=True)
+class Run:
+    """What one connection did: batches, seconds, seconds of the server's CPU if known, and batches in each second."""
+
+    batches: int
+    took_s: float
+    cpu_s: float | None
+    per_second: list[int]
+
+    @property
+    def rate(self) -> float:
+        """Batches per second."""
+        return self.batches / self.took_s
+
+
+def work(conn: Connection, job: int, *, group: int = GROUP, seconds: float = 1e9) -> Run:
+    """Claim and complete batches of a job, `group` at a time, until none is left or the time is over."""
     row = conn.execute("SELECT evtrack.register_worker('bench', 'bench', 1, 1, '{noop}', '0')").fetchone()
     assert row
-    worker, held, after, done = row[0], [], 0, 0
-    begun = time.perf_counter()
-    course: list[int] = []
+    worker, after, done = row[0], 0, 0
+    held: list[tuple[Any, ...]] = []
+    per_second: list[int] = []
+    cpu_before, begun = harness.backend_cpu_s(conn), time.perf_counter()
     while (elapsed := time.perf_counter() - begun) < seconds:
         with conn.pipeline(), conn.transaction():
             if held:
@@ -56,104 +78,122 @@ def work(conn: Connection, job: int, *, group: int = GROUP, seconds: float = 1e9
                 conn.execute(COMPLETE, (worker, *arrays), binary=True)
             claimed = conn.execute(CLAIM, (worker, [job], [after], group, 0), binary=True)
         done += len(held)
-        course += [0] * (int(elapsed) + 1 - len(course))
-        course[int(elapsed)] += len(held)
+        per_second += [0] * (int(elapsed) + 1 - len(per_second))
+        per_second[int(elapsed)] += len(held)
         held = claimed.fetchall()
         if not held:
             break
         after = max(row[1] for row in held)
-    return done / (time.perf_counter() - begun), course
+    took_s, cpu_after = time.perf_counter() - begun, harness.backend_cpu_s(conn)
+    cpu_s = None if cpu_before is None or cpu_after is None else cpu_after - cpu_before
+    return Run(done, took_s, cpu_s, per_second)
+
+
+def work_off(conn: Connection, batches: int, *, group: int = GROUP) -> Run:
+    """Submit a job, then claim and complete all of its batches."""
+    job = fill(conn, batches)
+    harness.vacuum_and_checkpoint(conn)
+    run = work(conn, job, group=group)
+    row = conn.execute("SELECT batches_completed FROM evtrack.job_progress WHERE job_id = %s", (job,)).fetchone()
+    assert row == (run.batches,) == (batches,), (row, run)
+    return run
 
 
 def raw_dequeue(dsn: str) -> float:
-    """Rows a second of a bare DELETE ... SKIP LOCKED, 100 at a time."""
-    raw = lab.database(dsn, "bench_raw", migrate=False)
+    """Return the rows per second of a bare DELETE ... SKIP LOCKED, 100 at a time."""
+    raw = harness.database(dsn, "bench_functions_raw", migrate=False)
     with connect(raw, purpose="bench") as conn:
         conn.execute("CREATE TABLE q (id bigserial PRIMARY KEY, priority smallint NOT NULL DEFAULT 0, payload jsonb)")
         conn.execute("CREATE INDEX q_claim ON q (priority, id)")
-        conn.execute("INSERT INTO q (payload) SELECT '{\"a\": 1}' FROM generate_series(1, 1500000)")
-        lab.settle(conn)
-        return 100 * lab.pgbench(raw, DEQUEUE, seconds=4)
+        conn.execute("INSERT INTO q (payload) SELECT '{\"a\": 1}' FROM generate_series(1, %s::int)", [_RAW_ROWS])
+        harness.vacuum_and_checkpoint(conn)
+        return 100 * harness.pgbench(raw, DEQUEUE, seconds=4)
 
 
 def drain(dsn: str) -> None:
-    """Drain beside a bare dequeue: the price of two events, a projection, exact counters and the payload."""
+    """Compare draining with a bare dequeue: the cost of two events, a projection, exact counters and the payload."""
     raw = raw_dequeue(dsn)
     for group in (10, 100, 500):
-        with connect(lab.database(dsn, "bench_queue"), purpose="bench") as conn:
-            job = fill(conn, {10: 40_000}.get(group, 150_000))
-            lab.settle(conn)
-            rate, _ = work(conn, job, group=group)
-            lab.show(f"drain in one process, groups of {group}", rate, "batches/s", "raw dequeue", raw)
+        with connect(harness.database(dsn, "bench_functions"), purpose="bench") as conn:
+            run = work_off(conn, harness.sized({10: 40_000}.get(group, 150_000), smoke=3 * group), group=group)
+        name = f"drain in one process, groups of {group}"
+        harness.show(name, run.rate, "batches/s", "raw dequeue", raw)
+        if run.cpu_s is not None:
+            harness.show(f"{name}: the server's CPU", 1e6 * run.cpu_s / run.batches, "us/batch")
 
 
 def snapshot(dsn: str) -> None:
-    """Drain while an idle transaction holds a snapshot for the whole run, beside the same without."""
+    """Compare draining while an idle transaction holds a snapshot with draining without one."""
     rates = {}
     for held in (False, True):
-        name = lab.database(dsn, "bench_queue")
+        name = harness.database(dsn, "bench_functions")
         with connect(name, purpose="bench") as conn, connect(name, purpose="bench") as other:
-            job = fill(conn, 300_000)
-            lab.settle(conn)
+            job = fill(conn, harness.sized(300_000, smoke=1000))
+            harness.vacuum_and_checkpoint(conn)
             if held:
                 other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
                 other.execute("SELECT count(*) FROM evtrack.job")
-            rates[held], course = work(conn, job, seconds=15)
-            print("  each second:", *course[:15])
-    lab.show("drain under a held snapshot", rates[True], "batches/s", "without", rates[False])
+            run = work(conn, job, seconds=15)
+            assert run.batches
+            rates[held] = run.rate
+            print("  each second:", *run.per_second[:15])
+    harness.show("drain under a held snapshot", rates[True], "batches/s", "without", rates[False])
 
 
 def full(dsn: str) -> None:
-    """Drain with three million finished batches in the tables, beside empty ones."""
-    with connect(lab.database(dsn, "bench_queue"), purpose="bench") as conn:
-        job = fill(conn, 100_000)
-        lab.settle(conn)
-        empty, _ = work(conn, job)
-        for _ in range(10):
-            work(conn, fill(conn, 300_000), group=1000)
-        job = fill(conn, 100_000)
-        lab.settle(conn)
-        rate, _ = work(conn, job)
+    """Compare draining with three million finished batches in the tables with draining in empty tables."""
+    with connect(harness.database(dsn, "bench_functions"), purpose="bench") as conn:
+        empty = work_off(conn, harness.sized(100_000, smoke=500))
+        for _ in range(harness.sized(10, smoke=1)):
+            work(conn, fill(conn, harness.sized(300_000, smoke=2000)), group=1000)
+        run = work_off(conn, harness.sized(100_000, smoke=500))
         row = conn.execute("SELECT count(*) FROM evtrack.event").fetchone()
         assert row
-        lab.show(f"drain with {row[0]:,} events in the log", rate, "batches/s", "empty tables", empty)
+        harness.show(f"drain with {row[0]:,} events in the log", run.rate, "batches/s", "empty tables", empty.rate)
 
 
 def progress(dsn: str) -> None:
-    """The cost of one job's progress, for ten batches and for a million."""
-    with connect(lab.database(dsn, "bench_queue"), purpose="bench") as conn:
-        small, large = fill(conn, 10), fill(conn, 1_000_000)
+    """Compare the time to read the progress of a job of a million batches with that of a job of ten."""
+    batches = harness.sized(1_000_000, smoke=2000)
+    with connect(harness.database(dsn, "bench_functions"), purpose="bench") as conn:
+        small, large = fill(conn, 10), fill(conn, batches)
         work(conn, small)
-        work(conn, large, group=1000, seconds=10)
+        run = work(conn, large, group=1000, seconds=10)
+        row = conn.execute("SELECT batches_completed FROM evtrack.job_progress WHERE job_id = %s", (large,)).fetchone()
+        assert row == (run.batches,), row
         costs = {}
         for job in (small, large):
             ask = partial(conn.execute, "SELECT * FROM evtrack.job_progress WHERE job_id = %s", (job,))
-            costs[job] = lab.percentile([lab.timed(ask) for _ in range(200)], 0.5)
-        lab.show("progress of a running job of 1,000,000 batches", costs[large] * 1e3, "ms", "10", costs[small] * 1e3)
+            costs[job] = harness.percentile([harness.timed(ask) for _ in range(harness.sized(200, smoke=5))], 0.5)
+        name = f"progress of a running job of {batches:,} batches"
+        harness.show(name, costs[large] * 1e3, "ms", "10", costs[small] * 1e3)
 
 
 def enqueue(dsn: str) -> None:
-    """One batch a transaction from one connection, beside a bare INSERT."""
-    with connect(lab.database(dsn, "bench_raw", migrate=False), purpose="bench") as conn:
+    """Compare one job of one batch per transaction, from one connection, with a bare INSERT."""
+    raw_dsn = harness.database(dsn, "bench_functions_raw", migrate=False)
+    with connect(raw_dsn, purpose="bench") as conn:
         conn.execute("CREATE TABLE e (id bigserial PRIMARY KEY, data jsonb, at timestamptz DEFAULT now())")
-        raw = lab.pgbench(conn.info.dsn, "INSERT INTO e (data) VALUES ('{\"a\": 1}');")
-    with connect(lab.database(dsn, "bench_queue"), purpose="bench") as conn:
-        whole = lab.pgbench(conn.info.dsn, "SELECT evtrack.enqueue('noop', '{K:1}', '{\"{}\"}');")
-        lab.show("one job of one batch a transaction", whole, "jobs/s", "raw INSERT", raw)
+    raw = harness.pgbench(raw_dsn, "INSERT INTO e (data) VALUES ('{\"a\": 1}');")
+    queue_dsn = harness.database(dsn, "bench_functions")
+    rate = harness.pgbench(queue_dsn, ENQUEUE)
+    with connect(queue_dsn, purpose="bench") as conn:
+        row = conn.execute("SELECT count(*) > 0 AND count(*) = sum(batches) FROM evtrack.job_progress").fetchone()
+    assert row == (True,)
+    harness.show("one job of one batch per transaction", rate, "jobs/s", "raw INSERT", raw)
 
 
 def writers(dsn: str) -> None:
-    """Many submitters with the wake-up after the commit, beside the same without any."""
-    for count in (8, 16):
-        with connect(lab.database(dsn, "bench_queue"), purpose="bench") as conn:
-            one = "SELECT evtrack.enqueue('noop', '{K:1}', '{\"{}\"}');\n"
-            silent = lab.pgbench(conn.info.dsn, one, clients=count)
-            rate = _with_wake_ups(conn.info.dsn, one, count)
-            lab.show(f"{count} submitters with wake-ups", rate, "jobs/s", "without", silent)
+    """Compare many submitters that send wake-ups after their commits with as many that send none."""
+    for count in (8,) if harness.SMOKE else (8, 16):
+        queue_dsn = harness.database(dsn, "bench_functions")
+        silent = harness.pgbench(queue_dsn, ENQUEUE, clients=count)
+        rate = _with_wake_ups(queue_dsn, count)
+        harness.show(f"{count} submitters with wake-ups", rate, "jobs/s", "without", silent)
 
 
-def _with_wake_ups(dsn: str, one: str, count: int) -> float:
-    # At most one wake-up a handler in 10 ms, in a statement of its own: what storage/jobs.py does in each client.
+def _with_wake_ups(dsn: str, count: int) -> float:
+    # Each client of storage sends a wake-up in a statement of its own, at most one per handler every 10 ms.
     stop = threading.Event()
 
     def notify() -> None:
@@ -165,7 +205,7 @@ def _with_wake_ups(dsn: str, one: str, count: int) -> float:
     thread = threading.Thread(target=notify)
     thread.start()
     try:
-        return lab.pgbench(dsn, one, clients=count)
+        return harness.pgbench(dsn, ENQUEUE, clients=count)
     finally:
         stop.set()
         thread.join()
@@ -176,6 +216,6 @@ ALL: dict[str, Callable[[str], None]] = {
 }
 
 if __name__ == "__main__":
-    with lab.server() as server:
+    with harness.server() as server:
         for name in sys.argv[1:] or ALL:
             ALL[name](server)

@@ -1,7 +1,7 @@
-"""Documents a second, through the program as people run it, beside a bare loop that reads and parses the same file.
+"""Documents per second through the command line, compared with a bare loop that reads and parses the same file.
 
-The corpus (EVTRACK_BENCH_CORPUS: a .jsonl file or a folder with some) is repeated to so many documents, then submitted
-with `evtrack submit` in batches of 500 and drained with `evtrack work`. Peak memory is of each process by itself.
+The corpus (EVTRACK_BENCH_CORPUS: a .jsonl file or a directory of them) is repeated until there are enough documents,
+then submitted with `evtrack submit` in batches of 500 and drained with `evtrack work`. Peak memory is of one process.
 
 Usage: items.py [DOCUMENTS]   (default 200,000)
 """
@@ -15,10 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import lab
+from support import harness
 
-HERE = Path(__file__).parent
-MEASURED = """
+from evtrack.storage.connection.connect import connect
+
+_WITH_PEAK_MEMORY = """
 import resource, sys
 from evtrack.interfaces.cli import main
 try:
@@ -28,55 +29,65 @@ finally:
 """
 
 
-def repeated(documents: int, path: Path) -> None:
-    """Write the corpus again and again, with a key that counts."""
-    files = sorted(lab.CORPUS.glob("*.jsonl")) if lab.CORPUS.is_dir() else [lab.CORPUS]
+def write_documents(documents: int, path: Path) -> None:
+    """Write so many documents by repeating the corpus, each with a number as its key."""
+    files = sorted(harness.CORPUS.glob("*.jsonl")) if harness.CORPUS.is_dir() else [harness.CORPUS]
     lines = [line for file in files for line in file.read_bytes().splitlines() if line]
     with path.open("wb") as out:
         for number, line in enumerate(itertools.islice(itertools.cycle(lines), documents)):
             out.write(b'{"n": %d, %b\n' % (number, line[1:]))
 
 
-def bare_loop(path: Path) -> None:
-    """Read and parse each line, and nothing else."""
+def read_and_parse(path: Path) -> None:
+    """Read and parse each line."""
     with path.open("rb") as lines:
         for line in lines:
             json.loads(line)
 
 
-def ran(dsn: str, *arguments: str) -> tuple[float, float]:
-    """Run evtrack; seconds, and the peak memory in MB of the largest process among it and its children."""
+def run(dsn: str, *arguments: str) -> tuple[float, float]:
+    """Run evtrack, and return the seconds it took and the peak memory of its process in MB."""
     begun = time.perf_counter()
     process = subprocess.run(  # noqa: S603  # our own program
-        [sys.executable, "-c", MEASURED, *arguments, "--dsn", dsn],
+        [sys.executable, "-c", _WITH_PEAK_MEMORY, *arguments, "--dsn", dsn],
         check=True,
         capture_output=True,
         text=True,
-        cwd=HERE,
+        cwd=harness.BENCH,
         env={**os.environ, "EVTRACK_LOG_LEVEL": "warning"},
     )
     return time.perf_counter() - begun, int(process.stderr.split()[-1]) / 1024
 
 
-def measure(server: str, documents: int) -> tuple[float, float]:
-    """Submit and drain so many documents; the peak memory in MB of submitter and supervisor."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "documents.jsonl"
-        repeated(documents, path)
-        loop = documents / lab.timed(lambda: bare_loop(path))
-        dsn = lab.database(server, "bench_items")
-        submit_s, submit_mb = ran(
+def measure(server: str, documents: int) -> None:
+    """Submit and drain so many documents, and print what it took."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "documents.jsonl"
+        write_documents(documents, path)
+        loop = documents / harness.timed(lambda: read_and_parse(path))
+        dsn = harness.database(server, "bench_items")
+        submit_s, submit_mb = run(
             dsn, "submit", str(path), "--key", "n", "--handler", "noop-item", "--batch-size", "500"
         )
-        work_s, work_mb = ran(dsn, "work", "--import", "noop", "--slots", "2", "--drain")
-    lab.show(f"submit {documents:,} documents", documents / submit_s, "items/s", "bare loop", loop)
-    lab.show(f"work on {documents:,} documents", documents / work_s, "items/s", "bare loop", loop)
-    lab.show(f"both, one after the other, {documents:,}", documents / (submit_s + work_s), "items/s", "bare loop", loop)
-    lab.show("peak memory of the submitter", submit_mb, "MB")
-    lab.show("peak memory of the supervisor", work_mb, "MB")
-    return submit_mb, work_mb
+        work_s, work_mb = run(dsn, "work", "--import", "handlers.noop", "--slots", "2", "--drain")
+        with connect(dsn, purpose="bench") as conn:
+            row = conn.execute("SELECT total, done FROM evtrack.job_progress").fetchone()
+        assert row == (documents, documents), row
+    harness.show(f"submit {documents:,} documents", documents / submit_s, "items/s", "bare loop", loop)
+    harness.show(f"work on {documents:,} documents", documents / work_s, "items/s", "bare loop", loop)
+    harness.show(
+        f"both, one after the other, {documents:,}", documents / (submit_s + work_s), "items/s", "bare loop", loop
+    )
+    harness.show("peak memory of the submitter", submit_mb, "MB")
+    harness.show("peak memory of the supervisor", work_mb, "MB")
+
+
+def main(arguments: list[str]) -> None:
+    """Measure and print."""
+    documents = int(arguments[0]) if arguments else harness.sized(200_000, smoke=1000)
+    with harness.server() as server:
+        measure(server, documents)
 
 
 if __name__ == "__main__":
-    with lab.server() as running:
-        measure(running, int(sys.argv[1]) if sys.argv[1:] else 200_000)
+    main(sys.argv[1:])

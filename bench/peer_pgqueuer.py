@@ -1,28 +1,34 @@
-"""pgqueuer, the fastest peer that also logs each step: single and bulk enqueue, and draining in 1 or 2 processes.
+"""pgqueuer, the fastest peer that also logs each step: single and bulk enqueue, draining by 1 and 2 processes.
 
-Runs with the extra `bench` installed. Its handlers run in the worker's own process, evtrack's in slots apart.
+Its handlers run in the worker's own process, evtrack's in separate slots.
 
-Usage: peer_pgqueuer.py   (or imported: single, bulk, drain)
+Usage: peer_pgqueuer.py [JOBS]   (default 100,000; other benchmarks import it)
 """
 
 import asyncio
 import contextlib
 import multiprocessing
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import lab
 import uvloop
 from pgqueuer import PgQueuer
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 from psycopg.conninfo import conninfo_to_dict
+from support import harness
+
+from evtrack.storage.connection.connect import connect
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
 
 BATCH = 500
+_BULK = 1000
+_START_S = 60
+_DRAIN_S = 240
 
 
 async def _connect(dsn: str) -> Any:
@@ -41,7 +47,7 @@ async def _queries(dsn: str) -> Queries:
 
 
 def install(dsn: str) -> None:
-    """Make its tables."""
+    """Create its tables."""
 
     async def run() -> None:
         await (await _queries(dsn)).install()
@@ -50,7 +56,7 @@ def install(dsn: str) -> None:
 
 
 def single(dsn: str, seconds: float = 3) -> float:
-    """Jobs a second, one enqueue a call."""
+    """Return the jobs per second of one enqueue per call."""
 
     async def run() -> float:
         queries, count, begun = await _queries(dsn), 0, time.perf_counter()
@@ -63,12 +69,13 @@ def single(dsn: str, seconds: float = 3) -> float:
 
 
 def bulk(dsn: str, jobs: int) -> float:
-    """Jobs a second, 1,000 a call."""
+    """Return the jobs per second of enqueues of up to 1,000 per call."""
 
     async def run() -> float:
         queries, begun = await _queries(dsn), time.perf_counter()
-        for _ in range(jobs // 1000):
-            await queries.enqueue(["noop"] * 1000, [b"{}"] * 1000, [0] * 1000)
+        for first in range(0, jobs, _BULK):
+            count = min(_BULK, jobs - first)
+            await queries.enqueue(["noop"] * count, [b"{}"] * count, [0] * count)
         return jobs / (time.perf_counter() - begun)
 
     return uvloop.run(run())
@@ -89,8 +96,17 @@ def _work(dsn: str, handled: "Synchronized[int]", started: Any) -> None:
         uvloop.run(run())
 
 
+def queued(dsn: str) -> int:
+    """Return the number of jobs in its queue."""
+    with connect(dsn, purpose="bench") as conn:
+        row = conn.execute("SELECT count(*) FROM pgqueuer").fetchone()
+    assert row
+    return int(row[0])
+
+
 def drain(dsn: str, jobs: int, *, workers: int) -> float:
-    """Jobs a second from the first worker's start until its table says that all are done."""
+    """Return the jobs per second from the start of all workers until the queue's table is empty."""
+    assert queued(dsn) == jobs
     spawn = multiprocessing.get_context("spawn")
     handled = [spawn.Value("q", 0, lock=False) for _ in range(workers)]
     started = [spawn.Event() for _ in range(workers)]
@@ -99,16 +115,16 @@ def drain(dsn: str, jobs: int, *, workers: int) -> float:
         process.start()
     try:
         for event in started:
-            event.wait(60)
+            assert event.wait(_START_S), "a worker of pgqueuer did not start"
         begun = time.perf_counter()
-        deadline = begun + 240
+        deadline = begun + _DRAIN_S
+        # Only the last moments poll the table, which costs the workers something.
         while sum(each.value for each in handled) < jobs and time.perf_counter() < deadline:
             time.sleep(0.005)
-        with lab.connect(dsn, purpose="bench") as conn:
-            while time.perf_counter() < deadline:
-                row = conn.execute("SELECT count(*) FROM pgqueuer").fetchone()
-                if row == (0,):
-                    break
+        with connect(dsn, purpose="bench") as conn:
+            while conn.execute("SELECT count(*) FROM pgqueuer").fetchone() != (0,):
+                if time.perf_counter() > deadline:
+                    raise TimeoutError(f"pgqueuer did not drain within {_DRAIN_S} s")
                 time.sleep(0.01)
         return jobs / (time.perf_counter() - begun)
     finally:
@@ -117,13 +133,22 @@ def drain(dsn: str, jobs: int, *, workers: int) -> float:
             process.join()
 
 
+def main(arguments: list[str]) -> None:
+    """Measure and print."""
+    jobs = int(arguments[0]) if arguments else harness.sized(100_000, smoke=1000)
+    with harness.server() as server:
+        dsn = harness.database(server, "bench_peer", migrate=False)
+        install(dsn)
+        rate = single(dsn, harness.sized(3.0, smoke=0.2))
+        assert queued(dsn)
+        harness.show("pgqueuer, single enqueue", rate, "jobs/s")
+        for count in (1,) if harness.SMOKE else (1, 2):
+            dsn = harness.database(server, "bench_peer", migrate=False)
+            install(dsn)
+            harness.show("pgqueuer, bulk enqueue", bulk(dsn, jobs), "jobs/s")
+            rate = drain(dsn, jobs, workers=count)
+            harness.show(f"pgqueuer, drain, {count} process{'es' if count > 1 else ''}", rate, "jobs/s")
+
+
 if __name__ == "__main__":
-    with lab.server() as running:
-        fresh = lab.database(running, "bench_pgqueuer", migrate=False)
-        install(fresh)
-        lab.show("pgqueuer, single enqueue", single(fresh), "jobs/s")
-        for count in (1, 2):
-            fresh = lab.database(running, "bench_pgqueuer", migrate=False)
-            install(fresh)
-            lab.show("pgqueuer, bulk enqueue", bulk(fresh, 100_000), "jobs/s")
-            lab.show(f"pgqueuer, drain, {count} processes", drain(fresh, 100_000, workers=count), "jobs/s")
+    main(sys.argv[1:])

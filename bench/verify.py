@@ -1,7 +1,7 @@
-"""`evtrack verify` over a long log, beside one of a tenth: how long it takes, and that its memory does not grow.
+"""`evtrack verify` of a long log, compared with a log of a tenth: the time it takes, and that its memory does not grow.
 
-Both logs are of ten jobs, so that the jobs grow with the log, and are written through the fold; each batch has three
-events. CPU and memory are those of the command, not of the server.
+Both logs have ten jobs, because jobs grow with the log, and are written through the fold; each batch has three events.
+CPU and memory are those of the command, not of the server.
 
 Usage: verify.py [EVENTS]   (default 300,000)
 """
@@ -12,19 +12,19 @@ import sys
 import time
 from dataclasses import dataclass
 
-import lab
-from old_days import old_day
+from support import harness
+from support.finished_jobs import create_finished_jobs
 
 from evtrack.storage.connection.connect import connect
 
 _JOBS = 10
-_EVENTS_A_BATCH = 3
+_EVENTS_PER_BATCH = 3
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took: seconds by the clock, seconds of CPU, and the most memory."""
+    """What one run took: events, seconds of wall time and of CPU, peak memory."""
 
     events: int
     wall_s: float
@@ -33,44 +33,46 @@ class Run:
 
 
 def verify(dsn: str) -> Run:
-    """Run the command as a process of its own, over a log that is whole."""
+    """Run the command on a log without differences, in a process of its own."""
     with connect(dsn, purpose="bench") as conn:
-        lab.settle(conn)
-        counted = conn.execute("SELECT count(*) FROM evtrack.event").fetchone()
-    assert counted
+        harness.vacuum_and_checkpoint(conn)
+        found = conn.execute("SELECT count(*) FROM evtrack.event").fetchone()
+    assert found
     begun = time.monotonic()
     process = subprocess.Popen(  # noqa: S603  # evtrack itself
         [sys.executable, "-m", "evtrack", "--log-level", "warning", "verify", "--dsn", dsn], stdout=subprocess.PIPE
     )
     assert process.stdout
-    said = process.stdout.read().decode()
-    # Not process.wait(): only this tells of this process alone what it used.
+    output = process.stdout.read().decode()
+    # Not process.wait(): only wait4 returns the resources of this process alone.
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode or "agree" not in said:
-        raise RuntimeError(f"evtrack verify ended with {process.returncode}: {said}")
+    if process.returncode or "agree" not in output:
+        raise RuntimeError(f"evtrack verify ended with {process.returncode}: {output}")
     return Run(
-        counted[0], time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss * _RSS_UNIT / (1 << 20)
+        found[0], time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss * _RSS_UNIT / (1 << 20)
     )
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Measure a tenth, then the whole."""
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
-    with lab.server() as dsn:
+    events = int(arguments[0]) if arguments else harness.sized(300_000, smoke=3000)
+    with harness.server() as server:
         runs = []
         for name, size in (("bench_verify_tenth", events // 10), ("bench_verify", events)):
-            fresh = lab.database(dsn, name)
-            with connect(fresh, purpose="bench") as conn:
-                old_day(conn, _JOBS, size // _EVENTS_A_BATCH // _JOBS, 1)
-            runs.append(verify(fresh))
+            dsn = harness.database(server, name)
+            with connect(dsn, purpose="bench") as conn:
+                create_finished_jobs(conn, jobs=_JOBS, batches=size // _EVENTS_PER_BATCH // _JOBS, days_ago=1)
+            runs.append(verify(dsn))
     tenth, whole = runs
-    lab.show("events", whole.events, "", "a tenth", tenth.events)
-    lab.show("wall time", whole.wall_s, "s", "a tenth", tenth.wall_s)
-    lab.show("CPU time of the command", whole.cpu_s, "s", "a tenth", tenth.cpu_s)
-    lab.show("peak memory of the command", whole.peak_mb, "MB", "a tenth", tenth.peak_mb)
-    lab.show("events a second", whole.events / whole.wall_s, "/s", "a tenth", tenth.events / tenth.wall_s)
+    assert tenth.events >= events // 10, tenth
+    assert whole.events >= events, whole
+    harness.show("events", whole.events, "", "a tenth", tenth.events)
+    harness.show("wall time", whole.wall_s, "s", "a tenth", tenth.wall_s)
+    harness.show("CPU time of the command", whole.cpu_s, "s", "a tenth", tenth.cpu_s)
+    harness.show("peak memory of the command", whole.peak_mb, "MB", "a tenth", tenth.peak_mb)
+    harness.show("events per second", whole.events / whole.wall_s, "/s", "a tenth", tenth.events / tenth.wall_s)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

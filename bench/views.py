@@ -1,4 +1,4 @@
-"""The views and the figures for Prometheus on a log of a million batches, each beside a count of its events.
+"""The views and the metrics for Prometheus on a log of a million batches, compared with a count of its events.
 
 Usage: views.py [BATCHES]   (default 1,000,000, in jobs of 10,000)
 """
@@ -7,19 +7,21 @@ import sys
 import time
 from typing import Any
 
-import lab
 from psycopg.types.json import Jsonb
+from support import harness
 
 from evtrack.runtime.watch.metrics import DatabaseMetrics
 from evtrack.storage.connection.connect import Connection, connect
 
-JOB = 10_000
-CHUNK = 500
-LOOK = 5
-"""How often a question is asked; the median counts."""
+JOB = harness.sized(10_000, smoke=400)
+"""Batches per job."""
+CHUNK = harness.sized(500, smoke=200)
+"""Batches per claim."""
+REPEAT = 5
+"""How often a query runs; the median counts."""
 
 BASELINE = "SELECT count(*) FROM evtrack.event_log"
-QUESTIONS = {
+QUERIES = {
     "counts by status, one job": "SELECT status, count(*) FROM evtrack.batch_status WHERE job_id = 3 GROUP BY status",
     "counts by status, a row a handler": "SELECT * FROM evtrack.handler_status",
     "progress of one job": "SELECT * FROM evtrack.job_progress WHERE job_id = 3",
@@ -34,13 +36,13 @@ QUESTIONS = {
     "mean and longest duration of all": "SELECT sum(total_s) / sum(batches), max(max_s) FROM evtrack.batch_duration",
     "slowest of all": "SELECT job_id, batch_no, run_s FROM evtrack.slowest_batch LIMIT 10",
     "durations of a day without jobs": "SELECT * FROM evtrack.batch_duration WHERE job_day > current_date + 1",
-    "what waits": "SELECT * FROM evtrack.waiting",
+    "waiting jobs": "SELECT * FROM evtrack.waiting",
     "table sizes": "SELECT * FROM evtrack.table_size",
 }
 
 
 def load(conn: Connection, batches: int) -> None:
-    """Make jobs of one item a batch, and work on all but the last: 1 in 100 fails, 1 in 200 crashes."""
+    """Submit jobs of one item per batch, and finish all but the last: 1 in 100 fails, 1 in 200 crashes."""
     for number in range(batches // JOB):
         conn.execute(
             "SELECT evtrack.enqueue(%s, array_agg('key:' || i), array_agg('{}'::text), batch_size => 1,"
@@ -60,7 +62,7 @@ def load(conn: Connection, batches: int) -> None:
 
 
 def report(conn: Connection, worker: int, rows: list[Any]) -> None:
-    """Report a chunk."""
+    """Report the outcomes of claimed batches."""
     bad = len(rows) // 100
     parts = (("fail", rows[:bad]), ("crash", rows[bad : bad + bad // 2]), ("complete", rows[bad + bad // 2 :]))
     for function, part in parts:
@@ -72,10 +74,8 @@ def report(conn: Connection, worker: int, rows: list[Any]) -> None:
         if function == "crash":
             more = [[Jsonb({"cause": "signal", "signal": "SIGSEGV"})] * len(part)]
         casts = {"fail": "%s::float8[], %s::jsonb[]", "crash": "%s::jsonb[]", "complete": "%s::float8[]"}[function]
-        conn.execute(
-            f"SELECT count(*) FROM evtrack.{function}(%s, %s::bigint[], %s::int[], %s::int[], {casts})".encode(),  # noqa: S608  words of this file
-            [worker, *columns, *more],
-        )
+        query = f"SELECT count(*) FROM evtrack.{function}(%s, %s::bigint[], %s::int[], %s::int[], {casts})"  # noqa: S608  words of this file
+        assert value(conn, query, [worker, *columns, *more]) == len(part)
 
 
 def value(conn: Connection, query: str, parameters: Any = None) -> Any:
@@ -86,25 +86,26 @@ def value(conn: Connection, query: str, parameters: Any = None) -> Any:
 
 
 def median_ms(conn: Connection, query: str) -> float:
-    """Ask some times and return the median."""
+    """Run a query several times, and return the median."""
     took = []
-    for _ in range(LOOK):
+    for _ in range(REPEAT):
         begun = time.perf_counter()
         conn.execute(query.encode()).fetchall()
         took.append(1000 * (time.perf_counter() - begun))
-    return lab.percentile(took, 0.5)
+    return harness.percentile(took, 0.5)
 
 
-def ask(dsn: str) -> None:
-    """Time each question, and what a scrape reads when nothing is new and when 10,000 attempts are."""
+def measure(dsn: str) -> None:
+    """Time each query, and a scrape of the metrics without news and with 10,000 new attempts."""
     with connect(dsn, purpose="bench") as conn:
         baseline = median_ms(conn, BASELINE)
-        for name, query in QUESTIONS.items():
-            lab.show(name, median_ms(conn, query), "ms", "count of events", baseline)
-        figures = DatabaseMetrics(dsn=dsn)
-        figures.begin()
-        scrapes = [1000 * lab.timed(figures._read) for _ in range(LOOK)]  # noqa: SLF001  without the cache
-        lab.show("a scrape, nothing new", lab.percentile(scrapes, 0.5), "ms", "count of events", baseline)
+        assert value(conn, "SELECT count(*) FROM evtrack.event_log") > 0
+        for name, query in QUERIES.items():
+            harness.show(name, median_ms(conn, query), "ms", "count of events", baseline)
+        metrics = DatabaseMetrics(dsn=dsn)
+        metrics.begin()
+        scrapes = [1000 * harness.timed(metrics._read) for _ in range(REPEAT)]  # noqa: SLF001  without the cache
+        harness.show("a scrape, nothing new", harness.percentile(scrapes, 0.5), "ms", "count of events", baseline)
         last = value(conn, "SELECT max(job_id) FROM evtrack.job_state")
         worker = value(conn, "SELECT evtrack.register_worker('bench', 'host', 1, 2, %s, '0')", [["handler-0"]])
         handlers = [f"handler-{number}" for number in range(4)]
@@ -114,16 +115,24 @@ def ask(dsn: str) -> None:
                 [worker, [last], CHUNK, handlers],
             ).fetchall()
             report(conn, worker, rows)
-        lab.show(f"a scrape, {JOB:,} new attempts", 1000 * lab.timed(figures._read), "ms", "count of events", baseline)  # noqa: SLF001
-        assert sum(figures._counting.attempts.values()) == JOB  # noqa: SLF001
-        figures.close()
+        took_ms = 1000 * harness.timed(metrics._read)  # noqa: SLF001
+        harness.show(f"a scrape, {JOB:,} new attempts", took_ms, "ms", "count of events", baseline)
+        assert sum(metrics._counter.attempts.values()) == JOB  # noqa: SLF001
+        metrics.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Measure and print."""
+    batches = int(arguments[0]) if arguments else harness.sized(1_000_000, smoke=5 * JOB)
+    with harness.server() as server:
+        dsn = harness.database(server, "bench_views")
+        with connect(dsn, purpose="bench") as conn:
+            load(conn, batches)
+            harness.vacuum_and_checkpoint(conn)
+            ended = value(conn, "SELECT count(*) FROM evtrack.batch WHERE finished_at IS NOT NULL")
+            assert ended == batches - JOB, ended
+        measure(dsn)
 
 
 if __name__ == "__main__":
-    wanted = int(sys.argv[1]) if sys.argv[1:] else 1_000_000
-    with lab.server() as running:
-        made = lab.database(running, "bench_views")
-        with connect(made, purpose="bench") as connection:
-            load(connection, wanted)
-            lab.settle(connection)
-        ask(made)
+    main(sys.argv[1:])

@@ -1,14 +1,13 @@
-"""Alerts: from a crash to its line while a watcher runs, and what becomes of them when watchers are killed.
+"""Alerts: the time from a crash to its line while a watcher runs, and whether any is lost when watchers are killed.
 
-Crashes are reported through the write API, as a worker does. The clock starts before the report and stops when the
-line is read. Then crashes go on while watchers are killed at random moments: each must be told, and told twice only
-where a watcher had it in hand.
+Crashes are reported through the write API, as a worker reports them. The clock starts before the report and stops
+when the line is read. Then crashes go on while watchers are killed at random moments. Each alert must be delivered; it
+may be delivered twice only if a watcher was killed while delivering it.
 
 Usage: watch.py [CRASHES] [KILLS]   (default 200 and 50)
 """
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -18,7 +17,7 @@ import time
 from collections import Counter
 from typing import Any
 
-import lab
+from support import harness
 
 from evtrack.storage.connection.connect import Connection, connect
 
@@ -26,25 +25,19 @@ _PATIENCE_S = 120
 
 
 class Watcher:
-    """An `evtrack watch` whose lines are read, each with the time at which it came."""
+    """A running `evtrack watch`, and the lines that it printed, each with the time at which it was read."""
 
     def __init__(self, dsn: str) -> None:
         self.lines: list[tuple[float, dict[str, Any]]] = []
-        self.process = subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, "-m", "evtrack", "watch", "--dsn", dsn],
-            env={k: v for k, v in os.environ.items() if not k.startswith("EVTRACK_")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process = harness.evtrack("watch", "--dsn", dsn, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._ready = threading.Event()
         self._threads = [threading.Thread(target=self._read), threading.Thread(target=self._log)]
         for thread in self._threads:
             thread.start()
-        assert self._ready.wait(_PATIENCE_S), "the watcher does not watch"
+        assert self._ready.wait(_PATIENCE_S), "the watcher did not start"
 
     def end(self, number: int) -> None:
-        """Send a signal, and read what is left."""
+        """Send a signal, and read the rest of the output."""
         self.process.send_signal(number)
         self.process.wait(_PATIENCE_S)
         for thread in self._threads:
@@ -53,18 +46,18 @@ class Watcher:
     def _read(self) -> None:
         for line in self.process.stdout or ():
             at = time.perf_counter()
-            # Half a line is none: who was killed in it had it in hand.
-            if line.endswith("\n"):
+            # A watcher killed while writing a line has not delivered it.
+            if line.endswith(b"\n"):
                 self.lines.append((at, json.loads(line)))
 
     def _log(self) -> None:
         for line in self.process.stderr or ():
-            if "watching" in line:
+            if b"watching" in line:
                 self._ready.set()
 
 
 def crash(conn: Connection, worker: int) -> tuple[float, int]:
-    """Let one batch crash; returns when its report began, and its job."""
+    """Make one batch crash, and return when its report began, and its job."""
     row = conn.execute("SELECT evtrack.enqueue('noop', '{a,b}', '{1,2}', batch_size => 2)").fetchone()
     assert row
     job = int(row[0])
@@ -78,15 +71,15 @@ def crash(conn: Connection, worker: int) -> tuple[float, int]:
     return begun, job
 
 
-def told(watchers: list[Watcher]) -> "Counter[int]":
-    """Return how often the crash of each job was told."""
+def deliveries(watchers: list[Watcher]) -> "Counter[int]":
+    """Return how often the crash of each job was delivered."""
     return Counter(
         line["job_id"] for one in watchers for _, line in list(one.lines) if line["event"] == "batch_crashed"
     )
 
 
 def latency(conn: Connection, dsn: str, worker: int, crashes: int) -> None:
-    """Print how long it takes from a crash to its line."""
+    """Print the time from a crash to its line."""
     watcher = Watcher(dsn)
     begun = {}
     for _ in range(crashes):
@@ -94,18 +87,19 @@ def latency(conn: Connection, dsn: str, worker: int, crashes: int) -> None:
         at, job = crash(conn, worker)
         begun[job] = at
     deadline = time.monotonic() + _PATIENCE_S
-    while len(told([watcher])) < crashes and time.monotonic() < deadline:
+    while len(deliveries([watcher])) < crashes and time.monotonic() < deadline:
         time.sleep(0.05)
     watcher.end(signal.SIGTERM)
     taken = [1000 * (at - begun[line["job_id"]]) for at, line in watcher.lines if line["event"] == "batch_crashed"]
     assert len(taken) == crashes, f"{crashes} crashes, {len(taken)} lines"
     for share in (0.5, 0.99):
-        lab.show(f"crash to line, {crashes} crashes, p{share * 100:.0f}", lab.percentile(taken, share), "ms")
+        harness.show(f"crash to line, {crashes} crashes, p{share * 100:.0f}", harness.percentile(taken, share), "ms")
 
 
 def kills(conn: Connection, dsn: str, worker: int, crashes: int, number: int) -> None:
-    """Kill watchers at random moments while crashes go on, and count."""
-    jobs, over = [], threading.Event()
+    """Kill watchers at random moments while crashes go on, and count deliveries."""
+    jobs: list[int] = []
+    over = threading.Event()
 
     def crashing() -> None:
         while not over.is_set() or len(jobs) < crashes:
@@ -123,26 +117,27 @@ def kills(conn: Connection, dsn: str, worker: int, crashes: int, number: int) ->
     thread.join()
     watchers.append(Watcher(dsn))
     deadline = time.monotonic() + _PATIENCE_S
-    while set(told(watchers)) != set(jobs) and time.monotonic() < deadline:
+    while set(deliveries(watchers)) != set(jobs) and time.monotonic() < deadline:
         time.sleep(0.1)
     watchers[-1].end(signal.SIGTERM)
-    found = told(watchers)
+    found = deliveries(watchers)
     print(
-        f"{len(jobs)} crashes, {number} watchers killed: {len(set(jobs) - set(found))} not told,"
-        f" {sum(found.values()) - len(found)} told twice"
+        f"{len(jobs)} crashes, {number} watchers killed: {len(set(jobs) - set(found))} not delivered,"
+        f" {sum(found.values()) - len(found)} delivered twice"
     )
     assert set(jobs) == set(found)
 
 
 def main(arguments: list[str]) -> None:
     """Measure and print."""
-    crashes, number = (int(word) for word in (*arguments, *("200", "50")[len(arguments) :]))
-    with lab.server() as server:
-        dsn = lab.database(server, "bench_watch")
+    defaults = (harness.sized(200, smoke=3), harness.sized(50, smoke=2))
+    crashes, number = (*(int(word) for word in arguments), *defaults[len(arguments) :])
+    with harness.server() as server:
+        dsn = harness.database(server, "bench_watch")
         with connect(dsn, purpose="bench") as conn:
             row = conn.execute("SELECT evtrack.register_worker('bench', 'bench', 1, 1, '{noop}', '0')").fetchone()
             assert row
-            # It sends no heartbeat; nobody is to take it for lost meanwhile.
+            # It sends no heartbeat, and must not be declared lost meanwhile.
             conn.execute("UPDATE evtrack.worker SET seen_at = seen_at + interval '1 day'")
             latency(conn, dsn, int(row[0]), crashes)
             kills(conn, dsn, int(row[0]), 10 * number, number)

@@ -1,4 +1,4 @@
-"""Makes a day of many ended jobs through the log, by SQL alone."""
+"""Jobs that finished days ago, for benchmarks that need old data."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,9 +25,16 @@ FROM generate_series(%(first)s::bigint, %(first)s + %(jobs)s - 1) j"""
 _EVENTS = (_OLD_JOBS, _ENQUEUED, _STARTED, _COMPLETED, _FINISHED)
 
 
-def old_day(conn: Connection, jobs: int, batches: int, days_back: int) -> None:
-    """Make a day of ended jobs through the log, with all of its events: enqueued, started, completed."""
-    day = datetime.now(UTC).date() - timedelta(days_back)
+def create_finished_jobs(conn: Connection, *, jobs: int, batches: int, days_ago: int) -> None:
+    """Create the finished jobs of one day by writing their events: enqueued, started, completed.
+
+    Args:
+        conn: A connection to the database.
+        jobs: The number of jobs.
+        batches: The number of batches per job, of one item each.
+        days_ago: Their age.
+    """
+    day = datetime.now(UTC).date() - timedelta(days_ago)
     conn.execute("SELECT evtrack.make_partitions(%s, 1)", [day])
     conn.execute(
         "INSERT INTO evtrack.worker (worker_id, name, host, pid, slots, handlers, version, stopped_at)"

@@ -1,4 +1,4 @@
-"""Handlers that segfault over the items that say so; see crash.py."""
+"""Handlers that segfault on the items that ask for it; see crash.py."""
 
 import ctypes
 import time
@@ -10,14 +10,14 @@ _WORK_S = 0.001
 
 
 @evtrack.handler("items")
-def one(item: dict[str, Any]) -> None:
+def handle_item(item: dict[str, Any]) -> None:
     """Work on an item."""
     _work(item)
 
 
 @evtrack.batch_handler("batches")
-def all_of_them(batch: Any) -> None:
-    """Work on a batch."""
+def handle_batch(batch: Any) -> None:
+    """Work on the items of a batch."""
     for item in batch.items:
         _work(item)
 
