@@ -3,15 +3,16 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from evtrack.version import __version__
+
 if TYPE_CHECKING:
     from evtrack.interfaces.python import enqueue, submit, tail
     from evtrack.runtime.slot.batch import Batch, Context
     from evtrack.runtime.slot.handlers import batch_handler, handler
 
-__version__ = "0.1.0"
 __all__ = ["Batch", "Context", "__version__", "batch_handler", "enqueue", "handler", "submit", "tail"]
 
-# Imported when asked for: a slot imports evtrack too, and is to start at once and without psycopg.
+# Imported on first use: a slot imports evtrack too, and must start fast and without psycopg.
 _HOMES = {
     "Batch": "evtrack.runtime.slot.batch",
     "Context": "evtrack.runtime.slot.batch",

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from client import Client
 from evtrack.domain.log_names import HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
 from evtrack.runtime.worker.slots.handler_output import LINES_A_SECOND
-from evtrack.runtime.worker.slots.limits import Limits
+from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.storage.connection.connect import Connection
 from helpers import eventually
 from working import FOLDER, working
@@ -215,7 +215,7 @@ def test_a_program_over_its_limit_goes_with_all_that_it_started(queue: Client, d
 def test_a_batch_that_is_long_and_alive_is_no_crash(queue: Client, dsn: str) -> None:
     item = json.dumps({"do": "beat", "s": 1.5})
     job = queue.one("SELECT evtrack.enqueue('obey', '{k}', %s)", [item])
-    with working(dsn, limits=Limits(stall_s=0.4), until_job=job) as one:
+    with working(dsn, limits=SlotLimits(stall_s=0.4), until_job=job) as one:
         one.join()
     assert "completed" == queue.one("SELECT status::text FROM evtrack.batch WHERE job_id = %s", job)
     assert [] == queue.rows("SELECT * FROM evtrack.crash")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evtrack.domain import events as ev
-from evtrack.domain.batch_projection import ERROR_BOUND, Batch, evolve, fold
+from evtrack.domain.batch_projection import ERROR_BOUND, BatchState, evolve, fold
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BATCH_TRANSITIONS, FINAL_STATUSES, BatchStatus, EventType
@@ -23,11 +23,11 @@ class Stream:
     """Writes the stream of one batch, each event a minute after the one before."""
 
     def __init__(self, **enqueued: Any) -> None:
-        self.batch: Batch | None = None
+        self.batch: BatchState | None = None
         self.events: list[ev.StoredEvent] = []
         self.then("enqueued", **(enqueued or TEN_ITEMS))
 
-    def then(self, kind: str, *, attempt: int | None = None, worker: int | None = None, **data: Any) -> Batch:
+    def then(self, kind: str, *, attempt: int | None = None, worker: int | None = None, **data: Any) -> BatchState:
         """Append an event that fits the batch's present attempt, and return the batch after it."""
         version = len(self.events) + 1
         now = 0 if self.batch is None else self.batch.attempt
@@ -50,7 +50,7 @@ class Stream:
         self.events.append(stored)
         return self.batch
 
-    def start(self) -> Batch:
+    def start(self) -> BatchState:
         """Claim the batch."""
         return self.then("started", worker=WORKER)
 
@@ -61,7 +61,7 @@ class Stream:
 
 
 def test_a_batch_as_submitted_is_fresh() -> None:
-    assert Batch(
+    assert BatchState(
         status=BatchStatus.PENDING,
         version=1,
         attempt=0,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.domain.batching import Batch, Batcher, Limits, Refused
+from evtrack.domain.batching import Batcher, BatchLimits, ItemBatch, Refused
 
 
-def split(keys: str, limits: Limits, *, weights: dict[str, int] | None = None) -> list[str]:
+def split(keys: str, limits: BatchLimits, *, weights: dict[str, int] | None = None) -> list[str]:
     """Batch one item a letter, the letter being its key; return the batches as texts."""
     batcher: Batcher[str] = Batcher(limits)
     closed = [batcher.add(key, key=key, weight=(weights or {}).get(key, 1), size=1) for key in keys]
@@ -28,51 +28,51 @@ def split(keys: str, limits: Limits, *, weights: dict[str, int] | None = None) -
     ],
 )
 def test_a_batch_closes_when_it_is_full_and_the_next_key_is_another(keys: str, size: int, expected: list[str]) -> None:
-    assert expected == split(keys, Limits(batch_size=size))
+    assert expected == split(keys, BatchLimits(batch_size=size))
 
 
 def test_weights_fill_a_batch_instead_of_items() -> None:
-    assert ["ab", "c", "de"] == split("abcde", Limits(batch_size=10), weights={"a": 3, "b": 9, "c": 30})
+    assert ["ab", "c", "de"] == split("abcde", BatchLimits(batch_size=10), weights={"a": 3, "b": 9, "c": 30})
 
 
 def test_a_batch_knows_the_sum_of_its_weights() -> None:
-    batcher: Batcher[str] = Batcher(Limits(batch_size=5))
+    batcher: Batcher[str] = Batcher(BatchLimits(batch_size=5))
     batcher.add("a", key="a", weight=4, size=1)
     batcher.add("b", key="b", weight=3, size=1)
-    assert Batch(["a", "b"], 7) == batcher.add("c", key="c", weight=1, size=1)
+    assert ItemBatch(["a", "b"], 7) == batcher.add("c", key="c", weight=1, size=1)
 
 
 def test_a_batch_closes_before_it_would_be_too_large() -> None:
-    assert ["abc", "de"] == split("abcde", Limits(batch_size=100, max_batch_bytes=3))
+    assert ["abc", "de"] == split("abcde", BatchLimits(batch_size=100, max_batch_bytes=3))
 
 
 @given(st.text("abc", max_size=60), st.integers(1, 6))
 def test_no_item_is_lost_or_moved_and_no_run_is_split(keys: str, size: int) -> None:
-    batches = split(keys, Limits(batch_size=size))
+    batches = split(keys, BatchLimits(batch_size=size))
     assert keys == "".join(batches)
     assert all(left[-1] != right[0] for left, right in pairwise(batches))
     assert all(len(batch) >= size for batch in batches[:-1])
 
 
 def test_replace_refuses_every_repeat_in_a_row_and_takes_later_ones() -> None:
-    batcher: Batcher[str] = Batcher(Limits(batch_size=10, mode="replace"))
+    batcher: Batcher[str] = Batcher(BatchLimits(batch_size=10, mode="replace"))
     batcher.add("a", key="a", weight=1, size=1)
     for _ in range(2):
         with pytest.raises(Refused, match="--mode add"):
             batcher.add("a", key="a", weight=1, size=1)
     for key in "bab":
         batcher.add(key, key=key, weight=1, size=1)
-    assert Batch(["a", "b", "a", "b"], 4) == batcher.flush()
+    assert ItemBatch(["a", "b", "a", "b"], 4) == batcher.flush()
 
 
 def test_replace_knows_the_key_before_a_submission_that_goes_on() -> None:
-    batcher: Batcher[str] = Batcher(Limits(mode="replace"), last_key="a")
+    batcher: Batcher[str] = Batcher(BatchLimits(mode="replace"), last_key="a")
     with pytest.raises(Refused):
         batcher.add("a", key="a", weight=1, size=1)
 
 
 def test_a_run_that_grows_too_large_is_refused_whole() -> None:
-    batcher: Batcher[str] = Batcher(Limits(batch_size=100, max_batch_bytes=4))
+    batcher: Batcher[str] = Batcher(BatchLimits(batch_size=100, max_batch_bytes=4))
     batcher.add("x", key="x", weight=1, size=1)
     batcher.add("a1", key="a", weight=1, size=2)
     batcher.add("a2", key="a", weight=1, size=2)
@@ -85,11 +85,11 @@ def test_a_run_that_grows_too_large_is_refused_whole() -> None:
     assert batcher.run_refused
     batcher.add("y", key="y", weight=1, size=1)
     assert not batcher.run_refused
-    assert Batch(["x", "y"], 2) == batcher.flush()
+    assert ItemBatch(["x", "y"], 2) == batcher.flush()
 
 
 def test_the_rest_of_a_refused_run_is_refused_also_when_a_submission_goes_on() -> None:
-    batcher: Batcher[str] = Batcher(Limits(), last_key="a", run_refused=True)
+    batcher: Batcher[str] = Batcher(BatchLimits(), last_key="a", run_refused=True)
     with pytest.raises(Refused):
         batcher.add("a", key="a", weight=1, size=1)
 
@@ -99,4 +99,4 @@ def test_the_rest_of_a_refused_run_is_refused_also_when_a_submission_goes_on() -
 )
 def test_limits_that_nothing_can_keep_are_rejected(wrong: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        Limits(**wrong)  # type: ignore[arg-type]
+        BatchLimits(**wrong)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.domain.crash import STDERR_BOUND, CrashCause, Dossier, Evidence, signal_name
+from evtrack.domain.crash import STDERR_BOUND, CrashCause, CrashReport, Evidence, signal_name
 
 
 def death_of(action: str) -> int:
@@ -18,48 +18,48 @@ def death_of(action: str) -> int:
 
 
 def test_a_real_signal_is_named() -> None:
-    dossier = Dossier.from_wait_status(death_of("os.kill(os.getpid(), signal.SIGSEGV)"), Evidence())
+    dossier = CrashReport.from_wait_status(death_of("os.kill(os.getpid(), signal.SIGSEGV)"), Evidence())
     assert (dossier.cause, dossier.signal, dossier.exit_code) == (CrashCause.SIGNAL, "SIGSEGV", None)
 
 
 def test_a_real_exit_code_is_kept() -> None:
-    dossier = Dossier.from_wait_status(death_of("os._exit(42)"), Evidence())
+    dossier = CrashReport.from_wait_status(death_of("os._exit(42)"), Evidence())
     assert (dossier.cause, dossier.signal, dossier.exit_code) == (CrashCause.EXIT_CODE, None, 42)
 
 
 @given(st.integers(0, 255))
 def test_exit_codes_are_decoded_as_the_system_does(code: int) -> None:
     status = code << 8
-    assert os.waitstatus_to_exitcode(status) == Dossier.from_wait_status(status, Evidence()).exit_code
+    assert os.waitstatus_to_exitcode(status) == CrashReport.from_wait_status(status, Evidence()).exit_code
 
 
 @given(st.sampled_from(signal.Signals), st.booleans())
 def test_signals_are_decoded_with_and_without_a_core_dump(number: signal.Signals, dumped: bool) -> None:  # noqa: FBT001
-    assert number.name == Dossier.from_wait_status(number | (0x80 if dumped else 0), Evidence()).signal
+    assert number.name == CrashReport.from_wait_status(number | (0x80 if dumped else 0), Evidence()).signal
 
 
 @pytest.mark.parametrize("status", [0x137F, 0xFFFF, -1])
 def test_a_process_that_is_not_dead_is_refused(status: int) -> None:
     with pytest.raises(ValueError, match=f"wait status {status} is not that of a dead process"):
-        Dossier.from_wait_status(status, Evidence())
+        CrashReport.from_wait_status(status, Evidence())
 
 
 def test_out_of_memory_needs_evidence() -> None:
     killed = -signal.SIGKILL
-    assert CrashCause.SIGNAL is Dossier.from_exit(killed, Evidence()).cause
-    assert CrashCause.OUT_OF_MEMORY is Dossier.from_exit(killed, Evidence(oom_kills=1)).cause
-    assert CrashCause.SIGNAL is Dossier.from_exit(-signal.SIGSEGV, Evidence(oom_kills=1)).cause
+    assert CrashCause.SIGNAL is CrashReport.from_exit(killed, Evidence()).cause
+    assert CrashCause.OUT_OF_MEMORY is CrashReport.from_exit(killed, Evidence(oom_kills=1)).cause
+    assert CrashCause.SIGNAL is CrashReport.from_exit(-signal.SIGSEGV, Evidence(oom_kills=1)).cause
 
 
 @pytest.mark.parametrize("limit", [CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT])
 def test_a_slot_that_the_supervisor_killed_died_of_its_limit(limit: CrashCause) -> None:
-    dossier = Dossier.from_exit(-signal.SIGKILL, Evidence(killed_for=limit, oom_kills=1))
+    dossier = CrashReport.from_exit(-signal.SIGKILL, Evidence(killed_for=limit, oom_kills=1))
     assert (limit, "SIGKILL") == (dossier.cause, dossier.signal)
 
 
 def test_the_data_say_what_is_known_and_nothing_else() -> None:
     evidence = Evidence(item_key="PubMed:8528200", ordinal=7, run_s=1.5, peak_rss_bytes=1024, cpu_s=0.5, stderr="oh\0")
-    assert Dossier.from_exit(-signal.SIGABRT, evidence).data() == {
+    assert CrashReport.from_exit(-signal.SIGABRT, evidence).data() == {
         "cause": "signal",
         "signal": "SIGABRT",
         "item_key": "PubMed:8528200",
@@ -72,7 +72,7 @@ def test_the_data_say_what_is_known_and_nothing_else() -> None:
 
 
 def test_the_tail_of_a_long_stderr_is_kept() -> None:
-    dossier = Dossier.from_exit(1, Evidence(stderr="a" * STDERR_BOUND + "the end"))
+    dossier = CrashReport.from_exit(1, Evidence(stderr="a" * STDERR_BOUND + "the end"))
     assert dossier.stderr is not None
     assert dossier.stderr.startswith("... aaa")
     assert len(dossier.stderr) == len("... ") + STDERR_BOUND

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from evtrack.domain.ordinals import Ordinals, OrdinalText
+from evtrack.domain.column_types import OrdinalText
+from evtrack.domain.ordinals import Ordinals
 
 small_sets = st.sets(st.integers(min_value=0, max_value=40))
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evtrack.domain.retry import Mishap, Policy
+from evtrack.domain.retry import FailureKind, Policy
 
-mishaps = st.sampled_from(Mishap)
+mishaps = st.sampled_from(FailureKind)
 jitters = st.floats(min_value=0, max_value=1, exclude_max=True)
 policies = st.builds(
     Policy,
@@ -21,7 +21,7 @@ policies = st.builds(
 
 @given(policies, mishaps, st.integers(1, 2000), jitters)
 def test_it_gives_up_exactly_when_the_budget_of_that_kind_is_spent(
-    policy: Policy, mishap: Mishap, count: int, jitter: float
+    policy: Policy, mishap: FailureKind, count: int, jitter: float
 ) -> None:
     assert (count >= policy.budget(mishap)) == (policy.delay(mishap, count=count, jitter=jitter) is None)
 
@@ -29,7 +29,7 @@ def test_it_gives_up_exactly_when_the_budget_of_that_kind_is_spent(
 @given(policies, st.integers(1, 2000), jitters)
 def test_the_wait_stays_between_half_of_the_full_and_the_cap(policy: Policy, count: int, jitter: float) -> None:
     patient = policy.model_copy(update={"max_errors": 3000})
-    delay = patient.delay(Mishap.ERROR, count=count, jitter=jitter)
+    delay = patient.delay(FailureKind.ERROR, count=count, jitter=jitter)
     assert delay is not None
     full = min(policy.backoff_max_s, policy.backoff_s * 2.0 ** min(count - 1, 60))
     assert full / 2 <= delay <= full
@@ -38,8 +38,8 @@ def test_the_wait_stays_between_half_of_the_full_and_the_cap(policy: Policy, cou
 @given(st.integers(1, 1999), jitters)
 def test_the_wait_never_shrinks_with_the_count(count: int, jitter: float) -> None:
     policy = Policy(max_errors=3000)
-    earlier = policy.delay(Mishap.ERROR, count=count, jitter=jitter)
-    later = policy.delay(Mishap.ERROR, count=count + 1, jitter=jitter)
+    earlier = policy.delay(FailureKind.ERROR, count=count, jitter=jitter)
+    later = policy.delay(FailureKind.ERROR, count=count + 1, jitter=jitter)
     assert earlier is not None
     assert later is not None
     assert earlier <= later
@@ -47,18 +47,18 @@ def test_the_wait_never_shrinks_with_the_count(count: int, jitter: float) -> Non
 
 def test_the_first_waits_double() -> None:
     policy = Policy(max_errors=10)
-    waits = [policy.delay(Mishap.ERROR, count=count, jitter=0) for count in (1, 2, 3, 4)]
+    waits = [policy.delay(FailureKind.ERROR, count=count, jitter=0) for count in (1, 2, 3, 4)]
     assert waits == [0.5, 1.0, 2.0, 4.0]
 
 
-@pytest.mark.parametrize("mishap", [Mishap.CRASH, Mishap.LOSS])
-def test_crashes_and_losses_do_not_wait(mishap: Mishap) -> None:
+@pytest.mark.parametrize("mishap", [FailureKind.CRASH, FailureKind.LOSS])
+def test_crashes_and_losses_do_not_wait(mishap: FailureKind) -> None:
     assert Policy().delay(mishap, count=1, jitter=0.9) == 0.0
 
 
 def test_the_budgets_are_apart() -> None:
     policy = Policy(max_errors=1, max_crashes=2, max_losses=3)
-    assert [policy.budget(mishap) for mishap in Mishap] == [1, 2, 3]
+    assert [policy.budget(mishap) for mishap in FailureKind] == [1, 2, 3]
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
@@ -76,13 +76,13 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 @pytest.mark.parametrize("count", [0, -1])
 def test_a_count_below_one_is_refused(count: int) -> None:
     with pytest.raises(ValueError, match=f"at least 1, got {count}"):
-        Policy().delay(Mishap.ERROR, count=count, jitter=0)
+        Policy().delay(FailureKind.ERROR, count=count, jitter=0)
 
 
 @pytest.mark.parametrize("jitter", [-0.1, 1.0])
 def test_a_jitter_out_of_range_is_refused(jitter: float) -> None:
     with pytest.raises(ValueError, match=rf"in \[0, 1\), got {jitter}"):
-        Policy().delay(Mishap.ERROR, count=1, jitter=jitter)
+        Policy().delay(FailureKind.ERROR, count=1, jitter=jitter)
 
 
 def test_a_policy_of_bad_values_is_refused() -> None:

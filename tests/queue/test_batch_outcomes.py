@@ -7,7 +7,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from client import Claim, Client
-from evtrack.domain.retry import Mishap, Policy
+from evtrack.domain.retry import FailureKind, Policy
 from evtrack.domain.states import BatchStatus
 
 pytestmark = pytest.mark.integration
@@ -159,8 +159,8 @@ def test_the_backoff_is_that_of_the_policy(client: Client) -> None:
         Jsonb(policy.model_dump()),
     )
     for row in rows:
-        soonest = policy.delay(Mishap.ERROR, count=row["errors"], jitter=0.0)
-        latest = policy.delay(Mishap.ERROR, count=row["errors"], jitter=0.999)
+        soonest = policy.delay(FailureKind.ERROR, count=row["errors"], jitter=0.0)
+        latest = policy.delay(FailureKind.ERROR, count=row["errors"], jitter=0.999)
         assert soonest is not None
         assert latest is not None
         assert soonest - 0.2 <= row["least"] <= row["most"] <= latest + 0.2
@@ -173,9 +173,9 @@ def test_the_budgets_are_those_of_the_policy(client: Client, budget: int) -> Non
     job, worker = client.job(2, **policy.model_dump(exclude_none=True)), client.worker()
     for count in range(1, max(budget, 1) + 1):
         claims = sorted(client.claim(worker, job))
-        gives_up = policy.delay(Mishap.ERROR, count=count, jitter=0) is None
+        gives_up = policy.delay(FailureKind.ERROR, count=count, jitter=0) is None
         assert ["failed" if gives_up else "retry"] == client.fail(worker, claims[:1])
-        gives_up = policy.delay(Mishap.CRASH, count=count, jitter=0) is None
+        gives_up = policy.delay(FailureKind.CRASH, count=count, jitter=0) is None
         assert ["crashed" if gives_up else "retry"] == client.crash(worker, claims[1:])
     assert [] == client.claim(worker, job)
 

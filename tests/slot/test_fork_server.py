@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from evtrack.runtime.worker.slots import fork_server_client
-from evtrack.runtime.worker.slots.fork_server_client import ForkServer, ForkServerGone
+from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient, ForkServerGone
 from helpers import eventually
 from slotting import row, slot
 from working import alive
@@ -34,7 +34,7 @@ def test_a_fork_server_that_does_not_answer_is_given_up_with_its_slots(monkeypat
 
 
 def test_a_fork_server_that_is_gone_starts_no_more() -> None:
-    forks = ForkServer()
+    forks = ForkServerClient()
     forks.close()
     forks.close()
     with pytest.raises(ForkServerGone):

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from evtrack.domain.log_names import HANDLER_LOG, HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
 from evtrack.runtime.slot.output import FACTS, TEXT
-from evtrack.runtime.worker.slots.handler_output import LINE_CHARACTERS, HandlerOutput, Unmarked
+from evtrack.runtime.worker.slots.handler_output import LINE_CHARACTERS, HandlerOutput, OutputParser
 from slotting import OneSlot, row, run_times, setup, slot
 
 NOW = 10.0
@@ -147,7 +147,7 @@ def test_marks_are_found_wherever_the_pipe_cuts_them(data: st.DataObject) -> Non
         for tag, text in parts
     )
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    unmarked, found = Unmarked(), []
+    unmarked, found = OutputParser(), []
     for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         found += list(unmarked.pieces(stream[begin:end]))
     whole = [(tag, b"".join(piece for _, piece, _ in run)) for tag, run in groupby(found, key=itemgetter(0))]
@@ -157,7 +157,7 @@ def test_marks_are_found_wherever_the_pipe_cuts_them(data: st.DataObject) -> Non
 
 
 def test_what_only_began_like_a_mark_is_kept_at_the_end() -> None:
-    unmarked = Unmarked()
+    unmarked = OutputParser()
     assert [(None, b"a", False)] == list(unmarked.pieces(b"a\x1eevtr"))
     assert b"\x1eevtr" == unmarked.rest()
 

@@ -9,7 +9,7 @@ import pytest
 import evtrack
 from evtrack.domain.errors import BadArgument, HandlerImportError, UnknownHandler
 from evtrack.runtime.slot import loading
-from evtrack.runtime.slot.handlers import OFFERED, Kind, Registry, parse_command
+from evtrack.runtime.slot.handlers import OFFERED, HandlerKind, Registry, parse_command
 from evtrack.runtime.slot.loading import load
 from evtrack.runtime.worker.offered_handlers import offer
 
@@ -27,8 +27,8 @@ def test_a_decorator_leaves_the_function_as_it_is() -> None:
         return 2 * item
 
     assert double is evtrack.handler("double")(double)
-    assert (Kind.ITEM, double) == (OFFERED["double"].kind, OFFERED["double"].function)
-    assert Kind.BATCH == (evtrack.batch_handler("twice")(double), OFFERED["twice"].kind)[1]
+    assert (HandlerKind.ITEM, double) == (OFFERED["double"].kind, OFFERED["double"].function)
+    assert HandlerKind.BATCH == (evtrack.batch_handler("twice")(double), OFFERED["twice"].kind)[1]
 
 
 def alone(item: Any) -> Any: ...

@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.runtime.slot.framing import Inbox, encode
-from evtrack.runtime.slot.protocol import Done, FromSlot, Partly, Ready, Setup, ToSlot, Work
+from evtrack.runtime.slot.framing import FrameReader, encode
+from evtrack.runtime.slot.protocol import BatchesDone, BatchPartlyDone, FromSlot, Setup, SlotReady, ToSlot, Work
 
 FRAMES = [
-    Ready({"a": "item"}),
-    Done(1, [0.5, 0.25], [b"1", None]),
-    Done(3, [0.5], None),
-    Partly(4, 0.1, None, []),
+    SlotReady({"a": "item"}),
+    BatchesDone(1, [0.5, 0.25], [b"1", None]),
+    BatchesDone(3, [0.5], None),
+    BatchPartlyDone(4, 0.1, None, []),
 ]
 
 
 @given(st.lists(st.integers(0, 200), max_size=20))
 def test_frames_come_out_whole_however_they_are_cut(cuts: list[int]) -> None:
     stream = b"".join(encode(frame) for frame in FRAMES)
-    inbox = Inbox(FromSlot)
+    inbox = FrameReader(FromSlot)
     heard = []
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     for start, end in pairwise(places):
@@ -32,7 +32,7 @@ def test_frames_come_out_whole_however_they_are_cut(cuts: list[int]) -> None:
 
 def test_payloads_pass_as_the_bytes_that_they_are() -> None:
     rows = [(1, 2, 3, b"h", b"{[1,2)}", b"key", b'{"\xc3\xbc": 1}', None, 0)]
-    inbox = Inbox(ToSlot)
+    inbox = FrameReader(ToSlot)
     inbox.feed(encode(Work(1, rows)))
     assert [Work(1, rows)] == list(inbox.frames())
 
@@ -42,7 +42,7 @@ def test_payloads_pass_as_the_bytes_that_they_are() -> None:
     [b"", b"\xff", msgspec.msgpack.encode({"setup": 1}), encode(Setup([], {}, [], ""))[4:], encode(FRAMES[1])[4:-3]],
 )
 def test_what_is_no_frame_of_a_slot_is_refused(body: bytes) -> None:
-    inbox = Inbox(FromSlot)
+    inbox = FrameReader(FromSlot)
     inbox.feed(len(body).to_bytes(4, "big") + body)
     with pytest.raises(ValueError, match=r"\w"):
         list(inbox.frames())

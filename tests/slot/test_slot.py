@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from evtrack.runtime.slot.protocol import Died, Done, Failed, Partly, Setup, Unready
-from evtrack.runtime.worker.outcomes.crash_reports import dossier_of_slot
+from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, CommandKilled, Setup, SlotUnready
+from evtrack.runtime.worker.outcomes.crash_reports import slot_crash_report
 from helpers import eventually
 from slotting import FOLDER, row, run_times, setup, slot
 
@@ -25,7 +25,7 @@ def test_results_come_back_in_order_and_batches_without_any_carry_none() -> None
         eventually(lambda: len(run_times(one.hear(1))) == 2)
         assert [[1, None, {"a": [1]}], [None]] == [lines(result) for result in one.frames[0].results]
         one.give(row({}, batch_no=3))
-        assert Done(3, one.hear(2)[1].run_s, None) == one.frames[1]
+        assert BatchesDone(3, one.hear(2)[1].run_s, None) == one.frames[1]
 
 
 def test_a_batch_handler_gets_items_keys_and_ordinals() -> None:
@@ -39,7 +39,7 @@ def test_an_item_that_raises_fails_alone() -> None:
     with slot() as one:
         one.give(row({"say": 1}, {"do": "raise"}, {"say": 3}))
         (partly,) = one.hear(1)
-        assert isinstance(partly, Partly)
+        assert isinstance(partly, BatchPartlyDone)
         assert [1, 3] == lines(partly.results)
         (failure,) = partly.failures
         assert (1, "ValueError", "no \\0 to k2") == (failure.index, failure.type, failure.message)
@@ -51,7 +51,7 @@ def test_a_batch_all_of_whose_items_raise_has_failed_with_each_item_named() -> N
     with slot() as one:
         one.give(row({"do": "raise"}, {"do": "odd"}))
         (failed,) = one.hear(1)
-        assert isinstance(failed, Failed)
+        assert isinstance(failed, BatchErrored)
         assert [(0, "ValueError"), (1, "TypeError")] == [(item.index, item.type) for item in failed.items]
         assert "no \\0 to k1 (and 1 more of 2 items)" == failed.message
 
@@ -98,7 +98,7 @@ def test_a_death_names_its_cause_and_the_item_in_hand(
         held = list(one.process.held)
         place = one.process.page.seq - 1
         assert 2 == held[place][1], "the batch in hand is the second"
-        dossier = dossier_of_slot(one.process, death, held[place], time.monotonic())
+        dossier = slot_crash_report(one.process, death, held[place], time.monotonic())
         assert (cause, signal_name, exit_code) == (
             dossier["cause"],
             dossier.get("signal"),
@@ -166,7 +166,7 @@ def test_a_module_that_does_not_import_is_told_with_its_own_traceback(tmp_path: 
     (tmp_path / "broken.py").write_text("x = 1\nx / 0\n")
     with slot(Setup(["broken"], {}, [], str(tmp_path)), ready=False) as one:
         (said,) = one.hear(1)
-        assert isinstance(said, Unready)
+        assert isinstance(said, SlotUnready)
         assert "broken" == said.module
         assert "x / 0" in said.text
         assert "importlib" not in said.text
@@ -200,7 +200,7 @@ def test_a_command_that_fails_says_how(script: str, message: str) -> None:
     with slot(setup(sh=["sh", "-c", script])) as one:
         one.give(row({"a": 1}, {"b": 2}, handler="sh"))
         (failed,) = one.hear(1)
-        assert isinstance(failed, Failed), failed
+        assert isinstance(failed, BatchErrored), failed
         assert message in failed.message
 
 
@@ -217,7 +217,7 @@ def test_a_command_killed_by_a_signal_crashes_the_batch_and_not_the_slot() -> No
     with slot(setup(sh=["sh", "-c", "echo last words >&2; kill -SEGV $$"])) as one:
         one.give(row({}, handler="sh"), row({"say": 1}, batch_no=2))
         died, done = one.hear(2)
-        assert isinstance(died, Died)
+        assert isinstance(died, CommandKilled)
         assert (signal.SIGSEGV, "last words") == (died.signal, died.stderr)
         assert [1] == lines(done.results[0])
 

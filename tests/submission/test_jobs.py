@@ -335,7 +335,7 @@ def test_a_job_is_finished_when_nothing_is_open_and_says_what_became_of_it(clien
     finished = client.events(job, 0)[-1].event.data()
     assert {"completed": 1, "failed": 1, "crashed": 2, "split": 1, "cancelled": 0} == finished["batches"]
     assert {"completed": 2, "failed": 2, "crashed": 2, "cancelled": 0} == finished["items"]
-    # Finishing compacts the counters; their sums stay.
+    # JobCompletion compacts the counters; their sums stay.
     client.check(job)
 
 

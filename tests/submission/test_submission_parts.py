@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from evtrack.domain.batching import Batch
+from evtrack.domain.batching import ItemBatch
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.submit.chunks import ChunkBuilder
 from evtrack.runtime.submit.notes import MAX_NOTES, Notes
@@ -22,8 +22,8 @@ def job(*, batches: int = 0, items: int = 0) -> OpenJob:
     return OpenJob(7, DAY, uuid4(), batches, items, 0, None, {}, "h", 0, None)
 
 
-def batch(size: int, *, payload: bytes = b"1") -> Batch[StoredItem]:
-    return Batch([(n, f"k{n}", payload) for n in range(1, size + 1)], size)
+def batch(size: int, *, payload: bytes = b"1") -> ItemBatch[StoredItem]:
+    return ItemBatch([(n, f"k{n}", payload) for n in range(1, size + 1)], size)
 
 
 class Clock:

@@ -11,13 +11,13 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from evtrack.domain.batch_projection import Batch, fold
+from evtrack.domain.batch_projection import BatchState, fold
 from evtrack.domain.events import StoredEvent
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BatchStatus
 
 _names = count()
-_BATCH_COLUMNS = ", ".join(name for name in Batch.__slots__ if name != "ordinals")
+_BATCH_COLUMNS = ", ".join(name for name in BatchState.__slots__ if name != "ordinals")
 
 
 class Claim(NamedTuple):
@@ -200,11 +200,11 @@ class Client:
         """Return the job's phase."""
         return self.one("SELECT phase::text FROM evtrack.job WHERE job_id = %s", job)
 
-    def batch(self, job: int, number: int = 1) -> Batch:
+    def batch(self, job: int, number: int = 1) -> BatchState:
         """Return a batch as the projection has it."""
         return self.batches(job)[number]
 
-    def batches(self, job: int) -> dict[int, Batch]:
+    def batches(self, job: int) -> dict[int, BatchState]:
         """Return all batches of a job by number, as the projection has them."""
         rows = self.rows(
             f"SELECT batch_no, {_BATCH_COLUMNS}, ordinals::text AS ordinals FROM evtrack.batch"
@@ -273,5 +273,5 @@ def _columns(claims: Sequence[Claim]) -> tuple[list[int], list[int], list[int]]:
     return [c.job_id for c in claims], [c.batch_no for c in claims], [c.attempt for c in claims]
 
 
-def _batch(row: dict[str, Any]) -> Batch:
-    return Batch(**row | {"status": BatchStatus(row["status"]), "ordinals": Ordinals.parse(row["ordinals"])})
+def _batch(row: dict[str, Any]) -> BatchState:
+    return BatchState(**row | {"status": BatchStatus(row["status"]), "ordinals": Ordinals.parse(row["ordinals"])})

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from evtrack.runtime.slot.protocol import Ready, Row, Setup, Unready
-from evtrack.runtime.worker.slots.fork_server_client import ForkServer
-from evtrack.runtime.worker.slots.process import Death, SlotProcess
+from evtrack.domain.claimed_batch import ClaimedBatch
+from evtrack.runtime.slot.protocol import Setup, SlotReady
+from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient
+from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
 
 FOLDER = str(Path(__file__).parent)
 
@@ -21,12 +22,12 @@ def setup(**commands: list[str]) -> Setup:
     return Setup(["misbehaving"], commands, [], FOLDER)
 
 
-def row(*items: Any, handler: str = "obey", batch_no: int = 1, first: int = 1, attempt: int = 1) -> Row:
+def row(*items: Any, handler: str = "obey", batch_no: int = 1, first: int = 1, attempt: int = 1) -> ClaimedBatch:
     """Return a batch as a claim brings it; keys are k1, k2 and so on."""
     keys = "\n".join(f"k{number}" for number in range(first, first + len(items)))
     payload = b"\n".join(msgspec.json.encode(item) for item in items)
     ordinals = f"{{[{first},{first + len(items)})}}"
-    return (7, batch_no, attempt, handler.encode(), ordinals.encode(), keys.encode(), payload, None, 0)
+    return ClaimedBatch(7, batch_no, attempt, handler.encode(), ordinals.encode(), keys.encode(), payload, None, 0)
 
 
 class OneSlot:
@@ -39,12 +40,12 @@ class OneSlot:
     def __init__(self, process: SlotProcess) -> None:
         self.process = process
         self.frames: list[Any] = []
-        self.death: Death | None = None
+        self.death: SlotExit | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(process.channel.socket, selectors.EVENT_READ)
         self._selector.register(process.stderr.fd, selectors.EVENT_READ)
 
-    def give(self, *rows: Row) -> None:
+    def give(self, *rows: ClaimedBatch) -> None:
         """Hand over batches."""
         self.process.give(rows, 0.0)
 
@@ -53,7 +54,7 @@ class OneSlot:
         self._until(lambda: len(self.frames) >= count, timeout_s)
         return self.frames[:count]
 
-    def died(self, timeout_s: float = 20.0) -> Death:
+    def died(self, timeout_s: float = 20.0) -> SlotExit:
         """Wait for its end."""
 
         def dead() -> bool:
@@ -83,12 +84,12 @@ class OneSlot:
 @contextmanager
 def slot(told: Setup | None = None, *, ready: bool = True) -> Iterator[OneSlot]:
     """Have a slot, ready unless said otherwise; nothing is left of it afterwards."""
-    forks = ForkServer()
+    forks = ForkServerClient()
     one = OneSlot(SlotProcess(setup=told or setup(), forks=forks))
     try:
         if ready:
             (said,) = one.hear(1)
-            assert isinstance(said, Ready), said
+            assert isinstance(said, SlotReady), said
             one.process.kinds = said.handlers
             one.frames.clear()
         yield one
@@ -103,6 +104,3 @@ def slot(told: Setup | None = None, *, ready: bool = True) -> Iterator[OneSlot]:
 def run_times(frames: Iterable[Any]) -> Sequence[float]:
     """Return the run times of all completed batches."""
     return [seconds for frame in frames for seconds in frame.run_s]
-
-
-__all__ = ["FOLDER", "OneSlot", "Ready", "Unready", "row", "run_times", "setup", "slot"]

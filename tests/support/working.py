@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evtrack.runtime.slot.protocol import Setup
-from evtrack.runtime.worker.supervisor import Worker
+from evtrack.runtime.worker.supervisor import Supervisor
 from helpers import environment, evtrack_command
 
 FOLDER = str(Path(__file__).parent)
@@ -21,7 +21,7 @@ class Working:
         worker: The worker.
     """
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Supervisor) -> None:
         self.worker = worker
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -49,7 +49,7 @@ def working(dsn: str, **options: Any) -> Iterator[Working]:
         **options: What Worker takes; `only` and `commands` go into its setup.
     """
     told = Setup(["misbehaving"], options.pop("commands", {}), options.pop("only", []), FOLDER)
-    one = Working(Worker(dsn=dsn, setup=told, **options))
+    one = Working(Supervisor(dsn=dsn, setup=told, **options))
     one.thread.start()
     try:
         yield one

@@ -17,10 +17,10 @@ from evtrack.config import LONGEST_S
 from evtrack.domain.column_limits import BIGINT_MAX
 from evtrack.domain.errors import BadArgument, TransientError
 from evtrack.domain.log_names import SLOT_DIED_EARLY, SLOTS_KEEP_DYING, SLOTS_LIVE_AGAIN, WORKER_LOST
-from evtrack.runtime.maintenance import Upkeep
+from evtrack.runtime.maintenance import Maintenance
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.slots.process import SlotProcess
-from evtrack.runtime.worker.supervisor import Worker
+from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import Connection, connect, translated
 from evtrack.storage.queue import workers
 from evtrack.storage.queue.workers import bound_waits, heartbeat, hold_worker
@@ -50,9 +50,9 @@ def queue(conn: Connection) -> Client:
     return Client(conn, "obey")
 
 
-def due(**options: float) -> Upkeep:
+def due(**options: float) -> Maintenance:
     """Return an upkeep that is due at once."""
-    one = Upkeep(**options)
+    one = Maintenance(**options)
     one._reap_at = one._partitions_at = 0.0
     return one
 
@@ -115,9 +115,9 @@ def test_upkeep_that_fails_is_tried_again_and_harms_nobody(queue: Client, monkey
 
 def test_limits_that_make_no_sense_are_refused() -> None:
     with pytest.raises(BadArgument, match="lease_s must be above 0, got 0"):
-        Upkeep(lease_s=0)
+        Maintenance(lease_s=0)
     with pytest.raises(BadArgument, match="grace_s must not be negative, got -1"):
-        Upkeep(grace_s=-1)
+        Maintenance(grace_s=-1)
 
 
 def test_a_transaction_that_its_process_leaves_alone_is_ended(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
     structlog.reset_defaults()
     (tmp_path / "late.py").write_text(MODULE, encoding="utf-8")
     flag = tmp_path / "flag"
-    one = Working(Worker(dsn=dsn, setup=Setup(["late"], {}, [], str(tmp_path)), slots=1))
+    one = Working(Supervisor(dsn=dsn, setup=Setup(["late"], {}, [], str(tmp_path)), slots=1))
     with capture_logs() as logs:
         one.thread.start()
         try:

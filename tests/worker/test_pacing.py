@@ -55,5 +55,5 @@ def test_a_job_that_turns_slow_is_noticed() -> None:
 def test_what_is_known_of_jobs_does_not_grow_without_end() -> None:
     pacing = Pacing()
     for job_id in range(10_000):
-        pacing.learn([(job_id, *row({})[1:])], [1.0])
+        pacing.learn([row({})._replace(job_id=job_id)], [1.0])
     assert 4096 == len(pacing._run_s)

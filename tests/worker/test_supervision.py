@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from evtrack.domain.errors import BadArgument
-from evtrack.runtime.slot.failures import clean
-from evtrack.runtime.slot.protocol import Done, Failed, ItemFailure, Partly, Progress
-from evtrack.runtime.slot.shared_page import NOTES_BYTES, Page
-from evtrack.runtime.wake import Wake
-from evtrack.runtime.worker.database.job_completion import ASK_S, FORGET_S, Finishing
-from evtrack.runtime.worker.outcomes.frame_checks import check
-from evtrack.runtime.worker.outcomes.item_reports import done_items, item_in_hand
-from evtrack.runtime.worker.slots.limits import Limits
-from evtrack.runtime.worker.slots.oom_kills import OomKills
+from evtrack.domain.text import storable
+from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, ItemFailure, ItemsDone
+from evtrack.runtime.slot.shared_page import NOTES_BYTES, SharedPage
+from evtrack.runtime.waker import Waker
+from evtrack.runtime.worker.database.job_completion import ASK_S, FORGET_S, JobCompletion
+from evtrack.runtime.worker.outcomes.frame_checks import check_frame
+from evtrack.runtime.worker.outcomes.item_reports import done_items
+from evtrack.runtime.worker.slots.limits import SlotLimits
+from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from slotting import row
 
 
@@ -30,43 +30,43 @@ BAD = ItemFailure(0, "E", "m", "")
 @pytest.mark.parametrize(
     "frame",
     [
-        Done(2, [0.1], None),  # not the next one
-        Done(1, [0.1] * 3, None),  # more than it was given
-        Done(1, [], None),
-        Done(1, [0.1], [b"1\n2", None]),  # results of two batches for one
-        Done(1, [0.1], [b"1"]),  # one line for two items
-        Done(1, [0.1], [b"1\n\x1e"]),  # what separates batches
-        Done(1, [0.1], [b"1\n\xff"]),
-        Partly(1, 0.1, b"1\n2", [BAD]),
-        Partly(1, 0.1, None, [ItemFailure(2, "E", "m", "")]),
-        Partly(1, 0.1, None, [BAD, BAD]),
-        Failed(1, 0.1, "E", "m", "", [ItemFailure(-1, "E", "m", "")]),
-        Progress(1, [0], []),
-        Progress(1, [2], [b""]),
-        Progress(1, [0], [b"1\n2"]),
-        Progress(2, [0], [b"1"]),
+        BatchesDone(2, [0.1], None),  # not the next one
+        BatchesDone(1, [0.1] * 3, None),  # more than it was given
+        BatchesDone(1, [], None),
+        BatchesDone(1, [0.1], [b"1\n2", None]),  # results of two batches for one
+        BatchesDone(1, [0.1], [b"1"]),  # one line for two items
+        BatchesDone(1, [0.1], [b"1\n\x1e"]),  # what separates batches
+        BatchesDone(1, [0.1], [b"1\n\xff"]),
+        BatchPartlyDone(1, 0.1, b"1\n2", [BAD]),
+        BatchPartlyDone(1, 0.1, None, [ItemFailure(2, "E", "m", "")]),
+        BatchPartlyDone(1, 0.1, None, [BAD, BAD]),
+        BatchErrored(1, 0.1, "E", "m", "", [ItemFailure(-1, "E", "m", "")]),
+        ItemsDone(1, [0], []),
+        ItemsDone(1, [2], [b""]),
+        ItemsDone(1, [0], [b"1\n2"]),
+        ItemsDone(2, [0], [b"1"]),
     ],
 )
 def test_an_outcome_that_does_not_fit_is_refused(frame: Any) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        check(holding(row({}, {}), row({}, batch_no=2)), frame)
+        check_frame(holding(row({}, {}), row({}, batch_no=2)), frame)
 
 
 def test_an_outcome_that_fits_is_taken() -> None:
-    check(holding(row({}, {}), row({}, batch_no=2), first=5), Done(5, [0.1, 0.1], [b'"a"\n', None]))
-    check(holding(row({}, {})), Partly(1, 0.1, b"1", [BAD]))
+    check_frame(holding(row({}, {}), row({}, batch_no=2), first=5), BatchesDone(5, [0.1, 0.1], [b'"a"\n', None]))
+    check_frame(holding(row({}, {})), BatchPartlyDone(1, 0.1, b"1", [BAD]))
 
 
 def test_the_item_in_hand_is_named_where_it_is_known() -> None:
-    assert ("k6", 6) == item_in_hand(row({}, {}, first=5), 1)
-    assert (None, None) == item_in_hand(row({}, {}), None)
-    assert ("k5", 5) == item_in_hand(row({}, first=5), None), "a batch of one leaves no doubt"
-    assert (None, None) == item_in_hand(row({}), 9)
+    assert ("k6", 6) == row({}, {}, first=5).item(1)
+    assert (None, None) == row({}, {}).item(None)
+    assert ("k5", 5) == row({}, first=5).item(None), "a batch of one leaves no doubt"
+    assert (None, None) == row({}).item(9)
 
 
 def test_a_page_is_seen_by_both_sides() -> None:
-    ours = Page.create()
-    theirs = Page(ours.fd)
+    ours = SharedPage.create()
+    theirs = SharedPage(ours.fd)
     theirs.begin(3, 10.0)
     assert (3, None, 10.0, 10.0) == (ours.seq, ours.item, ours.begun_at, ours.beat_at)
     theirs.mark(0)
@@ -79,8 +79,8 @@ def test_a_page_is_seen_by_both_sides() -> None:
 
 
 def test_what_is_done_is_read_from_the_page_until_another_batch_begins() -> None:
-    ours = Page.create()
-    theirs = Page(ours.fd)
+    ours = SharedPage.create()
+    theirs = SharedPage(ours.fd)
     theirs.begin(1, 10.0)
     assert {} == ours.notes()
     assert all([theirs.note(0, b'"a"'), theirs.note(2, b"")])
@@ -108,7 +108,7 @@ def test_a_kill_for_want_of_memory_explains_one_death(tmp_path: Path) -> None:
     group.mkdir(parents=True)
     events = group / "memory.events"
     events.write_text("oom 7\noom_kill 4\noom_group_kill 0\n")
-    kills = OomKills(proc=proc, root=tmp_path / "fs")
+    kills = OomKillCounter(proc=proc, root=tmp_path / "fs")
     assert not kills.take(), "what was before says nothing"
     events.write_text("oom 9\noom_kill 6\noom_group_kill 0\n")
     assert [f"oom_kill rose from {n} to 6 in {events}" for n in (4, 5)] + [""] == [kills.take() for _ in range(3)]
@@ -119,17 +119,17 @@ def test_a_control_group_of_version_1_counts_too(tmp_path: Path) -> None:
     proc.write_text("3:cpu:/docker/x\n2:memory:/docker/x\n1:name=systemd:/\n")
     group.mkdir(parents=True)
     (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n")
-    kills = OomKills(proc=proc, root=tmp_path / "fs")
+    kills = OomKillCounter(proc=proc, root=tmp_path / "fs")
     (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
     assert [True, False] == [bool(kills.take()) for _ in range(2)]
 
 
 def test_without_control_groups_no_death_is_the_kernels(tmp_path: Path) -> None:
-    assert not OomKills(proc=tmp_path / "none", root=tmp_path).take()
+    assert not OomKillCounter(proc=tmp_path / "none", root=tmp_path).take()
 
 
 def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None:
-    jobs = Finishing()
+    jobs = JobCompletion()
     jobs.touch([1, 2], 100.0)
     assert [1, 2] == sorted(jobs.due(100.0, lambda _: False)), "the first look"
     jobs.touch([1, 2], 100.1)
@@ -145,11 +145,11 @@ def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None
 @pytest.mark.parametrize("name", ["timeout_s", "stall_s", "max_rss_bytes"])
 def test_a_limit_that_nothing_could_keep_is_refused_with_its_value(name: str) -> None:
     with pytest.raises(BadArgument, match=f"{name} must be above 0, got 0"):
-        Limits(**{name: 0})
+        SlotLimits(**{name: 0})
 
 
 def test_a_wake_up_is_kept_until_it_is_cleared_and_never_blocks() -> None:
-    wake = Wake()
+    wake = Waker()
     for _ in range(100_000):
         wake.set()
     assert select.select([wake.socket], [], [], 0)[0]
@@ -164,8 +164,8 @@ def test_a_wake_up_is_kept_until_it_is_cleared_and_never_blocks() -> None:
     [("a\0b", "a\\0b"), ("\ud800", "\\ud800"), ("ü", "ü"), ("abcdef", "abcd ..."), ("", "")],
 )
 def test_text_for_the_log_is_bounded_and_without_what_postgres_refuses(text: str, cleaned: str) -> None:
-    assert cleaned == clean(text, 4)
+    assert cleaned == storable(text, 4)
 
 
 def test_of_a_long_stderr_the_end_is_kept() -> None:
-    assert "... cdef" == clean("abcdef", 4, tail=True)
+    assert "... cdef" == storable("abcdef", 4, keep_end=True)

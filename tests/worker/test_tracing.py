@@ -39,7 +39,7 @@ def spans(provider: TracerProvider, monkeypatch: pytest.MonkeyPatch) -> InMemory
     """The spans of workers in this process."""
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(supervisor, "new_outcomes", lambda: tracing.TracedOutcomes(provider.get_tracer("evtrack")))
+    monkeypatch.setattr(supervisor, "new_outcomes", lambda: tracing.TracedOutcomeBuffer(provider.get_tracer("evtrack")))
     return exporter
 
 
@@ -157,14 +157,14 @@ def test_a_worker_without_tracing_imports_nothing_of_it() -> None:
         " print(type(new_outcomes()).__name__, [name for name in sys.modules if 'telemetry' in name])"
     )
     said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, env=environment())
-    assert "Outcomes []\n" == said.stdout
+    assert "OutcomeBuffer []\n" == said.stdout
 
 
 def test_a_worker_that_cannot_trace_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with capture_logs() as logs:
-        assert "Outcomes" == type(tracing.new_outcomes()).__name__
+        assert "OutcomeBuffer" == type(tracing.new_outcomes()).__name__
     assert [("tracing_unavailable", "install it: pip install 'evtrack[otel]'")] == [
         (line["event"], line["hint"]) for line in logs
     ]

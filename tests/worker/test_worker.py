@@ -12,7 +12,7 @@ from client import Client
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.domain.events import StoredEvent
 from evtrack.runtime.slot.protocol import Setup
-from evtrack.runtime.worker.supervisor import Worker
+from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports.results import results
 from helpers import eventually
@@ -287,7 +287,7 @@ def test_a_module_that_does_not_import_ends_the_worker_before_it_registers(
 ) -> None:
     (tmp_path / "broken.py").write_text("1 / 0\n")
     with pytest.raises(HandlerImportError, match="ZeroDivisionError"):
-        Worker(dsn=dsn, setup=Setup(["broken"], {}, [], str(tmp_path)), slots=2).run()
+        Supervisor(dsn=dsn, setup=Setup(["broken"], {}, [], str(tmp_path)), slots=2).run()
     assert 0 == queue.one("SELECT count(*) FROM evtrack.worker")
 
 
@@ -296,14 +296,14 @@ def test_slots_that_die_while_they_import_end_the_worker_with_what_they_wrote(ds
         "import os, sys\nprint('last words', file=sys.stderr, flush=True)\nos._exit(9)\n"
     )
     with pytest.raises(EvtrackError, match=r"^Slots died 3 times in a row .* with exit code 9:\nlast words\n"):
-        Worker(dsn=dsn, setup=Setup(["deadly"], {}, [], str(tmp_path)), slots=4).run()
+        Supervisor(dsn=dsn, setup=Setup(["deadly"], {}, [], str(tmp_path)), slots=4).run()
 
 
 def test_bad_numbers_are_refused_with_their_value(dsn: str) -> None:
     setup = Setup(["misbehaving"], {}, [], FOLDER)
     with pytest.raises(ValueError, match="at least 1 slot, got 0"):
-        Worker(dsn=dsn, setup=setup, slots=0)
+        Supervisor(dsn=dsn, setup=setup, slots=0)
     with pytest.raises(ValueError, match="grace_s must not be negative, got -1"):
-        Worker(dsn=dsn, setup=setup, grace_s=-1)
+        Supervisor(dsn=dsn, setup=setup, grace_s=-1)
     with pytest.raises(ValueError, match="max_batches must not be negative, got -1"):
-        Worker(dsn=dsn, setup=setup, max_batches=-1)
+        Supervisor(dsn=dsn, setup=setup, max_batches=-1)

@@ -143,7 +143,7 @@ class JobFinishedWithErrors(OfJob):
     invalid: int | None = Field(None, description="Items of the source that could not be used")
 
 
-class WorkerLost(Alert):
+class WorkerLostAlert(Alert):
     """A worker's session or its heartbeat is gone; its batches are marked crashed and run again within their budget."""
 
     advice = "evtrack workers"
@@ -248,7 +248,7 @@ KINDS: Final[Mapping[str, type[Alert]]] = {
     str(AlertKind.BATCH_FAILED): BatchFailed,
     str(AlertKind.JOB_ABANDONED): JobAbandoned,
     str(AlertKind.JOB_FINISHED_WITH_ERRORS): JobFinishedWithErrors,
-    str(AlertKind.WORKER_LOST): WorkerLost,
+    str(AlertKind.WORKER_LOST): WorkerLostAlert,
     str(AlertKind.SLOTS_KEEP_DYING): SlotsKeepDying,
     str(AlertKind.NEVER_STARTED): NeverStarted,
     str(AlertKind.CRASH_RATE_HIGH): CrashRateHigh,

@@ -22,7 +22,7 @@ ERROR_BOUND: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class BatchState:
     """A batch as its events have made it: a row of ``evtrack.batch``."""
 
     status: BatchStatus
@@ -46,7 +46,7 @@ class Batch:
     error: str | None = None
 
 
-def fold(events: Iterable[StoredEvent]) -> Batch | None:
+def fold(events: Iterable[StoredEvent]) -> BatchState | None:
     """Fold a batch's whole stream.
 
     Args:
@@ -64,7 +64,7 @@ def fold(events: Iterable[StoredEvent]) -> Batch | None:
     return batch
 
 
-def evolve(batch: Batch | None, stored: StoredEvent) -> Batch:
+def evolve(batch: BatchState | None, stored: StoredEvent) -> BatchState:
     """Apply one event.
 
     Args:
@@ -81,10 +81,10 @@ def evolve(batch: Batch | None, stored: StoredEvent) -> Batch:
     if isinstance(stored.event, ev.Enqueued):
         return _born(stored, stored.event)
     # The table of transitions lets nothing but enqueued come first.
-    return replace(_changed(cast("Batch", batch), stored), status=status, version=stored.version)
+    return replace(_changed(cast("BatchState", batch), stored), status=status, version=stored.version)
 
 
-def _next_status(batch: Batch | None, stored: StoredEvent) -> BatchStatus:
+def _next_status(batch: BatchState | None, stored: StoredEvent) -> BatchStatus:
     before = None if batch is None else batch.status
     due = 1 if batch is None else batch.version + 1
     if stored.version != due:
@@ -100,7 +100,7 @@ def _next_status(batch: Batch | None, stored: StoredEvent) -> BatchStatus:
     return after
 
 
-def _check_lease(batch: Batch, stored: StoredEvent) -> None:
+def _check_lease(batch: BatchState, stored: StoredEvent) -> None:
     match stored.type:
         case EventType.CANCELLED:
             return
@@ -117,7 +117,7 @@ def _check_lease(batch: Batch, stored: StoredEvent) -> None:
         raise _illegal(stored, f"worker {batch.worker_id} holds the batch")
 
 
-def _check_shape(batch: Batch, stored: StoredEvent) -> None:
+def _check_shape(batch: BatchState, stored: StoredEvent) -> None:
     event = stored.event
     if isinstance(event, ev.Completed) and batch.status is BatchStatus.CRASHED and event.moved is None:
         raise _illegal(stored, "a crashed batch completes only by what was done when the rest moved")
@@ -127,9 +127,9 @@ def _check_shape(batch: Batch, stored: StoredEvent) -> None:
         raise _illegal(stored, "what runs is in its worker's hands as a whole")
 
 
-def _born(stored: StoredEvent, event: ev.Enqueued) -> Batch:
+def _born(stored: StoredEvent, event: ev.Enqueued) -> BatchState:
     derived = event.root is not None
-    return Batch(
+    return BatchState(
         status=BatchStatus.PENDING,
         version=1,
         attempt=stored.attempt,
@@ -148,7 +148,7 @@ def _born(stored: StoredEvent, event: ev.Enqueued) -> Batch:
     )
 
 
-def _changed(batch: Batch, stored: StoredEvent) -> Batch:
+def _changed(batch: BatchState, stored: StoredEvent) -> BatchState:
     match stored.event:
         case ev.Started():
             return replace(
@@ -190,11 +190,11 @@ def _changed(batch: Batch, stored: StoredEvent) -> Batch:
             return batch if isinstance(event, ev.LateResult) else _over(batch, stored)
 
 
-def _over(batch: Batch, stored: StoredEvent) -> Batch:
+def _over(batch: BatchState, stored: StoredEvent) -> BatchState:
     return replace(batch, fresh=False, run_at=None, finished_at=stored.at)
 
 
-def _completed(batch: Batch, event: ev.Completed) -> Batch:
+def _completed(batch: BatchState, event: ev.Completed) -> BatchState:
     if event.moved is None:
         return replace(batch, run_s=event.run_s, error=None)
     return replace(

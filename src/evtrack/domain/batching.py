@@ -8,7 +8,7 @@ Mode = Literal["add", "replace"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class BatchLimits:
     """Say when a batch is full and what may stand in it.
 
     Args:
@@ -34,7 +34,7 @@ class Limits:
             raise ValueError(f"mode is {self.mode!r}, it must be 'add' or 'replace'")
 
 
-class Batch(NamedTuple, Generic[Item]):
+class ItemBatch(NamedTuple, Generic[Item]):
     """Hold a full batch. A named tuple: a million may be made of a million items.
 
     Args:
@@ -72,7 +72,7 @@ class Batcher(Generic[Item]):
         run_refused: Whether the run of that key was refused.
     """
 
-    def __init__(self, limits: Limits, *, last_key: str | None = None, run_refused: bool = False) -> None:
+    def __init__(self, limits: BatchLimits, *, last_key: str | None = None, run_refused: bool = False) -> None:
         self._size = limits.batch_size
         self._max_bytes = limits.max_batch_bytes
         self._replace = limits.mode == "replace"
@@ -98,7 +98,7 @@ class Batcher(Generic[Item]):
         """Whether the run of the last key is refused."""
         return self._refused_key is not None
 
-    def add(self, item: Item, *, key: str, weight: int, size: int) -> Batch[Item] | None:
+    def add(self, item: Item, *, key: str, weight: int, size: int) -> ItemBatch[Item] | None:
         """Take one item.
 
         Args:
@@ -135,7 +135,7 @@ class Batcher(Generic[Item]):
         self._bytes += size
         return closed
 
-    def flush(self) -> Batch[Item] | None:
+    def flush(self) -> ItemBatch[Item] | None:
         """Close the open batch, full or not: at the end of a file.
 
         Returns:
@@ -143,7 +143,7 @@ class Batcher(Generic[Item]):
         """
         if not self._items:
             return None
-        closed = Batch(self._items, self._weight)
+        closed = ItemBatch(self._items, self._weight)
         self._items = []
         self._weight = self._bytes = 0
         self._run_start = self._run_weight_before = self._run_bytes_before = 0

@@ -67,7 +67,7 @@ class Evidence(BaseModel):
     python_traceback: str | None = None
 
 
-class Dossier(BaseModel):
+class CrashReport(BaseModel):
     """What a crash event says of a crash; written as the event's data."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -86,7 +86,7 @@ class Dossier(BaseModel):
     python_traceback: str | None = None
 
     @classmethod
-    def from_wait_status(cls, wait_status: int, evidence: Evidence) -> Dossier:
+    def from_wait_status(cls, wait_status: int, evidence: Evidence) -> CrashReport:
         """Judge a death by what waitpid returned.
 
         Args:
@@ -107,7 +107,7 @@ class Dossier(BaseModel):
         return cls.from_exit(-low if low else wait_status >> 8 & 0xFF, evidence)
 
     @classmethod
-    def from_exit(cls, returncode: int, evidence: Evidence) -> Dossier:
+    def from_exit(cls, returncode: int, evidence: Evidence) -> CrashReport:
         """Judge a death by a return code as subprocess and multiprocessing give it.
 
         Args:

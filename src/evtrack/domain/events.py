@@ -19,18 +19,10 @@ from pydantic import (
     TypeAdapter,
 )
 
-from evtrack.domain.column_limits import BIGINT_MAX, INTEGER_MAX, SMALLINT_MAX
-from evtrack.domain.crash import Dossier
-from evtrack.domain.ordinals import OrdinalText
+from evtrack.domain.column_types import Count, FailureCount, OrdinalText, PositiveCount, SmallInt, Sum
+from evtrack.domain.crash import CrashReport
 from evtrack.domain.retry import Policy
 from evtrack.domain.states import EventType
-
-# What a column of the projection cannot hold, the fold refuses too, and no event of its making has.
-SmallInt = Annotated[int, Field(ge=-SMALLINT_MAX - 1, le=SMALLINT_MAX)]
-Mishaps = Annotated[int, Field(ge=0, le=SMALLINT_MAX)]
-Count = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
-PositiveCount = Annotated[int, Field(ge=1, le=INTEGER_MAX)]
-Sum = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
 
 
 class _Event(BaseModel):
@@ -55,9 +47,9 @@ class Enqueued(_Event):
     ordinals: OrdinalText
     root: PositiveCount | None = None
     parent: PositiveCount | None = None
-    errors: Mishaps = 0
-    crashes: Mishaps = 0
-    losses: Mishaps = 0
+    errors: FailureCount = 0
+    crashes: FailureCount = 0
+    losses: FailureCount = 0
     run_at: AwareDatetime | None = None
     error: str | None = None
 
@@ -106,7 +98,7 @@ class Failed(_Event):
     error: Annotated[Failure | JsonValue, Field(union_mode="left_to_right")] = None
 
 
-class Crashed(_Event, Dossier):
+class Crashed(_Event, CrashReport):
     """The process, the worker or the host of the batch died, or it hung."""
 
     type: Literal[EventType.CRASHED] = EventType.CRASHED

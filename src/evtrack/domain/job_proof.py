@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain import events as ev
-from evtrack.domain.batch_projection import Batch, evolve
+from evtrack.domain.batch_projection import BatchState, evolve
 from evtrack.domain.job_projection import Job, evolve_job
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BatchStatus
@@ -118,7 +118,7 @@ class JobProof:
 
     def batch(
         self, number: int, rows: Iterable[LoggedEvent], kept: Kept | None
-    ) -> tuple[StreamProof[Batch], list[Difference]]:
+    ) -> tuple[StreamProof[BatchState], list[Difference]]:
         """Check a batch's stream and its row.
 
         Args:
@@ -241,7 +241,7 @@ class JobProof:
             replace(self._finding("ordinals", log, due, damage=True, version=row.version), batch_no=row.batch_no),
         ]
 
-    def _count(self, batch: Batch) -> None:
+    def _count(self, batch: BatchState) -> None:
         pair = self._sums[batch.status]
         pair[0] += 1
         pair[1] += batch.item_count

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Self
-
-from pydantic import BeforeValidator, PlainSerializer
-
-from evtrack.domain.column_limits import INTEGER_MAX
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -119,15 +115,3 @@ class Ordinals:
     def __le__(self, other: Ordinals) -> bool:
         """Tell whether all of this set is in the other."""
         return not self - other
-
-
-def _parsed(value: object) -> object:
-    found = Ordinals.parse(value) if isinstance(value, str) else value
-    if isinstance(found, Ordinals) and found.spans and found.spans[-1][1] > INTEGER_MAX:
-        message = f"ordinals beyond {INTEGER_MAX}"
-        raise ValueError(message)
-    return found
-
-
-OrdinalText = Annotated[Ordinals, BeforeValidator(_parsed), PlainSerializer(str, return_type=str)]
-"""An `Ordinals` field of a pydantic model that reads and writes the text form."""

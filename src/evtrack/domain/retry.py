@@ -11,7 +11,7 @@ _EXPONENT_BOUND: Final = 60
 """2 ** 60 seconds is past any cap; beyond it a float would overflow for absurd counts."""
 
 
-class Mishap(StrEnum):
+class FailureKind(StrEnum):
     """The three ways an attempt goes wrong; each has a budget of its own."""
 
     ERROR = "error"
@@ -58,7 +58,7 @@ class Policy(BaseModel):
         # A client in another language writes null for what it does not set; that means the default here too.
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
-    def budget(self, mishap: Mishap) -> int:
+    def budget(self, mishap: FailureKind) -> int:
         """Give the number of mishaps of this kind at which the batch is given up.
 
         Args:
@@ -67,9 +67,13 @@ class Policy(BaseModel):
         Returns:
             The budget.
         """
-        return {Mishap.ERROR: self.max_errors, Mishap.CRASH: self.max_crashes, Mishap.LOSS: self.max_losses}[mishap]
+        return {
+            FailureKind.ERROR: self.max_errors,
+            FailureKind.CRASH: self.max_crashes,
+            FailureKind.LOSS: self.max_losses,
+        }[mishap]
 
-    def delay(self, mishap: Mishap, *, count: int, jitter: float) -> float | None:
+    def delay(self, mishap: FailureKind, *, count: int, jitter: float) -> float | None:
         """Decide what follows a mishap.
 
         Args:
@@ -91,7 +95,7 @@ class Policy(BaseModel):
             raise ValueError(message)
         if count >= self.budget(mishap):
             return None
-        if mishap is not Mishap.ERROR:
+        if mishap is not FailureKind.ERROR:
             # A crash or a lost worker says nothing of the outer world; waiting would not help.
             return 0.0
         full: float = min(self.backoff_max_s, self.backoff_s * 2.0 ** min(count - 1, _EXPONENT_BOUND))

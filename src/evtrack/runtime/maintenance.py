@@ -28,7 +28,7 @@ _PARTITIONS_S: Final = 3600.0
 _log = structlog.get_logger()
 
 
-class Upkeep:
+class Maintenance:
     """Reaps each second, and sees to the rest more seldom. Any number may do so at once: the database takes turns.
 
     Args:

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from evtrack import __version__
 from evtrack.interfaces.cli.shared.exit_codes import endings, exit_code
 from evtrack.interfaces.cli.shared.options import connected, json_option, located, log_options, print_json
+from evtrack.version import __version__
 
 __all__ = ["cli", "connected", "json_option", "located", "main", "print_json"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from evtrack import __version__
 from evtrack.domain.errors import EvtrackError, MigrationError, PermissionDenied
 from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.canary import canary
@@ -14,6 +13,7 @@ from evtrack.storage.connection.connect import Connection, behind_pooler, connec
 from evtrack.storage.monitoring import diagnosis
 from evtrack.storage.reports import views
 from evtrack.storage.schema import migrations
+from evtrack.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
-from evtrack import __version__
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
 from evtrack.runtime.retention.archive_check import check
 from evtrack.runtime.retention.archive_files import hash_of, settle, write_lines, write_whole
 from evtrack.runtime.retention.manifest import MANIFEST, ArchivedFile, ArchivedJob, Manifest, file_name
+from evtrack.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evtrack.domain.ordinals import Ordinals
 from evtrack.runtime.slot.output import FACTS, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evtrack.runtime.slot.shared_page import Page
+    from evtrack.runtime.slot.shared_page import SharedPage
 
 
 class Context:
@@ -25,7 +26,7 @@ class Context:
 
     __slots__ = ("_log", "_page", "attempt", "batch_no", "handler", "item_key", "job_id")
 
-    def __init__(self, page: Page, handler: str, job_id: int, batch_no: int, attempt: int) -> None:
+    def __init__(self, page: SharedPage, handler: str, job_id: int, batch_no: int, attempt: int) -> None:
         self._page = page
         self._log: Any = None
         self.handler = handler
@@ -88,7 +89,7 @@ class Batch:
 
     __slots__ = ("_context", "_item_keys", "_ordinals", "_page", "items")
 
-    def __init__(self, context: Context, page: Page, items: list[Any], item_keys: bytes, ordinals: bytes) -> None:
+    def __init__(self, context: Context, page: SharedPage, items: list[Any], item_keys: bytes, ordinals: bytes) -> None:
         self._context = context
         self._page = page
         self._item_keys = item_keys
@@ -117,7 +118,7 @@ class Batch:
     @property
     def ordinals(self) -> list[int]:
         """The items' ordinals in the job, in order."""
-        return list(parse_ordinals(self._ordinals))
+        return list(Ordinals.parse(self._ordinals.decode()))
 
     @property
     def job_id(self) -> int:
@@ -133,18 +134,3 @@ class Batch:
     def attempt(self) -> int:
         """How often this batch has been claimed, this time included."""
         return self._context.attempt
-
-
-def parse_ordinals(text: bytes) -> Iterator[int]:
-    """Walk over a multirange.
-
-    Args:
-        text: The ranges as PostgreSQL writes them, like ``{[1,4),[7,8)}``.
-
-    Yields:
-        Each ordinal.
-    """
-    for span in text.strip(b"{}[)").split(b"),["):
-        first, _, past = span.partition(b",")
-        if past:
-            yield from range(int(first), int(past))

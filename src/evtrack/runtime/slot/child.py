@@ -16,32 +16,30 @@ from typing import TYPE_CHECKING, Final
 from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot.failures import Partial, batch_failure
-from evtrack.runtime.slot.framing import Inbox, encode
+from evtrack.runtime.slot.framing import FrameReader, encode
 from evtrack.runtime.slot.lifetime import die_with_parent, trace_on_sigterm
 from evtrack.runtime.slot.loading import load, put_on_path
 from evtrack.runtime.slot.output import take_last_resort, take_over
 from evtrack.runtime.slot.protocol import (
-    ATTEMPT,
-    BATCH_NO,
     CHANNEL_CLOSED,
-    HANDLER,
-    Died,
-    Done,
+    BatchesDone,
+    BatchPartlyDone,
+    CommandKilled,
     FromSlot,
-    Partly,
-    Progress,
-    Ready,
-    Row,
+    ItemsDone,
     Setup,
-    Unready,
+    SlotReady,
+    SlotUnready,
     Work,
 )
 from evtrack.runtime.slot.results import Runner, joined
 from evtrack.runtime.slot.runners import runner
-from evtrack.runtime.slot.shared_page import Page
+from evtrack.runtime.slot.shared_page import SharedPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from evtrack.domain.claimed_batch import ClaimedBatch
 
 FLUSH_S: Final = 0.002
 """Outcomes go out when they are this old: what a crash can make run again is what is still here."""
@@ -57,10 +55,10 @@ class Slot:
         page: The shared page.
     """
 
-    def __init__(self, *, channel: socket.socket, page: Page) -> None:
+    def __init__(self, *, channel: socket.socket, page: SharedPage) -> None:
         self._channel = channel
         self._page = page
-        self._inbox = Inbox(Setup | Work)
+        self._inbox = FrameReader(Setup | Work)
         self._runners: dict[bytes, Runner] = {}
         self._first = 1
         self._run_s: list[float] = []
@@ -95,16 +93,16 @@ class Slot:
         try:
             offered = load(setup.imports, setup.commands, setup.only)
         except HandlerImportError as error:
-            self._say(Unready(error.module, error.traceback))
+            self._say(SlotUnready(error.module, error.traceback))
             return False
         except EvtrackError as error:
-            self._say(Unready("", error.message, error.hint))
+            self._say(SlotUnready("", error.message, error.hint))
             return False
         take_last_resort()
         # Not among those that it says to offer: only `evtrack doctor` asks for it.
         self._runners = {CANARY.encode(): lambda _: None}
         self._runners |= {each.name.encode(): runner(each, self._page, self._tell_progress) for each in offered}
-        self._say(Ready({handler.name: str(handler.kind) for handler in offered}))
+        self._say(SlotReady({handler.name: str(handler.kind) for handler in offered}))
         return True
 
     def _work(self, work: Work) -> bool:
@@ -121,7 +119,7 @@ class Slot:
             self._first = work.first
         now = self._flushed_at = monotonic()
         for seq, row in enumerate(work.rows, work.first):
-            if row[ATTEMPT] > 1:
+            if row.attempt > 1:
                 # It came back, so it may be what kills this process: what is done by now shall not die with it.
                 self._flush()
             page.begin(seq, now)
@@ -131,7 +129,7 @@ class Slot:
                 return False
             begun = now
             try:
-                result = runners[row[HANDLER]](row)
+                result = runners[row.handler](row)
             except SystemExit:
                 raise
             except BaseException as error:  # noqa: BLE001  user code may raise anything; the slot lives on
@@ -146,17 +144,15 @@ class Slot:
                 self._flushed_at = now
         return True
 
-    def _trouble(self, seq: int, row: Row, run_s: float, error: BaseException) -> None:
+    def _trouble(self, seq: int, row: ClaimedBatch, run_s: float, error: BaseException) -> None:
         self._flush()
         self._first = seq + 1
         if isinstance(error, Partial) and error.lines:
-            self._say(Partly(seq, run_s, joined(error.lines), error.failures))
+            self._say(BatchPartlyDone(seq, run_s, joined(error.lines), error.failures))
         elif type(error).__name__ == "CommandDied" and hasattr(error, "number"):
-            self._say(Died(seq, run_s, error.number, *getattr(error, "facts", ("",))))
-        elif isinstance(error, KeyError) and row[HANDLER] not in self._runners:
-            missing = LookupError(
-                f"batch {row[BATCH_NO]} wants the handler {row[HANDLER].decode()!r}, not offered here"
-            )
+            self._say(CommandKilled(seq, run_s, error.number, *getattr(error, "facts", ("",))))
+        elif isinstance(error, KeyError) and row.handler not in self._runners:
+            missing = LookupError(f"batch {row.batch_no} wants the handler {row.handler.decode()!r}, not offered here")
             self._say(batch_failure(seq, run_s, missing))
         else:
             self._say(batch_failure(seq, run_s, error))
@@ -165,12 +161,12 @@ class Slot:
         if self._run_s:
             count = len(self._run_s)
             results = self._results if any(result is not None for result in self._results) else None
-            frame = Done(self._first, self._run_s, results)
+            frame = BatchesDone(self._first, self._run_s, results)
             self._first += count
             self._run_s, self._results = [], []
             self._say(frame)
 
-    def _tell_progress(self, frame: Progress) -> None:
+    def _tell_progress(self, frame: ItemsDone) -> None:
         # What ended before is told before.
         self._flush()
         self._say(frame)
@@ -216,7 +212,7 @@ def main(channel_fd: int, page_fd: int, stderr_fd: int, *, parent_pid: int) -> i
     faulthandler.enable(file=2, all_threads=True)
     # A batch over its limit gets this one first.
     trace_on_sigterm()
-    page = Page(page_fd)
+    page = SharedPage(page_fd)
     take_over(page)
     for fd in (channel_fd, page_fd):
         os.set_inheritable(fd, False)  # noqa: FBT003  the signature of os

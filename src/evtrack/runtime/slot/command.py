@@ -17,10 +17,10 @@ from evtrack.runtime.slot.lifetime import ending_with_its_group, start_mortal
 from evtrack.runtime.slot.results import joined
 
 if TYPE_CHECKING:
+    from evtrack.domain.claimed_batch import ClaimedBatch
     from evtrack.runtime.slot.handlers import Handler
-    from evtrack.runtime.slot.protocol import Row
     from evtrack.runtime.slot.results import Runner
-    from evtrack.runtime.slot.shared_page import Page
+    from evtrack.runtime.slot.shared_page import SharedPage
 
 _PIECE_BYTES: Final = 1 << 16
 _STDERR_BYTES: Final = 1 << 16
@@ -61,7 +61,7 @@ class CommandDied(Exception):
         self.facts = (stderr, ended.pid, ended.peak_rss_bytes, ended.cpu_s)
 
 
-def command_runner(handler: Handler, page: Page) -> Runner:
+def command_runner(handler: Handler, page: SharedPage) -> Runner:
     """Make the function that calls a program with batches.
 
     Args:
@@ -72,8 +72,8 @@ def command_runner(handler: Handler, page: Page) -> Runner:
         The runner.
     """
 
-    def run(row: Row) -> bytes | None:
-        job_id, batch_no, attempt, _, _, item_keys, payload, *_ = row
+    def run(row: ClaimedBatch) -> bytes | None:
+        payload = row.payload
         if payload is None:
             raise ValueError("the batch's payload has been deleted: submit its items again")
         count = payload.count(b"\n") + 1
@@ -81,10 +81,10 @@ def command_runner(handler: Handler, page: Page) -> Runner:
             page.mark(0)
         environment = dict(
             os.environ,
-            EVTRACK_JOB_ID=str(job_id),
-            EVTRACK_BATCH_NO=str(batch_no),
-            EVTRACK_ATTEMPT=str(attempt),
-            EVTRACK_ITEM_KEY=item_keys.decode() if count == 1 else "",
+            EVTRACK_JOB_ID=str(row.job_id),
+            EVTRACK_BATCH_NO=str(row.batch_no),
+            EVTRACK_ATTEMPT=str(row.attempt),
+            EVTRACK_ITEM_KEY=row.item_keys.decode() if count == 1 else "",
         )
         ended, stdout, stderr = _call(handler.argv, payload + b"\n", environment, page)
         tail = storable(stderr.decode("utf-8", "replace").strip(), MESSAGE_BOUND, keep_end=True)
@@ -97,7 +97,9 @@ def command_runner(handler: Handler, page: Page) -> Runner:
     return run
 
 
-def _call(argv: tuple[str, ...], text: bytes, environment: dict[str, str], page: Page) -> tuple[Ended, bytes, bytes]:
+def _call(
+    argv: tuple[str, ...], text: bytes, environment: dict[str, str], page: SharedPage
+) -> tuple[Ended, bytes, bytes]:
     slot_pid = os.getpid()
     with (
         ending_with_its_group(),
@@ -125,7 +127,7 @@ def _call(argv: tuple[str, ...], text: bytes, environment: dict[str, str], page:
         return ended, stdout, stderr
 
 
-def _talk(process: subprocess.Popen[bytes], text: bytes, page: Page) -> tuple[bytes, bytes]:
+def _talk(process: subprocess.Popen[bytes], text: bytes, page: SharedPage) -> tuple[bytes, bytes]:
     stdin, stdout, stderr = (cast("BinaryIO", pipe) for pipe in (process.stdin, process.stdout, process.stderr))
     output, errors = bytearray(), bytearray()
     rest = memoryview(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.text import storable
-from evtrack.runtime.slot.protocol import Failed, ItemFailure
+from evtrack.runtime.slot.protocol import BatchErrored, ItemFailure
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -53,7 +53,7 @@ def item_failure(index: int, error: BaseException, *, with_traceback: bool) -> I
     return ItemFailure(index, type(error).__qualname__, storable(_message(error), MESSAGE_BOUND), trace)
 
 
-def batch_failure(seq: int, run_s: float, error: BaseException) -> Failed:
+def batch_failure(seq: int, run_s: float, error: BaseException) -> BatchErrored:
     """Describe the failure of a whole batch.
 
     Args:
@@ -68,9 +68,9 @@ def batch_failure(seq: int, run_s: float, error: BaseException) -> Failed:
         first = error.failures[0]
         count = len(error.failures)
         message = first.message if count == 1 else f"{first.message} (and {count - 1} more of {count} items)"
-        return Failed(seq, run_s, first.type, message, first.traceback, error.failures)
+        return BatchErrored(seq, run_s, first.type, message, first.traceback, error.failures)
     trace = "" if isinstance(error, CommandFailed) else _trace(error)
-    return Failed(seq, run_s, type(error).__qualname__, storable(_message(error), MESSAGE_BOUND), trace, [])
+    return BatchErrored(seq, run_s, type(error).__qualname__, storable(_message(error), MESSAGE_BOUND), trace, [])
 
 
 def _message(error: BaseException) -> str:

@@ -20,7 +20,7 @@ MAX_FRAME_BYTES: Final = 1 << 30
 _encoder = msgspec.msgpack.Encoder()
 
 
-class Inbox:
+class FrameReader:
     """Puts frames together from the pieces that a socket delivers.
 
     Args:

@@ -16,7 +16,7 @@ from evtrack.domain.text import quoted
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class Kind(StrEnum):
+class HandlerKind(StrEnum):
     """What a handler is called with."""
 
     ITEM = "item"
@@ -38,7 +38,7 @@ class Handler:
     """
 
     name: str
-    kind: Kind
+    kind: HandlerKind
     function: Callable[..., Any] | None
     takes_context: bool
     origin: str
@@ -122,7 +122,7 @@ def handler(name: str) -> Callable[[_Function], _Function]:
     Returns:
         A decorator that leaves the function as it is.
     """
-    return _decorator(name, Kind.ITEM)
+    return _decorator(name, HandlerKind.ITEM)
 
 
 def batch_handler(name: str) -> Callable[[_Function], _Function]:
@@ -137,7 +137,7 @@ def batch_handler(name: str) -> Callable[[_Function], _Function]:
     Returns:
         A decorator that leaves the function as it is.
     """
-    return _decorator(name, Kind.BATCH)
+    return _decorator(name, HandlerKind.BATCH)
 
 
 def command(name: str, argv: Iterable[str]) -> Handler:
@@ -151,7 +151,9 @@ def command(name: str, argv: Iterable[str]) -> Handler:
         The handler.
     """
     words = tuple(argv)
-    return Handler(name, Kind.COMMAND, None, takes_context=False, origin=f"--exec {shlex.join(words)}", argv=words)
+    return Handler(
+        name, HandlerKind.COMMAND, None, takes_context=False, origin=f"--exec {shlex.join(words)}", argv=words
+    )
 
 
 def parse_command(text: str) -> tuple[str, list[str]]:
@@ -176,7 +178,7 @@ def parse_command(text: str) -> tuple[str, list[str]]:
     return name.strip(), argv
 
 
-def _decorator(name: str, kind: Kind) -> Callable[[_Function], _Function]:
+def _decorator(name: str, kind: HandlerKind) -> Callable[[_Function], _Function]:
     def offer(function: _Function) -> _Function:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise BadArgument(f"the handler {name!r} is async; evtrack calls plain functions: use asyncio.run() inside")

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from evtrack.runtime.slot.shared_page import Page
+    from evtrack.runtime.slot.shared_page import SharedPage
 
 TEXT: Final = "t"
 """A piece of a stream, as it was printed."""
@@ -36,14 +36,14 @@ _END: Final = b"\x1eevtrack:\x1f"
 _STDERR: Final = 2
 
 
-class Tagged(io.RawIOBase):
+class MarkedStderr(io.RawIOBase):
     """Writes to stderr's descriptor, each piece between marks.
 
     Args:
         page: Says what is in hand.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: SharedPage) -> None:
         super().__init__()
         self._page = page
 
@@ -87,10 +87,10 @@ class Tagged(io.RawIOBase):
             rest = rest[os.write(_STDERR, rest) :]
 
 
-_tagged: Tagged | None = None
+_tagged: MarkedStderr | None = None
 
 
-def take_over(page: Page) -> None:
+def take_over(page: SharedPage) -> None:
     """Have all that Python code prints from now on marked, to stdout as well as to stderr.
 
     Args:
@@ -99,7 +99,7 @@ def take_over(page: Page) -> None:
     global _tagged  # noqa: PLW0603  a process has one stderr
     # Whatever user code prints is for people to read; stdout carries data only where evtrack itself writes it.
     os.dup2(_STDERR, 1)
-    _tagged = Tagged(page)
+    _tagged = MarkedStderr(page)
     for name in ("stdout", "stderr"):
         stream = io.TextIOWrapper(
             io.BufferedWriter(_tagged), encoding="utf-8", errors="backslashreplace", line_buffering=True

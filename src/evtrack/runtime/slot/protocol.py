@@ -7,21 +7,10 @@ from typing import Final
 
 import msgspec
 
+from evtrack.domain.claimed_batch import ClaimedBatch
+
 CHANNEL_CLOSED: Final = 71
 """Exit code of a slot that finds its channel closed in its own process: only user code can have done it."""
-
-Row = tuple[int, int, int, bytes, bytes, bytes, bytes | None, bytes | None, int]
-"""A claimed batch: job_id, batch_no, attempt, handler, ordinals, item keys, payload, policy, losses; as claimed."""
-
-JOB_ID: Final = 0
-BATCH_NO: Final = 1
-ATTEMPT: Final = 2
-HANDLER: Final = 3
-ORDINALS: Final = 4
-ITEM_KEYS: Final = 5
-PAYLOAD: Final = 6
-POLICY: Final = 7
-LOSSES: Final = 8
 
 
 class Frame(msgspec.Struct, array_like=True, tag_field="frame", tag=True, frozen=True, gc=False):
@@ -53,10 +42,10 @@ class Work(Frame, frozen=True, gc=False, tag="work"):
     """
 
     first: int
-    rows: list[Row]
+    rows: list[ClaimedBatch]
 
 
-class Ready(Frame, frozen=True, gc=False, tag="ready"):
+class SlotReady(Frame, frozen=True, gc=False, tag="ready"):
     """From a slot, once: its handlers are imported.
 
     Args:
@@ -66,7 +55,7 @@ class Ready(Frame, frozen=True, gc=False, tag="ready"):
     handlers: dict[str, str]
 
 
-class Unready(Frame, frozen=True, gc=False, tag="unready"):
+class SlotUnready(Frame, frozen=True, gc=False, tag="unready"):
     """From a slot, once, before it exits: it cannot offer what it was told to.
 
     Args:
@@ -80,7 +69,7 @@ class Unready(Frame, frozen=True, gc=False, tag="unready"):
     hint: str = ""
 
 
-class Done(Frame, frozen=True, gc=False, tag="done"):
+class BatchesDone(Frame, frozen=True, gc=False, tag="done"):
     """From a slot: batches that completed, in the order in which it was given them.
 
     Args:
@@ -110,7 +99,7 @@ class ItemFailure(msgspec.Struct, array_like=True, frozen=True, gc=False):
     traceback: str
 
 
-class Failed(Frame, frozen=True, gc=False, tag="failed"):
+class BatchErrored(Frame, frozen=True, gc=False, tag="failed"):
     """From a slot: a batch that failed as a whole.
 
     Args:
@@ -130,7 +119,7 @@ class Failed(Frame, frozen=True, gc=False, tag="failed"):
     items: list[ItemFailure]
 
 
-class Partly(Frame, frozen=True, gc=False, tag="partly"):
+class BatchPartlyDone(Frame, frozen=True, gc=False, tag="partly"):
     """From a slot: a batch some of whose items failed.
 
     Args:
@@ -146,7 +135,7 @@ class Partly(Frame, frozen=True, gc=False, tag="partly"):
     failures: list[ItemFailure]
 
 
-class Progress(Frame, frozen=True, gc=False, tag="progress"):
+class ItemsDone(Frame, frozen=True, gc=False, tag="progress"):
     """From a slot, while a per-item handler is at a batch: items that are done, no longer on the page.
 
     Args:
@@ -160,7 +149,7 @@ class Progress(Frame, frozen=True, gc=False, tag="progress"):
     lines: list[bytes]
 
 
-class Died(Frame, frozen=True, gc=False, tag="died"):
+class CommandKilled(Frame, frozen=True, gc=False, tag="died"):
     """From a slot: the command that ran a batch was killed by a signal; the slot itself lives.
 
     Args:
@@ -182,5 +171,5 @@ class Died(Frame, frozen=True, gc=False, tag="died"):
     cpu_s: float = 0.0
 
 
-FromSlot = Ready | Unready | Done | Failed | Partly | Progress | Died
+FromSlot = SlotReady | SlotUnready | BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | CommandKilled
 ToSlot = Setup | Work

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evtrack.runtime.slot.protocol import Row
+    from evtrack.domain.claimed_batch import ClaimedBatch
 
-Runner = Callable[["Row"], "bytes | None"]
+
+Runner = Callable[["ClaimedBatch"], "bytes | None"]
 """Runs a batch: returns lines of JSON or None; raises Partial, or anything else for a batch that failed."""
 
 

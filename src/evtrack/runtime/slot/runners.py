@@ -11,19 +11,20 @@ import msgspec
 from evtrack.runtime.slot.batch import Batch, Context
 from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, Partial, item_failure
 from evtrack.runtime.slot.forked_copies import end_copy
-from evtrack.runtime.slot.handlers import Handler, Kind
-from evtrack.runtime.slot.protocol import Progress
+from evtrack.runtime.slot.handlers import Handler, HandlerKind
+from evtrack.runtime.slot.protocol import ItemsDone
 from evtrack.runtime.slot.results import Runner, joined
 
 if TYPE_CHECKING:
-    from evtrack.runtime.slot.protocol import ItemFailure, Row
-    from evtrack.runtime.slot.shared_page import Page
+    from evtrack.domain.claimed_batch import ClaimedBatch
+    from evtrack.runtime.slot.protocol import ItemFailure
+    from evtrack.runtime.slot.shared_page import SharedPage
 
 _decode = msgspec.json.decode
 _encode = msgspec.json.encode
 
 
-def runner(handler: Handler, page: Page, send: Callable[[Progress], None]) -> Runner:
+def runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None]) -> Runner:
     """Make the function that calls a handler with batches.
 
     Args:
@@ -34,25 +35,24 @@ def runner(handler: Handler, page: Page, send: Callable[[Progress], None]) -> Ru
     Returns:
         The runner.
     """
-    if handler.kind is Kind.COMMAND:
+    if handler.kind is HandlerKind.COMMAND:
         from evtrack.runtime.slot.command import command_runner  # noqa: PLC0415  subprocess costs 10 ms that few slots need
 
         return command_runner(handler, page)
-    return _item_runner(handler, page, send) if handler.kind is Kind.ITEM else _batch_runner(handler, page)
+    return _item_runner(handler, page, send) if handler.kind is HandlerKind.ITEM else _batch_runner(handler, page)
 
 
-def _item_runner(handler: Handler, page: Page, send: Callable[[Progress], None]) -> Runner:
+def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None]) -> Runner:
     function, name, takes_context = handler.function, handler.name, handler.takes_context
     assert function is not None  # noqa: S101  only commands have none
     getpid, slot_pid = os.getpid, os.getpid()
 
-    def run(row: Row) -> bytes | None:
-        job_id, batch_no, attempt, _, _, item_keys, payload, *_ = row
-        context = Context(page, name, job_id, batch_no, attempt) if takes_context else None
-        keys = item_keys.decode().split("\n") if context is not None else ()
+    def run(row: ClaimedBatch) -> bytes | None:
+        context = Context(page, name, row.job_id, row.batch_no, row.attempt) if takes_context else None
+        keys = row.item_keys.decode().split("\n") if context is not None else ()
         lines: list[bytes] = []
         failures: list[ItemFailure] = []
-        for index, text in enumerate(_lines(payload)):
+        for index, text in enumerate(_lines(row.payload)):
             page.mark(index)
             try:
                 try:
@@ -79,26 +79,25 @@ def _item_runner(handler: Handler, page: Page, send: Callable[[Progress], None])
     return run
 
 
-def _send_notes(page: Page, place: int, line: bytes, send: Callable[[Progress], None]) -> None:
+def _send_notes(page: SharedPage, place: int, line: bytes, send: Callable[[ItemsDone], None]) -> None:
     notes = page.notes()
     notes[place] = line
-    send(Progress(page.seq, list(notes), list(notes.values())))
+    send(ItemsDone(page.seq, list(notes), list(notes.values())))
     page.wipe()
 
 
-def _batch_runner(handler: Handler, page: Page) -> Runner:
+def _batch_runner(handler: Handler, page: SharedPage) -> Runner:
     function, name, takes_context = handler.function, handler.name, handler.takes_context
     assert function is not None  # noqa: S101  only commands have none
     slot_pid = os.getpid()
 
-    def run(row: Row) -> bytes | None:
-        job_id, batch_no, attempt, _, ordinals, item_keys, payload, *_ = row
-        context = Context(page, name, job_id, batch_no, attempt)
-        items = [_decode(text) for text in _lines(payload)]
+    def run(row: ClaimedBatch) -> bytes | None:
+        context = Context(page, name, row.job_id, row.batch_no, row.attempt)
+        items = [_decode(text) for text in _lines(row.payload)]
         if len(items) == 1:
             page.mark(0)
-            context.item_key = item_keys.decode()
-        batch = Batch(context, page, items, item_keys, ordinals)
+            context.item_key = row.item_keys.decode()
+        batch = Batch(context, page, items, row.item_keys, row.ordinals)
         try:
             returned = function(batch, context) if takes_context else function(batch)
             return None if returned is None else joined(_results(returned, len(items), name))

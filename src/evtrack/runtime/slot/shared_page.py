@@ -25,7 +25,7 @@ _USED: Final = 5
 NO_LIMIT: Final = 2**64 - 1
 
 
-class Page:
+class SharedPage:
     """A slot writes what it has in hand, the supervisor how far it may go.
 
     Clocks are ``time.monotonic()``, which all processes of a machine share.
@@ -43,7 +43,7 @@ class Page:
         self._floats = memoryview(self._map)[:_NOTES].cast("d")
 
     @classmethod
-    def create(cls) -> "Page":
+    def create(cls) -> "SharedPage":
         """Make a page of zeros that a child can inherit.
 
         Returns:

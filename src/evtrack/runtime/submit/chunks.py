@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evtrack.domain.batching import Batch
+from evtrack.domain.batching import ItemBatch
 from evtrack.runtime.submit.notes import Notes
 from evtrack.storage.submission.open_job import Chunk, OpenJob
 from evtrack.storage.submission.payload_copy import PayloadRows, StoredItem
@@ -63,7 +63,7 @@ class ChunkBuilder:
             return False
         return self.is_full or self._clock() - self._begun_at >= self._max_age_s
 
-    def add(self, batch: Batch[StoredItem]) -> None:
+    def add(self, batch: ItemBatch[StoredItem]) -> None:
         """Take a closed batch.
 
         Args:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evtrack.domain.batching import Limits, Mode
+from evtrack.domain.batching import BatchLimits, Mode
 from evtrack.sources.formats import Format
 from evtrack.sources.record import MAX_ITEM_BYTES
 
@@ -48,9 +48,9 @@ class Recipe(BaseModel):
         return self
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> BatchLimits:
         """When a batch is full."""
-        return Limits(batch_size=self.batch_size, max_batch_bytes=self.max_batch_bytes, mode=self.mode)
+        return BatchLimits(batch_size=self.batch_size, max_batch_bytes=self.max_batch_bytes, mode=self.mode)
 
     def stored(self) -> dict[str, Any]:
         """Return what job.source holds: what differs from the defaults."""

@@ -16,7 +16,7 @@ from evtrack.storage.monitoring.alert_outbox import check_alerts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evtrack.runtime.maintenance import Upkeep
+    from evtrack.runtime.maintenance import Maintenance
     from evtrack.storage.connection.connect import Connection
     from evtrack.storage.monitoring.alert_outbox import Thresholds
 
@@ -38,7 +38,7 @@ class MaintenanceThread:
         on_end: Called when an error ends the thread.
     """
 
-    def __init__(self, *, dsn: str, upkeep: Upkeep, thresholds: Thresholds, on_end: Callable[[], None]) -> None:
+    def __init__(self, *, dsn: str, upkeep: Maintenance, thresholds: Thresholds, on_end: Callable[[], None]) -> None:
         self.error: EvtrackError | None = None
         self._dsn, self._upkeep, self._thresholds, self._on_end = dsn, upkeep, thresholds, on_end
         self._check_at = 0.0

@@ -15,8 +15,8 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
-from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Upkeep
-from evtrack.runtime.wake import Wake
+from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Maintenance
+from evtrack.runtime.waker import Waker
 from evtrack.runtime.watch.maintenance_thread import MaintenanceThread
 from evtrack.runtime.watch.reconnect import run_reconnecting
 from evtrack.runtime.watch.sink_thread import SinkThread
@@ -79,8 +79,8 @@ class Watcher:
         self._written: set[int] = set()
         self._stops = 0
         self._stopping = threading.Event()
-        self._wake = Wake()
-        self._upkeep = Upkeep(grace_s=grace_s, lease_s=lease_s)
+        self._wake = Waker()
+        self._upkeep = Maintenance(grace_s=grace_s, lease_s=lease_s)
         self._maintenance = MaintenanceThread(
             dsn=dsn, upkeep=self._upkeep, thresholds=thresholds or Thresholds(), on_end=self.stop
         )

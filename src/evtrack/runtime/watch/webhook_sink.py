@@ -18,9 +18,9 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from evtrack import __version__
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.watch.sink_thread import SinkError
+from evtrack.version import __version__
 
 if TYPE_CHECKING:
     from evtrack.domain.alerts import Alert

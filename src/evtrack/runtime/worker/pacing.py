@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from evtrack.runtime.slot.protocol import ITEM_KEYS, JOB_ID, PAYLOAD, Row
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from evtrack.domain.claimed_batch import ClaimedBatch
 
 HORIZON_S: Final = 0.5
 """Work in front of one slot; a slower batch waits alone."""
@@ -32,7 +32,7 @@ class Pacing:
         self._run_s: dict[int, float] = {}
         self._bytes = 0.0
 
-    def learn(self, rows: Sequence[Row], run_s: Sequence[float]) -> None:
+    def learn(self, rows: Sequence[ClaimedBatch], run_s: Sequence[float]) -> None:
         """Take the run times of batches that ended.
 
         Args:
@@ -41,9 +41,9 @@ class Pacing:
         """
         totals: dict[int, list[float]] = {}
         for row, seconds in zip(rows, run_s, strict=True):
-            total = totals.get(row[JOB_ID])
+            total = totals.get(row.job_id)
             if total is None:
-                total = totals[row[JOB_ID]] = [0.0, 0]
+                total = totals[row.job_id] = [0.0, 0]
             total[0] += seconds
             total[1] += 1
         for job_id, (seconds, count) in totals.items():
@@ -53,14 +53,14 @@ class Pacing:
         while len(self._run_s) > _JOBS:
             del self._run_s[next(iter(self._run_s))]
 
-    def weigh(self, rows: Sequence[Row]) -> None:
+    def weigh(self, rows: Sequence[ClaimedBatch]) -> None:
         """Take the sizes of batches that came.
 
         Args:
             rows: The batches.
         """
         if rows:
-            mean = sum([len(row[PAYLOAD] or b"") + len(row[ITEM_KEYS] or b"") for row in rows]) / len(rows)
+            mean = sum([len(row.payload or b"") + len(row.item_keys or b"") for row in rows]) / len(rows)
             self._bytes = max(mean, self._bytes + _WEIGHT * (mean - self._bytes))
 
     def expected_s(self, job_id: int) -> float:

@@ -15,12 +15,12 @@ from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, Stor
 from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.maintenance import LEASE_S
-from evtrack.runtime.wake import Wake
-from evtrack.runtime.worker.assignments import Workbench
-from evtrack.runtime.worker.database.queue_sync import Exchange
-from evtrack.runtime.worker.database.session import Session
-from evtrack.runtime.worker.slots.limits import Limits
-from evtrack.runtime.worker.slots.pool import Slots
+from evtrack.runtime.waker import Waker
+from evtrack.runtime.worker.database.queue_sync import QueueSync
+from evtrack.runtime.worker.database.session import WorkerSession
+from evtrack.runtime.worker.dispatcher import Dispatcher
+from evtrack.runtime.worker.slots.limits import SlotLimits
+from evtrack.runtime.worker.slots.pool import SlotPool
 from evtrack.runtime.worker.tracing import new_outcomes
 from evtrack.storage.queue.queue import CANCELLED
 
@@ -42,7 +42,7 @@ _LAST_REPORT_S: Final = 10.0
 _log = structlog.get_logger()
 
 
-class Worker:
+class Supervisor:
     """Runs batches in slots until it is told to stop.
 
     Args:
@@ -70,7 +70,7 @@ class Worker:
         lose_grace_s: float = LOSE_GRACE_S,
         lease_s: float = LEASE_S,
         max_batches: int = 0,
-        limits: Limits | None = None,
+        limits: SlotLimits | None = None,
         drain: bool = False,
         until_job: int | None = None,
     ) -> None:
@@ -88,15 +88,15 @@ class Worker:
         self.handlers: dict[str, str] = {}
         self._dsn, self._name, self._count = dsn, name, slots
         self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
-        self._grace_s, self._drain, self._limits = grace_s, drain, limits or Limits()
+        self._grace_s, self._drain, self._limits = grace_s, drain, limits or SlotLimits()
         self._selector = selectors.DefaultSelector()
-        self._wake = Wake()
+        self._wake = Waker()
         self._selector.register(self._wake.socket, selectors.EVENT_READ, self._wake.clear)
-        self._bench = Workbench(new_outcomes())
-        self._exchange = Exchange(workbench=self._bench, until_job=until_job)
+        self._bench = Dispatcher(new_outcomes())
+        self._exchange = QueueSync(workbench=self._bench, until_job=until_job)
         # What the database is told of when it can be reached; of many the last say enough.
         self._troubles: deque[str | None] = deque(maxlen=2)
-        self._slots = Slots(
+        self._slots = SlotPool(
             setup=setup,
             count=slots,
             max_batches=max_batches,
@@ -106,7 +106,7 @@ class Worker:
             on_trouble=self._troubles.append,
         )
         self._bench.man(self._slots)
-        self._session: Session | None = None
+        self._session: WorkerSession | None = None
         self._failures = 0
         self._again_at = 0.0
         self._stops = 0
@@ -145,7 +145,7 @@ class Worker:
             self.handlers = self.handlers or self.prepare()
             if self._stops:
                 return
-            self._session = Session(
+            self._session = WorkerSession(
                 dsn=self._dsn,
                 name=self._name,
                 slots=self._count,

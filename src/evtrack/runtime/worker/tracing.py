@@ -15,15 +15,15 @@ import msgspec
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.runtime.slot.protocol import ATTEMPT, BATCH_NO, HANDLER, ITEM_KEYS, JOB_ID, POLICY
-from evtrack.runtime.worker.outcomes.outcomes import Key, Outcomes
+from evtrack.runtime.worker.outcomes.outcome_buffer import OutcomeBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from opentelemetry.trace import Link, Tracer
 
-    from evtrack.runtime.slot.protocol import Failed, Partly, Row
+    from evtrack.domain.claimed_batch import BatchKey, ClaimedBatch
+    from evtrack.runtime.slot.protocol import BatchErrored, BatchPartlyDone
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 """OpenTelemetry's own variables: where one of them is set, spans are sent there without further ado."""
@@ -34,17 +34,17 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0
 _log = structlog.get_logger()
 
 
-def new_outcomes() -> Outcomes:
+def new_outcomes() -> OutcomeBuffer:
     """Make what gathers outcomes: with spans where OpenTelemetry is configured, else without.
 
     Returns:
         Empty outcomes.
     """
     tracer = _tracer()
-    return Outcomes() if tracer is None else TracedOutcomes(tracer)
+    return OutcomeBuffer() if tracer is None else TracedOutcomeBuffer(tracer)
 
 
-class TracedOutcomes(Outcomes):
+class TracedOutcomeBuffer(OutcomeBuffer):
     """Outcomes that leave a span each.
 
     Args:
@@ -54,18 +54,18 @@ class TracedOutcomes(Outcomes):
     def __init__(self, tracer: Tracer) -> None:
         super().__init__()
         self._tracer = tracer
-        self._claimed: dict[Key, tuple[int, Row]] = {}
+        self._claimed: dict[BatchKey, tuple[int, ClaimedBatch]] = {}
 
-    def expect(self, rows: Sequence[Row]) -> None:
+    def expect(self, rows: Sequence[ClaimedBatch]) -> None:
         """Begin the spans of claimed batches.
 
         Args:
             rows: The batches.
         """
         now = time.time_ns()
-        self._claimed.update({row[:3]: (now, row) for row in rows})
+        self._claimed.update({row.key: (now, row) for row in rows})
 
-    def lose(self, keys: Iterable[Key]) -> None:
+    def lose(self, keys: Iterable[BatchKey]) -> None:
         """End the spans of batches that are others' now.
 
         Args:
@@ -75,7 +75,7 @@ class TracedOutcomes(Outcomes):
             self._end(key, "lost", "the batch was given to another worker")
 
     def done(
-        self, rows: Sequence[Row], run_s: Sequence[float], results: Sequence[bytes | None] | None, now: float
+        self, rows: Sequence[ClaimedBatch], run_s: Sequence[float], results: Sequence[bytes | None] | None, now: float
     ) -> None:
         """Take batches that completed.
 
@@ -87,9 +87,9 @@ class TracedOutcomes(Outcomes):
         """
         super().done(rows, run_s, results, now)
         for row, ran_s in zip(rows, run_s, strict=True):
-            self._end(row[:3], "completed", run_s=ran_s)
+            self._end(row.key, "completed", run_s=ran_s)
 
-    def partly_done(self, row: Row, frame: Partly, now: float) -> None:
+    def partly_done(self, row: ClaimedBatch, frame: BatchPartlyDone, now: float) -> None:
         """Take a batch some of whose items failed.
 
         Args:
@@ -99,9 +99,9 @@ class TracedOutcomes(Outcomes):
         """
         super().partly_done(row, frame, now)
         count = len(frame.failures)
-        self._end(row[:3], "completed", f"{count} items failed", run_s=frame.run_s, items_failed=count)
+        self._end(row.key, "completed", f"{count} items failed", run_s=frame.run_s, items_failed=count)
 
-    def fail(self, row: Row, frame: Failed, now: float) -> None:
+    def fail(self, row: ClaimedBatch, frame: BatchErrored, now: float) -> None:
         """Take a batch that failed.
 
         Args:
@@ -110,9 +110,9 @@ class TracedOutcomes(Outcomes):
             now: The monotonic clock.
         """
         super().fail(row, frame, now)
-        self._end(row[:3], "failed", f"{frame.type}: {frame.message}", run_s=frame.run_s)
+        self._end(row.key, "failed", f"{frame.type}: {frame.message}", run_s=frame.run_s)
 
-    def crash(self, row: Row, dossier: dict[str, Any], notes: Mapping[int, bytes], now: float) -> None:
+    def crash(self, row: ClaimedBatch, dossier: dict[str, Any], notes: Mapping[int, bytes], now: float) -> None:
         """Take a batch whose process died.
 
         Args:
@@ -124,10 +124,10 @@ class TracedOutcomes(Outcomes):
         super().crash(row, dossier, notes, now)
         facts = {name: dossier.get(name) for name in ("cause", "signal", "exit_code", "item_key", "run_s")}
         self._end(
-            row[:3], "crashed", " ".join(str(facts[name]) for name in ("cause", "signal") if facts[name]), **facts
+            row.key, "crashed", " ".join(str(facts[name]) for name in ("cause", "signal") if facts[name]), **facts
         )
 
-    def give_back(self, rows: Sequence[Row], now: float) -> None:
+    def give_back(self, rows: Sequence[ClaimedBatch], now: float) -> None:
         """Take batches that did not run to their end.
 
         Args:
@@ -136,34 +136,34 @@ class TracedOutcomes(Outcomes):
         """
         super().give_back(rows, now)
         for row in rows:
-            self._end(row[:3], "requeued")
+            self._end(row.key, "requeued")
 
     def forget(self) -> None:
         """Drop everything: the worker was declared lost."""
         super().forget()
         self.lose(list(self._claimed))
 
-    def _end(self, key: Key, outcome: str, error: str = "", **facts: Any) -> None:
+    def _end(self, key: BatchKey, outcome: str, error: str = "", **facts: Any) -> None:
         from opentelemetry.trace import SpanKind, Status, StatusCode  # noqa: PLC0415  there is a tracer, so it is loaded
 
         begun_at, row = self._claimed.pop(key, (None, None))
         if row is None:
             return
-        handler = row[HANDLER].decode("utf-8", "replace")
-        items = (row[ITEM_KEYS] or b"").count(b"\n") + 1
+        handler = row.handler.decode("utf-8", "replace")
+        items = (row.item_keys or b"").count(b"\n") + 1
         span = self._tracer.start_span(
             f"process {handler}",
             kind=SpanKind.CONSUMER,
-            links=_links(row[POLICY]),
+            links=_links(row.policy),
             start_time=begun_at,
             attributes={
                 "messaging.system": "evtrack",
                 "messaging.operation.type": "process",
                 "messaging.destination.name": handler,
                 "messaging.batch.message_count": items,
-                "evtrack.job_id": row[JOB_ID],
-                "evtrack.batch_no": row[BATCH_NO],
-                "evtrack.attempt": row[ATTEMPT],
+                "evtrack.job_id": row.job_id,
+                "evtrack.batch_no": row.batch_no,
+                "evtrack.attempt": row.attempt,
                 "evtrack.outcome": outcome,
                 **{f"evtrack.{name}": fact for name, fact in facts.items() if fact is not None},
             },

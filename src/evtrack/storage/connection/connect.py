@@ -11,7 +11,6 @@ from psycopg import sql as compose
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 
-from evtrack import __version__
 from evtrack.config import Settings
 from evtrack.domain.errors import BadArgument, CannotConnect, ReadOnly, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.domain.text import quoted
@@ -19,6 +18,7 @@ from evtrack.storage.connection import statements
 from evtrack.storage.connection.redact import without_secrets
 from evtrack.storage.connection.session_settings import settle
 from evtrack.storage.connection.sqlstates import refused, translation
+from evtrack.version import __version__
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

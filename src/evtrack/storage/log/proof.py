@@ -13,7 +13,7 @@ from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.json import set_json_loads
 from pydantic import ValidationError
 
-from evtrack.domain.batch_projection import Batch
+from evtrack.domain.batch_projection import BatchState
 from evtrack.domain.column_limits import BIGINT_MIN
 from evtrack.domain.job_projection import Job
 from evtrack.domain.job_proof import JobProof, Kept
@@ -58,7 +58,7 @@ Told = Callable[[int, int], None]
 class Keeper(Protocol):
     """Is shown what the log says of each stream, with what was found."""
 
-    def batch(self, stream: StreamProof[Batch], found: list[Difference]) -> None:
+    def batch(self, stream: StreamProof[BatchState], found: list[Difference]) -> None:
         """Take a batch."""
 
     def job(self, proof: JobProof, own: StreamProof[Job], found: list[Difference]) -> None:
@@ -171,13 +171,13 @@ def _take_anything(cursor: psycopg.Cursor[Any]) -> None:
 
 
 def _kept_batch(row: dict[str, Any]) -> Kept:
-    values = {each.name: row[each.name] for each in fields(Batch)}
+    values = {each.name: row[each.name] for each in fields(BatchState)}
     try:
         ordinals: Any = Ordinals.parse(row["ordinals"])
     except ValueError:
         ordinals = row["ordinals"]
     values |= {"status": BatchStatus(row["status"]), "ordinals": ordinals}
-    return Kept(Batch(**values), row["version"], row["links"])
+    return Kept(BatchState(**values), row["version"], row["links"])
 
 
 def _kept_job(conn: Connection, job_id: int) -> tuple[Any, Kept] | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from evtrack.domain.batch_projection import Batch
+from evtrack.domain.batch_projection import BatchState
 from evtrack.domain.job_projection import Job
 from evtrack.domain.job_proof import JobProof
 from evtrack.domain.stream_proof import Difference, StreamProof
@@ -50,13 +50,13 @@ class _Writer:
         self._conn = conn
         self._done = done
 
-    def batch(self, stream: StreamProof[Batch], found: list[Difference]) -> None:
+    def batch(self, stream: StreamProof[BatchState], found: list[Difference]) -> None:
         if not found:
             return
         if stream.state is None or not stream.rebuildable:
             self._done.kept += 1
             return
-        values: dict[str, Any] = {each.name: getattr(stream.state, each.name) for each in fields(Batch)}
+        values: dict[str, Any] = {each.name: getattr(stream.state, each.name) for each in fields(BatchState)}
         values |= {
             "ordinals": str(stream.state.ordinals),
             "status": str(stream.state.status),

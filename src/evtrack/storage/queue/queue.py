@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg.types.json import Jsonb
 from psycopg.types.string import ByteaBinaryLoader
 
+from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.storage.connection.connect import Connection, translated
 from evtrack.storage.connection.statements import statement
 from evtrack.storage.queue.rows import Claim, Claimable, Completed, Refusal
 from evtrack.storage.queue.workers import bound_waits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from psycopg import Cursor
 
 SEPARATOR: Final = b"\x1e"
 """Stands between the results of batches; JSON writes control characters as escapes, so it is in none of them."""
@@ -38,7 +41,7 @@ class Queue:
         self._handlers = list(handlers)
         self._reports = connection.cursor(binary=True)
         # Payloads go to the slots as the bytes that they are: decoding them here would be work for nothing.
-        self._claims = connection.cursor(binary=True)
+        self._claims = connection.cursor(binary=True, row_factory=_claimed_batch)
         self._claims.adapters.register_loader("text", ByteaBinaryLoader)
         bound_waits(connection)
         self._claim_sql = statement("claim")
@@ -60,7 +63,7 @@ class Queue:
 
     def complete_and_claim(
         self, done: Completed | None, claim: Claim | None
-    ) -> tuple[list[Refusal], list[tuple[Any, ...]]]:
+    ) -> tuple[list[Refusal], list[ClaimedBatch]]:
         """Report what is done and take more, in one round trip and one commit.
 
         Args:
@@ -205,7 +208,7 @@ class Queue:
             return []
         return [Refusal(*row) for row in self._reports.execute(self._complete_sql, self._completed(done)).fetchall()]
 
-    def _claim(self, claim: Claim | None) -> list[tuple[Any, ...]]:
+    def _claim(self, claim: Claim | None) -> list[ClaimedBatch]:
         if claim is None:
             return []
         return self._claims.execute(self._claim_sql, self._claimed(claim)).fetchall()
@@ -251,6 +254,10 @@ class Queue:
         with translated():
             row = self._reports.execute(statement(name), {"worker_id": self._worker_id, **values}).fetchone()
         return None if row is None else row[0]
+
+
+def _claimed_batch(_: Cursor[Any]) -> Callable[[Sequence[Any]], ClaimedBatch]:
+    return ClaimedBatch._make
 
 
 def _array(numbers: Sequence[float]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from evtrack import __version__
 from evtrack.domain.errors import NoSuchJob
 from evtrack.storage.connection.connect import Connection, behind_pooler, translated
 from evtrack.storage.connection.statements import statement
+from evtrack.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

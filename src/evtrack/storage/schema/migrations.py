@@ -8,12 +8,12 @@ from typing import Final
 
 from psycopg import sql as compose
 
-from evtrack import __version__
 from evtrack.domain.errors import MigrationError
 from evtrack.storage.connection import statements
 from evtrack.storage.connection.connect import Connection, translated
 from evtrack.storage.schema import objects
 from evtrack.storage.schema.files import Migration, read_migrations, read_objects, view_names
+from evtrack.version import __version__
 
 # Chosen once and for all: whoever migrates an evtrack schema, in any version, takes this advisory lock.
 _LOCK = 0x65767472

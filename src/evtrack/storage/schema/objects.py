@@ -4,10 +4,10 @@ from pathlib import Path
 
 from psycopg import sql as compose
 
-from evtrack import __version__
 from evtrack.storage.connection import statements
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.schema.files import SchemaObject
+from evtrack.version import __version__
 
 
 def installed(conn: Connection) -> dict[str, str]:

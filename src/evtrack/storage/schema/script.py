@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from evtrack import __version__
 from evtrack.storage.connection import statements
 from evtrack.storage.schema.files import read_migrations, read_objects
 from evtrack.storage.schema.migrations import PINNED
+from evtrack.version import __version__
 
 
 def script(tree: Path | None = None, *, after: int = 0) -> Iterator[str]:

@@ -18,9 +18,9 @@ from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.progress.run_progress import RunProgress
 from evtrack.interfaces.terminal.reports.job_report import job_head
-from evtrack.runtime.slot.handlers import Kind
+from evtrack.runtime.slot.handlers import HandlerKind
 from evtrack.runtime.worker.offered_handlers import offer
-from evtrack.runtime.worker.supervisor import Worker
+from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import connect, translated
 from evtrack.storage.connection.rights import require_call
 from evtrack.storage.reports.views import job_progress, job_status
@@ -53,7 +53,7 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
     """  # noqa: D301  # click's mark for lines that are to stay as they are
     if wish.spec is None:
         raise BadArgument("no handler is named", hint="Say who shall work on the items: --handler NAME.")
-    worker = Worker(
+    worker = Supervisor(
         dsn=dsn,
         setup=offer(options["imports"], options["commands"]),
         slots=options["slots"],
@@ -82,11 +82,11 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
 def _with_kind(wish: Wish, kinds: dict[str, str]) -> Wish:
     assert wish.spec is not None  # noqa: S101  asked before
     # Whoever has to part a batch of this job later wants to know whether its items are independent.
-    per_item = kinds[wish.spec.handler] == Kind.ITEM
+    per_item = kinds[wish.spec.handler] == HandlerKind.ITEM
     return replace(wish, spec=replace(wish.spec, policy={**wish.spec.policy, "per_item": per_item}))
 
 
-def _submit_and_work(dsn: str, worker: Worker, wish: Wish, came: Signals) -> int:
+def _submit_and_work(dsn: str, worker: Supervisor, wish: Wish, came: Signals) -> int:
     failures: list[BaseException] = []
     with connect(dsn, purpose="submit") as conn, RunProgress(dsn=dsn) as progress:
         with translated():

@@ -15,8 +15,8 @@ from evtrack.interfaces.cli.shared.stopping import stopping
 from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.worker.offered_handlers import offer
-from evtrack.runtime.worker.slots.limits import Limits
-from evtrack.runtime.worker.supervisor import GRACE_S, Worker
+from evtrack.runtime.worker.slots.limits import SlotLimits
+from evtrack.runtime.worker.supervisor import GRACE_S, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def work(dsn: str, /, **options: Any) -> None:
     evtrack work --import examples.disease_stats --slots 4
     evtrack work --exec annotate='./annotate --fast' --drain
     """  # noqa: D301  # click's mark for lines that are to stay as they are
-    worker = Worker(
+    worker = Supervisor(
         dsn=dsn,
         setup=offer(options["imports"], options["commands"], options["only"]),
         slots=options["slots"],
@@ -111,7 +111,7 @@ def work(dsn: str, /, **options: Any) -> None:
         lose_grace_s=options["lose_grace"],
         lease_s=options["lease"],
         max_batches=options["max_batches"],
-        limits=Limits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=options["max_rss"]),
+        limits=SlotLimits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=options["max_rss"]),
         drain=options["drain"],
     )
     hint = f"Stopping: what runs may end within {options['grace']:g} s. Once more stops at once."

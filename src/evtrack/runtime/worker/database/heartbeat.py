@@ -11,8 +11,8 @@ from structlog.contextvars import bind_contextvars
 
 from evtrack.domain import log_names
 from evtrack.runtime.backoff import backoff_s
-from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Upkeep
-from evtrack.runtime.wake import Wake
+from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Maintenance
+from evtrack.runtime.waker import Waker
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
 from evtrack.storage.connection.listener import WORK, Listener
 from evtrack.storage.queue.workers import bound_waits, heartbeat, hold_worker
@@ -30,7 +30,7 @@ _JOIN_S: Final = 15.0
 _log = structlog.get_logger()
 
 
-class Lifeline:
+class Heartbeat:
     """Keeps a worker known as alive on a connection of its own, and wakes it when there is work.
 
     Args:
@@ -49,7 +49,7 @@ class Lifeline:
         dsn: str,
         worker_id: int,
         handlers: Iterable[str],
-        wake: Wake,
+        wake: Waker,
         busy: Callable[[], int],
         grace_s: float = GRACE_S,
         lease_s: float = LEASE_S,
@@ -62,10 +62,10 @@ class Lifeline:
         self._wake = wake
         self._busy = busy
         self._beat_s = lease_s / 3
-        self._upkeep = Upkeep(grace_s=grace_s, lease_s=lease_s)
+        self._upkeep = Maintenance(grace_s=grace_s, lease_s=lease_s)
         self._said_pooled = False
         self._stopping = threading.Event()
-        self._nudge = Wake()
+        self._nudge = Waker()
         self._thread = threading.Thread(target=self._run, name="evtrack-lifeline", daemon=True)
 
     def start(self) -> None:

@@ -16,7 +16,7 @@ FORGET_S: Final = 60.0
 _AT_ONCE: Final = 64
 
 
-class Finishing:
+class JobCompletion:
     """Remembers the jobs that were touched until they are finished."""
 
     def __init__(self) -> None:

@@ -18,8 +18,9 @@ from evtrack.storage.queue.rows import Claim, Completed, Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evtrack.runtime.slot.protocol import Partly, Row
-    from evtrack.runtime.worker.outcomes.outcomes import Key, Outcomes
+    from evtrack.domain.claimed_batch import BatchKey, ClaimedBatch
+    from evtrack.runtime.slot.protocol import BatchPartlyDone
+    from evtrack.runtime.worker.outcomes.outcome_buffer import OutcomeBuffer
 
 _CALL: Final = 100
 """Failures, crashes or returns in one call."""
@@ -30,21 +31,21 @@ _Outcome = TypeVar("_Outcome", bound=tuple[Any, ...])
 _log = structlog.get_logger()
 
 
-class Reporting:
+class OutcomeWriter:
     """Reports outcomes; what is not acknowledged stays with them, and is sent again.
 
     Args:
         outcomes: What to report.
     """
 
-    def __init__(self, outcomes: Outcomes) -> None:
+    def __init__(self, outcomes: OutcomeBuffer) -> None:
         self._outcomes = outcomes
         self.settled: Counter[int] = Counter()
         """Acknowledged batches by job; whoever reads it empties it."""
         self.came_back = False
         """Whether a batch went back to pending; whoever reads it sets it back."""
 
-    def report(self, queue: Queue, claim: Claim | None) -> list[Row]:
+    def report(self, queue: Queue, claim: Claim | None) -> list[ClaimedBatch]:
         """Report all, and claim more in the same round trip.
 
         Args:
@@ -55,7 +56,7 @@ class Reporting:
             The claimed batches.
         """
         kept = self._outcomes
-        rows: list[Row] = []
+        rows: list[ClaimedBatch] = []
         if kept.rows or claim is not None:
             rows = self._done(queue, claim)
         if len(kept):
@@ -66,7 +67,7 @@ class Reporting:
         kept.since = None
         return rows
 
-    def _done(self, queue: Queue, claim: Claim | None) -> list[Row]:
+    def _done(self, queue: Queue, claim: Claim | None) -> list[ClaimedBatch]:
         kept = self._outcomes
         done = None
         job_ids: Sequence[int] = ()
@@ -103,15 +104,15 @@ class Reporting:
                 kept.failed.append(((job_id, batch_no, attempt), kept.run_s[0], told))
             del kept.rows[0], kept.run_s[0], kept.results[0]
 
-    def _partly(self, queue: Queue, row: Row, frame: Partly) -> list[Refusal]:
+    def _partly(self, queue: Queue, row: ClaimedBatch, frame: BatchPartlyDone) -> list[Refusal]:
         verdict = queue.complete_partly(
-            row[:3],
+            row.key,
             run_s=frame.run_s,
             results=frame.results,
             failed=failed_ordinals(row, frame.failures),
             errors=item_errors(row, frame.failures),
         )
-        return [Refusal(row[0], row[1], verdict)]
+        return [Refusal(row.job_id, row.batch_no, verdict)]
 
     def _send(
         self,
@@ -143,7 +144,7 @@ class Reporting:
         _tell_refused([verdict for verdict in verdicts if verdict.verdict in {"late", "unknown"}])
 
 
-def _key(outcome: tuple[Any, ...]) -> Key:
+def _key(outcome: tuple[Any, ...]) -> BatchKey:
     # A batch given back is its key; of the others the first part is, or begins with, theirs.
     job_id, batch_no, attempt = (outcome if isinstance(outcome[0], int) else outcome[0])[:3]
     return job_id, batch_no, attempt

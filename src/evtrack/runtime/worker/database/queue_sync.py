@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.runtime.slot.protocol import JOB_ID
-from evtrack.runtime.worker.database.claims import Claims
-from evtrack.runtime.worker.database.job_completion import ASK_S, Finishing
-from evtrack.runtime.worker.database.outcome_writer import Reporting
+from evtrack.runtime.worker.database.claim_planner import ClaimPlanner
+from evtrack.runtime.worker.database.job_completion import ASK_S, JobCompletion
+from evtrack.runtime.worker.database.outcome_writer import OutcomeWriter
 from evtrack.runtime.worker.pacing import MAX_CLAIM
 
 if TYPE_CHECKING:
-    from evtrack.runtime.worker.assignments import Workbench
+    from evtrack.runtime.worker.dispatcher import Dispatcher
     from evtrack.storage.queue.queue import Queue
     from evtrack.storage.queue.rows import Claim
 
@@ -27,7 +26,7 @@ _GROUP: Final = MAX_CLAIM // 2
 _log = structlog.get_logger()
 
 
-class Exchange:
+class QueueSync:
     """Reports and claims, in one round trip where both are due.
 
     Args:
@@ -35,14 +34,14 @@ class Exchange:
         until_job: The job whose end is waited for.
     """
 
-    def __init__(self, *, workbench: Workbench, until_job: int | None = None) -> None:
+    def __init__(self, *, workbench: Dispatcher, until_job: int | None = None) -> None:
         self.until_job = until_job
         self.is_over = False
         """Whether the awaited job has ended."""
         self._bench = workbench
-        self._reporting = Reporting(workbench.outcomes)
-        self._claims = Claims()
-        self._finishing = Finishing()
+        self._reporting = OutcomeWriter(workbench.outcomes)
+        self._claims = ClaimPlanner()
+        self._finishing = JobCompletion()
         self._open: Counter[int] = Counter()
         self._asked_at = 0.0
         self._is_closed = False
@@ -138,7 +137,7 @@ class Exchange:
                 self._claims.expire()
         if claim is not None:
             self._claims.claimed(rows, now)
-            self._open.update([row[JOB_ID] for row in rows])
+            self._open.update([row.job_id for row in rows])
             self._bench.take(rows)
 
     def _wish(self, now: float) -> Claim | None:

@@ -13,7 +13,7 @@ from evtrack.domain import log_names
 from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S
-from evtrack.runtime.worker.database.heartbeat import Lifeline
+from evtrack.runtime.worker.database.heartbeat import Heartbeat
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.monitoring.alert_outbox import report_slots
 from evtrack.storage.queue.queue import Queue
@@ -22,12 +22,12 @@ from evtrack.storage.queue.workers import register_worker, stop_worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evtrack.runtime.wake import Wake
+    from evtrack.runtime.waker import Waker
 
 _log = structlog.get_logger()
 
 
-class Session:
+class WorkerSession:
     """Holds the worker's number, its connection and its lifeline.
 
     Args:
@@ -48,7 +48,7 @@ class Session:
         name: str,
         slots: int,
         handlers: Sequence[str],
-        wake: Wake,
+        wake: Waker,
         busy: Callable[[], int],
         lose_grace_s: float = GRACE_S,
         lease_s: float = LEASE_S,
@@ -64,7 +64,7 @@ class Session:
         self.name = name or f"{self._host}:{os.getpid()}"
         self.worker_id = 0
         self.queue: Queue | None = None
-        self.lifeline: Lifeline | None = None
+        self.lifeline: Heartbeat | None = None
 
     def open(self) -> Queue:
         """Connect and register.
@@ -84,7 +84,7 @@ class Session:
             slots=self._slots,
             handlers=self._handlers,
         )
-        self.lifeline = Lifeline(
+        self.lifeline = Heartbeat(
             dsn=self._dsn,
             worker_id=self.worker_id,
             handlers=[*self._handlers, CANARY],

@@ -8,15 +8,15 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from evtrack.domain.crash import LIMITS, CrashCause, Dossier, Evidence
+from evtrack.domain.crash import LIMITS, CrashCause, CrashReport, Evidence
 from evtrack.domain.text import storable
-from evtrack.runtime.slot.handlers import Kind
-from evtrack.runtime.slot.protocol import CHANNEL_CLOSED, ITEM_KEYS, Died
-from evtrack.runtime.worker.outcomes.item_reports import item_in_hand
+from evtrack.runtime.slot.handlers import HandlerKind
+from evtrack.runtime.slot.protocol import CHANNEL_CLOSED, CommandKilled
 
 if TYPE_CHECKING:
-    from evtrack.runtime.slot.protocol import Failed, Row
-    from evtrack.runtime.worker.slots.process import Death, SlotProcess
+    from evtrack.domain.claimed_batch import ClaimedBatch
+    from evtrack.runtime.slot.protocol import BatchErrored
+    from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
 
 _STDERR_BOUND: Final = 4_000
 _FAULT: Final = re.compile(r"^(Fatal Python error: .*)$", re.MULTILINE)
@@ -28,7 +28,7 @@ _SERVER_LOST: Final = "the fork server was killed, and all slots with it: nobody
 _HOST: Final = socket.gethostname()
 
 
-def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> dict[str, Any]:
+def slot_crash_report(slot: SlotProcess, death: SlotExit, row: ClaimedBatch, now: float) -> dict[str, Any]:
     """Tell how a slot died over a batch.
 
     Args:
@@ -40,8 +40,8 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
     Returns:
         The crash event's data.
     """
-    key, ordinal = item_in_hand(row, slot.page.item)
-    if slot.kind_of(row) != Kind.ITEM and b"\n" in row[ITEM_KEYS]:
+    key, ordinal = row.item(slot.page.item)
+    if slot.kind_of(row) != HandlerKind.ITEM and b"\n" in row.item_keys:
         # A handler of whole batches may have looked at it only: it is told, and not blamed.
         ordinal = None
     stderr, native, python = _faults(slot.stderr.tail)
@@ -59,15 +59,15 @@ def dossier_of_slot(slot: SlotProcess, death: Death, row: Row, now: float) -> di
     )
     if death.wait_status is None:
         # Somebody killed the fork server, and every slot with it: that is no item's doing.
-        data = Dossier(cause=CrashCause.WORKER_LOST, item_key=evidence.item_key, run_s=evidence.run_s).data()
+        data = CrashReport(cause=CrashCause.WORKER_LOST, item_key=evidence.item_key, run_s=evidence.run_s).data()
         return _placed({**data, "why": _SERVER_LOST}, slot.pid)
-    data = Dossier.from_wait_status(death.wait_status, evidence).data()
+    data = CrashReport.from_wait_status(death.wait_status, evidence).data()
     if data.get("exit_code") == CHANNEL_CLOSED and os.WIFEXITED(death.wait_status):
         data["cause"] = CrashCause.PIPE_CLOSED.value
     return _placed(data, slot.pid, death.oom_kill)
 
 
-def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dict[str, Any]:
+def command_crash_report(slot: SlotProcess, row: ClaimedBatch, frame: CommandKilled | BatchErrored) -> dict[str, Any]:
     """Tell how a command died over a batch, or that it ended because it was told to.
 
     Args:
@@ -78,14 +78,14 @@ def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dic
     Returns:
         The crash event's data.
     """
-    key, ordinal = item_in_hand(row, None)
+    key, ordinal = row.item(None)
     limit = _CAUSES.get(slot.killed_for or "")
     run_s = max(0.0, round(frame.run_s, 6))
     key = None if key is None else storable(key, _STDERR_BOUND)
-    if not isinstance(frame, Died):
+    if not isinstance(frame, CommandKilled):
         # It took SIGTERM as a request, and failed: what matters is why it was asked.
         stderr = storable(frame.message, _STDERR_BOUND, keep_end=True)
-        told = Dossier(cause=limit or CrashCause.UNKNOWN, item_key=key, ordinal=ordinal, run_s=run_s, stderr=stderr)
+        told = CrashReport(cause=limit or CrashCause.UNKNOWN, item_key=key, ordinal=ordinal, run_s=run_s, stderr=stderr)
         return _placed(told.data(), slot.pid)
     number = abs(frame.signal)
     oom_kill = slot.oom_kill() if number == signal.SIGKILL and limit is None else ""
@@ -99,7 +99,7 @@ def dossier_of_command(slot: SlotProcess, row: Row, frame: Died | Failed) -> dic
         cpu_s=max(0.0, frame.cpu_s),
         stderr=storable(frame.stderr, _STDERR_BOUND, keep_end=True) or None,
     )
-    return _placed(Dossier.from_exit(-number, evidence).data(), frame.pid or slot.pid, oom_kill)
+    return _placed(CrashReport.from_exit(-number, evidence).data(), frame.pid or slot.pid, oom_kill)
 
 
 def _placed(data: dict[str, Any], pid: int, oom_kill: str = "") -> dict[str, Any]:

@@ -6,38 +6,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.text import storable
-from evtrack.runtime.slot.batch import parse_ordinals
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, TRACEBACK_BOUND
-from evtrack.runtime.slot.protocol import ITEM_KEYS, ORDINALS, Failed, ItemFailure, Row
 from evtrack.runtime.worker.outcomes.frame_checks import fits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from evtrack.domain.claimed_batch import ClaimedBatch
+    from evtrack.runtime.slot.protocol import BatchErrored, ItemFailure
+
 ITEMS_TOLD: Final = 1000
 """Failed items of one batch that its event names."""
 
 
-def item_in_hand(row: Row, index: int | None) -> tuple[str | None, int | None]:
-    """Find an item by its place in its batch.
-
-    Args:
-        row: The batch.
-        index: The place, or None when the handler had the whole batch.
-
-    Returns:
-        The item's key and ordinal, or None twice.
-    """
-    keys = (row[ITEM_KEYS] or b"").split(b"\n")
-    if index is None and len(keys) == 1:
-        index = 0
-    ordinals = list(parse_ordinals(row[ORDINALS]))
-    if index is None or index >= min(len(keys), len(ordinals)):
-        return None, None
-    return keys[index].decode("utf-8", "replace"), ordinals[index]
-
-
-def done_items(row: Row, notes: Mapping[int, bytes]) -> tuple[str | None, bytes | None]:
+def done_items(row: ClaimedBatch, notes: Mapping[int, bytes]) -> tuple[str | None, bytes | None]:
     """Tell which items of a batch are done, and what came of them.
 
     Args:
@@ -47,7 +29,7 @@ def done_items(row: Row, notes: Mapping[int, bytes]) -> tuple[str | None, bytes 
     Returns:
         Their ordinals as a multirange and their result lines in that order; None for nothing.
     """
-    ordinals = list(parse_ordinals(row[ORDINALS]))
+    ordinals = row.ordinal_list()
     places = sorted(place for place, line in notes.items() if place < len(ordinals) and fits(line))
     if not places:
         return None, None
@@ -55,7 +37,7 @@ def done_items(row: Row, notes: Mapping[int, bytes]) -> tuple[str | None, bytes 
     return str(Ordinals.of(ordinals[place] for place in places)), b"\n".join(lines) if any(lines) else None
 
 
-def batch_error(row: Row, frame: Failed) -> dict[str, Any]:
+def batch_error(row: ClaimedBatch, frame: BatchErrored) -> dict[str, Any]:
     """Tell why a batch failed.
 
     Args:
@@ -75,7 +57,7 @@ def batch_error(row: Row, frame: Failed) -> dict[str, Any]:
     return error
 
 
-def item_errors(row: Row, failures: Sequence[ItemFailure]) -> list[dict[str, Any]]:
+def item_errors(row: ClaimedBatch, failures: Sequence[ItemFailure]) -> list[dict[str, Any]]:
     """Tell which items failed, and why.
 
     Args:
@@ -85,8 +67,8 @@ def item_errors(row: Row, failures: Sequence[ItemFailure]) -> list[dict[str, Any
     Returns:
         An error each, for a bounded number of items.
     """
-    keys = row[ITEM_KEYS].decode("utf-8", "replace").split("\n")
-    ordinals = list(parse_ordinals(row[ORDINALS]))
+    keys = row.item_keys.decode("utf-8", "replace").split("\n")
+    ordinals = row.ordinal_list()
     told = []
     for failure in failures[:ITEMS_TOLD]:
         item: dict[str, Any] = {
@@ -101,7 +83,7 @@ def item_errors(row: Row, failures: Sequence[ItemFailure]) -> list[dict[str, Any
     return told
 
 
-def failed_ordinals(row: Row, failures: Sequence[ItemFailure]) -> str:
+def failed_ordinals(row: ClaimedBatch, failures: Sequence[ItemFailure]) -> str:
     """Name all failed items as a multirange.
 
     Args:
@@ -111,5 +93,5 @@ def failed_ordinals(row: Row, failures: Sequence[ItemFailure]) -> str:
     Returns:
         Their ordinals, as PostgreSQL reads them.
     """
-    ordinals = list(parse_ordinals(row[ORDINALS]))
+    ordinals = row.ordinal_list()
     return str(Ordinals.of(ordinals[failure.index] for failure in failures))

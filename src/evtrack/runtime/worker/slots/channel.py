@@ -7,7 +7,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from evtrack.runtime.slot.framing import Inbox, encode
+from evtrack.runtime.slot.framing import FrameReader, encode
 from evtrack.runtime.slot.protocol import FromSlot
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class SlotChannel:
         self.on_piece: Callable[[], object] = lambda: None
         """Called when something was received, before it is taken apart."""
         self.closed = False
-        self._inbox = Inbox(FromSlot)
+        self._inbox = FrameReader(FromSlot)
         self._unsent: deque[memoryview] = deque()
 
     @classmethod

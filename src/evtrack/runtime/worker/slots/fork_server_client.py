@@ -23,7 +23,7 @@ class ForkServerGone(OSError):
     """The fork server does not answer, and its slots go with it."""
 
 
-class ForkServer:
+class ForkServerClient:
     """One process that starts slots; when it is gone it stays gone."""
 
     def __init__(self) -> None:

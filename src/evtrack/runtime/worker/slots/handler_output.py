@@ -11,13 +11,12 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.text import printable
 from evtrack.runtime.slot.output import FACTS, LEVELS, LONGEST_MARK, MARK, TEXT
-from evtrack.runtime.slot.protocol import ATTEMPT, BATCH_NO, HANDLER, JOB_ID
-from evtrack.runtime.worker.outcomes.item_reports import item_in_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from evtrack.runtime.slot.protocol import Row
+    from evtrack.domain.claimed_batch import ClaimedBatch
+
 
 LINES_A_SECOND: Final = 100
 """Lines of one slot; what is over is counted."""
@@ -32,7 +31,7 @@ Tag = tuple[int, int | None, str]
 _log = structlog.get_logger()
 
 
-class Unmarked:
+class OutputParser:
     """Takes the marks out of what a slot writes."""
 
     def __init__(self) -> None:
@@ -77,7 +76,9 @@ class HandlerOutput:
         lines_a_second: How many at most.
     """
 
-    def __init__(self, *, pid: int, row_of: Callable[[int], Row | None], lines_a_second: int = LINES_A_SECOND) -> None:
+    def __init__(
+        self, *, pid: int, row_of: Callable[[int], ClaimedBatch | None], lines_a_second: int = LINES_A_SECOND
+    ) -> None:
         if lines_a_second < 1:
             raise ValueError(f"lines_a_second must be at least 1, got {lines_a_second}")
         self.suppressed = 0
@@ -87,7 +88,7 @@ class HandlerOutput:
         self._most = self._left = lines_a_second
         self._second = 0
         self._tag: Tag | None = None
-        self._about: Row | None = None
+        self._about: ClaimedBatch | None = None
         self._rest = b""
         self._is_cut = False
 
@@ -164,12 +165,12 @@ class HandlerOutput:
         row = self._about
         if row is None:
             return {"slot_pid": self._pid}
-        key, _ = item_in_hand(row, place)
+        key, _ = row.item(place)
         bound = {
-            "job_id": row[JOB_ID],
-            "batch_no": row[BATCH_NO],
-            "attempt": row[ATTEMPT],
-            "handler": printable(row[HANDLER].decode("utf-8", "replace"), 200),
+            "job_id": row.job_id,
+            "batch_no": row.batch_no,
+            "attempt": row.attempt,
+            "handler": printable(row.handler.decode("utf-8", "replace"), 200),
             "slot_pid": self._pid,
         }
         return bound if key is None else {**bound, "item_key": printable(key, 200)}

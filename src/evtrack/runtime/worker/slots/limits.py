@@ -15,13 +15,12 @@ import msgspec
 from evtrack.domain.crash import CrashCause
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.retry import Policy
-from evtrack.runtime.slot.handlers import Kind
-from evtrack.runtime.slot.protocol import POLICY
+from evtrack.runtime.slot.handlers import HandlerKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from evtrack.runtime.slot.protocol import Row
+    from evtrack.domain.claimed_batch import ClaimedBatch
     from evtrack.runtime.worker.slots.process import SlotProcess
 
 _TERM_S: Final = 2.0
@@ -32,7 +31,7 @@ _LOOK_S: Final = 0.05
 
 
 @dataclass(slots=True)
-class Limits:
+class SlotLimits:
     """Ends slots whose batch uses too much; what a batch's job says goes before these.
 
     Args:
@@ -93,7 +92,7 @@ class Limits:
         place = seq - slot.first
         if not 0 <= place < len(slot.held):
             return None
-        policy = _policy(slot.held[place][POLICY])
+        policy = _policy(slot.held[place].policy)
         timeout_s = policy.timeout_s or self.timeout_s
         stall_s = policy.stall_s or self.stall_s
         most = policy.max_rss_bytes or self.max_rss_bytes
@@ -115,9 +114,9 @@ def _policy(text: bytes | None) -> Policy:
     return Policy.model_validate(msgspec.json.decode(text)) if text else Policy()
 
 
-def _held_bytes(slot: SlotProcess, row: Row) -> int:
+def _held_bytes(slot: SlotProcess, row: ClaimedBatch) -> int:
     held = _rss_bytes(slot.pid)
-    if slot.kind_of(row) == Kind.COMMAND:
+    if slot.kind_of(row) == HandlerKind.COMMAND:
         held += sum(_rss_bytes(child) for child in _children(slot.pid))
     return held
 

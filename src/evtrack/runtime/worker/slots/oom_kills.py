@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _COUNTER: Final = "oom_kill"
 
 
-class OomKills:
+class OomKillCounter:
     """Counts kills for want of memory in this process's control group, each taken once.
 
     Args:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.crash import CrashCause, Dossier, Evidence
+from evtrack.domain.crash import CrashCause, CrashReport, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.domain.text import storable
-from evtrack.runtime.slot.protocol import Ready, Setup, Unready
-from evtrack.runtime.worker.slots.fork_server_client import ForkServer
-from evtrack.runtime.worker.slots.oom_kills import OomKills
-from evtrack.runtime.worker.slots.process import Death, SlotProcess
-from evtrack.runtime.worker.slots.restart_backoff import EarlyDeaths
+from evtrack.runtime.slot.protocol import Setup, SlotReady, SlotUnready
+from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient
+from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
+from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
+from evtrack.runtime.worker.slots.restart_backoff import RestartBackoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ _CLOSED_GRACE_S: Final = 0.5
 _log = structlog.get_logger()
 
 
-class Slots:
+class SlotPool:
     """Keeps a number of slots alive.
 
     Args:
@@ -53,12 +53,12 @@ class Slots:
         max_batches: int = 0,
         selector: selectors.BaseSelector,
         on_frame: Callable[[SlotProcess, Any], None],
-        on_death: Callable[[SlotProcess, Death], None],
+        on_death: Callable[[SlotProcess, SlotExit], None],
         on_trouble: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._setup = setup
-        self._forks: ForkServer | None = None
-        self._oom_kills = OomKills()
+        self._forks: ForkServerClient | None = None
+        self._oom_kills = OomKillCounter()
         self._count = count
         self._max_batches = max_batches
         self._selector = selector
@@ -67,7 +67,7 @@ class Slots:
         self._living: list[SlotProcess] = []
         self._clogged: set[int] = set()
         self._closed_at: dict[int, float] = {}
-        self._early_deaths = EarlyDeaths(on_trouble)
+        self._early_deaths = RestartBackoff(on_trouble)
         self._spare_at = monotonic() + SPARE_AFTER_S
         self._draining = False
 
@@ -160,7 +160,7 @@ class Slots:
 
     def _start(self) -> None:
         if self._forks is None or self._forks.is_gone:
-            self._forks = ForkServer()
+            self._forks = ForkServerClient()
         slot = SlotProcess(setup=self._setup, forks=self._forks, oom_kills=self._oom_kills)
         self._living.append(slot)
         self._selector.register(slot.channel.socket, selectors.EVENT_READ, lambda: self._hear(slot))
@@ -174,10 +174,10 @@ class Slots:
             slot.channel.push()
         try:
             for frame in slot.channel.frames():
-                if isinstance(frame, Ready):
+                if isinstance(frame, SlotReady):
                     slot.kinds = frame.handlers
                     self._early_deaths.ready()
-                elif isinstance(frame, Unready):
+                elif isinstance(frame, SlotUnready):
                     raise _refusal(frame)
                 else:
                     self._early_deaths.over()
@@ -233,14 +233,14 @@ class Slots:
             self._selector.unregister(fileobj)
 
 
-def _how(death: Death) -> str:
+def _how(death: SlotExit) -> str:
     if death.wait_status is None:
         return "the fork server"
-    dossier = Dossier.from_wait_status(death.wait_status, Evidence())
+    dossier = CrashReport.from_wait_status(death.wait_status, Evidence())
     return dossier.signal or f"exit code {dossier.exit_code}"
 
 
-def _refusal(frame: Unready) -> EvtrackError:
+def _refusal(frame: SlotUnready) -> EvtrackError:
     if frame.module:
         return HandlerImportError(frame.module, traceback=frame.text)
     return EvtrackError(frame.text, hint=frame.hint)

@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evtrack.domain.crash import LIMITS
-from evtrack.runtime.slot.protocol import HANDLER, Row, Setup, Work
-from evtrack.runtime.slot.shared_page import Page
+from evtrack.runtime.slot.protocol import Setup, Work
+from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.slots.channel import SlotChannel
-from evtrack.runtime.worker.slots.fork_server_client import ForkServer, ForkServerGone
-from evtrack.runtime.worker.slots.oom_kills import OomKills
+from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient, ForkServerGone
+from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.stderr import SlotStderr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evtrack.domain.claimed_batch import ClaimedBatch
+
 
 @dataclass(frozen=True, slots=True)
-class Death:
+class SlotExit:
     """How a slot ended.
 
     Args:
@@ -51,11 +53,11 @@ class SlotProcess:
         OSError: It cannot be started.
     """
 
-    def __init__(self, *, setup: Setup, forks: ForkServer, oom_kills: OomKills | None = None) -> None:
-        self._oom_kills = oom_kills or OomKills()
+    def __init__(self, *, setup: Setup, forks: ForkServerClient, oom_kills: OomKillCounter | None = None) -> None:
+        self._oom_kills = oom_kills or OomKillCounter()
         self._forks = forks
         self.channel, theirs = SlotChannel.pair()
-        self.page = Page.create()
+        self.page = SharedPage.create()
         read_end, write_end = os.pipe()
         try:
             with theirs, os.fdopen(write_end, "wb", buffering=0):
@@ -67,7 +69,7 @@ class SlotProcess:
             raise
         # Readable when the process ends, whoever still holds its pipes.
         self.pidfd = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
-        self.held: deque[Row] = deque()
+        self.held: deque[ClaimedBatch] = deque()
         self.first = 1
         """Number of the first held batch in the slot's life."""
         self.expected_s = 0.0
@@ -89,7 +91,7 @@ class SlotProcess:
         """Whether nothing more is heard of it."""
         return self.channel.closed
 
-    def give(self, rows: Sequence[Row], expected_s: float) -> None:
+    def give(self, rows: Sequence[ClaimedBatch], expected_s: float) -> None:
         """Hand over batches.
 
         Args:
@@ -101,7 +103,7 @@ class SlotProcess:
         self.held.extend(rows)
         self.channel.say(Work(first, list(rows)))
 
-    def take(self, count: int) -> list[Row]:
+    def take(self, count: int) -> list[ClaimedBatch]:
         """Let go of the first held batches, whose outcome is here.
 
         Args:
@@ -126,7 +128,7 @@ class SlotProcess:
         """
         self.page.limit = seq
 
-    def kind_of(self, row: Row) -> str | None:
+    def kind_of(self, row: ClaimedBatch) -> str | None:
         """Tell what a batch's handler is called with.
 
         Args:
@@ -135,7 +137,7 @@ class SlotProcess:
         Returns:
             The kind, or None when the slot does not offer the handler.
         """
-        return (self.kinds or {}).get(row[HANDLER].decode("utf-8", "replace"))
+        return (self.kinds or {}).get(row.handler.decode("utf-8", "replace"))
 
     def oom_kill(self) -> str:
         """Ask whether the kernel has killed for want of memory, beyond what other deaths explain.
@@ -167,7 +169,7 @@ class SlotProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    def death(self) -> Death | None:
+    def death(self) -> SlotExit | None:
         """Ask whether the slot has ended; if so, nothing that it has started is left in its process group.
 
         Returns:
@@ -178,12 +180,12 @@ class SlotProcess:
         except ForkServerGone:
             # The kernel kills the slots of a fork server that dies, but not what they have started.
             self.kill()
-            return Death(None)
+            return SlotExit(None)
         if ended is None:
             return None
         status = ended.wait_status
         unexplained = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and self.killed_for is None
-        return Death(
+        return SlotExit(
             status,
             ended.peak_rss_bytes,
             ended.cpu_s,
@@ -198,6 +200,6 @@ class SlotProcess:
         if self.pidfd is not None:
             os.close(self.pidfd)
 
-    def _row(self, seq: int) -> Row | None:
+    def _row(self, seq: int) -> ClaimedBatch | None:
         place = seq - self.first
         return self.held[place] if 0 <= place < len(self.held) else None

@@ -22,7 +22,7 @@ _BACKOFF_MAX_S: Final = 30.0
 _log = structlog.get_logger()
 
 
-class EarlyDeaths:
+class RestartBackoff:
     """Counts deaths in a row, and tells them once a change: the first, the third, another kind, the end of it.
 
     Args:

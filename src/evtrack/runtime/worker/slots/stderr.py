@@ -7,13 +7,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from evtrack.runtime.slot.output import TEXT
-from evtrack.runtime.worker.slots.handler_output import HandlerOutput, Unmarked
+from evtrack.runtime.worker.slots.handler_output import HandlerOutput, OutputParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evtrack.runtime.slot.protocol import Row
-    from evtrack.runtime.slot.shared_page import Page
+    from evtrack.domain.claimed_batch import ClaimedBatch
+    from evtrack.runtime.slot.shared_page import SharedPage
 
 _TAIL_BYTES: Final = 1 << 16
 
@@ -28,12 +28,12 @@ class SlotStderr:
         row_of: Finds a batch by its number in the slot's life; None when it is not held, or no longer.
     """
 
-    def __init__(self, *, fd: int, pid: int, page: Page, row_of: Callable[[int], Row | None]) -> None:
+    def __init__(self, *, fd: int, pid: int, page: SharedPage, row_of: Callable[[int], ClaimedBatch | None]) -> None:
         os.set_blocking(fd, False)
         self.fd = fd
         self.lines = HandlerOutput(pid=pid, row_of=row_of)
         self._page = page
-        self._unmarked = Unmarked()
+        self._unmarked = OutputParser()
         self._kept = bytearray()
 
     def read(self) -> bool:

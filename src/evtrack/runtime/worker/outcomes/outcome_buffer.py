@@ -9,24 +9,22 @@ from evtrack.runtime.worker.outcomes.item_reports import batch_error, done_items
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from evtrack.runtime.slot.protocol import Failed, Partly, Row
-
-Key = tuple[int, int, int]
-"""Job, batch number, attempt."""
+    from evtrack.domain.claimed_batch import BatchKey, ClaimedBatch
+    from evtrack.runtime.slot.protocol import BatchErrored, BatchPartlyDone
 
 
-class Outcomes:
-    """Gathers outcomes; `Reporting` takes away what was acknowledged."""
+class OutcomeBuffer:
+    """Gathers outcomes; `OutcomeWriter` takes away what was acknowledged."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[ClaimedBatch] = []
         """Completed batches; `run_s` and `results` are parallel to it."""
         self.run_s: list[float] = []
         self.results: list[bytes | None] = []
-        self.partly: list[tuple[Row, Partly]] = []
-        self.failed: list[tuple[Key, float, dict[str, Any]]] = []
-        self.crashed: list[tuple[Key, dict[str, Any], str | None, bytes | None]] = []
-        self.returned: list[Key] = []
+        self.partly: list[tuple[ClaimedBatch, BatchPartlyDone]] = []
+        self.failed: list[tuple[BatchKey, float, dict[str, Any]]] = []
+        self.crashed: list[tuple[BatchKey, dict[str, Any], str | None, bytes | None]] = []
+        self.returned: list[BatchKey] = []
         self.since: float | None = None
         """When the oldest came; None when there are none."""
 
@@ -34,14 +32,14 @@ class Outcomes:
         """Count the outcomes."""
         return len(self.rows) + len(self.partly) + len(self.failed) + len(self.crashed) + len(self.returned)
 
-    def expect(self, rows: Sequence[Row]) -> None:
+    def expect(self, rows: Sequence[ClaimedBatch]) -> None:
         """Hear of claimed batches, whose outcomes will come.
 
         Args:
             rows: The batches.
         """
 
-    def lose(self, keys: Iterable[Key]) -> None:
+    def lose(self, keys: Iterable[BatchKey]) -> None:
         """Hear of batches whose outcomes will not come.
 
         Args:
@@ -49,7 +47,7 @@ class Outcomes:
         """
 
     def done(
-        self, rows: Sequence[Row], run_s: Sequence[float], results: Sequence[bytes | None] | None, now: float
+        self, rows: Sequence[ClaimedBatch], run_s: Sequence[float], results: Sequence[bytes | None] | None, now: float
     ) -> None:
         """Take batches that completed.
 
@@ -64,7 +62,7 @@ class Outcomes:
         self.results += results if results is not None else [None] * len(rows)
         self._note(now)
 
-    def partly_done(self, row: Row, frame: Partly, now: float) -> None:
+    def partly_done(self, row: ClaimedBatch, frame: BatchPartlyDone, now: float) -> None:
         """Take a batch some of whose items failed.
 
         Args:
@@ -75,7 +73,7 @@ class Outcomes:
         self.partly.append((row, frame))
         self._note(now)
 
-    def fail(self, row: Row, frame: Failed, now: float) -> None:
+    def fail(self, row: ClaimedBatch, frame: BatchErrored, now: float) -> None:
         """Take a batch that failed.
 
         Args:
@@ -83,10 +81,10 @@ class Outcomes:
             frame: What the slot says.
             now: The monotonic clock.
         """
-        self.failed.append((row[:3], frame.run_s, batch_error(row, frame)))
+        self.failed.append((row.key, frame.run_s, batch_error(row, frame)))
         self._note(now)
 
-    def crash(self, row: Row, dossier: dict[str, Any], notes: Mapping[int, bytes], now: float) -> None:
+    def crash(self, row: ClaimedBatch, dossier: dict[str, Any], notes: Mapping[int, bytes], now: float) -> None:
         """Take a batch whose process died.
 
         Args:
@@ -95,10 +93,10 @@ class Outcomes:
             notes: Results of the items that were done before, by place.
             now: The monotonic clock.
         """
-        self.crashed.append((row[:3], dossier, *done_items(row, notes)))
+        self.crashed.append((row.key, dossier, *done_items(row, notes)))
         self._note(now)
 
-    def give_back(self, rows: Sequence[Row], now: float) -> None:
+    def give_back(self, rows: Sequence[ClaimedBatch], now: float) -> None:
         """Take batches that did not run to their end.
 
         Args:
@@ -106,12 +104,12 @@ class Outcomes:
             now: The monotonic clock.
         """
         if rows:
-            self.returned += [row[:3] for row in rows]
+            self.returned += [row.key for row in rows]
             self._note(now)
 
-    def keys(self) -> list[Key]:
+    def keys(self) -> list[BatchKey]:
         """Name all batches whose outcome is not acknowledged."""
-        keys = [row[:3] for row in self.rows] + [row[:3] for row, _ in self.partly]
+        keys = [row.key for row in self.rows] + [row.key for row, _ in self.partly]
         keys += [key for key, *_ in self.failed] + [key for key, *_ in self.crashed]
         return keys + self.returned
 

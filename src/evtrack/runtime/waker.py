@@ -4,7 +4,7 @@ import contextlib
 import socket
 
 
-class Wake:
+class Waker:
     """Makes its socket readable until it is cleared."""
 
     def __init__(self) -> None:

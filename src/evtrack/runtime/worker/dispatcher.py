@@ -9,39 +9,40 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.runtime.slot.handlers import Kind
-from evtrack.runtime.slot.protocol import JOB_ID, LOSSES, Died, Done, Failed, Partly, Progress, Row
-from evtrack.runtime.worker.outcomes.crash_reports import dossier_of_command, dossier_of_slot
-from evtrack.runtime.worker.outcomes.frame_checks import check
-from evtrack.runtime.worker.outcomes.outcomes import Key, Outcomes
+from evtrack.runtime.slot.handlers import HandlerKind
+from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, CommandKilled, ItemsDone
+from evtrack.runtime.worker.outcomes.crash_reports import command_crash_report, slot_crash_report
+from evtrack.runtime.worker.outcomes.frame_checks import check_frame
+from evtrack.runtime.worker.outcomes.outcome_buffer import OutcomeBuffer
 from evtrack.runtime.worker.pacing import HORIZON_S, MAX_HELD, Pacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evtrack.runtime.worker.slots.pool import Slots
-    from evtrack.runtime.worker.slots.process import Death, SlotProcess
+    from evtrack.domain.claimed_batch import BatchKey, ClaimedBatch
+    from evtrack.runtime.worker.slots.pool import SlotPool
+    from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
 
 _log = structlog.get_logger()
 
 
-class Workbench:
+class Dispatcher:
     """Deals claimed batches to slots and gathers their outcomes.
 
     Args:
         outcomes: Where they are gathered.
     """
 
-    def __init__(self, outcomes: Outcomes | None = None) -> None:
+    def __init__(self, outcomes: OutcomeBuffer | None = None) -> None:
         # An empty one is false.
-        self.outcomes = Outcomes() if outcomes is None else outcomes
+        self.outcomes = OutcomeBuffer() if outcomes is None else outcomes
         self.pacing = Pacing()
-        self._slots: Slots | None = None
-        self._ready: deque[Row] = deque()
-        self._lost: set[Key] = set()
+        self._slots: SlotPool | None = None
+        self._ready: deque[ClaimedBatch] = deque()
+        self._lost: set[BatchKey] = set()
         self._is_closed = False
 
-    def man(self, slots: Slots) -> None:
+    def man(self, slots: SlotPool) -> None:
         """Take the slots that do the work.
 
         Args:
@@ -49,7 +50,7 @@ class Workbench:
         """
         self._slots = slots
 
-    def take(self, rows: Sequence[Row]) -> None:
+    def take(self, rows: Sequence[ClaimedBatch]) -> None:
         """Take claimed batches.
 
         Args:
@@ -64,23 +65,23 @@ class Workbench:
         if not self._ready or self._slots is None:
             return
         ready = self._ready
-        slots = [each for each in self._slots.working if not (each.held and each.held[0][LOSSES])]
+        slots = [each for each in self._slots.working if not (each.held and each.held[0].losses)]
         while ready and slots:
             slot = min(slots, key=lambda each: (each.expected_s, len(each.held)))
             room = min(-(-len(ready) // len(slots)), self._slots.room_for(slot))
-            rows: list[Row] = []
+            rows: list[ClaimedBatch] = []
             expected_s = 0.0
             # What has cost a worker before runs alone: if it does so again, nothing else is lost with it.
-            alone = bool(ready[0][LOSSES])
+            alone = bool(ready[0].losses)
             if alone:
                 empty = [each for each in slots if not each.held]
                 if not empty:
                     return
                 slot, room = empty[0], 1
             while ready and len(rows) < room:
-                if rows and ready[0][LOSSES]:
+                if rows and ready[0].losses:
                     break
-                more_s = self.pacing.expected_s(ready[0][JOB_ID])
+                more_s = self.pacing.expected_s(ready[0].job_id)
                 if (slot.held or rows) and slot.expected_s + expected_s + more_s > HORIZON_S:
                     break
                 rows.append(ready.popleft())
@@ -102,27 +103,27 @@ class Workbench:
         Raises:
             ValueError: It makes no sense.
         """
-        check(slot, frame)
-        if isinstance(frame, Progress):
+        check_frame(slot, frame)
+        if isinstance(frame, ItemsDone):
             slot.progress.update(zip(frame.places, frame.lines, strict=True))
             return
         now = monotonic()
-        rows = slot.take(len(frame.run_s) if isinstance(frame, Done) else 1)
-        if isinstance(frame, Done):
+        rows = slot.take(len(frame.run_s) if isinstance(frame, BatchesDone) else 1)
+        if isinstance(frame, BatchesDone):
             self.pacing.learn(rows, frame.run_s)
             self.outcomes.done(rows, frame.run_s, frame.results, now)
             return
         self.pacing.learn(rows, [frame.run_s])
-        if isinstance(frame, Partly):
+        if isinstance(frame, BatchPartlyDone):
             self.outcomes.partly_done(rows[0], frame, now)
-        elif isinstance(frame, Died) or (slot.is_over_limit and isinstance(frame, Failed)):
-            dossier = dossier_of_command(slot, rows[0], frame)
+        elif isinstance(frame, CommandKilled) or (slot.is_over_limit and isinstance(frame, BatchErrored)):
+            dossier = command_crash_report(slot, rows[0], frame)
             self.outcomes.crash(rows[0], dossier, {}, now)
             _tell(rows[0], dossier)
         else:
             self.outcomes.fail(rows[0], frame, now)
 
-    def on_death(self, slot: SlotProcess, death: Death) -> None:
+    def on_death(self, slot: SlotProcess, death: SlotExit) -> None:
         """Blame the batch that a dead slot had in hand; the others never ran and go elsewhere.
 
         Args:
@@ -139,15 +140,15 @@ class Workbench:
             place = slot.page.seq - slot.first
             if 0 <= place < len(rows):
                 blamed = rows.pop(place)
-                dossier = dossier_of_slot(slot, death, blamed, now)
+                dossier = slot_crash_report(slot, death, blamed, now)
                 notes = {}
-                if slot.kind_of(blamed) == Kind.ITEM:
+                if slot.kind_of(blamed) == HandlerKind.ITEM:
                     notes = {**(slot.progress if place == 0 else {}), **slot.page.notes()}
                 self.outcomes.crash(blamed, dossier, notes, now)
                 _tell(blamed, dossier)
             elif not slot.is_retired and slot.kinds is not None:
                 _log.warning(log_names.SLOT_ENDED_IDLE, pid=slot.pid, wait_status=death.wait_status)
-        rows = [row for row in rows if row[:3] not in self._lost]
+        rows = [row for row in rows if row.key not in self._lost]
         if self._is_closed:
             self.outcomes.give_back(rows, now)
         else:
@@ -159,11 +160,11 @@ class Workbench:
         self.outcomes.give_back(self._ready, monotonic())
         self._ready.clear()
 
-    def keys(self) -> list[Key]:
+    def keys(self) -> list[BatchKey]:
         """Name the batches whose outcome is not known yet."""
-        return [row[:3] for slot in self._slots or () for row in slot.held] + [row[:3] for row in self._ready]
+        return [row.key for slot in self._slots or () for row in slot.held] + [row.key for row in self._ready]
 
-    def lose(self, keys: set[Key]) -> None:
+    def lose(self, keys: set[BatchKey]) -> None:
         """Let go of batches that are no longer this worker's.
 
         Args:
@@ -171,9 +172,9 @@ class Workbench:
         """
         self._lost = keys.intersection(self.keys())
         self.outcomes.lose(self._lost)
-        self._ready = deque(row for row in self._ready if row[:3] not in keys)
+        self._ready = deque(row for row in self._ready if row.key not in keys)
         for slot in self._slots or ():
-            if any(row[:3] in keys for row in slot.held):
+            if any(row.key in keys for row in slot.held):
                 slot.kill(reason="lost")
 
     def forget(self) -> None:
@@ -191,7 +192,7 @@ class Workbench:
     @property
     def held_s(self) -> float:
         """How long they are expected to run, all together."""
-        waiting_s = sum([self.pacing.expected_s(row[JOB_ID]) for row in self._ready])
+        waiting_s = sum([self.pacing.expected_s(row.job_id) for row in self._ready])
         return sum([slot.expected_s for slot in self._slots or ()]) + waiting_s
 
     @property
@@ -222,6 +223,6 @@ class Workbench:
         return bool(self.idle) or (self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self.slots / 2)
 
 
-def _tell(row: Row, dossier: dict[str, Any]) -> None:
+def _tell(row: ClaimedBatch, dossier: dict[str, Any]) -> None:
     told = {name: value for name, value in dossier.items() if not name.endswith(("stderr", "traceback"))}
-    _log.error(log_names.SLOT_CRASHED, job_id=row[0], batch_no=row[1], attempt=row[2], **told)
+    _log.error(log_names.SLOT_CRASHED, job_id=row.job_id, batch_no=row.batch_no, attempt=row.attempt, **told)

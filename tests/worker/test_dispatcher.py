@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from evtrack.runtime.slot.protocol import Row
-from evtrack.runtime.worker.assignments import Workbench
+from evtrack.domain.claimed_batch import ClaimedBatch
+from evtrack.runtime.worker.dispatcher import Dispatcher
 from slotting import row
 
 
@@ -13,15 +13,15 @@ class FakeSlot:
     """A slot that takes whatever it is given."""
 
     def __init__(self) -> None:
-        self.held: deque[Row] = deque()
+        self.held: deque[ClaimedBatch] = deque()
         self.expected_s = 0.0
 
-    def give(self, rows: Sequence[Row], expected_s: float) -> None:
+    def give(self, rows: Sequence[ClaimedBatch], expected_s: float) -> None:
         self.held.extend(rows)
         self.expected_s += expected_s
 
     def numbers(self) -> list[int]:
-        return [held[1] for held in self.held]
+        return [held.batch_no for held in self.held]
 
 
 class FakeSlots:
@@ -40,12 +40,12 @@ class FakeSlots:
         return [slot.numbers() for slot in self.working]
 
 
-def batch(number: int, losses: int = 0) -> Row:
-    return (*row({}, batch_no=number)[:8], losses)
+def batch(number: int, losses: int = 0) -> ClaimedBatch:
+    return row({}, batch_no=number)._replace(losses=losses)
 
 
-def bench(slots: FakeSlots) -> Workbench:
-    one = Workbench()
+def bench(slots: FakeSlots) -> Dispatcher:
+    one = Dispatcher()
     one.man(slots)  # type: ignore[arg-type]  it knows no more of them than this
     one.pacing.learn([batch(0)], [0.001])
     return one

@@ -1,18 +1,18 @@
 """Which jobs a claim names, and from where on."""
 
-from evtrack.runtime.slot.protocol import Row
-from evtrack.runtime.worker.database.claims import IDLE_S, MAX_JOBS, REFRESH_S, Claims
+from evtrack.domain.claimed_batch import ClaimedBatch
+from evtrack.runtime.worker.database.claim_planner import IDLE_S, MAX_JOBS, REFRESH_S, ClaimPlanner
 from evtrack.storage.queue.rows import Claimable
 
 
-def listed(*jobs: tuple[int, int, int | None, bool]) -> Claims:
-    claims = Claims()
+def listed(*jobs: tuple[int, int, int | None, bool]) -> ClaimPlanner:
+    claims = ClaimPlanner()
     claims.refresh([Claimable(*job) for job in jobs], now=100.0, took_s=0.0)
     return claims
 
 
-def claimed(job_id: int, batch_no: int, attempt: int = 1) -> Row:
-    return (job_id, batch_no, attempt, b"h", b"{[1,2)}", b"k", b"{}", None, 0)
+def claimed(job_id: int, batch_no: int, attempt: int = 1) -> ClaimedBatch:
+    return ClaimedBatch(job_id, batch_no, attempt, b"h", b"{[1,2)}", b"k", b"{}", None, 0)
 
 
 def test_only_the_jobs_of_the_highest_priority_are_named() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from evtrack.runtime.slot.protocol import ATTEMPT, BATCH_NO, JOB_ID, Row
 from evtrack.storage.queue.rows import Claim, Claimable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from evtrack.domain.claimed_batch import ClaimedBatch
 
 MAX_JOBS: Final = 64
 """Jobs of one claim; with more they take turns."""
@@ -23,7 +24,7 @@ _EMPTY_S: Final = 0.02
 _RETURNING_SHARE: Final = 4
 
 
-class Claims:
+class ClaimPlanner:
     """Knows the jobs that can be claimed from, and takes turns among those of the highest priority."""
 
     def __init__(self) -> None:
@@ -123,7 +124,7 @@ class Claims:
         self._asked = fresh + returning
         return Claim(job_ids, [self._after[job_id] for job_id in job_ids], fresh, returning)
 
-    def claimed(self, rows: Sequence[Row], now: float) -> None:
+    def claimed(self, rows: Sequence[ClaimedBatch], now: float) -> None:
         """Take note of what a claim brought.
 
         Args:
@@ -133,8 +134,8 @@ class Claims:
         after = self._after
         for row in rows:
             # What was claimed before came back, and its number says nothing about the fresh ones.
-            if row[ATTEMPT] == 1 and after.get(row[JOB_ID], row[BATCH_NO]) < row[BATCH_NO]:
-                after[row[JOB_ID]] = row[BATCH_NO]
+            if row.attempt == 1 and after.get(row.job_id, row.batch_no) < row.batch_no:
+                after[row.job_id] = row.batch_no
         if len(rows) < self._asked:
             self._stale_at = 0.0
         if not rows:

@@ -1,0 +1,72 @@
+"""A claimed batch, as the database hands it to a worker and the worker to a slot."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from evtrack.domain.ordinals import Ordinals
+
+BatchKey = tuple[int, int, int]
+"""Job, batch number, attempt: what a report about a claimed batch names."""
+
+
+class ClaimedBatch(NamedTuple):
+    """A row of the claim; texts stay bytes, because decoding them in the worker would be wasted work.
+
+    Args:
+        job_id: The job.
+        batch_no: The batch in the job.
+        attempt: How often the batch has been claimed, this time included.
+        handler: The handler's name.
+        ordinals: The items' ordinals, as PostgreSQL writes a multirange.
+        item_keys: The items' keys, one per line.
+        payload: A line of JSON for each item; None when it has been deleted.
+        policy: The job's policy as JSON, or None.
+        losses: How many earlier attempts ended with a lost worker.
+    """
+
+    job_id: int
+    batch_no: int
+    attempt: int
+    handler: bytes
+    ordinals: bytes
+    item_keys: bytes
+    payload: bytes | None
+    policy: bytes | None
+    losses: int
+
+    @property
+    def key(self) -> BatchKey:
+        """What a report about this batch names."""
+        return self[:3]
+
+    @property
+    def handler_name(self) -> str:
+        """The handler's name as text."""
+        return self.handler.decode("utf-8", "replace")
+
+    @property
+    def item_count(self) -> int:
+        """How many items the batch has."""
+        return (self.item_keys or b"").count(b"\n") + 1
+
+    def ordinal_list(self) -> list[int]:
+        """Return the items' ordinals, in order."""
+        return list(Ordinals.parse(self.ordinals.decode()))
+
+    def item(self, index: int | None) -> tuple[str | None, int | None]:
+        """Find an item by its index.
+
+        Args:
+            index: The index, or None when the handler had the whole batch.
+
+        Returns:
+            The item's key and ordinal; None twice when the item is unknown.
+        """
+        keys = (self.item_keys or b"").split(b"\n")
+        if index is None and len(keys) == 1:
+            index = 0
+        ordinals = self.ordinal_list()
+        if index is None or index >= min(len(keys), len(ordinals)):
+            return None, None
+        return keys[index].decode("utf-8", "replace"), ordinals[index]
