@@ -10,7 +10,7 @@ from evtrack.domain.errors import BadArgument
 from evtrack.runtime.submit.chunks import ChunkBuilder
 from evtrack.runtime.submit.notes import MAX_NOTES, Notes
 from evtrack.runtime.submit.recipe import Recipe
-from evtrack.runtime.submit.source_position import Position
+from evtrack.runtime.submit.source_position import SourcePosition
 from evtrack.runtime.submit.submission import recipe
 from evtrack.storage.submission.open_job import OpenJob
 from evtrack.storage.submission.payload_copy import PayloadRows, StoredItem
@@ -38,20 +38,20 @@ class Clock:
 @pytest.mark.parametrize(
     "position",
     [
-        Position(),
-        Position(2),
-        Position(0, "a.jsonl", 12, 3, "k"),
-        Position(1, "a", 5, None, "k", run_refused=True),
+        SourcePosition(),
+        SourcePosition(2),
+        SourcePosition(0, "a.jsonl", 12, 3, "k"),
+        SourcePosition(1, "a", 5, None, "k", run_refused=True),
     ],
 )
-def test_a_position_is_read_as_it_was_stored(position: Position) -> None:
-    assert position == Position.of(position.stored(None))
-    assert position._replace(head="abc") == Position.of(position.stored("abc"))
+def test_a_position_is_read_as_it_was_stored(position: SourcePosition) -> None:
+    assert position == SourcePosition.of(position.stored(None))
+    assert position._replace(head="abc") == SourcePosition.of(position.stored("abc"))
 
 
 def test_a_job_at_its_beginning_has_no_position() -> None:
-    assert Position(part=0, name=None, offset=0, line=0, last_key=None) == Position.of(None)
-    assert {} == Position().stored(None)
+    assert SourcePosition(part=0, name=None, offset=0, line=0, last_key=None) == SourcePosition.of(None)
+    assert {} == SourcePosition().stored(None)
 
 
 def test_notes_are_counted_whole_and_kept_up_to_a_number() -> None:

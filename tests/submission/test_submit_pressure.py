@@ -73,7 +73,7 @@ def test_no_more_batches_wait_than_are_allowed(submitting: Connection, conn: Con
 def test_progress_under_pressure_counts_invalid_items_and_never_goes_back(
     submitting: Connection, conn: Connection, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evtrack.runtime.submit.submitter._TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("evtrack.runtime.submit.submitter._REPORT_EVERY_S", 0.0)
     monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 100)
     seen: list[SubmitProgress] = []
     client = Client(conn, "h")

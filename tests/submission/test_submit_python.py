@@ -200,7 +200,7 @@ def test_enqueue_takes_all_or_nothing(dsn: str, conn: Connection) -> None:
         ({"handler": "h", "policy": {"timeout_s": float("nan")}}, "'timeout_s': nan is no number of seconds"),
         ({"handler": "h", "policy": {"backoff_s": float("inf")}}, "'backoff_s': inf is no number of seconds"),
         ({"handler": "h", "key": "a,,b"}, "without a name"),
-        ({"handler": "h", "max_pending": 0}, "max_pending is 0"),
+        ({"handler": "h", "max_pending": 0}, "max_pending must be at least 1"),
     ],
 )
 def test_wrong_arguments_are_explained(dsn: str, wrong: dict[str, Any], says: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from evtrack.domain.errors import JobPhaseError, SourceChanged, SubmissionLost
 from evtrack.runtime.submit.progress import SubmitProgress
 from evtrack.runtime.submit.recipe import Recipe
-from evtrack.runtime.submit.submission import JobSpec, begin, files, go_on, recipe
+from evtrack.runtime.submit.submission import JobSpec, begin, files, recipe, reclaim
 from evtrack.storage.connection.connect import Connection, connect
 from helpers import environment, eventually, evtrack, evtrack_command
 
@@ -135,7 +135,7 @@ def interrupted(conn: Connection, path: Path, made: Recipe, told: Callable[[Subm
 def test_every_chunk_is_a_place_to_go_on_from(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
-    monkeypatch.setattr("evtrack.runtime.submit.submitter._TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("evtrack.runtime.submit.submitter._REPORT_EVERY_S", 0.0)
     monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 300)
     monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 1)
     path = tmp_path / "a.jsonl"
@@ -162,7 +162,7 @@ def test_every_chunk_is_a_place_to_go_on_from(
             steps += 1
             assert steps < 200
             try:
-                go_on(other, job, told=stop_at(2 + steps % 3), overlap=False).run()
+                reclaim(other, job, told=stop_at(2 + steps % 3), overlap=False).run()
             except _Stop:
                 continue
             except JobPhaseError:  # the last look was the one after the end
@@ -187,8 +187,8 @@ def test_a_submitter_that_lives_keeps_its_job(
     with connect(dsn, purpose="first") as first:
         submitter = begin(first, source=files([str(path)], made), recipe=made, spec=JobSpec(handler="h"))
         with pytest.raises(SubmissionLost, match="still being submitted"):
-            go_on(conn, submitter.job_id)
-    assert submitter.job_id == eventually(lambda: go_on(conn, submitter.job_id)).job_id
+            reclaim(conn, submitter.job_id)
+    assert submitter.job_id == eventually(lambda: reclaim(conn, submitter.job_id)).job_id
 
 
 @pytest.mark.integration
@@ -199,7 +199,7 @@ def test_a_submitter_that_was_replaced_can_add_nothing(dsn: str, conn: Connectio
     with connect(dsn, purpose="first") as first:
         late = begin(first, source=files([str(path)], made), recipe=made, spec=JobSpec(handler="h"))
         first.execute("SELECT pg_advisory_unlock_all()")
-        assert 2 == go_on(conn, late.job_id).run().items
+        assert 2 == reclaim(conn, late.job_id).run().items
         with pytest.raises(SubmissionLost, match="took the job over"):
             late.run()
     assert (2,) == conn.execute("SELECT count(*) FROM evtrack.payload").fetchone()
@@ -214,7 +214,7 @@ def test_a_source_that_changed_is_not_gone_on_with(dsn: str, conn: Connection, t
         job = begin(first, source=files([str(path)], made), recipe=made, spec=JobSpec(handler="h")).job_id
     path.write_text("1\n2\n3\n")
     with pytest.raises(SourceChanged, match="it has changed since"):
-        go_on(conn, job)
+        reclaim(conn, job)
     done = evtrack("submit", "--resume", str(job), "--dsn", dsn)
     assert 1 == done.returncode
     assert "Bring the source back as it was" in done.stderr
@@ -264,7 +264,7 @@ def test_ctrl_c_says_how_to_go_on(dsn: str, conn: Connection, tmp_path: Path) ->
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert 130 == process.returncode, said
-    assert "go on with: evtrack submit --resume 1" in said
+    assert "evtrack submit --resume 1" in said
     assert "Traceback" not in said
     done = evtrack("submit", "--resume", "1", "--dsn", dsn)
     assert 0 == done.returncode, done.stderr
@@ -275,7 +275,7 @@ def test_ctrl_c_says_how_to_go_on(dsn: str, conn: Connection, tmp_path: Path) ->
 def test_a_folder_of_everything_goes_on_in_any_file(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evtrack.runtime.submit.submitter._TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("evtrack.runtime.submit.submitter._REPORT_EVERY_S", 0.0)
     monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 64)
     monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 1)
     for number, name in enumerate(("a.jsonl", "b.jsonl.gz", "in.jsonl")):
@@ -319,7 +319,7 @@ def test_a_folder_of_everything_goes_on_in_any_file(
         assert steps < 200
         with connect(dsn, purpose="next") as other:
             try:
-                done = go_on(other, job, told=told, overlap=False).run()
+                done = reclaim(other, job, told=told, overlap=False).run()
             except _Stop:
                 continue
             break

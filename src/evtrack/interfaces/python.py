@@ -8,7 +8,7 @@ from evtrack.config import settings_from
 from evtrack.domain.batching import Mode
 from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.runtime.submit.progress import Submission, SubmitProgress
-from evtrack.runtime.submit.submission import JobSpec, begin, go_on, recipe
+from evtrack.runtime.submit.submission import JobSpec, begin, recipe, reclaim
 from evtrack.runtime.submit.throttle import MAX_WAIT_S
 from evtrack.runtime.submit.trace import traced
 from evtrack.sources.items import ItemReader, Unfit
@@ -103,7 +103,7 @@ def submit(
             "arrays": True,
         }
         if resume is not None:
-            submitter = go_on(conn, resume, source=source, **options)
+            submitter = reclaim(conn, resume, source=source, **options)
         else:
             spec = JobSpec(handler=handler or "", name=name, priority=priority, policy=policy or {})
             submitter = begin(conn, source=source, recipe=made, spec=spec, **options)

@@ -1,4 +1,4 @@
-"""Commits chunks, in a thread of its own where the connection is ours."""
+"""Commits chunks, in a separate thread if the connection is evtrack's own."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,22 +8,22 @@ from evtrack.storage.connection.connect import Connection
 from evtrack.storage.submission.job import add_chunk, wake_workers
 from evtrack.storage.submission.open_job import Chunk, OpenJob
 
-# A deadlock or a serialization failure is tried again, each time a little later.
+# A deadlock or a serialization failure is retried, after a growing pause.
 _ATTEMPTS = 5
 _PAUSE_S = 0.05
-# A handler's workers are woken at most once in this time.
+# The shortest time between two wake-ups of a handler's workers.
 _WAKE_EVERY_S = 0.010
 
 
 class ChunkWriter:
-    """Write one chunk after the other, each in a transaction.
+    """Writes chunks one by one, each in a transaction.
 
     Args:
-        connection: Where to.
+        connection: The connection to write to.
         job: The job.
-        in_background: Read on while the database works. Not on a caller's connection, which the caller's iterable may
-            be using meanwhile.
-        in_callers_transaction: Commit nothing, and wake nobody before the caller commits.
+        in_background: Read on while the database works. Not on a caller's connection: the caller's iterable may use it
+            at the same time.
+        in_callers_transaction: Neither commit nor wake workers; the caller does.
     """
 
     def __init__(
@@ -34,20 +34,20 @@ class ChunkWriter:
         self._joined = in_callers_transaction
         self._written = job.batch_count
         self.ahead = 0
-        """How many numbers batches that were split meanwhile have taken, when last seen."""
+        """How many batch numbers splits had taken when the last chunk was written."""
         self._woken_at = float("-inf")
-        self._untold = False
+        self._wake_due = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="evtrack-submit") if in_background else None
         self._running: Future[None] | None = None
 
     def send(self, chunk: Chunk) -> None:
-        """Write a chunk, after the one before it.
+        """Write a chunk after the previous one.
 
         Args:
             chunk: The chunk.
 
         Raises:
-            EvtrackError: This chunk, or the one before it, was not committed.
+            EvtrackError: This chunk or the previous one was not committed.
         """
         self.drain()
         if self._pool is None:
@@ -56,31 +56,31 @@ class ChunkWriter:
             self._running = self._pool.submit(self._write, chunk)
 
     def drain(self) -> None:
-        """Wait until all that was sent is committed.
+        """Wait until every chunk sent is committed.
 
         Raises:
-            EvtrackError: It was not.
+            EvtrackError: A chunk was not committed.
         """
         running, self._running = self._running, None
         if running is not None:
             running.result()
 
     def close(self) -> None:
-        """Let the chunk that is being written end."""
+        """Wait for the chunk that is being written."""
         if self._pool is not None:
             self._pool.shutdown(wait=True)
 
     def wake(self) -> None:
-        """Tell the handler's workers of the work that they have not been told of."""
-        if self._untold:
+        """Wake the handler's workers if a chunk was committed since the last wake-up."""
+        if self._wake_due:
             wake_workers(self._conn, self._job.handler)
             self._woken_at = time.monotonic()
-            self._untold = False
+            self._wake_due = False
 
     def _write(self, chunk: Chunk) -> None:
         if self._joined:
             self._add(chunk)
-            self._untold = self._untold or bool(chunk.item_counts)
+            self._wake_due = self._wake_due or bool(chunk.item_counts)
             return
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -90,8 +90,8 @@ class ChunkWriter:
                 if error.connection_lost or attempt == _ATTEMPTS:
                     raise
                 time.sleep(_PAUSE_S * attempt)
-        # After the commit and in a statement of its own: NOTIFY in a transaction holds a lock over the fsync.
-        self._untold = self._untold or bool(chunk.item_counts)
+        # After the commit, as a separate statement: NOTIFY inside a transaction holds a lock during the fsync.
+        self._wake_due = self._wake_due or bool(chunk.item_counts)
         if time.monotonic() - self._woken_at >= _WAKE_EVERY_S:
             self.wake()
 

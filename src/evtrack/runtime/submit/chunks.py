@@ -1,4 +1,4 @@
-"""Gathers closed batches until they are worth a transaction."""
+"""Collects closed batches until they are worth a transaction."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -15,14 +15,14 @@ CHUNK_S = 1.0
 
 
 class ChunkBuilder:
-    """Number batches and their items, and pack them for COPY.
+    """Numbers batches and their items, and packs them for COPY.
 
     Args:
-        job: The job, as it stood at the beginning.
-        max_batches: A chunk is due with this many batches.
-        max_bytes: And with this many bytes.
-        max_age_s: And so long after its first batch, so that a slow source still shows.
-        clock: Tells the time.
+        job: The job in its state at the start.
+        max_batches: A chunk is due when it has this many batches.
+        max_bytes: A chunk is due when it has this many bytes.
+        max_age_s: A chunk is due this long after its first batch, so that the items of a slow source appear.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ChunkBuilder:
         self.batches = job.batch_count
         self.items = job.item_count
         self.ahead = 0
-        """By how many numbers the job is ahead of these batches; to be set while none waits."""
+        """How far the job's batch numbers are ahead of these; set it only while no batch is collected."""
         self._max_batches, self._max_bytes, self._max_age_s, self._clock = max_batches, max_bytes, max_age_s, clock
         self._rows = PayloadRows(job_day=job.job_day, job_id=job.job_id)
         self._begun_at = clock()
@@ -47,24 +47,24 @@ class ChunkBuilder:
         self.notes = Notes()
 
     def __len__(self) -> int:
-        """Count the batches that wait."""
+        """Count the collected batches."""
         return len(self._item_counts)
 
     @property
     def is_full(self) -> bool:
-        """Whether it holds as much as a chunk may."""
+        """Whether the chunk has its maximum size."""
         return len(self._item_counts) >= self._max_batches or self._rows.size >= self._max_bytes
 
     @property
     def is_due(self) -> bool:
-        """Whether it is full, or holds anything for long enough."""
+        """Whether the chunk is full or old enough to be written."""
         if not (self._item_counts or self.notes.total):
             self._begun_at = self._clock()
             return False
         return self.is_full or self._clock() - self._begun_at >= self._max_age_s
 
     def add(self, batch: ItemBatch[StoredItem]) -> None:
-        """Take a closed batch.
+        """Add a closed batch.
 
         Args:
             batch: The batch.
@@ -78,10 +78,10 @@ class ChunkBuilder:
         self._first_ordinals.append(first)
 
     def take(self, *, position: Mapping[str, Any], bytes_read: int) -> Chunk:
-        """Return what has gathered, and begin anew.
+        """Return the collected batches as a chunk, and start a new one.
 
         Args:
-            position: Where the source is read on after it.
+            position: Where reading continues after it.
             bytes_read: How much of the source was read.
         """
         invalid, notes = self.notes.take()

@@ -1,21 +1,21 @@
-"""How far a submission is, and what came of it."""
+"""The progress of a submission, and its result."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitProgress:
-    """Say how far a submission is; no figure ever goes back.
+    """The progress of a submission; no number ever decreases.
 
     Args:
         job_id: The job.
         items: Items in batches.
-        invalid: Items that are not.
+        invalid: Invalid items.
         batches: Batches.
-        bytes_read: How much of the source was read.
-        bytes_total: How large it is, if that is known.
-        waited_s: For how long the full queue has held this chunk back; 0 when it does not.
-        pending: How many batches were pending then.
+        bytes_read: Bytes of the source read so far.
+        bytes_total: The size of the source in bytes, if known.
+        waited_s: How long the full queue has held back this chunk; 0 if it does not.
+        pending: How many batches were pending at the last check of the queue.
     """
 
     job_id: int
@@ -30,15 +30,15 @@ class SubmitProgress:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Say what was submitted.
+    """The result of a submission.
 
     Args:
         job_id: The job.
         items: Its valid items.
         invalid: Its invalid items.
         batches: Its batches.
-        bytes_read: How much of the source was read.
-        sealed: Whether it is submitted whole; if not, the submission was stopped and can go on.
+        bytes_read: Bytes of the source read.
+        sealed: Whether the whole source is submitted; if not, the submission was stopped and can be resumed.
     """
 
     job_id: int

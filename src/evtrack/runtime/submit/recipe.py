@@ -1,4 +1,4 @@
-"""How a source becomes batches: stored with the job, so that a submission can go on as it began."""
+"""How a source becomes batches: stored with the job, so that a submission resumes with the same options."""
 
 from typing import Any
 
@@ -10,22 +10,23 @@ from evtrack.sources.record import MAX_ITEM_BYTES
 
 DEFAULT_BATCH_SIZE = 100
 
-# A worker gets a batch as one value, with its keys, and PostgreSQL makes none above 1 GB: such a batch would never run.
-MOST_BATCH_BYTES = 512 * 1024 * 1024
+# A worker receives a batch as one value, with its keys, and PostgreSQL has no values above 1 GB: a larger batch would
+# never run.
+MAX_BATCH_BYTES = 512 * 1024 * 1024
 
 
 class Recipe(BaseModel):
-    """Say how a source becomes batches.
+    """The options by which a source becomes batches.
 
     Args:
         key: The fields that make an item's key; see `evtrack.sources.items.ItemReader`.
-        weight: The fields whose lists are counted for the batch size; without any, items are.
-        batch_size: A batch is full from this many items, or this weight, on.
-        mode: "replace" refuses an item with the key of the item before it; "add" takes it.
-        format: How to read every file; None goes by the names.
+        weight: The fields whose list lengths count towards the batch size; without any, items count.
+        batch_size: A batch is full at this many items, or at this weight.
+        mode: "replace" rejects an item that has the key of the previous one; "add" accepts it.
+        format: How to read every file; None decides by their names.
         max_item_bytes: A larger item is invalid.
-        max_batch_bytes: No batch is larger, at most 512 MiB; a longer run of items of the same key is invalid.
-        sources: What `describe()` of the source returned.
+        max_batch_bytes: The size limit of a batch, at most 512 MiB; a longer run of items with the same key is invalid.
+        sources: The result of the source's `describe()`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,7 +37,7 @@ class Recipe(BaseModel):
     mode: Mode = "add"
     format: Format | None = None
     max_item_bytes: int = Field(default=MAX_ITEM_BYTES, ge=1)
-    max_batch_bytes: int = Field(default=256 * 1024 * 1024, ge=1, le=MOST_BATCH_BYTES)
+    max_batch_bytes: int = Field(default=256 * 1024 * 1024, ge=1, le=MAX_BATCH_BYTES)
     sources: tuple[dict[str, Any], ...] = ()
 
     @model_validator(mode="after")
@@ -53,5 +54,5 @@ class Recipe(BaseModel):
         return BatchLimits(batch_size=self.batch_size, max_batch_bytes=self.max_batch_bytes, mode=self.mode)
 
     def stored(self) -> dict[str, Any]:
-        """Return what job.source holds: what differs from the defaults."""
+        """Return the value of job.source: the fields that differ from the defaults."""
         return self.model_dump(mode="json", exclude_defaults=True)

@@ -1,20 +1,20 @@
-"""How far a source has been read: all before it is in committed batches or counted as invalid."""
+"""How far a source has been read: everything before it is in committed batches or counted as invalid."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 
-class Position(NamedTuple):
-    """Where a submission goes on.
+class SourcePosition(NamedTuple):
+    """Where a submission resumes.
 
     Args:
-        part: The part of the source, from 0.
-        name: What it is called, to see that it is the same; None where it was not begun.
-        offset: Where in it the next record begins.
-        line: How many lines of it lie before.
+        part: The index of the file in the source, from 0.
+        name: The file's name, to check that it is the same; None if it was not started.
+        offset: The offset of the next record in the file, in bytes.
+        line: How many of its lines come before.
         last_key: The key of the last valid item before.
-        run_refused: Whether the run of that key was refused.
-        head: The fingerprint of a pipe's beginning.
+        run_refused: Whether the run of that key was rejected.
+        head: The fingerprint of a pipe's first bytes.
     """
 
     part: int = 0
@@ -27,18 +27,18 @@ class Position(NamedTuple):
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self:
-        """Read what a job holds.
+        """Read a position from a job.
 
         Args:
-            stored: What `stored()` returned; None at the beginning.
+            stored: The result of `stored()`; None at the start.
         """
         return cls(**(stored or {}))
 
     def stored(self, head: str | None) -> dict[str, Any]:
-        """Return what a job is to hold: what differs from the beginning.
+        """Return the value to store with the job: the fields that differ from the start.
 
         Args:
-            head: The fingerprint of a pipe's beginning.
+            head: The fingerprint of a pipe's first bytes.
         """
         now = self._replace(head=head)._asdict()
         return {name: value for name, value in now.items() if value != self._field_defaults[name]}

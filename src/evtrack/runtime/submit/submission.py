@@ -1,4 +1,4 @@
-"""Begins a submission, or takes one up again."""
+"""Starts a submission, or resumes one."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from evtrack.domain.errors import BadArgument, EvtrackError, SourceChanged, SubmissionLost
 from evtrack.domain.text import quoted
-from evtrack.runtime.submit.recipe import MOST_BATCH_BYTES, Recipe
+from evtrack.runtime.submit.recipe import MAX_BATCH_BYTES, Recipe
 from evtrack.runtime.submit.submitter import Submitter
 from evtrack.runtime.submit.throttle import MAX_WAIT_S, check_waiting
 from evtrack.runtime.submit.trace import traced
@@ -20,30 +20,30 @@ from evtrack.storage.connection.connect import Connection
 from evtrack.storage.submission.job import create_job, hold_job, reclaim_job, release_job
 from evtrack.storage.submission.open_job import OpenJob
 
-# After kill -9 it takes the server a moment to see that the submitter is gone.
+# After kill -9 the server takes a moment to notice that the submitter is gone.
 _RECLAIM_FOR_S = 5.0
 _RECLAIM_EVERY_S = 0.1
 
 _HINTS = {
-    "max_batch_bytes": f"A batch travels as one value, and PostgreSQL bounds it: at most {MOST_BATCH_BYTES}, 512 MiB."
+    "max_batch_bytes": f"PostgreSQL limits the size of a value, and a batch is one value: at most {MAX_BATCH_BYTES}."
 }
 
 
 class NamedSource(Protocol):
-    """A source that a job can be made of."""
+    """A source that can become a job."""
 
     @property
     def name(self) -> str:
-        """A short name for people."""
+        """A short name to display."""
         ...
 
     @property
     def bytes_total(self) -> int | None:
-        """How large it is, if that is known."""
+        """Its size in bytes, if known."""
         ...
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return what a job stores to find the source again."""
+        """Return what the job stores to find the source again."""
         ...
 
     def parts(self, *, head: str | None = None) -> Iterator[Part]:
@@ -53,13 +53,13 @@ class NamedSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """Say what a job is, apart from its items.
+    """The attributes of a job, apart from its items.
 
     Args:
-        handler: Who shall work on it.
-        name: What people call it; the source's name if left out.
-        priority: Higher goes first.
-        policy: Budgets, backoff and limits; what is missing has its default.
+        handler: The handler that processes the items.
+        name: The job's name; defaults to the source's name.
+        priority: Jobs with a higher priority run first.
+        policy: Budgets, backoff and limits; missing ones have their defaults.
     """
 
     handler: str
@@ -69,7 +69,7 @@ class JobSpec:
 
 
 def recipe(**values: Any) -> Recipe:
-    """Check the options that say how a source becomes batches.
+    """Validate the options by which a source becomes batches.
 
     Args:
         **values: The fields of `Recipe`; None means the default.
@@ -78,7 +78,7 @@ def recipe(**values: Any) -> Recipe:
         The recipe.
 
     Raises:
-        BadArgument: One of them cannot be kept.
+        BadArgument: One of them is invalid.
     """
     try:
         made = Recipe(**{name: value for name, value in values.items() if value is not None})
@@ -93,26 +93,26 @@ def recipe(**values: Any) -> Recipe:
         raise BadArgument(str(error)) from None
     if made.format == "lines" and (made.weight or made.key not in ((), (".",))):
         raise BadArgument(
-            "plain lines have no fields, so there is nothing for a key or weight to name",
-            hint="Leave --key and --weight out, or say --key . to make each line its own key.",
+            "plain lines have no fields that a key or weight could name",
+            hint="Omit --key and --weight, or use --key . to make each line its own key.",
         )
     return made
 
 
 def begin(connection: Connection, *, source: NamedSource, recipe: Recipe, spec: JobSpec, **options: Any) -> Submitter:
-    """Open a job for a source.
+    """Create a job for a source.
 
     Args:
-        connection: Holds the job from now on, if it commits by itself.
+        connection: Holds the job's submission from now on, unless it is in the caller's transaction.
         source: Where the items come from.
         recipe: How they become batches.
-        spec: What the job is.
-        **options: Those of `Submitter`.
+        spec: The job's attributes.
+        **options: Options of `Submitter`.
 
     Returns:
         The submitter, ready to run.
     """
-    # Before there is a job that nobody would submit.
+    # Check before a job exists that would stay empty.
     check_waiting(options.get("max_pending"), options.get("max_wait_s", MAX_WAIT_S))
     job = create_job(
         connection,
@@ -128,34 +128,34 @@ def begin(connection: Connection, *, source: NamedSource, recipe: Recipe, spec: 
     return Submitter(connection=connection, job=job, source=source, recipe=recipe, **options)
 
 
-def go_on(connection: Connection, job_id: int, *, source: NamedSource | None = None, **options: Any) -> Submitter:
-    """Take up a submission that ended too early, with the options that it began with.
+def reclaim(connection: Connection, job_id: int, *, source: NamedSource | None = None, **options: Any) -> Submitter:
+    """Resume a submission that ended early, with its original options.
 
     Args:
-        connection: Holds the job from now on.
+        connection: Holds the job's submission from now on.
         job_id: The job.
-        source: Its source, where that cannot be opened again: a Python iterable.
-        **options: Those of `Submitter`.
+        source: Its source, if it cannot be opened again: a Python iterable.
+        **options: Options of `Submitter`.
 
     Returns:
         The submitter, ready to run.
 
     Raises:
-        SourceChanged: The source is not what it was.
-        SubmissionLost: The job's submitter lives.
-        JobPhaseError: The job is submitted already, or cancelled.
+        SourceChanged: The source has changed.
+        SubmissionLost: The job's submitter is alive.
+        JobPhaseError: The job is already sealed, or cancelled.
     """
-    job = _reclaim(connection, job_id)
+    job = _reclaim_job(connection, job_id)
     try:
         kept = Recipe(**job.source)
-        same = _as_it_was(job_id, kept, source)
+        same = _unchanged(job_id, kept, source)
         return Submitter(connection=connection, job=job, source=same, recipe=kept, **options)
     except EvtrackError:
         release_job(connection, job_id)
         raise
 
 
-def _as_it_was(job_id: int, kept: Recipe, source: NamedSource | None) -> NamedSource:
+def _unchanged(job_id: int, kept: Recipe, source: NamedSource | None) -> NamedSource:
     if source is not None:
         if [dict(described) for described in kept.sources] != source.describe():
             raise SourceChanged(source.name, reason=f"job {job_id} was submitted from {list(kept.sources)}")
@@ -163,12 +163,12 @@ def _as_it_was(job_id: int, kept: Recipe, source: NamedSource | None) -> NamedSo
     if not kept.sources or any("path" not in described for described in kept.sources):
         raise BadArgument(
             f"job {job_id} was not submitted from files, so evtrack cannot read its items again",
-            hint=f"Give them once more from Python: evtrack.submit(items, resume={job_id}).",
+            hint=f"Pass them again from Python: evtrack.submit(items, resume={job_id}).",
         )
     return reopened(kept.sources, format=kept.format, max_item_bytes=kept.max_item_bytes)
 
 
-def _reclaim(connection: Connection, job_id: int) -> OpenJob:
+def _reclaim_job(connection: Connection, job_id: int) -> OpenJob:
     deadline = time.monotonic() + _RECLAIM_FOR_S
     while True:
         try:
@@ -180,11 +180,11 @@ def _reclaim(connection: Connection, job_id: int) -> OpenJob:
 
 
 def files(paths: list[str], recipe: Recipe) -> FileSource:
-    """Open what a user names.
+    """Open the files that a user names.
 
     Args:
-        paths: Files, folders, "-" for standard input.
-        recipe: Says how to read them.
+        paths: Files, directories, or "-" for standard input.
+        recipe: How to read them.
 
     Returns:
         The source.

@@ -14,7 +14,7 @@ from evtrack.runtime.submit.chunks import CHUNK_BATCHES, ChunkBuilder
 from evtrack.runtime.submit.notes import Notes
 from evtrack.runtime.submit.progress import Submission, SubmitProgress
 from evtrack.runtime.submit.recipe import Recipe
-from evtrack.runtime.submit.source_position import Position
+from evtrack.runtime.submit.source_position import SourcePosition
 from evtrack.runtime.submit.throttle import MAX_WAIT_S, Throttle
 from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.part import Part
@@ -26,7 +26,7 @@ from evtrack.storage.submission.open_job import OpenJob
 if TYPE_CHECKING:
     from evtrack.storage.submission.payload_copy import StoredItem
 
-_TELL_EVERY_S: Final = 0.1
+_REPORT_EVERY_S: Final = 0.1
 
 
 class Source(Protocol):
@@ -38,19 +38,19 @@ class Source(Protocol):
 
 
 class Submitter:
-    """Submit one job.
+    """Submits one job.
 
     Args:
-        connection: Nothing else may use it meanwhile; it holds the job.
-        job: The job, opened or taken up again.
+        connection: Holds the job's submission; nothing else may use it at the same time.
+        job: The job, new or resumed.
         source: Where the items come from.
         recipe: How they become batches.
         max_pending: How many batches of the handler may be pending before the submitter waits; None never waits.
-        max_wait_s: For how long it waits at a time.
-        overlap: Read on in this thread while another one writes. Not where the source uses the connection too.
+        max_wait_s: How long it waits at a time.
+        overlap: Read in this thread while another one writes; not if the source uses the connection too.
         in_callers_transaction: Commit nothing.
-        told: Is told how far it is, a few times a second at most.
-        key_of: Tells the key of the item on a line, in place of the recipe's fields.
+        told: Called with the progress, a few times a second at most.
+        key_of: Returns the key of the item on a line, instead of the recipe's fields.
         arrays: Whether an item may be an array.
     """
 
@@ -72,7 +72,7 @@ class Submitter:
         self._conn, self._job, self._source, self._told = connection, job, source, told
         self._stop = Event()
         self._reader = ItemReader(key=recipe.key, weight=recipe.weight, arrays=arrays, key_of=key_of)
-        self._start = Position.of(job.position)
+        self._start = SourcePosition.of(job.position)
         self._reached = self._start
         self._batcher: Batcher[StoredItem] = Batcher(
             recipe.limits, last_key=self._start.last_key, run_refused=self._start.run_refused
@@ -86,16 +86,16 @@ class Submitter:
                 max_wait_s=max_wait_s,
                 stop=self._stop,
             )
-        # A chunk must fit into the queue, and better while that still has something in it.
+        # A chunk must fit into the queue, preferably before the queue runs empty.
         most = CHUNK_BATCHES if max_pending is None else max(1, min(max_pending // 2, CHUNK_BATCHES))
         self._chunk = ChunkBuilder(job, max_batches=most)
-        # Invalid items behind the first item of the open batch: a submission that goes on meets them again.
-        self._unsettled = Notes()
+        # Notes of invalid items after the first item of the open batch: a resumed submission reads them again.
+        self._pending_notes = Notes()
         self._invalid = job.invalid_count
         self._bytes_read = job.bytes_read
         self._sent = Submission(job.job_id, job.item_count, job.invalid_count, job.batch_count, job.bytes_read)
         self._joined = in_callers_transaction
-        self._told_at = float("-inf")
+        self._reported_at = float("-inf")
         self._writer = ChunkWriter(
             connection=connection, job=job, in_background=overlap, in_callers_transaction=in_callers_transaction
         )
@@ -106,18 +106,18 @@ class Submitter:
         return self._job.job_id
 
     def stop(self) -> None:
-        """Ask, from any thread, to stop soon; what is committed stays, and the submission can go on later."""
+        """Stop soon; callable from any thread. What is committed stays, and the submission can be resumed."""
         self._stop.set()
 
     def run(self) -> Submission:
-        """Submit all that the source has.
+        """Submit the whole source.
 
         Returns:
             What was submitted.
 
         Raises:
             QueueFull: The queue stayed full for too long.
-            SourceChanged: The source is not the one that this job began with.
+            SourceChanged: The source has changed since the job was created.
             EvtrackError: The database refused; the job stays open.
         """
         try:
@@ -131,13 +131,13 @@ class Submitter:
         except (NoSuchJob, JobPhaseError, SubmissionLost, SourceChanged):
             raise
         except EvtrackError as error:
-            go_on = f"The job is open still; go on with: evtrack submit --resume {self._job.job_id}"
-            error.hint = f"{error.hint} {go_on}" if error.hint else go_on
+            resume = f"The job is still open; resume it with: evtrack submit --resume {self._job.job_id}"
+            error.hint = f"{error.hint} {resume}" if error.hint else resume
             raise
         finally:
             self._writer.close()
             if not self._joined:
-                # An interrupted statement may leave a connection that can say nothing more, and so soon holds nothing.
+                # An interrupted statement may leave a connection that is of no use; closing it releases the job.
                 with suppress(EvtrackError):
                     release_job(self._conn, self._job.job_id)
         return self._sent
@@ -158,33 +158,33 @@ class Submitter:
             for record in group:
                 key_before = self._batcher.last_key
                 if self._take(part, record):
-                    # The record began another batch, so all before it is settled.
-                    self._settle(Position(index, part.name, offset, line, key_before))
+                    # The record started another batch, so everything before it can be committed.
+                    self._advance(SourcePosition(index, part.name, offset, line, key_before))
                     if self._chunk.is_full:
                         self._send(part)
                 line, _, offset = record
                 if self._batcher.is_empty:
-                    self._settle(self._after(index, part.name, offset, line))
+                    self._advance(self._after(index, part.name, offset, line))
             self._bytes_read = max(self._bytes_read, part.bytes_read)
             if self._chunk.is_due:
                 self._send(part)
-            self._tell()
+            self._report()
             if self._stop.is_set():
                 return
         self._bytes_read = max(self._bytes_read, part.bytes_read)
         if last := self._batcher.flush():
             self._chunk.add(last)
-        self._settle(self._after(index + 1, None, 0, 0))
+        self._advance(self._after(index + 1, None, 0, 0))
         if self._chunk.is_due:
             self._send(part)
 
     def _take(self, part: Part, record: Record) -> bool:
-        """Take a record; return whether it closed the batch before it."""
+        """Add a record; return whether it closed the previous batch."""
         line, item, _ = record
         key = None
         try:
             if isinstance(item, Fault):
-                raise Unfit(item.reason)  # noqa: TRY301  # a fault of reading and one of content end alike
+                raise Unfit(item.reason)  # noqa: TRY301  # both kinds of faults are handled alike
             key, weight = self._reader.read(item, part.name, line)
             closed = self._batcher.add((line, key, item), key=key, weight=weight, size=len(item))
         except (Unfit, Refused) as refusal:
@@ -199,20 +199,20 @@ class Submitter:
 
     def _note(self, part: Part, line: int | None, reason: str, key: str | None) -> None:
         self._invalid += 1
-        self._unsettled.add(part=part.name, line=line, reason=reason, key=key)
+        self._pending_notes.add(part=part.name, line=line, reason=reason, key=key)
 
-    def _settle(self, reached: Position) -> None:
-        """Say that a submission may go on from here: nothing before it is open."""
+    def _advance(self, reached: SourcePosition) -> None:
+        """Move the position from which a submission may resume: no batch before it is open."""
         self._reached = reached
-        self._unsettled.move_to(self._chunk.notes)
+        self._pending_notes.move_to(self._chunk.notes)
 
-    def _after(self, part: int, name: str | None, offset: int, line: int | None) -> Position:
-        return Position(part, name, offset, line, self._batcher.last_key, run_refused=self._batcher.run_refused)
+    def _after(self, part: int, name: str | None, offset: int, line: int | None) -> SourcePosition:
+        return SourcePosition(part, name, offset, line, self._batcher.last_key, run_refused=self._batcher.run_refused)
 
     def _send(self, part: Part | None) -> None:
         if self._throttle and len(self._chunk):
             self._writer.drain()
-            self._throttle.wait(len(self._chunk), self._tell)
+            self._throttle.wait(len(self._chunk), self._report)
             if self._stop.is_set():
                 return
         reached = self._reached
@@ -239,11 +239,11 @@ class Submitter:
         finish_due(self._conn, self._job.job_id)
         self._writer.wake()
         self._sent = replace(self._sent, bytes_read=self._bytes_read, sealed=True)
-        self._tell(0.0, 0, last=True)
+        self._report(0.0, 0, last=True)
 
-    def _tell(self, waited_s: float = 0.0, pending: int = 0, *, last: bool = False) -> None:
+    def _report(self, waited_s: float = 0.0, pending: int = 0, *, last: bool = False) -> None:
         now = time.monotonic()
-        if last or now - self._told_at >= _TELL_EVERY_S:
-            self._told_at = now
+        if last or now - self._reported_at >= _REPORT_EVERY_S:
+            self._reported_at = now
             figures = (self._chunk.items, self._invalid, self._chunk.batches, self._bytes_read, self._job.bytes_total)
             self._told(SubmitProgress(self._job.job_id, *figures, waited_s, pending))

@@ -1,4 +1,4 @@
-"""Holds a submitter back while the queue is full, for a bounded time."""
+"""Holds back a submitter while the queue is full, for a bounded time."""
 
 import time
 from collections.abc import Callable
@@ -13,29 +13,29 @@ _POLL_S = 0.1
 
 
 def check_waiting(max_pending: int | None, max_wait_s: float) -> None:
-    """Reject limits that nothing can keep.
+    """Reject limits that cannot work.
 
     Args:
-        max_pending: How many batches may be pending; None for any number.
-        max_wait_s: For how long to wait at a time.
+        max_pending: How many batches may be pending; None for no limit.
+        max_wait_s: How long to wait at a time.
 
     Raises:
         BadArgument: One of them is too small.
     """
     if max_pending is not None and max_pending < 1:
-        raise BadArgument(f"max_pending is {max_pending}, at least 1 batch must be allowed to wait")
+        raise BadArgument(f"max_pending must be at least 1, got {max_pending}")
     if max_wait_s < 0:
-        raise BadArgument(f"max_wait_s is {max_wait_s}, it cannot be negative")
+        raise BadArgument(f"max_wait_s must not be negative, got {max_wait_s}")
 
 
 class Throttle:
-    """Keep the pending batches of a handler at or below a number.
+    """Keeps the number of pending batches of a handler at or below a limit.
 
     Args:
-        connection: Asks how many there are.
+        connection: The connection that counts them.
         handler: The handler.
         max_pending: How many may be pending.
-        max_wait_s: For how long to wait at a time.
+        max_wait_s: How long to wait at a time.
         stop: Ends a wait early.
 
     """
@@ -54,11 +54,11 @@ class Throttle:
         """Wait until there is room.
 
         Args:
-            batches: For how many batches; one that alone is above the limit needs an empty queue.
-            told: Is told at every look how long the wait has been and how many are pending.
+            batches: Room for this many batches; more than the limit need an empty queue.
+            told: Called at every check with the seconds waited and the number of pending batches.
 
         Raises:
-            QueueFull: There was none in time.
+            QueueFull: There was no room in time.
         """
         room_from = max(self._max_pending - batches, 0)
         begun = time.monotonic()

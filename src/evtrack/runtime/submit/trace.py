@@ -1,4 +1,4 @@
-"""The trace in which a job is submitted, kept with the job so that its batches' spans lead back to it."""
+"""The trace that submits a job: stored with the job, so that the spans of its batches link to it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def traced(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the present trace to a job's policy.
+    """Add the current trace to a job's policy.
 
     Args:
-        policy: The policy; a `traceparent` that it names already stays.
+        policy: The policy; its own `traceparent`, if any, stays.
 
     Returns:
-        The policy, with `traceparent` where an OpenTelemetry span is current in this process.
+        The policy, with `traceparent` if an OpenTelemetry span is current in this process.
     """
-    # Who has a current span has imported this. Nobody else pays for it.
+    # A process with a current span has imported this already; no other process pays for the import.
     if "opentelemetry.trace" not in sys.modules:
         return dict(policy)
     from opentelemetry.trace import get_current_span  # noqa: PLC0415

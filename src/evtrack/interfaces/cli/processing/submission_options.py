@@ -14,7 +14,7 @@ from evtrack.interfaces.cli.shared.number_types import MOST_ATTEMPTS, SECONDS, S
 from evtrack.interfaces.cli.shared.options import BATCH_NO, MEMORY
 from evtrack.runtime.submit.progress import SubmitProgress
 from evtrack.runtime.submit.recipe import DEFAULT_BATCH_SIZE, Recipe
-from evtrack.runtime.submit.submission import JobSpec, begin, files, go_on, recipe
+from evtrack.runtime.submit.submission import JobSpec, begin, files, recipe, reclaim
 from evtrack.runtime.submit.submitter import Submitter
 from evtrack.runtime.submit.throttle import MAX_WAIT_S
 from evtrack.sources.formats import FORMATS
@@ -89,7 +89,7 @@ class Wish:
         Returns:
             The submitter, ready to run.
         """
-        return go_on(conn, job_id, told=told, **self._waiting)
+        return reclaim(conn, job_id, told=told, **self._waiting)
 
     @property
     def _waiting(self) -> dict[str, Any]:
