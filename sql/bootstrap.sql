@@ -1,4 +1,4 @@
--- What the migrations themselves are written down in. Run first, in the same transaction as each migration.
+-- The tables that record the migrations. Runs first, in the same transaction as each migration.
 CREATE SCHEMA IF NOT EXISTS evtrack;
 CREATE TABLE IF NOT EXISTS evtrack.schema_version (
     version integer PRIMARY KEY CHECK (version >= 1),

@@ -1,8 +1,7 @@
--- Bring the rights of PUBLIC and of evtrack's roles in line with the view
--- evtrack.role_right, where everything that anybody may do is listed. Run at
--- the end of each migration; where nothing differs, nothing is touched. Roles
--- that the cluster does not have are passed over, and rights that somebody
--- gave to other roles stay.
+-- Make the rights of PUBLIC and of evtrack's roles match the view
+-- evtrack.role_right, which lists all rights. Runs at the end of each migration
+-- and changes only what differs. Roles that the cluster does not have are
+-- skipped, and rights that were granted to other roles stay.
 DO $$
 DECLARE
     change text;
@@ -30,7 +29,7 @@ BEGIN
             WHERE c.relnamespace = 'evtrack'::regnamespace
                 AND c.relkind IN ('r', 'p', 'v', 'S')
             UNION ALL
-            -- A type that others may use lets them make operators for it.
+            -- USAGE on a type would let others create operators for it.
             SELECT 'type', 'TYPE', t.typname, format('evtrack.%I', t.typname),
                 coalesce(t.typacl, acldefault('T', t.typowner))
             FROM pg_catalog.pg_type t

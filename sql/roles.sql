@@ -1,4 +1,4 @@
--- Make evtrack's roles, which are of the whole cluster. Needs CREATEROLE; what they may do is sql/grants.sql.
+-- Create evtrack's roles, which belong to the whole cluster. Needs CREATEROLE. sql/grants.sql grants their rights.
 DO $$
 DECLARE
     made text;
@@ -12,7 +12,7 @@ BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', made);
             END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL; -- another made it in the same moment
+            NULL; -- another session created it at the same moment
         END;
     END LOOP;
 END $$;

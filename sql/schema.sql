@@ -57,43 +57,43 @@ DECLARE
     items bigint := 0;
     stored bigint;
     follows boolean;
-    -- By how many numbers others have overtaken the caller.
+    -- How many numbers splits have taken in the meantime.
     later integer := j.batch_count + 1 - first_batch_no;
 BEGIN
     IF j.phase <> 'open' THEN
-        RAISE EXCEPTION 'job % is %: it takes no more batches', the_job, j.phase
+        RAISE EXCEPTION 'job % is %: it accepts no more batches', the_job, j.phase
             USING ERRCODE = 'EV004', HINT = CASE j.phase WHEN 'abandoned'
-                THEN format('evtrack submit --resume %s takes it up.', the_job)
+                THEN format('Run evtrack submit --resume %s to continue it.', the_job)
                 ELSE 'Submit a new job.' END;
     END IF;
     IF j.submitter IS DISTINCT FROM the_submitter THEN
-        RAISE EXCEPTION 'job % is being submitted by another', the_job
+        RAISE EXCEPTION 'another submitter has job %', the_job
             USING ERRCODE = 'EV005',
-            HINT = 'This submitter was taken for dead; end it.';
+            HINT = 'This submitter was considered dead; stop it.';
     END IF;
     PERFORM evtrack.check_object('position', source_position, 64000);
     PERFORM evtrack.check_notes(notes);
     IF source_bytes_read < 0 OR invalid < 0 THEN
-        RAISE EXCEPTION 'job %: bytes_read is %, and invalid is %', the_job,
+        RAISE EXCEPTION 'job %: invalid bytes_read % or invalid count %', the_job,
             coalesce(source_bytes_read::text, 'null'),
             coalesce(invalid::text, 'null')
-            USING ERRCODE = 'EV007', HINT = 'Numbers from 0, or null.';
+            USING ERRCODE = 'EV007', HINT = 'Pass numbers from 0, or null.';
     END IF;
     IF n > 0 THEN
         IF coalesce(later, -1) < 0
             OR cardinality(weights) IS DISTINCT FROM n
             OR cardinality(first_ordinals) IS DISTINCT FROM n THEN
-            RAISE EXCEPTION 'job %: the next batch is %, not %; and each batch '
-                'needs item_counts, weights and first_ordinals',
+            RAISE EXCEPTION 'job %: the next batch is %, got %; each batch needs '
+                'one of item_counts, weights and first_ordinals',
                 the_job, j.batch_count + 1, first_batch_no
                 USING ERRCODE = 'EV007';
         END IF;
         IF 1 > ANY(item_counts) OR 0 > ANY(weights)
             OR array_position(item_counts, NULL) IS NOT NULL
             OR array_position(weights, NULL) IS NOT NULL THEN
-            RAISE EXCEPTION 'job %: a batch has no item at all, or a weight '
-                'below 0', the_job USING ERRCODE = 'EV007',
-                HINT = 'item_counts are from 1 on, weights from 0.';
+            RAISE EXCEPTION 'job %: a batch has no items, or a negative '
+                'weight', the_job USING ERRCODE = 'EV007',
+                HINT = 'item_counts must be at least 1, weights at least 0.';
         END IF;
         SELECT sum(c.items), bool_and(c.first = c.due) INTO items, follows
         FROM (
@@ -179,14 +179,14 @@ DECLARE
     told bigint;
 BEGIN
     WITH e AS MATERIALIZED (
-        -- What the same statement says next of the batch tells what came of it.
+        -- The next event of the batch in this statement is its outcome.
         SELECT u.*,
             lead(u.type) OVER stream AS next_type,
             lead(u.data) OVER stream AS next_data
         FROM unnest(events) u
         WINDOW stream AS (PARTITION BY u.job_id, u.batch_no ORDER BY u.version)
     ), candidate AS (
-        -- Version 2 is no crash of its own: the batch was made of poison.
+        -- Version 2 is not a crash of its own: its parent has the crash.
         SELECT 'batch_crashed' AS kind, e.next_type IS NULL AS final, e.*
         FROM e WHERE e.type = 'crashed' AND e.version > 2
         UNION ALL
@@ -456,7 +456,7 @@ BEGIN
     IF (max_crash_rate BETWEEN 0 AND 'Infinity' AND never_started >= '0'
         AND crash_span >= '0' AND max_pending >= 0
         AND least_attempts >= 0) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a threshold is no number from 0: never_started %, '
+        RAISE EXCEPTION 'thresholds must be 0 or greater, got never_started %, '
             'max_crash_rate %, crash_span %, least_attempts %, max_pending %',
             coalesce(never_started::text, 'null'),
             coalesce(max_crash_rate::text, 'null'),
@@ -481,7 +481,7 @@ BEGIN
         ORDER BY g.minute, g.job_id, g.kind
     LOOP
         -- A transaction may commit long after the minute that it counted in:
-        -- then the whole is told again.
+        -- then the storm is delivered again with the new total.
         INSERT INTO evtrack.alert AS a (
             kind, subject, occasion, severity, job_id, facts)
         VALUES ('alert_storm', storm.kind || ' ' || storm.job_id, storm.minute,
@@ -535,7 +535,7 @@ DECLARE
 BEGIN
     IF coalesce(handler, '') = '' OR handler ~ '[[:cntrl:]]'
         OR length(handler) > 200 THEN
-        RAISE EXCEPTION 'handler is %: it needs 1 to 200 printable characters',
+        RAISE EXCEPTION 'invalid handler %: need 1 to 200 printable characters',
             coalesce(quote_literal(left(handler, 60)), 'null')
             USING ERRCODE = 'EV007';
     END IF;
@@ -548,7 +548,7 @@ BEGIN
         WHEN p.key = 'traceparent'
             THEN p.value::text ~ ('^("[0-9a-f]{2}-[0-9a-f]{32}-'
                 || '[0-9a-f]{16}-[0-9a-f]{2}"|null)$')
-        -- These are read as integers, and what they bound is a smallint.
+        -- These are read as integers, and limit smallint columns.
         WHEN p.key IN (
             'max_errors', 'max_crashes', 'max_losses', 'max_alerts')
             THEN p.value::text ~ '^([0-9]{1,4}|null)$'
@@ -560,12 +560,12 @@ BEGIN
                     AND p.value::text::numeric BETWEEN 0 AND 1e15)
         END LIMIT 1;
     IF bad IS NOT NULL THEN
-        RAISE EXCEPTION 'policy key %: % is not a policy value',
+        RAISE EXCEPTION 'policy key %: invalid key or value %',
             quote_literal(left(bad, 60)), left((policy -> bad)::text, 60)
             USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
             'max_losses, max_alerts, backoff_s, backoff_max_s, timeout_s, '
-            'stall_s, max_rss_bytes, start_within_s (numbers from 0; counts '
-            'whole and up to 9999), per_item (boolean), traceparent (W3C Trace Context).';
+            'stall_s, max_rss_bytes, start_within_s (numbers from 0; the '
+            'first four are integers up to 9999), per_item (boolean), traceparent (W3C Trace Context).';
     END IF;
 END $_$;
 
@@ -574,9 +574,9 @@ CREATE FUNCTION evtrack.check_notes(notes jsonb) RETURNS void
     AS $$
 BEGIN
     IF octet_length(notes::text) > 1000000 THEN
-        RAISE EXCEPTION 'the notes of a chunk have % bytes, more than the 1000000 '
-            'that the log takes', octet_length(notes::text)
-            USING ERRCODE = 'EV007', HINT = 'Give the first of them; note_total '
+        RAISE EXCEPTION 'the notes of a chunk have % bytes, more than the limit of '
+            '1000000', octet_length(notes::text)
+            USING ERRCODE = 'EV007', HINT = 'Pass only the first ones; note_total '
             'counts the others too.';
     END IF;
     IF jsonb_typeof(notes) <> 'array' OR EXISTS (
@@ -586,9 +586,9 @@ BEGIN
             OR jsonb_typeof(n -> 'reason') IS DISTINCT FROM 'string'
             OR jsonb_typeof(n -> 'key') NOT IN ('string', 'null')
     ) OR NOT evtrack.is_readable(notes) THEN
-        RAISE EXCEPTION 'these are no notes: %', left(notes::text, 100)
+        RAISE EXCEPTION 'invalid notes: %', left(notes::text, 100)
             USING ERRCODE = 'EV007',
-            HINT = 'An array of {"source": text, "reason": text, "key": text}.';
+            HINT = 'Pass an array of {"source": text, "reason": text, "key": text}.';
     END IF;
 END $$;
 
@@ -597,17 +597,17 @@ CREATE FUNCTION evtrack.check_object(what text, value jsonb, most integer) RETUR
     AS $$
 BEGIN
     IF jsonb_typeof(value) NOT IN ('object', 'null') THEN
-        RAISE EXCEPTION '% is of the kind %: it needs a JSON object', what,
+        RAISE EXCEPTION '% must be a JSON object, got %', what,
             jsonb_typeof(value) USING ERRCODE = 'EV007';
     ELSIF octet_length(value::text) > most THEN
-        RAISE EXCEPTION '% has % bytes, more than the % that the log takes',
+        RAISE EXCEPTION '% has % bytes, more than the limit of %',
             what, octet_length(value::text), most USING ERRCODE = 'EV007',
-            HINT = 'The log holds no bulk: name a folder, for example, and not '
-            'each of its files.';
+            HINT = 'Events are not for bulk data: name a directory, for '
+            'example, instead of each of its files.';
     ELSIF NOT evtrack.is_readable(value) THEN
-        RAISE EXCEPTION '% is nested more than 100 deep, or holds a number '
-            'beyond 1e308: no reader of the log could take it', what
-            USING ERRCODE = 'EV007', HINT = 'Give such a value as a text.';
+        RAISE EXCEPTION '% is nested more than 100 deep, or has a number '
+            'beyond 1e308: some readers of the log could not parse it', what
+            USING ERRCODE = 'EV007', HINT = 'Pass such a value as a string.';
     END IF;
 END $$;
 
@@ -617,17 +617,17 @@ CREATE FUNCTION evtrack.check_report(job_ids bigint[], batch_nos integer[], atte
 BEGIN
     IF cardinality(batch_nos) IS DISTINCT FROM cardinality(job_ids)
         OR cardinality(attempts) IS DISTINCT FROM cardinality(job_ids) THEN
-        RAISE EXCEPTION 'a report needs as many batch_nos and attempts as '
-            'job_ids; got %, % and %', coalesce(cardinality(batch_nos), 0),
+        RAISE EXCEPTION 'batch_nos, attempts and job_ids must have the same '
+            'length; got %, % and %', coalesce(cardinality(batch_nos), 0),
             coalesce(cardinality(attempts), 0), coalesce(cardinality(job_ids), 0)
-            USING ERRCODE = 'EV007', HINT = 'One of each for a batch.';
+            USING ERRCODE = 'EV007', HINT = 'Pass one of each per batch.';
     END IF;
-    -- NaN is more than any number.
+    -- NaN compares greater than any number.
     IF 0::float8 > ANY(run_s) OR 1e15::float8 < ANY(run_s) THEN
-        RAISE EXCEPTION 'run_s holds %: that is no time that a batch ran', (
+        RAISE EXCEPTION 'run_s has %, which is not a valid run time', (
             SELECT r FROM unnest(run_s) r WHERE r < 0 OR r > 1e15 LIMIT 1)
-            USING ERRCODE = 'EV007', HINT = 'Seconds, from 0 up to 1e15; null '
-            'where the time is not known.';
+            USING ERRCODE = 'EV007', HINT = 'Pass seconds, from 0 to 1e15, or null '
+            'if the time is unknown.';
     END IF;
 END $$;
 
@@ -640,18 +640,18 @@ DECLARE
 BEGIN
     SELECT * INTO j FROM evtrack.job WHERE job_id = the_job;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no job %', the_job USING ERRCODE = 'EV003',
+        RAISE EXCEPTION 'no such job: %', the_job USING ERRCODE = 'EV003',
             HINT = 'Call create_job first.';
     ELSIF j.job_day <> the_day THEN
-        RAISE EXCEPTION 'job % is of the day %, not %', the_job, j.job_day,
+        RAISE EXCEPTION 'job % belongs to day %, got %', the_job, j.job_day,
             the_day USING ERRCODE = 'EV007',
-            HINT = 'create_job returns the day; each row carries it.';
+            HINT = 'create_job returns the day; every row needs it.';
     ELSIF j.submitter::text IS DISTINCT FROM token THEN
-        RAISE EXCEPTION 'job % is being submitted by another', the_job
+        RAISE EXCEPTION 'another submitter has job %', the_job
             USING ERRCODE = 'EV005', HINT = 'Present the token that create_job '
             'returned: SELECT set_config(''evtrack.submitter'', TOKEN, true).';
     ELSIF j.phase <> 'open' THEN
-        RAISE EXCEPTION 'job % is %: it takes no more items', the_job, j.phase
+        RAISE EXCEPTION 'job % is %: it accepts no more items', the_job, j.phase
             USING ERRCODE = 'EV004', HINT = 'Submit a new job.';
     END IF;
 END $$;
@@ -668,7 +668,7 @@ BEGIN
                 ELSE 'was declared lost' END,
             coalesce(w.lost_at, w.stopped_at)
             USING ERRCODE = 'EV006',
-            HINT = 'Stop its slots and register anew.';
+            HINT = 'Stop its slots and register again.';
     END IF;
 END $$;
 
@@ -686,17 +686,17 @@ DECLARE
     n integer := greatest(cardinality(job_ids), 1);
     day date;
 BEGIN
-    -- No limit at all would be all that there is.
+    -- A null limit would claim everything.
     IF (max_fresh >= 0 AND max_returning >= 0 AND cardinality(job_ids)
         IS NOT DISTINCT FROM cardinality(claim.after)) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a claim needs max_fresh and max_returning from 0, and '
-            'an `after` for each of its job_ids; got %, %, and % for %',
+        RAISE EXCEPTION 'max_fresh and max_returning must be 0 or greater, and '
+            '`after` as long as job_ids; got %, %, and % for %',
             coalesce(max_fresh::text, 'null'),
             coalesce(max_returning::text, 'null'),
             coalesce(cardinality(claim.after), 0),
             coalesce(cardinality(job_ids), 0) USING ERRCODE = 'EV007';
     END IF;
-    -- Shared among the claims of this worker; see reconcile().
+    -- Shared by the claims of this worker; see reconcile().
     PERFORM pg_advisory_xact_lock_shared(
         hashtextextended('evtrack.claim', the_worker));
     PERFORM evtrack.check_worker(the_worker);
@@ -734,8 +734,8 @@ BEGIN
                 ORDER BY b.run_at LIMIT max_returning
             ) r
         ), held AS (
-            -- The limit stands above the locks, so that what another claim
-            -- has locked is passed over and not missing in this one.
+            -- The limit applies after the locks, so that this claim gets others
+            -- in place of batches that another claim has locked.
             SELECT f.*, o.handler, o.policy
             FROM open_job o
             CROSS JOIN LATERAL (
@@ -759,7 +759,8 @@ BEGIN
                     AND b.batch_no = d.batch_no AND b.status = 'pending'
                 FOR UPDATE SKIP LOCKED
             ) r
-            -- Of those that have cost a worker, one a claim: it may be it.
+            -- Of batches that were in a lost worker, one per claim: it may
+            -- be the cause.
             WHERE d.place <= CASE WHEN d.losses > 0 THEN 1
                 ELSE max_returning END
         ), started AS (
@@ -885,7 +886,7 @@ BEGIN
         WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
     LOOP
         WITH given AS MATERIALIZED (
-            -- A batch named twice is completed once, and again the other time.
+            -- If a batch is listed twice, the second report is a repetition.
             SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*
             FROM unnest(job_ids, batch_nos, attempts, run_s, results)
                 AS g (job_id, batch_no, attempt, run_s, lines)
@@ -922,7 +923,7 @@ BEGIN
         RETURN QUERY SELECT g.job_id, g.batch_no, 'ok'
         FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no);
     ELSE
-        -- What was completed above is found `again` in the log: ok.
+        -- held() finds the batches completed above in the log: `again`.
         RETURN QUERY SELECT h.job_id, h.batch_no, CASE h.verdict
             WHEN 'again' THEN 'ok' ELSE h.verdict END
         FROM evtrack.held(
@@ -935,7 +936,7 @@ CREATE FUNCTION evtrack.complete_partly(the_worker bigint, the_job bigint, the_b
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    -- Job before batch: the new batch takes its number from the job's row.
+    -- Lock the job first: the new batch takes its number from its row.
     j evtrack.job := evtrack.lock_job(the_job);
     h record;
     b evtrack.batch;
@@ -953,12 +954,12 @@ BEGIN
     WHERE job_day = j.job_day AND job_id = the_job AND batch_no = the_batch;
     SELECT sum(upper(r) - lower(r)) INTO n FROM unnest(failed) r;
     IF n IS NULL OR NOT b.ordinals @> failed OR n >= b.item_count THEN
-        RAISE EXCEPTION 'job %, batch %: failed items % are not a part of %',
+        RAISE EXCEPTION 'job %, batch %: failed items % must be some of %, not all',
             the_job, the_batch, failed, b.ordinals USING ERRCODE = 'EV007',
             HINT = 'Use complete() when none failed, fail() when all did.';
     END IF;
     first := errors -> 0;
-    -- In one statement, so that the fold sees what came of the new batch.
+    -- In one statement, so that the fold sees the new batch's outcome.
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
         attempt, worker_id, data)
     SELECT j.job_day, the_job, the_batch, b.version + 1,
@@ -1005,8 +1006,8 @@ DECLARE
     r record;
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
-    -- Jobs before batches: new batches take their numbers from the job's row.
-    -- A single item is not split, and its report waits for no submitter.
+    -- Lock jobs before batches: new batches take their numbers from the job's
+    -- row. A single item is not split, so its report need not wait for that.
     PERFORM 1 FROM evtrack.job j
     WHERE j.job_id = ANY(ARRAY(
         SELECT g.job_id
@@ -1033,7 +1034,7 @@ BEGIN
                 results[r.place])
             WHEN r.verdict <> 'again' THEN r.verdict
             ELSE (
-                -- As it stands now: it may be in this group twice.
+                -- The current status: the batch may be in this group twice.
                 SELECT CASE WHEN b.status IN ('split', 'completed') THEN 'split'
                     WHEN b.status = 'crashed' THEN 'crashed'
                     ELSE 'retry' END
@@ -1106,7 +1107,7 @@ BEGIN
     SELECT * INTO j FROM evtrack.job WHERE job_id = the_job;
     SELECT * INTO b FROM evtrack.batch
     WHERE job_day = j.job_day AND job_id = the_job AND batch_no = the_batch;
-    -- The crash that has just happened is always paid for.
+    -- Even a budget of 0 allows the crash that has just happened.
     budget := greatest(coalesce((j.policy ->> 'max_crashes')::integer, 2), 1);
     tries := b.crashes + 1;
     lost := facts ->> 'cause' = 'worker_lost';
@@ -1121,7 +1122,7 @@ BEGIN
                 (facts ->> 'ordinal')::integer, '[]'));
     END IF;
     IF NOT lost AND NOT isempty(suspect) THEN
-        -- The only item that was left was in hand, whether it is said or not.
+        -- The only item left was the item in hand, even if not reported so.
         facts := jsonb_strip_nulls(jsonb_build_object(
             'ordinal', lower(suspect), 'item_key', (
                 SELECT p.item_key FROM evtrack.payload p
@@ -1140,7 +1141,7 @@ BEGIN
             attempt, worker_id, data)
         SELECT j.job_day, the_job, the_batch, b.version + 1,
             'crashed'::evtrack.event_type, b.attempt, the_worker,
-            -- Of several, a cancelled job tries none alone.
+            -- A cancelled job does not isolate one item of several.
             CASE WHEN n > 1 THEN facts - 'poison' ELSE facts END
         UNION ALL
         SELECT j.job_day, the_job, the_batch, b.version + 2, 'requeued',
@@ -1187,7 +1188,7 @@ BEGIN
             'losses', 0)
     FROM part p
     UNION ALL
-    -- The budget is spent already: the item is poison as it is known.
+    -- The budget is spent already: the item is poison at once.
     SELECT j.job_day, the_job, p.batch_no, 2, 'crashed', b.attempt, the_worker,
         facts
     FROM part p WHERE p.tries >= budget
@@ -1236,8 +1237,8 @@ BEGIN
     PERFORM evtrack.check_job(handler, policy);
     PERFORM evtrack.check_object('source', source, 2000000);
     IF bytes_total < 0 THEN
-        RAISE EXCEPTION 'bytes_total is %', bytes_total USING ERRCODE = 'EV007',
-            HINT = 'A number from 0, or null where it is not known.';
+        RAISE EXCEPTION 'invalid bytes_total: %', bytes_total USING ERRCODE = 'EV007',
+            HINT = 'Pass a number from 0, or null if it is unknown.';
     END IF;
     job_id := nextval('evtrack.job_id_seq');
     job_day := (now() AT TIME ZONE 'UTC')::date;
@@ -1266,9 +1267,9 @@ DECLARE
     give_up timestamptz := clock_timestamp() + interval '3 s';
     changed boolean;
 BEGIN
-    -- A retry locks its job's row first. Who is sooner, wins: a retry that
-    -- waits here finds the job in the ledger, and one that went before is
-    -- seen. Final jobs have no other writers.
+    -- A retry locks its job's row first. A retry that waits for this lock will
+    -- find the job in the ledger, and one that came before is seen below. Jobs
+    -- that have ended have no other writers.
     PERFORM FROM evtrack.job j WHERE j.job_day = the_day
     ORDER BY j.job_id FOR UPDATE;
     IF EXISTS (
@@ -1299,10 +1300,10 @@ BEGIN
     WHERE j.job_day = the_day AND l.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
 
-    -- Dropping a partition needs the parent, which every writer uses. All the
-    -- waiting of one try together is bounded, since who comes after waits in
-    -- line behind it; between two tries the line moves on. Batches first: a
-    -- worker's transaction begins there, and then holds nothing yet.
+    -- Dropping a partition locks the parent, which every writer uses. The total
+    -- wait of one try is bounded, because later sessions queue behind it; they
+    -- proceed between two tries. Batches first: workers' transactions start
+    -- there, when they hold no other lock.
     LOOP
         BEGIN
             until := clock_timestamp() + interval '50 ms';
@@ -1325,8 +1326,8 @@ BEGIN
         END;
     END LOOP;
 
-    -- Nobody else is in the log now. What came after it was read is here. What
-    -- was restored names transactions of another cluster.
+    -- No other session uses the log now, so any event that came after it was
+    -- read is visible. Restored events name transactions of another cluster.
     EXECUTE format(
         'SELECT EXISTS (SELECT FROM evtrack.%I e WHERE e.xid >= $1 '
         'AND NOT pg_visible_in_snapshot(e.xid, $2) AND NOT EXISTS ('
@@ -1362,24 +1363,24 @@ DECLARE
     day date := (now() AT TIME ZONE 'UTC')::date;
 BEGIN
     IF n = 0 OR cardinality(payloads) IS DISTINCT FROM n OR size < 1 THEN
-        RAISE EXCEPTION 'enqueue needs as many item_keys as payloads, one at '
-            'least, and a batch_size from 1; got %, % and %', n,
+        RAISE EXCEPTION 'enqueue needs one item key per payload, at least one, '
+            'and a batch_size of at least 1; got %, % and %', n,
             coalesce(cardinality(payloads), 0), size USING ERRCODE = 'EV007';
     END IF;
-    -- The index on keys would refuse longer ones, and its message help nobody.
+    -- Longer keys would violate the index on keys, with an obscure message.
     IF EXISTS (
         SELECT FROM unnest(item_keys) k WHERE coalesce(k, '') = ''
             OR octet_length(k) > 1000 OR strpos(k, E'\n') > 0
     ) THEN
-        RAISE EXCEPTION 'an item key is empty, longer than 1000 bytes, or of '
-            'more than one line' USING ERRCODE = 'EV007';
+        RAISE EXCEPTION 'an item key is empty, longer than 1000 bytes, or has '
+            'a newline' USING ERRCODE = 'EV007';
     END IF;
     IF (SELECT sum(octet_length(p)) FROM unnest(payloads) p) > 268435456
         OR EXISTS (SELECT FROM unnest(payloads) p WHERE strpos(p, E'\n') > 0)
     THEN
-        RAISE EXCEPTION 'a payload is of more than one line, or all together '
-            'have more than 256 MB' USING ERRCODE = 'EV007', HINT = 'Write JSON '
-            'without newlines; submit more with create_job and add_batches.';
+        RAISE EXCEPTION 'a payload has a newline, or all of them together have '
+            'more than 256 MB' USING ERRCODE = 'EV007', HINT = 'Write JSON '
+            'without newlines; for more data use create_job and add_batches.';
     END IF;
     PERFORM evtrack.check_job(handler, policy);
     PERFORM evtrack.need_partition(day);
@@ -1387,7 +1388,7 @@ BEGIN
         job_day, job_id, ordinal, batch_no, item_key, payload)
     SELECT day, job, i, (i - 1) / size + 1, k, p
     FROM unnest(item_keys, payloads) WITH ORDINALITY AS u (k, p, i);
-    -- Its whole life so far in one statement: one fold instead of four.
+    -- All events in one statement: one fold instead of four.
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
     SELECT day, job, 0, 1, 'created'::evtrack.event_type,
         jsonb_strip_nulls(jsonb_build_object('handler', handler,
@@ -1540,7 +1541,7 @@ DECLARE
 BEGIN
     SELECT * INTO w FROM evtrack.worker WHERE worker_id = the_worker;
     IF FOUND THEN RETURN w; END IF;
-    RAISE EXCEPTION 'there is no worker %', coalesce(the_worker::text, 'null')
+    RAISE EXCEPTION 'no such worker: %', coalesce(the_worker::text, 'null')
         USING ERRCODE = 'EV003', HINT = 'Call register_worker first.';
 END $$;
 
@@ -1552,7 +1553,7 @@ DECLARE
     j evtrack.job;
     sums jsonb;
 BEGIN
-    -- A look without the lock first: nearly always the answer is no.
+    -- Check without the lock first: the answer is nearly always no.
     PERFORM 1 FROM evtrack.job WHERE job_id = the_job AND phase = 'sealed';
     IF NOT FOUND OR evtrack.open_batches(the_job) > 0 THEN
         RETURN false;
@@ -1575,10 +1576,11 @@ BEGIN
             'crashed', coalesce(sum(p.crashed_items), 0),
             'cancelled', coalesce(sum(p.cancelled_items), 0)),
         'invalid', j.invalid_count,
-        -- Which events the digest is over: a late result may still come.
+        -- The snapshot shows which events the digest covers: a late
+        -- result may still follow.
         'digest', encode(evtrack.job_digest(the_job), 'hex'),
         'snapshot', pg_current_snapshot())
-        -- The snapshot knows nothing of the transactions of another cluster.
+        -- It does not cover the transactions of another cluster.
         || coalesce((
             SELECT jsonb_build_object('restored_seq', r.last_seq)
             FROM evtrack.restored r WHERE r.job_id = the_job), '{}')
@@ -2081,8 +2083,8 @@ CREATE FUNCTION evtrack.forget_old(ended_before timestamp with time zone) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH alert AS (
-        -- What was never delivered waits for a watcher still. A state that
-        -- still lasts has one row, or it would be told again.
+        -- Undelivered alerts still wait for a watcher. An ongoing condition
+        -- keeps its row; otherwise it would be raised again.
         DELETE FROM evtrack.alert a
         WHERE a.delivered_at IS NOT NULL AND CASE
             WHEN a.job_id IS NOT NULL THEN NOT EXISTS (
@@ -2096,8 +2098,8 @@ CREATE FUNCTION evtrack.forget_old(ended_before timestamp with time zone) RETURN
         WHERE NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = s.job_id)
         RETURNING 1
     ), worker AS (
-        -- An event names a worker only while that worker lives, so none of the
-        -- days that stay knows those that had ended before.
+        -- Events name a worker only while it lives, so no event of a remaining
+        -- day names a worker that had ended before.
         DELETE FROM evtrack.worker w
         WHERE coalesce(w.stopped_at, w.lost_at) < least(ended_before, (
             SELECT min(j.job_day) FROM evtrack.job j
@@ -2169,8 +2171,8 @@ CREATE FUNCTION evtrack.heartbeat(worker_id bigint, busy integer DEFAULT NULL::i
     AS $$
 BEGIN
     IF busy < 0 THEN
-        RAISE EXCEPTION 'worker % has % slots busy', worker_id, busy
-            USING ERRCODE = 'EV007', HINT = 'A number from 0, or null.';
+        RAISE EXCEPTION 'worker %: invalid number of busy slots: %', worker_id, busy
+            USING ERRCODE = 'EV007', HINT = 'Pass a number from 0, or null.';
     END IF;
     UPDATE evtrack.worker w
     SET seen_at = clock_timestamp(), busy = coalesce(heartbeat.busy, w.busy),
@@ -2221,8 +2223,8 @@ BEGIN
             ) = 1 THEN 'held'
             WHEN l.is_held THEN 'again'
             WHEN l.attempt > l.last_attempt OR l.attempt < 1 THEN 'unknown'
-            -- The row is newer than the log as this statement sees it, when
-            -- the same report was under way on a connection that broke.
+            -- The row can be newer than this statement's snapshot of the log,
+            -- if the same report was in progress on a broken connection.
             WHEN l.attempt = l.last_attempt AND l.worker_id = the_worker
                 AND l.status::text = outcome::text THEN 'again'
             WHEN EXISTS (
@@ -2230,14 +2232,14 @@ BEGIN
                 WHERE e.job_day = l.job_day AND e.job_id = l.job_id
                     AND e.batch_no = l.batch_no AND e.type = outcome
                     AND e.attempt = l.attempt AND e.worker_id = the_worker
-                    -- That the worker is lost was a reaper's report.
+                    -- Reported by the reaper, not by the worker.
                     AND e.data ->> 'cause' IS DISTINCT FROM 'worker_lost')
                 THEN 'again'
             ELSE 'late' END AS verdict
         FROM locked l
     ), numbered AS (
-        -- Several attempts of one batch may be in a group: each late one takes
-        -- a version, and what the caller appends comes after them.
+        -- A group may have several attempts of one batch: each late one takes a
+        -- version, and the caller's events follow.
         SELECT
             j.*,
             count(*) FILTER (WHERE j.verdict = 'late') OVER (
@@ -2324,8 +2326,8 @@ CREATE FUNCTION evtrack.job_attempts(the_day date, the_job bigint, since timesta
         WHERE e.job_day = the_day AND e.job_id = the_job
             AND e.type = 'failed' AND e.at > since AND e.version > 2
     ) f
-    -- A completion right after a crash says what was done before: no attempt
-    -- of its own.
+    -- A completion right after a crash only records the items done before it:
+    -- it is not an attempt of its own.
     CROSS JOIN (
         SELECT count(*) AS attempts, count(n.type) AS counted_twice,
             count(*) FILTER (WHERE e.data ->> 'cause' = 'worker_lost')
@@ -2499,12 +2501,12 @@ BEGIN
             to_char(gone.dropped_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'),
             coalesce('archived to ' || gone.archive, 'not archived')
             USING ERRCODE = 'EV003', HINT = CASE WHEN gone.archive IS NULL
-                THEN 'evtrack.dropped_job shows what is left of it.'
-                ELSE format('evtrack archive restore %s --job %s brings its '
-                    'log back.', gone.archive, the_job) END;
+                THEN 'See evtrack.dropped_job for what is left of it.'
+                ELSE format('Run evtrack archive restore %s --job %s to '
+                    'restore its log.', gone.archive, the_job) END;
     END IF;
-    RAISE EXCEPTION 'there is no job %', the_job
-        USING ERRCODE = 'EV003', HINT = 'evtrack jobs lists them.';
+    RAISE EXCEPTION 'no such job: %', the_job
+        USING ERRCODE = 'EV003', HINT = 'Run evtrack jobs to list all jobs.';
 END $$;
 
 CREATE FUNCTION evtrack.lose(lost evtrack.worker, why text) RETURNS integer
@@ -2565,7 +2567,7 @@ BEGIN
         WHERE to_regclass(format('evtrack.result_%s', to_char(d, 'YYYYMMDD')))
             IS NULL
     LOOP
-        -- One maker at a time; who waited finds the day made.
+        -- One session at a time; after waiting, the day may exist.
         PERFORM pg_advisory_xact_lock(hashtextextended('evtrack.partition', 0));
         CONTINUE WHEN to_regclass(
             format('evtrack.result_%s', to_char(day, 'YYYYMMDD'))) IS NOT NULL;
@@ -2655,8 +2657,8 @@ BEGIN
             WHERE batch_nos IS NULL OR u.holder = ANY(batch_nos)
             GROUP BY u.holder ORDER BY u.holder
         ) h
-        -- Only what is to move: a batch that runs is locked by whoever
-        -- reports or reaps it, in an order that is not this one.
+        -- Lock only what moves: reports and reaping lock running batches in
+        -- another order, which could deadlock.
         CROSS JOIN LATERAL (
             SELECT * FROM evtrack.batch b
             WHERE b.job_day = j.job_day AND b.job_id = j.job_id
@@ -2664,7 +2666,7 @@ BEGIN
             FOR UPDATE
         ) b
     LOOP
-        -- Its own stream and batch_count move on with each event.
+        -- Each event changes the job's version and batch_count.
         SELECT * INTO j FROM evtrack.job o WHERE o.job_id = j.job_id;
         IF fate = 'retry' AND j.phase = 'finished' THEN
             PERFORM evtrack.append_job_event(j, 'reopened');
@@ -2778,10 +2780,10 @@ DECLARE
     lost evtrack.worker;
     j evtrack.job;
 BEGIN
-    -- A negative span would declare lost whoever lives.
+    -- A negative span would declare live workers lost.
     IF (grace >= '0' AND lease >= '0'
         AND greatest(grace, lease) <= '100 years') IS NOT TRUE THEN
-        RAISE EXCEPTION 'grace is % and lease is %: they are spans from 0 up to '
+        RAISE EXCEPTION 'invalid grace % or lease %: each must be from 0 to '
             '100 years', coalesce(grace::text, 'null'),
             coalesce(lease::text, 'null') USING ERRCODE = 'EV007';
     END IF;
@@ -2807,7 +2809,7 @@ BEGIN
                     AND w.gone_at IS NOT NULL)
         ORDER BY w.worker_id FOR UPDATE SKIP LOCKED
     LOOP
-        -- A claim of it is on its way to its commit: wait for it, a round.
+        -- A claim of this worker is about to commit: retry next time.
         CONTINUE WHEN NOT pg_try_advisory_xact_lock(
             hashtextextended('evtrack.claim', lost.worker_id));
         UPDATE evtrack.worker w SET lost_at = clock_timestamp(), busy = 0
@@ -2850,12 +2852,12 @@ BEGIN
     IF j.phase NOT IN ('open', 'abandoned') THEN
         RAISE EXCEPTION 'job % is %: there is nothing to resume',
             the_job, j.phase USING ERRCODE = 'EV004',
-            HINT = format('evtrack status %s shows it.', the_job);
+            HINT = format('Run evtrack status %s to see it.', the_job);
     END IF;
     IF NOT evtrack.hold_job(the_job) THEN
         RAISE EXCEPTION 'job % is still being submitted', the_job
             USING ERRCODE = 'EV005',
-            HINT = 'End its submitter first, or let it finish.';
+            HINT = 'Stop its submitter first, or let it finish.';
     END IF;
     PERFORM evtrack.append_job_event(
         j, 'reclaimed', jsonb_build_object('submitter', token));
@@ -2872,9 +2874,9 @@ DECLARE
     dropped record;
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
-    -- A claim of this worker may still be on its way to its commit, on a
-    -- connection that the worker has given up: wait for it, or its batches
-    -- would stay running with nobody who has them.
+    -- A claim of this worker may still be about to commit, on a connection that
+    -- the worker has given up. Wait for it: otherwise its batches would stay
+    -- running although no worker has them.
     PERFORM pg_advisory_xact_lock(
         hashtextextended('evtrack.claim', the_worker));
     PERFORM evtrack.check_worker(the_worker);
@@ -2917,7 +2919,7 @@ BEGIN
         TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = 'EV002',
         HINT = 'Insert into evtrack.event itself, or call the functions of '
-            'schema evtrack; what corrects an event is another event.';
+            'schema evtrack. To correct an event, append another one.';
 END $$;
 
 CREATE FUNCTION evtrack.refuse_event(e evtrack.event) RETURNS void
@@ -2982,24 +2984,24 @@ DECLARE
 BEGIN
     IF (length(name) BETWEEN 1 AND 200 AND length(host) <= 255
         AND length(version) <= 100) IS NOT TRUE THEN
-        RAISE EXCEPTION 'worker %: its name, host or version is missing or too '
+        RAISE EXCEPTION 'worker %: name, host or version is missing or too '
             'long', coalesce(quote_literal(left(name, 60)), 'null')
-            USING ERRCODE = 'EV007', HINT = 'A name of 1 to 200 characters, a '
-            'host of up to 255, a version of up to 100.';
+            USING ERRCODE = 'EV007', HINT = 'The name has 1 to 200 characters, '
+            'the host up to 255, the version up to 100.';
     ELSIF (slots >= 0) IS NOT TRUE OR pid IS NULL THEN
-        RAISE EXCEPTION 'worker %: slots is %, and pid is %',
+        RAISE EXCEPTION 'worker %: invalid slots % or pid %',
             quote_literal(left(name, 60)), coalesce(slots::text, 'null'),
             coalesce(pid::text, 'null') USING ERRCODE = 'EV007',
-            HINT = 'slots is a number from 0, and pid that of the process.';
+            HINT = 'slots must be 0 or greater; pid is the process id.';
     ELSIF cardinality(handlers) > 1000 OR handlers IS NULL OR EXISTS (
         SELECT FROM unnest(handlers) h
         WHERE (length(h) BETWEEN 1 AND 200) IS NOT TRUE
     ) THEN
-        RAISE EXCEPTION 'worker %: its % handlers are too many, or one has no '
-            'name of 1 to 200 characters', quote_literal(left(name, 60)),
-            coalesce(cardinality(handlers)::text, 'missing')
-            USING ERRCODE = 'EV007', HINT = 'Up to 1000 handlers, each with '
-            'the name that jobs give it.';
+        RAISE EXCEPTION 'worker %: invalid handlers %',
+            quote_literal(left(name, 60)),
+            coalesce(left(handlers::text, 60), 'null')
+            USING ERRCODE = 'EV007', HINT = 'Pass up to 1000 handlers with names '
+            'of 1 to 200 characters.';
     END IF;
     PERFORM evtrack.settle_log();
     INSERT INTO evtrack.worker (name, host, pid, slots, handlers, version)
@@ -3082,8 +3084,8 @@ BEGIN
     INTO n, newest USING events, the_day;
     EXECUTE format(
         'ALTER TABLE evtrack.%I ENABLE ALWAYS TRIGGER event_partition', part);
-    -- What a restored job does from now on comes after what it has done. Far
-    -- enough, so that numbers which others take meanwhile are not given twice.
+    -- Later events of a restored job must have higher numbers than its restored
+    -- ones. Leave a gap, so that numbers that others take now are not reused.
     PERFORM setval('evtrack.event_seq', newest + 1000000)
     FROM evtrack.event_seq s WHERE s.last_value <= newest;
     RETURN n;
@@ -3110,21 +3112,21 @@ DECLARE
     n integer;
 BEGIN
     IF (statuses <@ '{failed,crashed}'::text[]) IS NOT TRUE THEN
-        RAISE EXCEPTION 'cannot retry batches that are %',
+        RAISE EXCEPTION 'cannot retry batches with statuses %',
             coalesce(statuses::text, 'null')
             USING ERRCODE = 'EV007',
-            HINT = 'Only failed and crashed batches come back.';
+            HINT = 'Only failed and crashed batches can be retried.';
     END IF;
     IF j.phase = 'cancelled' THEN
-        RAISE EXCEPTION 'job % is cancelled: its batches do not come back',
+        RAISE EXCEPTION 'job % is cancelled: its batches cannot be retried',
             the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job.';
     END IF;
-    -- A restored job may have come without them.
+    -- A job may have been restored without its items.
     IF j.item_count > 0 AND NOT EXISTS (
         SELECT FROM evtrack.payload p
         WHERE p.job_day = j.job_day AND p.job_id = the_job
     ) THEN
-        RAISE EXCEPTION 'the items of job % are gone: there is nothing to run',
+        RAISE EXCEPTION 'the items of job % are not stored: there is nothing to run',
             the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job; or '
             'archive with --with-payload next time.';
     END IF;
@@ -3170,13 +3172,13 @@ DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
 BEGIN
     IF (statuses <@ '{failed,crashed}'::text[]) IS NOT TRUE THEN
-        RAISE EXCEPTION 'cannot retry items that are %',
+        RAISE EXCEPTION 'cannot retry items with statuses %',
             coalesce(statuses::text, 'null')
             USING ERRCODE = 'EV007',
-            HINT = 'Only failed and crashed items come back.';
+            HINT = 'Only failed and crashed items can be retried.';
     END IF;
     IF j.phase = 'cancelled' THEN
-        RAISE EXCEPTION 'job % is cancelled: its items do not come back',
+        RAISE EXCEPTION 'job % is cancelled: its items cannot be retried',
             the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job.';
     END IF;
     RETURN QUERY SELECT * FROM evtrack.move_items(
@@ -3213,9 +3215,9 @@ BEGIN
             USING ERRCODE = 'EV004';
     END IF;
     IF j.submitter IS DISTINCT FROM the_submitter THEN
-        RAISE EXCEPTION 'job % is being submitted by another', the_job
+        RAISE EXCEPTION 'another submitter has job %', the_job
             USING ERRCODE = 'EV005',
-            HINT = 'This submitter was taken for dead; end it.';
+            HINT = 'This submitter was considered dead; stop it.';
     END IF;
     PERFORM evtrack.append_job_event(j, 'sealed');
 END $$;
@@ -3230,16 +3232,16 @@ DECLARE
     newest bigint;
 BEGIN
     PERFORM FROM evtrack.cluster c WHERE c.system_identifier = here;
-    -- A standby has the log of its primary, which is of the same cluster.
+    -- A standby has the log of its primary: the same cluster.
     IF FOUND OR pg_is_in_recovery() THEN
         RETURN false;
     END IF;
-    -- Who appends now would be seen by nobody: it has its seq already, and
-    -- commits after readers have passed. Writers come in by the parent.
+    -- Block writers: an event that has its seq already and commits later would
+    -- be missed by readers. All writers lock the parent table.
     LOCK TABLE ONLY evtrack.event IN SHARE ROW EXCLUSIVE MODE;
     PERFORM FROM evtrack.cluster c WHERE c.system_identifier = here;
     IF FOUND THEN
-        RETURN false; -- another did it while this one waited
+        RETURN false; -- another session did it during the wait
     END IF;
     newest := greatest((SELECT max(e.seq) FROM evtrack.event e),
         (SELECT s.last_value FROM evtrack.event_seq s));

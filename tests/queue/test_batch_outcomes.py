@@ -314,7 +314,7 @@ def test_a_partly_report_has_a_verdict_too(client: Client) -> None:
     assert "ok" == client.complete_partly(worker, claim, "{[1,2)}")
     assert "ok" == client.complete_partly(worker, claim, "{[1,2)}")
     assert 2 == len(client.batches(job))
-    with pytest.raises(psycopg.Error, match="there is no job 999999999") as caught:
+    with pytest.raises(psycopg.Error, match="no such job: 999999999") as caught:
         client.complete_partly(worker, claim._replace(job_id=999_999_999), "{[1,2)}")
     assert "EV003" == caught.value.sqlstate
     client.check(job)

@@ -182,7 +182,7 @@ def test_a_job_that_is_not_there_is_passed_over(client: Client) -> None:
 
 
 def test_a_worker_that_is_not_registered_is_refused(client: Client) -> None:
-    with pytest.raises(psycopg.Error, match="there is no worker 999999") as caught:
+    with pytest.raises(psycopg.Error, match="no such worker: 999999") as caught:
         client.claim(999_999, client.job())
     assert "EV003" == caught.value.sqlstate
 

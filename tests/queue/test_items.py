@@ -114,7 +114,7 @@ def test_a_cancelled_job_and_a_wrong_status_are_refused(client: Client, job: int
     client.one("SELECT evtrack.cancel(%s)", other)
     with pytest.raises(psycopg.Error, match="is cancelled"):
         call(client, "retry_items", other, 1)
-    with pytest.raises(psycopg.Error, match="there is no job"):
+    with pytest.raises(psycopg.Error, match="no such job"):
         call(client, "quarantine", 999_999, 1)
 
 

@@ -179,7 +179,7 @@ def test_without_payload_the_log_is_there_and_a_retry_says_what_is_missing(
     archive(own_client, tmp_path, with_payload=False)
     restore(elsewhere, tmp_path)
     elsewhere.check(job)
-    with pytest.raises(psycopg.Error, match=f"the items of job {job} are gone"):
+    with pytest.raises(psycopg.Error, match=f"the items of job {job} are not stored"):
         elsewhere.one("SELECT evtrack.retry(%s)", job)
 
 

@@ -1,10 +1,11 @@
--- Put into the outbox what people are to be told of these events, which one
--- statement has appended and the fold has folded: each crash, each poison
--- item, each batch that failed for good, a job that was abandoned, one that
--- finished with errors. Of one kind, a job tells so many a minute one by one
--- (max_alerts of its policy [60]); the others are counted. Watchers are woken
--- inside the transaction, which is bearable as those that wake are so few.
--- Called by evtrack.fold() only, whose settings have no index scans.
+-- Write the alerts for these events into the outbox; one statement has appended
+-- them and the fold has applied them. Alerts are raised for each crash, each
+-- poison item, each batch that failed for good, a job that was abandoned, and
+-- one that finished with errors. For each kind, a job raises a limited number
+-- of alerts a minute (max_alerts of its policy [60]); the others are only
+-- counted. Notifies watchers inside the transaction, which is cheap enough
+-- because alerts are rare. Called only by evtrack.fold(), whose settings
+-- disable index scans.
 CREATE OR REPLACE FUNCTION evtrack.alert_of(events evtrack.event[])
 RETURNS void
 LANGUAGE plpgsql SET enable_indexscan = on AS $$
@@ -13,14 +14,14 @@ DECLARE
     told bigint;
 BEGIN
     WITH e AS MATERIALIZED (
-        -- What the same statement says next of the batch tells what came of it.
+        -- The next event of the batch in this statement is its outcome.
         SELECT u.*,
             lead(u.type) OVER stream AS next_type,
             lead(u.data) OVER stream AS next_data
         FROM unnest(events) u
         WINDOW stream AS (PARTITION BY u.job_id, u.batch_no ORDER BY u.version)
     ), candidate AS (
-        -- Version 2 is no crash of its own: the batch was made of poison.
+        -- Version 2 is not a crash of its own: its parent has the crash.
         SELECT 'batch_crashed' AS kind, e.next_type IS NULL AS final, e.*
         FROM e WHERE e.type = 'crashed' AND e.version > 2
         UNION ALL

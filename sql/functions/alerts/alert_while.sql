@@ -1,6 +1,6 @@
--- Put states that go on into the outbox when they begin, at most one an hour
--- of each subject, and note of earlier ones that they are over. `states` has
--- the facts of each subject that is in this state now.
+-- Raise alerts for ongoing conditions when they begin, at most one an hour per
+-- subject, and mark those that are over as cleared. `states` has the facts of
+-- each subject for which the condition holds now.
 CREATE OR REPLACE FUNCTION evtrack.alert_while(
     the_kind text, the_severity text, states jsonb
 ) RETURNS bigint

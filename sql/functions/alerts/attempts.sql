@@ -1,8 +1,8 @@
--- The attempts that ended in the last `span`, over all jobs: what share of
--- them crashed says how healthy the whole is. Failures and crashes are read
--- from the log by index, completions from the counters, to ten seconds (to a
--- 120th of the run time of a job that has ended), so that it costs the same
--- however many batches there are. Beside them what runs at this moment.
+-- Count the attempts that ended in the last `span`, over all jobs, and those
+-- that are running now. Failures and crashes are read from the log by index.
+-- Completions come from the progress counters, precise to ten seconds (for a
+-- job that has ended, to a 120th of its run time), so the cost does not depend
+-- on the number of batches.
 CREATE OR REPLACE FUNCTION evtrack.attempts(
     span interval DEFAULT '24 hours'
 ) RETURNS TABLE (

@@ -1,7 +1,7 @@
--- What an alert says of a batch that crashed or failed: its items as it held
--- them then (`moved` have gone since), who had it, and the cause. No texts but
--- bounded ones, and nothing that may hold a payload. A client's odd value is
--- left out: no alert may keep an event from the log.
+-- Return the facts for an alert about a batch that crashed or failed: its items
+-- at that time (`moved` have left since), its worker and the cause. All texts
+-- are bounded, and none may hold a payload. Values of unexpected types are left
+-- out: an alert must never keep an event out of the log.
 CREATE OR REPLACE FUNCTION evtrack.batch_facts(
     the_day date, the_job bigint, the_batch integer, the_worker bigint,
     the_attempt integer, data jsonb, moved int4multirange

@@ -1,8 +1,8 @@
--- Look for what no single event tells, and put it into the outbox: what was
--- too much to be told one by one in minutes that are over; batches that are
--- not begun although slots are free; handlers whose attempts crash too often;
--- queues that are too long. One caller at a time; another finds nothing.
--- Returns how many alerts are new.
+-- Raise alerts for conditions that no single event shows: alerts that were only
+-- counted, for minutes that are over; batches that do not start although slots
+-- are free; handlers whose attempts crash too often; queues that are too long.
+-- One call at a time has an effect; concurrent ones return 0. Returns the
+-- number of new alerts.
 CREATE OR REPLACE FUNCTION evtrack.check_alerts(
     never_started interval DEFAULT '1 minute',
     max_crash_rate float8 DEFAULT 5, crash_span interval DEFAULT '1 hour',
@@ -16,7 +16,7 @@ BEGIN
     IF (max_crash_rate BETWEEN 0 AND 'Infinity' AND never_started >= '0'
         AND crash_span >= '0' AND max_pending >= 0
         AND least_attempts >= 0) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a threshold is no number from 0: never_started %, '
+        RAISE EXCEPTION 'thresholds must be 0 or greater, got never_started %, '
             'max_crash_rate %, crash_span %, least_attempts %, max_pending %',
             coalesce(never_started::text, 'null'),
             coalesce(max_crash_rate::text, 'null'),
@@ -41,7 +41,7 @@ BEGIN
         ORDER BY g.minute, g.job_id, g.kind
     LOOP
         -- A transaction may commit long after the minute that it counted in:
-        -- then the whole is told again.
+        -- then the storm is delivered again with the new total.
         INSERT INTO evtrack.alert AS a (
             kind, subject, occasion, severity, job_id, facts)
         VALUES ('alert_storm', storm.kind || ' ' || storm.job_id, storm.minute,

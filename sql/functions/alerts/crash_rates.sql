@@ -1,7 +1,7 @@
--- Of each handler whose batches crashed in the last `span`: the attempts that
--- ended in it, and how many of them crashed. Crashes and failures are read
--- from the log, completions from the counters, to ten seconds. The outbox says
--- where to look, so that nothing is read where nothing crashed.
+-- For each handler whose batches crashed in the last `span`, count the attempts
+-- that ended in it and those that crashed. Crashes and failures are read from
+-- the log, completions from the progress counters, precise to ten seconds. The
+-- outbox shows which handlers had crashes; others are not read.
 CREATE OR REPLACE FUNCTION evtrack.crash_rates(
     span interval DEFAULT '1 hour'
 ) RETURNS TABLE (handler text, attempts bigint, crashed bigint)

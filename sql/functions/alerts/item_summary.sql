@@ -1,5 +1,5 @@
--- The first three item keys and how many more there are, as the view
--- batch_status has them: PMC:123, PMC:456, PMC:789... (7 more).
+-- Return the first three item keys and the number of others, as in the view
+-- batch_status: PMC:123, PMC:456, PMC:789... (7 more).
 CREATE OR REPLACE FUNCTION evtrack.item_summary(
     the_day date, the_job bigint, items int4multirange
 ) RETURNS text

@@ -1,6 +1,6 @@
--- The attempts of a job that ended since a time. Failures and crashes are read
--- from the log by index, completions from the counters, to ten seconds. Plain
--- SQL, so that the callers' plans take it in.
+-- Count the attempts of a job that ended since a time. Failures and crashes are
+-- read from the log by index, completions from the progress counters, precise
+-- to ten seconds. Plain SQL, so that it is inlined into the callers' plans.
 CREATE OR REPLACE FUNCTION evtrack.job_attempts(
     the_day date, the_job bigint, since timestamptz
 ) RETURNS TABLE (
@@ -19,8 +19,8 @@ LANGUAGE sql STABLE AS $$
         WHERE e.job_day = the_day AND e.job_id = the_job
             AND e.type = 'failed' AND e.at > since AND e.version > 2
     ) f
-    -- A completion right after a crash says what was done before: no attempt
-    -- of its own.
+    -- A completion right after a crash only records the items done before it:
+    -- it is not an attempt of its own.
     CROSS JOIN (
         SELECT count(*) AS attempts, count(n.type) AS counted_twice,
             count(*) FILTER (WHERE e.data ->> 'cause' = 'worker_lost')

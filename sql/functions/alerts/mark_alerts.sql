@@ -1,5 +1,5 @@
--- Say that the caller has delivered these alerts. Returns how many it was that
--- did so first.
+-- Mark these alerts as delivered by the caller. Returns how many were not
+-- marked before.
 CREATE OR REPLACE FUNCTION evtrack.mark_alerts(alert_ids bigint[], who text)
 RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

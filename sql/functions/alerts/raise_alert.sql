@@ -1,5 +1,5 @@
--- Put one alert into the outbox, unless the same is there, and wake watchers
--- with the commit. Returns whether it was new.
+-- Write one alert into the outbox unless it is there already, and notify
+-- watchers at the commit. Returns whether it is new.
 CREATE OR REPLACE FUNCTION evtrack.raise_alert(
     the_kind text, the_subject text, the_occasion text, the_severity text,
     the_facts jsonb, the_job bigint DEFAULT NULL

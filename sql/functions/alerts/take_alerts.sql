@@ -1,6 +1,6 @@
--- Lock alerts that nobody has delivered yet, oldest first, for the caller's
--- transaction: it writes them, calls mark_alerts() and commits. Those that
--- another watcher has in hand are passed over.
+-- Lock the oldest undelivered alerts for the caller's transaction, which writes
+-- them, calls mark_alerts() and commits. Alerts that another watcher has locked
+-- are skipped.
 CREATE OR REPLACE FUNCTION evtrack.take_alerts(most integer DEFAULT 100)
 RETURNS TABLE (
     alert_id bigint, kind text, subject text, severity text, job_id bigint,

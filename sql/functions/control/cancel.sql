@@ -1,5 +1,5 @@
--- Cancel a job: its pending batches are cancelled, running ones go to their
--- end but do not come back. Returns whether anything changed.
+-- Cancel a job: its pending batches are cancelled; running ones continue, but
+-- are not retried. Returns whether anything changed.
 CREATE OR REPLACE FUNCTION evtrack.cancel(the_job bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

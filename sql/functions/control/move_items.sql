@@ -1,6 +1,6 @@
--- Take items out of their batches, by their keys, into new ones that are
--- pending (retry) or cancelled at once (quarantined), and say of each what
--- became of it. The caller has locked the job, so that no item moves meanwhile.
+-- Move items out of their batches, by their keys, into new batches that are
+-- pending (retry) or cancelled at once (quarantined), and return what became of
+-- each. The caller has locked the job, so that no item moves meanwhile.
 CREATE OR REPLACE FUNCTION evtrack.move_items(
     j evtrack.job, item_keys text[], statuses text[], batch_nos integer[],
     fate text
@@ -39,8 +39,8 @@ BEGIN
             WHERE batch_nos IS NULL OR u.holder = ANY(batch_nos)
             GROUP BY u.holder ORDER BY u.holder
         ) h
-        -- Only what is to move: a batch that runs is locked by whoever
-        -- reports or reaps it, in an order that is not this one.
+        -- Lock only what moves: reports and reaping lock running batches in
+        -- another order, which could deadlock.
         CROSS JOIN LATERAL (
             SELECT * FROM evtrack.batch b
             WHERE b.job_day = j.job_day AND b.job_id = j.job_id
@@ -48,7 +48,7 @@ BEGIN
             FOR UPDATE
         ) b
     LOOP
-        -- Its own stream and batch_count move on with each event.
+        -- Each event changes the job's version and batch_count.
         SELECT * INTO j FROM evtrack.job o WHERE o.job_id = j.job_id;
         IF fate = 'retry' AND j.phase = 'finished' THEN
             PERFORM evtrack.append_job_event(j, 'reopened');

@@ -1,5 +1,5 @@
 -- Let a suspended job's batches be claimed again. Returns whether anything
--- changed. Notify 'evtrack_work' with the handler after the commit.
+-- changed. Notify 'evtrack_work' with the handler's name after the commit.
 CREATE OR REPLACE FUNCTION evtrack.resume(the_job bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,6 +1,6 @@
--- Bring failed and crashed batches of a job back to pending, budgets anew; a
+-- Return failed and crashed batches of a job to pending, with new budgets; a
 -- finished job is reopened for them. Returns how many. Notify 'evtrack_work'
--- with the handler after the commit.
+-- with the handler's name after the commit.
 CREATE OR REPLACE FUNCTION evtrack.retry(
     the_job bigint,
     statuses text[] DEFAULT '{failed,crashed}',
@@ -12,21 +12,21 @@ DECLARE
     n integer;
 BEGIN
     IF (statuses <@ '{failed,crashed}'::text[]) IS NOT TRUE THEN
-        RAISE EXCEPTION 'cannot retry batches that are %',
+        RAISE EXCEPTION 'cannot retry batches with statuses %',
             coalesce(statuses::text, 'null')
             USING ERRCODE = 'EV007',
-            HINT = 'Only failed and crashed batches come back.';
+            HINT = 'Only failed and crashed batches can be retried.';
     END IF;
     IF j.phase = 'cancelled' THEN
-        RAISE EXCEPTION 'job % is cancelled: its batches do not come back',
+        RAISE EXCEPTION 'job % is cancelled: its batches cannot be retried',
             the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job.';
     END IF;
-    -- A restored job may have come without them.
+    -- A job may have been restored without its items.
     IF j.item_count > 0 AND NOT EXISTS (
         SELECT FROM evtrack.payload p
         WHERE p.job_day = j.job_day AND p.job_id = the_job
     ) THEN
-        RAISE EXCEPTION 'the items of job % are gone: there is nothing to run',
+        RAISE EXCEPTION 'the items of job % are not stored: there is nothing to run',
             the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job; or '
             'archive with --with-payload next time.';
     END IF;

@@ -1,9 +1,10 @@
--- Bring single failed or crashed items of a job back to pending, by their keys,
--- budgets anew; a finished job is reopened for them. Items of one batch come
--- back in one new batch, and the old one keeps the rest; a batch all of whose
--- items come back does so itself. One row an item: its verdict is `retry`, or
--- what it is instead (pending, running, completed, ...; `unknown`: no item has
--- this key). Notify 'evtrack_work' with the handler after the commit.
+-- Return single failed or crashed items of a job to pending, by their keys,
+-- with new budgets; a finished job is reopened for them. Items of one batch
+-- move to one new batch, and the old one keeps the others; a batch whose items
+-- all return is itself requeued. One row per item: its verdict is `retry`, its
+-- status if it could not be retried (pending, running, completed, ...), or
+-- `unknown` if no item has this key. Notify 'evtrack_work' with the handler's
+-- name after the commit.
 CREATE OR REPLACE FUNCTION evtrack.retry_items(
     the_job bigint, item_keys text[],
     statuses text[] DEFAULT '{failed,crashed}',
@@ -14,13 +15,13 @@ DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
 BEGIN
     IF (statuses <@ '{failed,crashed}'::text[]) IS NOT TRUE THEN
-        RAISE EXCEPTION 'cannot retry items that are %',
+        RAISE EXCEPTION 'cannot retry items with statuses %',
             coalesce(statuses::text, 'null')
             USING ERRCODE = 'EV007',
-            HINT = 'Only failed and crashed items come back.';
+            HINT = 'Only failed and crashed items can be retried.';
     END IF;
     IF j.phase = 'cancelled' THEN
-        RAISE EXCEPTION 'job % is cancelled: its items do not come back',
+        RAISE EXCEPTION 'job % is cancelled: its items cannot be retried',
             the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job.';
     END IF;
     RETURN QUERY SELECT * FROM evtrack.move_items(

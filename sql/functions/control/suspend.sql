@@ -1,5 +1,5 @@
--- Let no more batches of a job be claimed; what runs goes on. One row changes,
--- however long the queue. Returns whether anything changed.
+-- Stop new claims on a job's batches; running ones continue. Changes one row,
+-- however long the queue is. Returns whether anything changed.
 CREATE OR REPLACE FUNCTION evtrack.suspend(the_job bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

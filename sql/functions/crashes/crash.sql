@@ -1,8 +1,8 @@
--- Report batches whose process died, with what is known of each death. Where
--- handlers go item by item, `done` says which items' results the caller holds
--- (a multirange of ordinals) and `results` has their lines. What is left of a
--- batch is split until the poison item is known; see crash_one(). One verdict
--- a batch: retry, split, crashed, late or unknown.
+-- Report batches whose process died, with a crash report for each. If handlers
+-- work item by item, `done` has the ordinals whose results the caller holds (a
+-- multirange), and `results` has their lines. The rest of the batch is split
+-- until the poison item is known; see crash_one(). One verdict per batch:
+-- retry, split, crashed, late or unknown.
 CREATE OR REPLACE FUNCTION evtrack.crash(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
     attempts integer[], dossiers jsonb[],
@@ -15,8 +15,8 @@ DECLARE
     r record;
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
-    -- Jobs before batches: new batches take their numbers from the job's row.
-    -- A single item is not split, and its report waits for no submitter.
+    -- Lock jobs before batches: new batches take their numbers from the job's
+    -- row. A single item is not split, so its report need not wait for that.
     PERFORM 1 FROM evtrack.job j
     WHERE j.job_id = ANY(ARRAY(
         SELECT g.job_id
@@ -43,7 +43,7 @@ BEGIN
                 results[r.place])
             WHEN r.verdict <> 'again' THEN r.verdict
             ELSE (
-                -- As it stands now: it may be in this group twice.
+                -- The current status: the batch may be in this group twice.
                 SELECT CASE WHEN b.status IN ('split', 'completed') THEN 'split'
                     WHEN b.status = 'crashed' THEN 'crashed'
                     ELSE 'retry' END

@@ -1,13 +1,15 @@
--- Append what follows from the crash of one held batch, whose job is locked:
--- * a single item goes back to pending while its budget of crashes lasts; then
---   it is poison and stays crashed;
--- * of several, the item in hand becomes a batch of its own and the untouched
---   rest another; when the item in hand is not known, there are two halves;
--- * what is done stays with the old batch, which is completed with it, and is
---   split when nothing is;
--- * a lost worker blames no item: the whole batch comes back while its budget
---   of losses lasts;
--- * of a cancelled job nothing comes back.
+-- Append the events that follow from the crash of one held batch, whose job is
+-- locked:
+-- * A single item is requeued while its crash budget lasts; then it is poison
+--   and stays crashed.
+-- * Of several items, the item in hand becomes a batch of its own and the
+--   untouched rest another; if the item in hand is unknown, there are two
+--   halves.
+-- * Finished items stay in the old batch, which is completed; if none is
+--   finished, it is split.
+-- * A lost worker counts against no item: the whole batch is requeued while its
+--   lost-worker budget lasts.
+-- * In a cancelled job nothing is requeued.
 CREATE OR REPLACE FUNCTION evtrack.crash_one(
     the_worker bigint, the_job bigint, the_batch integer, dossier jsonb,
     done int4multirange, lines text
@@ -29,7 +31,7 @@ BEGIN
     SELECT * INTO j FROM evtrack.job WHERE job_id = the_job;
     SELECT * INTO b FROM evtrack.batch
     WHERE job_day = j.job_day AND job_id = the_job AND batch_no = the_batch;
-    -- The crash that has just happened is always paid for.
+    -- Even a budget of 0 allows the crash that has just happened.
     budget := greatest(coalesce((j.policy ->> 'max_crashes')::integer, 2), 1);
     tries := b.crashes + 1;
     lost := facts ->> 'cause' = 'worker_lost';
@@ -44,7 +46,7 @@ BEGIN
                 (facts ->> 'ordinal')::integer, '[]'));
     END IF;
     IF NOT lost AND NOT isempty(suspect) THEN
-        -- The only item that was left was in hand, whether it is said or not.
+        -- The only item left was the item in hand, even if not reported so.
         facts := jsonb_strip_nulls(jsonb_build_object(
             'ordinal', lower(suspect), 'item_key', (
                 SELECT p.item_key FROM evtrack.payload p
@@ -63,7 +65,7 @@ BEGIN
             attempt, worker_id, data)
         SELECT j.job_day, the_job, the_batch, b.version + 1,
             'crashed'::evtrack.event_type, b.attempt, the_worker,
-            -- Of several, a cancelled job tries none alone.
+            -- A cancelled job does not isolate one item of several.
             CASE WHEN n > 1 THEN facts - 'poison' ELSE facts END
         UNION ALL
         SELECT j.job_day, the_job, the_batch, b.version + 2, 'requeued',
@@ -110,7 +112,7 @@ BEGIN
             'losses', 0)
     FROM part p
     UNION ALL
-    -- The budget is spent already: the item is poison as it is known.
+    -- The budget is spent already: the item is poison at once.
     SELECT j.job_day, the_job, p.batch_no, 2, 'crashed', b.attempt, the_worker,
         facts
     FROM part p WHERE p.tries >= budget

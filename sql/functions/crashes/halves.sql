@@ -1,4 +1,4 @@
--- Cut a multirange of two or more ordinals into two with as many each.
+-- Split a multirange of two or more ordinals into two of equal size.
 CREATE OR REPLACE FUNCTION evtrack.halves(items int4multirange)
 RETURNS int4multirange[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

@@ -1,6 +1,6 @@
--- Name the latest crashes of the last `span` over all jobs, latest first. The
--- view evtrack.crash tells the rest of each; asked for a span over all jobs,
--- it would read every crash that there ever was.
+-- Return the latest crashes of the last `span` over all jobs, latest first.
+-- Join the view evtrack.crash for details: by itself, that view would read
+-- every crash ever recorded.
 CREATE OR REPLACE FUNCTION evtrack.latest_crashes(
     span interval DEFAULT '24 hours', most integer DEFAULT 5
 ) RETURNS TABLE (

@@ -1,6 +1,6 @@
--- Crash the batches of a worker that was declared lost, and requeue them while
--- their budget of losses lasts. A lost worker makes no item poison. Returns
--- how many there were. Called by evtrack.reap() only.
+-- Mark the batches of a worker that was declared lost as crashed, and requeue
+-- them while their lost-worker budget lasts. This makes no item poison. Returns
+-- how many there were. Called only by evtrack.reap().
 CREATE OR REPLACE FUNCTION evtrack.lose(
     lost evtrack.worker, why text
 ) RETURNS integer

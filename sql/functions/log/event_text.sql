@@ -1,5 +1,5 @@
--- What an event says, as text that is the same for every session, server and
--- dump: the digests are made of it. Times are microseconds since 1970.
+-- Return an event as a text that is the same in every session, server and dump,
+-- because digests are computed from it. Times are microseconds since 1970.
 CREATE OR REPLACE FUNCTION evtrack.event_text(
     job_id bigint, batch_no integer, version integer, type evtrack.event_type,
     attempt integer, worker_id bigint, at timestamptz, seq bigint, xid xid8,

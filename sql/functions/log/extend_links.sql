@@ -1,6 +1,6 @@
--- Append an event's digest to the digests of its stream: sha256 of the digest
--- before it and of what it says. Events from before there were digests have
--- zeros. A plain expression, so that the fold's plans take it in.
+-- Append an event's digest to the digests of its stream: the sha256 of the
+-- previous digest and the event's text. Events from before there were digests
+-- have zeros. A plain expression, so that it is inlined into the fold's plans.
 CREATE OR REPLACE FUNCTION evtrack.extend_links(
     links bytea, version integer, event_text text
 ) RETURNS bytea

@@ -1,7 +1,8 @@
--- The digest over all streams of a job: sha256 of the last digest of the job's
--- own stream and then of each batch's, by number; 32 zeros where there is none.
--- NULL if there is no such job. It stands in the job's finished event.
--- However few rows statistics say there are, other jobs' batches are not read.
+-- Return the digest over all streams of a job: the sha256 of the last digest of
+-- the job's own stream followed by the last digest of each batch, by number; 32
+-- zeros for a missing one. NULL if there is no such job. The job's finished
+-- event holds it.
+-- Does not read other jobs' batches, however few rows the statistics claim.
 CREATE OR REPLACE FUNCTION evtrack.job_digest(the_job bigint) RETURNS bytea
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off AS $$

@@ -1,4 +1,4 @@
--- The last digest of a stream, which stands for all of it.
+-- Return the last digest of a stream, which covers the whole stream.
 CREATE OR REPLACE FUNCTION evtrack.last_link(links bytea) RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT coalesce(substring(links, octet_length(links) - 31),

@@ -1,4 +1,4 @@
--- The log is immutable: whatever this trigger guards is refused.
+-- Reject whatever this trigger guards against: the log is immutable.
 CREATE OR REPLACE FUNCTION evtrack.refuse() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -6,5 +6,5 @@ BEGIN
         TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = 'EV002',
         HINT = 'Insert into evtrack.event itself, or call the functions of '
-            'schema evtrack; what corrects an event is another event.';
+            'schema evtrack. To correct an event, append another one.';
 END $$;

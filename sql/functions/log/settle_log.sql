@@ -1,8 +1,9 @@
--- Take a log over that was written in another cluster and came here in a dump.
--- The transactions that its events name are none of this cluster, so all that
--- is there is marked as restored; readers find it before everything else.
--- Called by who reads the log in its order, works, finishes or cleans up, at
--- once where the log is of this cluster. Returns whether it was taken over now.
+-- Adopt a log that was written in another cluster and came here in a dump.
+-- Transactions that its events name do not belong to this cluster, so all
+-- existing events are marked as restored, and readers find them before all
+-- others. Programs call it before they read the log in order, work, finish a
+-- job or clean up; it returns at once if the log belongs to this cluster.
+-- Returns whether it adopted the log now.
 CREATE OR REPLACE FUNCTION evtrack.settle_log() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '5s' AS $$
@@ -11,16 +12,16 @@ DECLARE
     newest bigint;
 BEGIN
     PERFORM FROM evtrack.cluster c WHERE c.system_identifier = here;
-    -- A standby has the log of its primary, which is of the same cluster.
+    -- A standby has the log of its primary: the same cluster.
     IF FOUND OR pg_is_in_recovery() THEN
         RETURN false;
     END IF;
-    -- Who appends now would be seen by nobody: it has its seq already, and
-    -- commits after readers have passed. Writers come in by the parent.
+    -- Block writers: an event that has its seq already and commits later would
+    -- be missed by readers. All writers lock the parent table.
     LOCK TABLE ONLY evtrack.event IN SHARE ROW EXCLUSIVE MODE;
     PERFORM FROM evtrack.cluster c WHERE c.system_identifier = here;
     IF FOUND THEN
-        RETURN false; -- another did it while this one waited
+        RETURN false; -- another session did it during the wait
     END IF;
     newest := greatest((SELECT max(e.seq) FROM evtrack.event e),
         (SELECT s.last_value FROM evtrack.event_seq s));

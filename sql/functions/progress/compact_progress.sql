@@ -1,6 +1,6 @@
--- Merge a job's progress rows over its sessions, and its buckets to at most
--- 120, so that sums and history of an ended job stay cheap. The sums are the
--- same before and after.
+-- Merge a job's progress rows over all sessions, and its buckets to at most
+-- 120, so that sums and timeline of an ended job stay cheap. Does not change
+-- the sums.
 CREATE OR REPLACE FUNCTION evtrack.compact_progress(the_job bigint)
 RETURNS void
 LANGUAGE sql AS $$

@@ -1,13 +1,13 @@
--- Finish a sealed job in which nothing is open. Never part of the transaction
--- that completes a batch: of two last ones each would see the other running.
--- Returns whether it finished now.
+-- Finish a sealed job that has no open batch. Never call it in the transaction
+-- that completes a batch: of the last two, each would see the other still
+-- running. Returns whether it finished the job now.
 CREATE OR REPLACE FUNCTION evtrack.finish_due(the_job bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j evtrack.job;
     sums jsonb;
 BEGIN
-    -- A look without the lock first: nearly always the answer is no.
+    -- Check without the lock first: the answer is nearly always no.
     PERFORM 1 FROM evtrack.job WHERE job_id = the_job AND phase = 'sealed';
     IF NOT FOUND OR evtrack.open_batches(the_job) > 0 THEN
         RETURN false;
@@ -30,10 +30,11 @@ BEGIN
             'crashed', coalesce(sum(p.crashed_items), 0),
             'cancelled', coalesce(sum(p.cancelled_items), 0)),
         'invalid', j.invalid_count,
-        -- Which events the digest is over: a late result may still come.
+        -- The snapshot shows which events the digest covers: a late
+        -- result may still follow.
         'digest', encode(evtrack.job_digest(the_job), 'hex'),
         'snapshot', pg_current_snapshot())
-        -- The snapshot knows nothing of the transactions of another cluster.
+        -- It does not cover the transactions of another cluster.
         || coalesce((
             SELECT jsonb_build_object('restored_seq', r.last_seq)
             FROM evtrack.restored r WHERE r.job_id = the_job), '{}')

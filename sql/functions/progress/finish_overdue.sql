@@ -1,6 +1,6 @@
--- Finish sealed jobs in which nothing is open and whose last worker did not
--- live to say so; the oldest first, and not more than so many are looked at.
--- Returns those that finished now.
+-- Finish the oldest sealed jobs that have no open batch, whose last worker died
+-- before it could. Checks a limited number of jobs. Returns those that it
+-- finished.
 CREATE OR REPLACE FUNCTION evtrack.finish_overdue(most integer DEFAULT 1000)
 RETURNS SETOF bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -1,5 +1,6 @@
--- How a job's items stood at the end of each span of time of its counters: ten
--- seconds, and of an ended job at most 120 spans.
+-- Return how many of a job's items had each status over time, one row per span
+-- of its progress counters: ten seconds, or, for an ended job, at most 120
+-- spans.
 CREATE OR REPLACE FUNCTION evtrack.job_course(the_job bigint)
 RETURNS TABLE (
     at timestamptz, pending bigint, running bigint, done bigint, failed bigint,

@@ -1,4 +1,4 @@
--- How many batches of a job are pending or running.
+-- Count the pending and running batches of a job.
 CREATE OR REPLACE FUNCTION evtrack.open_batches(the_job bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(p.pending_batches + p.running_batches), 0)::bigint

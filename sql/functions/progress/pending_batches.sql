@@ -1,4 +1,4 @@
--- How many batches of a handler wait, over all its jobs.
+-- Count the pending batches of a handler, over all its jobs.
 CREATE OR REPLACE FUNCTION evtrack.pending_batches(the_handler text)
 RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -1,8 +1,9 @@
--- Claim batches for a worker: a share of max_fresh from each job of the list,
--- in the order of their numbers and above `after`; and up to max_returning of
--- those that came back and are due. Candidates are picked without locks, then
--- locked with SKIP LOCKED; joining the job row makes a suspension hold at once.
--- item_keys and payload are newline-joined lines, in the order of `ordinals`.
+-- Claim batches for a worker: from each listed job a share of max_fresh new
+-- batches, in the order of their numbers and above `after`; and up to
+-- max_returning retried batches that are due. Candidates are selected without
+-- locks, then locked with SKIP LOCKED. The join with the job row makes a
+-- suspension effective at once. item_keys and payload have one line per item,
+-- in the order of `ordinals`.
 CREATE OR REPLACE FUNCTION evtrack.claim(
     the_worker bigint,
     job_ids bigint[],
@@ -22,17 +23,17 @@ DECLARE
     n integer := greatest(cardinality(job_ids), 1);
     day date;
 BEGIN
-    -- No limit at all would be all that there is.
+    -- A null limit would claim everything.
     IF (max_fresh >= 0 AND max_returning >= 0 AND cardinality(job_ids)
         IS NOT DISTINCT FROM cardinality(claim.after)) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a claim needs max_fresh and max_returning from 0, and '
-            'an `after` for each of its job_ids; got %, %, and % for %',
+        RAISE EXCEPTION 'max_fresh and max_returning must be 0 or greater, and '
+            '`after` as long as job_ids; got %, %, and % for %',
             coalesce(max_fresh::text, 'null'),
             coalesce(max_returning::text, 'null'),
             coalesce(cardinality(claim.after), 0),
             coalesce(cardinality(job_ids), 0) USING ERRCODE = 'EV007';
     END IF;
-    -- Shared among the claims of this worker; see reconcile().
+    -- Shared by the claims of this worker; see reconcile().
     PERFORM pg_advisory_xact_lock_shared(
         hashtextextended('evtrack.claim', the_worker));
     PERFORM evtrack.check_worker(the_worker);
@@ -70,8 +71,8 @@ BEGIN
                 ORDER BY b.run_at LIMIT max_returning
             ) r
         ), held AS (
-            -- The limit stands above the locks, so that what another claim
-            -- has locked is passed over and not missing in this one.
+            -- The limit applies after the locks, so that this claim gets others
+            -- in place of batches that another claim has locked.
             SELECT f.*, o.handler, o.policy
             FROM open_job o
             CROSS JOIN LATERAL (
@@ -95,7 +96,8 @@ BEGIN
                     AND b.batch_no = d.batch_no AND b.status = 'pending'
                 FOR UPDATE SKIP LOCKED
             ) r
-            -- Of those that have cost a worker, one a claim: it may be it.
+            -- Of batches that were in a lost worker, one per claim: it may
+            -- be the cause.
             WHERE d.place <= CASE WHEN d.losses > 0 THEN 1
                 ELSE max_returning END
         ), started AS (

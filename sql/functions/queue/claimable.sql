@@ -1,7 +1,8 @@
--- The jobs that a worker with these handlers may claim from, most urgent
--- first: open ones with fresh batches (mark: the smallest number among them)
--- or with returning ones that are due. Known jobs are searched from their
--- known marks on: a fresh batch never appears below one.
+-- Return the jobs that a worker with these handlers may claim from, most urgent
+-- first: open jobs that have new batches (`mark`, the low-water mark, is the
+-- lowest number among them) or retried batches that are due. The search in
+-- known jobs starts at their known low-water marks, because no new batch ever
+-- appears below them.
 CREATE OR REPLACE FUNCTION evtrack.claimable(
     handlers text[],
     known_jobs bigint[] DEFAULT '{}',

@@ -1,7 +1,7 @@
--- Report batches done, each with the seconds that it ran and, where handlers
--- returned something, its result lines. One verdict a batch, in the order
--- given: ok, late (refused and recorded: another attempt has it) or unknown.
--- An identical report sent twice is ok.
+-- Report batches as completed, each with its run time in seconds and, if
+-- handlers returned something, its result lines. One verdict per batch, in the
+-- order given: ok, late (rejected and recorded: another attempt has it) or
+-- unknown. Sending an identical report again returns ok.
 CREATE OR REPLACE FUNCTION evtrack.complete(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
     attempts integer[], run_s float8[], results text[] DEFAULT NULL
@@ -21,7 +21,7 @@ BEGIN
         WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
     LOOP
         WITH given AS MATERIALIZED (
-            -- A batch named twice is completed once, and again the other time.
+            -- If a batch is listed twice, the second report is a repetition.
             SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*
             FROM unnest(job_ids, batch_nos, attempts, run_s, results)
                 AS g (job_id, batch_no, attempt, run_s, lines)
@@ -58,7 +58,7 @@ BEGIN
         RETURN QUERY SELECT g.job_id, g.batch_no, 'ok'
         FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no);
     ELSE
-        -- What was completed above is found `again` in the log: ok.
+        -- held() finds the batches completed above in the log: `again`.
         RETURN QUERY SELECT h.job_id, h.batch_no, CASE h.verdict
             WHEN 'again' THEN 'ok' ELSE h.verdict END
         FROM evtrack.held(

@@ -1,16 +1,16 @@
--- Report a batch that went item by item and in which some items failed: it is
--- completed with what is done, and the failed items move to a new batch in the
--- same commit, which runs again with backoff while the budget of errors lasts.
--- `errors`, an array of {ordinal, key, type, message, traceback}, goes into
--- the new batch's failed event. If all items failed it is fail()'s. Returns
--- the verdict: ok, late or unknown.
+-- Report a batch in which a handler that works item by item failed on some
+-- items. The batch is completed with the others. The failed items move, in the
+-- same commit, to a new batch, which runs again with backoff while the error
+-- budget lasts. `errors`, an array of {ordinal, key, type, message, traceback},
+-- goes into the new batch's failed event. If all items failed, use fail().
+-- Returns the verdict: ok, late or unknown.
 CREATE OR REPLACE FUNCTION evtrack.complete_partly(
     the_worker bigint, the_job bigint, the_batch integer, the_attempt integer,
     run_s float8, results text, failed int4multirange, errors jsonb
 ) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    -- Job before batch: the new batch takes its number from the job's row.
+    -- Lock the job first: the new batch takes its number from its row.
     j evtrack.job := evtrack.lock_job(the_job);
     h record;
     b evtrack.batch;
@@ -28,12 +28,12 @@ BEGIN
     WHERE job_day = j.job_day AND job_id = the_job AND batch_no = the_batch;
     SELECT sum(upper(r) - lower(r)) INTO n FROM unnest(failed) r;
     IF n IS NULL OR NOT b.ordinals @> failed OR n >= b.item_count THEN
-        RAISE EXCEPTION 'job %, batch %: failed items % are not a part of %',
+        RAISE EXCEPTION 'job %, batch %: failed items % must be some of %, not all',
             the_job, the_batch, failed, b.ordinals USING ERRCODE = 'EV007',
             HINT = 'Use complete() when none failed, fail() when all did.';
     END IF;
     first := errors -> 0;
-    -- In one statement, so that the fold sees what came of the new batch.
+    -- In one statement, so that the fold sees the new batch's outcome.
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
         attempt, worker_id, data)
     SELECT j.job_day, the_job, the_batch, b.version + 1,

@@ -1,6 +1,6 @@
--- Report batches failed: their handler raised. Each is requeued with backoff
--- while its job's budget of errors lasts, in the same transaction. One verdict
--- a batch: retry, failed, late or unknown.
+-- Report batches whose handler raised an error. Each is requeued with backoff,
+-- in the same transaction, while its job's error budget lasts. One verdict per
+-- batch: retry, failed, late or unknown.
 CREATE OR REPLACE FUNCTION evtrack.fail(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
     attempts integer[], run_s float8[], errors jsonb[]

@@ -1,6 +1,7 @@
--- Lock reported batches in order and say of each report whether the worker
--- still holds the batch: held; again (an identical report is in the log); late
--- (another attempt has it, or it ended: a late_result is appended); unknown.
+-- Lock the reported batches in order, and return for each report whether the
+-- worker still holds the batch: held; again (an identical report is in the
+-- log); late (another attempt has it, or it ended: a late_result is appended);
+-- unknown.
 CREATE OR REPLACE FUNCTION evtrack.held(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
     attempts integer[], outcome evtrack.event_type
@@ -42,8 +43,8 @@ BEGIN
             ) = 1 THEN 'held'
             WHEN l.is_held THEN 'again'
             WHEN l.attempt > l.last_attempt OR l.attempt < 1 THEN 'unknown'
-            -- The row is newer than the log as this statement sees it, when
-            -- the same report was under way on a connection that broke.
+            -- The row can be newer than this statement's snapshot of the log,
+            -- if the same report was in progress on a broken connection.
             WHEN l.attempt = l.last_attempt AND l.worker_id = the_worker
                 AND l.status::text = outcome::text THEN 'again'
             WHEN EXISTS (
@@ -51,14 +52,14 @@ BEGIN
                 WHERE e.job_day = l.job_day AND e.job_id = l.job_id
                     AND e.batch_no = l.batch_no AND e.type = outcome
                     AND e.attempt = l.attempt AND e.worker_id = the_worker
-                    -- That the worker is lost was a reaper's report.
+                    -- Reported by the reaper, not by the worker.
                     AND e.data ->> 'cause' IS DISTINCT FROM 'worker_lost')
                 THEN 'again'
             ELSE 'late' END AS verdict
         FROM locked l
     ), numbered AS (
-        -- Several attempts of one batch may be in a group: each late one takes
-        -- a version, and what the caller appends comes after them.
+        -- A group may have several attempts of one batch: each late one takes a
+        -- version, and the caller's events follow.
         SELECT
             j.*,
             count(*) FILTER (WHERE j.verdict = 'late') OVER (

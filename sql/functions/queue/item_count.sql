@@ -1,4 +1,4 @@
--- How many ordinals a multirange holds.
+-- Count the ordinals in a multirange.
 CREATE OR REPLACE FUNCTION evtrack.item_count(items int4multirange)
 RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

@@ -1,6 +1,7 @@
--- Bring a worker and the log together after a lost connection or answer: tell
--- of each batch that the worker holds whether it is still its own (held) or
--- not (lost: kill it), and requeue what the log says it runs and it has not.
+-- Bring a worker and the log into agreement after a lost connection or answer.
+-- For each batch that the worker holds, return whether the log agrees (held) or
+-- not (lost: kill it). Requeue the batches that the worker holds only according
+-- to the log.
 CREATE OR REPLACE FUNCTION evtrack.reconcile(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
     attempts integer[]
@@ -12,9 +13,9 @@ DECLARE
     dropped record;
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
-    -- A claim of this worker may still be on its way to its commit, on a
-    -- connection that the worker has given up: wait for it, or its batches
-    -- would stay running with nobody who has them.
+    -- A claim of this worker may still be about to commit, on a connection that
+    -- the worker has given up. Wait for it: otherwise its batches would stay
+    -- running although no worker has them.
     PERFORM pg_advisory_xact_lock(
         hashtextextended('evtrack.claim', the_worker));
     PERFORM evtrack.check_worker(the_worker);

@@ -1,6 +1,6 @@
--- When a batch with so many errors may run again, by its job's policy:
--- exponential, with jitter between the half and the whole, and bounded; at most
--- 30 years, as a calendar ends somewhere.
+-- Return when a batch with this many errors may run again, by its job's policy:
+-- exponential backoff with jitter between one half and the whole, bounded, and
+-- at most 30 years, to stay within the range of timestamps.
 CREATE OR REPLACE FUNCTION evtrack.retry_at(
     policy jsonb, errors integer
 ) RETURNS timestamptz

@@ -1,9 +1,9 @@
--- Drop one day whole: its partitions of the log, the batches, the payloads and
--- the results, and with them the rows of its jobs, each of which leaves a line
--- in the ledger. The owner calls it, who has read the day in the snapshot
--- `seen`: these are all of its jobs, how many events each had, their digests.
--- Returns `dropped`; or `busy` when a lock was not to be had, or `changed`
--- when the day is no longer what was read; then nothing has happened.
+-- Drop one whole day: its partitions of the log, the batches, the payloads and
+-- the results, and the rows of its jobs. Each job leaves a line in the ledger.
+-- The caller, the owner, has read the day in the snapshot `seen`, and passes
+-- all of its jobs, their event counts and their digests. Returns `dropped`;
+-- `busy` if a lock was not available; or `changed` if the day differs from what
+-- was read. In the last two cases nothing was changed.
 CREATE OR REPLACE FUNCTION evtrack.drop_day(
     the_day date,
     ended_before timestamptz,
@@ -24,9 +24,9 @@ DECLARE
     give_up timestamptz := clock_timestamp() + interval '3 s';
     changed boolean;
 BEGIN
-    -- A retry locks its job's row first. Who is sooner, wins: a retry that
-    -- waits here finds the job in the ledger, and one that went before is
-    -- seen. Final jobs have no other writers.
+    -- A retry locks its job's row first. A retry that waits for this lock will
+    -- find the job in the ledger, and one that came before is seen below. Jobs
+    -- that have ended have no other writers.
     PERFORM FROM evtrack.job j WHERE j.job_day = the_day
     ORDER BY j.job_id FOR UPDATE;
     IF EXISTS (
@@ -57,10 +57,10 @@ BEGIN
     WHERE j.job_day = the_day AND l.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
 
-    -- Dropping a partition needs the parent, which every writer uses. All the
-    -- waiting of one try together is bounded, since who comes after waits in
-    -- line behind it; between two tries the line moves on. Batches first: a
-    -- worker's transaction begins there, and then holds nothing yet.
+    -- Dropping a partition locks the parent, which every writer uses. The total
+    -- wait of one try is bounded, because later sessions queue behind it; they
+    -- proceed between two tries. Batches first: workers' transactions start
+    -- there, when they hold no other lock.
     LOOP
         BEGIN
             until := clock_timestamp() + interval '50 ms';
@@ -83,8 +83,8 @@ BEGIN
         END;
     END LOOP;
 
-    -- Nobody else is in the log now. What came after it was read is here. What
-    -- was restored names transactions of another cluster.
+    -- No other session uses the log now, so any event that came after it was
+    -- read is visible. Restored events name transactions of another cluster.
     EXECUTE format(
         'SELECT EXISTS (SELECT FROM evtrack.%I e WHERE e.xid >= $1 '
         'AND NOT pg_visible_in_snapshot(e.xid, $2) AND NOT EXISTS ('

@@ -1,13 +1,13 @@
--- Forget what is no part of the log and of no use any more: alerts that were
--- delivered, of jobs that are gone or of none, and workers that ended before
--- all that is kept. The owner calls it after a cleanup. Returns how many rows.
+-- Delete rows outside the log that are no longer needed: delivered alerts of
+-- dropped jobs or of no job, and workers that ended before every remaining job.
+-- The owner calls it after a cleanup. Returns how many rows it deleted.
 CREATE OR REPLACE FUNCTION evtrack.forget_old(
     ended_before timestamptz
 ) RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     WITH alert AS (
-        -- What was never delivered waits for a watcher still. A state that
-        -- still lasts has one row, or it would be told again.
+        -- Undelivered alerts still wait for a watcher. An ongoing condition
+        -- keeps its row; otherwise it would be raised again.
         DELETE FROM evtrack.alert a
         WHERE a.delivered_at IS NOT NULL AND CASE
             WHEN a.job_id IS NOT NULL THEN NOT EXISTS (
@@ -21,8 +21,8 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
         WHERE NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = s.job_id)
         RETURNING 1
     ), worker AS (
-        -- An event names a worker only while that worker lives, so none of the
-        -- days that stay knows those that had ended before.
+        -- Events name a worker only while it lives, so no event of a remaining
+        -- day names a worker that had ended before.
         DELETE FROM evtrack.worker w
         WHERE coalesce(w.stopped_at, w.lost_at) < least(ended_before, (
             SELECT min(j.job_day) FROM evtrack.job j

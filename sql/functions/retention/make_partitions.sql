@@ -1,6 +1,6 @@
--- Make the partitions of `days` days from `first_day` on; those that are
--- there are left alone. Created apart and then attached, so that writers of
--- other days are never blocked. Returns how many days were made.
+-- Create the missing partitions of `days` days from `first_day` on. They are
+-- created separately and then attached, so that writers of other days are never
+-- blocked. Returns for how many days they were created.
 CREATE OR REPLACE FUNCTION evtrack.make_partitions(
     first_day date DEFAULT (now() AT TIME ZONE 'UTC')::date,
     days integer DEFAULT 8
@@ -19,7 +19,7 @@ BEGIN
         WHERE to_regclass(format('evtrack.result_%s', to_char(d, 'YYYYMMDD')))
             IS NULL
     LOOP
-        -- One maker at a time; who waited finds the day made.
+        -- One session at a time; after waiting, the day may exist.
         PERFORM pg_advisory_xact_lock(hashtextextended('evtrack.partition', 0));
         CONTINUE WHEN to_regclass(
             format('evtrack.result_%s', to_char(day, 'YYYYMMDD'))) IS NOT NULL;

@@ -1,6 +1,6 @@
--- Make the partitions of a day if they are missing. Workers make the days
--- ahead; where none has run for a week this is the last resort, and better
--- than refusing the work.
+-- Create the partitions of a day if they are missing. Workers create them
+-- ahead; if none has run for a week, this is the last resort, and better than
+-- rejecting the work.
 CREATE OR REPLACE FUNCTION evtrack.need_partition(day date) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,10 +1,10 @@
--- Bring events of a day that was dropped back, lines of JSON as the archive has
--- them, each with its own time, seq and xid. The fold would refuse them, so
--- they go around it, into the partition itself; whoever calls this makes the
--- projection from them in the same transaction and holds it to the archive's
--- digest. The owner's alone: it takes the guard of the partition away for as
--- long as the transaction lasts. What comes back is marked as restored: its
--- transactions may be of another cluster. Returns how many.
+-- Restore events of a dropped day from the archive's lines of JSON, each with
+-- its own time, seq and xid. The fold would reject them, so they are inserted
+-- into the partition directly; the caller rebuilds the projection from them in
+-- the same transaction and compares it with the archive's digest. For the owner
+-- only, because it disables the partition's guard for the transaction. The
+-- events are marked as restored, because their transactions may belong to
+-- another cluster. Returns how many there were.
 CREATE OR REPLACE FUNCTION evtrack.restore_events(
     the_day date, events text[]
 ) RETURNS bigint
@@ -33,8 +33,8 @@ BEGIN
     INTO n, newest USING events, the_day;
     EXECUTE format(
         'ALTER TABLE evtrack.%I ENABLE ALWAYS TRIGGER event_partition', part);
-    -- What a restored job does from now on comes after what it has done. Far
-    -- enough, so that numbers which others take meanwhile are not given twice.
+    -- Later events of a restored job must have higher numbers than its restored
+    -- ones. Leave a gap, so that numbers that others take now are not reused.
     PERFORM setval('evtrack.event_seq', newest + 1000000)
     FROM evtrack.event_seq s WHERE s.last_value <= newest;
     RETURN n;

@@ -1,11 +1,11 @@
--- Append a chunk of batches to an open job, with the position in the source
--- that it reached. Batch i of the arrays gets the number first_batch_no + i - 1
--- and the items first_ordinals[i] up to item_counts[i] of them, whose payload
--- rows the caller has written in this transaction; where batches that were
--- split meanwhile have taken these numbers, it gets the next ones, and so do its
--- payload rows. `notes`, an array of
--- {source, reason, key?}, tells of invalid items; `note_total` counts those
--- that the cap left out too. Returns the job's last batch number.
+-- Append a chunk of batches to an open job, with the position that it reached
+-- in the source. Batch i of the arrays gets the number first_batch_no + i - 1
+-- and item_counts[i] items starting at the ordinal first_ordinals[i]; the
+-- caller has written their payload rows in this transaction. If splits have
+-- taken these numbers in the meantime, the batches and their payload rows get
+-- the next free numbers. `notes`, an array of {source, reason, key?}, describes
+-- invalid items; `note_total` also counts those that did not fit. Returns the
+-- job's last batch number.
 CREATE OR REPLACE FUNCTION evtrack.add_batches(
     the_job bigint,
     the_submitter uuid,
@@ -28,43 +28,43 @@ DECLARE
     items bigint := 0;
     stored bigint;
     follows boolean;
-    -- By how many numbers others have overtaken the caller.
+    -- How many numbers splits have taken in the meantime.
     later integer := j.batch_count + 1 - first_batch_no;
 BEGIN
     IF j.phase <> 'open' THEN
-        RAISE EXCEPTION 'job % is %: it takes no more batches', the_job, j.phase
+        RAISE EXCEPTION 'job % is %: it accepts no more batches', the_job, j.phase
             USING ERRCODE = 'EV004', HINT = CASE j.phase WHEN 'abandoned'
-                THEN format('evtrack submit --resume %s takes it up.', the_job)
+                THEN format('Run evtrack submit --resume %s to continue it.', the_job)
                 ELSE 'Submit a new job.' END;
     END IF;
     IF j.submitter IS DISTINCT FROM the_submitter THEN
-        RAISE EXCEPTION 'job % is being submitted by another', the_job
+        RAISE EXCEPTION 'another submitter has job %', the_job
             USING ERRCODE = 'EV005',
-            HINT = 'This submitter was taken for dead; end it.';
+            HINT = 'This submitter was considered dead; stop it.';
     END IF;
     PERFORM evtrack.check_object('position', source_position, 64000);
     PERFORM evtrack.check_notes(notes);
     IF source_bytes_read < 0 OR invalid < 0 THEN
-        RAISE EXCEPTION 'job %: bytes_read is %, and invalid is %', the_job,
+        RAISE EXCEPTION 'job %: invalid bytes_read % or invalid count %', the_job,
             coalesce(source_bytes_read::text, 'null'),
             coalesce(invalid::text, 'null')
-            USING ERRCODE = 'EV007', HINT = 'Numbers from 0, or null.';
+            USING ERRCODE = 'EV007', HINT = 'Pass numbers from 0, or null.';
     END IF;
     IF n > 0 THEN
         IF coalesce(later, -1) < 0
             OR cardinality(weights) IS DISTINCT FROM n
             OR cardinality(first_ordinals) IS DISTINCT FROM n THEN
-            RAISE EXCEPTION 'job %: the next batch is %, not %; and each batch '
-                'needs item_counts, weights and first_ordinals',
+            RAISE EXCEPTION 'job %: the next batch is %, got %; each batch needs '
+                'one of item_counts, weights and first_ordinals',
                 the_job, j.batch_count + 1, first_batch_no
                 USING ERRCODE = 'EV007';
         END IF;
         IF 1 > ANY(item_counts) OR 0 > ANY(weights)
             OR array_position(item_counts, NULL) IS NOT NULL
             OR array_position(weights, NULL) IS NOT NULL THEN
-            RAISE EXCEPTION 'job %: a batch has no item at all, or a weight '
-                'below 0', the_job USING ERRCODE = 'EV007',
-                HINT = 'item_counts are from 1 on, weights from 0.';
+            RAISE EXCEPTION 'job %: a batch has no items, or a negative '
+                'weight', the_job USING ERRCODE = 'EV007',
+                HINT = 'item_counts must be at least 1, weights at least 0.';
         END IF;
         SELECT sum(c.items), bool_and(c.first = c.due) INTO items, follows
         FROM (

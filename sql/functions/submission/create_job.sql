@@ -1,5 +1,5 @@
--- Open a job for one handler. `submitter` is the token of the submission's
--- lease: only who has it may add batches and seal.
+-- Open a job for one handler. `submitter` is the token of the submission: only
+-- its holder may add batches and seal the job.
 CREATE OR REPLACE FUNCTION evtrack.create_job(
     handler text,
     name text DEFAULT NULL,
@@ -14,8 +14,8 @@ BEGIN
     PERFORM evtrack.check_job(handler, policy);
     PERFORM evtrack.check_object('source', source, 2000000);
     IF bytes_total < 0 THEN
-        RAISE EXCEPTION 'bytes_total is %', bytes_total USING ERRCODE = 'EV007',
-            HINT = 'A number from 0, or null where it is not known.';
+        RAISE EXCEPTION 'invalid bytes_total: %', bytes_total USING ERRCODE = 'EV007',
+            HINT = 'Pass a number from 0, or null if it is unknown.';
     END IF;
     job_id := nextval('evtrack.job_id_seq');
     job_day := (now() AT TIME ZONE 'UTC')::date;

@@ -1,5 +1,5 @@
--- Submit a whole small job in one call and one transaction: its payloads,
--- batches of batch_size items (null: all in one), sealed. Returns its id.
+-- Submit a small job in one call and one transaction: its payloads, and batches
+-- of batch_size items (null: all in one). The job is sealed. Returns its id.
 -- Notify 'evtrack_work' with the handler's name after the commit.
 CREATE OR REPLACE FUNCTION evtrack.enqueue(
     handler text,
@@ -19,24 +19,24 @@ DECLARE
     day date := (now() AT TIME ZONE 'UTC')::date;
 BEGIN
     IF n = 0 OR cardinality(payloads) IS DISTINCT FROM n OR size < 1 THEN
-        RAISE EXCEPTION 'enqueue needs as many item_keys as payloads, one at '
-            'least, and a batch_size from 1; got %, % and %', n,
+        RAISE EXCEPTION 'enqueue needs one item key per payload, at least one, '
+            'and a batch_size of at least 1; got %, % and %', n,
             coalesce(cardinality(payloads), 0), size USING ERRCODE = 'EV007';
     END IF;
-    -- The index on keys would refuse longer ones, and its message help nobody.
+    -- Longer keys would violate the index on keys, with an obscure message.
     IF EXISTS (
         SELECT FROM unnest(item_keys) k WHERE coalesce(k, '') = ''
             OR octet_length(k) > 1000 OR strpos(k, E'\n') > 0
     ) THEN
-        RAISE EXCEPTION 'an item key is empty, longer than 1000 bytes, or of '
-            'more than one line' USING ERRCODE = 'EV007';
+        RAISE EXCEPTION 'an item key is empty, longer than 1000 bytes, or has '
+            'a newline' USING ERRCODE = 'EV007';
     END IF;
     IF (SELECT sum(octet_length(p)) FROM unnest(payloads) p) > 268435456
         OR EXISTS (SELECT FROM unnest(payloads) p WHERE strpos(p, E'\n') > 0)
     THEN
-        RAISE EXCEPTION 'a payload is of more than one line, or all together '
-            'have more than 256 MB' USING ERRCODE = 'EV007', HINT = 'Write JSON '
-            'without newlines; submit more with create_job and add_batches.';
+        RAISE EXCEPTION 'a payload has a newline, or all of them together have '
+            'more than 256 MB' USING ERRCODE = 'EV007', HINT = 'Write JSON '
+            'without newlines; for more data use create_job and add_batches.';
     END IF;
     PERFORM evtrack.check_job(handler, policy);
     PERFORM evtrack.need_partition(day);
@@ -44,7 +44,7 @@ BEGIN
         job_day, job_id, ordinal, batch_no, item_key, payload)
     SELECT day, job, i, (i - 1) / size + 1, k, p
     FROM unnest(item_keys, payloads) WITH ORDINALITY AS u (k, p, i);
-    -- Its whole life so far in one statement: one fold instead of four.
+    -- All events in one statement: one fold instead of four.
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
     SELECT day, job, 0, 1, 'created'::evtrack.event_type,
         jsonb_strip_nulls(jsonb_build_object('handler', handler,

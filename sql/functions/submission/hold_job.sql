@@ -1,6 +1,6 @@
--- Hold a job's submission for as long as this session lives: the sign of life
--- of its submitter. Returns whether it is held now; a second hold of the same
--- session is the first.
+-- Hold a job's submission for as long as this session lives, to show that its
+-- submitter is alive. Returns whether this session holds it now; holding it
+-- twice has no further effect.
 CREATE OR REPLACE FUNCTION evtrack.hold_job(job_id bigint) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,5 +1,5 @@
--- Lock a job's row and return it. Raises EV003 when there is none, and says of
--- one that retention dropped where it went.
+-- Lock a job's row and return it. Raises EV003 if there is no such job; for a
+-- job that was dropped, the error says when and where it was archived.
 CREATE OR REPLACE FUNCTION evtrack.lock_job(the_job bigint) RETURNS evtrack.job
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -14,10 +14,10 @@ BEGIN
             to_char(gone.dropped_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'),
             coalesce('archived to ' || gone.archive, 'not archived')
             USING ERRCODE = 'EV003', HINT = CASE WHEN gone.archive IS NULL
-                THEN 'evtrack.dropped_job shows what is left of it.'
-                ELSE format('evtrack archive restore %s --job %s brings its '
-                    'log back.', gone.archive, the_job) END;
+                THEN 'See evtrack.dropped_job for what is left of it.'
+                ELSE format('Run evtrack archive restore %s --job %s to '
+                    'restore its log.', gone.archive, the_job) END;
     END IF;
-    RAISE EXCEPTION 'there is no job %', the_job
-        USING ERRCODE = 'EV003', HINT = 'evtrack jobs lists them.';
+    RAISE EXCEPTION 'no such job: %', the_job
+        USING ERRCODE = 'EV003', HINT = 'Run evtrack jobs to list all jobs.';
 END $$;

@@ -1,4 +1,4 @@
--- Take up the submission of an open or abandoned job whose submitter is gone.
+-- Take over the submission of an open or abandoned job whose submitter is gone.
 -- The calling session holds it from then on.
 CREATE OR REPLACE FUNCTION evtrack.reclaim(
     the_job bigint, new_submitter uuid DEFAULT NULL
@@ -15,12 +15,12 @@ BEGIN
     IF j.phase NOT IN ('open', 'abandoned') THEN
         RAISE EXCEPTION 'job % is %: there is nothing to resume',
             the_job, j.phase USING ERRCODE = 'EV004',
-            HINT = format('evtrack status %s shows it.', the_job);
+            HINT = format('Run evtrack status %s to see it.', the_job);
     END IF;
     IF NOT evtrack.hold_job(the_job) THEN
         RAISE EXCEPTION 'job % is still being submitted', the_job
             USING ERRCODE = 'EV005',
-            HINT = 'End its submitter first, or let it finish.';
+            HINT = 'Stop its submitter first, or let it finish.';
     END IF;
     PERFORM evtrack.append_job_event(
         j, 'reclaimed', jsonb_build_object('submitter', token));

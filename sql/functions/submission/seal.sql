@@ -1,5 +1,5 @@
--- Say that a job is submitted whole. Call finish_due() after the commit: a job
--- without an open batch is finished at once.
+-- Mark the source of a job as complete. Call finish_due() after the commit: it
+-- finishes a job without open batches at once.
 CREATE OR REPLACE FUNCTION evtrack.seal(
     the_job bigint, the_submitter uuid
 ) RETURNS void
@@ -15,9 +15,9 @@ BEGIN
             USING ERRCODE = 'EV004';
     END IF;
     IF j.submitter IS DISTINCT FROM the_submitter THEN
-        RAISE EXCEPTION 'job % is being submitted by another', the_job
+        RAISE EXCEPTION 'another submitter has job %', the_job
             USING ERRCODE = 'EV005',
-            HINT = 'This submitter was taken for dead; end it.';
+            HINT = 'This submitter was considered dead; stop it.';
     END IF;
     PERFORM evtrack.append_job_event(j, 'sealed');
 END $$;

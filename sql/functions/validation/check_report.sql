@@ -1,6 +1,6 @@
--- Raise EV007 unless a report names as many batches and attempts as jobs, and
--- each time that it says is a number of seconds: what is none would be in the
--- log for good, and no reader of it could take it.
+-- Raise EV007 unless a report has as many batches and attempts as jobs, and
+-- every run time is a number of seconds. An invalid value would be in the log
+-- forever, and some readers could not parse it.
 CREATE OR REPLACE FUNCTION evtrack.check_report(
     job_ids bigint[], batch_nos integer[], attempts integer[],
     run_s float8[] DEFAULT NULL
@@ -9,16 +9,16 @@ LANGUAGE plpgsql AS $$
 BEGIN
     IF cardinality(batch_nos) IS DISTINCT FROM cardinality(job_ids)
         OR cardinality(attempts) IS DISTINCT FROM cardinality(job_ids) THEN
-        RAISE EXCEPTION 'a report needs as many batch_nos and attempts as '
-            'job_ids; got %, % and %', coalesce(cardinality(batch_nos), 0),
+        RAISE EXCEPTION 'batch_nos, attempts and job_ids must have the same '
+            'length; got %, % and %', coalesce(cardinality(batch_nos), 0),
             coalesce(cardinality(attempts), 0), coalesce(cardinality(job_ids), 0)
-            USING ERRCODE = 'EV007', HINT = 'One of each for a batch.';
+            USING ERRCODE = 'EV007', HINT = 'Pass one of each per batch.';
     END IF;
-    -- NaN is more than any number.
+    -- NaN compares greater than any number.
     IF 0::float8 > ANY(run_s) OR 1e15::float8 < ANY(run_s) THEN
-        RAISE EXCEPTION 'run_s holds %: that is no time that a batch ran', (
+        RAISE EXCEPTION 'run_s has %, which is not a valid run time', (
             SELECT r FROM unnest(run_s) r WHERE r < 0 OR r > 1e15 LIMIT 1)
-            USING ERRCODE = 'EV007', HINT = 'Seconds, from 0 up to 1e15; null '
-            'where the time is not known.';
+            USING ERRCODE = 'EV007', HINT = 'Pass seconds, from 0 to 1e15, or null '
+            'if the time is unknown.';
     END IF;
 END $$;

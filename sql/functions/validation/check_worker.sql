@@ -1,4 +1,5 @@
--- Raise EV003 unless the worker is registered, EV006 if it stopped or is lost.
+-- Raise EV003 unless the worker is registered, EV006 if it has stopped or was
+-- declared lost.
 CREATE OR REPLACE FUNCTION evtrack.check_worker(the_worker bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -10,6 +11,6 @@ BEGIN
                 ELSE 'was declared lost' END,
             coalesce(w.lost_at, w.stopped_at)
             USING ERRCODE = 'EV006',
-            HINT = 'Stop its slots and register anew.';
+            HINT = 'Stop its slots and register again.';
     END IF;
 END $$;

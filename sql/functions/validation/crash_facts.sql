@@ -1,7 +1,8 @@
--- What the log takes of a dossier: an object with a cause. A value of another
--- kind than its key has is left out, and what no reader could take; texts are
--- bounded, and what a client adds of its own is, all together: the smallest
--- first. Whether an item is poison is found out here, not reported.
+-- Return what the log keeps of a crash report: an object with a cause. Known
+-- keys with values of the wrong type, and values that some reader could not
+-- parse, are left out. Texts are cut. Of a client's own keys, the smallest are
+-- kept, up to a total size. Whether an item is poison is decided here, not by
+-- the report.
 CREATE OR REPLACE FUNCTION evtrack.crash_facts(dossier jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT '{"cause": "unknown"}' || coalesce(jsonb_object_agg(t.key, t.value)

@@ -1,7 +1,7 @@
--- What the log takes of an error that a handler raised: all of it where it is
--- small and readers can take it. Of another one what readers know, each text
--- cut, and as many of its items as have room; a client that sends megabytes is
--- not to make them events.
+-- Return what the log keeps of an error that a handler raised. A small,
+-- readable error is kept whole. Of any other, the known keys are kept, with
+-- each text cut, and as many of its items as fit: a client's megabytes must not
+-- become events.
 CREATE OR REPLACE FUNCTION evtrack.error_facts(error jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE

@@ -1,7 +1,8 @@
--- Let a producer write items of its own submission only: of an open job whose
--- token it presents, by set_config('evtrack.submitter', token, true) in the
--- same transaction. Runs as who inserts; what runs as the owner, as enqueue()
--- does, is not asked.
+-- Let a producer insert only items of its own submission: of an open job whose
+-- token it has presented in the same transaction by
+-- set_config('evtrack.submitter', token, true). Runs with the rights of whoever
+-- inserts. The owner, and functions that run as the owner, such as enqueue(),
+-- are not checked.
 CREATE OR REPLACE FUNCTION evtrack.guard_payload() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

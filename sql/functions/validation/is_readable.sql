@@ -1,6 +1,7 @@
--- Whether readers in all languages can take this JSON: not nested more than 100
--- deep, and no number beyond those that a float has. PostgreSQL takes more, and
--- an event is there for good: one that no reader could take would stop them all.
+-- Whether readers in all languages can parse this JSON: it is nested at most
+-- 100 deep and has no number beyond the range of a float. PostgreSQL accepts
+-- more, but events are permanent: one that readers cannot parse would stop them
+-- forever.
 CREATE OR REPLACE FUNCTION evtrack.is_readable(value jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN jsonb_path_exists(value, 'strict $.**{101}') THEN false

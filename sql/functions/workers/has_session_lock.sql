@@ -1,5 +1,5 @@
--- Whether a session holds this advisory lock: any session, or this one only.
--- Read from pg_locks, as trying a lock would take it.
+-- Whether any session, or only this one, holds this advisory lock. Reads
+-- pg_locks, because trying to lock would take it.
 CREATE OR REPLACE FUNCTION evtrack.has_session_lock(
     key bigint, mine boolean DEFAULT false
 ) RETURNS boolean

@@ -1,14 +1,15 @@
--- Say that a worker lives, with how many of its slots are busy. False: it was
--- declared lost, its batches are others' now, and it must stop its slots.
--- Called by the session that holds the worker's lock, if any does.
+-- Record that a worker is alive, and how many of its slots are busy. Returns
+-- false if it was declared lost: its batches now belong to others, and it must
+-- stop its slots. Call it from the session that holds the worker's lock, if
+-- there is one.
 CREATE OR REPLACE FUNCTION evtrack.heartbeat(
     worker_id bigint, busy integer DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF busy < 0 THEN
-        RAISE EXCEPTION 'worker % has % slots busy', worker_id, busy
-            USING ERRCODE = 'EV007', HINT = 'A number from 0, or null.';
+        RAISE EXCEPTION 'worker %: invalid number of busy slots: %', worker_id, busy
+            USING ERRCODE = 'EV007', HINT = 'Pass a number from 0, or null.';
     END IF;
     UPDATE evtrack.worker w
     SET seen_at = clock_timestamp(), busy = coalesce(heartbeat.busy, w.busy),

@@ -1,9 +1,10 @@
--- Declare lost each worker whose session lock has been gone for the grace
--- (counted from when that was first seen, and not from before the server's
--- start), or whose heartbeat is older than the lease; crash its batches with
--- cause worker_lost and requeue them while their budget of losses lasts. Jobs
--- whose submitter is gone for the lease become abandoned. One reaper at a
--- time; another returns nothing. One row a lost worker.
+-- Declare workers lost whose session lock has been gone for the grace period
+-- (counted from when that was first seen, and at the earliest from the server's
+-- start), or whose heartbeat is older than the lease. Crash their batches with
+-- cause worker_lost and requeue them while their lost-worker budget lasts. Jobs
+-- whose submitter has been gone for the lease become abandoned. One call at a
+-- time has an effect; concurrent ones return nothing. Returns one row per lost
+-- worker.
 CREATE OR REPLACE FUNCTION evtrack.reap(
     grace interval DEFAULT '5 seconds', lease interval DEFAULT '30 seconds'
 ) RETURNS TABLE (
@@ -15,10 +16,10 @@ DECLARE
     lost evtrack.worker;
     j evtrack.job;
 BEGIN
-    -- A negative span would declare lost whoever lives.
+    -- A negative span would declare live workers lost.
     IF (grace >= '0' AND lease >= '0'
         AND greatest(grace, lease) <= '100 years') IS NOT TRUE THEN
-        RAISE EXCEPTION 'grace is % and lease is %: they are spans from 0 up to '
+        RAISE EXCEPTION 'invalid grace % or lease %: each must be from 0 to '
             '100 years', coalesce(grace::text, 'null'),
             coalesce(lease::text, 'null') USING ERRCODE = 'EV007';
     END IF;
@@ -44,7 +45,7 @@ BEGIN
                     AND w.gone_at IS NOT NULL)
         ORDER BY w.worker_id FOR UPDATE SKIP LOCKED
     LOOP
-        -- A claim of it is on its way to its commit: wait for it, a round.
+        -- A claim of this worker is about to commit: retry next time.
         CONTINUE WHEN NOT pg_try_advisory_xact_lock(
             hashtextextended('evtrack.claim', lost.worker_id));
         UPDATE evtrack.worker w SET lost_at = clock_timestamp(), busy = 0

@@ -1,6 +1,6 @@
--- Say that the slots of a worker die again and again before they do anything,
--- so that it cannot work; or with NULL that they live again. Told when it
--- begins, at most once an hour.
+-- Report that a worker's slots die again and again before they run anything, so
+-- that it does no work; or, with NULL, that they have recovered. Raises an
+-- alert when it begins, at most once an hour.
 CREATE OR REPLACE FUNCTION evtrack.report_slots(
     the_worker bigint, said text
 ) RETURNS boolean

@@ -1,6 +1,6 @@
--- The batches that a worker holds by the projection. Asked only when a worker
--- reconnects or is lost: it looks through the jobs in which something runs,
--- so that a claim need not maintain an index for it.
+-- Return the batches that a worker holds according to the projection. Called
+-- only when a worker reconnects or is lost: it searches the jobs that have
+-- running batches, so that claims need not maintain an index for it.
 CREATE OR REPLACE FUNCTION evtrack.running_batches(the_worker bigint)
 RETURNS TABLE (
     job_day date, job_id bigint, batch_no integer, attempt integer

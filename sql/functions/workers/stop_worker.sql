@@ -1,4 +1,4 @@
--- Say that a worker ended in good order. It must hold no batch any more.
+-- Record that a worker stopped normally. It must not hold any batch.
 CREATE OR REPLACE FUNCTION evtrack.stop_worker(worker_id bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -1,5 +1,5 @@
--- The log of a part of a day as lines of JSON, stream by stream. Where an event lies in this cluster's log comes first,
--- then what it says. Quote and delimiter are characters that JSON never holds as they are, so a line is copied whole.
+-- Copy a part of a day's log as lines of JSON, stream by stream: first where the event lies in this cluster's log, then
+-- its content. Quote and delimiter are characters that never appear unescaped in JSON, so lines are copied unchanged.
 COPY (
     SELECT row_to_json(r)
     FROM (

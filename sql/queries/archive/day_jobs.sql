@@ -1,6 +1,6 @@
--- The next jobs of a day as the projection has them; `versions` is how many events their streams have by it, `digest`
--- the digest of these, where the job began when there were digests. However few rows statistics say there are, other
--- jobs' batches are not read: hence a subquery for each.
+-- List the next jobs of a day as the projection has them. `versions` is the number of events in their streams; `digest`
+-- is their digest, for jobs that have had digests from the start. Uses a subquery per job, so that other jobs' batches
+-- are not read, however few rows the statistics claim.
 WITH job AS (
     SELECT
         j.*,

@@ -1,4 +1,4 @@
--- The items of a part of a day as lines of JSON.
+-- Copy the items of a part of a day as lines of JSON.
 COPY (
     SELECT row_to_json(p)
     FROM evtrack.payload AS p

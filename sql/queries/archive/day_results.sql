@@ -1,4 +1,4 @@
--- What handlers returned in a part of a day, as lines of JSON.
+-- Copy the results of a part of a day as lines of JSON.
 COPY (
     SELECT row_to_json(r)
     FROM evtrack.result AS r

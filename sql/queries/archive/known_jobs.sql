@@ -1,5 +1,4 @@
--- Which of these jobs the database knows: those that are there, with the digest of their log, and those that were
--- dropped.
+-- Find which of these jobs the database knows: existing ones, with the digest of their log, and dropped ones.
 SELECT
     j.job_id,
     encode(evtrack.job_digest(j.job_id), 'hex') AS digest,

@@ -1,4 +1,4 @@
--- That a job came back, whether its items did, and what those are called who worked on it.
+-- Record that a job was restored, whether its items were, and the names of the workers that its events name.
 INSERT INTO evtrack.restored AS r (job_id, with_items, workers)
 SELECT
     %(job_id)s,

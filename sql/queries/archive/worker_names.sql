@@ -1,4 +1,4 @@
--- What the workers of archived jobs are called: those that a job brought along, else those of this database.
+-- Read the names of workers in archived jobs: those that a restored job brought with it, else those of this database.
 SELECT
     n.job_id,
     n.worker_id,

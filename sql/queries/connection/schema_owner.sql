@@ -1,4 +1,4 @@
--- Who owns evtrack's schema, who asks, and whether he may do what the owner may.
+-- Read the owner of evtrack's schema, the current role, and whether it has the owner's rights.
 SELECT
     pg_catalog.pg_get_userbyid(n.nspowner) AS owner,
     pg_catalog.pg_has_role(n.nspowner, 'USAGE') AS may,

@@ -1,8 +1,9 @@
--- Settle a new session, and tell which process it is: another one than the
--- client was told stands behind a pooler, and there only what is `kept` is
--- set. Functions stand for operators, as the search path is not settled yet;
--- unnest() of several arrays is PostgreSQL's own in any path. What this server
--- does not know is passed over.
+-- Apply settings to a new session, and return its backend's process id. If that
+-- is not the one that the client was given, there is a pooler in between, and
+-- only the `kept` settings are applied. Functions are used instead of
+-- operators, because the search path is not set yet; unnest() of several arrays
+-- is built in, whatever the path. Settings that this server does not know are
+-- skipped.
 SELECT
     pg_catalog.pg_backend_pid() AS pid,
     pg_catalog.count(

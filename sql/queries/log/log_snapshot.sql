@@ -1,5 +1,5 @@
--- Which transactions have ended: all below the end but those that the snapshot lists. A standby cannot list them, so
--- there it is all below the oldest that runs.
+-- Find which transactions have ended: all below the end, except those that the snapshot lists. A standby cannot list
+-- them, so there it is all below the oldest running one.
 SELECT -- noqa: ST06
     CASE WHEN pg_is_in_recovery() THEN pg_snapshot_xmin(s.now)::text ELSE s.now::text END AS snapshot,
     pg_snapshot_xmax(s.now)::text::bigint AS "end",

@@ -1,4 +1,4 @@
--- All batches of a job as the projection has them.
+-- Read all batches of a job from the projection.
 SELECT
     batch_no,
     status::text AS status,

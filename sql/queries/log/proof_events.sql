@@ -1,4 +1,4 @@
--- All that the log holds of a job, stream by stream, on whatever day it lies.
+-- Read all events of a job, stream by stream, from whatever day.
 SELECT -- noqa: ST06
     job_day,
     job_id,
@@ -7,7 +7,7 @@ SELECT -- noqa: ST06
     type::text AS type,
     attempt,
     worker_id,
-    -- A time that no calendar has must not keep the rest from being looked at: what was written shows in the digest.
+    -- An out-of-range time must not prevent checking the rest; the digest reveals that it was changed.
     least(greatest(at, timestamptz '0001-01-02 00:00+00'), timestamptz '9999-12-30 00:00+00') AS at,
     seq,
     xid::text::bigint AS xid,

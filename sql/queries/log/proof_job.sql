@@ -1,4 +1,4 @@
--- A job as the projection has it.
+-- Read a job from the projection.
 SELECT
     job_day,
     handler,

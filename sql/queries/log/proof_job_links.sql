@@ -1,4 +1,4 @@
--- The digests of a job's own stream that have moved out of its row.
+-- Read those digests of a job's own stream that have moved out of its row.
 SELECT
     first_version,
     links

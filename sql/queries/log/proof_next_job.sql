@@ -1,4 +1,4 @@
--- The next job of which there is anything at all: a row, events, batches or counters.
+-- Find the next job that has anything at all: a row, events, batches or counters.
 SELECT min(job_id)
 FROM (
     SELECT min(job_id) AS job_id FROM evtrack.job

@@ -1,4 +1,4 @@
--- How many items of a job are stored; no row where it came back from an archive that has none, and none are there.
+-- Count the stored items of a job. Returns no row if there are none because the job was restored without items.
 SELECT count(*) AS stored
 FROM evtrack.payload AS p
 WHERE p.job_id = %(job_id)s -- noqa: RF02

@@ -1,4 +1,4 @@
--- The counters of a job.
+-- Read the progress counters of a job.
 SELECT
     coalesce(sum(pending_batches), 0)::bigint AS pending_batches,
     coalesce(sum(pending_items), 0)::bigint AS pending_items,

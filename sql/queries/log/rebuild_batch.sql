@@ -1,4 +1,4 @@
--- A batch as the log has it, in the place of the row that is there.
+-- Replace a batch's row with what the log says.
 INSERT INTO evtrack.batch (
     job_day, job_id, batch_no, status, fresh, version, attempt, errors, crashes,
     losses, item_count, root_no, parent_no, run_s, weight, worker_id, run_at,

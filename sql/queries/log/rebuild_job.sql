@@ -1,6 +1,5 @@
--- A job as the log has it, in the place of the row that is there. What a client
--- may write in forms of its own comes from its event as the fold takes it. Of
--- the digests, what rebuild_job_links does not put elsewhere.
+-- Replace a job's row with what the log says. Free-form values of clients are taken from the job's events, as in the
+-- fold. Of the digests, keep those that rebuild_job_links does not store elsewhere.
 INSERT INTO evtrack.job (
     job_id, job_day, handler, name, priority, phase, suspended, version, policy,
     source, position, bytes_read, bytes_total, batch_count, item_count,

@@ -1,4 +1,4 @@
--- The digests that do not stand in the job's row, in windows as the fold makes them, in the place of what is there.
+-- Replace the digests outside the job's row, in windows as the fold creates them.
 WITH part AS (
     SELECT
         32 * w.n + 1 AS first_version,

@@ -1,4 +1,4 @@
--- Hold a job's batches still: who reports on them locks their rows, in this order.
+-- Lock a job's batches against reports, which lock their rows in this order.
 SELECT count(*) FROM (
     SELECT 1 FROM evtrack.batch
     WHERE job_id = %(job_id)s

@@ -1,5 +1,5 @@
--- Counters that sum up to what the log says: the difference, as of now, so that
--- the course until now stays as it was.
+-- Make the progress counters add up to what the log says: add the difference to the current bucket, so that the
+-- timeline before stays as it was.
 INSERT INTO evtrack.progress AS p (
     job_id, shard, bucket, pending_batches, pending_items, running_batches,
     running_items, completed_batches, completed_items, failed_batches,

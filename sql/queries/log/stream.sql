@@ -1,4 +1,4 @@
--- One stream in the order of its versions.
+-- Read one stream in the order of its versions.
 SELECT
     job_day,
     job_id,

@@ -1,4 +1,4 @@
--- A window of the log for one job (or one of its streams), in order; see tail_log.
+-- Read a window of the log for one job, or one of its streams, in order; see tail_log.
 SELECT
     job_day,
     job_id,

@@ -1,5 +1,5 @@
--- A window of the whole log, in order: what began since the last one, and what was late then, as far as it has ended.
--- What was restored has a part of its own.
+-- Read a window of the whole log, in order: the transactions that began since the last window, or were late then, if
+-- they have ended. Restored events are read separately.
 SELECT
     job_day,
     job_id,

@@ -1,5 +1,5 @@
--- What was restored, of all jobs or one (or one of its streams). A seq is of the log that a job comes from, and may be
--- there twice, so the jobs come one after the other.
+-- Read the restored events of all jobs, of one, or of one of its streams. A seq comes from the job's original log and
+-- may occur twice, so jobs are read one after the other.
 SELECT
     job_day,
     job_id,

@@ -1,4 +1,4 @@
--- What no watcher has delivered yet.
+-- Count undelivered alerts.
 SELECT
     undelivered,
     lag_s

@@ -1,4 +1,4 @@
--- The latest alerts, latest first.
+-- List the latest alerts, latest first.
 SELECT
     alert_id,
     kind,

@@ -1,6 +1,6 @@
--- Attempts that transactions in [lo, hi) recorded, summed up. Order does not matter to a sum, so any part of what lies
--- below the horizon is a good window. `bounds` are the negated upper bounds of a histogram, so that what lies on a
--- bound counts below it: `fits` says into how many of its buckets an attempt falls.
+-- Sum up the attempts that transactions in [lo, hi) recorded. A sum does not depend on order, so any range below the
+-- horizon is a valid window. `bounds` are the negated upper bounds of a histogram, so that a value equal to a bound
+-- counts below it; `fits` is the number of buckets into which an attempt falls.
 SELECT
     handler,
     outcome,

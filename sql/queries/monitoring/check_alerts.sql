@@ -1,4 +1,4 @@
--- Look for what no single event tells.
+-- Raise alerts for conditions that no single event shows.
 SELECT
     evtrack.check_alerts(
         make_interval(secs => %(never_started_s)s::float8),

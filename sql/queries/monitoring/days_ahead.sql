@@ -1,4 +1,4 @@
--- The days from today on, in UTC, and whether the log has a partition for each.
+-- List the days from today on, in UTC, and whether the log has a partition for each.
 SELECT
     d.day::date AS day,
     to_regclass(format('evtrack.event_%s', to_char(d.day, 'YYYYMMDD'))) IS NOT NULL AS made

@@ -1,4 +1,4 @@
--- Items and batches by status, a row a handler.
+-- Count items and batches by status, one row per handler.
 SELECT
     handler,
     pending,

@@ -1,2 +1,2 @@
--- Say that alerts are delivered.
+-- Mark alerts as delivered.
 SELECT evtrack.mark_alerts(%(alert_ids)s::bigint[], %(who)s::text) AS marked

@@ -1,4 +1,4 @@
--- Rights that evtrack's roles should have and do not, by role.
+-- List rights that evtrack's roles should have but do not, by role.
 SELECT
     role,
     string_agg(name, ', ' ORDER BY name) AS names

@@ -1,5 +1,5 @@
--- Transactions that hold the horizon and are older than a while, the oldest first: nothing dead is cleared away, and
--- metrics count nothing new, before they end.
+-- List old transactions that hold back the horizon, oldest first: until they end, dead rows cannot be removed, and
+-- metrics count nothing new.
 SELECT
     pid,
     datname AS database,

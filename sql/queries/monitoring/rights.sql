@@ -1,5 +1,5 @@
--- The parts to play with evtrack, evtrack's role for each, and whether the present role may play it. Reads nothing of
--- evtrack's own, so that a role without any right gets an answer.
+-- List the parts a role can play, evtrack's role for each, and whether the current role may play it. Reads no evtrack
+-- table, so that a role without any rights gets an answer.
 SELECT
     p.part,
     p.role,

@@ -1,4 +1,4 @@
--- What there is to know of the server, and of us on it.
+-- Read facts about the server and this session.
 SELECT
     current_setting('server_version_num')::integer AS version_num,
     current_setting('server_version') AS version,

@@ -1,4 +1,4 @@
--- Handlers whose batches wait for a reason that somebody has to do something about.
+-- List handlers whose batches wait for a reason that needs an operator.
 SELECT
     handler,
     why,

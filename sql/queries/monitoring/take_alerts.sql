@@ -1,4 +1,4 @@
--- Lock alerts that are not delivered yet, for this transaction.
+-- Lock undelivered alerts for this transaction.
 SELECT
     t.alert_id,
     t.kind,

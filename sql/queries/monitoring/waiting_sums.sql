@@ -1,4 +1,5 @@
--- Why jobs wait, and for how long the oldest batch of each kind has.
+-- Count waiting jobs by reason, and find how long the oldest batch of each kind
+-- has waited.
 SELECT
     handler,
     why,

@@ -1,4 +1,4 @@
--- Workers that are neither stopped nor lost, and their slots.
+-- Count workers that are neither stopped nor lost, and their slots.
 SELECT
     state,
     count(*) AS workers,

@@ -1,4 +1,4 @@
--- Take batches; the columns in the order in which a slot wants them.
+-- Claim batches. The columns are in the order that slots expect.
 SELECT
     c.job_id,
     c.batch_no,

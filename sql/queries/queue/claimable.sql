@@ -1,4 +1,4 @@
--- Jobs that handlers may claim from, most urgent first.
+-- List the jobs that handlers may claim from, most urgent first.
 SELECT
     c.job_id,
     c.priority,

@@ -1,6 +1,6 @@
--- Report batches done; what comes back is only what was refused. The results
--- of all batches come as one text, since a character that no JSON may hold
--- between them costs less to write and to read than the quotes of an array.
+-- Report batches as completed; return only rejected reports. The results of all
+-- batches come as one text, separated by a character that JSON cannot contain:
+-- that is cheaper to write and to parse than the quotes of an array.
 SELECT
     c.job_id,
     c.batch_no,

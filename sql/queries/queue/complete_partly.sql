@@ -1,4 +1,4 @@
--- Report a batch some of whose items failed.
+-- Report a batch in which some items failed.
 SELECT
     evtrack.complete_partly(
         %(worker_id)s::bigint,

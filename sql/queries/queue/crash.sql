@@ -1,5 +1,5 @@
--- Report batches whose process died, with what is done of each: the ordinals
--- as a multirange, and a line of results for each of them.
+-- Report batches whose process died: for each, the ordinals of its finished
+-- items as a multirange, and one line per result.
 SELECT
     c.job_id,
     c.batch_no,

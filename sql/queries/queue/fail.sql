@@ -1,4 +1,4 @@
--- Report batches whose handler raised.
+-- Report batches whose handler raised an error.
 SELECT
     f.job_id,
     f.batch_no,

@@ -1,2 +1,2 @@
--- Finish a job in which nothing is open any more.
+-- Finish a job that has no open batch.
 SELECT evtrack.finish_due(%(job_id)s::bigint) AS finished

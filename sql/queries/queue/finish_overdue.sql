@@ -1,3 +1,2 @@
--- Finish jobs in which nothing is open and whose last worker did not live to
--- say so.
+-- Finish jobs that have no open batch, whose last worker died before it could.
 SELECT o.job_id FROM evtrack.finish_overdue(%(most)s::integer) AS o (job_id)

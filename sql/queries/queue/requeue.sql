@@ -1,4 +1,4 @@
--- Give batches back.
+-- Return batches to pending.
 SELECT
     r.job_id,
     r.batch_no,

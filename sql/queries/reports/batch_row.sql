@@ -1,4 +1,4 @@
--- One batch as it stands.
+-- Read one batch as it is now.
 SELECT
     job_id,
     batch_no,

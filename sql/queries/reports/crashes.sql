@@ -1,4 +1,4 @@
--- The latest crashes, of one job or of all.
+-- List the latest crashes of one job or of all.
 SELECT
     job_id,
     batch_no,

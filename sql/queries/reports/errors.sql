@@ -1,4 +1,4 @@
--- The most common errors of a job.
+-- List the most common errors of a job.
 SELECT
     job_id,
     type,

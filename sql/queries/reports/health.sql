@@ -1,4 +1,4 @@
--- How the whole is doing: what ended in a span of time, what waits and since when, and who works.
+-- Show overall health: the attempts that ended in a span of time, the pending batches and their age, and the workers.
 SELECT
     a.since,
     a.attempts,

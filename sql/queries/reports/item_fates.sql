@@ -1,4 +1,4 @@
--- What became of the items that a batch began with: those with one fate and one path together.
+-- Show what became of the items that a batch began with, grouped by status and path.
 SELECT
     i.status::text AS status,
     i.batch_no,

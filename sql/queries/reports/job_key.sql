@@ -1,4 +1,4 @@
--- The key of a job's partition and of its wake-ups.
+-- Read the keys of a job's partition and wake-ups: its day and its handler.
 SELECT
     job_day,
     handler,

@@ -1,4 +1,4 @@
--- One job, as evtrack.job_status has it.
+-- Read one job from evtrack.job_status.
 SELECT
     job_id,
     name,

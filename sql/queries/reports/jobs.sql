@@ -1,4 +1,4 @@
--- The latest jobs. The view is joined to ids that are already limited, so that progress is summed for those only.
+-- List the latest jobs. The view is joined to ids that are already limited, so that progress is summed only for those.
 SELECT
     s.job_id,
     s.name,

@@ -1,4 +1,4 @@
--- The latest crashes of a span of time, over all jobs.
+-- List the latest crashes of a span of time, over all jobs.
 SELECT
     c.job_id,
     c.batch_no,

@@ -1,4 +1,4 @@
--- The latest messages about items, lines and files of a job. They stand in its own stream, which is short.
+-- List a job's latest messages about items, lines and files. They are in its own stream, which is short.
 SELECT
     e.job_id,
     e.at,

@@ -1,4 +1,4 @@
--- What became of the items and batches of the jobs that were created in a span of time, from their counters.
+-- Count items and batches by status for the jobs created in a span of time, from their progress counters.
 SELECT
     count(*) AS jobs,
     coalesce(sum(p.done), 0)::bigint AS done,

@@ -1,4 +1,4 @@
--- The workers that a job brought along when it came back.
+-- Read the workers that a restored job names.
 SELECT
     worker_id,
     name

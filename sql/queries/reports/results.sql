@@ -1,4 +1,4 @@
--- What a job's handler returned, in the order of the source.
+-- Read a job's results in the order of the source.
 SELECT
     r.ordinal,
     r.item_key,

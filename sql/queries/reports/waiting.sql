@@ -1,4 +1,4 @@
--- Why a job's pending batches wait.
+-- Read why a job's pending batches wait.
 SELECT
     job_id,
     batches,

@@ -1,4 +1,4 @@
--- The latest workers, whatever became of them.
+-- List the latest workers, in any state.
 SELECT
     worker_id,
     name,

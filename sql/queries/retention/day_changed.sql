@@ -1,4 +1,4 @@
--- Whether a day has events that a snapshot did not see. What was restored names transactions of another cluster.
+-- Whether a day has events that a snapshot did not see. Restored events name transactions of another cluster.
 SELECT count(*) > 0 AS changed
 FROM evtrack.event AS e
 WHERE

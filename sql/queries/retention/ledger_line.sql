@@ -1,4 +1,4 @@
--- What is left of a job that retention dropped.
+-- Read what is left of a job that cleanup dropped.
 SELECT
     job_id,
     job_day,

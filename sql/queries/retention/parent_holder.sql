@@ -1,4 +1,4 @@
--- Who has used the log's tables for longest in the transaction that is open.
+-- Find the oldest transaction that uses the log's tables.
 SELECT
     a.pid,
     a.application_name AS application,

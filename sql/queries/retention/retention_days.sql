@@ -1,5 +1,5 @@
--- The days that lie before a time as a whole, the oldest first, with what they hold. `pins` counts the jobs for which
--- a day must stay; the first of them is named, with what it is: its phase, or `running`, or `ended lately`.
+-- List the whole days before a time, oldest first, with their contents. `pins` counts the jobs that pin a day;
+-- `pinned_by` is the first of them, and `pin` the reason: its phase, `running` or `ended lately`.
 WITH cutoff AS (
     SELECT
         %(ended_before)s::timestamptz AS at,
@@ -37,7 +37,7 @@ job AS (
             WHEN j.phase NOT IN ('finished', 'cancelled') THEN j.phase::text
             WHEN s.open > 0 THEN 'running'
             WHEN greatest(j.finished_at, j.cancelled_at) >= c.at THEN 'ended lately'
-            -- What ran when the job was cancelled ended later.
+            -- Batches that were running at the cancellation ended later.
             WHEN j.phase = 'cancelled' AND l.at >= c.at THEN 'ended lately'
         END AS pin
     FROM evtrack.job AS j

@@ -1,4 +1,4 @@
--- A whole small job in one call.
+-- Submit a small job in one call.
 SELECT evtrack.enqueue(
     %(handler)s::text,
     %(item_keys)s::text[],

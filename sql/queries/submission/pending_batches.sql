@@ -1,2 +1,2 @@
--- How many batches of a handler wait, over all its jobs.
+-- Count the pending batches of a handler, over all its jobs.
 SELECT evtrack.pending_batches(%(the_handler)s::text) AS pending

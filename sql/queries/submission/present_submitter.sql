@@ -1,2 +1,3 @@
--- Whose items follow, for evtrack.guard_payload(), until the transaction ends.
+-- Present the submitter's token to evtrack.guard_payload(), until the
+-- transaction ends.
 SELECT set_config('evtrack.submitter', %(submitter)s::uuid::text, true) AS token

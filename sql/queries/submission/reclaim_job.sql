@@ -1,4 +1,4 @@
--- Take up a submission whose submitter is gone.
+-- Take over a submission whose submitter is gone.
 SELECT
     r.job_id,
     r.job_day,

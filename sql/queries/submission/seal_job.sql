@@ -1,2 +1,2 @@
--- Say that a job is submitted whole.
+-- Mark the source of a job as complete.
 SELECT evtrack.seal(%(job_id)s::bigint, %(submitter)s::uuid)

@@ -1,5 +1,5 @@
--- Let no statement of a worker wait without end, for a lock or otherwise, and
--- let no transaction of a stopped one hold locks.
+-- Limit how long a worker's statements wait, for a lock or otherwise, and how
+-- long a stopped worker's transaction holds locks.
 SELECT
     set_config('lock_timeout', %(lock)s::text, false) AS lock_timeout,
     set_config('statement_timeout', %(statement)s::text, false)

@@ -1,4 +1,5 @@
--- Say that a worker lives, and whether the session that says so holds its lock.
+-- Record that a worker is alive, and return whether this session holds its
+-- lock.
 SELECT
     evtrack.heartbeat(%(worker_id)s::bigint, %(busy)s::integer) AS accepted,
     evtrack.has_session_lock(

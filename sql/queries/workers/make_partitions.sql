@@ -1,2 +1,2 @@
--- Make the partitions of today and the days to come that are not there yet.
+-- Create the missing partitions of today and the coming days.
 SELECT evtrack.make_partitions_ahead() AS made

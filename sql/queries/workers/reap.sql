@@ -1,4 +1,4 @@
--- Declare lost the workers that are, and take their batches back.
+-- Declare workers lost that are gone or silent, and requeue their batches.
 SELECT
     r.worker_id,
     r.name,

@@ -1,4 +1,4 @@
--- Bring worker and log together.
+-- Bring a worker and the log into agreement.
 SELECT
     r.job_id,
     r.batch_no,

@@ -1,4 +1,4 @@
--- Announce a worker.
+-- Register a worker.
 SELECT
     evtrack.register_worker(
         %(name)s::text,

@@ -1,2 +1,2 @@
--- Say that a worker ended in good order.
+-- Record that a worker stopped normally.
 SELECT evtrack.stop_worker(%(worker_id)s::bigint)

@@ -1,4 +1,4 @@
--- The workers with these numbers, whatever became of them.
+-- List the workers with these numbers, in any state.
 SELECT
     worker_id,
     name,
