@@ -48,7 +48,7 @@ class Tail:
 
     A window is what one snapshot sees and the one before it did not, ordered by seq. An event is seen only with those
     before it in its stream, and nobody who is slow to commit is waited for. What was restored comes first, job by job.
-    See docs/adr/0019.
+    See docs/adr/log/0019.
 
     Args:
         conn: A connection in autocommit mode, for this reader alone while it reads.
