@@ -24,14 +24,6 @@ CREATE TYPE evtrack.event_type AS ENUM (
     'finished'
 );
 
-CREATE TYPE evtrack.phase AS ENUM (
-    'open',
-    'abandoned',
-    'sealed',
-    'finished',
-    'cancelled'
-);
-
 CREATE TYPE evtrack.status AS ENUM (
     'pending',
     'running',
@@ -40,6 +32,30 @@ CREATE TYPE evtrack.status AS ENUM (
     'crashed',
     'split',
     'cancelled'
+);
+
+CREATE TYPE evtrack.batch_transition AS (
+	type evtrack.event_type,
+	before evtrack.status[],
+	after evtrack.status,
+	lease text,
+	moved boolean,
+	derived boolean
+);
+
+CREATE TYPE evtrack.phase AS ENUM (
+    'open',
+    'abandoned',
+    'sealed',
+    'finished',
+    'cancelled'
+);
+
+CREATE TYPE evtrack.job_transition AS (
+	type evtrack.event_type,
+	before evtrack.phase[],
+	after evtrack.phase,
+	suspended boolean
 );
 
 CREATE FUNCTION evtrack.add_batches(the_job bigint, the_submitter uuid, first_batch_no integer, item_counts integer[], weights bigint[], first_ordinals integer[], source_position jsonb DEFAULT NULL::jsonb, source_bytes_read bigint DEFAULT NULL::bigint, invalid integer DEFAULT 0, notes jsonb DEFAULT NULL::jsonb, note_total integer DEFAULT 0) RETURNS integer
@@ -382,36 +398,65 @@ CREATE FUNCTION evtrack.batch_status_at(the_job bigint, as_of timestamp with tim
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH event AS (
-        SELECT e.*,
-            -- A late result changes nothing, nor does a split of some items.
-            e.type <> 'late_result'
-            AND NOT (e.type = 'split' AND e.data -> 'moved' IS NOT NULL)
-                AS is_step
+        SELECT e.*, t.after,
+            CASE WHEN e.type = 'enqueued' THEN (e.data ->> 'items')::integer
+                WHEN t.moved
+                    THEN -coalesce((e.data ->> 'moved_items')::integer, 0)
+                ELSE 0 END AS items
         FROM evtrack.job j
         JOIN evtrack.event e ON e.job_day = j.job_day AND e.job_id = j.job_id
+        JOIN (
+            SELECT DISTINCT r.type, r.moved, r.after
+            FROM unnest(evtrack.batch_transitions()) r
+        ) t ON t.type = e.type AND (t.moved IS NULL
+            OR t.moved = (e.data ->> 'moved' IS NOT NULL))
         WHERE j.job_id = the_job AND e.batch_no > 0 AND e.at <= as_of
     ), stream AS (
         SELECT e.batch_no, max(e.version) AS version,
-            max(e.version) FILTER (WHERE e.is_step) AS last_step,
+            max(e.version) FILTER (WHERE e.after IS NOT NULL) AS last_step,
             max(e.attempt) FILTER (WHERE e.type IN ('enqueued', 'started'))
                 AS attempt,
             max(e.version) FILTER (WHERE e.type = 'started') AS last_start,
-            sum(CASE
-                WHEN e.type = 'enqueued' THEN (e.data ->> 'items')::integer
-                WHEN e.type IN ('completed', 'split')
-                    THEN -coalesce((e.data ->> 'moved_items')::integer, 0)
-                ELSE 0 END)::integer AS item_count
+            sum(e.items)::integer AS item_count
         FROM event e GROUP BY e.batch_no
     )
-    SELECT the_job, s.batch_no,
-        CASE WHEN e.type IN ('enqueued', 'requeued') THEN 'pending'
-            WHEN e.type = 'started' THEN 'running'
-            ELSE e.type::text END::evtrack.status,
-        s.attempt, s.version, s.item_count, b.worker_id, e.at
+    SELECT the_job, s.batch_no, e.after, s.attempt, s.version, s.item_count,
+        b.worker_id, e.at
     FROM stream s
     JOIN event e ON e.batch_no = s.batch_no AND e.version = s.last_step
     LEFT JOIN event b ON b.batch_no = s.batch_no AND b.version = s.last_start
     ORDER BY s.batch_no
+$$;
+
+CREATE FUNCTION evtrack.batch_transitions() RETURNS evtrack.batch_transition[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT array_agg(r::evtrack.batch_transition)
+    FROM (VALUES
+        ('enqueued'::evtrack.event_type, '{null}'::evtrack.status[],
+            'pending'::evtrack.status, NULL, NULL::boolean, false),
+        ('started', '{pending}', 'running', 'take', NULL, false),
+        ('completed', '{running}', 'completed', 'hold', false, false),
+        -- Some items are done, the others moved; from crashed: the slot died.
+        ('completed', '{running,crashed}', 'completed', 'hold', true, false),
+        ('failed', '{running}', 'failed', 'hold', NULL, false),
+        -- Made from a batch that failed or crashed, with no budget left.
+        ('failed', '{pending}', 'failed', 'attempt', NULL, true),
+        ('crashed', '{running}', 'crashed', 'hold', NULL, false),
+        ('crashed', '{pending}', 'crashed', 'attempt', NULL, true),
+        ('requeued', '{running}', 'pending', 'hold', NULL, false),
+        ('requeued', '{failed,crashed}', 'pending', 'attempt', NULL, false),
+        ('split', '{pending,running,failed,crashed}', 'split', 'attempt',
+            false, false),
+        -- Only some items moved: the batch stays what it is with the others.
+        -- Not while it runs, as its worker has all of it.
+        ('split', '{pending,failed,crashed}', NULL, 'attempt', true, false),
+        ('cancelled', '{pending,failed,crashed}', 'cancelled', NULL, NULL,
+            false),
+        -- A rejected report is kept, and changes nothing but the version.
+        ('late_result', enum_range(NULL::evtrack.status), NULL, 'past', NULL,
+            false)
+    ) AS r
 $$;
 
 CREATE FUNCTION evtrack.bucket() RETURNS integer
@@ -993,6 +1038,65 @@ BEGIN
     RETURN 'ok';
 END $$;
 
+CREATE FUNCTION evtrack.count_change(the_job bigint, before text, after text, batches bigint, items_before bigint, items_after bigint) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    now_bucket integer := evtrack.bucket();
+    n bigint := batches;
+BEGIN
+    IF before = after THEN
+        n := 0;
+        items_after := items_after - items_before;
+    END IF;
+    IF before IS NULL THEN
+        INSERT INTO evtrack.progress AS p (
+            job_id, shard, bucket, pending_batches, pending_items)
+        VALUES (the_job, pg_backend_pid(), now_bucket, n, items_after)
+        ON CONFLICT (job_id, shard, bucket) DO UPDATE SET
+            pending_batches = p.pending_batches + excluded.pending_batches,
+            pending_items = p.pending_items + excluded.pending_items;
+        RETURN batches;
+    END IF;
+    LOOP
+        UPDATE evtrack.progress p SET
+            pending_batches = p.pending_batches + CASE 'pending'
+                WHEN after THEN n WHEN before THEN -n ELSE 0 END,
+            pending_items = p.pending_items + CASE 'pending' WHEN after
+                THEN items_after WHEN before THEN -items_before ELSE 0 END,
+            running_batches = p.running_batches + CASE 'running'
+                WHEN after THEN n WHEN before THEN -n ELSE 0 END,
+            running_items = p.running_items + CASE 'running' WHEN after
+                THEN items_after WHEN before THEN -items_before ELSE 0 END,
+            completed_batches = p.completed_batches + CASE 'completed'
+                WHEN after THEN n WHEN before THEN -n ELSE 0 END,
+            completed_items = p.completed_items + CASE 'completed' WHEN after
+                THEN items_after WHEN before THEN -items_before ELSE 0 END,
+            failed_batches = p.failed_batches + CASE 'failed'
+                WHEN after THEN n WHEN before THEN -n ELSE 0 END,
+            failed_items = p.failed_items + CASE 'failed' WHEN after
+                THEN items_after WHEN before THEN -items_before ELSE 0 END,
+            crashed_batches = p.crashed_batches + CASE 'crashed'
+                WHEN after THEN n WHEN before THEN -n ELSE 0 END,
+            crashed_items = p.crashed_items + CASE 'crashed' WHEN after
+                THEN items_after WHEN before THEN -items_before ELSE 0 END,
+            split_batches = p.split_batches + CASE 'split'
+                WHEN after THEN n WHEN before THEN -n ELSE 0 END,
+            split_items = p.split_items + CASE 'split' WHEN after
+                THEN items_after WHEN before THEN -items_before ELSE 0 END,
+            cancelled_batches = p.cancelled_batches + CASE 'cancelled'
+                WHEN after THEN n WHEN before THEN -n ELSE 0 END,
+            cancelled_items = p.cancelled_items + CASE 'cancelled' WHEN after
+                THEN items_after WHEN before THEN -items_before ELSE 0 END
+        WHERE p.job_id = the_job AND p.shard = pg_backend_pid()
+            AND p.bucket = now_bucket;
+        EXIT WHEN FOUND;
+        INSERT INTO evtrack.progress (job_id, shard, bucket)
+        VALUES (the_job, pg_backend_pid(), now_bucket) ON CONFLICT DO NOTHING;
+    END LOOP;
+    RETURN batches;
+END $$;
+
 CREATE FUNCTION evtrack.crash(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], dossiers jsonb[], done text[] DEFAULT NULL::text[], results text[] DEFAULT NULL::text[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1087,6 +1191,16 @@ CREATE FUNCTION evtrack.crash_facts(dossier jsonb) RETURNS jsonb
         ) f
     ) t
 $_$;
+
+CREATE FUNCTION evtrack.crash_line(data jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT left(concat_ws(' ',
+        CASE WHEN coalesce(data ->> 'cause', 'unknown') IN ('signal', 'unknown')
+            THEN coalesce(data ->> 'signal', data ->> 'cause', 'unknown')
+            ELSE data ->> 'cause' END,
+        data ->> 'exit_code', 'at ' || (data ->> 'item_key')), 300)
+$$;
 
 CREATE FUNCTION evtrack.crash_one(the_worker bigint, the_job bigint, the_batch integer, dossier jsonb, done int4multirange, lines text) RETURNS text
     LANGUAGE plpgsql
@@ -1616,16 +1730,19 @@ CREATE FUNCTION evtrack.fold() RETURNS trigger
 DECLARE
     total bigint;
     of_jobs bigint;
-    enqueues bigint;
+    births bigint;
     starts bigint;
     completions bigint;
+    troubles bigint;
     forged bigint;
-    folded bigint := 0;
-    derived bigint;
-    stepped bigint;
-    n bigint;
     day date;
     last_day date;
+    folded bigint := 0;
+    stepped bigint;
+    n bigint;
+    others evtrack.event[];
+    derived bigint;
+    d record;
     e evtrack.event;
 BEGIN
     SELECT
@@ -1634,21 +1751,18 @@ BEGIN
         count(*) FILTER (WHERE a.batch_no > 0 AND a.type = 'enqueued'),
         count(*) FILTER (WHERE a.type = 'started'),
         count(*) FILTER (
-            WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL),
-        count(*) FILTER (WHERE a.xid <> pg_current_xact_id()
-            OR a.at < transaction_timestamp() OR a.at > clock_timestamp()
-            OR a.seq > currval('evtrack.event_seq')
-            OR jsonb_typeof(a.data) <> 'object'),
+            WHERE a.type = 'completed' AND a.data ->> 'moved' IS NULL),
+        count(*) FILTER (
+            WHERE a.type IN ('failed', 'crashed', 'abandoned', 'finished')),
+        count(*) FILTER (
+            WHERE evtrack.is_forged(a.xid, a.at, a.seq, a.data)),
         min(a.job_day), max(a.job_day)
-    INTO total, of_jobs, enqueues, starts, completions, forged, day, last_day
+    INTO total, of_jobs, births, starts, completions, troubles, forged, day,
+        last_day
     FROM added a;
     IF forged > 0 THEN
         SELECT a.* INTO e FROM added a
-        WHERE a.xid <> pg_current_xact_id()
-            OR a.at < transaction_timestamp() OR a.at > clock_timestamp()
-            OR a.seq > currval('evtrack.event_seq')
-            OR jsonb_typeof(a.data) <> 'object'
-        LIMIT 1;
+        WHERE evtrack.is_forged(a.xid, a.at, a.seq, a.data) LIMIT 1;
         PERFORM evtrack.refuse_event(e);
     END IF;
 
@@ -1664,16 +1778,17 @@ BEGIN
         folded := of_jobs;
     END IF;
 
-    -- A submitted batch has a number that its job has given out; a derived one
-    -- (root, parent) takes the next and is a returning one from birth.
-    IF enqueues > 0 THEN
+    -- A submitted batch has a number that its job has given out. One made from
+    -- another (root, parent) takes the next, and counts as retried from birth.
+    IF births > 0 THEN
         WITH born AS (
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
                 errors, crashes, losses, item_count, weight, ordinals,
                 root_no, parent_no, run_at, enqueued_at, error, links)
             SELECT
-                a.job_day, a.job_id, a.batch_no, 'pending',
+                a.job_day, a.job_id, a.batch_no,
+                evtrack.status_after('enqueued', NULL),
                 a.data -> 'root' IS NULL, 1, a.attempt,
                 coalesce((a.data ->> 'errors')::smallint, 0),
                 coalesce((a.data ->> 'crashes')::smallint, 0),
@@ -1693,54 +1808,52 @@ BEGIN
                 AND j.job_day = a.job_day
                 AND (a.data -> 'root' IS NOT NULL)
                     = (a.batch_no > j.batch_count)
-            RETURNING job_id, batch_no, root_no, item_count
-        ), counted AS (
-            INSERT INTO evtrack.progress AS p (
-                job_id, shard, bucket, pending_batches, pending_items)
-            SELECT job_id, pg_backend_pid(), evtrack.bucket(),
-                count(*), sum(item_count)
-            FROM born GROUP BY job_id
-            ON CONFLICT (job_id, shard, bucket) DO UPDATE SET
-                pending_batches = p.pending_batches + excluded.pending_batches,
-                pending_items = p.pending_items + excluded.pending_items
+            RETURNING job_id, root_no, item_count
         )
-        SELECT count(*), count(root_no) INTO n, derived FROM born;
+        SELECT coalesce(sum(evtrack.count_change(
+            b.job_id, NULL, 'pending', b.n, 0, b.items)), 0), sum(b.derived)
+        INTO n, derived
+        FROM (
+            SELECT job_id, count(*) AS n, sum(item_count) AS items,
+                count(root_no) AS derived
+            FROM born GROUP BY job_id
+        ) b;
         folded := folded + n;
         IF derived > 0 THEN
-            -- Without a gap: who comes next counts on from the last.
-            UPDATE evtrack.job j SET batch_count = j.batch_count + d.n
-            FROM (
+            -- Without a gap: the next one counts on from the last.
+            FOR d IN
                 SELECT a.job_id, max(a.batch_no) AS last, count(*) AS n
                 FROM added a
                 WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
                 GROUP BY a.job_id
-            ) d
-            WHERE j.job_id = d.job_id AND j.batch_count + d.n = d.last;
-            GET DIAGNOSTICS n = ROW_COUNT;
-            IF n < (
-                SELECT count(DISTINCT a.job_id) FROM added a
-                WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
-            ) THEN
-                SELECT a.* INTO e FROM added a
-                WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
-                ORDER BY a.job_id, a.batch_no DESC LIMIT 1;
-                PERFORM evtrack.refuse_event(e);
-            END IF;
+            LOOP
+                UPDATE evtrack.job j SET batch_count = d.last
+                WHERE j.job_id = d.job_id AND j.batch_count + d.n = d.last;
+                IF NOT FOUND THEN
+                    SELECT a.* INTO e FROM added a WHERE a.type = 'enqueued'
+                        AND a.job_id = d.job_id AND a.batch_no = d.last;
+                    PERFORM evtrack.refuse_event(e);
+                END IF;
+            END LOOP;
         END IF;
     END IF;
 
-    -- A day is a partition, and a plan for one partition starts much faster
-    -- than one that could need them all. Nearly always there is one day.
+    IF of_jobs + births + starts + completions < total THEN
+        SELECT array_agg(ROW(a.*)::evtrack.event) INTO others
+        FROM added a WHERE a.type NOT IN ('enqueued', 'started');
+    END IF;
+    -- Each round takes the next step of every batch that has one. A day is a
+    -- partition, and a plan for one partition starts much faster than one that
+    -- could need them all: nearly always there is one round of one day.
     WHILE folded < total LOOP
         stepped := 0;
-
         IF starts > 0 THEN
-            WITH moved AS (
+            WITH step AS (
                 UPDATE evtrack.batch b SET
-                    status = 'running', version = a.version, fresh = false,
-                    run_at = NULL, attempt = a.attempt,
-                    worker_id = a.worker_id, started_at = a.at,
-                    finished_at = NULL,
+                    status = evtrack.status_after('started', 'pending'),
+                    version = a.version, fresh = false, run_at = NULL,
+                    attempt = a.attempt, worker_id = a.worker_id,
+                    started_at = a.at, finished_at = NULL,
                     links = evtrack.extend_links(b.links, b.version,
                         evtrack.event_text(
                             a.job_id, a.batch_no, a.version, a.type, a.attempt,
@@ -1752,210 +1865,46 @@ BEGIN
                     AND b.version = a.version - 1 AND b.status = 'pending'
                     AND b.attempt = a.attempt - 1 AND a.worker_id IS NOT NULL
                 RETURNING b.job_id, b.item_count
-            ), counted AS (
-                INSERT INTO evtrack.progress AS p (
-                    job_id, shard, bucket, pending_batches, pending_items,
-                    running_batches, running_items)
-                SELECT job_id, pg_backend_pid(), evtrack.bucket(),
-                    -count(*), -sum(item_count), count(*), sum(item_count)
-                FROM moved GROUP BY job_id
-                ON CONFLICT (job_id, shard, bucket) DO UPDATE SET
-                    pending_batches
-                    = p.pending_batches + excluded.pending_batches,
-                    pending_items = p.pending_items + excluded.pending_items,
-                    running_batches
-                    = p.running_batches + excluded.running_batches,
-                    running_items = p.running_items + excluded.running_items
             )
-            SELECT count(*) INTO n FROM moved;
+            SELECT coalesce(sum(evtrack.count_change(
+                s.job_id, 'pending', 'running', s.n, s.items, s.items)), 0)
+            INTO n
+            FROM (
+                SELECT job_id, count(*) AS n, sum(item_count) AS items
+                FROM step GROUP BY job_id
+            ) s;
             stepped := stepped + n;
         END IF;
-
         IF completions > 0 THEN
-            WITH moved AS (
+            WITH step AS (
                 UPDATE evtrack.batch b SET
-                    status = 'completed', version = a.version,
-                    finished_at = a.at, run_s = (a.data ->> 'run_s')::float8,
-                    error = NULL,
+                    status = evtrack.status_after('completed', 'running'),
+                    version = a.version, finished_at = a.at,
+                    run_s = (a.data ->> 'run_s')::float8, error = NULL,
                     links = evtrack.extend_links(b.links, b.version,
                         evtrack.event_text(
                             a.job_id, a.batch_no, a.version, a.type, a.attempt,
                             a.worker_id, a.at, a.seq, a.xid, a.data))
                 FROM added a
-                WHERE a.type = 'completed' AND a.data -> 'moved' IS NULL
+                WHERE a.type = 'completed' AND a.data ->> 'moved' IS NULL
                     AND a.job_day = day AND b.job_day = day
                     AND b.job_id = a.job_id AND b.batch_no = a.batch_no
                     AND b.version = a.version - 1 AND b.status = 'running'
                     AND b.attempt = a.attempt AND b.worker_id = a.worker_id
                 RETURNING b.job_id, b.item_count
-            ), counted AS (
-                INSERT INTO evtrack.progress AS p (
-                    job_id, shard, bucket, running_batches, running_items,
-                    completed_batches, completed_items)
-                SELECT job_id, pg_backend_pid(), evtrack.bucket(),
-                    -count(*), -sum(item_count), count(*), sum(item_count)
-                FROM moved GROUP BY job_id
-                ON CONFLICT (job_id, shard, bucket) DO UPDATE SET
-                    running_batches
-                    = p.running_batches + excluded.running_batches,
-                    running_items = p.running_items + excluded.running_items,
-                    completed_batches
-                    = p.completed_batches + excluded.completed_batches,
-                    completed_items
-                    = p.completed_items + excluded.completed_items
             )
-            SELECT count(*) INTO n FROM moved;
+            SELECT coalesce(sum(evtrack.count_change(
+                s.job_id, 'running', 'completed', s.n, s.items, s.items)), 0)
+            INTO n
+            FROM (
+                SELECT job_id, count(*) AS n, sum(item_count) AS items
+                FROM step GROUP BY job_id
+            ) s;
             stepped := stepped + n;
         END IF;
-
-        -- All the rest, which is rare: any type, from whatever status.
-        IF of_jobs + enqueues + starts + completions < total THEN
-            WITH step AS (
-                -- With `moved`, a split takes some items out, and the batch
-                -- stays what it is with the others.
-                SELECT a.*, b.status AS was, b.item_count AS items_were,
-                    a.type = 'late_result' OR a.type = 'split'
-                        AND a.data -> 'moved' IS NOT NULL AS stays
-                FROM added a
-                JOIN evtrack.batch b ON b.job_day = day
-                    AND b.job_id = a.job_id AND b.batch_no = a.batch_no
-                    AND b.version = a.version - 1
-                WHERE a.job_day = day AND a.batch_no > 0 AND CASE a.type
-                    WHEN 'completed' THEN a.data -> 'moved' IS NOT NULL
-                        AND b.status IN ('running', 'crashed')
-                        AND a.attempt = b.attempt
-                        AND a.worker_id = b.worker_id
-                    WHEN 'failed' THEN a.attempt = b.attempt
-                        AND (b.status = 'running'
-                                AND a.worker_id = b.worker_id
-                            OR b.status = 'pending'
-                                AND b.root_no IS NOT NULL)
-                    WHEN 'crashed' THEN a.attempt = b.attempt
-                        AND (b.status = 'running'
-                                AND a.worker_id = b.worker_id
-                            OR b.status = 'pending'
-                                AND b.root_no IS NOT NULL)
-                    WHEN 'requeued' THEN a.attempt = b.attempt
-                        AND (b.status = 'running'
-                                AND a.worker_id = b.worker_id
-                            OR b.status IN ('failed', 'crashed'))
-                    WHEN 'split' THEN a.attempt = b.attempt AND (
-                        b.status IN ('pending', 'failed', 'crashed')
-                        -- What runs is in its worker's hands as a whole.
-                        OR b.status = 'running' AND a.data -> 'moved' IS NULL)
-                    WHEN 'cancelled' THEN b.status
-                        IN ('pending', 'failed', 'crashed')
-                    WHEN 'late_result' THEN a.attempt <= b.attempt
-                    ELSE false END
-            ), moved AS (
-                UPDATE evtrack.batch b SET
-                    version = s.version,
-                    status = CASE
-                        WHEN s.stays THEN b.status::text
-                        WHEN s.type = 'requeued' THEN 'pending'
-                        ELSE s.type::text END::evtrack.status,
-                    fresh = b.fresh AND s.stays,
-                    run_at = CASE
-                        WHEN s.type = 'requeued' THEN coalesce(
-                            (s.data ->> 'run_at')::timestamptz, s.at)
-                        WHEN s.stays THEN b.run_at END,
-                    finished_at = CASE
-                        WHEN s.type = 'requeued' THEN NULL
-                        WHEN s.stays THEN b.finished_at
-                        ELSE s.at END,
-                    run_s = CASE
-                        WHEN s.stays THEN b.run_s
-                        ELSE coalesce((s.data ->> 'run_s')::float8, b.run_s) END,
-                    item_count = b.item_count - CASE
-                        WHEN s.type IN ('completed', 'split') THEN coalesce(
-                            (s.data ->> 'moved_items')::integer, 0)
-                        ELSE 0 END,
-                    ordinals = CASE
-                        WHEN s.type IN ('completed', 'split') THEN b.ordinals
-                            - coalesce((s.data ->> 'moved')::int4multirange,
-                                '{}')
-                        ELSE b.ordinals END,
-                    errors = CASE
-                        WHEN s.data -> 'reset' = 'true' THEN 0
-                        WHEN s.type = 'failed' THEN b.errors + 1
-                        ELSE b.errors END,
-                    crashes = CASE
-                        WHEN s.data -> 'reset' = 'true' THEN 0
-                        WHEN s.type = 'crashed' AND s.data ->> 'cause'
-                            IS DISTINCT FROM 'worker_lost' THEN b.crashes + 1
-                        ELSE b.crashes END,
-                    losses = CASE
-                        WHEN s.data -> 'reset' = 'true' THEN 0
-                        WHEN s.type = 'crashed'
-                            AND s.data ->> 'cause' = 'worker_lost'
-                            THEN b.losses + 1
-                        ELSE b.losses END,
-                    error = CASE s.type
-                        WHEN 'completed' THEN NULL
-                        WHEN 'failed' THEN left(
-                            coalesce(s.data #>> '{error,message}', b.error), 300)
-                        -- Where a limit is the cause, the signal is only how
-                        -- it was enforced.
-                        WHEN 'crashed' THEN left(concat_ws(' ',
-                            CASE WHEN coalesce(s.data ->> 'cause', 'unknown')
-                                IN ('signal', 'unknown')
-                                THEN coalesce(s.data ->> 'signal',
-                                    s.data ->> 'cause', 'unknown')
-                                ELSE s.data ->> 'cause' END,
-                            s.data ->> 'exit_code',
-                            'at ' || (s.data ->> 'item_key')), 300)
-                        ELSE b.error END,
-                    links = evtrack.extend_links(b.links, b.version,
-                        evtrack.event_text(
-                            s.job_id, s.batch_no, s.version, s.type, s.attempt,
-                            s.worker_id, s.at, s.seq, s.xid, s.data))
-                FROM step s
-                WHERE b.job_day = day AND b.job_id = s.job_id
-                    AND b.batch_no = s.batch_no AND b.version = s.version - 1
-                RETURNING b.job_id, s.was, s.items_were, b.status, b.item_count
-            ), change AS (
-                SELECT job_id, status, 1 AS batches, item_count AS items
-                FROM moved
-                UNION ALL
-                SELECT job_id, was, -1, -items_were FROM moved
-            ), counted AS (
-                INSERT INTO evtrack.progress AS p
-                SELECT job_id, pg_backend_pid(), evtrack.bucket(),
-                    coalesce(sum(batches) FILTER (WHERE status = 'pending'), 0),
-                    coalesce(sum(items) FILTER (WHERE status = 'pending'), 0),
-                    coalesce(sum(batches) FILTER (WHERE status = 'running'), 0),
-                    coalesce(sum(items) FILTER (WHERE status = 'running'), 0),
-                    coalesce(sum(batches) FILTER (WHERE status = 'completed'), 0),
-                    coalesce(sum(items) FILTER (WHERE status = 'completed'), 0),
-                    coalesce(sum(batches) FILTER (WHERE status = 'failed'), 0),
-                    coalesce(sum(items) FILTER (WHERE status = 'failed'), 0),
-                    coalesce(sum(batches) FILTER (WHERE status = 'crashed'), 0),
-                    coalesce(sum(items) FILTER (WHERE status = 'crashed'), 0),
-                    coalesce(sum(batches) FILTER (WHERE status = 'split'), 0),
-                    coalesce(sum(items) FILTER (WHERE status = 'split'), 0),
-                    coalesce(sum(batches) FILTER (WHERE status = 'cancelled'), 0),
-                    coalesce(sum(items) FILTER (WHERE status = 'cancelled'), 0)
-                FROM change GROUP BY job_id
-                ON CONFLICT (job_id, shard, bucket) DO UPDATE SET
-                    pending_batches = p.pending_batches + excluded.pending_batches,
-                    pending_items = p.pending_items + excluded.pending_items,
-                    running_batches = p.running_batches + excluded.running_batches,
-                    running_items = p.running_items + excluded.running_items,
-                    completed_batches = p.completed_batches + excluded.completed_batches,
-                    completed_items = p.completed_items + excluded.completed_items,
-                    failed_batches = p.failed_batches + excluded.failed_batches,
-                    failed_items = p.failed_items + excluded.failed_items,
-                    crashed_batches = p.crashed_batches + excluded.crashed_batches,
-                    crashed_items = p.crashed_items + excluded.crashed_items,
-                    split_batches = p.split_batches + excluded.split_batches,
-                    split_items = p.split_items + excluded.split_items,
-                    cancelled_batches = p.cancelled_batches + excluded.cancelled_batches,
-                    cancelled_items = p.cancelled_items + excluded.cancelled_items
-            )
-            SELECT count(*) INTO n FROM moved;
-            stepped := stepped + n;
+        IF others IS NOT NULL THEN
+            stepped := stepped + evtrack.fold_steps(others, day);
         END IF;
-
         folded := folded + stepped;
         IF stepped = 0 THEN
             EXIT WHEN day = last_day;
@@ -1973,11 +1922,9 @@ BEGIN
         PERFORM evtrack.refuse_event(e);
     END IF;
 
-    IF of_jobs > 0 OR enqueues + starts + completions < total THEN
+    IF troubles > 0 THEN
         PERFORM evtrack.alert_of(array_agg(ROW(a.*)::evtrack.event))
-        FROM added a WHERE a.type NOT IN ('enqueued', 'started')
-        HAVING bool_or(
-            a.type IN ('failed', 'crashed', 'abandoned', 'finished'));
+        FROM added a WHERE a.type NOT IN ('enqueued', 'started');
     END IF;
     RETURN NULL;
 END $$;
@@ -2018,15 +1965,8 @@ BEGIN
     END IF;
     UPDATE evtrack.job j SET
         version = e.version,
-        phase = CASE e.type
-            WHEN 'sealed' THEN 'sealed' WHEN 'cancelled' THEN 'cancelled'
-            WHEN 'abandoned' THEN 'abandoned' WHEN 'reclaimed' THEN 'open'
-            WHEN 'reopened' THEN 'sealed' WHEN 'finished' THEN 'finished'
-            ELSE j.phase END::evtrack.phase,
-        suspended = CASE e.type
-            WHEN 'suspended' THEN true
-            WHEN 'resumed' THEN false
-            ELSE j.suspended END,
+        phase = coalesce(t.after, j.phase),
+        suspended = j.suspended <> (t.suspended IS NOT NULL),
         submitter = CASE e.type
             WHEN 'reclaimed' THEN (e.data ->> 'submitter')::uuid
             ELSE j.submitter END,
@@ -2060,22 +2000,107 @@ BEGIN
                 e.job_id, e.batch_no, e.version, e.type, e.attempt,
                 e.worker_id, e.at, e.seq, e.xid, e.data))
             FROM moved + 1)
+    FROM unnest(evtrack.job_transitions()) t
     WHERE j.job_id = e.job_id AND j.job_day = e.job_day
         AND j.version = e.version - 1
-        AND CASE e.type
-            WHEN 'extended' THEN j.phase = 'open'
-            WHEN 'noted' THEN j.phase IN ('open', 'sealed')
-            WHEN 'sealed' THEN j.phase = 'open'
-            WHEN 'abandoned' THEN j.phase = 'open'
-            WHEN 'reclaimed' THEN j.phase IN ('open', 'abandoned')
-            WHEN 'suspended' THEN NOT j.suspended
-                AND j.phase IN ('open', 'abandoned', 'sealed')
-            WHEN 'resumed' THEN j.suspended
-            WHEN 'cancelled' THEN j.phase IN ('open', 'abandoned', 'sealed')
-            WHEN 'finished' THEN j.phase = 'sealed'
-            WHEN 'reopened' THEN j.phase = 'finished'
-            ELSE false END;
+        AND t.type = e.type AND j.phase = ANY(t.before)
+        AND (t.suspended IS NULL OR t.suspended = j.suspended);
     RETURN FOUND;
+END $$;
+
+CREATE FUNCTION evtrack.fold_steps(events evtrack.event[], day date) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    stepped bigint;
+BEGIN
+    WITH due AS MATERIALIZED (
+        SELECT a.*, b.status AS before, coalesce(t.after, b.status) AS after,
+            t.after IS NULL AS stays, t.lease,
+            CASE WHEN t.moved
+                THEN coalesce((a.data ->> 'moved_items')::integer, 0)
+                ELSE 0 END AS moved_items,
+            CASE WHEN t.moved THEN (a.data ->> 'moved')::int4multirange
+                ELSE '{}' END AS moved,
+            a.type = 'requeued' AND a.data -> 'reset' = 'true' AS reset,
+            a.data ->> 'cause' IS NOT DISTINCT FROM 'worker_lost' AS lost
+        FROM unnest(events) a
+        JOIN evtrack.batch b ON b.job_day = day
+            AND b.job_id = a.job_id AND b.batch_no = a.batch_no
+            AND b.version = a.version - 1
+        JOIN unnest(evtrack.batch_transitions()) t ON t.type = a.type
+            AND b.status = ANY(t.before)
+            AND (t.moved IS NULL
+                OR t.moved = (a.data ->> 'moved' IS NOT NULL))
+            AND (b.root_no IS NOT NULL OR NOT t.derived)
+            AND CASE t.lease
+                WHEN 'take' THEN a.attempt = b.attempt + 1
+                    AND a.worker_id IS NOT NULL
+                WHEN 'hold' THEN a.attempt = b.attempt
+                    AND a.worker_id = b.worker_id
+                WHEN 'attempt' THEN a.attempt = b.attempt
+                WHEN 'past' THEN a.attempt <= b.attempt
+                ELSE true END
+        WHERE a.job_day = day AND a.batch_no > 0
+    ), step AS (
+        UPDATE evtrack.batch b SET
+            status = d.after,
+            version = d.version,
+            attempt = CASE d.lease WHEN 'take' THEN d.attempt
+                ELSE b.attempt END,
+            worker_id = CASE d.lease WHEN 'take' THEN d.worker_id
+                ELSE b.worker_id END,
+            started_at = CASE d.lease WHEN 'take' THEN d.at
+                ELSE b.started_at END,
+            finished_at = CASE
+                WHEN d.stays THEN b.finished_at
+                WHEN d.after NOT IN ('pending', 'running') THEN d.at END,
+            fresh = b.fresh AND d.stays,
+            run_at = CASE
+                WHEN d.stays THEN b.run_at
+                WHEN d.after = 'pending' THEN coalesce(
+                    (d.data ->> 'run_at')::timestamptz, d.at) END,
+            run_s = CASE
+                WHEN d.type NOT IN ('completed', 'failed', 'crashed')
+                    THEN b.run_s
+                ELSE coalesce((d.data ->> 'run_s')::float8, CASE
+                    WHEN d.type <> 'completed' OR d.moved <> '{}' THEN b.run_s
+                    END) END,
+            item_count = b.item_count - d.moved_items,
+            ordinals = b.ordinals - d.moved,
+            errors = CASE WHEN d.reset THEN 0
+                ELSE b.errors + (d.type = 'failed')::integer END,
+            crashes = CASE WHEN d.reset THEN 0
+                ELSE b.crashes
+                    + (d.type = 'crashed' AND NOT d.lost)::integer END,
+            losses = CASE WHEN d.reset THEN 0
+                ELSE b.losses + (d.type = 'crashed' AND d.lost)::integer END,
+            error = CASE d.type
+                WHEN 'completed' THEN NULL
+                WHEN 'failed' THEN left(
+                    coalesce(d.data #>> '{error,message}', b.error), 300)
+                WHEN 'crashed' THEN evtrack.crash_line(d.data)
+                ELSE b.error END,
+            links = evtrack.extend_links(b.links, b.version,
+                evtrack.event_text(
+                    d.job_id, d.batch_no, d.version, d.type, d.attempt,
+                    d.worker_id, d.at, d.seq, d.xid, d.data))
+        FROM due d
+        WHERE b.job_day = day
+            AND b.job_id = d.job_id AND b.batch_no = d.batch_no
+            AND b.version = d.version - 1
+        RETURNING b.job_id, d.before, d.after, d.moved_items,
+            b.item_count AS items
+    )
+    SELECT coalesce(sum(evtrack.count_change(s.job_id, s.before::text,
+        s.after::text, s.n, s.items + s.moved_items, s.items)), 0)
+    INTO stepped
+    FROM (
+        SELECT job_id, before, after, count(*) AS n, sum(items) AS items,
+            sum(moved_items) AS moved_items
+        FROM step GROUP BY job_id, before, after
+    ) s;
+    RETURN stepped;
 END $$;
 
 CREATE FUNCTION evtrack.forget_old(ended_before timestamp with time zone) RETURNS bigint
@@ -2276,6 +2301,15 @@ BEGIN
     RETURN pg_try_advisory_lock(key);
 END $$;
 
+CREATE FUNCTION evtrack.is_forged(xid xid8, at timestamp with time zone, seq bigint, data jsonb) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    SELECT xid <> pg_current_xact_id()
+        OR at < transaction_timestamp() OR at > clock_timestamp()
+        OR seq > currval('evtrack.event_seq')
+        OR jsonb_typeof(data) <> 'object'
+$$;
+
 CREATE FUNCTION evtrack.is_readable(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -2374,22 +2408,17 @@ CREATE FUNCTION evtrack.job_progress_at(the_job bigint, as_of timestamp with tim
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH own AS (
-        SELECT e.version, e.type, e.data
+        SELECT e.version, e.type, e.data, t.after AS phase, t.suspended
         FROM evtrack.job j
         JOIN evtrack.event e ON e.job_day = j.job_day AND e.job_id = j.job_id
+        JOIN unnest(evtrack.job_transitions()) t ON t.type = e.type
         WHERE j.job_id = the_job AND e.batch_no = 0 AND e.at <= as_of
     ), job AS (
         SELECT
-            (array_agg(CASE o.type
-                WHEN 'sealed' THEN 'sealed' WHEN 'cancelled' THEN 'cancelled'
-                WHEN 'abandoned' THEN 'abandoned' WHEN 'finished' THEN 'finished'
-                WHEN 'reopened' THEN 'sealed' ELSE 'open' END
-                ORDER BY o.version DESC) FILTER (WHERE o.type IN ('created',
-                'reclaimed', 'sealed', 'cancelled', 'abandoned', 'reopened',
-                'finished')))[1]::evtrack.phase AS phase,
-            coalesce((array_agg(o.type = 'suspended' ORDER BY o.version DESC)
-                FILTER (WHERE o.type IN ('suspended', 'resumed')))[1], false)
-                AS suspended,
+            (array_agg(o.phase ORDER BY o.version DESC)
+                FILTER (WHERE o.phase IS NOT NULL))[1] AS phase,
+            coalesce((array_agg(NOT o.suspended ORDER BY o.version DESC)
+                FILTER (WHERE o.suspended IS NOT NULL))[1], false) AS suspended,
             coalesce(sum((o.data ->> 'items')::bigint)
                 FILTER (WHERE o.type = 'extended'), 0)::bigint AS items,
             coalesce(sum((o.data ->> 'invalid')::bigint)
@@ -2454,6 +2483,26 @@ CREATE FUNCTION evtrack.job_sums(the_job bigint, OUT batches jsonb, OUT items js
         WHERE p.job_id = the_job
         GROUP BY v.status
     ) s
+$$;
+
+CREATE FUNCTION evtrack.job_transitions() RETURNS evtrack.job_transition[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT array_agg(r::evtrack.job_transition)
+    FROM (VALUES
+        ('created'::evtrack.event_type, '{null}'::evtrack.phase[],
+            'open'::evtrack.phase, NULL::boolean),
+        ('extended', '{open}', 'open', NULL),
+        ('noted', '{open,sealed}', NULL, NULL),
+        ('sealed', '{open}', 'sealed', NULL),
+        ('suspended', '{open,abandoned,sealed}', NULL, false),
+        ('resumed', enum_range(NULL::evtrack.phase), NULL, true),
+        ('cancelled', '{open,abandoned,sealed}', 'cancelled', NULL),
+        ('abandoned', '{open}', 'abandoned', NULL),
+        ('reclaimed', '{open,abandoned}', 'open', NULL),
+        ('finished', '{sealed}', 'finished', NULL),
+        ('reopened', '{finished}', 'sealed', NULL)
+    ) AS r
 $$;
 
 CREATE FUNCTION evtrack.last_link(links bytea) RETURNS bytea
@@ -2928,11 +2977,15 @@ CREATE FUNCTION evtrack.refuse_event(e evtrack.event) RETURNS void
 DECLARE
     j evtrack.job;
     b evtrack.batch;
+    t evtrack.batch_transition;
     reason text;
 BEGIN
     SELECT * INTO j FROM evtrack.job WHERE job_id = e.job_id;
     SELECT * INTO b FROM evtrack.batch
     WHERE job_id = e.job_id AND batch_no = e.batch_no;
+    SELECT r.* INTO t FROM unnest(evtrack.batch_transitions()) r
+    WHERE r.type = e.type AND b.status = ANY(r.before)
+        AND (r.moved IS NULL OR r.moved = (e.data ->> 'moved' IS NOT NULL));
     reason := CASE
         WHEN e.xid <> pg_current_xact_id() THEN format(
             'its xid %s is not that of this transaction', e.xid)
@@ -2957,16 +3010,16 @@ BEGIN
         WHEN b.job_id IS NULL THEN 'there is no such batch'
         WHEN e.version <> b.version + 1 THEN format(
             'the next version is %s', b.version + 1)
-        WHEN e.type = 'started' AND b.status = 'pending' THEN format(
+        WHEN t.derived AND b.root_no IS NULL THEN format(
+            'only a derived batch begins as %s', t.after)
+        WHEN t.lease = 'take' THEN format(
             'a start counts the attempt, %s, and names its worker',
             b.attempt + 1)
-        WHEN e.type IN ('completed', 'failed', 'crashed', 'requeued')
-            AND b.status = 'running' AND e.attempt <> b.attempt THEN format(
+        WHEN t.lease = 'hold' AND e.attempt <> b.attempt THEN format(
             'attempt %s holds the batch, not %s', b.attempt, e.attempt)
-        WHEN e.type IN ('completed', 'failed', 'crashed', 'requeued')
-            AND b.status = 'running' THEN format(
-            'worker %s holds the batch, not %s', b.worker_id,
-            coalesce(e.worker_id::text, 'nobody'))
+        WHEN t.lease = 'hold' AND e.worker_id IS DISTINCT FROM b.worker_id
+            THEN format('worker %s holds the batch, not %s', b.worker_id,
+                coalesce(e.worker_id::text, 'nobody'))
         ELSE format('the batch is %s (attempt %s)', b.status, b.attempt) END;
     RAISE EXCEPTION 'job %, batch %, version %: % is refused: %',
         e.job_id, e.batch_no, e.version, e.type, reason
@@ -3255,6 +3308,15 @@ BEGIN
     INSERT INTO evtrack.cluster (system_identifier) VALUES (here);
     RETURN true;
 END $$;
+
+CREATE FUNCTION evtrack.status_after(the_type evtrack.event_type, the_status evtrack.status) RETURNS evtrack.status
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce(t.after, the_status)
+    FROM unnest(evtrack.batch_transitions()) t
+    WHERE t.type = the_type AND t.moved IS NOT true
+        AND array_position(t.before, the_status) > 0
+$$;
 
 CREATE FUNCTION evtrack.stop_worker(worker_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4227,7 +4289,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

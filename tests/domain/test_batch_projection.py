@@ -11,7 +11,7 @@ from evtrack.domain import events as ev
 from evtrack.domain.batch_projection import ERROR_BOUND, BatchState, evolve, fold
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.ordinals import Ordinals
-from evtrack.domain.states import BATCH_TRANSITIONS, FINAL_STATUSES, BatchStatus, EventType
+from evtrack.domain.states import BATCH_TRANSITIONS, FINAL_STATUSES, BatchStatus
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WORKER = 7
@@ -246,7 +246,7 @@ def test_a_split_of_some_items_leaves_the_batch_as_it_is_with_the_others(kind: s
 def test_a_running_batch_loses_no_single_items() -> None:
     stream = Stream()
     stream.start()
-    with pytest.raises(IllegalEvent, match="in its worker's hands"):
+    with pytest.raises(IllegalEvent, match="the batch is running"):
         stream.then("split", to=[6], moved="{[2,4)}", moved_items=2)
 
 
@@ -304,7 +304,7 @@ def test_an_event_of_a_job_means_nothing_to_a_batch() -> None:
 
 
 def test_a_start_names_its_worker() -> None:
-    with pytest.raises(IllegalEvent, match="a start names its worker"):
+    with pytest.raises(IllegalEvent, match="the batch has had 0 attempts"):
         Stream().then("started")
 
 
@@ -313,7 +313,7 @@ def test_a_start_names_its_worker() -> None:
 def test_only_the_holder_reports(kind: str, attempt: int, worker: int | None) -> None:
     stream = Stream()
     stream.start()
-    with pytest.raises(IllegalEvent, match=r"attempts|worker 7 holds the batch"):
+    with pytest.raises(IllegalEvent, match="the batch has had 1 attempts, the last by worker 7"):
         stream.then(kind, attempt=attempt, worker=worker, **({"cause": "signal"} if kind == "crashed" else {}))
 
 
@@ -321,7 +321,7 @@ def test_a_crashed_batch_does_not_complete_whole() -> None:
     stream = Stream()
     stream.start()
     stream.then("crashed", worker=WORKER, cause="signal")
-    with pytest.raises(IllegalEvent, match="only by what was done"):
+    with pytest.raises(IllegalEvent, match="the batch is crashed"):
         stream.then("completed", worker=WORKER)
 
 
@@ -334,7 +334,7 @@ def test_only_a_derived_batch_is_born_over(kind: str) -> None:
 DATA = {"crashed": {"cause": "signal"}, "enqueued": TEN_ITEMS}
 
 
-@given(st.lists(st.sampled_from([kind.value for kind in BATCH_TRANSITIONS]), max_size=12), st.booleans())
+@given(st.lists(st.sampled_from(sorted({step.type.value for step in BATCH_TRANSITIONS})), max_size=12), st.booleans())
 def test_whatever_is_tried_the_batch_stays_consistent(kinds: list[str], derived: bool) -> None:  # noqa: FBT001
     stream = Stream(**(DERIVED if derived else TEN_ITEMS))
     for kind in kinds:
@@ -345,7 +345,7 @@ def test_whatever_is_tried_the_batch_stays_consistent(kinds: list[str], derived:
         except IllegalEvent:
             assert before is stream.batch
             continue
-        assert BATCH_TRANSITIONS[EventType(kind)][before.status] is after.status
+        assert (kind, before.status, after.status) in {step[:3] for step in BATCH_TRANSITIONS}
         assert before.version + 1 == after.version
         assert before.attempt + (kind == "started") == after.attempt
         assert not (after.fresh and after.run_at)

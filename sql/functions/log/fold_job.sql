@@ -35,15 +35,8 @@ BEGIN
     END IF;
     UPDATE evtrack.job j SET
         version = e.version,
-        phase = CASE e.type
-            WHEN 'sealed' THEN 'sealed' WHEN 'cancelled' THEN 'cancelled'
-            WHEN 'abandoned' THEN 'abandoned' WHEN 'reclaimed' THEN 'open'
-            WHEN 'reopened' THEN 'sealed' WHEN 'finished' THEN 'finished'
-            ELSE j.phase END::evtrack.phase,
-        suspended = CASE e.type
-            WHEN 'suspended' THEN true
-            WHEN 'resumed' THEN false
-            ELSE j.suspended END,
+        phase = coalesce(t.after, j.phase),
+        suspended = j.suspended <> (t.suspended IS NOT NULL),
         submitter = CASE e.type
             WHEN 'reclaimed' THEN (e.data ->> 'submitter')::uuid
             ELSE j.submitter END,
@@ -77,20 +70,10 @@ BEGIN
                 e.job_id, e.batch_no, e.version, e.type, e.attempt,
                 e.worker_id, e.at, e.seq, e.xid, e.data))
             FROM moved + 1)
+    FROM unnest(evtrack.job_transitions()) t
     WHERE j.job_id = e.job_id AND j.job_day = e.job_day
         AND j.version = e.version - 1
-        AND CASE e.type
-            WHEN 'extended' THEN j.phase = 'open'
-            WHEN 'noted' THEN j.phase IN ('open', 'sealed')
-            WHEN 'sealed' THEN j.phase = 'open'
-            WHEN 'abandoned' THEN j.phase = 'open'
-            WHEN 'reclaimed' THEN j.phase IN ('open', 'abandoned')
-            WHEN 'suspended' THEN NOT j.suspended
-                AND j.phase IN ('open', 'abandoned', 'sealed')
-            WHEN 'resumed' THEN j.suspended
-            WHEN 'cancelled' THEN j.phase IN ('open', 'abandoned', 'sealed')
-            WHEN 'finished' THEN j.phase = 'sealed'
-            WHEN 'reopened' THEN j.phase = 'finished'
-            ELSE false END;
+        AND t.type = e.type AND j.phase = ANY(t.before)
+        AND (t.suspended IS NULL OR t.suspended = j.suspended);
     RETURN FOUND;
 END $$;

@@ -12,22 +12,17 @@ CREATE OR REPLACE FUNCTION evtrack.job_progress_at(
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH own AS (
-        SELECT e.version, e.type, e.data
+        SELECT e.version, e.type, e.data, t.after AS phase, t.suspended
         FROM evtrack.job j
         JOIN evtrack.event e ON e.job_day = j.job_day AND e.job_id = j.job_id
+        JOIN unnest(evtrack.job_transitions()) t ON t.type = e.type
         WHERE j.job_id = the_job AND e.batch_no = 0 AND e.at <= as_of
     ), job AS (
         SELECT
-            (array_agg(CASE o.type
-                WHEN 'sealed' THEN 'sealed' WHEN 'cancelled' THEN 'cancelled'
-                WHEN 'abandoned' THEN 'abandoned' WHEN 'finished' THEN 'finished'
-                WHEN 'reopened' THEN 'sealed' ELSE 'open' END
-                ORDER BY o.version DESC) FILTER (WHERE o.type IN ('created',
-                'reclaimed', 'sealed', 'cancelled', 'abandoned', 'reopened',
-                'finished')))[1]::evtrack.phase AS phase,
-            coalesce((array_agg(o.type = 'suspended' ORDER BY o.version DESC)
-                FILTER (WHERE o.type IN ('suspended', 'resumed')))[1], false)
-                AS suspended,
+            (array_agg(o.phase ORDER BY o.version DESC)
+                FILTER (WHERE o.phase IS NOT NULL))[1] AS phase,
+            coalesce((array_agg(NOT o.suspended ORDER BY o.version DESC)
+                FILTER (WHERE o.suspended IS NOT NULL))[1], false) AS suspended,
             coalesce(sum((o.data ->> 'items')::bigint)
                 FILTER (WHERE o.type = 'extended'), 0)::bigint AS items,
             coalesce(sum((o.data ->> 'invalid')::bigint)

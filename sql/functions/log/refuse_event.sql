@@ -1,15 +1,19 @@
--- Say why the fold refuses an event: the batch, the version and the reason.
--- Always raises EV001. Called by evtrack.fold() only.
+-- Refuse an event: always raises EV001 with the batch, the version and the first
+-- reason that applies. Called by evtrack.fold() only.
 CREATE OR REPLACE FUNCTION evtrack.refuse_event(e evtrack.event) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     j evtrack.job;
     b evtrack.batch;
+    t evtrack.batch_transition;
     reason text;
 BEGIN
     SELECT * INTO j FROM evtrack.job WHERE job_id = e.job_id;
     SELECT * INTO b FROM evtrack.batch
     WHERE job_id = e.job_id AND batch_no = e.batch_no;
+    SELECT r.* INTO t FROM unnest(evtrack.batch_transitions()) r
+    WHERE r.type = e.type AND b.status = ANY(r.before)
+        AND (r.moved IS NULL OR r.moved = (e.data ->> 'moved' IS NOT NULL));
     reason := CASE
         WHEN e.xid <> pg_current_xact_id() THEN format(
             'its xid %s is not that of this transaction', e.xid)
@@ -34,16 +38,16 @@ BEGIN
         WHEN b.job_id IS NULL THEN 'there is no such batch'
         WHEN e.version <> b.version + 1 THEN format(
             'the next version is %s', b.version + 1)
-        WHEN e.type = 'started' AND b.status = 'pending' THEN format(
+        WHEN t.derived AND b.root_no IS NULL THEN format(
+            'only a derived batch begins as %s', t.after)
+        WHEN t.lease = 'take' THEN format(
             'a start counts the attempt, %s, and names its worker',
             b.attempt + 1)
-        WHEN e.type IN ('completed', 'failed', 'crashed', 'requeued')
-            AND b.status = 'running' AND e.attempt <> b.attempt THEN format(
+        WHEN t.lease = 'hold' AND e.attempt <> b.attempt THEN format(
             'attempt %s holds the batch, not %s', b.attempt, e.attempt)
-        WHEN e.type IN ('completed', 'failed', 'crashed', 'requeued')
-            AND b.status = 'running' THEN format(
-            'worker %s holds the batch, not %s', b.worker_id,
-            coalesce(e.worker_id::text, 'nobody'))
+        WHEN t.lease = 'hold' AND e.worker_id IS DISTINCT FROM b.worker_id
+            THEN format('worker %s holds the batch, not %s', b.worker_id,
+                coalesce(e.worker_id::text, 'nobody'))
         ELSE format('the batch is %s (attempt %s)', b.status, b.attempt) END;
     RAISE EXCEPTION 'job %, batch %, version %: % is refused: %',
         e.job_id, e.batch_no, e.version, e.type, reason

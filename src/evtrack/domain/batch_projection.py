@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 from evtrack.domain import events as ev
 from evtrack.domain.crash import CrashCause
 from evtrack.domain.errors import IllegalEvent
-from evtrack.domain.states import BATCH_TRANSITIONS, LEASED, BatchStatus, EventType
+from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, BatchTransition, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 ERROR_BOUND: Final = 300
 """Characters of an error that the projection shows; the event has all of it."""
+
+_STEPS: Final = {
+    (step.type, step.before, moves): step
+    for step in BATCH_TRANSITIONS
+    for moves in ((False, True) if step.moved is None else (step.moved,))
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,54 +83,39 @@ def evolve(batch: BatchState | None, stored: StoredEvent) -> BatchState:
     Raises:
         IllegalEvent: The event does not follow from what was there.
     """
-    status = _next_status(batch, stored)
+    step = _step(batch, stored)
     if isinstance(stored.event, ev.Enqueued):
         return _born(stored, stored.event)
     # The table of transitions lets nothing but enqueued come first.
-    return replace(_changed(cast("BatchState", batch), stored), status=status, version=stored.version)
+    return replace(_changed(cast("BatchState", batch), stored), status=step.after, version=stored.version)
 
 
-def _next_status(batch: BatchState | None, stored: StoredEvent) -> BatchStatus:
+def _step(batch: BatchState | None, stored: StoredEvent) -> BatchTransition:
     before = None if batch is None else batch.status
     due = 1 if batch is None else batch.version + 1
     if stored.version != due:
         raise _illegal(stored, f"the next version is {due}")
-    after = BATCH_TRANSITIONS.get(stored.type, {}).get(before)
-    if after is None:
+    moves = isinstance(stored.event, ev.Completed | ev.Split) and stored.event.moved is not None
+    step = _STEPS.get((stored.type, before, moves))
+    if step is None:
         raise _illegal(stored, f"the batch is {before or 'not there'}")
     if batch is not None:
-        _check_lease(batch, stored)
-        _check_shape(batch, stored)
-        if isinstance(stored.event, ev.Split) and stored.event.moved is not None:
-            return batch.status
-    return after
+        _check_lease(batch, stored, step.lease)
+        if step.derived and batch.root_no is None:
+            raise _illegal(stored, f"only a derived batch begins as {step.after}")
+    return step
 
 
-def _check_lease(batch: BatchState, stored: StoredEvent) -> None:
-    match stored.type:
-        case EventType.CANCELLED:
-            return
-        case EventType.STARTED:
-            legal = stored.attempt == batch.attempt + 1 and stored.worker_id is not None
-        case EventType.LATE_RESULT:
-            legal = stored.attempt <= batch.attempt
-        case _:
-            legal = stored.attempt == batch.attempt
-    if not legal:
-        raise _illegal(stored, f"the batch has had {batch.attempt} attempts, and a start names its worker")
-    held = batch.status is BatchStatus.RUNNING and stored.type in LEASED
-    if (held or stored.type is EventType.COMPLETED) and stored.worker_id != batch.worker_id:
-        raise _illegal(stored, f"worker {batch.worker_id} holds the batch")
-
-
-def _check_shape(batch: BatchState, stored: StoredEvent) -> None:
-    event = stored.event
-    if isinstance(event, ev.Completed) and batch.status is BatchStatus.CRASHED and event.moved is None:
-        raise _illegal(stored, "a crashed batch completes only by what was done when the rest moved")
-    if isinstance(event, ev.Failed | ev.Crashed) and batch.status is BatchStatus.PENDING and batch.root_no is None:
-        raise _illegal(stored, "only a derived batch is born failed or crashed")
-    if isinstance(event, ev.Split) and batch.status is BatchStatus.RUNNING and event.moved is not None:
-        raise _illegal(stored, "what runs is in its worker's hands as a whole")
+def _check_lease(batch: BatchState, stored: StoredEvent, lease: Lease | None) -> None:
+    legal = {
+        None: True,
+        Lease.TAKE: stored.attempt == batch.attempt + 1 and stored.worker_id is not None,
+        Lease.HOLD: stored.attempt == batch.attempt and stored.worker_id == batch.worker_id,
+        Lease.ATTEMPT: stored.attempt == batch.attempt,
+        Lease.PAST: stored.attempt <= batch.attempt,
+    }
+    if not legal[lease]:
+        raise _illegal(stored, f"the batch has had {batch.attempt} attempts, the last by worker {batch.worker_id}")
 
 
 def _born(stored: StoredEvent, event: ev.Enqueued) -> BatchState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from evtrack.domain import events as ev
 from evtrack.domain.errors import IllegalEvent
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from evtrack.domain.events import StoredEvent
     from evtrack.domain.retry import Policy
+
+_STEPS: Final = {(step.type, step.before): step for step in JOB_TRANSITIONS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +68,13 @@ def evolve_job(job: Job | None, stored: StoredEvent) -> Job:
     if stored.version != due:
         raise _illegal(stored, f"the next version is {due}")
     before = None if job is None else job.phase
-    phase = JOB_TRANSITIONS.get(stored.type, {}).get(before)
-    if phase is None or (job is not None and not _fits(job, stored.type)):
+    step = _STEPS.get((stored.type, before))
+    if step is None or (job is not None and step.suspended not in {None, job.suspended}):
         raise _illegal(stored, f"the job is {before or 'not there'}")
     if isinstance(stored.event, ev.Created):
         return _created(stored, stored.event)
     # The table of transitions lets nothing but created come first.
-    return replace(_changed(cast("Job", job), stored), phase=phase, version=stored.version)
-
-
-def _fits(job: Job, event: EventType) -> bool:
-    return {EventType.SUSPENDED: not job.suspended, EventType.RESUMED: job.suspended}.get(event, True)
+    return replace(_changed(cast("Job", job), stored), phase=step.after, version=stored.version)
 
 
 def _created(stored: StoredEvent, event: ev.Created) -> Job:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 
 class BatchStatus(StrEnum):
@@ -65,36 +62,83 @@ FINAL_STATUSES: Final = frozenset({_B.COMPLETED, _B.FAILED, _B.CRASHED, _B.SPLIT
 FINAL_PHASES: Final = frozenset({_P.FINISHED, _P.CANCELLED})
 """A job in one of these takes no more batches."""
 
-BATCH_TRANSITIONS: Final[Mapping[EventType, Mapping[BatchStatus | None, BatchStatus]]] = {
-    _E.ENQUEUED: {None: _B.PENDING},
-    _E.STARTED: {_B.PENDING: _B.RUNNING},
-    # From crashed: the slot died, but some items were done and the others moved away.
-    _E.COMPLETED: {_B.RUNNING: _B.COMPLETED, _B.CRASHED: _B.COMPLETED},
-    # From pending: a derived batch whose budget is spent is born failed, or crashed.
-    _E.FAILED: {_B.RUNNING: _B.FAILED, _B.PENDING: _B.FAILED},
-    _E.CRASHED: {_B.RUNNING: _B.CRASHED, _B.PENDING: _B.CRASHED},
-    _E.REQUEUED: {_B.RUNNING: _B.PENDING, _B.FAILED: _B.PENDING, _B.CRASHED: _B.PENDING},
-    _E.SPLIT: {_B.RUNNING: _B.SPLIT, _B.FAILED: _B.SPLIT, _B.CRASHED: _B.SPLIT, _B.PENDING: _B.SPLIT},
-    _E.CANCELLED: {_B.PENDING: _B.CANCELLED, _B.FAILED: _B.CANCELLED, _B.CRASHED: _B.CANCELLED},
-    # A refused result is a fact worth keeping and changes nothing but the version.
-    _E.LATE_RESULT: {status: status for status in _B},
-}
-"""Batch event -> status before -> status after; ``None`` is a batch that does not exist yet."""
 
-LEASED: Final = frozenset({_E.COMPLETED, _E.FAILED, _E.CRASHED, _E.REQUEUED})
-"""From running, these take effect only for the worker and the attempt that hold the batch."""
+class Lease(StrEnum):
+    """What the attempt and the worker of an event must be for it to take effect."""
 
-JOB_TRANSITIONS: Final[Mapping[EventType, Mapping[JobPhase | None, JobPhase]]] = {
-    _E.CREATED: {None: _P.OPEN},
-    _E.EXTENDED: {_P.OPEN: _P.OPEN},
-    _E.NOTED: {phase: phase for phase in (_P.OPEN, _P.SEALED)},
-    _E.SEALED: {_P.OPEN: _P.SEALED},
-    _E.SUSPENDED: {phase: phase for phase in (_P.OPEN, _P.ABANDONED, _P.SEALED)},
-    _E.RESUMED: {phase: phase for phase in _P},
-    _E.CANCELLED: dict.fromkeys((_P.OPEN, _P.ABANDONED, _P.SEALED), _P.CANCELLED),
-    _E.ABANDONED: {_P.OPEN: _P.ABANDONED},
-    _E.RECLAIMED: {_P.OPEN: _P.OPEN, _P.ABANDONED: _P.OPEN},
-    _E.REOPENED: {_P.FINISHED: _P.SEALED},
-    _E.FINISHED: {_P.SEALED: _P.FINISHED},
-}
-"""Job event -> phase before -> phase after; ``None`` is a job that does not exist yet."""
+    TAKE = "take"
+    """The next attempt, and a worker."""
+    HOLD = "hold"
+    """The attempt and the worker that hold the batch."""
+    ATTEMPT = "attempt"
+    """The present attempt, whoever appends the event."""
+    PAST = "past"
+    """The present attempt or an earlier one."""
+
+
+class BatchTransition(NamedTuple):
+    """What an event may do to a batch: a row of ``evtrack.batch_transitions()``.
+
+    ``before`` is None for a batch that does not exist yet. ``moved`` is whether the event must move some items to other
+    batches (None: not asked), ``derived`` whether the batch must be made from another.
+    """
+
+    type: EventType
+    before: BatchStatus | None
+    after: BatchStatus
+    lease: Lease | None = None
+    moved: bool | None = None
+    derived: bool = False
+
+
+class JobTransition(NamedTuple):
+    """What an event may do to a job. One that asks for ``suspended`` inverts it."""
+
+    type: EventType
+    before: JobPhase | None
+    after: JobPhase
+    suspended: bool | None = None
+
+
+_LIVE = (_B.PENDING, _B.FAILED, _B.CRASHED)
+_UNFINISHED = (_P.OPEN, _P.ABANDONED, _P.SEALED)
+
+BATCH_TRANSITIONS: Final = (
+    BatchTransition(_E.ENQUEUED, None, _B.PENDING),
+    BatchTransition(_E.STARTED, _B.PENDING, _B.RUNNING, Lease.TAKE),
+    BatchTransition(_E.COMPLETED, _B.RUNNING, _B.COMPLETED, Lease.HOLD, moved=False),
+    # Some items are done, the others moved; from crashed: the slot died.
+    BatchTransition(_E.COMPLETED, _B.RUNNING, _B.COMPLETED, Lease.HOLD, moved=True),
+    BatchTransition(_E.COMPLETED, _B.CRASHED, _B.COMPLETED, Lease.HOLD, moved=True),
+    BatchTransition(_E.FAILED, _B.RUNNING, _B.FAILED, Lease.HOLD),
+    # Made from a batch that failed or crashed, with no budget left.
+    BatchTransition(_E.FAILED, _B.PENDING, _B.FAILED, Lease.ATTEMPT, derived=True),
+    BatchTransition(_E.CRASHED, _B.RUNNING, _B.CRASHED, Lease.HOLD),
+    BatchTransition(_E.CRASHED, _B.PENDING, _B.CRASHED, Lease.ATTEMPT, derived=True),
+    BatchTransition(_E.REQUEUED, _B.RUNNING, _B.PENDING, Lease.HOLD),
+    BatchTransition(_E.REQUEUED, _B.FAILED, _B.PENDING, Lease.ATTEMPT),
+    BatchTransition(_E.REQUEUED, _B.CRASHED, _B.PENDING, Lease.ATTEMPT),
+    BatchTransition(_E.SPLIT, _B.RUNNING, _B.SPLIT, Lease.ATTEMPT, moved=False),
+    *(BatchTransition(_E.SPLIT, each, _B.SPLIT, Lease.ATTEMPT, moved=False) for each in _LIVE),
+    # Only some items moved: the batch stays what it is with the others. Not while it runs: its worker has all of it.
+    *(BatchTransition(_E.SPLIT, each, each, Lease.ATTEMPT, moved=True) for each in _LIVE),
+    *(BatchTransition(_E.CANCELLED, each, _B.CANCELLED) for each in _LIVE),
+    # A rejected report is kept, and changes nothing but the version.
+    *(BatchTransition(_E.LATE_RESULT, each, each, Lease.PAST) for each in _B),
+)
+"""The state machine of a batch. ``evtrack.batch_transitions()`` has the same rows, and a test compares them."""
+
+JOB_TRANSITIONS: Final = (
+    JobTransition(_E.CREATED, None, _P.OPEN),
+    JobTransition(_E.EXTENDED, _P.OPEN, _P.OPEN),
+    *(JobTransition(_E.NOTED, each, each) for each in (_P.OPEN, _P.SEALED)),
+    JobTransition(_E.SEALED, _P.OPEN, _P.SEALED),
+    *(JobTransition(_E.SUSPENDED, each, each, suspended=False) for each in _UNFINISHED),
+    *(JobTransition(_E.RESUMED, each, each, suspended=True) for each in _P),
+    *(JobTransition(_E.CANCELLED, each, _P.CANCELLED) for each in _UNFINISHED),
+    JobTransition(_E.ABANDONED, _P.OPEN, _P.ABANDONED),
+    *(JobTransition(_E.RECLAIMED, each, _P.OPEN) for each in (_P.OPEN, _P.ABANDONED)),
+    JobTransition(_E.FINISHED, _P.SEALED, _P.FINISHED),
+    JobTransition(_E.REOPENED, _P.FINISHED, _P.SEALED),
+)
+"""The state machine of a job's own stream, as ``evtrack.job_transitions()`` has it."""
