@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evtrack.domain.alerts import AlertKind
+from evtrack.domain.alerts import KINDS, Alert
 from helpers import environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
@@ -58,6 +58,10 @@ def test_its_commands_run_in_their_order(empty_dsn: str, tmp_path: Path) -> None
     assert "CREATE TABLE evtrack.event" in (tmp_path / "migrations.sql").read_text(encoding="utf-8")
 
 
-def test_every_kind_of_alert_has_a_command() -> None:
+def command(model: type[Alert]) -> str:
+    return model.advice.format(job_id="JOB", batch_no="BATCH")
+
+
+def test_every_kind_of_alert_has_the_command_that_it_names_as_next() -> None:
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| `(evtrack [^`]+)` \|$", TEXT, re.MULTILINE)
-    assert {str(kind) for kind in AlertKind} <= {kind for kind, _ in rows}
+    assert {kind: command(model) for kind, model in KINDS.items()} == dict(rows)

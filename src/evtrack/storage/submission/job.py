@@ -128,7 +128,7 @@ def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> int:
             except UniqueViolation:
                 raise SubmissionLost(
                     f"job {job.job_id} has these items already: another submitter took the job over",
-                    hint="This submitter was taken for dead; end it.",
+                    hint="This submitter was considered dead; stop it.",
                 ) from None
         row = cursor.execute(
             statement("add_batches"),
