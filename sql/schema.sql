@@ -192,7 +192,7 @@ CREATE FUNCTION evtrack.alert_of(events evtrack.event[]) RETURNS void
     AS $$
 DECLARE
     this_minute timestamptz := date_trunc('minute', clock_timestamp());
-    told bigint;
+    new_alerts bigint;
 BEGIN
     WITH e AS MATERIALIZED (
         -- The next event of the batch in this statement is its outcome.
@@ -276,8 +276,8 @@ BEGIN
         ON CONFLICT (kind, subject, occasion) DO NOTHING
         RETURNING 1
     )
-    SELECT count(*) INTO told FROM raised;
-    IF told > 0 THEN
+    SELECT count(*) INTO new_alerts FROM raised;
+    IF new_alerts > 0 THEN
         PERFORM pg_notify('evtrack_alert', '');
     END IF;
 END $$;

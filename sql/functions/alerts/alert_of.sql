@@ -11,7 +11,7 @@ RETURNS void
 LANGUAGE plpgsql SET enable_indexscan = on AS $$
 DECLARE
     this_minute timestamptz := date_trunc('minute', clock_timestamp());
-    told bigint;
+    new_alerts bigint;
 BEGIN
     WITH e AS MATERIALIZED (
         -- The next event of the batch in this statement is its outcome.
@@ -95,8 +95,8 @@ BEGIN
         ON CONFLICT (kind, subject, occasion) DO NOTHING
         RETURNING 1
     )
-    SELECT count(*) INTO told FROM raised;
-    IF told > 0 THEN
+    SELECT count(*) INTO new_alerts FROM raised;
+    IF new_alerts > 0 THEN
         PERFORM pg_notify('evtrack_alert', '');
     END IF;
 END $$;

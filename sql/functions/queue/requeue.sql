@@ -1,7 +1,7 @@
--- Return batches to pending that did not finish through no fault of their own,
--- because the worker stops. They can be claimed at once, and no budget is
--- touched. A batch of a cancelled job is cancelled instead. One verdict per
--- batch: ok, late or unknown.
+-- Return batches to pending that were interrupted through no fault of their
+-- own, because their worker stops. They can be claimed again at once, and no
+-- budget is touched. A batch of a cancelled job is cancelled instead. One
+-- verdict per batch: ok, late or unknown.
 CREATE OR REPLACE FUNCTION evtrack.requeue(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
     attempts integer[], reason text
