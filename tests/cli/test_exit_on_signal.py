@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from evtrack.storage.embedded.server import EmbeddedServer
+from evtrack.storage.embedded.shared_server import EmbeddedServer
 from helpers import environment, eventually, evtrack_command
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]

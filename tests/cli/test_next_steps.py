@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from evtrack.interfaces.terminal.reports.next_steps import next_steps
-from evtrack.storage.reports.rows import JobStatus, Worker
+from evtrack.storage.reports.job_reports import JobStatus
+from evtrack.storage.reports.worker_reports import WorkerRow
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 JOB = JobStatus(
@@ -15,7 +16,7 @@ JOB = JobStatus(
     failed=0, crashed=0, cancelled=0, invalid=0, pending=5, running=1, percent=40.0, batches=10, pace=1.0, eta=NOW,
     elapsed_s=4.0, note_count=0, created_at=NOW, sealed_at=NOW, finished_at=None, cancelled_at=None,
 )  # fmt: skip
-WORKER = Worker(
+WORKER = WorkerRow(
     worker_id=1, name="w", state="alive", host="here", pid=1, handlers=["h"], slots=2, busy=1, version="0",
     started_at=NOW, seen_at=NOW, silent_s=0.1,
 )  # fmt: skip
@@ -54,7 +55,7 @@ WORKER = Worker(
 def test_the_next_step(
     change: dict[str, Any],
     lives: bool,  # noqa: FBT001
-    workers: list[Worker],
+    workers: list[WorkerRow],
     example: int | None,
     commands: list[str],
 ) -> None:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from client import Client
 from evtrack.interfaces.terminal.progress import job_bar, run_progress
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.reports.views import job_progress
+from evtrack.storage.reports.job_reports import job_progress
 from helpers import environment, eventually, evtrack, evtrack_command
 
 pytestmark = pytest.mark.integration

@@ -8,8 +8,10 @@ import pytest
 
 from evtrack.config import settings_from
 from evtrack.domain.errors import BadArgument, CannotConnect, ReadOnly
-from evtrack.storage.connection.connect import connect, resolve, without_password
-from evtrack.storage.connection.sqlstates import refused
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.connection.error_translation import connection_refused
+from evtrack.storage.connection.redact import without_password
+from evtrack.storage.embedded.server_choice import configured_dsn
 from helpers import evtrack
 
 
@@ -21,37 +23,36 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_bare")
 def test_sources_go_in_the_order_that_the_design_states(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resolve(settings_from()).kind == "embedded"
+    assert configured_dsn(settings_from()) is None
     monkeypatch.setenv("PGHOST", "from-libpq")
     monkeypatch.setenv("PGPASSWORD", "secret")
-    from_libpq = resolve(settings_from())
-    assert from_libpq.told_by == "PGHOST"
-    assert from_libpq.dsn is not None
-    assert "host=from-libpq" in from_libpq.dsn
-    assert "secret" not in from_libpq.dsn
+    from_libpq = configured_dsn(settings_from())
+    assert from_libpq is not None
+    assert "host=from-libpq" in from_libpq
+    assert "secret" not in from_libpq
     monkeypatch.setenv("DATABASE_URL", "postgresql://platform/db")
-    assert resolve(settings_from()).dsn == "postgresql://platform/db"
+    assert configured_dsn(settings_from()) == "postgresql://platform/db"
     monkeypatch.setenv("EVTRACK_DSN", "postgresql://own/db")
-    assert resolve(settings_from()).dsn == "postgresql://own/db"
-    assert resolve(settings_from(dsn="postgresql://flag/db")).dsn == "postgresql://flag/db"
+    assert configured_dsn(settings_from()) == "postgresql://own/db"
+    assert configured_dsn(settings_from(dsn="postgresql://flag/db")) == "postgresql://flag/db"
 
 
 @pytest.mark.parametrize(
     ("said", "advice"),
     [
-        ("connection failed: Connection refused", "Nobody listens there"),
+        ("connection failed: Connection refused", "No server listens there"),
         ('connection failed: FATAL:  password authentication failed for user "x"', "Correct user and password"),
         ('connection failed: FATAL:  database "events" does not exist', "createdb events"),
         ('connection failed: FATAL:  role "x" does not exist', "a role that exists"),
         ("fe_sendauth: no password supplied", "PGPASSWORD"),
         ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', "pg_hba.conf"),
         ("connection timeout expired", "does not answer"),
-        ("failed to resolve host 'nowhere': Name or service not known", "host's name"),
+        ("failed to resolve host 'nowhere': Name or service not known", "host name"),
         ("FATAL:  sorry, too many clients already", "max_connections"),
     ],
 )
 def test_a_refusal_says_what_to_do(said: str, advice: str) -> None:
-    error = refused(psycopg.OperationalError(said), "somewhere", "events")
+    error = connection_refused(psycopg.OperationalError(said), "somewhere", "events")
     assert advice in error.hint
     assert said in error.message
     assert error.exit_code == 5
@@ -64,7 +65,7 @@ def test_a_port_nobody_listens_on() -> None:
         result = evtrack("jobs", "--dsn", f"postgresql://u:hidden@127.0.0.1:{port}/db")
     assert result.returncode == 5
     assert f"127.0.0.1, port {port}" in result.stderr
-    assert "Nobody listens there" in result.stderr
+    assert "No server listens there" in result.stderr
     assert "hidden" not in result.stderr
 
 
@@ -82,7 +83,7 @@ def test_a_session_that_is_read_only_says_why(*, standby: bool | None, parts: Se
 
 
 def test_no_connection_string_at_all() -> None:
-    with pytest.raises(CannotConnect, match="no connection string") as refusal:
+    with pytest.raises(CannotConnect, match="Not a valid connection string") as refusal:
         connect("not a dsn", purpose="test")
     assert "postgresql://" in refusal.value.hint
 

@@ -14,8 +14,8 @@ import pytest
 
 from evtrack.domain.errors import EvtrackError, NoServer
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.embedded import directory
-from evtrack.storage.embedded.server import EmbeddedServer
+from evtrack.storage.embedded import data_directory
+from evtrack.storage.embedded.shared_server import EmbeddedServer
 from helpers import environment, eventually, evtrack
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 _USER = """
 import sys
 from evtrack.config import settings_from
-from evtrack.storage.embedded.serving import serving
-with serving(settings_from()) as dsn:
+from evtrack.storage.embedded.server_choice import running_server
+with running_server(settings_from()) as dsn:
     print(dsn, flush=True)
     sys.stdin.read()
 """
@@ -151,17 +151,17 @@ def test_a_quote_and_a_comma_in_the_name_of_the_data_directory_do_no_harm() -> N
         result = evtrack("psql", "-XAtc", "SELECT 1", env={"EVTRACK_DATA_DIR": str(odd)})
         assert (0, "1\n") == (result.returncode, result.stdout), result.stderr
     finally:
-        shutil.rmtree(EmbeddedServer(odd).home.sockets)
+        shutil.rmtree(EmbeddedServer(odd).paths.sockets)
         shutil.rmtree(odd)
 
 
 def test_a_data_directory_that_pg_ctl_cannot_name_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(EvtrackError, match=r"its path holds '\$'\."):
+    with pytest.raises(EvtrackError, match=r"its path has '\$'\."):
         EmbeddedServer(tmp_path / "$HOME")
 
 
 def test_only_its_own_user_may_enter_the_socket_folder(data_dir: Path) -> None:
-    home = EmbeddedServer(data_dir).home
+    home = EmbeddedServer(data_dir).paths
     assert home.sockets.stat().st_mode & 0o077 == 0
     assert home.sockets.stat().st_uid == (home.user.pw_uid if home.user else os.geteuid())
 
@@ -180,9 +180,9 @@ def test_a_folder_closed_to_others_stays_closed(tmp_path: Path) -> None:
 
 
 def test_without_the_wheel_both_ways_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "find_spec", lambda _: None)
+    monkeypatch.setattr(data_directory, "find_spec", lambda _: None)
     with pytest.raises(NoServer) as refusal:
-        directory.programs()
+        data_directory.programs()
     assert "--dsn" in refusal.value.hint
     assert "evtrack[embedded]" in refusal.value.hint
 

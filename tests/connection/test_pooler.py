@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from client import Client
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
 from evtrack.storage.queue.workers import bound_waits
-from evtrack.storage.submission.job import create_job, hold_job, reclaim_job, release_job
+from evtrack.storage.submission.open_job import create_job, lock_submission, reclaim_job, unlock_submission
 from helpers import eventually, evtrack
 from pooling import pooled
 from working import work_command, working
@@ -112,9 +112,9 @@ def test_a_worker_lives_by_its_heartbeat_and_is_missed_by_it(through: str, queue
 def test_a_submission_can_be_taken_up_whoever_held_it(through: str, queue: Client) -> None:
     with connect(through, purpose="dies") as one:
         made = create_job(one, handler="h", name="x", priority=0, policy={}, source={}, bytes_total=None)
-        assert not hold_job(one, made.job_id)
+        assert not lock_submission(one, made.job_id)
     with connect(through, purpose="first") as first, connect(through, purpose="second") as second:
         taken = [reclaim_job(conn, made.job_id).submitter for conn in (first, second)]
-        release_job(first, made.job_id)
+        unlock_submission(first, made.job_id)
     assert 3 == len({made.submitter, *taken}), "whoever came before is refused by its token"
     assert [] == advisory_locks(queue), "a lock would stay with the pooler's session, and refuse all others"

@@ -8,7 +8,8 @@ from psycopg.conninfo import make_conninfo
 
 import servers
 from evtrack.domain.errors import CannotConnect, PermissionDenied, TransientError
-from evtrack.storage.connection.connect import Connection, connect, translated
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.error_translation import translated
 from helpers import evtrack
 
 pytestmark = pytest.mark.integration

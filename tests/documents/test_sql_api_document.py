@@ -6,7 +6,7 @@ import pytest
 
 from client import Claim, Client
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.connection.statements import root
+from evtrack.storage.connection.sql_files import root
 
 pytestmark = pytest.mark.integration
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from client import Client
-from evtrack.storage.connection.connect import Connection, without_password
-from evtrack.storage.embedded.directory import programs
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.redact import without_password
+from evtrack.storage.embedded.data_directory import programs
 from helpers import environment, eventually
 
 pytestmark = pytest.mark.integration

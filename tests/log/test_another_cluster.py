@@ -16,9 +16,9 @@ from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.cleanup_result import DroppedDay
 from evtrack.runtime.retention.restore import Restore
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.embedded.directory import programs
+from evtrack.storage.embedded.data_directory import programs
 from evtrack.storage.log import proof
-from evtrack.storage.log.position import Position
+from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import LogRow, Tail
 from evtrack.storage.schema import migrations
 from helpers import eventually
@@ -60,11 +60,11 @@ def names(rows: list[LogRow]) -> list[Name]:
     return [(row.job_id, row.batch_no, row.version) for row in rows]
 
 
-def step_by_step(own_client: Client, at: Position | None = None) -> tuple[list[LogRow], Position]:
+def step_by_step(own_client: Client, at: LogPosition | None = None) -> tuple[list[LogRow], LogPosition]:
     """Read on, by a new reader for each event, who starts at the position that is written down."""
     rows: list[LogRow] = []
     while True:
-        tail = Tail(conn=own_client.conn, start=at and Position.parse(str(at)))
+        tail = Tail(conn=own_client.conn, start=at and LogPosition.parse(str(at)))
         row = next(tail.read(), None)
         at = tail.position
         if row is None:
@@ -88,7 +88,7 @@ def failed_job(own_client: Client) -> int:
     return job
 
 
-def goes_on_once(far: Client, job: int, at: Position) -> None:
+def goes_on_once(far: Client, job: int, at: LogPosition) -> None:
     """Let the job go on where it is now, and others begin: what was read is not read again, what is new once."""
     before = logged(far)
     assert 1 == far.one("SELECT evtrack.retry(%s)", job)

@@ -67,7 +67,7 @@ def test_status_at_a_time(own_client: Client, run: Any) -> None:
     assert "4 pending" in shown
     assert 4 == json.loads(run("status", str(job), "--at", "2999-01-01", "--json").stdout)["done"]
     early = (before - timedelta(days=1)).isoformat()
-    assert "was not there yet" in run("status", str(job), "--at", early, code=1).stderr
+    assert "did not exist yet" in run("status", str(job), "--at", early, code=1).stderr
     assert "is no time" in run("status", str(job), "--at", "yesterday", code=2).stderr
     assert "--at needs a JOB" in run("status", "--at", early, code=2).stderr
 

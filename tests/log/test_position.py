@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.storage.log.position import Position, Snapshot
+from evtrack.storage.log.position import LogPosition, Snapshot
 
 SNAPSHOTS = st.lists(st.integers(1, 10**12), unique=True, min_size=1, max_size=9).map(
     lambda xids: Snapshot(max(xids), tuple(sorted(xids)[:-1]))
@@ -18,8 +18,8 @@ SNAPSHOTS = st.lists(st.integers(1, 10**12), unique=True, min_size=1, max_size=9
     database=st.none() | st.integers(1, 2**32 - 1),
 )
 def test_a_position_is_read_as_it_was_written(hi: Snapshot, seq: int, *, restored: bool, database: int | None) -> None:
-    at = Position(hi, Snapshot(0) if restored else hi, seq, 7, database)
-    assert at == Position.parse(str(at))
+    at = LogPosition(hi, Snapshot(0) if restored else hi, seq, 7, database)
+    assert at == LogPosition.parse(str(at))
 
 
 def test_the_form_is_that_of_postgresql_where_something_runs_and_else_a_number() -> None:

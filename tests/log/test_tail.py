@@ -14,7 +14,7 @@ import pytest
 import evtrack
 from client import Client
 from evtrack.domain.errors import CannotConnect
-from evtrack.storage.connection.connect import _Own
+from evtrack.storage.connection.connect import _OwnConnection
 from evtrack.storage.log.follow import feed
 from evtrack.storage.log.reader import LogRow
 from helpers import environment, eventually, evtrack_command
@@ -70,7 +70,7 @@ def test_a_position_that_does_not_fit_is_refused(own_client: Client, run: Any) -
 )
 def test_what_is_no_position_is_refused(run: Any, wrong: str) -> None:
     said = run("events", f"--after={wrong}", code=1).stderr
-    assert "is no position in the log." in said
+    assert "is not a valid position in the log." in said
     assert "evtrack events --json" in said
     assert len(said) < 400
 
@@ -81,7 +81,7 @@ def test_a_batch_that_is_none_is_refused(own_client: Client, run: Any) -> None:
     assert {0} == {row["batch_no"] for row in json.loads(events(run, job, 0).stdout)}
     refused = events(run, job, 99999, code=1).stderr
     assert f"Job {job} has no batch 99999." in refused
-    assert f"`evtrack batches {job}` lists those that it has." in refused
+    assert f"`evtrack batches {job}` lists its batches." in refused
     assert "is not in the range" in events(run, job, 99999999999, code=2).stderr
 
 
@@ -129,7 +129,7 @@ def test_a_connection_that_is_lost_at_once_is_told_of_as_one_that_never_was(
     dsn: str, own_client: Client, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
     own_client.job()
-    real, opened = _Own.connect, count()
+    real, opened = _OwnConnection.connect, count()
 
     def lost(*args: Any, **kwargs: Any) -> Any:
         conn = real(*args, **kwargs)
@@ -137,7 +137,7 @@ def test_a_connection_that_is_lost_at_once_is_told_of_as_one_that_never_was(
             own_client.one("SELECT pg_terminate_backend(%s, 10000)", conn.info.backend_pid)
         return conn
 
-    monkeypatch.setattr(_Own, "connect", lost)
+    monkeypatch.setattr(_OwnConnection, "connect", lost)
     with pytest.raises(CannotConnect, match="Cannot connect to PostgreSQL"):
         next(evtrack.tail(dsn, follow=True))
 

@@ -26,7 +26,7 @@ OTHER_TYPES = {
 
 def found_in(conn: psycopg.Connection[Any], job: int) -> list[Difference]:
     """Prove a job in the transaction that is open."""
-    return list(proof.prove(conn, job, told=lambda _job, _events: None))
+    return list(proof.prove(conn, job, on_progress=lambda _job, _events: None))
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from evtrack.runtime.retention.archive_check import check
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.queue import control
-from evtrack.storage.reports import views
-from evtrack.storage.reports.batch_report import batch_story
+from evtrack.storage.queue import job_control
+from evtrack.storage.reports import job_reports
+from evtrack.storage.reports.batch_reports import batch_history
 from evtrack.storage.retention import day_reader
 from helpers import eventually
 
@@ -333,14 +333,14 @@ def test_reads_of_a_dropped_job_say_where_it_went(own_client: Client) -> None:
     job = ended_job(own_client, DAY)
     clean(own_client)
     asks: list[Callable[[], object]] = [
-        lambda: views.job_status(own_client.conn, job),
-        lambda: views.job_progress(own_client.conn, job),
-        lambda: views.job_key(own_client.conn, job),
-        lambda: batch_story(own_client.conn, job, 1),
-        lambda: control.retry_job(own_client.conn, job, statuses=["failed"]),
+        lambda: job_reports.job_status(own_client.conn, job),
+        lambda: job_reports.job_progress(own_client.conn, job),
+        lambda: job_reports.job_key(own_client.conn, job),
+        lambda: batch_history(own_client.conn, job, 1),
+        lambda: job_control.retry_job(own_client.conn, job, statuses=["failed"]),
     ]
     for ask in asks:
         with pytest.raises(JobDropped, match=f"Job {job} was dropped on .*, not archived"):
             ask()
     with pytest.raises(NoSuchJob, match="There is no job 4711"):
-        views.job_key(own_client.conn, 4711)
+        job_reports.job_key(own_client.conn, 4711)

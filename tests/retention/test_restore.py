@@ -21,8 +21,8 @@ from evtrack.runtime.retention.restore import Restore, Restored
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log import proof
 from evtrack.storage.log.reader import Tail
-from evtrack.storage.reports.batch_report import batch_story
-from evtrack.storage.retention.restore import make_room, restore_job
+from evtrack.storage.reports.batch_reports import batch_history
+from evtrack.storage.retention.restore import prepare_day, restore_job
 from helpers import evtrack
 
 pytestmark = pytest.mark.integration
@@ -104,7 +104,7 @@ def test_who_worked_is_named_where_the_number_is_anothers(
     assert [("who it was", None)] == [
         tuple(row.values()) for row in elsewhere.rows("SELECT DISTINCT worker, host FROM evtrack.crash")
     ]
-    told = batch_story(elsewhere.conn, job, 1)
+    told = batch_history(elsewhere.conn, job, 1)
     assert f"started by worker {mine} (who it was), attempt 1" == sentence(told.events[1], told.restored)
     # What it does here is done by whom it is done here.
     assert 1 == elsewhere.one("SELECT evtrack.retry(%s)", job)
@@ -159,14 +159,14 @@ def test_events_that_are_not_those_of_the_digest_do_not_come_in(
 ) -> None:
     job = ended_job(own_client, DAY)
     archive(own_client, tmp_path)
-    make_room(elsewhere.conn, DAY, job)
+    prepare_day(elsewhere.conn, DAY, job)
     lines = list(read_lines(tmp_path / str(DAY) / "events.jsonl.gz"))
     forged = [line.replace(b'"run_s": 0.5', b'"run_s": 0.4') for line in lines]
     assert lines != forged
     digest = own_client.one("SELECT digest FROM evtrack.dropped_job")
-    with pytest.raises(ArchiveError, match=r"no log that evtrack has written:\n.*digest"):
+    with pytest.raises(ArchiveError, match=r"not a valid evtrack log:\n.*digest"):
         restore_job(elsewhere.conn, DAY, job, digest=digest, tables={"events": forged})
-    with pytest.raises(ArchiveError, match="does not come back as it was"):
+    with pytest.raises(ArchiveError, match="was not restored as it was"):
         restore_job(elsewhere.conn, DAY, job, digest="00" * 32, tables={"events": lines})
     assert [] == elsewhere.rows("SELECT * FROM evtrack.event")
     assert len(lines) == restore_job(elsewhere.conn, DAY, job, digest=digest, tables={"events": lines})
@@ -224,7 +224,7 @@ def test_events_of_another_cluster_stand_at_the_beginning_of_the_log(
     foreign = [re.sub(rb'"xid":"(\d+)"', rb'"xid":"99\g<1>000000"', line) for line in lines]
     # The digest in its finished event is of the other transactions.
     foreign = [re.sub(rb'"digest": "\w+", |, "snapshot": "[0-9:,]+"', b"", line) for line in foreign]
-    make_room(elsewhere.conn, DAY, job)
+    prepare_day(elsewhere.conn, DAY, job)
     digests = DayDigests()
     events = list(digests.passing(foreign))
     restore_job(elsewhere.conn, DAY, job, digest=digests.jobs[job].digest, tables={"events": events})

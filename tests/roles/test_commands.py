@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from evtrack.interfaces.cli import cli
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.connection.sqlstates import _who_may
+from evtrack.storage.connection.error_translation import permission_hint
 from helpers import eventually, evtrack
 from watching import watching
 
@@ -201,4 +201,4 @@ def test_the_printed_sql_is_what_the_command_runs(roles_dsn: str) -> None:
     ],
 )
 def test_a_denial_says_what_to_give(message: str, advice: str) -> None:
-    assert advice in _who_may(message)
+    assert advice in permission_hint(message)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evtrack.storage.connection import statements
+from evtrack.storage.connection import sql_files
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def sql_tree(tmp_path: Path) -> Path:
     tree = tmp_path / "sql"
     for folder in ("migrations", "functions", "views"):
         (tree / folder).mkdir(parents=True)
-    shutil.copy(statements.root() / "bootstrap.sql", tree)
+    shutil.copy(sql_files.root() / "bootstrap.sql", tree)
     (tree / "grants.sql").write_text("SELECT 1;\n")
     for number, name in ((1, "one"), (2, "two")):
         start = tree / "migrations" / f"{number:04d}_{name}"

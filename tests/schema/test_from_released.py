@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from client import Client
-from evtrack.storage.connection.connect import Connection, connect, without_password
-from evtrack.storage.embedded.directory import programs
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.redact import without_password
+from evtrack.storage.embedded.data_directory import programs
 from evtrack.storage.schema import migrations
 from helpers import environment, eventually, evtrack_command
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from evtrack.domain.errors import MigrationError
-from evtrack.storage.connection import statements
-from evtrack.storage.schema.files import read_migrations, read_objects
+from evtrack.storage.connection import sql_files
+from evtrack.storage.schema.schema_files import read_migrations, read_objects
 
 
 def test_evtracks_own_files_are_in_order() -> None:
-    assert statements.latest_migration() == len(read_migrations(statements.root()))
-    assert len(read_objects(statements.root())) > 0
+    assert sql_files.latest_migration() == len(read_migrations(sql_files.root()))
+    assert len(read_objects(sql_files.root())) > 0
 
 
 @pytest.mark.parametrize("name", ["1_short.up.sql", "0003_Upper.up.sql", "0003_no_way.sql", "0003-dash.down.sql"])

@@ -11,8 +11,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import schema_dump
 from evtrack.domain.errors import MigrationError, SchemaMissing, SchemaTooNew, SchemaTooOld
-from evtrack.storage.connection import statements
-from evtrack.storage.connection.connect import Connection, check_schema, connect
+from evtrack.storage.connection import preconditions
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.preconditions import check_schema
 from evtrack.storage.schema import migrations
 from helpers import environment, eventually, evtrack
 
@@ -88,7 +89,7 @@ def test_a_migration_changed_after_it_was_applied_is_named(empty_dsn: str, sql_t
         changed = sql_tree / "migrations" / "0001_one.up.sql"
         changed.write_text(changed.read_text() + "-- one more line\n")
         for call in (migrations.status, migrations.up):
-            with pytest.raises(MigrationError, match="0001_one was applied with another text"):
+            with pytest.raises(MigrationError, match="0001_one was changed after it was applied"):
                 call(conn, sql_tree)
 
 
@@ -132,7 +133,7 @@ def test_the_status_of_a_database_without_the_schema_does_not_list_each_function
 
 def test_an_older_schema_is_refused(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     found = migrations.status(conn).version
-    monkeypatch.setattr(statements, "latest_migration", lambda: found + 1)
+    monkeypatch.setattr(preconditions, "latest_migration", lambda: found + 1)
     with pytest.raises(SchemaTooOld) as refusal:
         check_schema(conn)
     assert (found, found + 1) == (refusal.value.found, refusal.value.wanted)

@@ -8,11 +8,11 @@ import pytest
 import schema_dump
 from client import Client
 from evtrack.domain.errors import MigrationError
-from evtrack.storage.connection import statements
+from evtrack.storage.connection import sql_files
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.log import proof
 from evtrack.storage.schema import migrations
-from evtrack.storage.schema.script import script
+from evtrack.storage.schema.migration_script import migration_script
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +31,7 @@ def test_a_second_up_has_nothing_to_do(conn: Connection) -> None:
 def test_the_schema_is_the_dump_in_the_repository(conn: Connection, dsn: str) -> None:
     if conn.info.server_version // 10000 != 18:
         pytest.skip("another major version writes views in another form; sql/schema.sql is PostgreSQL 18's")
-    expected = (statements.root() / "schema.sql").read_text(encoding="utf-8").splitlines()
+    expected = (sql_files.root() / "schema.sql").read_text(encoding="utf-8").splitlines()
     differences = list(unified_diff(expected, schema_dump.dump(dsn).splitlines(), "sql/schema.sql", "migrated", n=1))
     assert [] == differences[:40], "run bin/schema, and look at what it changes"
 
@@ -46,7 +46,7 @@ def test_up_down_up_comes_out_the_same(conn: Connection, dsn: str) -> None:
 
 def test_the_printed_script_makes_the_same_schema(empty_dsn: str, dsn: str) -> None:
     with connect(empty_dsn, purpose="test") as conn:
-        conn.execute(statements.trusted("".join(script())))
+        conn.execute(sql_files.trusted("".join(migration_script())))
         assert migrations.status(conn).current
     assert schema_dump.dump(dsn) == schema_dump.dump(empty_dsn)
 
@@ -59,7 +59,7 @@ def test_down_keeps_the_events_unless_told_otherwise(conn: Connection) -> None:
     assert conn.execute("SELECT count(*) FROM evtrack.event").fetchone() == (1,)
     assert migrations.status(conn).current, "nothing was taken back"
     taken = migrations.down(conn, to=0, drop_log=True)
-    assert (statements.latest_migration(), "0001_log") == (len(taken), taken[-1])
+    assert (sql_files.latest_migration(), "0001_log") == (len(taken), taken[-1])
 
 
 def test_down_keeps_digests_and_alerts_unless_told_otherwise(conn: Connection) -> None:

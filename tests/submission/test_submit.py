@@ -179,7 +179,7 @@ def test_a_slow_input_shows_before_it_ends(dsn: str, conn: Connection) -> None:
         (["-"], 1, "no handler is named"),
         (["-", "--handler", ""], 1, "invalid handler '': need 1 to 200 printable characters"),
         (["-", "--handler", "h" * 9000], 1, "need 1 to 200 printable characters"),
-        (["-", "--handler", "\udcff"], 1, r"'\udcff' is no text in UTF-8"),
+        (["-", "--handler", "\udcff"], 1, r"'\udcff' is not valid UTF-8"),
         (["-", "--handler", "h", "--key", f"{'k' * 9000},"], 2, "kkk… names a field without a name"),
         (["-", "--handler", "h", "--weight", "\x1b[2J,"], 2, r"'\x1b[2J,' names a field without a name"),
         (["-", "--handler", "h", "--timeout", "nan"], 2, "'--timeout': nan is no number; write one above 0"),

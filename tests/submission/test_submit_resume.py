@@ -217,7 +217,7 @@ def test_a_source_that_changed_is_not_gone_on_with(dsn: str, conn: Connection, t
         reclaim(conn, job)
     done = evtrack("submit", "--resume", str(job), "--dsn", dsn)
     assert 1 == done.returncode
-    assert "Bring the source back as it was" in done.stderr
+    assert "Restore the source as it was" in done.stderr
 
 
 @pytest.mark.integration

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.embedded.server import EmbeddedServer
+from evtrack.storage.embedded.shared_server import EmbeddedServer
 
 DEFAULT_IMAGE = "postgres:15"
 

@@ -9,7 +9,8 @@ import pytest
 
 from client import Claim, Client, cloned
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.reports.views import health, latest_crashes, recent_sums
+from evtrack.storage.reports.batch_reports import latest_crashes
+from evtrack.storage.reports.system_health import health, recent_sums
 
 pytestmark = pytest.mark.integration
 

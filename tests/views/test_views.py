@@ -3,7 +3,7 @@
 import pytest
 
 from client import Client
-from evtrack.storage.connection.statements import root
+from evtrack.storage.connection.sql_files import root
 from viewing import only, view
 
 pytestmark = pytest.mark.integration

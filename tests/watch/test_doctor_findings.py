@@ -8,7 +8,7 @@ import pytest
 from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.findings import Finding, Level
 from evtrack.storage.monitoring.diagnosis import OldTransaction, Right, Server, Stuck
-from evtrack.storage.reports.rows import Worker
+from evtrack.storage.reports.worker_reports import WorkerRow
 from evtrack.storage.schema.migrations import Status
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -130,9 +130,9 @@ def test_each_old_transaction_is_named_with_how_to_end_it() -> None:
     assert "as far as this role may see" in findings.horizon([], sees_all=False)[0].says
 
 
-def worker(state: str = "alive", *, version: str = "1", busy: int = 1) -> Worker:
+def worker(state: str = "alive", *, version: str = "1", busy: int = 1) -> WorkerRow:
     silent_s = 300.0 if state == "silent" else 1.0
-    return Worker(3, "w", state, "h", 1, ["a"], 2, busy, version, NOW, NOW, silent_s)
+    return WorkerRow(3, "w", state, "h", 1, ["a"], 2, busy, version, NOW, NOW, silent_s)
 
 
 def test_silent_workers_are_problems_and_other_versions_worth_a_word() -> None:

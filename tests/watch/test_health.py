@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from client import Client
 from evtrack.interfaces.cli import cli
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.reports.views import health, recent_sums
+from evtrack.storage.reports.system_health import health, recent_sums
 from helpers import evtrack
 
 pytestmark = pytest.mark.integration

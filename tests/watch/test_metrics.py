@@ -192,7 +192,7 @@ def test_a_window_that_takes_too_long_is_cut_and_nothing_is_lost(
 
 def raise_cancelled(connection: Connection) -> None:
     """Have the server cancel a statement."""
-    from evtrack.storage.connection.connect import translated  # noqa: PLC0415
+    from evtrack.storage.connection.error_translation import translated  # noqa: PLC0415
 
     with translated():
         connection.execute("SELECT pg_sleep(5)")
@@ -200,7 +200,7 @@ def raise_cancelled(connection: Connection) -> None:
 
 def test_who_asks_again_soon_gets_the_same_and_asks_nobody(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with figures(dsn) as one:
-        monkeypatch.setattr(metrics, "present", None)  # would raise
+        monkeypatch.setattr(metrics, "current_figures", None)  # would raise
         list(one.collect())
 
 

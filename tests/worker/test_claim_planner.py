@@ -2,7 +2,7 @@
 
 from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.runtime.worker.database.claim_planner import IDLE_S, MAX_JOBS, REFRESH_S, ClaimPlanner
-from evtrack.storage.queue.rows import Claimable
+from evtrack.storage.queue.queue import Claimable
 
 
 def listed(*jobs: tuple[int, int, int | None, bool]) -> ClaimPlanner:
@@ -60,13 +60,13 @@ def test_a_batch_that_came_back_hides_no_fresh_one() -> None:
 
 def test_returning_batches_get_a_bounded_share() -> None:
     both = listed((1, 0, 1, True)).claim([1], 100)
-    assert (75, 25) == (both.max_fresh, both.max_returning)
+    assert (75, 25) == (both.max_new, both.max_retried)
     fresh = listed((1, 0, 1, False)).claim([1], 100)
-    assert (100, 0) == (fresh.max_fresh, fresh.max_returning)
+    assert (100, 0) == (fresh.max_new, fresh.max_retried)
     returning = listed((1, 0, None, True)).claim([1], 100)
-    assert (0, 100) == (returning.max_fresh, returning.max_returning)
+    assert (0, 100) == (returning.max_new, returning.max_retried)
     one = listed((1, 0, 1, True)).claim([1], 1)
-    assert 1 == one.max_fresh + one.max_returning
+    assert 1 == one.max_new + one.max_retried
 
 
 def test_a_list_is_asked_for_again_in_time() -> None:

@@ -21,9 +21,10 @@ from evtrack.runtime.maintenance import Maintenance
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.slots.process import SlotProcess
 from evtrack.runtime.worker.supervisor import Supervisor
-from evtrack.storage.connection.connect import Connection, connect, translated
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.queue import workers
-from evtrack.storage.queue.workers import bound_waits, heartbeat, hold_worker
+from evtrack.storage.queue.workers import bound_waits, heartbeat, lock_worker
 from helpers import eventually, evtrack
 from working import Working, working
 
@@ -140,9 +141,9 @@ def test_behind_a_transaction_pooler_the_heartbeat_serves_and_the_log_says_so_on
     def hold(_: Connection, worker_id: int) -> bool:
         # As a pooler does: each statement may come through another session.
         with connect(dsn, purpose="another session") as session:
-            return hold_worker(session, worker_id)
+            return lock_worker(session, worker_id)
 
-    monkeypatch.setattr("evtrack.runtime.worker.database.heartbeat.hold_worker", hold)
+    monkeypatch.setattr("evtrack.runtime.worker.database.heartbeat.lock_worker", hold)
     with capture_logs() as logs, working(dsn, lease_s=0.6, lose_grace_s=0):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker") == 1)
         first = queue.one("SELECT seen_at FROM evtrack.worker")

@@ -91,7 +91,7 @@ def test_a_program_is_a_handler(dsn: str, tmp_path: Path) -> None:
             ["--handler", "absent"],
             "No handler is named 'absent'; offered here: nothing, obey, obey all, short, walk, whole.",
         ),
-        (["--import", "not_there"], "The module 'not_there' does not import"),
+        (["--import", "not_there"], "Cannot import the module 'not_there'"),
         (["--exec", "cat"], "--exec takes NAME='PROGRAM ARGUMENTS', got 'cat'"),
     ],
 )

@@ -1,2 +1,2 @@
 -- Whether this server is a standby.
-SELECT pg_is_in_recovery()
+SELECT pg_is_in_recovery() AS standby

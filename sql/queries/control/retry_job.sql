@@ -1,1 +1,1 @@
-SELECT evtrack.retry(%(job_id)s, %(statuses)s::text[], %(batch_nos)s::integer[]) AS brought_back
+SELECT evtrack.retry(%(job_id)s, %(statuses)s::text[], %(batch_nos)s::integer[]) AS retried

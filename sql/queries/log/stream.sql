@@ -16,5 +16,4 @@ WHERE
     job_day = %(job_day)s
     AND job_id = %(job_id)s
     AND batch_no = %(batch_no)s
-    AND version > %(after_version)s
 ORDER BY version

@@ -2,7 +2,6 @@
 SELECT
     t.alert_id,
     t.kind,
-    t.subject,
     t.severity,
     t.job_id,
     t.batch_no,

@@ -13,7 +13,7 @@ FROM evtrack.claim(
     %(worker_id)s::bigint,
     %(job_ids)s::bigint[],
     %(after)s::integer[],
-    %(max_fresh)s::integer,
+    %(max_new)s::integer,
     %(handlers)s::text[],
-    %(max_returning)s::integer
+    %(max_retried)s::integer
 ) AS c

@@ -1,2 +1,4 @@
--- Finish jobs that have no open batch, whose last worker died before it could.
-SELECT o.job_id FROM evtrack.finish_overdue(%(most)s::integer) AS o (job_id)
+-- Finish jobs whose batches have all ended, but whose last worker died before
+-- it finished them.
+SELECT array_agg(o.job_id) AS job_ids
+FROM evtrack.finish_overdue(%(most)s::integer) AS o (job_id)

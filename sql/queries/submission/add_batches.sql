@@ -1,4 +1,4 @@
--- Add a chunk's batches, whose items were copied in this transaction.
+-- Append the batches of a chunk, whose items were copied in this transaction.
 SELECT evtrack.add_batches(
     %(job_id)s::bigint,
     %(submitter)s::uuid,

@@ -1,8 +1,8 @@
--- Open a job.
+-- Create a job.
 SELECT
     c.job_id,
     c.job_day,
-    c.submitter_token
+    c.submitter_token AS submitter
 FROM evtrack.create_job(
     %(handler)s::text,
     %(name)s::text,

@@ -1,2 +1,2 @@
--- Mark the source of a job as complete.
+-- Record that a job is submitted completely.
 SELECT evtrack.seal(%(job_id)s::bigint, %(submitter)s::uuid)

@@ -1,4 +1,4 @@
--- Whether a session holds the job's submission; see evtrack.hold_job().
+-- Whether a session holds the submission, see evtrack.hold_job().
 SELECT
     evtrack.has_session_lock(
         hashtextextended('evtrack.submit', %(job_id)s::bigint)

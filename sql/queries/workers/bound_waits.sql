@@ -1,5 +1,5 @@
--- Limit how long a worker's statements wait, for a lock or otherwise, and how
--- long a stopped worker's transaction holds locks.
+-- Limit how long the statements of a worker may run or wait for a lock, and how
+-- long a stopped worker's transaction may hold locks.
 SELECT
     set_config('lock_timeout', %(lock)s::text, false) AS lock_timeout,
     set_config('statement_timeout', %(statement)s::text, false)

@@ -1,5 +1,4 @@
--- Record that a worker is alive, and return whether this session holds its
--- lock.
+-- Record that a worker is alive, and whether this session holds its lock.
 SELECT
     evtrack.heartbeat(%(worker_id)s::bigint, %(busy)s::integer) AS accepted,
     evtrack.has_session_lock(

@@ -1,2 +1,2 @@
--- Create the missing partitions of today and the coming days.
+-- Make the missing partitions of today and the coming days.
 SELECT evtrack.make_partitions_ahead() AS made

@@ -1,4 +1,4 @@
--- Declare workers lost that are gone or silent, and requeue their batches.
+-- Declare dead workers lost, and set their batches back to pending.
 SELECT
     r.worker_id,
     r.name,

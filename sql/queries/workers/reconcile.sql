@@ -1,4 +1,4 @@
--- Bring a worker and the log into agreement.
+-- Compare what a worker holds with what the log says it holds.
 SELECT
     r.job_id,
     r.batch_no,

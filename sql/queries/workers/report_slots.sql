@@ -1,3 +1,4 @@
--- Report that slots die again and again before they run anything, or have
--- recovered.
-SELECT evtrack.report_slots(%(worker_id)s::bigint, %(said)s::text) AS raised
+-- Report that slots keep dying before they do anything, or that they recovered.
+SELECT evtrack.report_slots(
+    %(worker_id)s::bigint, %(problem)s::text
+) AS raised

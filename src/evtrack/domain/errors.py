@@ -1,4 +1,4 @@
-"""Every error that evtrack raises on purpose: one base, children with fields, an exit code each."""
+"""The errors that evtrack raises: one base class, and subclasses with fields and an exit code."""
 
 from collections.abc import Iterable
 from shlex import quote
@@ -11,8 +11,8 @@ class EvtrackError(Exception):
     """Something went wrong in evtrack.
 
     Args:
-        message: What is wrong; the first line of the class docstring when left out.
-        hint: What to do next, in a sentence of its own.
+        message: What is wrong; by default the first line of the class docstring.
+        hint: What to do next, in a separate sentence.
     """
 
     exit_code: ClassVar[int] = 1
@@ -23,20 +23,20 @@ class EvtrackError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        """Return the message and, on a line of its own, what to do next."""
+        """Return the message, and the hint on a separate line."""
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
 class BadArgument(EvtrackError, ValueError):
-    """An argument has a value that evtrack cannot work with."""
+    """An argument has an invalid value."""
 
 
 class NotInstalled(EvtrackError):
     """A part of evtrack is not installed.
 
     Args:
-        what: What was asked for.
-        extra: The extra that brings it.
+        what: What was requested.
+        extra: The extra that installs it.
     """
 
     def __init__(self, what: str, *, extra: str) -> None:
@@ -48,10 +48,10 @@ class NotInstalled(EvtrackError):
 
 
 class OutputLost(EvtrackError):
-    """What a command has to say cannot be written to stdout.
+    """The output of a command cannot be written to stdout.
 
     Args:
-        reason: What the system says.
+        reason: The system's reason.
         what: What is lost.
         hint: What to do next.
     """
@@ -61,7 +61,8 @@ class OutputLost(EvtrackError):
     def __init__(self, reason: str, *, what: str = "The output", hint: str = "") -> None:
         super().__init__(
             f"{what} cannot be written to stdout: {reason}.",
-            hint=hint or "Give it room, or send it elsewhere. What the command did is done: evtrack status shows it.",
+            hint=hint
+            or "Free some space, or send it elsewhere. What the command did is done: evtrack status shows it.",
         )
         self.reason = reason
 
@@ -76,16 +77,16 @@ class NoServer(EvtrackError):
 
 
 class CannotConnect(EvtrackError):
-    """The PostgreSQL server cannot be reached, or does not let us in."""
+    """The PostgreSQL server cannot be reached, or refuses the connection."""
 
     exit_code = 5
 
 
 class TransientError(EvtrackError):
-    """The database gave up on this transaction; the same again may go through.
+    """The database aborted this transaction; a retry may succeed.
 
     Args:
-        message: What the database said.
+        message: The database's message.
         sqlstate: Its five-character code, or None when the connection was lost.
         hint: What to do next.
     """
@@ -96,7 +97,7 @@ class TransientError(EvtrackError):
 
     @property
     def connection_lost(self) -> bool:
-        """Whether the connection is gone, so that nobody knows if the commit took place."""
+        """Whether the connection was lost, so it is unknown whether the commit succeeded."""
         return self.sqlstate is None or self.sqlstate.startswith(("08", "57P", "25P03"))
 
 
@@ -105,11 +106,11 @@ class PermissionDenied(EvtrackError):
 
 
 class ReadOnly(PermissionDenied):
-    """This session with the database may write nothing.
+    """This database session is read-only.
 
     Args:
-        message: What the database said.
-        standby: Whether the server is a standby; None where nobody has asked.
+        message: The database's message.
+        standby: Whether the server is a standby; None if unknown.
     """
 
     def __init__(self, message: str = "", *, standby: bool | None = None) -> None:
@@ -123,12 +124,12 @@ class ReadOnly(PermissionDenied):
 
 
 class StorageError(EvtrackError):
-    """The database refused a statement for a reason that evtrack did not foresee.
+    """The database rejected a statement for a reason that evtrack does not handle.
 
     Args:
-        message: What the database said.
+        message: The database's message.
         sqlstate: Its five-character code.
-        hint: What the database advised.
+        hint: The database's hint.
     """
 
     def __init__(self, message: str = "", *, sqlstate: str | None = None, hint: str = "") -> None:
@@ -150,14 +151,14 @@ class SchemaTooOld(EvtrackError):
 
     Args:
         found: The database's schema version.
-        wanted: The version that this evtrack brings.
+        wanted: The version that this evtrack needs.
     """
 
     exit_code = 4
 
     def __init__(self, *, found: int, wanted: int) -> None:
         super().__init__(
-            f"The database has evtrack's schema in version {found}, this evtrack needs version {wanted}.",
+            f"The database has version {found} of evtrack's schema, but this evtrack needs version {wanted}.",
             hint="Run `evtrack migrate up` as the schema's owner.",
         )
         self.found = found
@@ -165,11 +166,11 @@ class SchemaTooOld(EvtrackError):
 
 
 class SchemaTooNew(EvtrackError):
-    """The database's schema does not work with code as old as this.
+    """The database's schema needs a newer evtrack.
 
     Args:
         found: The database's schema version.
-        least_code: The oldest evtrack that can live with it.
+        least_code: The oldest evtrack that works with it.
         code: The version of this evtrack.
     """
 
@@ -177,7 +178,7 @@ class SchemaTooNew(EvtrackError):
 
     def __init__(self, *, found: int, least_code: str, code: str) -> None:
         super().__init__(
-            f"The database has evtrack's schema in version {found}, which needs evtrack {least_code} or later; "
+            f"The database has version {found} of evtrack's schema, which needs evtrack {least_code} or later; "
             f"this is evtrack {code}.",
             hint=f"Install evtrack {least_code} or later.",
         )
@@ -187,20 +188,20 @@ class SchemaTooNew(EvtrackError):
 
 
 class MigrationError(EvtrackError):
-    """A migration cannot be applied or taken back."""
+    """A migration cannot be applied or reverted."""
 
     exit_code = 4
 
 
-# What the write API refuses: each stands for an SQLSTATE of class EV
+# Rejections by the write API: each stands for an SQLSTATE of class EV
 
 
 class IllegalEvent(EvtrackError):
-    """The log refuses an event that is no legal transition (EV001)."""
+    """The log rejects an event that is not a legal transition (EV001)."""
 
 
 class Immutable(EvtrackError):
-    """The log is never changed, only appended to (EV002)."""
+    """The log is append-only (EV002)."""
 
 
 class NoSuchJob(EvtrackError):
@@ -208,12 +209,12 @@ class NoSuchJob(EvtrackError):
 
 
 class JobDropped(NoSuchJob):
-    """Retention dropped the job; the ledger knows it still.
+    """A cleanup dropped the job; the ledger still lists it.
 
     Args:
         job_id: The job.
-        dropped_at: When, in words.
-        archive: The folder that holds its log, or None.
+        dropped_at: When, as text.
+        archive: The directory that contains its log, or None.
     """
 
     def __init__(self, *, job_id: int, dropped_at: str, archive: str | None) -> None:
@@ -221,7 +222,7 @@ class JobDropped(NoSuchJob):
         super().__init__(
             f"Job {job_id} was dropped on {dropped_at}, {where}.",
             hint=f"`evtrack status {job_id}` shows what is left of it"
-            + (f"; `evtrack archive restore {quote(archive)} --job {job_id}` brings its log back." if archive else "."),
+            + (f"; `evtrack archive restore {quote(archive)} --job {job_id}` restores its log." if archive else "."),
         )
         self.job_id = job_id
         self.archive = archive
@@ -232,22 +233,22 @@ class JobPhaseError(EvtrackError):
 
 
 class SubmissionLost(EvtrackError):
-    """Another process submits this job, or took it over (EV005)."""
+    """Another process is submitting this job, or took it over (EV005)."""
 
 
 class WorkerLost(EvtrackError):
-    """This worker was declared lost and no longer holds its batches (EV006)."""
+    """This worker was declared lost, and no longer holds its batches (EV006)."""
 
 
 # Handlers and sources
 
 
 class UnknownHandler(EvtrackError):
-    """No handler of that name is offered.
+    """No handler has this name.
 
     Args:
-        name: The name that was asked for.
-        known: The names that are offered.
+        name: The requested name.
+        known: The names of the offered handlers.
         hint: What to do next.
     """
 
@@ -262,17 +263,17 @@ class UnknownHandler(EvtrackError):
 
 
 class HandlerImportError(EvtrackError):
-    """A handler's module does not import.
+    """A handler's module cannot be imported.
 
     Args:
         module: The module's name.
-        traceback: The module's own traceback, shown once.
+        traceback: The module's traceback.
     """
 
     def __init__(self, module: str, *, traceback: str) -> None:
         super().__init__(
-            f"The module {quoted(module)} does not import:\n{traceback.rstrip()}",
-            hint="Mend the module, or install what it needs into the environment that evtrack runs in.",
+            f"Cannot import the module {quoted(module)}:\n{traceback.rstrip()}",
+            hint="Fix the module, or install what it needs into the environment that evtrack runs in.",
         )
         self.module = module
         self.traceback = traceback
@@ -282,38 +283,38 @@ class SourceNotFound(EvtrackError):
     """A source of items does not exist or cannot be read.
 
     Args:
-        path: What was asked for.
+        path: The source.
         reason: Why it cannot be read.
         hint: What to do next.
     """
 
-    def __init__(self, path: str, *, reason: str = "no such file or folder", hint: str = "") -> None:
+    def __init__(self, path: str, *, reason: str = "no such file or directory", hint: str = "") -> None:
         super().__init__(f"Cannot read the source {quoted(path)}: {reason}.", hint=hint)
         self.path = path
         self.reason = reason
 
 
 class SourceChanged(SourceNotFound):
-    """A source is not what it was when its job was submitted, so that the submission cannot go on.
+    """A source has changed since its job was submitted, so the submission cannot be resumed.
 
     Args:
         path: The source.
-        reason: In what it differs.
+        reason: How it differs.
     """
 
     def __init__(self, path: str, *, reason: str) -> None:
         super().__init__(
-            path, reason=reason, hint="Bring the source back as it was, or cancel the job and submit the new one."
+            path, reason=reason, hint="Restore the source as it was, or cancel the job and submit the new one."
         )
 
 
 class QueueFull(EvtrackError):
-    """The queue stayed full for as long as the submitter was ready to wait.
+    """The queue stayed full for as long as the submitter was willing to wait.
 
     Args:
         waited_s: How long it waited, in seconds.
         pending: How many batches were pending at the end.
-        limit: How many may be.
+        limit: How many are allowed.
         hint: What to do next.
     """
 
@@ -331,7 +332,7 @@ class QueueFull(EvtrackError):
 
 
 class CleanupRuns(EvtrackError):
-    """Another cleanup or restore is at work on this database."""
+    """Another cleanup or restore is running on this database."""
 
 
 class ArchiveError(EvtrackError):
@@ -339,11 +340,11 @@ class ArchiveError(EvtrackError):
 
 
 class ArchiveDamaged(ArchiveError):
-    """An archive is not what its manifest says.
+    """An archive does not match its manifest.
 
     Args:
         folder: The archive.
-        differences: What differs, a line each.
+        differences: What differs, one line each.
     """
 
     def __init__(self, folder: str, *, differences: Iterable[str]) -> None:
@@ -351,5 +352,5 @@ class ArchiveDamaged(ArchiveError):
         self.differences = tuple(differences)
         super().__init__(
             f"The archive {folder} is damaged:\n" + "\n".join(f"  {each}" for each in self.differences),
-            hint="Bring it back from a copy, or move it away if the database still holds the day.",
+            hint="Restore it from a copy, or move it away if the database still has the day.",
         )

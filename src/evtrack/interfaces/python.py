@@ -14,14 +14,17 @@ from evtrack.runtime.submit.trace import traced
 from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.iterable import IterableSource
 from evtrack.sources.record import MAX_ITEM_BYTES, Fault
-from evtrack.storage.connection.connect import Connection, check_schema, connect, translated
-from evtrack.storage.embedded.serving import serving
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.preconditions import check_schema
+from evtrack.storage.embedded.server_choice import running_server
 from evtrack.storage.log.follow import feed
-from evtrack.storage.log.position import Position
+from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import LogRow
-from evtrack.storage.reports.views import job_key
-from evtrack.storage.submission.job import enqueue as enqueue_job
-from evtrack.storage.submission.job import joins_transaction, wake_workers
+from evtrack.storage.queue.job_control import wake_workers
+from evtrack.storage.reports.job_reports import job_key
+from evtrack.storage.submission.open_job import enqueue as enqueue_job
+from evtrack.storage.submission.open_job import joins_transaction
 
 Key = str | Sequence[str] | Callable[[Any], Any]
 
@@ -195,8 +198,8 @@ def tail(
         BadArgument: The position is none, or of another cluster: after a restore start from the beginning.
         NoSuchJob: There is no such job.
     """
-    start = None if after is None else Position.parse(after)
-    with serving(settings_from(dsn=connection)) as dsn:
+    start = None if after is None else LogPosition.parse(after)
+    with running_server(settings_from(dsn=connection)) as dsn:
         with connect(dsn, purpose="tail") as conn, translated():
             check_schema(conn)
             key = None if job is None else (job_key(conn, job).job_day, job)
@@ -216,6 +219,6 @@ def _connected(connection: Connection | str | None) -> Iterator[tuple[Connection
     if connection is not None and not isinstance(connection, str):
         yield connection, False
         return
-    with serving(settings_from(dsn=connection)) as dsn, connect(dsn, purpose="submit") as conn:
+    with running_server(settings_from(dsn=connection)) as dsn, connect(dsn, purpose="submit") as conn:
         check_schema(conn)
         yield conn, True

@@ -10,7 +10,8 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError, TransientError
-from evtrack.storage.queue.workers import finish_overdue, make_partitions, reap, wake
+from evtrack.storage.queue.job_control import wake_workers
+from evtrack.storage.queue.workers import finish_overdue, make_partitions, reap
 
 if TYPE_CHECKING:
     from evtrack.storage.connection.connect import Connection
@@ -99,7 +100,7 @@ class Maintenance:
                 handlers=one.handlers,
             )
         for handler in sorted({handler for one in lost if one.batches for handler in one.handlers}):
-            wake(connection, handler)
+            wake_workers(connection, handler)
         if any(one.batches for one in lost):
             # Batches that came back too often are over, and with them perhaps their job.
             self._overdue_at = 0.0

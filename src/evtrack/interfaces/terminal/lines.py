@@ -6,7 +6,7 @@ from datetime import UTC
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.text import count, counted, duration, pace_of, percentage
 from evtrack.storage.log.reader import LogRow
-from evtrack.storage.reports.rows import JobProgress
+from evtrack.storage.reports.job_reports import JobProgress
 
 # Of an event's data; long texts stand in --json.
 _DATA_LIMIT = 160

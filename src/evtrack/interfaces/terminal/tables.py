@@ -10,7 +10,9 @@ from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import STYLES, cell, state, table
 from evtrack.interfaces.terminal.text import count, duration, moment, percentage
-from evtrack.storage.reports.rows import BatchStatus, Crash, ErrorKind, JobStatus, Note, Worker
+from evtrack.storage.reports.batch_reports import BatchRow, Crash
+from evtrack.storage.reports.job_reports import ErrorKind, JobStatus, NoteRow
+from evtrack.storage.reports.worker_reports import WorkerRow
 
 _WORKER_STYLES = {"alive": "green", "stopped": "dim", "lost": "bold red"}
 
@@ -52,7 +54,7 @@ def jobs_table(jobs: Sequence[JobStatus], *, now: datetime) -> Table:
     return drawn
 
 
-def batches_table(batches: Sequence[BatchStatus]) -> Table:
+def batches_table(batches: Sequence[BatchRow]) -> Table:
     """Draw a list of batches.
 
     Args:
@@ -79,7 +81,7 @@ def batches_table(batches: Sequence[BatchStatus]) -> Table:
     return drawn
 
 
-def workers_table(workers: Sequence[Worker], *, now: datetime) -> Table:
+def workers_table(workers: Sequence[WorkerRow], *, now: datetime) -> Table:
     """Draw workers.
 
     Args:
@@ -169,7 +171,7 @@ def errors_table(errors: Sequence[ErrorKind]) -> Table:
     return drawn
 
 
-def notes_table(notes: Sequence[Note]) -> Table:
+def notes_table(notes: Sequence[NoteRow]) -> Table:
     """Draw messages about a source."""
     drawn = table("WHERE", "WHAT", flexible="WHERE WHAT")
     for note in notes:

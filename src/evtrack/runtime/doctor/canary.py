@@ -9,15 +9,15 @@ from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError, PermissionDenied
 from evtrack.domain.text import printable
 from evtrack.runtime.doctor.findings import Finding, note, ok, problem
-from evtrack.storage.queue.control import cancel_job
-from evtrack.storage.reports import views
-from evtrack.storage.submission.job import enqueue, finish_due, wake_workers
+from evtrack.storage.queue.job_control import cancel_job, finish_due, wake_workers
+from evtrack.storage.reports import batch_reports, job_reports
+from evtrack.storage.submission.open_job import enqueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evtrack.storage.connection.connect import Connection
-    from evtrack.storage.reports.rows import Worker
+    from evtrack.storage.reports.worker_reports import WorkerRow
 
 _FIRST: Final = 32_767
 """The highest priority there is."""
@@ -25,7 +25,7 @@ _FIRST: Final = 32_767
 _POLL_S: Final = 0.02
 
 
-def canary(conn: Connection, workers: Sequence[Worker], *, patience_s: float) -> Finding:
+def canary(conn: Connection, workers: Sequence[WorkerRow], *, patience_s: float) -> Finding:
     """Send a batch through a live worker.
 
     Args:
@@ -54,21 +54,21 @@ def canary(conn: Connection, workers: Sequence[Worker], *, patience_s: float) ->
     except PermissionDenied:
         return note("canary", "not sent: this role may not submit")
     wake_workers(conn, CANARY)
-    while (progress := views.job_progress(conn, job_id)).ended < progress.total:
+    while (progress := job_reports.job_progress(conn, job_id)).ended < progress.total:
         if time.monotonic() - begun > patience_s:
             cancel_job(conn, job_id)
             return _unheard(workers, patience_s)
         time.sleep(_POLL_S)
     took_s = time.monotonic() - begun
     finish_due(conn, job_id)
-    (batch,) = views.batches(conn, job_id, limit=1)
+    (batch,) = batch_reports.batches(conn, job_id, limit=1)
     worker = printable(batch.worker or "unknown", 60)
     if not progress.done:
         return problem("canary", f"worker {worker} {batch.status} it", f"evtrack show {job_id} {batch.batch_no}")
     return ok("canary", f"went through worker {worker} in {1000 * took_s:.0f} ms")
 
 
-def _unheard(workers: Sequence[Worker], patience_s: float) -> Finding:
+def _unheard(workers: Sequence[WorkerRow], patience_s: float) -> Finding:
     says = f"no worker took it within {patience_s:g} s"
     if all(worker.busy >= worker.slots for worker in workers):
         return note("canary", f"{says}: all slots are busy")

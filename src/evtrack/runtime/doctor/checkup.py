@@ -9,9 +9,11 @@ from evtrack.domain.errors import EvtrackError, MigrationError, PermissionDenied
 from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.canary import canary
 from evtrack.runtime.doctor.findings import Finding, note, problem
-from evtrack.storage.connection.connect import Connection, behind_pooler, connect, translated
+from evtrack.storage.connection.connect import Connection, behind_pooler, connect
+from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.monitoring import diagnosis
-from evtrack.storage.reports import views
+from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
+from evtrack.storage.reports import worker_reports
 from evtrack.storage.schema import migrations
 from evtrack.version import __version__
 
@@ -55,9 +57,9 @@ def checkup(
         yield from _guarded("roles", lambda: findings.roles(diagnosis.rights(conn), found.role))
         yield from _guarded("roles", lambda: findings.grants(diagnosis.missing_rights(conn)))
         yield from _guarded("partitions", lambda: [findings.partitions(diagnosis.days_ahead(conn))])
-        yield from _guarded("workers", lambda: findings.workers(views.live_workers(conn), __version__))
+        yield from _guarded("workers", lambda: findings.workers(worker_reports.live_workers(conn), __version__))
         yield from _guarded("queue", lambda: findings.queue(diagnosis.stuck(conn)))
-        yield from _guarded("alerts", lambda: [findings.alerts(*diagnosis.undelivered_alerts(conn))])
+        yield from _guarded("alerts", lambda: [findings.alerts(*undelivered_alerts(conn))])
         if canary_s is not None:
             yield from _guarded("canary", lambda: [_canary(conn, canary_s)])
 
@@ -79,7 +81,7 @@ def _notifications(conn: Connection, dsn: str) -> Finding:
 
 
 def _canary(conn: Connection, patience_s: float) -> Finding:
-    alive = [worker for worker in views.live_workers(conn) if worker.state == "alive"]
+    alive = [worker for worker in worker_reports.live_workers(conn) if worker.state == "alive"]
     return canary(conn, alive, patience_s=patience_s)
 
 

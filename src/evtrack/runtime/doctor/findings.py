@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from evtrack.storage.monitoring.diagnosis import OldTransaction, Right, Server, Stuck
-    from evtrack.storage.reports.rows import Worker
+    from evtrack.storage.reports.worker_reports import WorkerRow
     from evtrack.storage.schema.migrations import Status
 
 OLD_S: Final = 60.0
@@ -194,7 +194,7 @@ def horizon(found: Sequence[OldTransaction], *, sees_all: bool) -> list[Finding]
     ]
 
 
-def workers(found: Sequence[Worker], version: str) -> list[Finding]:
+def workers(found: Sequence[WorkerRow], version: str) -> list[Finding]:
     """Judge whether workers live, and whether somebody takes care of those that do not."""
     findings = [
         problem(

@@ -13,19 +13,19 @@ from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay, pinned
 from evtrack.runtime.retention.day_archive import DayArchive
 from evtrack.runtime.retention.day_digests import BrokenStream, DayDigests
 from evtrack.runtime.retention.manifest import ArchivedJob
-from evtrack.storage.retention.day_reader import JOBS_AT_ONCE, DayView
-from evtrack.storage.retention.days import (
-    alone,
+from evtrack.storage.retention.cleanup import (
+    cleanup_lock,
     day_changed,
     drop_day,
+    find_blocker,
     forget_old,
     origin,
-    parent_holder,
-    prepare,
+    prepare_session,
     retention_days,
     time_ago,
     worker_names,
 )
+from evtrack.storage.retention.day_reader import JOBS_AT_ONCE, DayView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evtrack.storage.connection.connect import Connection
+    from evtrack.storage.retention.cleanup import Day
     from evtrack.storage.retention.day_reader import DayJob, Table
-    from evtrack.storage.retention.days import Day
 
 STRETCH: Final = 2_000
 REST: Final = 5.0
@@ -86,7 +86,7 @@ class Cleanup:
         Returns:
             The days that would go, and those that would stay.
         """
-        prepare(self._conn)
+        prepare_session(self._conn)
         days = retention_days(self._conn, time_ago(self._conn, self._older_than_s), counted=True)
         return [day for day in days if not day.pins], [pinned(day) for day in days if day.pins]
 
@@ -100,8 +100,8 @@ class Cleanup:
             CleanupRuns: Another cleanup is at it.
             ArchiveError: A day's archive could not be written, or is damaged; that day was not dropped.
         """
-        prepare(self._conn)
-        with alone(self._conn):
+        prepare_session(self._conn)
+        with cleanup_lock(self._conn):
             cutoff = time_ago(self._conn, self._older_than_s)
             for day in retention_days(self._conn, cutoff):
                 yield pinned(day) if day.pins else self._drop(day, cutoff)
@@ -179,7 +179,7 @@ class Cleanup:
             if outcome == "changed":
                 return _changed(day)
             if time.monotonic() > deadline:
-                holder = parent_holder(self._conn)
+                holder = find_blocker(self._conn)
                 by = f" by process {holder[0]} ({holder[1]}), for {holder[2]:.0f} s" if holder else ""
                 reason = f"its tables were in use for {self._patience_s:.0f} s{by}"
                 return KeptDay(day=day.job_day, why="busy", reason=reason)

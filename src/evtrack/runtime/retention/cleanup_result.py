@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import date
 
-    from evtrack.storage.retention.days import Day
+    from evtrack.storage.retention.cleanup import Day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evtrack.runtime.retention.manifest import Table
-    from evtrack.storage.retention.days import Origin
+    from evtrack.storage.retention.cleanup import Origin
 
 _PARTIAL: Final = ".partial"
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
 from evtrack.runtime.retention.archive_check import archives, check
 from evtrack.runtime.retention.archive_files import read_lines
-from evtrack.storage.connection.statements import latest_migration
-from evtrack.storage.retention.days import alone, prepare
-from evtrack.storage.retention.restore import known_jobs, make_room, restore_job
+from evtrack.storage.connection.sql_files import latest_migration
+from evtrack.storage.retention.cleanup import cleanup_lock, prepare_session
+from evtrack.storage.retention.restore import known_jobs, prepare_day, restore_job
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -68,8 +68,8 @@ class Restore:
             ArchiveError: There is no such archive or job, or a job's number belongs to another.
             CleanupRuns: A cleanup or another restore is at work.
         """
-        prepare(self._conn)
-        with alone(self._conn):
+        prepare_session(self._conn)
+        with cleanup_lock(self._conn):
             found = [(path, self._checked(path)) for path in archives(self._folder)]
             wanted = [(path, manifest, self._wanted(manifest)) for path, manifest in found]
             missing = (self._job_ids or frozenset()) - {job.job_id for _, _, jobs in wanted for job in jobs}
@@ -112,7 +112,7 @@ class Restore:
 
     def _day(self, path: Path, manifest: Manifest, jobs: dict[int, ArchivedJob], there: set[int]) -> Iterator[Restored]:
         day = date.fromisoformat(manifest.day)
-        make_room(self._conn, day, max(jobs))
+        prepare_day(self._conn, day, max(jobs))
         files = {file.table: _JobLines(path / file.name) for file in manifest.files}
         for job_id, job in sorted(jobs.items()):
             events = job.events

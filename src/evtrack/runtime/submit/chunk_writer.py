@@ -5,8 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from evtrack.domain.errors import TransientError
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.submission.job import add_chunk, wake_workers
-from evtrack.storage.submission.open_job import Chunk, OpenJob
+from evtrack.storage.queue.job_control import wake_workers
+from evtrack.storage.submission.open_job import Chunk, OpenJob, add_chunk
 
 # A deadlock or a serialization failure is retried, after a growing pause.
 _ATTEMPTS = 5

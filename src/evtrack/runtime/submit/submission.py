@@ -17,8 +17,7 @@ from evtrack.sources.files import FileSource, reopened
 from evtrack.sources.items import ItemReader
 from evtrack.sources.part import Part
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.submission.job import create_job, hold_job, reclaim_job, release_job
-from evtrack.storage.submission.open_job import OpenJob
+from evtrack.storage.submission.open_job import OpenJob, create_job, lock_submission, reclaim_job, unlock_submission
 
 # After kill -9 the server takes a moment to notice that the submitter is gone.
 _RECLAIM_FOR_S = 5.0
@@ -124,7 +123,7 @@ def begin(connection: Connection, *, source: NamedSource, recipe: Recipe, spec: 
         bytes_total=source.bytes_total,
     )
     if not options.get("in_callers_transaction"):
-        hold_job(connection, job.job_id)
+        lock_submission(connection, job.job_id)
     return Submitter(connection=connection, job=job, source=source, recipe=recipe, **options)
 
 
@@ -151,7 +150,7 @@ def reclaim(connection: Connection, job_id: int, *, source: NamedSource | None =
         same = _unchanged(job_id, kept, source)
         return Submitter(connection=connection, job=job, source=same, recipe=kept, **options)
     except EvtrackError:
-        release_job(connection, job_id)
+        unlock_submission(connection, job_id)
         raise
 
 

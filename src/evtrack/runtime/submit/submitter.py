@@ -20,8 +20,8 @@ from evtrack.sources.items import ItemReader, Unfit
 from evtrack.sources.part import Part
 from evtrack.sources.record import Fault, Record
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.submission.job import finish_due, release_job, seal_job
-from evtrack.storage.submission.open_job import OpenJob
+from evtrack.storage.queue.job_control import finish_due
+from evtrack.storage.submission.open_job import OpenJob, seal_job, unlock_submission
 
 if TYPE_CHECKING:
     from evtrack.storage.submission.payload_copy import StoredItem
@@ -139,7 +139,7 @@ class Submitter:
             if not self._joined:
                 # An interrupted statement may leave a connection that is of no use; closing it releases the job.
                 with suppress(EvtrackError):
-                    release_job(self._conn, self._job.job_id)
+                    unlock_submission(self._conn, self._job.job_id)
         return self._sent
 
     def _parts(self) -> Iterator[tuple[int, Part]]:

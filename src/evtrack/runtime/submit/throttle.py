@@ -6,7 +6,7 @@ from threading import Event
 
 from evtrack.domain.errors import BadArgument, QueueFull
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.submission.job import pending_batches
+from evtrack.storage.submission.open_job import pending_batches
 
 MAX_WAIT_S = 300.0
 _POLL_S = 0.1

@@ -15,7 +15,7 @@ from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.runtime.watch.attempt_counter import BOUNDS_S, AttemptCounter
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.monitoring.metrics import Present, present
+from evtrack.storage.monitoring.metrics import CurrentFigures, current_figures
 
 if TYPE_CHECKING:
     import threading
@@ -45,7 +45,7 @@ class DatabaseMetrics(Collector):
         self._lock = Lock()
         self._connection: Connection | None = None
         self._counter = AttemptCounter()
-        self._present: Present | None = None
+        self._present: CurrentFigures | None = None
         self._read_at = float("-inf")
         self._took_s = 0.0
 
@@ -92,7 +92,7 @@ class DatabaseMetrics(Collector):
         begun = monotonic()
         if self._connection is None:
             self._connection = connect(self._dsn, purpose="metrics")
-        self._present = present(self._connection)
+        self._present = current_figures(self._connection)
         self._counter.catch_up(self._connection)
         self._read_at = monotonic()
         self._took_s = self._read_at - begun
@@ -164,7 +164,7 @@ def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, help_text, value=float(value))
 
 
-def _of_now(now: Present | None) -> Iterator[Metric]:
+def _of_now(now: CurrentFigures | None) -> Iterator[Metric]:
     """Make the gauges of the database's state; without samples while it is unknown."""
     rows = now.handlers if now else []
     items = GaugeMetricFamily(
@@ -204,8 +204,8 @@ def _of_now(now: Present | None) -> Iterator[Metric]:
     undelivered = GaugeMetricFamily("evtrack_alerts_undelivered", "Alerts that no watcher has delivered yet.")
     lag = GaugeMetricFamily("evtrack_alerts_lag_seconds", "How long the oldest undelivered alert has waited.")
     if now is not None:
-        undelivered.add_metric([], now.undelivered)
-        lag.add_metric([], now.lag_s)
+        undelivered.add_metric([], now.alerts.undelivered)
+        lag.add_metric([], now.alerts.lag_s)
     yield from (undelivered, lag)
 
 

@@ -1,1 +1,1 @@
-"""Connections to PostgreSQL: opening them, running statements on them, and translating their errors."""
+"""Connections to PostgreSQL: open them, check them, run queries, translate errors, listen."""

@@ -1,4 +1,4 @@
-"""LISTEN on a connection of its own: wake-ups as they come, and nothing lost by asking late."""
+"""LISTEN with bounded waits."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
-from evtrack.storage.connection.connect import Connection, translated
+from evtrack.storage.connection.error_translation import translated
 
 if TYPE_CHECKING:
     import socket
 
+    from evtrack.storage.connection.connect import Connection
+
 WORK: Final = "evtrack_work"
-"""Channel on which submitters say that there is work; the payload is the handler's name."""
+"""Channel on which submitters announce work; the payload is the handler's name."""
 
 LOG: Final = "evtrack_log"
-"""Channel on which it is said that something was appended; the payload is the job's number."""
+"""Channel on which new events are announced; the payload is the job's number."""
 
 ALERTS: Final = "evtrack_alert"
-"""Channel on which the database says, with the commit, that there is an alert."""
+"""Channel on which the database announces an alert, with the commit."""
 
 
 class Listener:
-    """Waits for notifications, for a bounded time, and can be woken.
+    """Waits for notifications, for a bounded time; another thread can end the wait.
 
-    A notification is a hint: who listens must look from time to time even without one.
+    A notification is a hint: a listener must look for new things from time to time even without one.
 
     Args:
         connection: In autocommit mode; it stays the caller's.
-        channel: What to listen to; None behind a pooler, where nothing would come.
-        waker: A socket that ends a wait when something can be read from it.
+        channel: What to listen to; None behind a pooler, where no notification would arrive.
+        waker: A socket that ends a wait when it becomes readable.
     """
 
     def __init__(self, *, connection: Connection, channel: str | None, waker: socket.socket | None = None) -> None:
@@ -39,10 +41,9 @@ class Listener:
         self._selector.register(connection.fileno(), selectors.EVENT_READ)
         if waker is not None:
             self._selector.register(waker, selectors.EVENT_READ)
-        if channel is None:
-            return
-        with translated():
-            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        if channel is not None:
+            with translated():
+                connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
     def wait(self, timeout_s: float) -> list[str]:
         """Wait for notifications.
@@ -51,14 +52,17 @@ class Listener:
             timeout_s: How long at most.
 
         Returns:
-            The payloads of those that came; none after a time-out or when woken.
+            The payloads of those that arrived; none after a timeout or when woken.
         """
         with translated():
-            heard = [notice.payload for notice in self._conn.notifies(timeout=0)]
-            if not heard and self._selector.select(timeout_s):
-                heard = [notice.payload for notice in self._conn.notifies(timeout=0)]
-        return heard
+            payloads = self._arrived()
+            if not payloads and self._selector.select(timeout_s):
+                payloads = self._arrived()
+        return payloads
 
     def close(self) -> None:
         """Stop waiting; the connection stays open."""
         self._selector.close()
+
+    def _arrived(self) -> list[str]:
+        return [notice.payload for notice in self._conn.notifies(timeout=0)]

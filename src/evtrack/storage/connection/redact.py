@@ -1,20 +1,22 @@
-"""Keeps passwords out of messages: libpq repeats pieces of a connection string that it cannot read."""
+"""Keeps passwords out of messages and command lines; libpq's messages repeat parts of an invalid connection string."""
 
 import re
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 _WORD: Final = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
 _SHORTEST: Final = 3
-"""Pieces shorter than this are left: they would blot out half of a message and tell nothing."""
+"""Shorter pieces stay: replacing them would garble the message, and they reveal nothing."""
 
 
 def without_secrets(text: str, dsn: str) -> str:
-    """Blot out what may be the password of a connection string, or a piece of it.
+    """Replace what may be the password of a connection string, or a piece of it.
 
     Args:
         text: A message that may repeat parts of the connection string.
-        dsn: The connection string, in whatever state it is.
+        dsn: The connection string, valid or not.
 
     Returns:
         The message with asterisks in their place.
@@ -24,10 +26,24 @@ def without_secrets(text: str, dsn: str) -> str:
     return text
 
 
+def without_password(dsn: str) -> tuple[str, str | None]:
+    """Take the password out of a connection string, for places where others may read it.
+
+    Args:
+        dsn: The connection string.
+
+    Returns:
+        The connection string without it, and the password if there was one.
+    """
+    given: dict[str, Any] = dict(conninfo_to_dict(dsn))
+    password = given.pop("password", None)
+    return make_conninfo("", **given), None if password is None else str(password)
+
+
 def _pieces(dsn: str) -> set[str]:
     found = [word[0] or word[1] for word in _WORD.findall(dsn)]
     if "://" in dsn:
-        # Unquoted, the password may itself hold what ends it: so up to the last @, whole and in parts.
+        # An unquoted password may contain the character that ends it: so up to the last @, whole and in parts.
         userinfo = dsn.split("://", 1)[1].rpartition("@")[0]
         found.append(userinfo.partition(":")[2])
         found += re.findall(r"[?&]password=([^&#]*)", dsn)

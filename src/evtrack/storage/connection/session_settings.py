@@ -1,57 +1,60 @@
-"""The settings of a session that evtrack depends on, and how a new session gets them."""
+"""The session settings that evtrack depends on, and how a new session gets them."""
 
 from typing import Any, Final
 
 import psycopg
 
-from evtrack.storage.connection import statements
+from evtrack.storage.connection.sql_files import statement
 
-# What a role, a database or a server may have set and evtrack is not to depend on. A connection string that sets one of
-# them in its `options` goes before.
+# A role, a database or a server may set these to something else, and evtrack must not depend on that. A connection
+# string that sets one of them in its `options` overrides this list.
 SETTINGS: Final = {
-    # Names are looked for where nobody else may make any: a function or an operator in a schema of the search path
-    # could stand in for PostgreSQL's own.
+    # Names are looked up only where nobody else can create any: a function or an operator in another schema of the
+    # search path could take the place of PostgreSQL's own.
     "search_path": "pg_catalog, pg_temp",
     "TimeZone": "UTC",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
-    # Who waits for a lock sees what its holder has committed: finish_due() and the fold count on it.
+    # A session that waited for a lock sees what the holder committed: finish_due() and the fold rely on it.
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
     "row_security": "on",
-    # A submitter waits for its input, a watcher for alerts, and a proof for as long as it takes. What is not to wait
-    # for ever bounds itself, as workers do.
+    # A submitter waits for its input, a watcher for alerts, and a proof takes as long as it takes. What must not wait
+    # forever sets its own limits, as workers do.
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
-    # It compiles for longer than evtrack's statements run.
+    # Compiling takes longer than evtrack's statements run.
     "jit": "off",
 }
 
-# Behind a pooler the session is not ours to change, but for these, which poolers keep a client.
+# Behind a pooler the session is not ours to change, except for these, which poolers keep for each client.
 _KEPT_BY_POOLERS: Final = ("TimeZone", "DateStyle", "IntervalStyle", "standard_conforming_strings")
 
 
-def settle(conn: psycopg.Connection[Any]) -> bool:
-    """Give a new session the settings, and find out whether it is one's own.
+def configure_session(conn: psycopg.Connection[Any]) -> bool:
+    """Give a new session the settings, and find out whether it goes through a pooler.
 
     Args:
         conn: A connection that was just opened.
 
     Returns:
-        Whether a pooler is in between: the session's process is another one than the client was told.
+        Whether a pooler is in between: the session's process is not the one that the client was given.
+
+    Raises:
+        psycopg.Error: Not translated, because the caller explains what went wrong while connecting.
     """
-    told = conn.info.get_parameters().get("options", "")
-    names = [name for name in SETTINGS if name not in told]
+    options = conn.info.get_parameters().get("options", "")
+    names = [name for name in SETTINGS if name not in options]
     values = {
         "pid": conn.info.backend_pid,
         "names": names,
         "settings": [SETTINGS[name] for name in names],
         "kept": [name in _KEPT_BY_POOLERS for name in names],
     }
-    row = conn.execute(statements.statement("settle_session"), values).fetchone()
-    return row is not None and bool(row[0] != conn.info.backend_pid)
+    (pid, _) = conn.execute(statement("configure_session"), values).fetchall()[0]
+    return bool(pid != conn.info.backend_pid)

@@ -1,1 +1,1 @@
-"""The embedded PostgreSQL server."""
+"""The embedded PostgreSQL server, and the choice between it and a configured one."""

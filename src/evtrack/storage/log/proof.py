@@ -1,4 +1,4 @@
-"""Replays the log and holds the projection against it, job by job, each as one snapshot sees it."""
+"""Proves that the projection follows from the log: replays it and compares, one job at a time, each in one snapshot."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,19 +22,21 @@ from evtrack.domain.retry import Policy
 from evtrack.domain.states import BatchStatus, JobPhase
 from evtrack.domain.stream_proof import LINK_BYTES, Difference, LoggedEvent, StreamProof
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.connection.statements import statement
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import dict_rows, mapping, value
+from evtrack.storage.connection.sql_files import statement
 
 if TYPE_CHECKING:
     from psycopg.abc import Buffer
 
 _PAGE = 2000
-_TELL_EVERY = 10_000
+_PROGRESS_EVERY = 10_000
 
 T = TypeVar("T")
 
 
 class _AnyTime(TimestamptzLoader):
-    """Reads a time that no calendar has as the last one, so that it is told and the rest is looked at."""
+    """Reads a timestamp outside of the calendar as the last one, to report it and still check the rest."""
 
     def load(self, data: "Buffer") -> datetime:
         try:
@@ -43,76 +45,78 @@ class _AnyTime(TimestamptzLoader):
             return datetime.max.replace(tzinfo=UTC)
 
 
-def _any_json(said: str | bytes) -> Any:
-    """Read JSON; what is nested too deep, or has a number too long, stays the text that it is."""
+def _any_json(written: str | bytes) -> Any:
+    """Parse JSON; what is nested too deep, or has a number that is too long, stays text."""
     try:
-        return json.loads(said)
+        return json.loads(written)
     except (RecursionError, ValueError):
-        return said.decode() if isinstance(said, bytes) else said
+        return written.decode() if isinstance(written, bytes) else written
 
 
-Told = Callable[[int, int], None]
-"""Is told the job and how many of its events are checked, now and then."""
+OnProgress = Callable[[int, int], None]
+"""Called from time to time with the job and how many of its events are checked."""
 
 
-class Keeper(Protocol):
-    """Is shown what the log says of each stream, with what was found."""
+class Repair(Protocol):
+    """Receives the state that the log proves for each stream, with the differences found."""
 
     def batch(self, stream: StreamProof[BatchState], found: list[Difference]) -> None:
-        """Take a batch."""
+        """Receive a batch."""
 
     def job(self, proof: JobProof, own: StreamProof[Job], found: list[Difference]) -> None:
-        """Take the job, after its batches."""
+        """Receive the job, after its batches."""
 
 
 def verify(
-    conn: Connection, job_id: int | None = None, *, told: Told = lambda _job, _events: None
+    conn: Connection, job_id: int | None = None, *, on_progress: OnProgress = lambda _job, _events: None
 ) -> Iterator[Difference]:
-    """Hold the projection and the counters against the log, and the log against its digests.
+    """Compare the projection and the counters with the log, and the log with its digests.
 
-    Each job is read in a snapshot of its own, so that workers may be at work meanwhile; memory does not grow with the
-    log. The connection must be in autocommit mode, and its role must be allowed to read the tables.
+    Each job is read in its own snapshot, so workers may run meanwhile; memory does not grow with the log. The
+    connection must be in autocommit mode, and its role must have the right to read the tables.
 
     Args:
         conn: An open connection.
         job_id: One job; all if None.
-        told: Is told how far it is.
+        on_progress: Called with the progress.
 
     Yields:
-        What is wrong.
+        The differences.
     """
     for number in jobs(conn) if job_id is None else [job_id]:
-        with conn.transaction():
+        with translated(), conn.transaction():
             conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            yield from prove(conn, number, told=told)
+            yield from prove(conn, number, on_progress=on_progress)
 
 
 def jobs(conn: Connection) -> Iterator[int]:
-    """Find the jobs of which there is anything, also where their row is gone.
+    """Find all jobs, also those whose row is gone but other rows are left.
 
     Args:
         conn: An open connection.
 
     Yields:
-        Their ids, rising.
+        Their ids, ascending.
     """
     after = BIGINT_MIN
-    while (row := conn.execute(statement("proof_next_job"), {"after": after}).fetchone()) and row[0] is not None:
-        after = row[0]
+    while (job_id := value(conn, "next_job", after=after)) is not None:
+        after = job_id
         yield after
 
 
-def prove(conn: Connection, job_id: int, *, told: Told, keeper: Keeper | None = None) -> Iterator[Difference]:
-    """Check one job, in the transaction that is open.
+def prove(
+    conn: Connection, job_id: int, *, on_progress: OnProgress, repair: Repair | None = None
+) -> Iterator[Difference]:
+    """Check one job, in the open transaction.
 
     Args:
         conn: A connection in a transaction.
         job_id: The job.
-        told: Is told how far it is.
-        keeper: Is shown what the log says.
+        on_progress: Called with the progress.
+        repair: Receives what the log proves.
 
     Yields:
-        What is wrong.
+        The differences.
     """
     kept = _kept_job(conn, job_id)
     proof = JobProof(job_id=job_id, job_day=None if kept is None else kept[0])
@@ -120,27 +124,28 @@ def prove(conn: Connection, job_id: int, *, told: Told, keeper: Keeper | None = 
     number, rows, _ = next(streams, (0, iter(()), None))
     own, found = proof.own(rows if number == 0 else (), None if kept is None else kept[1])
     yield from found
-    told(job_id, proof.events)
-    tell_at = _TELL_EVERY
+    on_progress(job_id, proof.events)
+    report_at = _PROGRESS_EVERY
     for number, rows, kept_batch in streams:
         stream, wrong = proof.batch(number, rows, kept_batch)
-        if keeper is not None:
-            keeper.batch(stream, wrong)
+        if repair is not None:
+            repair.batch(stream, wrong)
         yield from wrong
-        if proof.events >= tell_at:
-            told(job_id, proof.events)
-            tell_at = proof.events + _TELL_EVERY
-    wrong = proof.end(own, _sums(conn, job_id), _payload_rows(conn, job_id))
-    if keeper is not None:
-        keeper.job(proof, own, [*found, *wrong])
+        if proof.events >= report_at:
+            on_progress(job_id, proof.events)
+            report_at = proof.events + _PROGRESS_EVERY
+    (counters,) = dict_rows(conn, "proof_sums", job_id=job_id)
+    wrong = proof.end(own, counters, value(conn, "proof_payload_rows", job_id=job_id))
+    if repair is not None:
+        repair.job(proof, own, [*found, *wrong])
     yield from wrong
-    told(job_id, proof.events)
+    on_progress(job_id, proof.events)
 
 
 def _streams(conn: Connection, job_id: int) -> Iterator[tuple[int, Iterator[LoggedEvent], Kept | None]]:
-    """Bring the events of each stream together with its row, by number; the job's own comes first in any case."""
-    groups = groupby(_rows(conn, "proof_events", job_id, class_row(LoggedEvent)), key=lambda row: row.batch_no)
-    batches = _rows(conn, "proof_batches", job_id, dict_row)
+    """Pair the events of each stream with its row, by number; the job's own stream always comes first."""
+    groups = groupby(_stream_rows(conn, "proof_events", job_id, class_row(LoggedEvent)), key=lambda row: row.batch_no)
+    batches = _stream_rows(conn, "proof_batches", job_id, dict_row)
     group, batch = next(groups, None), next(batches, None)
     if group is None or group[0] != 0:
         yield 0, iter(()), None
@@ -157,15 +162,16 @@ def _streams(conn: Connection, job_id: int) -> Iterator[tuple[int, Iterator[Logg
             group, batch = next(groups, None), next(batches, None)
 
 
-def _rows(conn: Connection, name: str, job_id: int, factory: Any) -> Iterator[Any]:
+def _stream_rows(conn: Connection, name: str, job_id: int, factory: Any) -> Iterator[Any]:
+    # A cursor in the server: memory does not grow with the job.
     cursor: psycopg.ServerCursor[Any]
-    with conn.cursor(f"evtrack_{name}", row_factory=factory) as cursor:
+    with translated(), conn.cursor(f"evtrack_{name}", row_factory=factory) as cursor:
         cursor.itersize = _PAGE
-        _take_anything(cursor)
+        _accept_any_value(cursor)
         yield from cursor.execute(statement(name), {"job_id": job_id})
 
 
-def _take_anything(cursor: psycopg.Cursor[Any]) -> None:
+def _accept_any_value(cursor: psycopg.Cursor[Any]) -> None:
     cursor.adapters.register_loader("timestamptz", _AnyTime)
     set_json_loads(_any_json, cursor)
 
@@ -181,8 +187,8 @@ def _kept_batch(row: dict[str, Any]) -> Kept:
 
 
 def _kept_job(conn: Connection, job_id: int) -> tuple[Any, Kept] | None:
-    with conn.cursor(row_factory=dict_row) as cursor:
-        _take_anything(cursor)
+    with translated(), conn.cursor(row_factory=dict_row) as cursor:
+        _accept_any_value(cursor)
         row = cursor.execute(statement("proof_job"), {"job_id": job_id}).fetchone()
     if row is None:
         return None
@@ -196,18 +202,8 @@ def _kept_job(conn: Connection, job_id: int) -> tuple[Any, Kept] | None:
 
 
 def _job_links(conn: Connection, job_id: int, newest: bytes | None) -> bytes | None:
-    """Put the digests that have moved out of the job's row and those in it together, with zeros where some are gone."""
+    """Join the digests that were moved out of the job's row with those in it, with zeros for missing ones."""
     links = bytearray()
-    for first, moved in conn.execute(statement("proof_job_links"), {"job_id": job_id}):
+    for first, moved in mapping(conn, "proof_job_links", job_id=job_id).items():
         links += bytes(max(0, (first - 1) * LINK_BYTES - len(links))) + moved
     return bytes(links + (newest or b"")) or None
-
-
-def _sums(conn: Connection, job_id: int) -> dict[str, int]:
-    with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement("proof_sums"), {"job_id": job_id}).fetchall()[0]
-
-
-def _payload_rows(conn: Connection, job_id: int) -> int | None:
-    row = conn.execute(statement("proof_payload_rows"), {"job_id": job_id}).fetchone()
-    return None if row is None else int(row[0])

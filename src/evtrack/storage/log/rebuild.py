@@ -1,4 +1,4 @@
-"""Makes a job's projection anew from its log, in one transaction; from a damaged log only where that is trusted."""
+"""Rebuilds a job's projection from its log, in one transaction; from a damaged log only if that is trusted."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -6,27 +6,29 @@ from typing import Any
 import psycopg
 
 from evtrack.domain.batch_projection import BatchState
+from evtrack.domain.errors import StorageError
 from evtrack.domain.job_projection import Job
 from evtrack.domain.job_proof import JobProof
 from evtrack.domain.stream_proof import Difference, StreamProof
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.connection.statements import statement
-from evtrack.storage.log.proof import Told, prove
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import run
+from evtrack.storage.log.proof import OnProgress, prove
 
 
 @dataclass(slots=True, kw_only=True)
 class Rebuilt:
-    """Tell what became of a job.
+    """The outcome of rebuilding a job.
 
     Args:
         job_id: The job.
-        found: What was wrong before.
-        trusted: Whether a damaged log is taken as it is.
-        batches: Rows of batches that were written anew.
-        job: Whether the job's row was.
-        counters: Whether the counters were.
-        kept: Rows that differ and stay, as the events of their streams do not fold to their end, or to numbers that no
-            column holds.
+        found: The differences before.
+        trusted: Whether a damaged log is accepted as it is.
+        batches: How many rows of batches were rewritten.
+        job: Whether the job's row was rewritten.
+        counters: Whether the counters were rewritten.
+        kept: Rows that differ but were left alone, because their stream cannot be folded to its end, or folds to
+            numbers that do not fit a column.
     """
 
     job_id: int
@@ -43,8 +45,8 @@ class Rebuilt:
         return any(each.log_is_damaged for each in self.found)
 
 
-class _Writer:
-    """Writes what differs, while the job is proved."""
+class _RowRepair:
+    """Rewrites rows that differ, while the job is proved."""
 
     def __init__(self, conn: Connection, done: Rebuilt) -> None:
         self._conn = conn
@@ -89,37 +91,39 @@ class _Writer:
             self._done.kept += 1
 
     def _written(self, *names: str, values: dict[str, Any]) -> bool:
-        # Each event has numbers that columns hold; what a changed one makes of those after it may be more.
         try:
             with self._conn.transaction():
                 for name in names:
-                    self._conn.execute(statement(name), values)
-        except psycopg.DataError:
+                    run(self._conn, name, **values)
+        except StorageError as error:
+            # A changed event may make the sums of those after it too large for their columns.
+            if not isinstance(error.__cause__, psycopg.DataError):
+                raise
             return False
         return True
 
 
 def rebuild(
-    conn: Connection, job_id: int, *, trust_log: bool = False, told: Told = lambda _job, _events: None
+    conn: Connection, job_id: int, *, trust_log: bool = False, on_progress: OnProgress = lambda _job, _events: None
 ) -> Rebuilt:
-    """Make a job's rows and counters what its log says.
+    """Make a job's rows and counters agree with its log.
 
-    The job and its batches are locked meanwhile, so workers wait with their reports on it.
+    The job and its batches are locked meanwhile, so workers that report on it wait.
 
     Args:
         conn: An open connection in autocommit mode, as a role that owns the tables.
         job_id: The job.
-        trust_log: Whether to take a damaged log as it is; its digests are then made anew too.
-        told: Is told how far it is.
+        trust_log: Whether to accept a damaged log as it is; its digests are then rebuilt too.
+        on_progress: Called with the progress.
 
     Returns:
-        What was wrong, and what was written; nothing where the log is damaged and not trusted.
+        The differences, and what was written: nothing if the log is damaged and not trusted.
     """
     done = Rebuilt(job_id=job_id, found=[], trusted=trust_log)
-    with conn.transaction() as transaction:
-        conn.execute(statement("rebuild_lock_job"), {"job_id": job_id})
-        conn.execute(statement("rebuild_lock_batches"), {"job_id": job_id})
-        done.found += prove(conn, job_id, told=told, keeper=_Writer(conn, done))
+    with translated(), conn.transaction() as transaction:
+        run(conn, "rebuild_lock_job", job_id=job_id)
+        run(conn, "rebuild_lock_batches", job_id=job_id)
+        done.found += prove(conn, job_id, on_progress=on_progress, repair=_RowRepair(conn, done))
         if done.damaged and not trust_log:
             done.batches, done.job, done.counters, done.kept = 0, False, False, 0
             raise psycopg.Rollback(transaction)

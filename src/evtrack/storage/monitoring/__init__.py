@@ -1,1 +1,1 @@
-"""What monitoring reads and writes: the alert outbox, metrics, and facts for a check-up."""
+"""Monitoring: the alert outbox, metrics, and facts for `evtrack doctor`."""

@@ -1,33 +1,33 @@
-"""The outbox of alerts: filled by checks and reports, taken by one watcher at a time, marked when delivered."""
+"""The outbox of alerts: the database fills it, one watcher at a time delivers them and marks them as delivered."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-from psycopg.rows import class_row
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evtrack.domain.alerts import Alert, alert_from
-from evtrack.storage.connection.connect import Connection, translated
-from evtrack.storage.connection.statements import statement
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import one, rows, run, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from evtrack.storage.connection.connect import Connection
+
 AT_ONCE: Final = 100
-"""Alerts that are written before they are marked together; as many may be told twice when a watcher is killed."""
+"""Alerts that are delivered before they are marked together; as many may be delivered twice if a watcher is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What is too much, or too long.
+    """The thresholds at which `check_alerts` raises alerts.
 
     Args:
-        never_started_s: For how long batches may wait beside free slots.
-        max_crash_rate: How many of a hundred attempts of a handler may crash.
-        crash_span_s: Over which time that is counted.
-        least_attempts: In how many attempts at least.
+        never_started_s: How long batches may wait while slots are free.
+        max_crash_rate: The percentage of a handler's attempts that may crash.
+        crash_span_s: The time over which crashes are counted.
+        least_attempts: The attempts below which the rate is not judged.
         max_pending: How many batches of a handler may be pending.
     """
 
@@ -38,66 +38,70 @@ class Thresholds:
     max_pending: int = 100_000
 
 
+class Undelivered(NamedTuple):
+    """How many alerts no watcher has delivered, and for how many seconds the oldest of them has been waiting."""
+
+    undelivered: int
+    lag_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _TakenAlert:
+    alert_id: int
+    kind: str
+    severity: str
+    job_id: int | None
+    batch_no: int | None
+    facts: dict[str, Any]
+    created_at: datetime
+
+    def alert(self) -> Alert:
+        return alert_from(
+            {
+                **self.facts,
+                "event": self.kind,
+                "level": self.severity,
+                "timestamp": self.created_at,
+                "alert_id": self.alert_id,
+                "job_id": self.job_id,
+                "batch_no": self.batch_no,
+            }
+        )
+
+
 def check_alerts(connection: Connection, thresholds: Thresholds) -> int:
-    """Look for what no single event tells, and put it into the outbox; one caller at a time does.
+    """Raise the alerts that do not follow from a single event; one caller at a time does.
 
     Args:
         connection: A connection in autocommit mode.
-        thresholds: What is too much.
+        thresholds: When to raise them.
 
     Returns:
         How many alerts are new.
     """
-    with translated():
-        row = connection.execute(statement("check_alerts"), asdict(thresholds)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def report_slots(connection: Connection, worker_id: int, said: str | None) -> None:
-    """Say that a worker's slots die again and again before they do anything, or live again.
-
-    Args:
-        connection: A connection in autocommit mode.
-        worker_id: The worker.
-        said: What is wrong; None when no more.
-    """
-    with translated():
-        connection.execute(statement("report_slots"), {"worker_id": worker_id, "said": said})
+    return int(value(connection, "check_alerts", **asdict(thresholds)) or 0)
 
 
 def deliver(connection: Connection, *, who: str, write: Callable[[Sequence[Alert]], None]) -> list[Alert]:
-    """Take alerts that nobody has delivered, have them written, and mark them, all in one transaction.
+    """Take undelivered alerts, deliver them, and mark them as delivered, all in one transaction.
 
-    Who dies before the commit leaves them to others, written or not.
+    If the watcher dies before the commit, they stay undelivered for others, whether written or not.
 
     Args:
         connection: A connection in autocommit mode.
         who: The watcher's name.
-        write: Writes them; what it raises leaves them undelivered.
+        write: Delivers them; if it raises an error, they stay undelivered.
 
     Returns:
-        The alerts that are marked now; none when there is nothing to take.
+        The alerts that were delivered; none when the outbox is empty.
     """
     with translated(), connection.transaction():
-        rows = connection.execute(statement("take_alerts"), {"most": AT_ONCE}).fetchall()
-        if not rows:
+        taken = rows(connection, _TakenAlert, "take_alerts", most=AT_ONCE)
+        if not taken:
             return []
-        alerts = [
-            alert_from(
-                {
-                    **facts,
-                    "event": kind,
-                    "level": severity,
-                    "timestamp": created_at,
-                    "alert_id": alert_id,
-                    "job_id": job_id,
-                    "batch_no": batch_no,
-                }
-            )
-            for alert_id, kind, _, severity, job_id, batch_no, facts, created_at in rows
-        ]
+        alerts = [each.alert() for each in taken]
         write(alerts)
-        connection.execute(statement("mark_alerts"), {"alert_ids": [alert.alert_id for alert in alerts], "who": who})
+        run(connection, "mark_alerts", alert_ids=[alert.alert_id for alert in alerts], who=who)
     return alerts
 
 
@@ -124,13 +128,24 @@ def alerts(
 
     Args:
         connection: An open connection.
-        limit: At most so many.
+        limit: How many at most.
         job_id: Only those of this job; None for all.
-        undelivered: Only those that no watcher has told yet.
+        undelivered: Only those that no watcher has delivered yet.
 
     Returns:
         Their rows.
     """
     values = {"job_id": job_id, "undelivered": undelivered, "limit": limit}
-    with translated(), connection.cursor(row_factory=class_row(AlertRow)) as cursor:
-        return cursor.execute(statement("alerts"), values).fetchall()
+    return rows(connection, AlertRow, "alerts", **values)
+
+
+def undelivered_alerts(connection: Connection) -> Undelivered:
+    """Read how many alerts wait for delivery.
+
+    Args:
+        connection: An open connection.
+
+    Returns:
+        How many, and for how long.
+    """
+    return one(connection, Undelivered, "alert_outbox") or Undelivered(0, 0.0)

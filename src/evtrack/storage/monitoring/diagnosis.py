@@ -1,28 +1,26 @@
-"""Facts for a check-up: the server, rights, partitions, old transactions, clocks, and whether NOTIFY arrives."""
+"""Facts for `evtrack doctor`: the server, rights, partitions, old transactions, clocks, whether NOTIFY arrives."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql as compose
-from psycopg.rows import class_row
 
-from evtrack.storage.connection.connect import Connection, connect, translated
-from evtrack.storage.connection.statements import statement
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import mapping, rows, value
 
 if TYPE_CHECKING:
     from datetime import date, datetime
-
-Row = TypeVar("Row")
 
 _CHANNEL: Final = "evtrack_doctor"
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What there is to know of the server, and of us on it."""
+    """The server's properties, and those of this role on it."""
 
     version_num: int
     version: str
@@ -38,7 +36,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A part to play, whether evtrack's role for it is there, and whether the present role may play it."""
+    """One of evtrack's roles, whether it exists, and whether the current user has its rights."""
 
     part: str
     role: str
@@ -48,7 +46,7 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class OldTransaction:
-    """A transaction that holds the horizon; prepared ones have a gid and no process."""
+    """A transaction that holds back the horizon; prepared ones have a gid and no process."""
 
     pid: int
     database: str
@@ -58,9 +56,16 @@ class OldTransaction:
     gid: str
 
 
+class DayAhead(NamedTuple):
+    """A day from today on, and whether the log has a partition for it."""
+
+    day: date
+    made: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A handler whose batches wait for a reason that somebody has to do something about."""
+    """A handler whose batches wait for a reason that an operator has to resolve."""
 
     handler: str
     why: str
@@ -72,13 +77,13 @@ class Stuck:
 
 
 def server_facts(conn: Connection) -> Server:
-    """Read what there is to know of the server."""
-    return _rows(conn, Server, "server_facts")[0]
+    """Read the server's properties."""
+    return rows(conn, Server, "server_facts")[0]
 
 
 def rights(conn: Connection) -> list[Right]:
-    """Read what the present role may do, and which of evtrack's roles are there."""
-    return _rows(conn, Right, "rights")
+    """Read which of evtrack's roles exist, and which rights the current user has."""
+    return rows(conn, Right, "rights")
 
 
 def missing_rights(conn: Connection) -> dict[str, str]:
@@ -88,68 +93,50 @@ def missing_rights(conn: Connection) -> dict[str, str]:
         conn: An open connection.
 
     Returns:
-        What each such role should be allowed to use and is not, names with commas between.
+        What each such role should have the right to use and does not, names separated by commas.
     """
-    with translated():
-        return dict(conn.execute(statement("missing_rights")).fetchall())
+    return mapping(conn, "missing_rights")
 
 
-def days_ahead(conn: Connection) -> list[tuple[date, bool]]:
+def days_ahead(conn: Connection) -> list[DayAhead]:
     """Read for which days from today on the log has a partition."""
-    with translated():
-        return [(day, made) for day, made in conn.execute(statement("days_ahead")).fetchall()]
+    return rows(conn, DayAhead, "days_ahead")
 
 
 def old_transactions(conn: Connection, *, older_s: float) -> list[OldTransaction]:
-    """Read which transactions hold the horizon for longer than a while.
+    """Read which transactions hold back the horizon.
 
     Args:
         conn: An open connection.
-        older_s: That while.
+        older_s: For longer than how many seconds.
 
     Returns:
-        The oldest few; of other roles only where this one may see them.
+        The oldest few; those of other roles only where the current user may see them.
     """
-    return _rows(conn, OldTransaction, "old_transactions", older_s=older_s)
+    return rows(conn, OldTransaction, "old_transactions", older_s=older_s)
 
 
 def stuck(conn: Connection) -> list[Stuck]:
-    """Read which handlers' batches wait for a reason that is no queue."""
-    return _rows(conn, Stuck, "stuck")
-
-
-def undelivered_alerts(conn: Connection) -> tuple[int, float]:
-    """Read what no watcher has delivered.
-
-    Args:
-        conn: An open connection.
-
-    Returns:
-        How many alerts, and for how many seconds the oldest of them waits.
-    """
-    with translated():
-        (row,) = conn.execute(statement("alert_outbox")).fetchall()
-    return row[0], row[1]
+    """Read which handlers' batches wait for a reason that an operator has to resolve."""
+    return rows(conn, Stuck, "stuck")
 
 
 def server_time(conn: Connection) -> datetime:
     """Read the server's clock."""
-    with translated():
-        row = conn.execute("SELECT clock_timestamp()").fetchone()
-    assert row is not None  # noqa: S101  a SELECT without FROM has one row
-    return row[0]  # type: ignore[no-any-return]
+    now: datetime = value(conn, "server_time", seconds_ago=0.0)
+    return now
 
 
 def notification_arrives(conn: Connection, dsn: str, *, timeout_s: float) -> bool:
-    """Listen on one connection, notify on another, and see what comes.
+    """Listen on one connection, notify on another, and check that the notification arrives.
 
     Args:
         conn: Where to listen.
-        dsn: Where the other connection leads.
+        dsn: The database, for the other connection.
         timeout_s: How long to wait.
 
     Returns:
-        Whether the notification came.
+        Whether it arrived.
     """
     token = secrets.token_hex(8)
     with translated():
@@ -160,8 +147,3 @@ def notification_arrives(conn: Connection, dsn: str, *, timeout_s: float) -> boo
             return any(notice.payload == token for notice in conn.notifies(timeout=timeout_s, stop_after=1))
         finally:
             conn.execute(compose.SQL("UNLISTEN {}").format(compose.Identifier(_CHANNEL)))
-
-
-def _rows(conn: Connection, row_type: type[Row], name: str, **params: Any) -> list[Row]:
-    with translated(), conn.cursor(row_factory=class_row(row_type)) as cursor:
-        return cursor.execute(statement(name), params).fetchall()

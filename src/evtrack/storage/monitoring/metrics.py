@@ -1,49 +1,49 @@
-"""Reads figures for monitoring: sums that cost little, and attempts counted as the log grows."""
+"""Figures for the metrics endpoint: cheap sums, and attempts counted as the log grows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from psycopg.rows import dict_row
-
-from evtrack.storage.connection.connect import Connection, translated
-from evtrack.storage.connection.statements import statement
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import dict_rows, rows, run, value
+from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evtrack.storage.connection.connect import Connection
+    from evtrack.storage.monitoring.alert_outbox import Undelivered
+
 STATEMENT_MS: Final = 2000
-"""How long a statement may take: what is slower is given up, and asked again with the next scrape."""
+"""How long a statement may take: a slower one is cancelled, and runs again at the next scrape."""
 
 
-class Present(NamedTuple):
-    """How things stand now.
+class CurrentFigures(NamedTuple):
+    """The current figures.
 
     Args:
-        handlers: Items and batches by status, a row a handler.
-        waiting: Jobs that wait, a row a handler and reason.
-        workers: Workers and slots, a row a state.
-        undelivered: Alerts that no watcher has delivered yet.
-        lag_s: For how long the oldest of them waits.
+        handlers: Items and batches by status, one row per handler.
+        waiting: Waiting jobs, one row per handler and reason.
+        workers: Workers and slots, one row per state.
+        alerts: Undelivered alerts.
     """
 
     handlers: list[dict[str, Any]]
     waiting: list[dict[str, Any]]
     workers: list[dict[str, Any]]
-    undelivered: int
-    lag_s: float
+    alerts: Undelivered
 
 
 class Attempts(NamedTuple):
-    """Attempts that ended alike.
+    """Attempts with the same outcome.
 
     Args:
         handler: Their handler.
         outcome: completed, failed or crashed.
-        cause: Of crashes: what ended the process.
-        fits: Into how many buckets of the histogram each falls; None when it is not known how long they ran.
+        cause: What ended the process, if they crashed.
+        fits: Into how many buckets of the histogram each falls; None when their duration is unknown.
         attempts: How many.
-        run_s: How long they ran, all together.
+        run_s: Their total duration.
     """
 
     handler: str
@@ -54,43 +54,41 @@ class Attempts(NamedTuple):
     run_s: float
 
 
-def present(connection: Connection) -> Present:
-    """Read how things stand now.
+def current_figures(connection: Connection) -> CurrentFigures:
+    """Read the current figures.
 
     Args:
         connection: An open connection, in autocommit mode.
     """
-    with translated(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(statement("bound_statements"), {"statement": STATEMENT_MS})
-        handlers, waiting, workers, outbox = (
-            cursor.execute(statement(name)).fetchall()
-            for name in ("handler_sums", "waiting_sums", "worker_sums", "alert_outbox")
+    with translated(), connection.transaction():
+        run(connection, "bound_statements", statement=STATEMENT_MS)
+        return CurrentFigures(
+            handlers=dict_rows(connection, "handler_sums"),
+            waiting=dict_rows(connection, "waiting_sums"),
+            workers=dict_rows(connection, "worker_sums"),
+            alerts=undelivered_alerts(connection),
         )
-    return Present(handlers, waiting, workers, outbox[0]["undelivered"], outbox[0]["lag_s"])
 
 
 def horizon(connection: Connection) -> int:
-    """Return the transaction below which all have ended.
+    """Return the transaction id below which all transactions have ended.
 
     Args:
         connection: An open connection, in autocommit mode.
     """
-    with translated():
-        row = connection.execute(statement("horizon")).fetchone()
-    assert row is not None  # noqa: S101  it is an aggregate
-    return int(row[0])
+    return int(value(connection, "horizon"))
 
 
 def attempts_between(connection: Connection, lo: int, hi: int, *, bounds: Sequence[float]) -> list[Attempts]:
-    """Count the attempts that a window of transactions recorded.
+    """Count the attempts that were recorded in a window of transactions.
 
     Args:
         connection: An open connection, in autocommit mode.
         lo: The first transaction.
         hi: The first one after the window, not beyond the horizon.
-        bounds: The upper bounds of a histogram of run times, rising.
+        bounds: The upper bounds of a histogram of run times, ascending.
     """
-    values = {"lo": lo, "hi": hi, "bounds": [-bound for bound in reversed(bounds)]}
     with translated(), connection.transaction():
-        connection.execute(statement("bound_statements"), {"statement": STATEMENT_MS})
-        return [Attempts(*row) for row in connection.execute(statement("attempts_between"), values)]
+        run(connection, "bound_statements", statement=STATEMENT_MS)
+        negated = [-bound for bound in reversed(bounds)]
+        return rows(connection, Attempts, "attempts_between", lo=lo, hi=hi, bounds=negated)

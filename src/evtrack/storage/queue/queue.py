@@ -1,33 +1,112 @@
-"""A worker's side of the queue: claim, complete, fail, crash, requeue."""
+"""A worker's view of the queue: claim batches, and report how they ended."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from psycopg.types.string import ByteaBinaryLoader
 
 from evtrack.domain.claimed_batch import ClaimedBatch
-from evtrack.storage.connection.connect import Connection, translated
-from evtrack.storage.connection.statements import statement
-from evtrack.storage.queue.rows import Claim, Claimable, Completed, Refusal
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import array_literal, rows, value
+from evtrack.storage.connection.sql_files import statement
 from evtrack.storage.queue.workers import bound_waits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from psycopg import Cursor
+    from evtrack.domain.claimed_batch import BatchKey
+    from evtrack.storage.connection.connect import Connection
 
 SEPARATOR: Final = b"\x1e"
-"""Stands between the results of batches; JSON writes control characters as escapes, so it is in none of them."""
-
+"""Separates the results of batches; JSON escapes control characters, so no result contains it."""
 
 CANCELLED: Final = "57014"
-"""SQLSTATE of a statement that took longer; the same again may go through."""
+"""SQLSTATE of a statement that ran into statement_timeout; a retry may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimable:
+    """A job that may be claimed from.
+
+    Args:
+        job_id: The job.
+        priority: Higher goes first.
+        mark: The low-water mark: the smallest number of a new batch, or None when there is none.
+        due: Whether a retried batch is due.
+    """
+
+    job_id: int
+    priority: int
+    mark: int | None
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request for batches.
+
+    Args:
+        job_ids: Jobs to claim from, an equal share of each; the first ones get the remainder.
+        after: For each job, the batch number after which to look.
+        max_new: How many new batches.
+        max_retried: How many retried batches.
+    """
+
+    job_ids: Sequence[int]
+    after: Sequence[int]
+    max_new: int
+    max_retried: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedBatches:
+    """Batches that completed, in parallel lists.
+
+    Args:
+        job_ids: Their jobs.
+        batch_nos: Their numbers.
+        attempts: Their attempts.
+        run_s: How long each ran.
+        results: Lines of JSON of each, or None; None when no batch has any.
+    """
+
+    job_ids: Sequence[int]
+    batch_nos: Sequence[int]
+    attempts: Sequence[int]
+    run_s: Sequence[float]
+    results: Sequence[bytes | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The queue's answer to the report of a batch.
+
+    Args:
+        job_id: Its job.
+        batch_no: Its number.
+        verdict: What came of it; `late` or `unknown` when the report was rejected.
+    """
+
+    job_id: int
+    batch_no: int
+    verdict: str
+
+
+class Reconciled(NamedTuple):
+    """Whether the worker still holds a batch: held, lost, or requeued for one that it did not name."""
+
+    job_id: int
+    batch_no: int
+    attempt: int
+    verdict: str
 
 
 class Queue:
-    """Speaks with the queue on one connection, for one worker.
+    """The queue on one connection, for one worker.
 
     Args:
         connection: In autocommit mode; nothing else may use it meanwhile.
@@ -39,52 +118,53 @@ class Queue:
         self._conn = connection
         self._worker_id = worker_id
         self._handlers = list(handlers)
-        self._reports = connection.cursor(binary=True)
-        # Payloads go to the slots as the bytes that they are: decoding them here would be work for nothing.
-        self._claims = connection.cursor(binary=True, row_factory=_claimed_batch)
+        # The two statements of the hot path share a round trip, so each has its own cursor. Claimed batches go to the
+        # slots as they are: texts stay bytes, and the columns are in the order of the fields.
+        self._completions = connection.cursor(binary=True, row_factory=class_row(Verdict))
+        self._claims = connection.cursor(binary=True, row_factory=lambda _: ClaimedBatch._make)
         self._claims.adapters.register_loader("text", ByteaBinaryLoader)
-        bound_waits(connection)
-        self._claim_sql = statement("claim")
         self._complete_sql = statement("complete")
+        self._claim_sql = statement("claim")
+        bound_waits(connection)
 
     def claimable(self, marks: Mapping[int, int]) -> list[Claimable]:
         """List the jobs to claim from, most urgent first.
 
         Args:
-            marks: For jobs that are known, the smallest batch number that may be fresh.
+            marks: For known jobs, the smallest batch number that may be new.
 
         Returns:
             The jobs.
         """
-        values = {"handlers": self._handlers, "job_ids": _array(list(marks)), "marks": _array(list(marks.values()))}
-        with translated():
-            rows = self._reports.execute(statement("claimable"), values).fetchall()
-        return [Claimable(*row) for row in rows]
+        known = {"job_ids": array_literal(list(marks)), "marks": array_literal(list(marks.values()))}
+        return rows(self._conn, Claimable, "claimable", handlers=self._handlers, **known)
 
     def complete_and_claim(
-        self, done: Completed | None, claim: Claim | None
-    ) -> tuple[list[Refusal], list[ClaimedBatch]]:
-        """Report what is done and take more, in one round trip and one commit.
+        self, done: CompletedBatches | None, claim: Claim | None
+    ) -> tuple[list[Verdict], list[ClaimedBatch]]:
+        """Report completed batches and claim more, in one round trip and one commit.
 
         Args:
-            done: What is done, if anything.
-            claim: What to take, if anything.
+            done: The completed batches, if any.
+            claim: What to claim, if anything.
 
         Returns:
-            What was refused of the reports, and the claimed batches.
+            The rejected reports, and the claimed batches.
         """
-        if done is None or claim is None:
-            with translated():
-                return self._complete(done), self._claim(claim)
-        with translated(), self._conn.pipeline():
-            self._reports.execute(self._complete_sql, self._completed(done))
-            self._claims.execute(self._claim_sql, self._claimed(claim))
         with translated():
-            return [Refusal(*row) for row in self._reports.fetchall()], self._claims.fetchall()
+            if done is None or claim is None:
+                self._send(done, claim)
+            else:
+                with self._conn.pipeline():
+                    self._send(done, claim)
+            return (
+                [] if done is None else self._completions.fetchall(),
+                [] if claim is None else self._claims.fetchall(),
+            )
 
     def complete_partly(
         self,
-        batch: tuple[int, int, int],
+        batch: BatchKey,
         *,
         run_s: float,
         results: bytes | None,
@@ -94,172 +174,126 @@ class Queue:
         """Report a batch some of whose items failed.
 
         Args:
-            batch: Job, batch number and attempt.
+            batch: The batch.
             run_s: How long it ran.
-            results: A line of JSON for each item that is done.
+            results: A line of JSON for each completed item.
             failed: The ordinals of the others, as a multirange.
-            errors: What became of each of those.
+            errors: The errors of the others.
 
         Returns:
             ok, late or unknown.
         """
-        job_id, batch_no, attempt = batch
-        values = {
-            "job_id": job_id,
-            "batch_no": batch_no,
-            "attempt": attempt,
+        values = dict(zip(("job_id", "batch_no", "attempt"), batch, strict=True)) | {
             "run_s": run_s,
             "results": None if results is None else results.decode(),
             "failed": failed,
             "errors": Jsonb(errors),
         }
-        return str(self._one("complete_partly", values))
+        return str(value(self._conn, "complete_partly", worker_id=self._worker_id, **values))
 
     def fail(
-        self, batches: Sequence[tuple[int, int, int]], run_s: Sequence[float], errors: Sequence[dict[str, Any]]
-    ) -> list[Refusal]:
-        """Report batches whose handler raised.
+        self, batches: Sequence[BatchKey], run_s: Sequence[float], errors: Sequence[dict[str, Any]]
+    ) -> list[Verdict]:
+        """Report batches whose handler raised an error.
 
         Args:
-            batches: Job, batch number and attempt of each.
+            batches: The batches.
             run_s: How long each ran.
-            errors: What was raised.
+            errors: The error of each.
 
         Returns:
             A verdict for each: retry, failed, late or unknown.
         """
-        return self._all("fail", batches, run_s=list(run_s), errors=[Jsonb(error) for error in errors])
+        return self._report("fail", batches, run_s=list(run_s), errors=[Jsonb(error) for error in errors])
 
     def crash(
         self,
-        batches: Sequence[tuple[int, int, int]],
-        dossiers: Sequence[dict[str, Any]],
+        batches: Sequence[BatchKey],
+        crash_reports: Sequence[dict[str, Any]],
         done: Sequence[str | None],
         results: Sequence[bytes | None],
-    ) -> list[Refusal]:
+    ) -> list[Verdict]:
         """Report batches whose process died.
 
         Args:
-            batches: Job, batch number and attempt of each.
-            dossiers: What is known of each death.
-            done: For each the ordinals of the items whose result is here, as a multirange; None for none.
-            results: For each a line of JSON for each of those items; None when nothing was returned.
+            batches: The batches.
+            crash_reports: The crash report of each.
+            done: For each, the ordinals of the items whose results are known, as a multirange; None for none.
+            results: For each, a line of JSON for each of those items; None when nothing was returned.
 
         Returns:
             A verdict for each: retry, split, crashed, late or unknown.
         """
-        return self._all(
+        return self._report(
             "crash",
             batches,
-            dossiers=[Jsonb(dossier) for dossier in dossiers],
+            dossiers=[Jsonb(report) for report in crash_reports],
             done=list(done),
             results=[None if lines is None else lines.decode() for lines in results],
         )
 
-    def requeue(self, batches: Sequence[tuple[int, int, int]], reason: str) -> list[Refusal]:
-        """Give batches back that did not run to their end.
+    def requeue(self, batches: Sequence[BatchKey], reason: str) -> list[Verdict]:
+        """Give back batches that did not run to their end.
 
         Args:
-            batches: Job, batch number and attempt of each.
+            batches: The batches.
             reason: Why.
 
         Returns:
             A verdict for each: ok, late or unknown.
         """
-        return self._all("requeue", batches, reason=reason)
+        return self._report("requeue", batches, reason=reason)
 
-    def reconcile(self, batches: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int, str]]:
-        """Compare what this worker holds with what the log says it holds.
+    def reconcile(self, batches: Sequence[BatchKey]) -> list[Reconciled]:
+        """Compare the batches that this worker holds with those that the log says it holds.
 
         Args:
-            batches: Job, batch number and attempt of each that it has in hand.
+            batches: The batches that it holds.
 
         Returns:
-            Job, batch number, attempt and verdict: held, lost, or requeued for one that was not named.
+            A verdict for each.
         """
-        with translated():
-            return self._reports.execute(statement("reconcile"), self._keys(batches)).fetchall()
+        return rows(self._conn, Reconciled, "reconcile", **self._keys(batches))
 
     def finish_due(self, job_id: int) -> bool:
-        """Finish a job if nothing in it is open.
-
-        Args:
-            job_id: The job.
-
-        Returns:
-            Whether it finished now.
-        """
-        return bool(self._one("finish_due", {"job_id": job_id}))
+        """Finish a job if all of its batches have ended, and return whether this call finished it."""
+        return bool(value(self._conn, "finish_due", job_id=job_id))
 
     def job_phase(self, job_id: int) -> str | None:
-        """Tell a job's phase.
+        """Return a job's phase, or None when there is no such job."""
+        phase: str | None = value(self._conn, "job_phase", job_id=job_id)
+        return phase
 
-        Args:
-            job_id: The job.
+    def _send(self, done: CompletedBatches | None, claim: Claim | None) -> None:
+        if done is not None:
+            results = None
+            if done.results is not None:
+                results = SEPARATOR.join([lines or b"" for lines in done.results]).decode()
+            keys = self._columns(done.job_ids, done.batch_nos, done.attempts)
+            self._completions.execute(
+                self._complete_sql, {**keys, "run_s": array_literal(done.run_s), "results": results}
+            )
+        if claim is not None:
+            values = {
+                "worker_id": self._worker_id,
+                "job_ids": array_literal(claim.job_ids),
+                "after": array_literal(claim.after),
+                "max_new": claim.max_new,
+                "handlers": self._handlers,
+                "max_retried": claim.max_retried,
+            }
+            self._claims.execute(self._claim_sql, values)
 
-        Returns:
-            The phase, or None when there is no such job.
-        """
-        phase = self._one("job_phase", {"job_id": job_id})
-        return None if phase is None else str(phase)
+    def _report(self, name: str, batches: Sequence[BatchKey], **more: Any) -> list[Verdict]:
+        return rows(self._conn, Verdict, name, **self._keys(batches), **more)
 
-    def _complete(self, done: Completed | None) -> list[Refusal]:
-        if done is None:
-            return []
-        return [Refusal(*row) for row in self._reports.execute(self._complete_sql, self._completed(done)).fetchall()]
+    def _keys(self, batches: Sequence[BatchKey]) -> dict[str, Any]:
+        return self._columns(*zip(*batches, strict=True)) if batches else self._columns((), (), ())
 
-    def _claim(self, claim: Claim | None) -> list[ClaimedBatch]:
-        if claim is None:
-            return []
-        return self._claims.execute(self._claim_sql, self._claimed(claim)).fetchall()
-
-    def _completed(self, done: Completed) -> dict[str, Any]:
-        results = None
-        if done.results is not None:
-            results = SEPARATOR.join([lines or b"" for lines in done.results]).decode()
+    def _columns(self, job_ids: Sequence[int], batch_nos: Sequence[int], attempts: Sequence[int]) -> dict[str, Any]:
         return {
             "worker_id": self._worker_id,
-            "job_ids": _array(done.job_ids),
-            "batch_nos": _array(done.batch_nos),
-            "attempts": _array(done.attempts),
-            "run_s": _array(done.run_s),
-            "results": results,
+            "job_ids": array_literal(job_ids),
+            "batch_nos": array_literal(batch_nos),
+            "attempts": array_literal(attempts),
         }
-
-    def _claimed(self, claim: Claim) -> dict[str, Any]:
-        return {
-            "worker_id": self._worker_id,
-            "job_ids": _array(claim.job_ids),
-            "after": _array(claim.after),
-            "max_fresh": claim.max_fresh,
-            "handlers": self._handlers,
-            "max_returning": claim.max_returning,
-        }
-
-    def _keys(self, batches: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
-        job_ids, batch_nos, attempts = zip(*batches, strict=True) if batches else ((), (), ())
-        return {
-            "worker_id": self._worker_id,
-            "job_ids": _array(job_ids),
-            "batch_nos": _array(batch_nos),
-            "attempts": _array(attempts),
-        }
-
-    def _all(self, name: str, batches: Sequence[tuple[int, int, int]], **more: Any) -> list[Refusal]:
-        with translated():
-            rows = self._reports.execute(statement(name), {**self._keys(batches), **more}).fetchall()
-        return [Refusal(*row) for row in rows]
-
-    def _one(self, name: str, values: dict[str, Any]) -> Any:
-        with translated():
-            row = self._reports.execute(statement(name), {"worker_id": self._worker_id, **values}).fetchone()
-        return None if row is None else row[0]
-
-
-def _claimed_batch(_: Cursor[Any]) -> Callable[[Sequence[Any]], ClaimedBatch]:
-    return ClaimedBatch._make
-
-
-def _array(numbers: Sequence[float]) -> str:
-    # psycopg's own list adapter is Python code for each element; at hundreds of batches a call that is a tenth of all.
-    return f"{{{str(list(numbers))[1:-1]}}}"

@@ -1,4 +1,4 @@
-"""A worker's row: announced, kept alive, taken back, or declared lost by others."""
+"""A worker's row: register it, keep it alive, stop it; and the maintenance that every worker does for all."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import NoSuchJob
-from evtrack.storage.connection.connect import Connection, behind_pooler, translated
-from evtrack.storage.connection.statements import statement
+from evtrack.storage.connection.connect import Connection, behind_pooler
+from evtrack.storage.connection.query import one, rows, run, value
 from evtrack.version import __version__
 
 if TYPE_CHECKING:
@@ -19,17 +19,17 @@ STATEMENT_TIMEOUT: Final = "60s"
 """No statement of a worker takes seconds; one that does waits for something that may never come."""
 
 IDLE_TIMEOUT: Final = "10s"
-"""A transaction that its process has left alone for so long holds locks that others need: the process is stopped."""
+"""A transaction left idle this long holds locks that others need, because its process was stopped."""
 
 _OVERDUE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """What a heartbeat is answered with.
+    """The answer to a heartbeat.
 
     Args:
-        accepted: False when the worker was declared lost: its batches are others' now.
+        accepted: False when the worker was declared lost and its batches were given to others.
         session_lock: Whether the session holds the worker's lock; behind a transaction pooler it does not.
     """
 
@@ -38,15 +38,15 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostWorker:
     """A worker that was declared lost.
 
     Args:
         worker_id: Its number.
-        name: What people called it.
-        why: How it is known.
-        batches: How many it held.
-        handlers: What it offered; theirs is the work that has come back.
+        name: Its name.
+        why: How this is known.
+        batches: How many batches it held.
+        handlers: The handlers that it offered; their batches are pending again.
     """
 
     worker_id: int
@@ -57,81 +57,71 @@ class Lost:
 
 
 def bound_waits(connection: Connection) -> None:
-    """Let no statement of a worker wait without end, nor any transaction of it be left open.
+    """Limit how long a worker's statements may run and its transactions may stay open.
 
-    Behind a pooler the session is not ours, so there the settings of the role hold.
+    Behind a pooler the session is not ours, so there the settings of the role apply.
 
     Args:
         connection: A worker's connection.
     """
-    if behind_pooler(connection):
-        return
-    values = {"lock": LOCK_TIMEOUT, "statement": STATEMENT_TIMEOUT, "idle": IDLE_TIMEOUT}
-    with translated():
-        connection.execute(statement("bound_waits"), values)
+    if not behind_pooler(connection):
+        run(connection, "bound_waits", lock=LOCK_TIMEOUT, statement=STATEMENT_TIMEOUT, idle=IDLE_TIMEOUT)
 
 
 def register_worker(
     connection: Connection, *, name: str, host: str, pid: int, slots: int, handlers: Sequence[str]
 ) -> int:
-    """Announce a worker.
+    """Register a worker.
 
     Args:
         connection: Any connection.
-        name: What people call it.
+        name: Its name.
         host: Where it runs.
         pid: Its process there.
         slots: How many batches it runs at once.
-        handlers: What it offers.
+        handlers: The handlers that it offers.
 
     Returns:
         The worker's number.
     """
     values = {"name": name, "host": host, "pid": pid, "slots": slots, "handlers": list(handlers)}
-    with translated():
-        row = connection.execute(statement("register_worker"), {**values, "version": __version__}).fetchone()
-    assert row is not None  # noqa: S101  a SELECT of a function has one row
-    return int(row[0])
+    return int(value(connection, "register_worker", **values, version=__version__))
 
 
-def hold_worker(connection: Connection, worker_id: int) -> bool:
-    """Take the lock that says that the worker lives; it goes when the connection does.
+def lock_worker(connection: Connection, worker_id: int) -> bool:
+    """Take the session lock that shows that the worker is alive; it is released when the connection closes.
 
     Args:
-        connection: The connection that is to say so.
+        connection: The connection that holds it.
         worker_id: The worker.
 
     Returns:
-        Whether it is held; False while an earlier connection of this worker is not gone yet.
+        Whether it is held; False while an earlier connection of this worker is still open.
     """
-    with translated():
-        row = connection.execute(statement("hold_worker"), {"worker_id": worker_id}).fetchone()
-    return bool(row and row[0])
+    return bool(value(connection, "lock_worker", worker_id=worker_id))
 
 
 def heartbeat(connection: Connection, worker_id: int, *, busy: int) -> Pulse:
-    """Say that the worker lives.
+    """Record that the worker is alive.
 
     Args:
         connection: The connection that holds its lock, if one does.
         worker_id: The worker.
-        busy: How many of its slots have something in hand.
+        busy: How many of its slots are running a batch.
 
     Returns:
         The answer.
     """
+    lost = Pulse(accepted=False, session_lock=False)
     try:
-        with translated():
-            row = connection.execute(statement("heartbeat"), {"worker_id": worker_id, "busy": busy}).fetchone()
+        return one(connection, Pulse, "heartbeat", worker_id=worker_id, busy=busy) or lost
     except NoSuchJob:
-        # Long after it was lost, its row goes with the last day that names it.
-        return Pulse(accepted=False, session_lock=False)
-    assert row is not None  # noqa: S101  a SELECT of functions has one row
-    return Pulse(*row)
+        # A lost worker's row goes with the last day that refers to it.
+        return lost
 
 
-def reap(connection: Connection, *, grace_s: float, lease_s: float) -> list[Lost]:
-    """Declare lost the workers that are, and take their batches back; one caller at a time does.
+def reap(connection: Connection, *, grace_s: float, lease_s: float) -> list[LostWorker]:
+    """Declare dead workers lost, and set their batches back to pending; one caller at a time does.
 
     Args:
         connection: Any connection.
@@ -139,29 +129,25 @@ def reap(connection: Connection, *, grace_s: float, lease_s: float) -> list[Lost
         lease_s: How old a worker's heartbeat may be.
 
     Returns:
-        The workers that were lost; none when another caller is at it.
+        The workers declared lost; none when another caller is reaping.
     """
-    with translated():
-        rows = connection.execute(statement("reap"), {"grace_s": grace_s, "lease_s": lease_s}).fetchall()
-    return [Lost(*row) for row in rows]
+    return rows(connection, LostWorker, "reap", grace_s=grace_s, lease_s=lease_s)
 
 
 def finish_overdue(connection: Connection) -> list[int]:
-    """Finish the jobs in which nothing is open and whose last worker did not live to say so.
+    """Finish the jobs whose batches have all ended, but whose last worker died before it finished them.
 
     Args:
         connection: Any connection.
 
     Returns:
-        The jobs that have finished now.
+        The jobs that this call finished.
     """
-    with translated():
-        rows = connection.execute(statement("finish_overdue"), {"most": _OVERDUE}).fetchall()
-    return [int(row[0]) for row in rows]
+    return list(value(connection, "finish_overdue", most=_OVERDUE) or ())
 
 
 def make_partitions(connection: Connection) -> int:
-    """Make the partitions of the days to come, where they are not there yet.
+    """Make the missing partitions of the coming days.
 
     Args:
         connection: Any connection.
@@ -169,28 +155,25 @@ def make_partitions(connection: Connection) -> int:
     Returns:
         How many days were made.
     """
-    with translated():
-        row = connection.execute(statement("make_partitions")).fetchone()
-    return int(row[0]) if row else 0
-
-
-def wake(connection: Connection, handler: str) -> None:
-    """Tell the workers of a handler that there is work.
-
-    Args:
-        connection: Any connection, outside of a transaction.
-        handler: The handler.
-    """
-    with translated():
-        connection.execute(statement("wake_workers"), {"handler": handler})
+    return int(value(connection, "make_partitions") or 0)
 
 
 def stop_worker(connection: Connection, worker_id: int) -> None:
-    """Say that the worker ended in good order.
+    """Record that the worker stopped normally.
 
     Args:
         connection: Any connection.
         worker_id: The worker; it holds no batch any more.
     """
-    with translated():
-        connection.execute(statement("stop_worker"), {"worker_id": worker_id})
+    run(connection, "stop_worker", worker_id=worker_id)
+
+
+def report_slots(connection: Connection, worker_id: int, problem: str | None) -> None:
+    """Report that a worker's slots keep dying before they do anything, or that they have recovered.
+
+    Args:
+        connection: A connection in autocommit mode.
+        worker_id: The worker.
+        problem: What is wrong; None once they have recovered.
+    """
+    run(connection, "report_slots", worker_id=worker_id, problem=problem)

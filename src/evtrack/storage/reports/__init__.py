@@ -1,1 +1,1 @@
-"""Reads of the views, as frozen rows."""
+"""Reports: what users and operators ask about jobs, batches, workers and the whole system."""

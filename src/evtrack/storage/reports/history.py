@@ -1,19 +1,17 @@
-"""Reads what was: a job as of a time, folded from its events, and the course of its counters."""
+"""Reports on the past: a job as of a time, folded from its events, and the timeline of its items."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg.rows import class_row
-
 from evtrack.domain.errors import BadArgument
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.connection.statements import statement
-from evtrack.storage.reports.views import job_key
+from evtrack.storage.connection.query import one, rows
+from evtrack.storage.reports.job_reports import job_key
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressAt:
-    """A row of evtrack.job_progress_at: items and batches by status; items have the bare names."""
+    """A row of evtrack.job_progress_at: items and batches by status; fields such as `done` count items."""
 
     job_id: int
     as_of_time: datetime
@@ -52,7 +50,7 @@ class Moment:
 
 
 def job_progress_at(conn: Connection, job_id: int, as_of: datetime) -> ProgressAt:
-    """Read how far a job was at a time; reads all of its events until then.
+    """Read a job's progress as of a time; reads all of its events until then.
 
     Args:
         conn: An open connection.
@@ -60,22 +58,21 @@ def job_progress_at(conn: Connection, job_id: int, as_of: datetime) -> ProgressA
         as_of: The time.
 
     Returns:
-        Where it stood.
+        Its progress then.
 
     Raises:
-        NoSuchJob: There is none.
-        BadArgument: It was not there yet.
+        NoSuchJob: There is no such job.
+        BadArgument: It did not exist yet.
     """
     job_key(conn, job_id)
-    with conn.cursor(row_factory=class_row(ProgressAt)) as cursor:
-        row = cursor.execute(statement("job_progress_at"), {"job_id": job_id, "as_of": as_of}).fetchone()
+    row = one(conn, ProgressAt, "job_progress_at", job_id=job_id, as_of=as_of)
     if row is None:
-        raise BadArgument(f"Job {job_id} was not there yet at {as_of.isoformat()}.", hint="Name a later time.")
+        raise BadArgument(f"Job {job_id} did not exist yet at {as_of.isoformat()}.", hint="Name a later time.")
     return row
 
 
-def job_course(conn: Connection, job_id: int) -> list[Moment]:
-    """Read how a job's items stood over time, in spans of ten seconds, of an ended job at most 120.
+def job_timeline(conn: Connection, job_id: int) -> list[Moment]:
+    """Read a job's items by status over time, in spans of ten seconds; of an ended job at most 120 spans.
 
     Args:
         conn: An open connection.
@@ -85,8 +82,7 @@ def job_course(conn: Connection, job_id: int) -> list[Moment]:
         A moment at the end of each span in which something changed.
 
     Raises:
-        NoSuchJob: There is none.
+        NoSuchJob: There is no such job.
     """
     job_key(conn, job_id)
-    with conn.cursor(row_factory=class_row(Moment)) as cursor:
-        return cursor.execute(statement("job_course"), {"job_id": job_id}).fetchall()
+    return rows(conn, Moment, "job_timeline", job_id=job_id)

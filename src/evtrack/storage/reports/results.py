@@ -1,14 +1,18 @@
-"""What handlers returned, item by item."""
+"""Results: what a job's handler returned, item by item."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from evtrack.storage.connection.connect import Connection, translated
-from evtrack.storage.connection.statements import statement
+from psycopg.rows import class_row
+
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.sql_files import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from evtrack.storage.connection.connect import Connection
 
 _PAGE: Final = 1000
 
@@ -17,7 +21,7 @@ class Result(NamedTuple):
     """What a handler returned for an item.
 
     Args:
-        ordinal: The item's place in the job.
+        ordinal: The item's ordinal in the job.
         item_key: Its key.
         result: A line of JSON.
     """
@@ -28,17 +32,16 @@ class Result(NamedTuple):
 
 
 def results(conn: Connection, job_id: int) -> Iterator[Result]:
-    """Read a job's results in the order of the source, a page at a time.
+    """Read a job's results in the order of the source, one page at a time.
 
     Args:
         conn: An open connection, which nothing else may use meanwhile.
         job_id: The job.
 
     Yields:
-        Each item for which something was returned.
+        Each item with a result.
     """
-    # A cursor in the server, which lives in a transaction: memory does not grow with the job.
-    with translated(), conn.transaction(), conn.cursor(name="results") as cursor:
+    # A cursor in the server, which needs a transaction: memory does not grow with the job.
+    with translated(), conn.transaction(), conn.cursor("results", row_factory=class_row(Result)) as cursor:
         cursor.itersize = _PAGE
-        for row in cursor.execute(statement("results"), {"job_id": job_id}):
-            yield Result(*row)
+        yield from cursor.execute(statement("results"), {"job_id": job_id})

@@ -1,1 +1,1 @@
-"""Days of the log: read whole, dropped, restored, and what the ledger keeps of them."""
+"""Retention: read and drop days of the log, restore them from an archive, and the ledger of dropped jobs."""

@@ -1,23 +1,23 @@
-"""Reads a day of the log whole, page by page, as lines of JSON."""
+"""Reads a whole day of the log, page by page, as lines of JSON."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Literal
 
-from psycopg.rows import class_row
-
 from evtrack.domain.column_limits import BIGINT_MAX, BIGINT_MIN
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.connection.statements import statement
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import rows, value
+from evtrack.storage.connection.sql_files import statement
 
 Table = Literal["events", "payloads", "results"]
 
 PAGE: Final = 50_000
-"""How many rows are read by one statement, and so in one snapshot, of a day."""
+"""How many rows of a day one statement reads, and so one snapshot sees."""
 
 JOBS_AT_ONCE: Final = 10
-"""How many jobs are read by one statement, which reads each one's batches too."""
+"""How many jobs one statement reads, each with its batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class DayJob:
     """A job as the projection has it.
 
     Args:
-        versions: How many events its streams have by it.
-        digest: The digest of these; None where the job is older than digests.
+        versions: How many events its streams have.
+        digest: The digest of these; None if the job is older than digests.
     """
 
     job_id: int
@@ -47,8 +47,8 @@ class DayJob:
 class DayView:
     """One day as a snapshot saw it.
 
-    Nothing holds that snapshot open: the rows are read page by page, each page as it is then. What came in between is
-    not in the snapshot, and `drop_day` finds it.
+    Nothing holds that snapshot open: the rows are read page by page, each page as it is then. Events that were added in
+    between are not in the snapshot, and `drop_day` notices them.
 
     Args:
         conn: A connection in autocommit mode, outside of a transaction.
@@ -57,30 +57,26 @@ class DayView:
 
     def __init__(self, conn: Connection, job_day: date) -> None:
         self._conn, self._day = conn, job_day
-        row = conn.execute("SELECT pg_current_snapshot()::text").fetchone()
-        assert row is not None, "a SELECT without FROM returns a row"  # noqa: S101
-        self.snapshot: str = row[0]
+        self.snapshot: str = value(conn, "current_snapshot")
 
     def jobs(self) -> Iterator[DayJob]:
-        """Read the day's jobs, a few at once.
+        """Read the day's jobs, a few at a time.
 
         Yields:
             The jobs by number.
         """
         after = BIGINT_MIN
         while True:
-            with self._conn.cursor(row_factory=class_row(DayJob)) as cursor:
-                params = {"job_day": self._day, "after": after, "most": JOBS_AT_ONCE}
-                some = cursor.execute(statement("day_jobs"), params).fetchall()
-            yield from some
-            if len(some) < JOBS_AT_ONCE:
+            page = rows(self._conn, DayJob, "day_jobs", job_day=self._day, after=after, most=JOBS_AT_ONCE)
+            yield from page
+            if len(page) < JOBS_AT_ONCE:
                 return
-            after = some[-1].job_id
+            after = page[-1].job_id
 
     def lines(self, table: Table, jobs: Sequence[DayJob]) -> Generator[bytes]:
         """Read a table of the day as lines of JSON, in the order of jobs and streams.
 
-        Who does not read to the end closes it: until then the connection is of no use to anybody.
+        A caller that does not read to the end must close it; until then the connection cannot be used.
 
         Args:
             table: Which one.
@@ -92,6 +88,7 @@ class DayView:
         for first, end in pages(jobs, table):
             params = {"job_day": self._day, "job_from": first[0], "no_from": first[1], "job_to": end[0]}
             with (
+                translated(),
                 self._conn.cursor() as cursor,
                 cursor.copy(statement(f"day_{table}"), {**params, "no_to": end[1]}) as copy,
             ):
@@ -100,16 +97,16 @@ class DayView:
 
 
 def pages(jobs: Sequence[DayJob], table: Table, size: int = PAGE) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Cut a day into pages of about as many rows.
+    """Split a day into pages of about the same number of rows.
 
     Args:
         jobs: The day's jobs by number.
         table: Which table.
-        size: How many rows a page shall have.
+        size: How many rows a page should have.
 
     Yields:
-        Where each page begins and before what it ends: a job, and a batch or an ordinal of it. Together they cover all
-        that there can be.
+        The start of each page and its exclusive end, each a job and a batch or an ordinal of it. Together they cover
+        everything that can exist.
     """
     begin, filled = (BIGINT_MIN, 0), 0.0
     for job in jobs:

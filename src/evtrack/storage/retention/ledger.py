@@ -1,18 +1,16 @@
-"""What is left of jobs that retention dropped: a line of the ledger each."""
+"""The ledger: one line for each job that a cleanup dropped."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from psycopg.rows import class_row
-
 from evtrack.domain.errors import JobDropped
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.connection.statements import statement
+from evtrack.storage.connection.query import one
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """A row of evtrack.dropped_job; batches and items are counts by status, without the zeros."""
+    """A row of evtrack.dropped_job; batches and items are counts by status, without zeros."""
 
     job_id: int
     job_day: date
@@ -40,19 +38,18 @@ def ledger_line(conn: Connection, job_id: int) -> LedgerLine | None:
     Returns:
         The line; None when no such job was dropped.
     """
-    with conn.cursor(row_factory=class_row(LedgerLine)) as cursor:
-        return cursor.execute(statement("ledger_line"), {"job_id": job_id}).fetchone()
+    return one(conn, LedgerLine, "ledger_line", job_id=job_id)
 
 
 def refuse_dropped(conn: Connection, job_id: int) -> None:
-    """Make sure that a job which is not there was not dropped.
+    """Make sure that a missing job was not dropped by a cleanup.
 
     Args:
         conn: An open connection.
         job_id: The job.
 
     Raises:
-        JobDropped: It was; when, and where its archive is.
+        JobDropped: It was dropped; the message says when, and where its archive is.
     """
     line = ledger_line(conn, job_id)
     if line is not None:

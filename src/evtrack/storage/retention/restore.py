@@ -1,4 +1,4 @@
-"""Brings jobs of an archive back: their events as they were, and the projection that follows from them."""
+"""Restores jobs from an archive: their events as they were, and the projection rebuilt from them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -9,44 +9,45 @@ from psycopg.types.json import Jsonb
 
 from evtrack.domain.errors import ArchiveError
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.connection.statements import statement
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import rows, run, value
 from evtrack.storage.log.rebuild import rebuild
 
 _PAGE: Final = 2000
 _NAMED: Final = 10
 
 
-class Known(NamedTuple):
-    """A job that the database knows: the digest of its log, and whether it was dropped."""
+class KnownJob(NamedTuple):
+    """A job that is in the database or was dropped from it, and the digest of its log."""
 
+    job_id: int
     digest: str
     dropped: bool
 
 
-def known_jobs(conn: Connection, job_ids: Iterable[int]) -> dict[int, Known]:
-    """Find which jobs the database knows, those that were dropped too.
+def known_jobs(conn: Connection, job_ids: Iterable[int]) -> dict[int, KnownJob]:
+    """Find which jobs are in the database, or were dropped from it.
 
     Args:
         conn: An open connection.
         job_ids: The jobs to look for.
 
     Returns:
-        Those that it knows.
+        Those that are known, by number.
     """
-    rows = conn.execute(statement("known_jobs"), {"job_ids": list(job_ids)})
-    return {job_id: Known(digest, dropped) for job_id, digest, dropped in rows}
+    return {job.job_id: job for job in rows(conn, KnownJob, "known_jobs", job_ids=list(job_ids))}
 
 
-def make_room(conn: Connection, job_day: date, last_job: int) -> None:
-    """Make the day's partitions, and give no new job one of the numbers that come back.
+def prepare_day(conn: Connection, job_day: date, last_job: int) -> None:
+    """Make a day's partitions, and keep new jobs from getting a number that will be restored.
 
     Args:
         conn: A connection in autocommit mode, as the schema's owner.
         job_day: The day.
-        last_job: The highest number that comes back.
+        last_job: The highest number that will be restored.
     """
-    conn.execute("SELECT evtrack.make_partitions(%s, 1)", [job_day])
-    conn.execute(statement("reserve_job_ids"), {"last": last_job})
+    run(conn, "make_partition", job_day=job_day)
+    run(conn, "reserve_job_ids", last=last_job)
 
 
 def restore_job(
@@ -58,42 +59,41 @@ def restore_job(
     tables: Mapping[str, Iterable[bytes]],
     workers: Mapping[str, str] | None = None,
 ) -> int:
-    """Bring one job back, whole or not at all.
+    """Restore one job completely, or not at all.
 
     Args:
         conn: A connection in autocommit mode, as the schema's owner.
         job_day: Its day.
-        job_id: The job, which must not be there.
-        digest: What the digest of its log must be.
-        tables: Its lines by table: events, and payloads and results where there are some.
-        workers: What the workers that it names are called, by number.
+        job_id: The job, which must not exist.
+        digest: The expected digest of its log.
+        tables: Its lines by table: events, and payloads and results if there are any.
+        workers: The names of its workers, by number.
 
     Returns:
         How many events it has.
 
     Raises:
-        ArchiveError: What the database makes of the events is not what the archive says.
+        ArchiveError: The restored log is not the archived one.
     """
     events = 0
-    with conn.transaction():
+    with translated(), conn.transaction():
         for table, lines in tables.items():
             for page in _pages(lines):
-                conn.execute(statement(f"restore_{table}"), {"job_day": job_day, "lines": page})
+                run(conn, f"restore_{table}", job_day=job_day, lines=page)
                 events += len(page) if table == "events" else 0
-        made = rebuild(conn, job_id)
-        if made.damaged:
-            wrong = [str(each) for each in made.found if each.log_is_damaged][:_NAMED]
+        rebuilt = rebuild(conn, job_id)
+        if rebuilt.damaged:
+            wrong = [str(each) for each in rebuilt.found if each.log_is_damaged][:_NAMED]
             raise ArchiveError(
-                f"The archived log of job {job_id} is no log that evtrack has written:\n  " + "\n  ".join(wrong),
+                f"The archived log of job {job_id} is not a valid evtrack log:\n  " + "\n  ".join(wrong),
                 hint="Nothing of this job was restored.",
             )
-        conn.execute(statement("strike_ledger"), {"job_id": job_id})
-        conn.execute(statement("note_restored"), {"job_id": job_id, "workers": Jsonb(dict(workers or {}))})
-        found = conn.execute("SELECT encode(evtrack.job_digest(%s), 'hex')", [job_id]).fetchone()
-        if found is None or found[0] != digest:
+        run(conn, "delete_ledger_line", job_id=job_id)
+        run(conn, "record_restored", job_id=job_id, workers=Jsonb(dict(workers or {})))
+        found = value(conn, "job_digest", job_id=job_id)
+        if found != digest:
             raise ArchiveError(
-                f"Job {job_id} does not come back as it was: its digest is {found and found[0]}, "
-                f"the archive says {digest}.",
+                f"Job {job_id} was not restored as it was: its digest is {found}, the archive says {digest}.",
                 hint="Nothing of this job was restored.",
             )
     return events

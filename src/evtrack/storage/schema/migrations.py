@@ -1,4 +1,4 @@
-"""Brings the schema up and down: each in one transaction, one migrator at a time, checksums."""
+"""Migrates the schema up and down: in one transaction, by one migrator at a time, with checksums."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,35 +7,38 @@ from pathlib import Path
 from typing import Final
 
 from psycopg import sql as compose
+from psycopg.rows import scalar_row
 
 from evtrack.domain.errors import MigrationError
-from evtrack.storage.connection import statements
-from evtrack.storage.connection.connect import Connection, translated
-from evtrack.storage.schema import objects
-from evtrack.storage.schema.files import Migration, read_migrations, read_objects, view_names
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import mapping, run
+from evtrack.storage.connection.sql_files import root, trusted
+from evtrack.storage.schema import installed_objects
+from evtrack.storage.schema.schema_files import Migration, read_migrations, read_objects, view_names
 from evtrack.version import __version__
 
-# Chosen once and for all: whoever migrates an evtrack schema, in any version, takes this advisory lock.
+# Never changes: every version of evtrack takes this advisory lock to migrate a schema.
 _LOCK = 0x65767472
 
-# Whoever may create functions in a schema of the search path may choose what an operator in a view means.
+# A user who may create functions in a schema of the search path could choose what an operator in a view means.
 PINNED: Final = "SET LOCAL search_path = pg_catalog, pg_temp"
 
-# For another migrator to end; and for the locks that a migration takes: while it waits for one, everybody behind it
-# waits as well, so it soon gives up.
+# How long to wait for another migrator, and for the locks that a migration takes: while it waits for one, all sessions
+# behind it wait too, so it soon gives up.
 _TURN_TIMEOUT = "10min"
 _LOCK_TIMEOUT = "30s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Say how a database stands to this code's migrations.
+    """How a database compares with this code's migrations.
 
     Args:
         version: The newest migration applied, 0 for none.
-        latest: The newest that this code brings.
+        latest: The newest migration of this code.
         pending: Those not applied yet.
-        stale_objects: Files of functions and views that the database has in another text, or not at all.
+        stale_objects: Files of functions and views that are installed in another text, or not at all.
     """
 
     version: int
@@ -45,7 +48,7 @@ class Status:
 
     @property
     def current(self) -> bool:
-        """Whether `up` would have nothing to do."""
+        """Whether there is nothing for `up` to do."""
         return not self.pending and not self.stale_objects
 
 
@@ -54,22 +57,22 @@ def status(conn: Connection, tree: Path | None = None) -> Status:
 
     Args:
         conn: An open connection.
-        tree: The sql/ folder, if another than evtrack's own.
+        tree: The sql/ directory, if not evtrack's own.
 
     Returns:
-        What is applied and what is not.
+        The comparison.
 
     Raises:
-        MigrationError: If an applied migration was changed afterwards.
+        MigrationError: An applied migration was changed afterwards.
     """
-    tree = tree or statements.root()
+    tree = tree or root()
     migrations = read_migrations(tree)
     with translated():
         applied = _applied(conn)
         _check(applied, migrations)
-        installed = objects.installed(conn)
+        installed = installed_objects.installed(conn)
     version = max(applied, default=0)
-    # A newer schema has newer functions: those of this code are not missed there.
+    # A newer schema has newer functions, so those of this code are not reported as missing.
     texts = read_objects(tree) if version <= len(migrations) else ()
     return Status(
         version=version,
@@ -80,59 +83,59 @@ def status(conn: Connection, tree: Path | None = None) -> Status:
 
 
 def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
-    """Apply what is not applied yet, and replace functions and views: all in one transaction.
+    """Apply pending migrations, and replace functions and views: all in one transaction.
 
-    A migrator that is killed leaves the version that was there: between two migrations the functions would be those of
-    the first, and what the second drops would be missing.
+    A migrator that is killed leaves the old version. Between two migrations, functions would still be those of the old
+    version, but what the migration drops would be missing.
 
     Args:
-        conn: An open connection in autocommit mode, as the role that shall own the schema.
-        tree: The sql/ folder, if another than evtrack's own.
+        conn: An open connection in autocommit mode, as the role that should own the schema.
+        tree: The sql/ directory, if not evtrack's own.
 
     Returns:
-        The titles of the migrations that were applied.
+        The titles of the applied migrations.
 
     Raises:
-        MigrationError: If an applied migration was changed afterwards, or the database is not encoded in UTF-8.
-        TransientError: If another session held a lock for too long.
+        MigrationError: An applied migration was changed afterwards, or the database is not encoded in UTF-8.
+        TransientError: Another session held a lock for too long.
     """
-    tree = tree or statements.root()
+    tree = tree or root()
     migrations = read_migrations(tree)
     with translated(), _alone(conn):
         _check_encoding(conn)
-        conn.execute(statements.trusted((tree / "bootstrap.sql").read_text(encoding="utf-8")))
+        conn.execute(trusted((tree / "bootstrap.sql").read_text(encoding="utf-8")))
         applied = _applied(conn)
         _check(applied, migrations)
         pending = [migration for migration in migrations if migration.version not in applied]
         for migration in pending:
             _record(conn, migration)
-            conn.execute(statements.trusted(migration.up))
+            conn.execute(trusted(migration.up))
         if max(applied, default=0) <= len(migrations):
-            objects.replace(conn, read_objects(tree))
-            objects.grant(conn, tree)
-        objects.make_partitions(conn)
+            installed_objects.replace(conn, read_objects(tree))
+            installed_objects.grant(conn, tree)
+        installed_objects.make_partitions(conn)
     return tuple(migration.title for migration in pending)
 
 
 def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None = None) -> tuple[str, ...]:
-    """Take migrations back, the newest first, all in one transaction.
+    """Revert migrations, newest first, all in one transaction.
 
-    Functions and views go as far as they hang on what is dropped; the code that fits the older schema puts its own
-    back with its `migrate up`. With version 0 the schema itself goes.
+    Functions and views that depend on what is dropped are dropped too; the code of the older schema installs its own
+    again with its `migrate up`. Version 0 drops the schema itself.
 
     Args:
         conn: An open connection in autocommit mode, as the schema's owner.
         to: The version to go back to.
-        drop_log: Whether events, and what else these migrations keep, may be lost.
-        tree: The sql/ folder, if another than evtrack's own.
+        drop_log: Whether events, and whatever else these migrations store, may be lost.
+        tree: The sql/ directory, if not evtrack's own.
 
     Returns:
-        The titles of the migrations that were taken back.
+        The titles of the reverted migrations.
 
     Raises:
-        MigrationError: If something would be lost, or a migration to take back is not known to this code.
+        MigrationError: Something would be lost, or this code does not know a migration to revert.
     """
-    tree = tree or statements.root()
+    tree = tree or root()
     migrations = read_migrations(tree)
     with translated(), _alone(conn):
         applied = _applied(conn)
@@ -143,28 +146,28 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
         if version > len(migrations):
             raise MigrationError(
                 f"This evtrack {__version__} does not know migration {version:04d}.",
-                hint="Take it back with the evtrack that applied it.",
+                hint="Revert it with the evtrack that applied it.",
             )
         back = tuple(reversed(migrations[to:version]))
         lost = [each.loses for each in back if each.loses and _has_rows(conn, each.lost_with)]
         if lost and not drop_log:
             raise MigrationError(
-                f"Going back to version {to} would lose {', '.join(lost)}, so nothing was taken back.",
-                hint="Add --drop-log if that is what you want; there is no way back.",
+                f"Going back to version {to} would lose {', '.join(lost)}, so nothing was reverted.",
+                hint="Add --drop-log if that is what you want; it cannot be undone.",
             )
-        objects.drop_views(conn, view_names(read_objects(tree)))
+        installed_objects.drop_views(conn, view_names(read_objects(tree)))
         for migration in back:
-            conn.execute(statements.trusted(migration.down))
+            conn.execute(trusted(migration.down))
             conn.execute("DELETE FROM evtrack.schema_version WHERE version = %s", [migration.version])
-        objects.forget(conn)
+        installed_objects.forget(conn)
         if to == 0:
-            objects.drop_schema(conn)
+            installed_objects.drop_schema(conn)
     return tuple(migration.title for migration in back)
 
 
 @contextmanager
 def _alone(conn: Connection) -> Iterator[None]:
-    """Open a transaction in which this is the only migrator, and in which no name means anything but itself."""
+    """Open a transaction in which this is the only migrator, and in which every name means only itself."""
     with conn.transaction():
         conn.execute(PINNED)
         conn.execute("SET LOCAL client_min_messages = warning")
@@ -175,24 +178,21 @@ def _alone(conn: Connection) -> Iterator[None]:
 
 
 def _applied(conn: Connection) -> dict[int, str]:
-    if not objects.exists(conn, "schema_version"):
-        return {}
-    return dict(conn.execute("SELECT version, checksum FROM evtrack.schema_version ORDER BY version").fetchall())
+    return mapping(conn, "applied_migrations") if installed_objects.exists(conn, "schema_version") else {}
 
 
 def _has_rows(conn: Connection, table: str) -> bool:
-    row = conn.execute(
-        compose.SQL("SELECT EXISTS (SELECT FROM {})").format(compose.Identifier("evtrack", table))
-    ).fetchone()
-    return bool(row and row[0])
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        query = compose.SQL("SELECT EXISTS (SELECT FROM {})").format(compose.Identifier("evtrack", table))
+        return bool(cursor.execute(query).fetchone())
 
 
 def _check_encoding(conn: Connection) -> None:
     found = conn.info.parameter_status("server_encoding")
     if found != "UTF8":
         raise MigrationError(
-            f"The database {conn.info.dbname!r} is encoded in {found}, and evtrack keeps texts of any script.",
-            hint="Make another one: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.",
+            f"The database {conn.info.dbname!r} is encoded in {found}, but evtrack needs UTF8 to store any text.",
+            hint="Create another one: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.",
         )
 
 
@@ -200,14 +200,18 @@ def _check(applied: dict[int, str], migrations: tuple[Migration, ...]) -> None:
     for migration in migrations:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise MigrationError(
-                f"Migration {migration.title} was applied with another text than it has now.",
-                hint="Put the released text back, and write what is new as a migration of its own.",
+                f"Migration {migration.title} was changed after it was applied.",
+                hint="Restore the released text, and write the change as a migration of its own.",
             )
 
 
 def _record(conn: Connection, migration: Migration) -> None:
-    # First of all: a second migrator that got past the lock fails here, on the primary key, and not halfway.
-    conn.execute(
-        "INSERT INTO evtrack.schema_version (version, name, checksum, least_code) VALUES (%s, %s, %s, %s)",
-        [migration.version, migration.name, migration.checksum, migration.least_code],
+    # First: a second migrator that got past the lock fails here, on the primary key, and not halfway.
+    run(
+        conn,
+        "record_migration",
+        version=migration.version,
+        name=migration.name,
+        checksum=migration.checksum,
+        least_code=migration.least_code,
     )

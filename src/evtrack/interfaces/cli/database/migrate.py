@@ -4,12 +4,13 @@ import click
 
 from evtrack.config import settings_from
 from evtrack.interfaces.cli.shared.options import connected, dsn_option, json_option, print_json
-from evtrack.storage.connection.connect import Connection, check_schema, connect, translated
-from evtrack.storage.connection.rights import require_owner
-from evtrack.storage.embedded.serving import serving
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.preconditions import check_schema, require_owner
+from evtrack.storage.embedded.server_choice import running_server
 from evtrack.storage.schema import migrations
 from evtrack.storage.schema import roles as storage_roles
-from evtrack.storage.schema.script import script
+from evtrack.storage.schema.migration_script import migration_script
 
 _NOT_CURRENT = 4
 _VERSION = click.IntRange(0, 9999)  # as many digits as the names of migrations have
@@ -87,7 +88,7 @@ def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
 @click.option("--after", type=_VERSION, default=0, show_default=True, help="The version that is there already.")
 def print_sql(after: int) -> None:
     """Print what `up` does as SQL for psql or any other tool."""
-    for piece in script(after=after):
+    for piece in migration_script(after=after):
         click.echo(piece, nl=False)
 
 
@@ -97,12 +98,12 @@ def print_sql(after: int) -> None:
 def roles(dsn: str | None, *, print_sql: bool) -> None:
     """Make the roles of producers, workers, watchers and readers, and grant them what they need in this database."""
     if print_sql:
-        click.echo(storage_roles.script(), nl=False)
+        click.echo(storage_roles.roles_script(), nl=False)
         return
-    with serving(settings_from(dsn=dsn)) as there, connect(there, purpose="migrate") as conn, translated():
+    with running_server(settings_from(dsn=dsn)) as there, connect(there, purpose="migrate") as conn, translated():
         require_owner(conn)
         check_schema(conn)
-        made = storage_roles.make(conn)
+        made = storage_roles.create_roles(conn)
     for role in made:
         click.echo(f"made {role}")
     click.echo("each of evtrack's roles has its rights here; give one to a user: GRANT evtrack_worker TO somebody")

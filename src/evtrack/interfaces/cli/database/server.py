@@ -11,9 +11,9 @@ import click
 from evtrack.config import settings_from
 from evtrack.domain.errors import EvtrackError, NoServer
 from evtrack.interfaces.cli.shared.options import json_option, located, print_json
-from evtrack.storage.connection.connect import without_password
-from evtrack.storage.embedded.directory import default_data_dir, programs
-from evtrack.storage.embedded.server import EmbeddedServer
+from evtrack.storage.connection.redact import without_password
+from evtrack.storage.embedded.data_directory import default_data_dir, programs
+from evtrack.storage.embedded.shared_server import EmbeddedServer
 
 
 @click.command()
@@ -107,14 +107,14 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
                 "pid": pid,
                 "kept": embedded.kept,
                 "dsn": embedded.dsn,
-                "data_dir": str(embedded.home.base),
-                "log": str(embedded.home.log),
+                "data_dir": str(embedded.paths.base),
+                "log": str(embedded.paths.log),
             }
         )
     elif pid is None:
-        click.echo(f"The embedded server is down; its data is in {embedded.home.base}.")
+        click.echo(f"The embedded server is down; its data is in {embedded.paths.base}.")
     else:
         until = "until `evtrack server stop`" if embedded.kept else "until the last process that uses it ends"
-        click.echo(f"The embedded server is up (pid {pid}) {until}.\n{embedded.dsn}\nlog: {embedded.home.log}")
+        click.echo(f"The embedded server is up (pid {pid}) {until}.\n{embedded.dsn}\nlog: {embedded.paths.log}")
     if pid is None:
         ctx.exit(NoServer.exit_code)

@@ -68,12 +68,12 @@ class _Work:
         self.verdict = Verdict(log_was_trusted=trust_log)
 
     def look(self, job_id: int) -> None:
-        found = proof.verify(self._conn, job_id, told=self._progress.tell)
+        found = proof.verify(self._conn, job_id, on_progress=self._progress.tell)
         self.verdict.add(job_id, self._printed(found))
 
     def mend(self, job_id: int) -> None:
         # Looked at without a lock first: a whole job is left alone.
-        if not any(True for _ in proof.verify(self._conn, job_id, told=self._progress.tell)):
+        if not any(True for _ in proof.verify(self._conn, job_id, on_progress=self._progress.tell)):
             return
         done = rebuild(self._conn, job_id, trust_log=self._trust_log)
         for _ in self._printed(done.found):
@@ -83,7 +83,7 @@ class _Work:
             print_json(facts | {"damaged": done.damaged})
         else:
             self._progress.say(rebuilt_line(done))
-        self.verdict.add(job_id, proof.verify(self._conn, job_id, told=self._progress.tell))
+        self.verdict.add(job_id, proof.verify(self._conn, job_id, on_progress=self._progress.tell))
 
     def _printed(self, found: Iterable[Difference]) -> Iterable[Difference]:
         for each in found:

@@ -12,7 +12,7 @@ from evtrack.interfaces.cli.shared.options import BATCH_NO, connected, json_opti
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.text import counted
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.queue import control
+from evtrack.storage.queue import job_control
 
 _ENDED_BADLY = (Status.FAILED, Status.CRASHED)
 
@@ -23,7 +23,7 @@ _ENDED_BADLY = (Status.FAILED, Status.CRASHED)
 @connected("suspend")
 def suspend(conn: Connection, job_id: int, *, as_json: bool) -> None:
     """Hand out no more batches of a job; what runs goes on."""
-    changed = control.suspend_job(conn, job_id)
+    changed = job_control.suspend_job(conn, job_id)
     said = "is suspended: what runs goes on, nothing more is handed out" if changed else "was suspended already"
     _tell(job_id, "suspend", said, changed=changed, as_json=as_json)
 
@@ -34,7 +34,7 @@ def suspend(conn: Connection, job_id: int, *, as_json: bool) -> None:
 @connected("resume")
 def resume(conn: Connection, job_id: int, *, as_json: bool) -> None:
     """Hand out a suspended job's batches again."""
-    changed = control.resume_job(conn, job_id)
+    changed = job_control.resume_job(conn, job_id)
     _tell(job_id, "resume", "goes on" if changed else "was not suspended", changed=changed, as_json=as_json)
 
 
@@ -44,7 +44,7 @@ def resume(conn: Connection, job_id: int, *, as_json: bool) -> None:
 @connected("cancel")
 def cancel(conn: Connection, job_id: int, *, as_json: bool) -> None:
     """Cancel a job for good: what runs goes to its end, the rest never runs."""
-    changed = control.cancel_job(conn, job_id)
+    changed = job_control.cancel_job(conn, job_id)
     said = "is cancelled: what runs goes to its end, the rest never runs" if changed else "was cancelled already"
     _tell(job_id, "cancel", said, changed=changed, as_json=as_json)
 
@@ -79,10 +79,10 @@ def retry(
     wanted = statuses or list(_ENDED_BADLY)
     keys = _keys(item_keys, more_keys)
     if keys:
-        items = control.retry_items(conn, job_id, keys, statuses=wanted, batch_nos=batch_nos or None)
+        items = job_control.retry_items(conn, job_id, keys, statuses=wanted, batch_nos=batch_nos or None)
         _tell_items(job_id, "retry", items, as_json=as_json)
         return
-    number = control.retry_job(conn, job_id, statuses=wanted, batch_nos=batch_nos or None)
+    number = job_control.retry_job(conn, job_id, statuses=wanted, batch_nos=batch_nos or None)
     if as_json:
         print_json({"job_id": job_id, "action": "retry", "changed": number > 0, "batches": number})
     else:
@@ -100,7 +100,7 @@ def quarantine(
     conn: Connection, job_id: int, *, item_keys: tuple[str, ...], more_keys: tuple[str, ...], as_json: bool
 ) -> None:
     """Keep known poison out: these items of a job are cancelled and never run; the others go on."""
-    items = control.quarantine_items(conn, job_id, _keys(item_keys, more_keys))
+    items = job_control.quarantine_items(conn, job_id, _keys(item_keys, more_keys))
     _tell_items(job_id, "quarantine", items, as_json=as_json)
 
 
@@ -120,7 +120,7 @@ _NOT_TAKEN = {
 }
 
 
-def _tell_items(job_id: int, action: str, items: list[control.ItemVerdict], *, as_json: bool) -> None:
+def _tell_items(job_id: int, action: str, items: list[job_control.ItemVerdict], *, as_json: bool) -> None:
     done = {"retry": "retry", "quarantine": "quarantined"}[action]
     taken = [item for item in items if item.verdict == done]
     if as_json:

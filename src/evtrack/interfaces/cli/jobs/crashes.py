@@ -12,8 +12,8 @@ from evtrack.interfaces.terminal.drawing import show as draw
 from evtrack.interfaces.terminal.reports.batch_report import story
 from evtrack.interfaces.terminal.text import counted
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.reports import views
-from evtrack.storage.reports.batch_report import batch_story
+from evtrack.storage.reports import batch_reports, job_reports
+from evtrack.storage.reports.batch_reports import batch_history
 
 _DAY_S = 86400.0
 
@@ -29,10 +29,10 @@ _DAY_S = 86400.0
 def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limit: int, as_json: bool) -> None:
     """List crashes: what ended each process, and what it had in hand; without JOB, those of all jobs."""
     if job_id is not None:
-        views.job_key(conn, job_id)
+        job_reports.job_key(conn, job_id)
     elif since_s is None:
         since_s = _DAY_S
-    found = views.crashes(conn, job_id, limit=limit, since_s=since_s)
+    found = batch_reports.crashes(conn, job_id, limit=limit, since_s=since_s)
     if as_json:
         print_json([asdict(crash) for crash in found])
         return
@@ -52,7 +52,7 @@ def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limi
 @connected("show")
 def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None:
     """Tell the story of one batch: what happened when, by which worker, why it died, and what became of its items."""
-    told = batch_story(conn, job_id, batch_no)
+    told = batch_history(conn, job_id, batch_no)
     if as_json:
         print_json(
             {
@@ -61,7 +61,7 @@ def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None
                 "events": [asdict(event) for event in told.events],
                 "workers": [asdict(worker) for worker in told.workers.values()],
                 "restored_workers": told.restored,
-                "fates": [asdict(fate) for fate in told.fates],
+                "fates": [asdict(fate) for fate in told.outcomes],
             }
         )
     else:

@@ -9,12 +9,13 @@ from evtrack.domain.errors import BadArgument
 from evtrack.interfaces.cli.jobs.follow import events_until_end
 from evtrack.interfaces.cli.shared.options import BATCH_NO, located, print_json
 from evtrack.interfaces.terminal.lines import event_line
-from evtrack.storage.connection.connect import connect, translated
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.log.follow import feed
-from evtrack.storage.log.position import Position
+from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import LogRow, Tail
-from evtrack.storage.reports import views
-from evtrack.storage.reports.batch_report import batch_row
+from evtrack.storage.reports import job_reports
+from evtrack.storage.reports.batch_reports import batch_row
 
 
 @click.command()
@@ -39,7 +40,7 @@ def events(
     Each JSON line carries the position behind its event. A program that keeps it with what came of the event, and
     starts again with --after, sees each event once. A position does not survive a restore into another database.
     """
-    start = None if after is None else Position.parse(after)
+    start = None if after is None else LogPosition.parse(after)
     if job_id is None:
         if batch_no is not None:
             raise BadArgument(f"batch {batch_no} of which job?", hint="Name the job: evtrack events JOB --batch N.")
@@ -47,7 +48,7 @@ def events(
         _print_lines(rows, as_json=as_json)
         return
     with connect(dsn, purpose="events") as conn, translated():
-        key = views.job_key(conn, job_id)
+        key = job_reports.job_key(conn, job_id)
         if batch_no:
             batch_row(conn, job_id, batch_no)  # refuses a number that no batch has
         tail = Tail(conn=conn, start=start, job=(key.job_day, job_id), batch_no=batch_no)
@@ -58,12 +59,12 @@ def events(
             _print_lines(_placed(found, lambda: tail.position), as_json=as_json)
 
 
-def _placed(rows: Iterator[LogRow], position: Callable[[], Position]) -> Iterator[tuple[Position, LogRow]]:
+def _placed(rows: Iterator[LogRow], position: Callable[[], LogPosition]) -> Iterator[tuple[LogPosition, LogRow]]:
     for row in rows:
         yield position(), row
 
 
-def _print_lines(rows: Iterator[tuple[Position, LogRow]], *, as_json: bool) -> None:
+def _print_lines(rows: Iterator[tuple[LogPosition, LogRow]], *, as_json: bool) -> None:
     for position, row in rows:
         if as_json:
             print_json({**asdict(row), "position": str(position)})

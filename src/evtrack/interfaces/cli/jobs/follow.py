@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from evtrack.interfaces.terminal.progress.job_bar import over
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log.reader import LogRow, Tail
-from evtrack.storage.reports.views import job_progress
+from evtrack.storage.reports.job_reports import job_progress
 
 POLL_S = 0.5
 

@@ -92,7 +92,7 @@ def history(conn: Connection, job_id: int, *, svg: Path | None, as_json: bool) -
     """Draw how a job's items went through their statuses over time."""
     if as_json and svg == _STDOUT:
         raise click.UsageError("--json and --svg - both write to standard output: give one, or name a file.")
-    course = past.job_course(conn, job_id)
+    course = past.job_timeline(conn, job_id)
     if as_json:
         print_json([asdict(each) for each in course])
     elif not course:

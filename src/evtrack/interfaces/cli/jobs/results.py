@@ -9,8 +9,8 @@ import click
 
 from evtrack.domain.text import json_text, printable_json
 from evtrack.interfaces.cli.shared.options import connected
+from evtrack.storage.reports.job_reports import job_key
 from evtrack.storage.reports.results import results as read_results
-from evtrack.storage.reports.views import job_key
 
 if TYPE_CHECKING:
     from evtrack.storage.connection.connect import Connection

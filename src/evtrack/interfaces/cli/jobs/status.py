@@ -21,7 +21,7 @@ from evtrack.interfaces.terminal.reports.job_report import advice_lines, dropped
 from evtrack.interfaces.terminal.reports.next_steps import next_steps
 from evtrack.interfaces.terminal.text import count, counted
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.reports import views
+from evtrack.storage.reports import batch_reports, job_reports, worker_reports
 from evtrack.storage.retention.ledger import ledger_line
 
 job_argument = click.argument("job_id", metavar="JOB", type=click.IntRange(min=1))
@@ -73,10 +73,10 @@ def status(conn: Connection, job_id: int | None, *, as_of: datetime | None, as_j
 
 
 def _overview(conn: Connection, *, as_json: bool) -> None:
-    workers = views.live_workers(conn)
-    phases = views.jobs_by_phase(conn)
-    active = views.jobs(conn, limit=20, phases=_RUNNING)
-    ended = views.jobs(conn, limit=_LATEST, phases=_ENDED)
+    workers = worker_reports.live_workers(conn)
+    phases = job_reports.jobs_by_phase(conn)
+    active = job_reports.jobs(conn, limit=20, phases=_RUNNING)
+    ended = job_reports.jobs(conn, limit=_LATEST, phases=_ENDED)
     if as_json:
         rows: dict[str, Sequence[Any]] = {"workers": workers, "active": active, "ended": ended}
         print_json({"phases": phases, **{name: [asdict(row) for row in found] for name, found in rows.items()}})
@@ -101,20 +101,20 @@ def _overview(conn: Connection, *, as_json: bool) -> None:
 
 def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
     try:
-        job = views.job_status(conn, job_id)
+        job = job_reports.job_status(conn, job_id)
     except JobDropped:
         _dropped_job(conn, job_id, as_json=as_json)
         return
-    progress = views.job_progress(conn, job_id)
-    crashes = views.crashes(conn, job_id, limit=_LATEST)
-    errors = views.errors(conn, job_id, limit=_LATEST)
-    notes = views.notes(conn, job_id, limit=_LATEST)
-    waiting = views.waiting(conn, job_id)
+    progress = job_reports.job_progress(conn, job_id)
+    crashes = batch_reports.crashes(conn, job_id, limit=_LATEST)
+    errors = job_reports.errors(conn, job_id, limit=_LATEST)
+    notes = job_reports.notes(conn, job_id, limit=_LATEST)
+    waiting = job_reports.waiting(conn, job_id)
     example = crashes[0].batch_no if crashes else errors[0].example_batch_no if errors else None
     steps = next_steps(
         job,
-        submitter_lives=views.submitter_lives(conn, job_id),
-        workers=views.live_workers(conn),
+        submitter_lives=job_reports.submitter_lives(conn, job_id),
+        workers=worker_reports.live_workers(conn),
         example_batch=example,
         waiting=waiting,
     )
@@ -154,7 +154,7 @@ def _dropped_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
 @connected("jobs")
 def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str | None, as_json: bool) -> None:
     """List the latest jobs."""
-    found = views.jobs(conn, limit=limit, phases=phases, handler=handler)
+    found = job_reports.jobs(conn, limit=limit, phases=phases, handler=handler)
     if as_json:
         print_json([asdict(job) for job in found])
     elif found:
@@ -170,7 +170,7 @@ def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str
 @connected("workers")
 def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None:
     """List the workers that are alive, or silent for too long: where, with what, how busy, since when."""
-    found = views.workers(conn, limit=limit) if every else views.live_workers(conn, limit=limit)
+    found = worker_reports.workers(conn, limit=limit) if every else worker_reports.live_workers(conn, limit=limit)
     if as_json:
         print_json([asdict(worker) for worker in found])
     elif found:
@@ -187,8 +187,8 @@ def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None
 @connected("batches")
 def batches(conn: Connection, job_id: int, *, statuses: list[str] | None, limit: int, as_json: bool) -> None:
     """List a job's batches with their items and errors."""
-    views.job_key(conn, job_id)
-    found = views.batches(conn, job_id, limit=limit, statuses=statuses)
+    job_reports.job_key(conn, job_id)
+    found = batch_reports.batches(conn, job_id, limit=limit, statuses=statuses)
     if as_json:
         print_json([asdict(batch) for batch in found])
         return
@@ -209,7 +209,9 @@ def progress(conn: Connection, job_id: int, *, follow: bool, as_json: bool) -> N
     """Show a job's progress: a live bar on a terminal, lines elsewhere."""
     console = stdout()
     apart_s = 0.0 if as_json or console.is_terminal else _LINE_EVERY_S
-    changes = job_bar.changes(conn, job_id, apart_s=apart_s) if follow else iter([views.job_progress(conn, job_id)])
+    changes = (
+        job_bar.changes(conn, job_id, apart_s=apart_s) if follow else iter([job_reports.job_progress(conn, job_id)])
+    )
     if as_json:
         for change in changes:
             print_json(asdict(change))

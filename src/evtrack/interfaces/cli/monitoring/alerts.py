@@ -12,8 +12,8 @@ from evtrack.interfaces.terminal.reports.alerts import alerts_table
 from evtrack.interfaces.terminal.text import counted
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.monitoring import alert_outbox as outbox
-from evtrack.storage.monitoring.diagnosis import undelivered_alerts
-from evtrack.storage.reports import views
+from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
+from evtrack.storage.reports import job_reports
 
 
 @click.command()
@@ -25,7 +25,7 @@ from evtrack.storage.reports import views
 def alerts(conn: Connection, *, job_id: int | None, undelivered: bool, limit: int, as_json: bool) -> None:
     """List alerts: what went wrong, and whether a watcher has told it."""
     if job_id is not None:
-        views.job_key(conn, job_id)
+        job_reports.job_key(conn, job_id)
     found = outbox.alerts(conn, limit=limit, job_id=job_id, undelivered=undelivered)
     if as_json:
         print_json([asdict(row) for row in found])

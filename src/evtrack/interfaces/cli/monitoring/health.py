@@ -15,8 +15,8 @@ from evtrack.interfaces.terminal.reports.health import health_report
 from evtrack.interfaces.terminal.reports.job_report import section
 from evtrack.interfaces.terminal.text import counted, duration
 from evtrack.runtime.doctor.findings import UNTOLD_S
-from evtrack.storage.monitoring.diagnosis import undelivered_alerts
-from evtrack.storage.reports import views
+from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
+from evtrack.storage.reports import batch_reports, system_health
 
 if TYPE_CHECKING:
     from evtrack.storage.connection.connect import Connection
@@ -68,9 +68,9 @@ def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s:
     no watcher is at work. What keeps it from telling has other codes: 1 an error, 4 the schema does not fit, 5 no
     connection, 64 wrong usage.
     """
-    found = views.health(conn, span_s=span_s)
-    sums = views.recent_sums(conn, span_s=span_s)
-    crashes = views.latest_crashes(conn, span_s=span_s, limit=_LATEST)
+    found = system_health.health(conn, span_s=span_s)
+    sums = system_health.recent_sums(conn, span_s=span_s)
+    crashes = batch_reports.latest_crashes(conn, span_s=span_s, limit=_LATEST)
     undelivered, lag_s = undelivered_alerts(conn)
     late = lag_s > max_lag_s
     healthy = found.crash_rate_pct <= max_crash_rate and not late

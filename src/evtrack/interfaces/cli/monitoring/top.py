@@ -20,9 +20,10 @@ from evtrack.interfaces.terminal.drawing import show, stdout
 from evtrack.interfaces.terminal.keys import single_keys
 from evtrack.interfaces.terminal.reports.top import Picture, frame
 from evtrack.interfaces.terminal.text import duration
-from evtrack.storage.connection.connect import Connection, connect, translated
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.monitoring.diagnosis import server_time
-from evtrack.storage.reports import views
+from evtrack.storage.reports import batch_reports, job_reports, system_health, worker_reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,10 +75,10 @@ def look(conn: Connection) -> Picture:
     """
     return Picture(
         at=server_time(conn),
-        health=views.health(conn, span_s=_HOUR_S),
-        jobs=views.jobs(conn, limit=_JOBS, phases=_UNDER_WAY),
-        workers=views.live_workers(conn, limit=_WORKERS),
-        crashes=views.latest_crashes(conn, span_s=_DAY_S, limit=_CRASHES),
+        health=system_health.health(conn, span_s=_HOUR_S),
+        jobs=job_reports.jobs(conn, limit=_JOBS, phases=_UNDER_WAY),
+        workers=worker_reports.live_workers(conn, limit=_WORKERS),
+        crashes=batch_reports.latest_crashes(conn, span_s=_DAY_S, limit=_CRASHES),
     )
 
 

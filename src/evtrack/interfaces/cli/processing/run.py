@@ -21,12 +21,13 @@ from evtrack.interfaces.terminal.reports.job_report import job_head
 from evtrack.runtime.slot.handlers import HandlerKind
 from evtrack.runtime.worker.offered_handlers import offer
 from evtrack.runtime.worker.supervisor import Supervisor
-from evtrack.storage.connection.connect import connect, translated
-from evtrack.storage.connection.rights import require_call
-from evtrack.storage.reports.views import job_progress, job_status
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.preconditions import require_call
+from evtrack.storage.reports.job_reports import job_progress, job_status
 
 if TYPE_CHECKING:
-    from evtrack.storage.reports.rows import JobProgress
+    from evtrack.storage.reports.job_reports import JobProgress
 
 NOT_ALL_DONE: Final = 3
 

@@ -15,9 +15,10 @@ from evtrack.config import settings_from
 from evtrack.domain.column_limits import INTEGER_MAX
 from evtrack.domain.text import json_text, quoted
 from evtrack.interfaces.logs import FORMATS, configure_logs
-from evtrack.storage.connection.connect import Connection, check_schema, connect, read_only_explained, translated
-from evtrack.storage.connection.rights import require_owner
-from evtrack.storage.embedded.serving import serving
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.preconditions import check_schema, read_only_explained, require_owner
+from evtrack.storage.embedded.server_choice import running_server
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -152,7 +153,7 @@ def located(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], R
         @dsn_option
         @wraps(function)
         def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
-            with serving(settings_from(dsn=dsn)) as there, read_only_explained(there):
+            with running_server(settings_from(dsn=dsn)) as there, read_only_explained(there):
                 if schema:
                     with connect(there, purpose="check") as conn:
                         check_schema(conn)
@@ -182,7 +183,7 @@ def connected(
         @wraps(function)
         def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
             with (
-                serving(settings_from(dsn=dsn)) as there,
+                running_server(settings_from(dsn=dsn)) as there,
                 read_only_explained(there),
                 connect(there, purpose=purpose) as conn,
                 translated(),

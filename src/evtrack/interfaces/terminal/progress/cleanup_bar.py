@@ -11,7 +11,7 @@ from evtrack.interfaces.terminal.drawing import drawable
 from evtrack.interfaces.terminal.progress.interval import Seldom
 from evtrack.interfaces.terminal.text import count
 from evtrack.runtime.retention.cleanup import Step
-from evtrack.storage.retention.days import Day
+from evtrack.storage.retention.cleanup import Day
 
 _SAID: dict[Step, str] = {
     "jobs": "jobs read",

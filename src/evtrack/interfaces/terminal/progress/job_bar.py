@@ -10,8 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from evtrack.domain.states import FINAL_PHASES, JobPhase
 from evtrack.interfaces.terminal.text import count, duration, pace_of, percentage
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.reports.rows import JobProgress
-from evtrack.storage.reports.views import job_progress
+from evtrack.storage.reports.job_reports import JobProgress, job_progress
 
 POLL_S = 0.5
 

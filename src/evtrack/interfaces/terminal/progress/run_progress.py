@@ -13,12 +13,13 @@ from evtrack.domain.errors import EvtrackError
 from evtrack.interfaces.terminal.drawing import drawable
 from evtrack.interfaces.terminal.progress.interval import EVERY_S
 from evtrack.interfaces.terminal.progress.job_bar import LiveBar
-from evtrack.storage.connection.connect import connect, translated
-from evtrack.storage.reports.views import job_progress
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.reports.job_reports import job_progress
 
 if TYPE_CHECKING:
     from evtrack.runtime.submit.progress import SubmitProgress
-    from evtrack.storage.reports.rows import JobProgress
+    from evtrack.storage.reports.job_reports import JobProgress
 
 _LOOK_S: Final = 0.25
 _AGAIN_S: Final = 1.0

@@ -14,8 +14,8 @@ from evtrack.interfaces.terminal.drawing import STYLES, table
 from evtrack.interfaces.terminal.reports.job_report import section
 from evtrack.interfaces.terminal.text import bytes_of, count, counted, duration
 from evtrack.storage.log.reader import LogRow
-from evtrack.storage.reports.batch_report import BatchStory, ItemFate
-from evtrack.storage.reports.rows import Worker
+from evtrack.storage.reports.batch_reports import BatchHistory, ItemOutcome
+from evtrack.storage.reports.worker_reports import WorkerRow
 
 _LINES = 30
 _STYLES = {
@@ -34,7 +34,7 @@ _REASONS = {
 }
 
 
-def story(told: BatchStory) -> RenderableType:
+def story(told: BatchHistory) -> RenderableType:
     """Draw one batch's story.
 
     Args:
@@ -51,14 +51,14 @@ def story(told: BatchStory) -> RenderableType:
         facts.append(f"made of batch {batch.parent_no}")
     line.append("".join(f" · {fact}" for fact in facts))
     parts = [title, line, section("What happened", Group(*(_told(event, told) for event in told.events)))]
-    if told.fates:
-        parts.append(section("What became of its items", _fates(told.fates)))
+    if told.outcomes:
+        parts.append(section("What became of its items", _fates(told.outcomes)))
     return Group(*parts)
 
 
-def _told(event: LogRow, told: BatchStory) -> RenderableType:
+def _told(event: LogRow, told: BatchHistory) -> RenderableType:
     # A restored event has no transaction of this database, and its worker is not the one that has the number here.
-    workers: Mapping[int, Worker | str] = told.restored if told.restored and not event.xid else told.workers
+    workers: Mapping[int, WorkerRow | str] = told.restored if told.restored and not event.xid else told.workers
     row = Table.grid(padding=(0, 2))
     row.add_column(no_wrap=True, style="dim")
     row.add_column(overflow="fold")
@@ -69,7 +69,7 @@ def _told(event: LogRow, told: BatchStory) -> RenderableType:
     return Group(row, *left)
 
 
-def sentence(event: LogRow, workers: Mapping[int, Worker | str]) -> str:
+def sentence(event: LogRow, workers: Mapping[int, WorkerRow | str]) -> str:
     """Say in one line what an event means.
 
     Args:
@@ -159,7 +159,7 @@ def _crash(event: LogRow) -> str:
     return f"crashed{_took(data)} on worker {event.worker_id}: {how}{at}{more}"
 
 
-def _worker(worker_id: int | None, workers: Mapping[int, Worker | str]) -> str:
+def _worker(worker_id: int | None, workers: Mapping[int, WorkerRow | str]) -> str:
     if worker_id is None:
         return "nobody"
     worker = workers.get(worker_id)
@@ -187,7 +187,7 @@ def _number(value: Any) -> Any:
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _fates(fates: list[ItemFate]) -> Table:
+def _fates(fates: list[ItemOutcome]) -> Table:
     drawn = table("ITEMS", "STATUS", "PATH", "WHICH", right="ITEMS", flexible="PATH WHICH")
     for fate in fates:
         keys = ", ".join(printable(key, 60) for key in fate.first_keys)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.text import bytes_of, counted
 from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
-from evtrack.storage.retention.days import Day
+from evtrack.storage.retention.cleanup import Day
 
 
 def plan_lines(going: Sequence[Day], staying: Sequence[KeptDay]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from evtrack.interfaces.terminal.reports.job_report import section
 from evtrack.interfaces.terminal.text import count, counted, duration, percentage, span
 
 if TYPE_CHECKING:
-    from evtrack.storage.reports.rows import Health, RecentSums
+    from evtrack.storage.reports.system_health import Health, RecentSums
 
 
 def health_report(

@@ -12,7 +12,7 @@ from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import state, table
 from evtrack.interfaces.terminal.reports.next_steps import Advice
 from evtrack.interfaces.terminal.text import count, counted, duration, moment, pace_of, percentage
-from evtrack.storage.reports.rows import JobProgress, JobStatus
+from evtrack.storage.reports.job_reports import JobProgress, JobStatus
 from evtrack.storage.retention.ledger import LedgerLine
 
 

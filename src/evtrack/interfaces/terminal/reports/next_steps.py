@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from evtrack.domain.states import FINAL_PHASES, JobPhase
 from evtrack.interfaces.terminal.text import counted, duration
-from evtrack.storage.reports.rows import JobStatus, Waiting, Worker
+from evtrack.storage.reports.job_reports import JobStatus, Waiting
+from evtrack.storage.reports.worker_reports import WorkerRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ def next_steps(
     job: JobStatus,
     *,
     submitter_lives: bool,
-    workers: Sequence[Worker],
+    workers: Sequence[WorkerRow],
     example_batch: int | None,
     waiting: Waiting | None = None,
 ) -> list[Advice]:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from evtrack.storage.reports.rows import Crash, Health, JobStatus, Worker
+    from evtrack.storage.reports.batch_reports import Crash
+    from evtrack.storage.reports.job_reports import JobStatus
+    from evtrack.storage.reports.system_health import Health
+    from evtrack.storage.reports.worker_reports import WorkerRow
 
 _BAR_COLUMNS = 12
 
@@ -40,7 +43,7 @@ class Picture:
     at: datetime
     health: Health
     jobs: Sequence[JobStatus]
-    workers: Sequence[Worker]
+    workers: Sequence[WorkerRow]
     crashes: Sequence[Crash]
 
 

@@ -15,7 +15,7 @@ from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Maintenance
 from evtrack.runtime.waker import Waker
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
 from evtrack.storage.connection.listener import WORK, Listener
-from evtrack.storage.queue.workers import bound_waits, heartbeat, hold_worker
+from evtrack.storage.queue.workers import bound_waits, heartbeat, lock_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -115,7 +115,7 @@ class Heartbeat:
             now = monotonic()
             if not held and now >= hold_at:
                 # An earlier connection of this worker may take a while to die, and holds the lock until then.
-                held = hold_worker(connection, self._worker_id)
+                held = lock_worker(connection, self._worker_id)
                 hold_at = now + _HOLD_S
             if now >= beat_at:
                 pulse = heartbeat(connection, self._worker_id, busy=self._busy())

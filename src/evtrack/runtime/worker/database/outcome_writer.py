@@ -12,8 +12,7 @@ from evtrack.domain.errors import BadArgument, EvtrackError, IllegalEvent, Stora
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND
 from evtrack.runtime.worker.outcomes.item_reports import failed_ordinals, item_errors
-from evtrack.storage.queue.queue import CANCELLED, Queue
-from evtrack.storage.queue.rows import Claim, Completed, Refusal
+from evtrack.storage.queue.queue import CANCELLED, Claim, CompletedBatches, Queue, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +73,7 @@ class OutcomeWriter:
         if kept.rows:
             job_ids, batch_nos, attempts, *_ = zip(*kept.rows, strict=True)
             results = kept.results if any(lines is not None for lines in kept.results) else None
-            done = Completed(job_ids, batch_nos, attempts, kept.run_s, results)
+            done = CompletedBatches(job_ids, batch_nos, attempts, kept.run_s, results)
         try:
             refusals, rows = queue.complete_and_claim(done, claim)
         except _REFUSALS as error:
@@ -93,7 +92,7 @@ class OutcomeWriter:
         _log.error(log_names.RESULTS_REFUSED, count=len(kept.rows), error=str(error))
         while kept.rows:
             job_id, batch_no, attempt, *_ = kept.rows[0]
-            alone = Completed([job_id], [batch_no], [attempt], kept.run_s[:1], kept.results[:1])
+            alone = CompletedBatches([job_id], [batch_no], [attempt], kept.run_s[:1], kept.results[:1])
             try:
                 _tell_refused(queue.complete_and_claim(alone, None)[0])
                 self.settled.update([job_id])
@@ -104,7 +103,7 @@ class OutcomeWriter:
                 kept.failed.append(((job_id, batch_no, attempt), kept.run_s[0], told))
             del kept.rows[0], kept.run_s[0], kept.results[0]
 
-    def _partly(self, queue: Queue, row: ClaimedBatch, frame: BatchPartlyDone) -> list[Refusal]:
+    def _partly(self, queue: Queue, row: ClaimedBatch, frame: BatchPartlyDone) -> list[Verdict]:
         verdict = queue.complete_partly(
             row.key,
             run_s=frame.run_s,
@@ -112,12 +111,12 @@ class OutcomeWriter:
             failed=failed_ordinals(row, frame.failures),
             errors=item_errors(row, frame.failures),
         )
-        return [Refusal(row.job_id, row.batch_no, verdict)]
+        return [Verdict(row.job_id, row.batch_no, verdict)]
 
     def _send(
         self,
         kept: list[_Outcome],
-        call: Callable[[Sequence[_Outcome]], list[Refusal]],
+        call: Callable[[Sequence[_Outcome]], list[Verdict]],
         *,
         at_once: int = _CALL,
     ) -> None:
@@ -138,7 +137,7 @@ class OutcomeWriter:
                 )
             del kept[: len(group)]
 
-    def _judge(self, verdicts: Sequence[Refusal]) -> None:
+    def _judge(self, verdicts: Sequence[Verdict]) -> None:
         self.settled.update(verdict.job_id for verdict in verdicts)
         self.came_back = self.came_back or any(verdict.verdict in {"retry", "split", "ok"} for verdict in verdicts)
         _tell_refused([verdict for verdict in verdicts if verdict.verdict in {"late", "unknown"}])
@@ -158,7 +157,7 @@ def _may_pass(error: EvtrackError) -> bool:
     return isinstance(error, StorageError) and error.sqlstate == CANCELLED
 
 
-def _tell_refused(refused: Sequence[Refusal]) -> None:
+def _tell_refused(refused: Sequence[Verdict]) -> None:
     if refused:
         _log.warning(
             log_names.OUTCOMES_REFUSED,

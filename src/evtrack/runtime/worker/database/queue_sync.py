@@ -16,8 +16,7 @@ from evtrack.runtime.worker.pacing import MAX_CLAIM
 
 if TYPE_CHECKING:
     from evtrack.runtime.worker.dispatcher import Dispatcher
-    from evtrack.storage.queue.queue import Queue
-    from evtrack.storage.queue.rows import Claim
+    from evtrack.storage.queue.queue import Claim, Queue
 
 REPORT_S: Final = 0.01
 """Age at which outcomes are reported although there are few."""

@@ -15,9 +15,8 @@ from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S
 from evtrack.runtime.worker.database.heartbeat import Heartbeat
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.monitoring.alert_outbox import report_slots
 from evtrack.storage.queue.queue import Queue
-from evtrack.storage.queue.workers import register_worker, stop_worker
+from evtrack.storage.queue.workers import register_worker, report_slots, stop_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

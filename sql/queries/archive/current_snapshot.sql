@@ -1,0 +1,2 @@
+-- Which transactions have ended now.
+SELECT pg_current_snapshot()::text AS snapshot

@@ -1,1 +1,0 @@
-SELECT evtrack.settle_log() AS settled

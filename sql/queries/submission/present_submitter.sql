@@ -1,3 +1,0 @@
--- Present the submitter's token to evtrack.guard_payload(), until the
--- transaction ends.
-SELECT set_config('evtrack.submitter', %(submitter)s::uuid::text, true) AS token

@@ -1,4 +1,0 @@
--- End what evtrack.hold_job() began: this session no longer submits the job.
-SELECT pg_advisory_unlock(
-    hashtextextended('evtrack.submit', %(job_id)s::bigint)
-) AS released
