@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.domain.batching import Batcher, BatchLimits, ItemBatch, Refused
+from evtrack.domain.batching import Batcher, BatchLimits, ItemBatch, ItemRejected
 
 
 def split(keys: str, limits: BatchLimits, *, weights: dict[str, int] | None = None) -> list[str]:
@@ -58,7 +58,7 @@ def test_replace_refuses_every_repeat_in_a_row_and_takes_later_ones() -> None:
     batcher: Batcher[str] = Batcher(BatchLimits(batch_size=10, mode="replace"))
     batcher.add("a", key="a", weight=1, size=1)
     for _ in range(2):
-        with pytest.raises(Refused, match="--mode add"):
+        with pytest.raises(ItemRejected, match="--mode add"):
             batcher.add("a", key="a", weight=1, size=1)
     for key in "bab":
         batcher.add(key, key=key, weight=1, size=1)
@@ -67,7 +67,7 @@ def test_replace_refuses_every_repeat_in_a_row_and_takes_later_ones() -> None:
 
 def test_replace_knows_the_key_before_a_submission_that_goes_on() -> None:
     batcher: Batcher[str] = Batcher(BatchLimits(mode="replace"), last_key="a")
-    with pytest.raises(Refused):
+    with pytest.raises(ItemRejected):
         batcher.add("a", key="a", weight=1, size=1)
 
 
@@ -76,10 +76,10 @@ def test_a_run_that_grows_too_large_is_refused_whole() -> None:
     batcher.add("x", key="x", weight=1, size=1)
     batcher.add("a1", key="a", weight=1, size=2)
     batcher.add("a2", key="a", weight=1, size=2)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(ItemRejected) as refusal:
         batcher.add("a3", key="a", weight=1, size=2)
     assert ("a1", "a2") == refusal.value.taken_back
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(ItemRejected) as refusal:
         batcher.add("a4", key="a", weight=1, size=1)
     assert () == refusal.value.taken_back
     assert batcher.run_refused
@@ -90,7 +90,7 @@ def test_a_run_that_grows_too_large_is_refused_whole() -> None:
 
 def test_the_rest_of_a_refused_run_is_refused_also_when_a_submission_goes_on() -> None:
     batcher: Batcher[str] = Batcher(BatchLimits(), last_key="a", run_refused=True)
-    with pytest.raises(Refused):
+    with pytest.raises(ItemRejected):
         batcher.add("a", key="a", weight=1, size=1)
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.sources.document import read_document
-from evtrack.sources.record import Fault, Record
+from evtrack.sources.json_document import read_json
+from evtrack.sources.records import InvalidItem, Record
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -17,7 +17,7 @@ VALUES = st.recursive(
 
 
 def read(*blocks: bytes, **options: int) -> list[Record]:
-    return [record for group in read_document(blocks, **options) for record in group]
+    return [record for group in read_json(blocks, **options) for record in group]
 
 
 def pieces(text: bytes, size: int) -> list[bytes]:
@@ -57,7 +57,7 @@ def test_an_element_above_the_limit_is_a_fault_and_the_next_one_is_found() -> No
     text = b'[1, "' + b"x" * 40 + b'", {"a":[2]}]'
     records = read(*pieces(text, 7), max_item_bytes=16)
     assert [b"1", b'{"a":[2]}'] == [records[0][1], records[2][1]]
-    assert isinstance(records[1][1], Fault)
+    assert isinstance(records[1][1], InvalidItem)
     assert "--max-item-bytes (16)" in records[1][1].reason
 
 
@@ -70,16 +70,16 @@ def test_an_element_above_the_limit_is_a_fault_and_the_next_one_is_found() -> No
         (b'{"a":1}\n{"a":2}\n', "give --format jsonl"),
         (b"[1, 2", "ends inside"),
         (b"[1,,2]", "missing between two commas"),
-        (b"[1] x", "follows the end"),
-        (b'{"a":"\n\xff"}', "not UTF-8"),
+        (b"[1] x", "after the end of the array"),
+        (b'{"a":"\n\xff"}', "not valid UTF-8"),
     ],
 )
 def test_what_is_wrong_is_said(text: bytes, reason: str) -> None:
-    faults = [item.reason for _, item, _ in read(text) if isinstance(item, Fault)]
+    faults = [item.reason for _, item, _ in read(text) if isinstance(item, InvalidItem)]
     assert 1 == len(faults)
     assert reason in faults[0]
 
 
 def test_a_document_above_the_limit_is_a_fault() -> None:
     (record,) = read(*pieces(b'{"a":"' + b"x" * 50 + b'"}', 8), max_item_bytes=20)
-    assert (None, Fault("an item of 58 bytes is above --max-item-bytes (20)"), 58) == record
+    assert (None, InvalidItem("the item has 58 bytes, more than --max-item-bytes (20)"), 58) == record

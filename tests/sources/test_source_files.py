@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from evtrack.domain.errors import BadArgument, SourceChanged, SourceNotFound
-from evtrack.sources.files import FileSource, reopened
-from evtrack.sources.formats import Format
-from evtrack.sources.record import MAX_ITEM_BYTES, Fault
+from evtrack.sources.file_formats import Format
+from evtrack.sources.file_source import FileSource, reopen
+from evtrack.sources.records import MAX_ITEM_BYTES, InvalidItem
 
 Read = list[tuple[str, int | None, str]]
 
@@ -23,7 +23,7 @@ def read(source: FileSource) -> Read:
     for part in source.parts():
         for group in part.records():
             for line, item, _ in group:
-                found.append((part.name, line, f"<{item.reason}>" if isinstance(item, Fault) else item.decode()))
+                found.append((part.name, line, f"<{item.reason}>" if isinstance(item, InvalidItem) else item.decode()))
     return found
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_archive_gives_what_it_has_and_a_fault(tmp_path: Path) -> None
 def test_an_archive_without_items_says_so(tmp_path: Path) -> None:
     tar(tmp_path / "t.tgz", [("r.txt", b"1")])
     ((_, _, reason),) = read(FileSource([str(tmp_path / "t.tgz")]))
-    assert "holds no .json" in reason
+    assert "contains no .json" in reason
 
 
 def test_a_file_that_is_gone_when_its_turn_comes_is_a_fault(tmp_path: Path) -> None:
@@ -144,11 +144,11 @@ def test_csv_rows_become_objects(tmp_path: Path) -> None:
     assert [
         ("a.csv", 2, '{"id":"1","name":"a, \\"b\\""}'),
         ("a.csv", 4, '{"id":"2","name":"two\\n\\nlines"}'),
-        ("a.csv", 7, "<the row has 1 fields, the header 2>"),
+        ("a.csv", 7, "<the row has 1 fields, but the header has 2>"),
         ("a.csv", 8, "<broken CSV: ',' expected after '\"'>"),
-        ("a.csv", 9, "<not UTF-8: byte 3 is 0xff>"),
+        ("a.csv", 9, "<not valid UTF-8: byte 3 is 0xff>"),
         ("a.csv", 10, '{"id":"6","name":"5\\" pipe"}'),
-        ("a.csv", 11, "<a quote is opened and never closed>"),
+        ("a.csv", 11, "<a quote is never closed>"),
     ] == read(FileSource([str(path)]))
 
 
@@ -157,8 +157,8 @@ def test_csv_rows_become_objects(tmp_path: Path) -> None:
     [
         (b"a,a\n1,2\n", "two columns named 'a'"),
         (b"a,\n1,2\n", "column 2"),
-        (b"id;text\n1;x\n", "one column, 'id;text': part fields with commas, not ';'"),
-        (b"id\ttext\n1\tx\n", "with commas, not '\\t'"),
+        (b"id;text\n1;x\n", "one column, 'id;text': use commas, not ';', between fields"),
+        (b"id\ttext\n1\tx\n", "use commas, not '\\t'"),
     ],
 )
 def test_a_csv_header_that_names_nothing_is_a_fault(tmp_path: Path, header: bytes, reason: str) -> None:
@@ -191,8 +191,8 @@ def test_reading_goes_on_behind_any_record(tmp_path: Path, format_: Format, *, p
     ("name", "reason"),
     [
         ("nothing", "no such file"),
-        ("x.txt", "does not say how to read it"),
-        ("empty", "holds no .json"),
+        ("x.txt", "cannot be told from its name"),
+        ("empty", "contains no .json"),
         ("\udcff", "UTF-8"),
     ],
 )
@@ -212,10 +212,10 @@ def test_a_source_that_changed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"1\n")
     described = FileSource([str(path)]).describe()
-    reopened(described, format=None, max_item_bytes=MAX_ITEM_BYTES)
+    reopen(described, format=None, max_item_bytes=MAX_ITEM_BYTES)
     path.write_bytes(b"1\n2\n")
     with pytest.raises(SourceChanged, match="bytes was 2, is 4"):
-        reopened(described, format=None, max_item_bytes=MAX_ITEM_BYTES)
+        reopen(described, format=None, max_item_bytes=MAX_ITEM_BYTES)
 
 
 def test_a_folder_that_got_a_file_is_refused(tmp_path: Path) -> None:
@@ -223,4 +223,4 @@ def test_a_folder_that_got_a_file_is_refused(tmp_path: Path) -> None:
     described = FileSource([str(tmp_path)]).describe()
     (tmp_path / "b.jsonl").write_bytes(b"1\n")
     with pytest.raises(SourceChanged, match="files was 1, is 2"):
-        reopened(described, format=None, max_item_bytes=MAX_ITEM_BYTES)
+        reopen(described, format=None, max_item_bytes=MAX_ITEM_BYTES)

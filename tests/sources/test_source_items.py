@@ -2,7 +2,7 @@
 
 import pytest
 
-from evtrack.sources.items import ItemReader, Unfit
+from evtrack.sources.item_reader import InvalidItemError, ItemReader
 
 BOTH = ("db", "id")
 
@@ -42,8 +42,8 @@ def test_an_item_without_a_line_goes_by_its_file() -> None:
         (b'{"db":"P","id":"1"} x', "broken JSON"),
         (b'{"db":"P","id":NaN}', "broken JSON"),
         (b'{"db":"P","id":"a\x00b"}', "NUL character"),
-        (b"null", "bare null"),
-        (b"[1]", "top-level array"),
+        (b"null", "null is not an item"),
+        (b"[1]", "an array is not an item"),
         (b'{"db":"P"}', "the key field 'id' is missing"),
         (b'{"db":"P","id":null}', "the key field 'id' is null"),
         (b'{"db":"P","id":true}', "the key field 'id' is true or false"),
@@ -58,9 +58,17 @@ def test_an_item_without_a_line_goes_by_its_file() -> None:
     ],
 )
 def test_what_is_wrong_is_said(item: bytes, reason: str) -> None:
-    with pytest.raises(Unfit) as unfit:
+    with pytest.raises(InvalidItemError) as unfit:
         ItemReader(key=BOTH).read(item, "f", 7)
     assert reason in unfit.value.reason
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"), [(b'""', "the key is empty"), (b"true", "true or false, not text or a number")]
+)
+def test_an_item_that_cannot_be_its_own_key_is_invalid(item: bytes, reason: str) -> None:
+    with pytest.raises(InvalidItemError, match=reason):
+        ItemReader(key=(".",)).read(item, "f", 7)
 
 
 def test_a_weight_is_the_sum_of_the_lengths_of_lists_and_at_least_one() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evtrack.sources.lines import read_lines
-from evtrack.sources.record import Fault, Record
+from evtrack.sources.records import InvalidItem, Record
 
 
 def read(*blocks: bytes, **options: int) -> list[Record]:
@@ -38,7 +38,7 @@ def test_an_empty_block_yields_an_empty_group() -> None:
 def test_bytes_that_are_no_utf8_are_a_fault_of_their_line_alone() -> None:
     (first, bad, last) = read("ä\n".encode() + b'"\xff"\n' + "ö\n".encode())
     assert ("ä".encode(), "ö".encode()) == (first[1], last[1])
-    assert Fault("not UTF-8: byte 2 is 0xff") == bad[1]
+    assert InvalidItem("not valid UTF-8: byte 2 is 0xff") == bad[1]
 
 
 @pytest.mark.parametrize("cut", range(1, 24))
@@ -46,7 +46,7 @@ def test_a_line_above_the_limit_is_a_fault_and_the_next_one_is_found(cut: int) -
     text = b"ok\n" + b"x" * 12 + b"\nnext\n"
     records = read(text[:cut], text[cut:], max_item_bytes=8)
     assert [(1, b"ok", 3), (3, b"next", 21)] == [records[0], records[2]]
-    assert (2, Fault("an item of 12 bytes is above --max-item-bytes (8)"), 16) == records[1]
+    assert (2, InvalidItem("the item has 12 bytes, more than --max-item-bytes (8)"), 16) == records[1]
 
 
 def test_a_long_line_is_not_held() -> None:
@@ -63,7 +63,7 @@ def test_a_long_line_is_not_held() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [1, 2, 3] == [line for line, _, _ in records]
-    assert Fault("an item of 50000000 bytes is above --max-item-bytes (4000000)") == records[1][1]
+    assert InvalidItem("the item has 50000000 bytes, more than --max-item-bytes (4000000)") == records[1][1]
     assert peak < 12_000_000
 
 

@@ -149,7 +149,7 @@ def test_a_recipe_stores_what_differs_from_the_defaults() -> None:
         ({"batch_size": 0}, "batch_size"),
         ({"mode": "merge"}, "mode"),
         ({"format": "xml"}, "format"),
-        ({"key": ("",)}, "without a name"),
+        ({"key": ("",)}, "field name is empty"),
         ({"max_item_bytes": 9, "max_batch_bytes": 8}, r"max_item_bytes \(9\)"),
         ({"format": "lines", "key": ("id",)}, "plain lines"),
         ({"format": "lines", "weight": ("d",)}, "plain lines"),

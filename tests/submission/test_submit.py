@@ -13,7 +13,7 @@ from client import Client
 from evtrack.domain.errors import JobPhaseError, TransientError
 from evtrack.runtime.submit.submission import JobSpec, begin, recipe
 from evtrack.runtime.submit.submitter import Submitter
-from evtrack.sources.iterable import IterableSource
+from evtrack.sources.iterable_source import IterableSource
 from evtrack.storage.connection.connect import Connection
 from helpers import environment, eventually, evtrack, evtrack_command
 
@@ -92,11 +92,11 @@ def test_what_is_wrong_with_an_item_is_noted_and_the_rest_goes_on(dsn: str, conn
     assert ["P:1", "P:10", "P:12"] == [row[3] for row in stored(conn, answer["job_id"])]
     reasons = {
         2: "broken JSON",
-        3: "top-level array",
+        3: "an array is not an item",
         4: "'id' is missing",
-        5: "bare null",
-        6: "above --max-item-bytes",
-        7: "not UTF-8: byte 25 is 0xff",
+        5: "null is not an item",
+        6: "more than --max-item-bytes",
+        7: "not valid UTF-8: byte 25 is 0xff",
         8: "NUL character",
         11: "--mode add",
     }

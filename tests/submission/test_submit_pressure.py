@@ -74,7 +74,7 @@ def test_progress_under_pressure_counts_invalid_items_and_never_goes_back(
     submitting: Connection, conn: Connection, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evtrack.runtime.submit.submitter._REPORT_EVERY_S", 0.0)
-    monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 100)
+    monkeypatch.setattr("evtrack.sources.byte_streams.BLOCK_BYTES", 100)
     seen: list[SubmitProgress] = []
     client = Client(conn, "h")
     submitter = prepared(submitting, source, seen, max_wait_s=60)

@@ -181,7 +181,7 @@ def test_enqueue_takes_all_or_nothing(dsn: str, conn: Connection) -> None:
     job = evtrack.enqueue([{"id": n} for n in range(5)], handler="h", connection=dsn, batch_size=2, name="few")
     assert [(1, "0"), (1, "1"), (2, "2"), (2, "3"), (3, "4")] == [(batch, key) for batch, key, _ in rows(conn)]
     assert ("sealed", "few") == conn.execute("SELECT phase, name FROM evtrack.job WHERE job_id = %s", [job]).fetchone()
-    with pytest.raises(BadArgument, match="item 2: a bare null"):
+    with pytest.raises(BadArgument, match="item 2: null is not an item"):
         evtrack.enqueue([1, None], handler="h", connection=dsn)
     with pytest.raises(BadArgument, match="one at least"):
         evtrack.enqueue([], handler="h", connection=dsn)
@@ -199,7 +199,7 @@ def test_enqueue_takes_all_or_nothing(dsn: str, conn: Connection) -> None:
         ({"handler": "h", "policy": {"max_tries": 1}}, "max_tries"),
         ({"handler": "h", "policy": {"timeout_s": float("nan")}}, "'timeout_s': nan is not a finite number"),
         ({"handler": "h", "policy": {"backoff_s": float("inf")}}, "'backoff_s': inf is not a finite number"),
-        ({"handler": "h", "key": "a,,b"}, "without a name"),
+        ({"handler": "h", "key": "a,,b"}, "field name is empty"),
         ({"handler": "h", "max_pending": 0}, "max_pending must be at least 1"),
     ],
 )

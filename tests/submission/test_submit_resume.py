@@ -136,7 +136,7 @@ def test_every_chunk_is_a_place_to_go_on_from(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     monkeypatch.setattr("evtrack.runtime.submit.submitter._REPORT_EVERY_S", 0.0)
-    monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 300)
+    monkeypatch.setattr("evtrack.sources.byte_streams.BLOCK_BYTES", 300)
     monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 1)
     path = tmp_path / "a.jsonl"
     keys, invalid = corpus(path, 120)
@@ -231,7 +231,7 @@ def test_another_standard_input_is_not_gone_on_with(dsn: str, conn: Connection, 
     corpus(path, LINES, seed=8)
     done = evtrack("submit", "--resume", str(job), "--dsn", dsn, stdin=path.read_text())
     assert 1 == done.returncode
-    assert "does not begin as it did" in done.stderr
+    assert "its first bytes differ" in done.stderr
     done = evtrack("submit", "--resume", str(job), "--dsn", dsn, stdin="")
     assert "it ends at byte 0" in done.stderr
 
@@ -276,7 +276,7 @@ def test_a_folder_of_everything_goes_on_in_any_file(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evtrack.runtime.submit.submitter._REPORT_EVERY_S", 0.0)
-    monkeypatch.setattr("evtrack.sources.streams.BLOCK_BYTES", 64)
+    monkeypatch.setattr("evtrack.sources.byte_streams.BLOCK_BYTES", 64)
     monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 1)
     for number, name in enumerate(("a.jsonl", "b.jsonl.gz", "in.jsonl")):
         corpus(tmp_path / name, 20, seed=number)

@@ -61,7 +61,7 @@ def test_all_is_well_and_a_canary_goes_through_a_live_worker_without_a_trace_in_
     assert code == (found.get("roles", ("ok",))[0] == "problem")
     level, says, _ = found["canary"]
     assert "ok" == level
-    assert "went through worker" in says
+    assert "completed it in" in says
     assert {"ok"} == {found[check][0] for check in ("clock", "notify", "horizon", "schema", "partitions", "queue")}
     assert ["finished"] == [row["phase"] for row in client.rows("SELECT phase::text FROM evtrack.job")]
     assert [] == json.loads(ask("jobs", "--dsn", dsn).stdout)
@@ -77,14 +77,14 @@ def test_a_worker_that_hangs_is_found_by_its_canary(dsn: str, client: Client) ->
         os.kill(worker.pid, signal.SIGSTOP)
         code, found = examine(dsn, "--canary-timeout", "0.5")
         os.kill(worker.pid, signal.SIGCONT)
-    assert (1, "problem", "no worker took it within 0.5 s") == (code, *found["canary"][:2])
+    assert (1, "problem", "no worker completed it within 0.5 s") == (code, *found["canary"][:2])
     assert ["cancelled"] == [row["phase"] for row in client.rows("SELECT phase::text FROM evtrack.job")]
 
 
 def test_a_worker_that_is_busy_is_no_problem(dsn: str, client: Client) -> None:
     client.one("SELECT evtrack.heartbeat(%s, 2)", client.worker())
     _, found = examine(dsn, "--canary-timeout", "0.1")
-    assert ("note", "no worker took it within 0.1 s: all slots are busy", "") == found["canary"]
+    assert ("note", "no worker completed it within 0.1 s: all slots are busy", "") == found["canary"]
 
 
 def test_an_unmigrated_schema_is_named(empty_dsn: str, conn: Connection, dsn: str) -> None:
@@ -102,7 +102,7 @@ def test_a_role_without_rights_is_named_with_the_grant(dsn: str, conn: Connectio
     conn.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'".encode())
     try:
         code, found = examine(make_conninfo(dsn, user=name, password="x"))
-        assert (1, "problem", f"role {name} may do nothing with evtrack") == (code, *found["rights"][:2])
+        assert (1, "problem", f"role {name} has no rights on evtrack") == (code, *found["rights"][:2])
         assert f'TO "{name}"' in found["rights"][2]
     finally:
         conn.execute(f"DROP ROLE {name}".encode())
@@ -124,7 +124,7 @@ def test_a_missing_role_is_named(own: str) -> None:
     assert (1, "problem") == (code, found["roles"][0])
     assert found["roles"][2].startswith("evtrack migrate roles")
     texts = [each["says"] for each in json.loads(ask("doctor", "--dsn", own).stdout)["findings"]]
-    assert "role evtrack_worker missing" in texts
+    assert "missing role: evtrack_worker" in texts
     assert any(text.startswith("evtrack_reader lacks rights on a") for text in texts)
     assert 0 == CliRunner().invoke(cli, ["migrate", "roles", "--dsn", own]).exit_code
     assert ("ok", "rights") == (examine(own)[1]["rights"][0], "rights")
@@ -135,7 +135,7 @@ def test_notify_that_does_not_arrive_is_named(dsn: str) -> None:
     with pooled(dsn) as through:
         code, found = examine(through)
     assert (1, "problem") == (code, found["notify"][0])
-    assert "NOTIFY does not arrive, a transaction pooler is in between" in found["notify"][1]
+    assert "NOTIFY does not arrive, because of a transaction pooler" in found["notify"][1]
     assert "--dsn" in found["notify"][2]
 
 
@@ -152,7 +152,7 @@ def test_a_handler_that_nobody_offers_is_named(dsn: str, client: Client) -> None
     client.job(3)
     code, found = examine(dsn)
     assert (1, "problem") == (code, found["queue"][0])
-    assert "no worker offers the handler annotate, for which 3 batches wait" in found["queue"][1]
+    assert "no worker offers the handler annotate: 3 batches have waited" in found["queue"][1]
     assert "evtrack work --import MODULE --handler annotate" == found["queue"][2]
     client.worker()
     assert "ok" == examine(dsn, "--no-canary")[1]["queue"][0]
@@ -163,7 +163,7 @@ def test_a_silent_worker_and_an_old_transaction_are_named(
 ) -> None:
     client.worker()
     conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '5 minutes'")
-    monkeypatch.setattr(findings, "OLD_S", 0.05)
+    monkeypatch.setattr(findings, "OLD_TRANSACTION_S", 0.05)
     with connect(dsn, purpose="sleeper") as sleeper, sleeper.transaction():
         sleeper.execute("SELECT pg_current_xact_id()")
         pid = sleeper.info.backend_pid
@@ -190,7 +190,7 @@ def test_alerts_that_no_watcher_tells_are_named(dsn: str, conn: Connection) -> N
     conn.execute("UPDATE evtrack.alert SET created_at = created_at - interval '5 minutes'")
     code, found = examine(dsn, "--no-canary")
     assert (1, "problem") == (code, found["alerts"][0])
-    assert "1 wait to be told, the oldest for 30" in found["alerts"][1]
+    assert "1 undelivered, the oldest for 30" in found["alerts"][1]
     assert "evtrack watch" in found["alerts"][2]
     assert 0 == evtrack("watch", "--once", "--dsn", dsn).returncode
     assert "ok" == examine(dsn, "--no-canary")[1]["alerts"][0]

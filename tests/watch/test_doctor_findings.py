@@ -43,10 +43,10 @@ def server(**changes: Any) -> Server:
         ({}, Level.OK, "PostgreSQL 15.0, role me"),
         ({"version_num": 130_000, "version": "13.1"}, Level.PROBLEM, "13.1 is too old"),
         ({"standby": True}, Level.PROBLEM, "read-only standby"),
-        ({"encoding": "LATIN1"}, Level.PROBLEM, "encoded in LATIN1"),
+        ({"encoding": "LATIN1"}, Level.PROBLEM, "encoding is LATIN1"),
         ({"connections": 91}, Level.PROBLEM, "91 of 100 connections"),
-        ({"durable": False}, Level.NOTE, "power cut"),
-        ({"synchronous_commit": "off"}, Level.NOTE, "last moments"),
+        ({"durable": False}, Level.NOTE, "power failure"),
+        ({"synchronous_commit": "off"}, Level.NOTE, "latest events"),
     ],
 )
 def test_a_server_is_judged_by_version_and_settings(changes: dict[str, Any], level: Level, says: str) -> None:
@@ -60,7 +60,11 @@ def test_a_server_is_judged_by_version_and_settings(changes: dict[str, Any], lev
     [
         (Status(version=3, latest=3, pending=(), stale_objects=()), Level.OK, "version 3"),
         (Status(version=0, latest=3, pending=("0001",), stale_objects=("a",)), Level.PROBLEM, "no evtrack schema"),
-        (Status(version=2, latest=3, pending=("0003 x",), stale_objects=()), Level.PROBLEM, "lacks migrations: 0003 x"),
+        (
+            Status(version=2, latest=3, pending=("0003 x",), stale_objects=()),
+            Level.PROBLEM,
+            "are missing: 0003 x",
+        ),
         (Status(version=3, latest=3, pending=(), stale_objects=("f/a.sql",)), Level.PROBLEM, "f/a.sql"),
         (Status(version=4, latest=3, pending=(), stale_objects=()), Level.NOTE, "newer than this evtrack's 3"),
     ],
@@ -92,13 +96,13 @@ def test_roles_are_all_there_or_none_of_them_and_may_what_they_should() -> None:
     none = findings.roles([right(role, there=False) for role in four], "me")
     assert [Level.NOTE, Level.OK] == [finding.level for finding in none]
     assert "evtrack migrate roles" == none[0].next
-    assert ["role evtrack_worker missing"] == problems(
+    assert ["missing role: evtrack_worker"] == problems(
         findings.roles([right(role, there=role != "evtrack_worker") for role in four], "me")
     )
     assert ["evtrack_reader lacks rights on crash, waiting"] == problems(
         findings.grants({"evtrack_reader": "crash, waiting"})
     )
-    assert ["role me may do nothing with evtrack"] == problems(
+    assert ["role me has no rights on evtrack"] == problems(
         findings.roles([right(role, mine=False) for role in four], "me")
     )
 
@@ -111,7 +115,7 @@ def test_notifications_that_do_not_arrive_are_a_problem_whatever_drops_them() ->
 
 
 @pytest.mark.parametrize(("made", "says"), [(0, "none for today"), (2, "none for 2026-11-27"), (8, "")])
-def test_partitions_are_missed_before_their_day_comes(made: int, says: str) -> None:
+def test_missing_partitions_are_reported_before_their_day(made: int, says: str) -> None:
     days = [(date(2026, 11, 25) + timedelta(days=day), day < made) for day in range(8)]
     finding = findings.partitions(days)
     assert bool(says) is (finding.level is Level.PROBLEM)
@@ -127,7 +131,7 @@ def test_each_old_transaction_is_named_with_how_to_end_it() -> None:
     assert "process 71 (psql\\x1b" in first.says
     assert "SELECT pg_terminate_backend(71)" == first.next
     assert "ROLLBACK PREPARED 'g'" == second.next
-    assert "as far as this role may see" in findings.horizon([], sees_all=False)[0].says
+    assert "among those that this role can see" in findings.horizon([], sees_all=False)[0].says
 
 
 def worker(state: str = "alive", *, version: str = "1", busy: int = 1) -> WorkerRow:
@@ -136,25 +140,25 @@ def worker(state: str = "alive", *, version: str = "1", busy: int = 1) -> Worker
 
 
 def test_silent_workers_are_problems_and_other_versions_worth_a_word() -> None:
-    assert ["worker 3 (w) has sent no heartbeat for 300 s and nobody has declared it lost"] == problems(
+    assert ["worker 3 (w) has sent no heartbeat for 300 s and has not been declared lost"] == problems(
         findings.workers([worker(), worker("silent")], "1")
     )
-    assert ["some run evtrack 2, this is 1", "1 alive, 1 of 2 slots busy"] == [
+    assert ["some run evtrack 2, this is version 1", "1 alive, 1 of 2 slots busy"] == [
         finding.says for finding in findings.workers([worker(version="2")], "1")
     ]
     assert [Level.NOTE] == [finding.level for finding in findings.workers([], "1")]
 
 
-def test_what_waits_for_nobody_is_a_problem_for_each_handler() -> None:
+def test_batches_that_wait_in_vain_are_a_problem_per_handler() -> None:
     found = [Stuck("a", "no worker", 1, 1, 5.0, 0, 7), Stuck("b", "never started", 2, 9, 80.0, 3, 8)]
     assert [
-        "no worker offers the handler a, for which 1 batch waits, for 5 s now",
-        "b: 9 batches wait, for 80 s now, although 3 slots are free",
+        "no worker offers the handler a: 1 batch has waited for 5 s",
+        "handler b: 9 batches have waited for 80 s although 3 slots are free",
     ] == problems(findings.queue(found))
     assert Level.OK is findings.queue([])[0].level
 
 
-def test_alerts_that_nobody_tells_are_a_problem() -> None:
+def test_alerts_that_nobody_delivers_are_a_problem() -> None:
     assert [] == problems([findings.alerts(0, 0.0), findings.alerts(3, 59.0)])
     (says,) = problems([findings.alerts(3, 61.0)])
-    assert "3 wait to be told, the oldest for 61 s: no watcher is at work" == says
+    assert "3 undelivered, the oldest for 61 s: no watcher is running" == says

@@ -46,7 +46,7 @@ class ItemBatch(NamedTuple, Generic[Item]):
     weight: int
 
 
-class Refused(Exception):  # says what happened to an item; the submission goes on
+class ItemRejected(Exception):  # says what happened to an item; the submission goes on
     """An item cannot stand in any batch.
 
     Args:
@@ -111,17 +111,17 @@ class Batcher(Generic[Item]):
             The batch that had to close before this item, if one had to.
 
         Raises:
-            Refused: The item stands in no batch.
+            ItemRejected: The item stands in no batch.
         """
         closed = None
         if key == self._last_key:
             if self._replace:
-                raise Refused(
+                raise ItemRejected(
                     "the same key as the item before it, and replacing would keep only one of the two: "
                     "remove the duplicate, or submit with --mode add"
                 )
             if key == self._refused_key or self._bytes - self._run_bytes_before + size > self._max_bytes:
-                raise Refused(self._too_long(), self._take_back_run(key))
+                raise ItemRejected(self._too_long(), self._take_back_run(key))
         else:
             if self._weight >= self._size or (self._items and self._bytes + size > self._max_bytes):
                 closed = self.flush()

@@ -11,9 +11,9 @@ from evtrack.runtime.submit.progress import Submission, SubmitProgress
 from evtrack.runtime.submit.submission import JobSpec, begin, recipe, reclaim
 from evtrack.runtime.submit.throttle import MAX_WAIT_S
 from evtrack.runtime.submit.trace import traced
-from evtrack.sources.items import ItemReader, Unfit
-from evtrack.sources.iterable import IterableSource
-from evtrack.sources.record import MAX_ITEM_BYTES, Fault
+from evtrack.sources.item_reader import InvalidItemError, ItemReader
+from evtrack.sources.iterable_source import IterableSource
+from evtrack.sources.records import MAX_ITEM_BYTES, InvalidItem
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.preconditions import check_schema
@@ -158,11 +158,11 @@ def enqueue(
     for group in source.records():
         for place, item, _ in group:
             try:
-                if isinstance(item, Fault):
-                    raise Unfit(item.reason)  # noqa: TRY301  # ends as a fault of content does
+                if isinstance(item, InvalidItem):
+                    raise InvalidItemError(item.reason)  # noqa: TRY301  # handled like an item with invalid content
                 keys.append(reader.read(item, source.name, place)[0])
                 payloads.append(item.decode())
-            except Unfit as fault:
+            except InvalidItemError as fault:
                 raise BadArgument(f"item {place}: {fault.reason}") from None
     with _connected(connection) as (conn, _):
         job_id = enqueue_job(

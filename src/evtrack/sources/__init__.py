@@ -1,1 +1,1 @@
-"""Where items come from: files, folders, archives and streams, read one item at a time."""
+"""Where items come from: files, directories, archives and pipes, read one item at a time."""

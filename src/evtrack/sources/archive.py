@@ -1,4 +1,4 @@
-"""Finds the readable files of a tar archive, in order."""
+"""Reads the files of a tar archive in a fixed order."""
 
 import tarfile
 import tempfile
@@ -9,40 +9,40 @@ from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from evtrack.sources.formats import READABLE, Format, Kind, kind_of
-from evtrack.sources.part import BrokenPart, FilePart, Part
-from evtrack.sources.streams import FileStream, GzipStream, SliceStream, Stream, inflate
+from evtrack.sources.byte_streams import ByteStream, FileStream, GzipStream, SliceStream, gunzip
+from evtrack.sources.file_formats import READABLE, FileType, Format, file_type_of
+from evtrack.sources.parts import FilePart, Part, UnreadablePart
 
-_Member = tuple[int, str, Kind, int, int]
+_Member = tuple[int, str, FileType, int, int]
 
 
 def archive_parts(
-    path: Path, *, prefix: str, packed: bool, forced: Format | None, bytes_before: int, max_item_bytes: int
+    path: Path, *, prefix: str, compressed: bool, forced: Format | None, bytes_before: int, max_item_bytes: int
 ) -> Iterator[Part]:
     """Yield an archive's files: all .json first, then .jsonl, then .csv, each sorted by name.
 
-    A packed archive is unpacked once into a nameless temporary file (in TMPDIR), since its files are wanted in another
-    order than they lie in it; the system takes that file away however the process ends.
+    A compressed archive is unpacked once into an unnamed temporary file (in TMPDIR), because its files are not stored
+    in the order in which they are read. The system deletes that file however the process ends.
 
     Args:
         path: The archive.
-        prefix: What stands before the members' names.
-        packed: Whether gzip lies on top.
-        forced: The format that the user named for all files.
-        bytes_before: How much of the whole source lies before the archive.
-        max_item_bytes: A larger item is a fault.
+        prefix: Comes before the members' names.
+        compressed: Whether the archive is compressed with gzip.
+        forced: The format that the user chose for all files.
+        bytes_before: How many bytes of the source come before the archive.
+        max_item_bytes: A larger item is invalid.
 
     Yields:
-        Its files, and a broken part for what could not be read.
+        Its files, and an unreadable part if the archive is damaged or has no files that can be read.
     """
     with ExitStack() as stack:
         broken = None
         size = path.stat().st_size
         file: BinaryIO
-        if packed:
+        if compressed:
             file = stack.enter_context(tempfile.TemporaryFile(prefix="evtrack-"))
             try:
-                for block in inflate(FileStream(path).blocks()):
+                for block in gunzip(FileStream(path).blocks()):
                     file.write(block)
             except (EOFError, zlib.error) as error:
                 broken = str(error)
@@ -53,29 +53,29 @@ def archive_parts(
             scale = 1.0
         members: list[_Member] = []
         try:
-            _find(file, forced, members)
+            _list_members(file, forced, members)
         except tarfile.TarError as error:
             broken = broken or str(error)
         before = float(bytes_before)
-        for _, name, kind, start, length in sorted(members, key=itemgetter(0, 1, 3)):
-            stream: Stream = SliceStream(file, start=start, size=length, scale=scale)
-            if kind.packed:
+        for _, name, file_type, start, length in sorted(members, key=itemgetter(0, 1, 3)):
+            stream: ByteStream = SliceStream(file, start=start, size=length, scale=scale)
+            if file_type.compressed:
                 stream = GzipStream(stream)
-            if kind.format:
-                yield FilePart(prefix + name, stream, kind.format, int(before), max_item_bytes)
+            if file_type.format:
+                yield FilePart(prefix + name, stream, file_type.format, int(before), max_item_bytes)
             before += length * scale
         if broken or not members:
-            reason = f"the archive cannot be read to its end: {broken}" if broken else f"it holds no {READABLE}"
-            yield BrokenPart(prefix.removesuffix("/") or path.name, reason, bytes_before + size)
+            reason = f"the archive cannot be read to its end: {broken}" if broken else f"it contains no {READABLE}"
+            yield UnreadablePart(prefix.removesuffix("/") or path.name, reason, bytes_before + size)
 
 
-def _find(file: BinaryIO, forced: Format | None, members: list[_Member]) -> None:
+def _list_members(file: BinaryIO, forced: Format | None, members: list[_Member]) -> None:
     with tarfile.open(fileobj=file, mode="r:") as archive:
         for info in archive:
-            # tarfile keeps all it has seen; an archive may hold millions.
+            # tarfile keeps every member that it has seen, and an archive may hold millions.
             archive.members = []  # type: ignore[attr-defined]  # typeshed hides it
-            kind = kind_of(info.name, forced)
-            hidden = any(step.startswith(".") and step != "." for step in PurePosixPath(info.name).parts)
-            if info.isreg() and not info.issparse() and not hidden and kind and kind.format:
+            file_type = file_type_of(info.name, forced)
+            hidden = any(name.startswith(".") and name != "." for name in PurePosixPath(info.name).parts)
+            if info.isreg() and not info.issparse() and not hidden and file_type and file_type.format:
                 name = info.name.removeprefix("./")
-                members.append((kind.rank, name, kind, info.offset_data, info.size))
+                members.append((file_type.rank, name, file_type, info.offset_data, info.size))

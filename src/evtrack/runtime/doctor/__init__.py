@@ -1,1 +1,1 @@
-"""The check-up: looks at everything that evtrack needs, and says what to do about what is wrong."""
+"""The checks of `evtrack doctor`: is everything that evtrack needs in order, and what to do if it is not."""

@@ -1,4 +1,4 @@
-"""Looks at one thing after the other; what cannot be looked at is a finding as well."""
+"""Runs all checks, one after the other; a check that fails to run is reported as a finding, too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import EvtrackError, MigrationError, PermissionDenied
 from evtrack.runtime.doctor import findings
-from evtrack.runtime.doctor.canary import canary
+from evtrack.runtime.doctor.canary import send_canary
 from evtrack.runtime.doctor.findings import Finding, note, problem
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
 from evtrack.storage.connection.error_translation import translated
@@ -20,22 +20,22 @@ from evtrack.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-NOTIFY_S: Final = 2.0
+NOTIFY_TIMEOUT_S: Final = 2.0
 """How long a notification may take to arrive."""
 
 
 def checkup(
     dsn: str, *, canary_s: float | None = 10.0, wall_clock: Callable[[], float] = time.time
 ) -> Iterator[Finding]:
-    """Look at everything.
+    """Run all checks.
 
     Args:
         dsn: The connection string.
-        canary_s: How long the canary batch may take; None sends none.
-        wall_clock: This machine's clock, in seconds since the epoch.
+        canary_s: How long the canary batch may take; None sends no canary.
+        wall_clock: Returns this machine's time, in seconds since the epoch.
 
     Yields:
-        Findings, as they are found.
+        A finding per check or more, each as soon as it is known.
     """
     try:
         connection = connect(dsn, purpose="doctor")
@@ -43,18 +43,18 @@ def checkup(
         yield problem("connection", error.message, error.hint)
         return
     with connection as conn:
-        found = diagnosis.server_facts(conn)
-        yield from findings.server(found)
+        facts = diagnosis.server_facts(conn)
+        yield from findings.server(facts)
         before = wall_clock()
-        there = diagnosis.server_time(conn).timestamp()
-        yield findings.clock(before, there, wall_clock())
+        server_time = diagnosis.server_time(conn).timestamp()
+        yield findings.clock(before, server_time, wall_clock())
         yield from _guarded("notify", lambda: [_notifications(conn, dsn)])
-        yield from _guarded("horizon", lambda: _horizon(conn, sees_all=found.sees_all))
+        yield from _guarded("horizon", lambda: _horizon(conn, sees_all=facts.sees_all))
         schema = list(_guarded("schema", lambda: _schema(conn)))
         yield from schema
         if any(each.check == "schema" and each.level == "problem" for each in schema):
             return
-        yield from _guarded("roles", lambda: findings.roles(diagnosis.rights(conn), found.role))
+        yield from _guarded("roles", lambda: findings.roles(diagnosis.rights(conn), facts.role))
         yield from _guarded("roles", lambda: findings.grants(diagnosis.missing_rights(conn)))
         yield from _guarded("partitions", lambda: [findings.partitions(diagnosis.days_ahead(conn))])
         yield from _guarded("workers", lambda: findings.workers(worker_reports.live_workers(conn), __version__))
@@ -72,24 +72,24 @@ def _schema(conn: Connection) -> list[Finding]:
 
 
 def _horizon(conn: Connection, *, sees_all: bool) -> list[Finding]:
-    return findings.horizon(diagnosis.old_transactions(conn, older_s=findings.OLD_S), sees_all=sees_all)
+    return findings.horizon(diagnosis.old_transactions(conn, older_s=findings.OLD_TRANSACTION_S), sees_all=sees_all)
 
 
 def _notifications(conn: Connection, dsn: str) -> Finding:
-    arrived = diagnosis.notification_arrives(conn, dsn, timeout_s=NOTIFY_S)
+    arrived = diagnosis.notification_arrives(conn, dsn, timeout_s=NOTIFY_TIMEOUT_S)
     return findings.notifications(arrived=arrived, pooled=behind_pooler(conn))
 
 
 def _canary(conn: Connection, patience_s: float) -> Finding:
     alive = [worker for worker in worker_reports.live_workers(conn) if worker.state == "alive"]
-    return canary(conn, alive, patience_s=patience_s)
+    return send_canary(conn, alive, patience_s=patience_s)
 
 
-def _guarded(check: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+def _guarded(check: str, run: Callable[[], list[Finding]]) -> list[Finding]:
     try:
         with translated():
-            return look()
+            return run()
     except PermissionDenied as error:
-        return [note(check, f"this role may not look: {error.message}")]
+        return [note(check, f"not checked, this role has no right to: {error.message}")]
     except EvtrackError as error:
-        return [problem(check, f"could not be looked at: {error.message}", error.hint or "see the server's log")]
+        return [problem(check, f"the check failed: {error.message}", error.hint or "check the server's log")]

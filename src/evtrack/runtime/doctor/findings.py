@@ -1,4 +1,4 @@
-"""The findings of `evtrack doctor`: pure functions from facts that were read to what they mean and what to do."""
+"""The findings of `evtrack doctor`: pure functions that evaluate facts and recommend what to do."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from evtrack.storage.reports.worker_reports import WorkerRow
     from evtrack.storage.schema.migrations import Status
 
-OLD_S: Final = 60.0
-"""Age at which an open transaction is worth a word: evtrack's own are over within milliseconds."""
+OLD_TRANSACTION_S: Final = 60.0
+"""Age from which an open transaction is a problem; evtrack's own end within milliseconds."""
 
-CLOCK_S: Final = 1.0
-"""How far clocks may be apart."""
+MAX_CLOCK_OFFSET_S: Final = 1.0
+"""How far this machine's clock may be from the server's."""
 
-UNTOLD_S: Final = 60.0
-"""How long an alert may wait: a watcher writes it within a second."""
+MAX_ALERT_LAG_S: Final = 60.0
+"""How long an alert may be undelivered; a watcher delivers it within a second."""
 
-_LEAST_VERSION: Final = 140_000
-_DAYS: Final = 2
-_CROWDED: Final = 0.9
-_MORE: Final = 5
+_MIN_SERVER_VERSION: Final = 140_000
+_MIN_DAYS_AHEAD: Final = 2
+_MAX_CONNECTIONS_USED: Final = 0.9
+_MAX_NAMES: Final = 5
 
 
 class Level(StrEnum):
@@ -72,63 +72,65 @@ def problem(check: str, says: str, next_step: str) -> Finding:
 
 
 def server(found: Server) -> list[Finding]:
-    """Judge the server's version and settings."""
+    """Check the server's version and settings."""
     findings = []
-    if found.version_num < _LEAST_VERSION:
+    if found.version_num < _MIN_SERVER_VERSION:
         findings.append(problem("server", f"PostgreSQL {found.version} is too old", "use PostgreSQL 14 or later"))
     if found.standby:
-        findings.append(problem("server", "it is a read-only standby", "let --dsn name the primary"))
+        findings.append(problem("server", "it is a read-only standby", "use a --dsn of the primary"))
     if found.encoding != "UTF8":
-        make = "CREATE DATABASE evtrack ENCODING 'UTF8' TEMPLATE template0"
-        findings.append(problem("server", f"the database is encoded in {found.encoding}", make))
+        create = "CREATE DATABASE evtrack ENCODING 'UTF8' TEMPLATE template0"
+        findings.append(problem("server", f"the database's encoding is {found.encoding}, not UTF8", create))
     if not found.durable:
-        says = "fsync or full_page_writes is off: a power cut may destroy the log"
+        says = "fsync or full_page_writes is off: a power failure may destroy the log"
         findings.append(note("server", says, "ALTER SYSTEM RESET fsync; ALTER SYSTEM RESET full_page_writes"))
     if found.synchronous_commit == "off":
-        findings.append(note("server", "synchronous_commit is off: a power cut may lose the last moments of the log"))
-    if found.connections > _CROWDED * found.max_connections:
+        findings.append(note("server", "synchronous_commit is off: a power failure may lose the latest events"))
+    if found.connections > _MAX_CONNECTIONS_USED * found.max_connections:
         says = f"{found.connections} of {found.max_connections} connections are in use"
         findings.append(problem("server", says, "raise max_connections, or run fewer processes"))
     return findings or [ok("server", f"PostgreSQL {found.version}, role {printable(found.role, 60)}")]
 
 
 def schema(found: Status) -> list[Finding]:
-    """Judge whether the schema is what this code brings."""
+    """Check whether the schema matches this version of evtrack."""
     if not found.version:
         return [problem("schema", "the database has no evtrack schema", "evtrack migrate up")]
     if found.pending:
         names = ", ".join(found.pending)
-        return [problem("schema", f"version {found.version} lacks migrations: {names}", "evtrack migrate up")]
+        return [problem("schema", f"version {found.version}: migrations are missing: {names}", "evtrack migrate up")]
     if found.stale_objects:
-        names = ", ".join(found.stale_objects[:_MORE]) + (", ..." if len(found.stale_objects) > _MORE else "")
-        return [problem("schema", f"functions or views are not those of this evtrack: {names}", "evtrack migrate up")]
+        names = ", ".join(found.stale_objects[:_MAX_NAMES]) + (", ..." if len(found.stale_objects) > _MAX_NAMES else "")
+        return [
+            problem("schema", f"functions or views differ from those of this evtrack: {names}", "evtrack migrate up")
+        ]
     if found.version > found.latest:
-        says = f"version {found.version} is newer than this evtrack's {found.latest}, and can live with it"
-        return [note("schema", says, "upgrade evtrack here when the deployment is through")]
+        says = f"version {found.version} is newer than this evtrack's {found.latest}, but compatible with it"
+        return [note("schema", says, "upgrade evtrack here after the deployment")]
     return [ok("schema", f"version {found.version}, nothing to migrate")]
 
 
 def roles(found: Sequence[Right], me: str) -> list[Finding]:
-    """Judge whether evtrack's roles are there and what the present one may."""
+    """Check whether evtrack's roles exist and what the current role may do."""
     findings = []
     missing = [right.role for right in found if not right.role_exists]
     if len(missing) == len(found):
-        says = "evtrack's roles are not made: whoever connects needs the owner's rights"
+        says = "evtrack's roles do not exist: every client must connect as the schema's owner"
         findings.append(note("roles", says, "evtrack migrate roles"))
     elif missing:
-        says = f"{'role' if len(missing) == 1 else 'roles'} {', '.join(missing)} missing"
+        says = f"missing {'role' if len(missing) == 1 else 'roles'}: {', '.join(missing)}"
         findings.append(problem("roles", says, "evtrack migrate roles"))
     mine = [right.part for right in found if right.i_may]
     if not mine:
         grant = f'GRANT {found[0].role} TO "{printable(me, 63)}" (or another of evtrack\'s roles)'
-        findings.append(problem("rights", f"role {printable(me, 60)} may do nothing with evtrack", grant))
+        findings.append(problem("rights", f"role {printable(me, 60)} has no rights on evtrack", grant))
     else:
         findings.append(ok("rights", f"role {printable(me, 60)} may {', '.join(mine)}"))
     return findings
 
 
 def grants(missing: Mapping[str, str]) -> list[Finding]:
-    """Judge whether evtrack's roles have the rights that they should have."""
+    """Check whether evtrack's roles have all their rights."""
     return [
         problem(
             "roles", f"{role} lacks rights on {printable(names, 120)}", "evtrack migrate roles (as the schema's owner)"
@@ -137,57 +139,56 @@ def grants(missing: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def clock(before: float, there: float, after: float) -> Finding:
-    """Judge how far this machine's clock is from the server's.
+def clock(before: float, server_time: float, after: float) -> Finding:
+    """Check how far this machine's clock is from the server's.
 
     Args:
-        before: Here, before the server was asked.
-        there: The server's clock.
-        after: Here, when the answer had come.
+        before: This machine's time before the query.
+        server_time: The server's time.
+        after: This machine's time after the query.
     """
-    apart = there - (before + after) / 2
-    if abs(apart) - abs(after - before) / 2 > CLOCK_S:
-        relation = "behind" if apart > 0 else "ahead of"
-        says = f"this machine's clock is {abs(apart):.1f} s {relation} the server's: log lines and events do not fit"
-        return problem("clock", says, "timedatectl set-ntp true (on the machine that is wrong)")
-    return ok("clock", f"within {max(abs(apart), 0.001):.3f} s of the server's")
+    offset = server_time - (before + after) / 2
+    if abs(offset) - abs(after - before) / 2 > MAX_CLOCK_OFFSET_S:
+        relation = "behind" if offset > 0 else "ahead of"
+        says = f"this machine's clock is {abs(offset):.1f} s {relation} the server's: times in logs and events differ"
+        return problem("clock", says, "timedatectl set-ntp true (on the machine whose clock is wrong)")
+    return ok("clock", f"within {max(abs(offset), 0.001):.3f} s of the server's")
 
 
 def notifications(*, arrived: bool, pooled: bool) -> Finding:
-    """Judge whether wake-ups come through."""
+    """Check whether notifications arrive."""
     if not arrived:
-        cause = "a transaction pooler is in between" if pooled else "something between here and the server drops it"
-        says = f"NOTIFY does not arrive, {cause}: work and alerts are noticed by polling, up to a second late"
-        return problem("notify", says, "give workers and watchers a --dsn that leads to the server itself")
+        cause = "because of a transaction pooler" if pooled else "something between here and the server drops it"
+        says = f"NOTIFY does not arrive, {cause}: workers and watchers poll, so they are up to a second late"
+        return problem("notify", says, "use a --dsn that connects workers and watchers to the server directly")
     if pooled:
-        says = "NOTIFY arrives, but through a pooler: a worker is missed after its lease only, not after the grace"
-        return note("notify", says, "give workers a --dsn that leads to the server itself")
+        says = "NOTIFY arrives, but behind a pooler a lost worker is noticed only after its lease, not its grace period"
+        return note("notify", says, "use a --dsn that connects workers to the server directly")
     return ok("notify", "LISTEN and NOTIFY arrive")
 
 
 def partitions(found: Sequence[tuple[date, bool]]) -> Finding:
-    """Judge whether there are partitions for the days to come."""
-    ahead = next((number for number, (_, made) in enumerate(found) if not made), len(found))
-    make = "evtrack migrate up (a running worker or watcher makes them each hour)"
+    """Check whether the coming days have partitions."""
+    ahead = next((number for number, (_, exists) in enumerate(found) if not exists), len(found))
+    create = "evtrack migrate up (a running worker or watcher creates them every hour)"
     if not ahead:
-        return problem("partitions", f"none for today, {found[0][0]}", make)
-    if ahead <= _DAYS:
-        return problem("partitions", f"none for {found[ahead][0]}", make)
-    return ok("partitions", f"made until {found[ahead - 1][0]}")
+        return problem("partitions", f"none for today, {found[0][0]}", create)
+    if ahead <= _MIN_DAYS_AHEAD:
+        return problem("partitions", f"none for {found[ahead][0]}", create)
+    return ok("partitions", f"exist up to {found[ahead - 1][0]}")
 
 
 def horizon(found: Sequence[OldTransaction], *, sees_all: bool) -> list[Finding]:
-    """Judge whether an old transaction holds everything back."""
+    """Check whether an old transaction holds back vacuum and the log's readers."""
     if not found:
-        seen = "" if sees_all else ", as far as this role may see"
-        return [ok("horizon", f"no transaction is open for more than {OLD_S:.0f} s{seen}")]
+        limits = "" if sees_all else ", among those that this role can see"
+        return [ok("horizon", f"no transaction has been open for more than {OLD_TRANSACTION_S:.0f} s{limits}")]
     return [
         problem(
             "horizon",
             f"{f'process {one.pid}' if one.pid else printable(one.gid, 60)} ({printable(one.application, 40)}, "
-            f"database {printable(one.database, 40)}, {printable(one.state, 40)}) has a transaction open for "
-            f"{one.open_s:.0f} s: "
-            "what it writes is not to be seen, nothing dead is cleared away, and metrics count nothing new",
+            f"database {printable(one.database, 40)}, {printable(one.state, 40)}) has had a transaction open for "
+            f"{one.open_s:.0f} s: its events are not visible, vacuum removes nothing, and metrics do not advance",
             f"SELECT pg_terminate_backend({one.pid})" if one.pid else f"ROLLBACK PREPARED '{printable(one.gid, 200)}'",
         )
         for one in found
@@ -195,13 +196,13 @@ def horizon(found: Sequence[OldTransaction], *, sees_all: bool) -> list[Finding]
 
 
 def workers(found: Sequence[WorkerRow], version: str) -> list[Finding]:
-    """Judge whether workers live, and whether somebody takes care of those that do not."""
+    """Check whether there are live workers, and whether silent ones are declared lost."""
     findings = [
         problem(
             "workers",
             f"worker {one.worker_id} ({printable(one.name, 60)}) has sent no heartbeat for {one.silent_s:.0f} s and "
-            "nobody has declared it lost",
-            "start a worker or `evtrack watch`: each declares lost who is",
+            "has not been declared lost",
+            "start a worker or `evtrack watch`: they declare silent workers lost",
         )
         for one in found
         if one.state == "silent"
@@ -209,7 +210,9 @@ def workers(found: Sequence[WorkerRow], version: str) -> list[Finding]:
     alive = [one for one in found if one.state == "alive"]
     others = sorted({one.version for one in alive} - {version})
     if others:
-        findings.append(note("workers", f"some run evtrack {', '.join(map(printable, others))}, this is {version}"))
+        findings.append(
+            note("workers", f"some run evtrack {', '.join(map(printable, others))}, this is version {version}")
+        )
     if not alive:
         findings.append(note("workers", "no live worker", "evtrack work --import MODULE"))
     else:
@@ -219,25 +222,25 @@ def workers(found: Sequence[WorkerRow], version: str) -> list[Finding]:
 
 
 def alerts(undelivered: int, lag_s: float) -> Finding:
-    """Judge whether somebody is told of what goes wrong."""
-    if lag_s <= UNTOLD_S:
-        return ok("alerts", "none waits for a watcher" if not undelivered else f"{undelivered} are about to be told")
-    says = f"{undelivered} wait to be told, the oldest for {lag_s:.0f} s: no watcher is at work"
-    return problem("alerts", says, "evtrack watch; or look at them here: evtrack alerts --undelivered")
+    """Check whether a watcher delivers alerts."""
+    if lag_s <= MAX_ALERT_LAG_S:
+        return ok("alerts", f"{undelivered} about to be delivered" if undelivered else "all delivered")
+    says = f"{undelivered} undelivered, the oldest for {lag_s:.0f} s: no watcher is running"
+    return problem("alerts", says, "evtrack watch; or list them with evtrack alerts --undelivered")
 
 
 def queue(found: Sequence[Stuck]) -> list[Finding]:
-    """Judge whether batches wait for a reason that is no queue."""
+    """Check whether batches wait although slots are free, or because no worker offers their handler."""
     findings = []
     for one in found:
         handler, number = (
             printable(one.handler, 60),
-            "1 batch waits" if one.batches == 1 else f"{one.batches} batches wait",
+            "1 batch has waited" if one.batches == 1 else f"{one.batches} batches have waited",
         )
         if one.why == "no worker":
-            says = f"no worker offers the handler {handler}, for which {number}, for {one.waited_s:.0f} s now"
+            says = f"no worker offers the handler {handler}: {number} for {one.waited_s:.0f} s"
             findings.append(problem("queue", says, f"evtrack work --import MODULE --handler {handler}"))
         else:
-            says = f"{handler}: {number}, for {one.waited_s:.0f} s now, although {one.free_slots} slots are free"
+            says = f"handler {handler}: {number} for {one.waited_s:.0f} s although {one.free_slots} slots are free"
             findings.append(problem("queue", says, f"evtrack status {one.example_job_id}; restart the worker"))
-    return findings or [ok("queue", "nothing waits but for its turn")]
+    return findings or [ok("queue", "no batch waits longer than it should")]

@@ -13,10 +13,10 @@ import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.slot.failures import Partial, batch_failure
 from evtrack.runtime.slot.framing import FrameReader, encode
+from evtrack.runtime.slot.handlers import CANARY_HANDLER
 from evtrack.runtime.slot.lifetime import die_with_parent, trace_on_sigterm
 from evtrack.runtime.slot.loading import load, put_on_path
 from evtrack.runtime.slot.output import take_last_resort, take_over
@@ -100,7 +100,7 @@ class Slot:
             return False
         take_last_resort()
         # Not among those that it says to offer: only `evtrack doctor` asks for it.
-        self._runners = {CANARY.encode(): lambda _: None}
+        self._runners = {CANARY_HANDLER.encode(): lambda _: None}
         self._runners |= {each.name.encode(): runner(each, self._page, self._tell_progress) for each in offered}
         self._say(SlotReady({handler.name: str(handler.kind) for handler in offered}))
         return True

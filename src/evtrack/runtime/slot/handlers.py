@@ -13,6 +13,9 @@ from typing import Any, Final, TypeVar
 from evtrack.domain.errors import BadArgument, UnknownHandler
 from evtrack.domain.text import quoted
 
+CANARY_HANDLER: Final = "evtrack.canary"
+"""A handler that every worker offers and that does nothing: `evtrack doctor` uses it, and listings hide its jobs."""
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evtrack.domain.batching import BatchLimits, Mode
-from evtrack.sources.formats import Format
-from evtrack.sources.record import MAX_ITEM_BYTES
+from evtrack.sources.file_formats import Format
+from evtrack.sources.records import MAX_ITEM_BYTES
 
 DEFAULT_BATCH_SIZE = 100
 
@@ -19,7 +19,7 @@ class Recipe(BaseModel):
     """The options by which a source becomes batches.
 
     Args:
-        key: The fields that make an item's key; see `evtrack.sources.items.ItemReader`.
+        key: The fields that make an item's key; see `evtrack.sources.item_reader.ItemReader`.
         weight: The fields whose list lengths count towards the batch size; without any, items count.
         batch_size: A batch is full at this many items, or at this weight.
         mode: "replace" rejects an item that has the key of the previous one; "add" accepts it.

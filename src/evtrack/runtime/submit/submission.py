@@ -13,9 +13,9 @@ from evtrack.runtime.submit.recipe import MAX_BATCH_BYTES, Recipe
 from evtrack.runtime.submit.submitter import Submitter
 from evtrack.runtime.submit.throttle import MAX_WAIT_S, check_waiting
 from evtrack.runtime.submit.trace import traced
-from evtrack.sources.files import FileSource, reopened
-from evtrack.sources.items import ItemReader
-from evtrack.sources.part import Part
+from evtrack.sources.file_source import FileSource, reopen
+from evtrack.sources.item_reader import ItemReader
+from evtrack.sources.parts import Part
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.submission.open_job import OpenJob, create_job, lock_submission, reclaim_job, unlock_submission
 
@@ -164,7 +164,7 @@ def _unchanged(job_id: int, kept: Recipe, source: NamedSource | None) -> NamedSo
             f"job {job_id} was not submitted from files, so evtrack cannot read its items again",
             hint=f"Pass them again from Python: evtrack.submit(items, resume={job_id}).",
         )
-    return reopened(kept.sources, format=kept.format, max_item_bytes=kept.max_item_bytes)
+    return reopen(kept.sources, format=kept.format, max_item_bytes=kept.max_item_bytes)
 
 
 def _reclaim_job(connection: Connection, job_id: int) -> OpenJob:

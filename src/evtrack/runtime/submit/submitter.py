@@ -7,7 +7,7 @@ from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Final, Protocol
 
-from evtrack.domain.batching import Batcher, Refused
+from evtrack.domain.batching import Batcher, ItemRejected
 from evtrack.domain.errors import EvtrackError, JobPhaseError, NoSuchJob, SourceChanged, SubmissionLost
 from evtrack.runtime.submit.chunk_writer import ChunkWriter
 from evtrack.runtime.submit.chunks import CHUNK_BATCHES, ChunkBuilder
@@ -16,9 +16,9 @@ from evtrack.runtime.submit.progress import Submission, SubmitProgress
 from evtrack.runtime.submit.recipe import Recipe
 from evtrack.runtime.submit.source_position import SourcePosition
 from evtrack.runtime.submit.throttle import MAX_WAIT_S, Throttle
-from evtrack.sources.items import ItemReader, Unfit
-from evtrack.sources.part import Part
-from evtrack.sources.record import Fault, Record
+from evtrack.sources.item_reader import InvalidItemError, ItemReader
+from evtrack.sources.parts import Part
+from evtrack.sources.records import InvalidItem, Record
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.queue.job_control import finish_due
 from evtrack.storage.submission.open_job import OpenJob, seal_job, unlock_submission
@@ -183,11 +183,11 @@ class Submitter:
         line, item, _ = record
         key = None
         try:
-            if isinstance(item, Fault):
-                raise Unfit(item.reason)  # noqa: TRY301  # both kinds of faults are handled alike
+            if isinstance(item, InvalidItem):
+                raise InvalidItemError(item.reason)  # noqa: TRY301  # both kinds of invalid items are handled alike
             key, weight = self._reader.read(item, part.name, line)
             closed = self._batcher.add((line, key, item), key=key, weight=weight, size=len(item))
-        except (Unfit, Refused) as refusal:
+        except (InvalidItemError, ItemRejected) as refusal:
             for taken_line, taken_key, _ in getattr(refusal, "taken_back", ()):
                 self._note(part, taken_line, refusal.reason, taken_key)
             self._note(part, line, refusal.reason, key)

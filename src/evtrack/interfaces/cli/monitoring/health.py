@@ -14,7 +14,7 @@ from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.reports.health import health_report
 from evtrack.interfaces.terminal.reports.job_report import section
 from evtrack.interfaces.terminal.text import counted, duration
-from evtrack.runtime.doctor.findings import UNTOLD_S
+from evtrack.runtime.doctor.findings import MAX_ALERT_LAG_S
 from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
 from evtrack.storage.reports import batch_reports, system_health
 
@@ -51,7 +51,7 @@ class Check(click.Command):
     "--max-alert-lag",
     "max_lag_s",
     type=Span(),
-    default=f"{UNTOLD_S:.0f}s",
+    default=f"{MAX_ALERT_LAG_S:.0f}s",
     show_default=True,
     help="How long an alert may wait for a watcher: 90s, 30m, 24h.",
 )

@@ -17,7 +17,7 @@ from evtrack.runtime.submit.recipe import DEFAULT_BATCH_SIZE, Recipe
 from evtrack.runtime.submit.submission import JobSpec, begin, files, recipe, reclaim
 from evtrack.runtime.submit.submitter import Submitter
 from evtrack.runtime.submit.throttle import MAX_WAIT_S
-from evtrack.sources.formats import FORMATS
+from evtrack.sources.file_formats import FORMATS
 from evtrack.storage.connection.connect import Connection
 
 R = TypeVar("R")

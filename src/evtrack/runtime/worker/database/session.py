@@ -10,9 +10,9 @@ import structlog
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from evtrack.domain import log_names
-from evtrack.domain.canary import CANARY
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S
+from evtrack.runtime.slot.handlers import CANARY_HANDLER
 from evtrack.runtime.worker.database.heartbeat import Heartbeat
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.queue.queue import Queue
@@ -86,7 +86,7 @@ class WorkerSession:
         self.lifeline = Heartbeat(
             dsn=self._dsn,
             worker_id=self.worker_id,
-            handlers=[*self._handlers, CANARY],
+            handlers=[*self._handlers, CANARY_HANDLER],
             wake=self._wake,
             busy=self._busy,
             grace_s=self._lose_grace_s,
@@ -157,6 +157,6 @@ class WorkerSession:
 
     def _speak(self, connection: Connection) -> Queue:
         # What it registers is what people asked it to offer.
-        served = [*self._handlers, CANARY]
+        served = [*self._handlers, CANARY_HANDLER]
         self.queue = Queue(connection=connection, worker_id=self.worker_id, handlers=served)
         return self.queue

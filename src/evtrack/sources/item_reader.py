@@ -1,4 +1,4 @@
-"""Reads what a submission must know of an item: its key and its weight, and that it is sound."""
+"""Reads an item's key and weight, and checks that the item is valid."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-# A btree entry must fit a third of a page: the index on item keys would refuse longer ones.
+# A btree entry must fit into a third of a page, so the index on item keys would reject longer keys.
 MAX_KEY_BYTES = 1000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -17,11 +17,11 @@ _ANY = str | int | float | bool | list[msgspec.Raw] | dict[str, msgspec.Raw] | N
 _NAMES: dict[type, str] = {str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list"}
 
 
-class Unfit(Exception):  # says what is wrong with an item; the submission goes on
-    """An item cannot be taken.
+class InvalidItemError(Exception):
+    """An item is invalid. The submission notes that and continues.
 
     Args:
-        reason: Why, in words for the one who submitted it.
+        reason: Why, for the user who submitted it.
     """
 
     def __init__(self, reason: str) -> None:
@@ -30,17 +30,17 @@ class Unfit(Exception):  # says what is wrong with an item; the submission goes 
 
 
 class ItemReader:
-    """Read an item's key and weight without building the rest of it.
+    """Reads an item's key and weight without decoding the rest of it.
 
     Args:
-        key: The fields that make the key, joined with a colon; "." is the item itself. Without any, the key is the
+        key: The fields whose values, joined with colons, are the key; "." is the item itself. If empty, the key is the
             field "id" if there is one, else the file and the line.
-        weight: The fields whose lists are counted; without any, an item weighs 1.
+        weight: The fields whose lists are counted; if empty, an item weighs 1.
         arrays: Whether an item may be an array.
-        key_of: Tells the key of the item on a line, in place of the fields.
+        key_of: Returns the key of the item on a line; replaces `key`.
 
     Raises:
-        ValueError: A field has no name, or "." stands beside others.
+        ValueError: A field name is empty, or "." is combined with other fields.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class ItemReader:
         key_of: Callable[[int], str | None] | None = None,
     ) -> None:
         if not all((*key, *weight)):
-            raise ValueError(f"a field without a name among {[*key, *weight]}")
+            raise ValueError(f"a field name is empty: {[*key, *weight]}")
         if _ITSELF in key and (len(key) > 1 or weight):
-            raise ValueError("the key field . is the item itself, which has no other fields")
+            raise ValueError("the key field . means the item itself, so there can be no other fields")
         self._key = tuple(key)
         self._weight = tuple(weight)
         self._arrays = arrays
@@ -73,15 +73,15 @@ class ItemReader:
         """Read one item.
 
         Args:
-            item: The item, sound UTF-8.
-            name: What its file is called.
-            line: Its line there.
+            item: The item, valid UTF-8.
+            name: The name of its file.
+            line: Its line in the file.
 
         Returns:
             Its key and its weight.
 
         Raises:
-            Unfit: It is broken, or has no key.
+            InvalidItemError: It is not valid JSON, or has no key.
         """
         try:
             found = self._decode(item)
@@ -96,7 +96,7 @@ class ItemReader:
             except TypeError:
                 key = ":".join([str(value) for value in values])
             if "" in values:
-                raise Unfit(f"the key field {self._key[values.index('')]!r} is empty")
+                raise InvalidItemError(f"the key field {self._key[values.index('')]!r} is empty")
         else:
             key = _default(values[0], name, line)
         weight = 1
@@ -104,38 +104,39 @@ class ItemReader:
             weight = max(1, sum([len(value) for value in self._lists(found) if type(value) is list]))
         return _checked(key), weight
 
-    def _read_whole(self, item: bytes, name: str, line: int | None) -> str:  # noqa: C901  # one fault a branch
-        """Read an item that is no object with all its key fields: find out what it is instead."""
+    def _read_whole(self, item: bytes, name: str, line: int | None) -> str:  # noqa: C901  # one error per branch
+        """Read an item that is not an object with all key fields: return its key, or raise what is wrong with it."""
         try:
             whole = msgspec.json.decode(item)
         except RecursionError:
-            raise Unfit("nested too deeply") from None
+            raise InvalidItemError("nested too deeply") from None
         except msgspec.MsgspecError as error:
-            place = item.find(b"\0")
-            words = str(error).removeprefix("JSON is malformed: ").lower()
-            raise Unfit(f"a NUL character (byte {place + 1})" if place >= 0 else f"broken JSON: {words}") from None
+            position = item.find(b"\0")
+            problem = str(error).removeprefix("JSON is malformed: ").lower()
+            reason = f"a NUL character (byte {position + 1})" if position >= 0 else f"broken JSON: {problem}"
+            raise InvalidItemError(reason) from None
         if whole is None:
-            raise Unfit("a bare null is no item")
+            raise InvalidItemError("null is not an item")
         if isinstance(whole, list) and not self._arrays:
-            raise Unfit("a top-level array: each line or element must be one item")
+            raise InvalidItemError("an array is not an item: each line or element must be one item")
         if self._key == (_ITSELF,):
-            if type(whole) not in (str, int, float) or whole == "":
-                raise Unfit(f"the item is {_name(whole)}, and a key must be text or a number")
+            if type(whole) not in (str, int, float):
+                raise InvalidItemError(f"the item is {_name(whole)}, not text or a number, so it cannot be the key")
             return _checked(str(whole))
         if not self._key:
             return _checked((self._key_of and self._key_of(line or 0)) or _default(None, name, line))
         if not isinstance(whole, dict):
-            raise Unfit(f"{_name(whole)}, not an object: it has no key field {self._key[0]!r}")
+            raise InvalidItemError(f"the item is {_name(whole)}, not an object with a key field {self._key[0]!r}")
         for field in self._key:
             if field not in whole:
-                raise Unfit(f"the key field {field!r} is missing")
+                raise InvalidItemError(f"the key field {field!r} is missing")
             if type(whole[field]) not in (str, int, float):
-                raise Unfit(f"the key field {field!r} is {_name(whole[field])}, it must be text or a number")
-        raise Unfit("broken JSON")
+                raise InvalidItemError(f"the key field {field!r} is {_name(whole[field])}, not text or a number")
+        raise InvalidItemError("broken JSON")
 
 
 def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what reads these attributes at once; a loop over getattr() would take as long as the decoder does."""
+    """Return a function that reads these attributes at once; a loop over getattr() takes as long as the decoder."""
     if len(names) == 1:
         first = attrgetter(names[0])
         return lambda found: (first(found),)
@@ -150,12 +151,12 @@ def _default(value: Any, name: str, line: int | None) -> str:
 
 def _checked(key: str) -> str:
     if not key:
-        raise Unfit("the key is empty")
-    # isprintable() refuses more than is wrong, but what it lets pass is right, and it is fast.
+        raise InvalidItemError("the key is empty")
+    # isprintable() is fast. It also rejects some valid keys, so the slower search decides about those.
     if not key.isprintable() and (bad := _CONTROL.search(key)):
-        raise Unfit(f"the key holds a control character (U+{ord(bad[0]):04X})")
+        raise InvalidItemError(f"the key contains a control character (U+{ord(bad[0]):04X})")
     if len(key) * 4 > MAX_KEY_BYTES and (size := len(key.encode())) > MAX_KEY_BYTES:
-        raise Unfit(f"the key is {size} bytes long, it may have {MAX_KEY_BYTES}")
+        raise InvalidItemError(f"the key has {size} bytes, more than the {MAX_KEY_BYTES} allowed")
     return key
 
 

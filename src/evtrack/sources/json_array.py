@@ -1,25 +1,25 @@
-"""Finds the elements of a JSON array in blocks of bytes, without parsing or holding them all."""
+"""Finds the elements of a JSON array in blocks of bytes, without parsing them or holding them all in memory."""
 
 import re
 
-from evtrack.sources.record import Fault, Record, too_large
+from evtrack.sources.records import InvalidItem, Record, too_large
 
-# What may be passed over inside an element, and between elements: whole strings, and all but brackets (and commas).
-# A string that does not end in the block stops it. The repeats are possessive: they would keep a stack otherwise.
+# What can be skipped inside an element, and between elements: complete strings, and anything but brackets (and commas).
+# A string that does not end in the block stops the match. The repeats are possessive, so they do not build up a stack.
 _INNER = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _OUTER = re.compile(rb'(?:[^"\[\]{},]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _IN_STRING = re.compile(rb'["\\]')
 
 
-class ArrayScan:
-    """Cut a JSON array into its elements: strings and brackets are followed, nothing else is looked at.
+class JsonArrayScanner:
+    """Splits a JSON array into its elements by tracking strings and brackets only.
 
-    A parser would have to hold the array, or an element however large; this holds one element, up to the limit.
+    A parser would have to hold the whole array, or an element of any size; this holds one element, up to the limit.
 
     Args:
-        offset: Where the first block stands in its file: behind the array's bracket, or behind an element.
-        line: How many elements went before.
-        max_item_bytes: A larger element is a fault; only its length is kept.
+        offset: Offset of the first block in its file: just after the array's opening bracket, or after an element.
+        line: How many elements came before.
+        max_item_bytes: A larger element is invalid; only its length is kept.
     """
 
     def __init__(self, *, offset: int, line: int, max_item_bytes: int) -> None:
@@ -29,13 +29,13 @@ class ArrayScan:
         self._pieces: list[bytes] = []
         self._held = 0
         self._depth = 0
-        self._in_string = self._escaped = self._ended = self._noted = False
+        self._in_string = self._escaped = self._ended = self._reported = False
 
-    def feed(self, block: bytes) -> list[Record]:  # noqa: C901  # one step of a scanner a branch
+    def feed(self, block: bytes) -> list[Record]:  # noqa: C901  # each branch is one step of the scanner
         """Scan one block.
 
         Args:
-            block: The bytes that follow those of the last call.
+            block: The bytes that follow those of the previous call.
 
         Returns:
             The elements that end in it.
@@ -63,27 +63,27 @@ class ArrayScan:
             elif sign != b"}":
                 self._ended = sign == b"]"
                 self._hold(block[start:before])
-                # Before the bracket that ends it: a submission that goes on from there must find it.
+                # End before the closing bracket: a resumed submission must find it there.
                 self._emit(found, self._offset + (before if self._ended else position))
                 start = position
         rest = block[start:]
         if not self._ended:
             self._hold(rest)
-        elif not self._noted and block[position:].strip():
-            self._noted = True
-            found.append((None, Fault("something follows the end of the array"), self._offset + len(block)))
+        elif not self._reported and block[position:].strip():
+            self._reported = True
+            found.append((None, InvalidItem("unexpected text after the end of the array"), self._offset + len(block)))
         self._offset += len(block)
         return found
 
     def finish(self) -> list[Record]:
-        """Say whether the array ended with the file.
+        """Check that the array ended before its file did.
 
         Returns:
-            Nothing, or the fault.
+            No records, or one invalid record.
         """
         if self._ended:
             return []
-        return [(self._line + 1, Fault("broken JSON: the file ends inside this element of the array"), self._offset)]
+        return [(self._line + 1, InvalidItem("broken JSON: the file ends inside this element"), self._offset)]
 
     def _leave_string(self, block: bytes, position: int) -> int:
         if self._escaped and block:
@@ -117,4 +117,4 @@ class ArrayScan:
         elif text:
             found.append((self._line, text, end))
         else:
-            found.append((self._line, Fault("broken JSON: an element is missing between two commas"), end))
+            found.append((self._line, InvalidItem("broken JSON: an element is missing between two commas"), end))

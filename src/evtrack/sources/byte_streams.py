@@ -1,4 +1,4 @@
-"""Opens what bytes come from: a file, a part of a file, a pipe, and gzip on top of any of them."""
+"""Reads bytes from a file, a slice of a file, or a pipe, and decompresses gzip on top of any of them."""
 
 import hashlib
 import os
@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from evtrack.domain.errors import SourceChanged
-from evtrack.sources.record import BLOCK_BYTES
+from evtrack.sources.records import BLOCK_BYTES
 
-# How long a pipe may be silent before its reader gets an empty block, to see to what it has.
+# How long a pipe may be silent before its reader gets an empty block, so that it can submit what it has read.
 _PAUSE_S = 0.2
 _HEAD_BYTES = 64 * 1024
 _GZIP = 31  # zlib: a gzip header is expected
 
 
-class Stream(Protocol):
-    """Bytes that can be read from an offset on."""
+class ByteStream(Protocol):
+    """Bytes that can be read from any offset on."""
 
     @property
     def bytes_read(self) -> int:
-        """How much of what lies on the disk was read, for progress."""
+        """How many bytes on disk have been read, for the progress display."""
         ...
 
     def blocks(self, offset: int = 0) -> Iterator[bytes]:
-        """Yield the bytes from `offset` on; an empty block means that nothing has come yet."""
+        """Yield the bytes from `offset` on; an empty block means that nothing has arrived yet."""
         ...
 
 
@@ -42,7 +42,7 @@ class FileStream:
         self.bytes_read = 0
 
     def blocks(self, offset: int = 0) -> Iterator[bytes]:
-        """Read from an offset on."""
+        """Yield the bytes from `offset` on."""
         with self._path.open("rb", buffering=0) as file:
             file.seek(offset)
             self.bytes_read = offset
@@ -52,13 +52,13 @@ class FileStream:
 
 
 class SliceStream:
-    """A part of an open file: the member of an archive.
+    """A slice of an open file: a member of an archive.
 
     Args:
         file: The open archive.
-        start: Where the member begins.
-        size: How long it is.
-        scale: What a byte of it counts in progress: compressed size over size.
+        start: Offset of the member.
+        size: Length of the member.
+        scale: How much progress a byte of it is: compressed size divided by size.
     """
 
     def __init__(self, file: BinaryIO, *, start: int, size: int, scale: float = 1.0) -> None:
@@ -69,7 +69,7 @@ class SliceStream:
         self.bytes_read = 0
 
     def blocks(self, offset: int = 0) -> Iterator[bytes]:
-        """Read from an offset on."""
+        """Yield the bytes from `offset` on."""
         at = offset
         while at < self._size:
             self._file.seek(self._start + at)
@@ -82,71 +82,71 @@ class SliceStream:
 
 
 class GzipStream:
-    """What a gzip stream unpacks to.
+    """The decompressed bytes of a gzip stream.
 
     Args:
         inner: The compressed bytes.
     """
 
-    def __init__(self, inner: Stream) -> None:
+    def __init__(self, inner: ByteStream) -> None:
         self._inner = inner
 
     @property
     def bytes_read(self) -> int:
-        """How many compressed bytes were read."""
+        """How many compressed bytes have been read."""
         return self._inner.bytes_read
 
     def blocks(self, offset: int = 0) -> Iterator[bytes]:
-        """Unpack, and leave out the first `offset` bytes: gzip cannot be entered in the middle."""
+        """Decompress from the start, since gzip has no random access, and skip the first `offset` bytes."""
         skip = offset
-        for block in inflate(self._inner.blocks()):
+        for block in gunzip(self._inner.blocks()):
             passed = min(skip, len(block))
             skip -= passed
             yield block[passed:]
 
 
-def inflate(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack gzip, of one member or several.
+def gunzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Decompress gzip that consists of one member or several.
 
     Args:
         blocks: The compressed bytes.
 
     Yields:
-        Blocks of bounded size, however well they were packed.
+        Blocks of bounded size, whatever the compression ratio.
 
     Raises:
         EOFError: The stream ends inside a member.
         zlib.error: The stream is damaged.
     """
     member = zlib.decompressobj(_GZIP)
-    begun = False
-    for packed in blocks:
-        rest = packed
+    started = False
+    for compressed in blocks:
+        rest = compressed
         if not rest:
             yield b""
         while rest:
-            if not begun:
-                rest = rest.lstrip(b"\0")  # tape blocks are padded so
+            if not started:
+                rest = rest.lstrip(b"\0")  # padding between or after members, as on tapes
                 if not rest:
                     break
-                begun = True
+                started = True
             if block := member.decompress(rest, BLOCK_BYTES):
                 yield block
             rest = member.unused_data if member.eof else member.unconsumed_tail
             if member.eof:
                 member = zlib.decompressobj(_GZIP)
-                begun = False
-    if begun:
+                started = False
+    if started:
         raise EOFError("the compressed data ends too early")
 
 
 class PipeStream:
-    """Standard input or a named pipe: read once, perhaps slowly.
+    """Standard input or a named pipe, which can be read only once and may be slow.
 
     Args:
         descriptor: The open file descriptor.
-        name: What to call it in messages.
-        head: When a submission goes on, the fingerprint of the beginning that it had then.
+        name: Its name in messages.
+        head: For a resumed submission, the fingerprint of its first bytes at the time.
     """
 
     def __init__(self, descriptor: int, *, name: str, head: str | None = None) -> None:
@@ -157,11 +157,11 @@ class PipeStream:
         self.bytes_read = 0
 
     def fingerprint(self, offset: int) -> str:
-        """Return a fingerprint of what came before `offset`, of its first 64 kB at most."""
+        """Return a hash of the bytes before `offset`, of the first 64 kB at most."""
         return hashlib.sha256(self._head[:offset]).hexdigest()[:32]
 
     def blocks(self, offset: int = 0) -> Iterator[bytes]:
-        """Read from an offset on; what lies before is read and compared."""
+        """Yield the bytes from `offset` on, after reading and comparing those before it."""
         skip = offset
         for block in self._read():
             if len(self._head) < _HEAD_BYTES:
@@ -176,7 +176,7 @@ class PipeStream:
 
     def _compare(self, offset: int) -> None:
         if self._expected and self.fingerprint(offset) != self._expected:
-            raise SourceChanged(self._name, reason="it does not begin as it did when the job was submitted")
+            raise SourceChanged(self._name, reason="its first bytes differ from those when the job was submitted")
 
     def _read(self) -> Iterator[bytes]:
         while True:

@@ -1,15 +1,14 @@
-"""Tells from a file's name how to read it."""
+"""Chooses how to read a file by its name."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal, Protocol, get_args
 
-from evtrack.sources.document import read_document
-from evtrack.sources.lines import read_lines
-from evtrack.sources.record import Records
-from evtrack.sources.table import read_table
-from evtrack.sources.text import read_text
+from evtrack.sources.csv_rows import read_csv
+from evtrack.sources.json_document import read_json
+from evtrack.sources.lines import read_lines, read_text_lines
+from evtrack.sources.records import Records
 
 Format = Literal["json", "jsonl", "csv", "lines"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -20,7 +19,7 @@ READABLE = ".json, .jsonl, .csv, each also as .gz, .tgz or .tar"
 
 
 class Reader(Protocol):
-    """Turns a part's bytes into records."""
+    """Reads records from the bytes of a part."""
 
     def __call__(self, blocks: Iterable[bytes], *, offset: int, line: int, max_item_bytes: int) -> Records:
         """Read records from blocks of bytes."""
@@ -28,45 +27,45 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """Say how to read a file.
+class FileType:
+    """How to read a file.
 
     Args:
         format: Its format; None for a tar archive.
-        packed: Whether gzip lies on top.
+        compressed: Whether it is compressed with gzip.
     """
 
     format: Format | None
-    packed: bool
+    compressed: bool
 
     @property
     def rank(self) -> int:
-        """Where such files stand in the order of a folder or archive: .json first, then .jsonl, .csv, archives."""
+        """The place of such files in the order of a directory or archive: .json first, then .jsonl, .csv, archives."""
         return FORMATS.index(self.format) if self.format else len(FORMATS)
 
 
-def kind_of(name: str, forced: Format | None = None) -> Kind | None:
-    """Tell from its name how to read a file.
+def file_type_of(name: str, forced: Format | None = None) -> FileType | None:
+    """Choose how to read a file by its name.
 
     Args:
         name: The file's name.
-        forced: The format that the user named for all files.
+        forced: The format that the user chose for all files.
 
     Returns:
-        The kind, or None when the name says nothing.
+        Its type, or None if the name does not show it.
     """
     lower = PurePath(name).name.lower()
     if lower.endswith(_TAR_ENDINGS):
-        return Kind(None, packed=not lower.endswith(".tar"))
-    packed = lower.endswith(".gz")
+        return FileType(None, compressed=not lower.endswith(".tar"))
+    compressed = lower.endswith(".gz")
     found = forced or _FORMAT_OF.get(PurePath(lower.removesuffix(".gz")).suffix)
-    return Kind(found, packed=packed) if found else None
+    return FileType(found, compressed=compressed) if found else None
 
 
 def reader_for(name: Format) -> Reader:
-    """Return what reads a format.
+    """Return the function that reads a format.
 
     Args:
         name: The format.
     """
-    return {"json": read_document, "jsonl": read_lines, "csv": read_table, "lines": read_text}[name]
+    return {"json": read_json, "jsonl": read_lines, "csv": read_csv, "lines": read_text_lines}[name]

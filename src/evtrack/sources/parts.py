@@ -1,29 +1,29 @@
-"""One file of a source: what it is called, and its records from any position on."""
+"""The parts of a source: files, whose records can be read from any position on."""
 
 import tarfile
 import zlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from evtrack.sources.formats import Format, reader_for
-from evtrack.sources.record import Fault, Records
-from evtrack.sources.streams import PipeStream, Stream
+from evtrack.sources.byte_streams import ByteStream, PipeStream
+from evtrack.sources.file_formats import Format, reader_for
+from evtrack.sources.records import InvalidItem, Records
 
-# What reading may end with: the file system, a damaged gzip stream, a damaged archive.
+# Errors of reading: of the file system, of a damaged gzip stream, of a damaged archive.
 _UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError)
 
 
 class Part(Protocol):
-    """One file of a source, or all of an iterable. A batch never spans two."""
+    """One file of a source, or a whole iterable. No batch spans two parts."""
 
     @property
     def name(self) -> str:
-        """What notes and item keys call it."""
+        """Its name in notes and item keys."""
         ...
 
     @property
     def bytes_read(self) -> int:
-        """How much of the whole source was read when this part stands where it stands."""
+        """How many bytes of the source have been read, including those before this part."""
         ...
 
     def records(self, *, offset: int = 0, line: int = 0) -> Records:
@@ -31,7 +31,7 @@ class Part(Protocol):
         ...
 
     def fingerprint(self, offset: int) -> str | None:
-        """Return what proves, when a submission goes on, that a part read only once is the same; else None."""
+        """Return a hash that shows a resumed submission whether a pipe is the same; None for all other parts."""
         ...
 
 
@@ -40,31 +40,31 @@ class FilePart:
     """A file, a member of an archive, or a pipe.
 
     Args:
-        name: What notes and item keys call it.
+        name: Its name in notes and item keys.
         stream: Its bytes.
-        format: How to read them.
-        bytes_before: How much of the whole source lies before it.
-        max_item_bytes: A larger item is a fault.
+        format: Their format.
+        bytes_before: How many bytes of the source come before it.
+        max_item_bytes: A larger item is invalid.
     """
 
     name: str
-    stream: Stream
+    stream: ByteStream
     format: Format
     bytes_before: int
     max_item_bytes: int
 
     @property
     def bytes_read(self) -> int:
-        """How much of the whole source was read."""
+        """How many bytes of the source have been read, including those before this part."""
         return self.bytes_before + self.stream.bytes_read
 
     def fingerprint(self, offset: int) -> str | None:
-        """Return the fingerprint of a pipe's beginning; a file has its size and time."""
+        """Return a hash of a pipe's first bytes; None for a file, which is compared by size and time."""
         return self.stream.fingerprint(offset) if isinstance(self.stream, PipeStream) else None
 
     def records(self, *, offset: int = 0, line: int = 0) -> Records:
-        """Yield groups of records; what makes the file unreadable is the last record's fault."""
-        # The header of a CSV file is needed wherever it is entered.
+        """Yield groups of records; if the file becomes unreadable, the last record is invalid and has the reason."""
+        # A CSV file is always read from its header on.
         blocks = self.stream.blocks(0 if self.format == "csv" else offset)
         last_line, end = line, offset
         try:
@@ -75,18 +75,18 @@ class FilePart:
                 yield group
         except _UNREADABLE as error:
             reason = getattr(error, "strerror", None) or str(error)
-            words = f"cannot be read from here on: {reason}" if last_line else f"cannot be read: {reason}"
-            yield [(last_line + 1 if last_line else None, Fault(words), end)]
+            message = f"cannot be read from here on: {reason}" if last_line else f"cannot be read: {reason}"
+            yield [(last_line + 1 if last_line else None, InvalidItem(message), end)]
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenPart:
-    """Something that could not be opened at all.
+class UnreadablePart:
+    """A file or directory that could not be opened.
 
     Args:
-        name: What it is called.
+        name: Its name in notes.
         reason: Why.
-        bytes_read: How much of the whole source lies before it.
+        bytes_read: How many bytes of the source come before it.
     """
 
     name: str
@@ -98,5 +98,5 @@ class BrokenPart:
         return None
 
     def records(self, *, offset: int = 0, line: int = 0) -> Records:  # noqa: ARG002
-        """Yield its one fault."""
-        yield [(None, Fault(self.reason), 0)]
+        """Yield one invalid record."""
+        yield [(None, InvalidItem(self.reason), 0)]
