@@ -116,7 +116,7 @@ def test_an_archive_restored_in_another_cluster_is_read_once(own_client: Client,
     own_client.conn.execute("SELECT setval('evtrack.job_id_seq', 500)")
     job, quiet = failed_job(own_client), ended_job(own_client, DAY)
     list(Cleanup(conn=own_client.conn, older_than_s=0, archive=tmp_path, with_payload=True).run())
-    assert [job, quiet] == [each.job_id for each in Restore(conn=far.conn, folder=tmp_path).run()]
+    assert [job, quiet] == [each.job_id for each in Restore(conn=far.conn, directory=tmp_path).run()]
     # Numbers of the log are there twice now, one from each cluster.
     assert far.rows("SELECT seq FROM evtrack.event GROUP BY seq HAVING count(*) > 1")
     read, at = step_by_step(far)
@@ -127,7 +127,7 @@ def test_an_archive_restored_in_another_cluster_is_read_once(own_client: Client,
     done = list(Cleanup(conn=far.conn, older_than_s=0, archive=tmp_path / "far", with_payload=True).run())
     assert [DAY] == [day.day for day in done if isinstance(day, DroppedDay)]
     assert [] == far.rows("SELECT * FROM evtrack.restored")
-    assert 2 == len(list(Restore(conn=far.conn, folder=tmp_path / "far").run()))
+    assert 2 == len(list(Restore(conn=far.conn, directory=tmp_path / "far").run()))
     goes_on_once(far, job, at)
 
 

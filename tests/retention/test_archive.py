@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from evtrack.domain.errors import ArchiveError
 from evtrack.interfaces.cli import cli
-from evtrack.runtime.retention.archive_files import hash_of, write_lines
+from evtrack.runtime.retention.archive_files import hash_file, write_lines
 from evtrack.runtime.retention.manifest import ArchivedFile, ArchivedJob, Manifest, read_manifest
 
 JOB = ArchivedJob(
@@ -34,7 +34,7 @@ def manifest(folder: Path, *jobs: ArchivedJob) -> Manifest:
     folder.mkdir(parents=True)
     file = folder / "events.jsonl.gz"
     lines = write_lines(file, [])
-    size, digest = hash_of(file)
+    size, digest = hash_file(file)
     return Manifest(
         day=folder.name,
         made_at="2026-11-26T10:00:00+00:00",
@@ -74,9 +74,7 @@ def test_a_day_without_its_manifest_is_missed_and_named(tmp_path: Path) -> None:
     for folder in (tmp_path, bare):
         said = verify(folder)
         assert 2 == said.exit_code
-        assert (
-            f"{bare}: differs\n  manifest.json is missing; without it nothing proves events.jsonl.gz\n" in said.output
-        )
+        assert f"{bare}: differs\n  manifest.json is missing, so events.jsonl.gz cannot be verified\n" in said.output
     assert f"{good}: good" in verify(tmp_path).output
     (row,) = (each for each in json.loads(verify(tmp_path, "--json").output) if each["differences"])
     assert (str(bare), None) == (row["archive"], row["day"])
@@ -90,12 +88,12 @@ def test_a_day_in_the_folder_of_another_is_told(tmp_path: Path, monkeypatch: pyt
     for folder in (tmp_path, other, "."):
         said = verify(folder)
         assert 2 == said.exit_code
-        assert "the folder is called 2026-11-19, the manifest is of 2026-11-18: give it its name back" in said.output
+        assert "the directory is named 2026-11-19, but the manifest is of 2026-11-18: rename it back" in said.output
 
 
 def test_a_folder_without_an_archive_says_so(tmp_path: Path) -> None:
     said = verify(tmp_path)
-    assert (1, True) == (said.exit_code, "holds no archive" in said.output)
+    assert (1, True) == (said.exit_code, "contains no archive" in said.output)
 
 
 def _set(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:

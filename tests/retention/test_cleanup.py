@@ -11,7 +11,7 @@ from aging import aged_job, days_ago, days_of, ended_job
 from cleaning import clean, kept
 from client import Claim, Client
 from evtrack.domain.errors import CleanupRuns, JobDropped, NoSuchJob
-from evtrack.runtime.retention.archive_check import check
+from evtrack.runtime.retention.archive_check import check_archive
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
 from evtrack.storage.connection.connect import connect
@@ -192,7 +192,7 @@ def test_a_retry_while_the_day_is_read_keeps_it(own_client: Client, own_other: C
     assert own_client.one("SELECT evtrack.finish_due(%s)", job)
     (dropped,) = clean(own_client, archive)
     assert isinstance(dropped, DroppedDay)
-    manifest, differences = check(archive / str(DAY))
+    manifest, differences = check_archive(archive / str(DAY))
     assert ([], dropped.events) == (differences, manifest and manifest.jobs[0].events)
     assert [str(DAY)] == [path.name for path in archive.iterdir()]
 
@@ -310,7 +310,7 @@ def test_who_uses_the_log_is_not_waited_for_in_line(own_client: Client, own_othe
                 ended_job(own_other, days_ago(0), 1)
             (busy,) = future.result()
     assert isinstance(busy, KeptDay)
-    assert ("busy", True) == (busy.why, busy.is_fault)
+    assert ("busy", True) == (busy.why, busy.needs_action)
     assert "a long report" in busy.reason
     (done,) = clean(own_client)
     assert isinstance(done, DroppedDay)

@@ -13,7 +13,7 @@ from cleaning import clean, kept
 from client import Client
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
 from evtrack.runtime.retention import day_archive
-from evtrack.runtime.retention.archive_check import check
+from evtrack.runtime.retention.archive_check import check_archive
 from evtrack.runtime.retention.archive_files import read_lines
 from evtrack.runtime.retention.cleanup_result import DroppedDay
 from helpers import evtrack
@@ -44,7 +44,7 @@ def test_the_archive_holds_the_log_and_what_is_asked_for(own_client: Client, tmp
         json.loads(line)["item_key"] for line in read_lines(folder / "payloads.jsonl.gz")
     ]
     assert 3 == sum(1 for _ in read_lines(folder / "results.jsonl.gz"))
-    manifest, differences = check(folder)
+    manifest, differences = check_archive(folder)
     assert [] == differences
     assert manifest is not None
     assert digest == manifest.jobs[0].digest

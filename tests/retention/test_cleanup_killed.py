@@ -11,7 +11,7 @@ import pytest
 
 from aging import aged_job, days_ago, days_of, ended_job
 from client import Client
-from evtrack.runtime.retention.archive_check import archives, check
+from evtrack.runtime.retention.archive_check import check_archive, find_archives
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.cleanup_result import DroppedDay
 from evtrack.storage.connection.connect import Connection, connect
@@ -69,8 +69,8 @@ def finish(client: Client, folder: Path) -> None:
     assert not set(DAYS) & days_of(client)
     whole(client)
     assert [str(day) for day in DAYS] == sorted(path.name for path in folder.iterdir())
-    for archive in archives(folder):
-        manifest, differences = check(archive)
+    for archive in find_archives(folder):
+        manifest, differences = check_archive(archive)
         assert [] == differences
         assert manifest is not None
         lines = client.rows(

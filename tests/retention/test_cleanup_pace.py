@@ -31,13 +31,13 @@ class Clock:
         self.now += seconds
 
 
-@pytest.mark.parametrize(("line_s", "rest_s"), [(0.00001, 0.1), (0.01, cleanup.LONGEST_REST_S)])
+@pytest.mark.parametrize(("line_s", "rest_s"), [(0.00001, 0.1), (0.01, cleanup.MAX_PAUSE_S)])
 def test_it_rests_longer_than_it_works_but_never_for_long(
     monkeypatch: pytest.MonkeyPatch, line_s: float, rest_s: float
 ) -> None:
     clock = Clock(line_s)
     monkeypatch.setattr(cleanup, "time", clock)
-    number = 3 * cleanup.STRETCH + 1
+    number = 3 * cleanup.PAUSE_EVERY + 1
     assert number == sum(1 for _ in cleanup.paced(clock.lines(number)))
     assert [pytest.approx(rest_s)] * 3 == clock.rests
 
@@ -46,4 +46,4 @@ def test_what_takes_longer_has_shorter_stretches(monkeypatch: pytest.MonkeyPatch
     clock = Clock(0.01)
     monkeypatch.setattr(cleanup, "time", clock)
     assert 25 == sum(1 for _ in cleanup.paced(clock.lines(25), 10))
-    assert [pytest.approx(cleanup.LONGEST_REST_S)] * 2 == clock.rests
+    assert [pytest.approx(cleanup.MAX_PAUSE_S)] * 2 == clock.rests

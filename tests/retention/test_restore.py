@@ -17,7 +17,7 @@ from evtrack.runtime.retention.archive_files import read_lines
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.day_digests import DayDigests
 from evtrack.runtime.retention.manifest import read_manifest
-from evtrack.runtime.retention.restore import Restore, Restored
+from evtrack.runtime.retention.restore import Restore, RestoredJob
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log import proof
 from evtrack.storage.log.reader import Tail
@@ -58,9 +58,9 @@ def archive(own_client: Client, folder: Path, *, with_payload: bool = True) -> N
     assert DAY not in days_of(own_client)
 
 
-def restore(own_client: Client, folder: Path, *job_ids: int) -> list[Restored]:
+def restore(own_client: Client, folder: Path, *job_ids: int) -> list[RestoredJob]:
     """Restore all, or these jobs."""
-    return list(Restore(conn=own_client.conn, folder=folder, job_ids=job_ids or None).run())
+    return list(Restore(conn=own_client.conn, directory=folder, job_ids=job_ids or None).run())
 
 
 @pytest.mark.parametrize("other_database", [True, False])
@@ -125,7 +125,7 @@ def test_what_is_there_is_left_alone_and_what_is_another_job_refused(
     archive(own_client, tmp_path)
     assert [second] == [each.job_id for each in restore(elsewhere, tmp_path, second)]
     assert [(first, False), (second, True)] == [(each.job_id, each.was_there) for each in restore(elsewhere, tmp_path)]
-    with pytest.raises(ArchiveError, match="has no job 4711"):
+    with pytest.raises(ArchiveError, match="contains no job 4711"):
         restore(elsewhere, tmp_path, 4711)
 
 
@@ -208,7 +208,7 @@ def test_items_that_were_not_archived_are_not_missed_and_others_are(
 def test_a_restore_that_ended_early_goes_on(own_client: Client, elsewhere: Client, tmp_path: Path) -> None:
     first, second = ended_job(own_client, DAY), ended_job(own_client, DAY)
     archive(own_client, tmp_path)
-    begun = Restore(conn=elsewhere.conn, folder=tmp_path).run()
+    begun = Restore(conn=elsewhere.conn, directory=tmp_path).run()
     assert first == next(begun).job_id
     begun.close()
     assert [(first, True), (second, False)] == [(each.job_id, each.was_there) for each in restore(elsewhere, tmp_path)]
@@ -226,7 +226,7 @@ def test_events_of_another_cluster_stand_at_the_beginning_of_the_log(
     foreign = [re.sub(rb'"digest": "\w+", |, "snapshot": "[0-9:,]+"', b"", line) for line in foreign]
     prepare_day(elsewhere.conn, DAY, job)
     digests = DayDigests()
-    events = list(digests.passing(foreign))
+    events = list(digests.observe(foreign))
     restore_job(elsewhere.conn, DAY, job, digest=digests.jobs[job].digest, tables={"events": events})
     ended_job(elsewhere, days_ago(0))
     for only in ((DAY, job), None):

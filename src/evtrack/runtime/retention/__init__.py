@@ -1,1 +1,1 @@
-"""Retention: days that are over leave the database, into an archive or for good."""
+"""Retention: archives old days of the log, drops them, and restores jobs from archives."""

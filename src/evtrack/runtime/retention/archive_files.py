@@ -1,4 +1,4 @@
-"""Compressed files of an archive: written to the disk itself, and read back with all that can be told of them."""
+"""Writes the files of an archive durably, and reads them back."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _LEVEL: Final = 6
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> int:
-    """Write lines into a new gzip file, and make sure that the disk has them.
+    """Write lines to a new gzip file and flush it to disk.
 
     Args:
         path: The file.
         lines: The lines, each with its newline.
 
     Returns:
-        How many.
+        How many lines.
     """
     count, block, size = 0, list[bytes](), 0
     with path.open("xb") as raw:
-        # No name and no time inside: the same lines make the same file.
+        # Without a name and a time in the header, equal lines make equal files.
         with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=_LEVEL, mtime=0) as packed:
             for line in lines:
                 count += 1
@@ -42,13 +42,13 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
         raw.flush()
         os.fsync(raw.fileno())
         if hasattr(os, "posix_fadvise"):
-            # So that reading back asks the disk, and not the memory that was just written from.
+            # Drop the pages from the cache, so that reading back verifies what is on disk.
             os.posix_fadvise(raw.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return count
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """Read a gzip file's lines, memory flat.
+    """Read a gzip file's lines in constant memory.
 
     Args:
         path: The file.
@@ -66,7 +66,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
         raise ValueError(str(error)) from None
 
 
-def hash_of(path: Path) -> tuple[int, str]:
+def hash_file(path: Path) -> tuple[int, str]:
     """Return a file's size and the SHA-256 of its bytes, in hexadecimal digits.
 
     Args:
@@ -80,12 +80,12 @@ def hash_of(path: Path) -> tuple[int, str]:
     return size, hashed.hexdigest()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a new small file, and make sure that the disk has it.
+def write_file(path: Path, content: bytes) -> None:
+    """Write a new small file and flush it to disk.
 
     Args:
         path: The file.
-        content: What it shall hold.
+        content: Its content.
     """
     with path.open("xb") as file:
         file.write(content)
@@ -93,15 +93,15 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def settle(folder: Path) -> None:
-    """Make sure that the disk has the names in a folder.
+def sync_directory(directory: Path) -> None:
+    """Flush a directory to disk, so that new names in it survive a power failure.
 
     Args:
-        folder: The folder.
+        directory: The directory.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
-        # Some file systems know no fsync of a folder, and need none.
+        # Some file systems do not support fsync of a directory, and do not need it.
         with suppress(OSError):
             os.fsync(descriptor)
     finally:

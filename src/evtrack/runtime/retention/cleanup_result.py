@@ -1,4 +1,4 @@
-"""What a cleanup did: the days that went, and those that stayed."""
+"""The results of a cleanup: dropped days and kept days."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedDay:
-    """A day that went.
+    """A day that was dropped.
 
     Args:
         day: The day.
@@ -21,7 +21,7 @@ class DroppedDay:
         batches: How many batches they had.
         events: How many events.
         bytes: Its size on disk.
-        archive: The folder that holds its log, or None.
+        archive: The directory with its archive, or None.
     """
 
     day: date
@@ -34,13 +34,13 @@ class DroppedDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDay:
-    """A day that stayed.
+    """A day that was kept.
 
     Args:
         day: The day.
-        why: A job pins it; it changed while it was read; its log and projection differ; its tables were in use.
-        reason: The same in words.
-        job_id: The job that it stayed for, if it was one.
+        why: A job pins it; it changed while it was read; its log and projection differ; or its tables were in use.
+        reason: The same as text.
+        job_id: The job that it was kept for, if any.
     """
 
     day: date
@@ -49,20 +49,20 @@ class KeptDay:
     job_id: int | None = None
 
     @property
-    def is_fault(self) -> bool:
-        """Whether somebody should see to it; a job that is not over yet is no fault."""
+    def needs_action(self) -> bool:
+        """Whether an operator must act; a day that is pinned or has changed is a matter of time."""
         return self.why in {"differs", "busy"}
 
 
-def pinned(day: Day) -> KeptDay:
-    """Say why a day stays.
+def pinned_day(day: Day) -> KeptDay:
+    """Describe a day that is kept because of its jobs.
 
     Args:
         day: A day with pins.
 
     Returns:
-        The first of its jobs that must stay, and how many there are.
+        The day, with the first job that pins it and how many others do.
     """
-    others = f", and {day.pins - 1:,} more of its jobs must stay" if day.pins > 1 else ""
+    others = f", and {day.pins - 1:,} more of its jobs must be kept" if day.pins > 1 else ""
     is_so = {"running": "has running batches", "ended lately": "ended lately"}.get(str(day.pin), f"is {day.pin}")
     return KeptDay(day=day.job_day, why="pinned", job_id=day.pinned_by, reason=f"job {day.pinned_by} {is_so}{others}")

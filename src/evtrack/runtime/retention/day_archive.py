@@ -1,4 +1,4 @@
-"""Writes the archive of one day: apart, checked by reading back, and then into its place with one rename."""
+"""Writes the archive of one day under a temporary name, verifies it by reading it back, and renames it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
-from evtrack.runtime.retention.archive_check import check
-from evtrack.runtime.retention.archive_files import hash_of, settle, write_lines, write_whole
+from evtrack.runtime.retention.archive_check import check_archive
+from evtrack.runtime.retention.archive_files import hash_file, sync_directory, write_file, write_lines
 from evtrack.runtime.retention.manifest import MANIFEST, ArchivedFile, ArchivedJob, Manifest, file_name
 from evtrack.version import __version__
 
@@ -26,36 +26,36 @@ _PARTIAL: Final = ".partial"
 
 
 class DayArchive:
-    """The archive of one day on its way: `add` its tables, `seal` it, `place` it; what was not placed is taken away.
+    """The archive of one day: `add` its tables, `seal` it, `publish` it. An unpublished archive is deleted on exit.
 
     Args:
-        root: The folder of archives.
+        root: The directory of archives.
         job_day: The day.
-        again: What lines pass through while they are read back.
+        pace: Wraps the iteration over lines that are read back, to add pauses or to report progress.
 
     Raises:
-        ArchiveError: The folder cannot be written to.
+        ArchiveError: The directory cannot be written to.
     """
 
-    def __init__(self, root: Path, job_day: date, *, again: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
-        self._root, self._day, self._again = root, job_day, again
-        # What a killed cleanup left under these names is no archive.
+    def __init__(self, root: Path, job_day: date, *, pace: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
+        self._root, self._day, self._pace = root, job_day, pace
+        # Names with a dot are not archives, in case a cleanup is killed.
         self._partial = root / f".{job_day}{_PARTIAL}"
         self._old = root / f".{job_day}.old{_PARTIAL}"
         self._files: list[ArchivedFile] = []
 
     def __enter__(self) -> Self:
-        """Make an empty folder for it, and take away what a killed cleanup left."""
+        """Create an empty directory for it, and delete what a killed cleanup left."""
         with self._writing():
             self._root.mkdir(parents=True, exist_ok=True)
-            for folder in (self._partial, self._old):
-                if folder.exists():
-                    shutil.rmtree(folder)
+            for directory in (self._partial, self._old):
+                if directory.exists():
+                    shutil.rmtree(directory)
             self._partial.mkdir()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take away what has not got its place."""
+        """Delete the archive unless it was published."""
         shutil.rmtree(self._partial, ignore_errors=True)
 
     def add(self, table: Table, lines: Iterable[bytes]) -> None:
@@ -71,7 +71,7 @@ class DayArchive:
         path = self._partial / file_name(table)
         with self._writing():
             count = write_lines(path, lines)
-            size, digest = hash_of(path)
+            size, digest = hash_file(path)
         self._files.append(ArchivedFile(table=table, name=path.name, lines=count, bytes=size, sha256=digest))
 
     def seal(self, *, jobs: Sequence[ArchivedJob], origin: Origin, snapshot: str) -> Manifest:
@@ -80,13 +80,13 @@ class DayArchive:
         Args:
             jobs: The day's jobs.
             origin: The database.
-            snapshot: Which transactions the archive has seen.
+            snapshot: The transactions that the archive contains.
 
         Returns:
             The manifest.
 
         Raises:
-            ArchiveDamaged: What was read back is not what was written.
+            ArchiveDamaged: What was read back differs from what was written.
             ArchiveError: The disk is full, or another error of the file system.
         """
         manifest = Manifest(
@@ -99,46 +99,46 @@ class DayArchive:
             jobs=tuple(jobs),
         )
         with self._writing():
-            write_whole(self._partial / MANIFEST, manifest.dump())
-            settle(self._partial)
-            read, differences = check(self._partial, through=self._again)
+            write_file(self._partial / MANIFEST, manifest.dump())
+            sync_directory(self._partial)
+            read, differences = check_archive(self._partial, pace=self._pace)
         if differences or read != manifest:
-            raise ArchiveDamaged(str(self._partial), differences=differences or ["the manifest is not as written"])
+            raise ArchiveDamaged(str(self._partial), differences=differences or ["the manifest differs"])
         return manifest
 
-    def place(self, manifest: Manifest) -> Path:
-        """Give the archive its name.
+    def publish(self, manifest: Manifest) -> Path:
+        """Give the archive its final name.
 
         Args:
-            manifest: What `seal` returned.
+            manifest: The manifest that `seal` returned.
 
         Returns:
-            The folder that holds the day now: this one, or an equal one that an earlier cleanup left.
+            The directory with the archive: this one, or an equal one of an earlier cleanup.
 
         Raises:
-            ArchiveDamaged: There is one already, and it is damaged.
-            ArchiveError: There is one already, of other jobs.
+            ArchiveDamaged: There is an earlier archive, and it is damaged.
+            ArchiveError: There is an earlier archive of other jobs.
         """
-        place = self._root / manifest.day
-        if place.exists():
-            there, differences = check(place, through=self._again)
-            if there is None or differences:
-                raise ArchiveDamaged(str(place), differences=differences)
-            if not _replaces(manifest, there):
+        final = self._root / manifest.day
+        if final.exists():
+            existing, differences = check_archive(final, pace=self._pace)
+            if existing is None or differences:
+                raise ArchiveDamaged(str(final), differences=differences)
+            if not _replaces(manifest, existing):
                 raise ArchiveError(
-                    f"{place} holds an archive of other jobs or of another database.",
-                    hint="Nothing was dropped. Name another folder with --archive.",
+                    f"{final} is an archive of other jobs or of another database.",
+                    hint="Nothing was dropped. Name another directory with --archive.",
                 )
-            if there.digests == manifest.digests and manifest.tables <= there.tables:
-                return place
+            if existing.digests == manifest.digests and manifest.tables <= existing.tables:
+                return final
         with self._writing():
-            if place.exists():
-                # The database holds all that it has, and by now more.
-                place.rename(self._old)
-            self._partial.rename(place)
-            settle(self._root)
+            if final.exists():
+                # The new archive contains everything in the old one, and more.
+                final.rename(self._old)
+            self._partial.rename(final)
+            sync_directory(self._root)
             shutil.rmtree(self._old, ignore_errors=True)
-        return place
+        return final
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -147,7 +147,7 @@ class DayArchive:
         except OSError as error:
             raise ArchiveError(
                 f"Cannot write the archive of {self._day} to {self._root}: {error.strerror or error}.",
-                hint="The day was not dropped. Make room, or name another folder with --archive.",
+                hint="The day was not dropped. Free some space, or name another directory with --archive.",
             ) from None
 
 

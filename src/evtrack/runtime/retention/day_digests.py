@@ -1,4 +1,4 @@
-"""Counts and digests of a day's events by job, from its lines, while they pass."""
+"""Counts and hashes a day's events by job while their lines are read."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _EVENT: Final = re.compile(
 )
 
 
-class BrokenStream(ValueError):
-    """The events of a stream are not one after the other.
+class IncompleteStream(ValueError):
+    """A stream lacks an event.
 
     Args:
         job_id: The job.
-        says: What is wrong.
+        message: What is missing.
     """
 
-    def __init__(self, job_id: int, says: str) -> None:
-        super().__init__(says)
+    def __init__(self, job_id: int, message: str) -> None:
+        super().__init__(message)
         self.job_id = job_id
 
 
 @dataclass(frozen=True, slots=True)
 class JobDigest:
-    """One job's events: how many, the digest over its streams in hexadecimal digits, the workers that they name."""
+    """One job's number of events, the digest over its streams in hexadecimal digits, and its workers."""
 
     events: int
     digest: str
@@ -43,10 +43,10 @@ class JobDigest:
 
 
 class DayDigests:
-    """All jobs of a day. A job's digest is the one that evtrack.job_digest() makes of its log.
+    """The digests of all jobs of a day, equal to what evtrack.job_digest() computes from the log.
 
-    Each event's link is the SHA-256 of the link before it in its stream and of what it says; the digest is that of
-    the last links of all streams.
+    An event's link is the SHA-256 of the previous link in its stream and of the event's text. A job's digest is the
+    SHA-256 of the last links of all its streams.
     """
 
     def __init__(self) -> None:
@@ -54,11 +54,11 @@ class DayDigests:
 
     @property
     def events(self) -> int:
-        """How many events passed."""
+        """How many events were read."""
         return sum(job.events for job in self.jobs.values())
 
-    def passing(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """Count lines while they pass.
+    def observe(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Count and hash lines while they are read.
 
         Args:
             lines: Events as lines of JSON, as `day_events` writes them.
@@ -67,30 +67,30 @@ class DayDigests:
             The same lines.
 
         Raises:
-            BrokenStream: An event of a stream is not there.
-            ValueError: A line is no event, or jobs are not in order.
+            IncompleteStream: A stream lacks an event.
+            ValueError: A line is not an event, or a job's events are not contiguous.
         """
         job, batch, due, link, events = b"", b"", 0, b"", 0
         links, workers = sha256(), set[bytes]()
         for line in lines:
             found = _EVENT.fullmatch(line)
             if found is None:
-                raise ValueError(f"this is no event: {line[:120]!r}")
+                raise ValueError(f"not an event: {line[:120]!r}")
             seq, xid, job_id, batch_no, version, type_, attempt, worker, at, fraction, data = found.groups()
             if job_id != job:
                 self._close(job, events, links, link, workers)
                 workers = set()
                 job, batch, due, link, events, links = job_id, b"", 0, b"", 0, sha256()
                 if int(job) in self.jobs:
-                    raise ValueError(f"the events of job {int(job)} do not stand together")
+                    raise ValueError(f"the events of job {int(job)} are not contiguous")
             if batch_no != batch:
                 if batch:
                     links.update(link)
                 batch, due, link = batch_no, 0, b""
             due += 1
             if int(version) != due:
-                says = f"job {int(job)}, batch {int(batch)} goes from version {due - 1} to {int(version)}"
-                raise BrokenStream(int(job), says)
+                message = f"job {int(job)}, batch {int(batch)} skips from version {due - 1} to {int(version)}"
+                raise IncompleteStream(int(job), message)
             text = (job_id, batch_no, version, type_, attempt, b"-" if worker == b"null" else worker)
             micros = b"%d%s" % (_seconds(at), (fraction or b"").ljust(6, b"0"))
             link = sha256(link + b" ".join((*text, micros, seq, xid, data))).digest()

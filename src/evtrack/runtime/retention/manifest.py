@@ -1,4 +1,4 @@
-"""The manifest of an archived day: where the day comes from, what its files hold, and the digests that prove it."""
+"""The manifest of an archived day: its origin, its files, and the digests that prove them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Counts = dict[Text, NonNegativeInt]
 
 
 def file_name(table: str) -> str:
-    """Return the name of the file that holds a table.
+    """Return the name of a table's file.
 
     Args:
         table: events, payloads or results.
@@ -52,7 +52,7 @@ class ArchivedFile(_Record):
     """One file of an archive.
 
     Args:
-        table: What it holds: events, payloads or results.
+        table: Its content: events, payloads or results.
         name: Its name in the directory.
         lines: How many lines of JSON.
         bytes: Its size, compressed.
@@ -67,7 +67,7 @@ class ArchivedFile(_Record):
 
     @model_validator(mode="after")
     def _is_named_for_its_table(self) -> Self:
-        # A name with a directory in it would lead out of the archive.
+        # A name with a directory in it would point outside the archive.
         if self.name != file_name(self.table):
             raise ValueError(f"the name must be {file_name(self.table)}")
         return self
@@ -101,7 +101,7 @@ class Manifest(_Record):
         server_version: PostgreSQL's version number.
         system_identifier: The cluster that the day comes from.
         database: The database in it.
-        snapshot: Which transactions the archive has seen.
+        snapshot: The transactions that the archive contains.
         files: Its files.
         jobs: Its jobs by number.
         format: The format's version.
@@ -133,12 +133,12 @@ class Manifest(_Record):
         return self
 
     def file(self, table: str) -> ArchivedFile | None:
-        """Return the file that holds a table, or None if it was not archived."""
+        """Return a table's file, or None if the table was not archived."""
         return next((each for each in self.files if each.table == table), None)
 
     @property
     def tables(self) -> frozenset[str]:
-        """The tables that it holds."""
+        """The archived tables."""
         return frozenset(each.table for each in self.files)
 
     @property

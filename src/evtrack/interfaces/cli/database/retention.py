@@ -12,7 +12,7 @@ from evtrack.interfaces.cli.shared.options import Folder, Span, connected, json_
 from evtrack.interfaces.terminal.progress.cleanup_bar import cleanup_progress
 from evtrack.interfaces.terminal.reports.cleanup_report import day_line, kept_line, plan_lines, summary
 from evtrack.interfaces.terminal.text import counted
-from evtrack.runtime.retention.archive_check import archives, check
+from evtrack.runtime.retention.archive_check import check_archive, find_archives
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
 from evtrack.runtime.retention.restore import Restore
@@ -85,7 +85,7 @@ def cleanup(
         print_json({"dry_run": False, **lists})
     else:
         click.echo(summary(dropped, kept))
-    faults = [day for day in kept if day.is_fault]
+    faults = [day for day in kept if day.needs_action]
     if faults:
         raise EvtrackError(
             f"{counted(len(faults), 'day')} should have gone: {'; '.join(f'{f.day}: {f.reason}' for f in faults)}.",
@@ -107,7 +107,7 @@ def verify(ctx: click.Context, folder: Path, *, as_json: bool) -> None:
 
     DIR is the folder that `cleanup --archive` wrote to, or one day in it. Exit code 2 if anything differs.
     """
-    found = [(path, *check(path)) for path in archives(folder)]
+    found = [(path, *check_archive(path)) for path in find_archives(folder)]
     if as_json:
         print_json(
             [
@@ -146,7 +146,7 @@ def restore(conn: Connection, folder: Path, *, job_ids: tuple[int, ...], as_json
     job comes back whole or not at all; killed, the same command goes on. The next cleanup drops it again.
     """
     done = []
-    for job in Restore(conn=conn, folder=folder, job_ids=job_ids or None).run():
+    for job in Restore(conn=conn, directory=folder, job_ids=job_ids or None).run():
         done.append(job)
         if not as_json:
             what = "was there already, the same" if job.was_there else f"is back, {counted(job.events, 'event')}"
