@@ -64,10 +64,10 @@ def test_an_element_above_the_limit_is_a_fault_and_the_next_one_is_found() -> No
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (b"", "empty file"),
-        (b" \n", "empty file"),
+        (b"", "the file is empty"),
+        (b" \n", "the file is empty"),
         (b'{"a":\n1', "broken JSON"),
-        (b'{"a":1}\n{"a":2}\n', "give --format jsonl"),
+        (b'{"a":1}\n{"a":2}\n', "use --format jsonl"),
         (b"[1, 2", "ends inside"),
         (b"[1,,2]", "missing between two commas"),
         (b"[1] x", "after the end of the array"),
