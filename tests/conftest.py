@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg.conninfo import make_conninfo
 
-import memory_group
+import memory_cgroup
 import servers
 from client import Client, cloned
 from evtrack.interfaces.cli import cli
@@ -35,7 +35,7 @@ def _start() -> dict[str, str]:
 
 
 def pytest_report_header() -> list[str]:
-    above = memory_group.parent()
+    above = memory_cgroup.parent()
     real = f"real, below {above}" if isinstance(above, Path) else f"only from counters on record: {above}"
     return [f"evtrack: tests run on {_start()['says']}", f"evtrack: kills for want of memory are {real}"]
 
@@ -142,7 +142,7 @@ def other(shared_dsn: str, client: Client) -> Iterator[Client]:
 
 
 @pytest.fixture
-def story(client: Client) -> int:
+def mixed_job(client: Client) -> int:
     """A job in which everything happens: 4 batches of 5 items.
 
     Batch 1 is completed. In batch 2 the items 7 and 9 fail and move to batch 5, which fails for good. Batch 3 crashes

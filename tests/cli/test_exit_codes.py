@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from helpers import environment, evtrack_command
+from command_line import environment, evtrack_command
 
 UNBUFFERED = ["", "1"]  # containers often set PYTHONUNBUFFERED: then each write fails by itself
 

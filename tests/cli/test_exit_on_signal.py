@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from command_line import environment, evtrack_command
 from evtrack.storage.embedded.shared_server import EmbeddedServer
-from helpers import environment, eventually, evtrack_command
+from polling import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 

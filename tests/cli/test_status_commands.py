@@ -1,4 +1,4 @@
-"""The commands that look and steer, on jobs whose story is known."""
+"""The commands that look and steer, on jobs with known events."""
 
 import json
 import re
@@ -14,10 +14,11 @@ from rich.console import Console
 from structlog.testing import capture_logs
 
 from client import Client
+from command_line import environment, evtrack, evtrack_command
 from evtrack.interfaces.terminal.progress import job_bar, run_progress
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.reports.job_reports import job_progress
-from helpers import environment, eventually, evtrack, evtrack_command
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -19,9 +19,9 @@ from click.testing import CliRunner
 
 import servers
 from client import Client
+from command_line import environment, evtrack_command
 from evtrack.interfaces.cli import cli
 from evtrack.storage.connection.connect import Connection, connect
-from helpers import environment, evtrack_command
 
 pytestmark = pytest.mark.integration
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import psycopg
 import pytest
 
+from command_line import evtrack
 from evtrack.config import settings_from
 from evtrack.domain.errors import BadArgument, CannotConnect, ReadOnly
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.error_translation import connection_refused
 from evtrack.storage.connection.redact import without_password
 from evtrack.storage.embedded.server_choice import configured_dsn
-from helpers import evtrack
 
 
 @pytest.fixture

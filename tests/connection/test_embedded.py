@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from command_line import environment, evtrack
 from evtrack.domain.errors import EvtrackError, NoServer
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.embedded import data_directory
 from evtrack.storage.embedded.shared_server import EmbeddedServer
-from helpers import environment, eventually, evtrack
+from polling import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

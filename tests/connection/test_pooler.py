@@ -10,12 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from client import Client
+from command_line import evtrack
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
 from evtrack.storage.queue.workers import bound_waits
 from evtrack.storage.submission.open_job import create_job, lock_submission, reclaim_job, unlock_submission
-from helpers import eventually, evtrack
-from pooling import pooled
-from working import work_command, working
+from pgbouncer import pooled
+from polling import eventually
+from workers import running_worker, worker_process
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
@@ -30,7 +31,7 @@ def through(dsn: str) -> Iterator[str]:
 @pytest.fixture
 def queue(conn: Connection) -> Client:
     """A session with this test's own database, past the pooler."""
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
 def advisory_locks(queue: Client) -> list[dict[str, Any]]:
@@ -43,7 +44,7 @@ def advisory_locks(queue: Client) -> list[dict[str, Any]]:
 
 def enqueue(queue: Client, *items: str) -> int:
     keys = [f"k{number}" for number in range(1, len(items) + 1)]
-    return int(queue.one("SELECT evtrack.enqueue('obey', %s, %s, batch_size => 1)", keys, list(items)))
+    return int(queue.one("SELECT evtrack.enqueue('scripted', %s, %s, batch_size => 1)", keys, list(items)))
 
 
 def test_it_is_seen_and_its_sessions_are_left_as_they_were(dsn: str, through: str, queue: Client) -> None:
@@ -86,9 +87,9 @@ def test_a_worker_lives_by_its_heartbeat_and_is_missed_by_it(through: str, queue
     job = enqueue(queue, *['{"do": "sleep", "s": 2}'] * 2)
     # It is not for a session that it counts as lost: there is none, and the grace is 0.
     limits = ["--lose-grace", "0", "--lease", "3"]
-    with work_command(through, "--slots", "1", "--name", "first", *limits) as first:
+    with worker_process(through, "--slots", "1", "--name", "first", *limits) as first:
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'") == 1, 40)
-        with capture_logs() as logs, working(through, name="second", lose_grace_s=0, lease_s=3):
+        with capture_logs() as logs, running_worker(through, name="second", lose_grace_s=0, lease_s=3):
             eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker") == 2, 20)
             queue.rows(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

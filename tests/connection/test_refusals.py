@@ -7,10 +7,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import servers
+from command_line import evtrack
 from evtrack.domain.errors import CannotConnect, PermissionDenied, TransientError
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.error_translation import translated
-from helpers import evtrack
 
 pytestmark = pytest.mark.integration
 

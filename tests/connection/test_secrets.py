@@ -9,11 +9,12 @@ from click.testing import CliRunner
 from psycopg.conninfo import make_conninfo
 
 from client import Client
+from command_line import evtrack
 from evtrack.interfaces.cli import cli
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.redact import without_secrets
-from helpers import eventually, evtrack
-from working import work_command
+from polling import eventually
+from workers import worker_process
 
 pytestmark = pytest.mark.integration
 
@@ -57,21 +58,21 @@ def secret_dsn(dsn: str, conn: Connection) -> Iterator[str]:
 
 
 def test_a_worker_in_trouble_tells_neither_payloads_nor_its_password(secret_dsn: str, conn: Connection) -> None:
-    client = Client(conn, "obey")
+    client = Client(conn, "scripted")
     deeds = ["", "raise", "odd", "segv", "exit", "babble"]
     keys = [f"k{number}" for number in range(len(deeds))]
     items = [json.dumps({"do": do, "secret": PAYLOAD}) for do in deeds]
     policy = json.dumps({"max_errors": 1, "max_crashes": 1})
-    job = client.one("SELECT evtrack.enqueue('obey', %s, %s, policy => %s, batch_size => 1)", keys, items, policy)
+    job = client.one("SELECT evtrack.enqueue('scripted', %s, %s, policy => %s, batch_size => 1)", keys, items, policy)
     options = ("--slots", "2", "--log-level", "debug", "--log-format", "json")
-    with work_command(secret_dsn, *options) as worker:
+    with worker_process(secret_dsn, *options) as worker:
         eventually(lambda: client.phase(job) == "finished", 60)
         conn.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name LIKE 'evtrack worker%'"
         )
         # The handler that wants what cannot be kept, after the connection is back.
-        again = client.one("SELECT evtrack.enqueue('obey', '{k}', %s)", [json.dumps({"say": f"{PAYLOAD}\0"})])
+        again = client.one("SELECT evtrack.enqueue('scripted', '{k}', %s)", [json.dumps({"return": f"{PAYLOAD}\0"})])
         eventually(lambda: client.phase(again) == "finished", 60)
         worker.terminate()
         out, err = worker.communicate(timeout=60)

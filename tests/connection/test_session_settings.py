@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from command_line import evtrack
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.session_settings import SETTINGS
-from helpers import evtrack
-from pooling import pooled
+from pgbouncer import pooled
 
 pytestmark = pytest.mark.integration
 

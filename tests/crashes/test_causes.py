@@ -15,8 +15,8 @@ from evtrack.domain.log_names import HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
 from evtrack.runtime.worker.slots.handler_output import LINES_A_SECOND
 from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.storage.connection.connect import Connection
-from helpers import eventually
-from working import FOLDER, working
+from polling import eventually
+from workers import HANDLER_DIRECTORY, running_worker
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
@@ -25,10 +25,10 @@ MIB = 1 << 20
 
 @pytest.fixture
 def queue(conn: Connection) -> Client:
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
-def submit(queue: Client, do: str, handler: str = "obey", **policy: Any) -> int:
+def submit(queue: Client, do: str, handler: str = "scripted", **policy: Any) -> int:
     policy = {"max_crashes": 1, **policy}
     item = json.dumps({"do": do, "s": 60})
     return int(queue.one("SELECT evtrack.enqueue(%s, %s, %s, policy => %s)", handler, [do], [item], json.dumps(policy)))
@@ -67,7 +67,7 @@ DOSSIERS = "SELECT data FROM evtrack.event WHERE job_id = %s AND type = 'crashed
 def test_each_cause_is_told_right(queue: Client, dsn: str) -> None:
     jobs = {do: submit(queue, do, **LIMITS.get(do, {})) for do in EXPECTED}
     last = max(jobs.values())
-    with working(dsn, slots=2):
+    with running_worker(dsn, slots=2):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.crash WHERE job_id <= %s", last) == len(jobs), 60)
     told = {do: dossier(queue, job) for do, job in jobs.items()}
     found = {do: (data["cause"], data.get("signal"), data.get("exit_code")) for do, data in told.items()}
@@ -80,7 +80,7 @@ def test_each_cause_is_told_right(queue: Client, dsn: str) -> None:
         assert len(data.get("stderr", "")) <= 4_100, do
     assert told["leak"]["peak_rss_bytes"] > 200 * MIB
     assert told["loop"]["cpu_s"] > 0.1
-    for do, function in [("segv", "_end"), ("overflow", "<lambda>"), ("loop", "_loop"), ("abort", "obey")]:
+    for do, function in [("segv", "_end"), ("overflow", "<lambda>"), ("loop", "_loop"), ("abort", "scripted")]:
         assert f"in {function}" in told[do]["python_traceback"], do
     assert "Fatal Python error: Segmentation fault" in told["overflow"]["native_traceback"]
     assert told["flood and die"]["stderr"].strip().endswith("e" * 99), (
@@ -90,17 +90,17 @@ def test_each_cause_is_told_right(queue: Client, dsn: str) -> None:
 
 PROGRAM = """
 import json, sys
-import misbehaving
+import misbehaving_handlers
 for line in sys.stdin:
-    misbehaving.obey(json.loads(line), None)
+    misbehaving_handlers.scripted(json.loads(line), None)
     print(1)
 """
 
 
 @pytest.mark.parametrize(
-    ("handler", "deeds", "limits"),
+    ("handler", "actions", "limits"),
     [
-        ("obey all", ["segv", "_exit", "exit", "leak", "loop", "hang", "close"], LIMITS),
+        ("scripted batch", ["segv", "_exit", "exit", "leak", "loop", "hang", "close"], LIMITS),
         # An interpreter takes its time to start, and is as silent as one that hangs.
         (
             "program",
@@ -110,17 +110,19 @@ for line in sys.stdin:
     ],
 )
 def test_where_no_item_is_known_the_cause_is_told_all_the_same(
-    queue: Client, dsn: str, handler: str, deeds: list[str], limits: dict[str, dict[str, float]]
+    queue: Client, dsn: str, handler: str, actions: list[str], limits: dict[str, dict[str, float]]
 ) -> None:
     jobs = {}
-    for do in deeds:
+    for do in actions:
         policy = json.dumps({"max_crashes": 1, **limits.get(do, {})})
         items = ["{}", json.dumps({"do": do})]
         jobs[do] = queue.one(
             "SELECT evtrack.enqueue(%s, '{well,ill}', %s, policy => %s, batch_size => 2)", handler, items, policy
         )
-    commands = {"program": [sys.executable, "-P", "-c", f"import sys\nsys.path.insert(0, {FOLDER!r})\n{PROGRAM}"]}
-    with working(dsn, slots=2, commands=commands):
+    commands = {
+        "program": [sys.executable, "-P", "-c", f"import sys\nsys.path.insert(0, {HANDLER_DIRECTORY!r})\n{PROGRAM}"]
+    }
+    with running_worker(dsn, slots=2, commands=commands):
         eventually(lambda: all(queue.phase(job) == "finished" for job in jobs.values()), 90)
     for do, job in jobs.items():
         whole, alone = (row["data"] for row in queue.rows(DOSSIERS, job))
@@ -134,28 +136,28 @@ def test_where_no_item_is_known_the_cause_is_told_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("handler", "deed"),
+    ("handler", "action"),
     [
-        ("obey", "fork and return"),
-        ("obey", "fork and raise"),
-        ("obey", "fork and exit"),
+        ("scripted", "fork and return"),
+        ("scripted", "fork and raise"),
+        ("scripted", "fork and exit"),
         # What returns within the function over a batch goes on there: only the function knows.
-        ("obey all", "fork and raise"),
-        ("obey all", "fork and exit"),
+        ("scripted batch", "fork and raise"),
+        ("scripted batch", "fork and exit"),
     ],
 )
 def test_what_a_handler_forks_and_lets_return_says_nothing_and_runs_nothing(
-    queue: Client, dsn: str, handler: str, deed: str, tmp_path: Path
+    queue: Client, dsn: str, handler: str, action: str, tmp_path: Path
 ) -> None:
     trace = str(tmp_path / "trace")
-    items = [json.dumps({"do": do, "trace": trace, "say": do}) for do in ("", deed, "", "", "")]
+    items = [json.dumps({"do": do, "trace": trace, "return": do}) for do in ("", action, "", "", "")]
     job = queue.one(
         "SELECT evtrack.enqueue(%s, '{a,b,c,d,e}', %s, policy => %s, batch_size => 3)",
         handler,
         items,
         json.dumps({"max_errors": 1, "max_crashes": 1}),
     )
-    with working(dsn, slots=1, until_job=job) as one:
+    with running_worker(dsn, slots=1, until_job=job) as one:
         one.join()
     assert ["completed"] * 2 == [
         row["status"] for row in queue.rows("SELECT status::text FROM evtrack.batch WHERE job_id = %s", job)
@@ -167,7 +169,7 @@ def test_what_a_handler_forks_and_lets_return_says_nothing_and_runs_nothing(
 
 def test_output_of_100_mb_on_stderr_is_no_crash_and_no_flood_of_the_log(queue: Client, dsn: str) -> None:
     job = submit(queue, "flood")
-    with capture_logs() as logs, working(dsn, until_job=job) as one:
+    with capture_logs() as logs, running_worker(dsn, until_job=job) as one:
         one.join()
     assert "completed" == queue.one("SELECT status::text FROM evtrack.batch WHERE job_id = %s", job)
     shown = [entry for entry in logs if entry["event"] == HANDLER_OUTPUT]
@@ -178,7 +180,7 @@ def test_output_of_100_mb_on_stderr_is_no_crash_and_no_flood_of_the_log(queue: C
 
 def test_a_kill_from_outside_is_a_signal_of_unknown_cause(queue: Client, dsn: str) -> None:
     job = submit(queue, "hang")
-    with working(dsn, slots=1, until_job=job) as one:
+    with running_worker(dsn, slots=1, until_job=job) as one:
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'") == 1)
         slot = eventually(lambda: next((slot for slot in one.worker._slots if slot.held and slot.page.seq), None))
         os.kill(slot.pid, signal.SIGKILL)
@@ -199,7 +201,7 @@ def test_a_program_over_its_limit_goes_with_all_that_it_started(queue: Client, d
         "deaf": ["sh", "-c", f"trap '' TERM; {marks} & {marks} & wait; wait; sleep 61.5"],
         "obedient": ["sh", "-c", "trap 'echo leaving >&2; exit 3' TERM; while :; do sleep 0.05; done"],
     }
-    with working(dsn, slots=2, commands=commands):
+    with running_worker(dsn, slots=2, commands=commands):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.crash") == 3, 20)
         eventually(lambda: not _processes("61.5"), 5)
     data = dossier(queue, job)
@@ -214,8 +216,8 @@ def test_a_program_over_its_limit_goes_with_all_that_it_started(queue: Client, d
 
 def test_a_batch_that_is_long_and_alive_is_no_crash(queue: Client, dsn: str) -> None:
     item = json.dumps({"do": "beat", "s": 1.5})
-    job = queue.one("SELECT evtrack.enqueue('obey', '{k}', %s)", [item])
-    with working(dsn, limits=SlotLimits(stall_s=0.4), until_job=job) as one:
+    job = queue.one("SELECT evtrack.enqueue('scripted', '{k}', %s)", [item])
+    with running_worker(dsn, limits=SlotLimits(stall_s=0.4), until_job=job) as one:
         one.join()
     assert "completed" == queue.one("SELECT status::text FROM evtrack.batch WHERE job_id = %s", job)
     assert [] == queue.rows("SELECT * FROM evtrack.crash")

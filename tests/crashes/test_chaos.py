@@ -16,10 +16,11 @@ import pytest
 
 import servers
 from client import Client
+from command_line import evtrack
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import connect
-from fleet import Fleet
-from helpers import eventually, evtrack
+from job_processes import JobProcesses
+from polling import eventually
 
 ROUNDS = int(os.environ.get("EVTRACK_CHAOS_ROUNDS", "6"))
 ITEMS = int(os.environ.get("EVTRACK_CHAOS_ITEMS", "4000"))
@@ -35,16 +36,16 @@ def write(source: Path, poison: set[int]) -> None:
     """Write the job's source: items that say their number, a few of which take their process down."""
     with source.open("w", encoding="utf-8") as file:
         for n in range(1, ITEMS + 1):
-            item = {"say": n} | ({"do": "segv"} if n in poison else {"do": "sleep", "s": WORK_S})
+            item = {"return": n} | ({"do": "segv"} if n in poison else {"do": "sleep", "s": WORK_S})
             file.write(json.dumps(item) + "\n")
 
 
 def choose(chance: random.Random) -> list[str]:
-    """Choose a deed for each round: each kind at least once, if there are rounds enough."""
-    deeds = chance.sample(DEEDS, min(ROUNDS, len(DEEDS)))
-    deeds += chance.choices(DEEDS, k=ROUNDS - len(deeds))
-    chance.shuffle(deeds)
-    return deeds
+    """Choose a action for each round: each kind at least once, if there are rounds enough."""
+    actions = chance.sample(DEEDS, min(ROUNDS, len(DEEDS)))
+    actions += chance.choices(DEEDS, k=ROUNDS - len(actions))
+    chance.shuffle(actions)
+    return actions
 
 
 def alerted(alerts: Path) -> set[int]:
@@ -77,11 +78,11 @@ def test_every_item_has_one_fate_whatever_is_killed(tmp_path: Path) -> None:
     write(source, poison)
     # A healthy item may be in hand when its slot is killed from outside, but hardly three times. The submitter is held
     # back, so that it is there to be killed for the better part of the job.
-    recipe = ["--handler", "obey", "--key", "say", "--batch-size", str(BATCH), "--max-crashes", "3"]
+    recipe = ["--handler", "scripted", "--key", "return", "--batch-size", str(BATCH), "--max-crashes", "3"]
     recipe += ["--max-losses", "1000", "--max-pending", str(ITEMS // BATCH // 5)]
     begun = time.monotonic()
     with servers.one_of_its_own() as (dsn, restart):
-        fleet = Fleet(dsn=dsn, source=source, recipe=recipe, log=tmp_path / "log")
+        fleet = JobProcesses(dsn=dsn, source=source, recipe=recipe, log=tmp_path / "log")
 
         def reached(wanted: int) -> bool:
             def question(queue: Client) -> bool:
@@ -91,19 +92,19 @@ def test_every_item_has_one_fate_whatever_is_killed(tmp_path: Path) -> None:
             return eventually(asked(dsn, question), 120, every_s=0.1)
 
         try:
-            for number, deed in enumerate(choose(chance), 1):
+            for number, action in enumerate(choose(chance), 1):
                 wanted = number * ITEMS // (ROUNDS + 2)
                 reached(wanted)
-                print(f"{time.monotonic() - begun:6.1f} s, round {number}: {deed} at {wanted} items")  # noqa: T201
-                if deed == "server":
+                print(f"{time.monotonic() - begun:6.1f} s, round {number}: {action} at {wanted} items")  # noqa: T201
+                if action == "server":
                     restart()
-                elif deed == "worker":
+                elif action == "worker":
                     fleet.kill_worker(chance)
-                elif deed == "watcher":
+                elif action == "watcher":
                     fleet.kill_watcher()
-                elif deed == "submitter":
+                elif action == "submitter":
                     fleet.kill_submitter()
-                elif deed == "stop":
+                elif action == "stop":
                     fleet.stop_worker(chance)
                     eventually(asked(dsn, fleet.stopped_is_lost), 30, every_s=0.1)
                     fleet.go_on()

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from client import Client
+from command_line import evtrack
 from evtrack.storage.connection.connect import Connection
-from helpers import evtrack
-from working import FOLDER
+from workers import HANDLER_DIRECTORY
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
@@ -48,10 +48,10 @@ for line in sys.stdin:
 
 def run(dsn: str, trace: Path, handler: str, deadly: set[str]) -> dict[str, Any]:
     """Run the corpus, and return what the command says of it."""
-    environment = {"PYTHONPATH": FOLDER, "TRACE": str(trace), "DEADLY": "\n".join(deadly)}
+    environment = {"PYTHONPATH": HANDLER_DIRECTORY, "TRACE": str(trace), "DEADLY": "\n".join(deadly)}
     words = ["--key", "sourcedb,sourceid", "--batch-size", str(BATCH), "--handler", handler, "--slots", "2", "--json"]
     program = shlex.join([sys.executable, "-I", "-S", "-c", PROGRAM])
-    words += ["--exec", f"exec={program}"] if handler == "exec" else ["--import", "annotating"]
+    words += ["--exec", f"exec={program}"] if handler == "exec" else ["--import", "annotation_handlers"]
     ran = evtrack("run", str(CORPUS), *words, "--dsn", dsn, env=environment)
     assert (3 if deadly else 0) == ran.returncode, ran.stderr
     return dict(json.loads(ran.stdout))

@@ -1,4 +1,4 @@
-"""crashes, show, retry --items and quarantine: what a person does about crashes, on a job whose story is known."""
+"""crashes, show, retry --items and quarantine: what a person does about crashes, on a job with known events."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pytest
 
 from client import Client
 from evtrack.storage.connection.connect import Connection
-from tampering import unguarded
+from log_tampering import unguarded
 
 pytestmark = pytest.mark.integration
 

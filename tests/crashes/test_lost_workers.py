@@ -15,18 +15,18 @@ import pytest
 import servers
 from client import Client
 from evtrack.storage.connection.connect import Connection, connect
-from helpers import eventually
-from working import alive, begun, descendants, work_command
+from polling import eventually
+from workers import alive, descendants, items_begun, worker_process
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
 
 @pytest.fixture
 def queue(conn: Connection) -> Client:
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
-def submit(queue: Client, *items: str, handler: str = "obey", batch_size: int = 1) -> int:
+def submit(queue: Client, *items: str, handler: str = "scripted", batch_size: int = 1) -> int:
     keys = [f"k{number}" for number in range(1, len(items) + 1)]
     return int(
         queue.one("SELECT evtrack.enqueue(%s, %s, %s, batch_size => %s)", handler, keys, list(items), batch_size)
@@ -50,7 +50,7 @@ def finished(queue: Client, job: int) -> bool:
 @contextmanager
 def worker(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Have a worker that holds nothing back for long; its log goes nowhere, so that no pipe fills."""
-    with work_command(dsn, "--lose-grace", "1", "--lease", "30", *options) as process:
+    with worker_process(dsn, "--lose-grace", "1", "--lease", "30", *options) as process:
         yield process
 
 
@@ -90,10 +90,10 @@ def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_on_r
     queue: Client, dsn: str, tmp_path: Path
 ) -> None:
     trace = tmp_path / "trace"
-    job = submit(queue, *[json.dumps({"do": "sleep", "s": 3, "say": 1, "trace": str(trace)})] * 2)
+    job = submit(queue, *[json.dumps({"do": "sleep", "s": 3, "return": 1, "trace": str(trace)})] * 2)
     lease = ("--lease", "2", "--lose-grace", "60")
     with worker(dsn, "--slots", "2", "--name", "first", *lease) as first:
-        eventually(lambda: begun(trace, 2), 40)
+        eventually(lambda: items_begun(trace, 2), 40)
         os.kill(first.pid, signal.SIGSTOP)
         try:
             with worker(dsn, "--slots", "2", "--name", "second", *lease) as second:
@@ -142,14 +142,14 @@ def test_connections_cut_for_less_than_the_grace_cost_nothing(queue: Client, dsn
 def test_a_server_that_is_killed_and_started_again_loses_nothing() -> None:
     with servers.one_of_its_own() as (dsn, restart):
         with connect(dsn, purpose="test") as conn:
-            job = submit(Client(conn, "obey"), *['{"do": "sleep", "s": 0.05, "say": 1}'] * 120)
+            job = submit(Client(conn, "scripted"), *['{"do": "sleep", "s": 0.05, "return": 1}'] * 120)
         with worker(dsn, "--slots", "1", "--lose-grace", "5"), worker(dsn, "--slots", "1", "--lose-grace", "5"):
             for round_no in (1, 2):
                 with connect(dsn, purpose="test") as conn:
                     eventually(lambda: statuses(Client(conn, "")).get("completed", 0) >= 30 * round_no, 40)  # noqa: B023
                 restart()
             with connect(dsn, purpose="test") as conn:
-                queue = Client(conn, "obey")
+                queue = Client(conn, "scripted")
                 eventually(lambda: finished(queue, job), 40)
                 assert {"completed": 120} == statuses(queue)
                 assert [] == queue.rows("SELECT * FROM evtrack.event WHERE type = 'crashed'")

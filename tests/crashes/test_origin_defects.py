@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from client import Client
+from command_line import evtrack
 from evtrack.domain.states import BatchStatus
 from evtrack.storage.connection.connect import Connection, connect
-from helpers import eventually, evtrack
-from working import working
+from polling import eventually
+from workers import running_worker
 
 pytestmark = pytest.mark.integration
 
@@ -55,7 +56,7 @@ def test_the_tests_that_stand_elsewhere_are_there(defect: str) -> None:
 @pytest.fixture
 def client(conn: Connection) -> Client:
     """A session with this test's own database."""
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
 def later(client: Client, table: str, *columns: str, by: str = "2 hours") -> None:
@@ -120,8 +121,8 @@ def test_4_an_upload_in_which_every_line_is_invalid_ends_at_once(dsn: str, clien
 
 
 def test_5_a_worker_is_seen_alive_before_anything_is_done(client: Client, dsn: str) -> None:
-    job = client.one("SELECT evtrack.enqueue('obey', '{k}', %s)", ['{"do": "sleep", "s": 4}'])
-    with working(dsn, slots=1, lease_s=0.9):
+    job = client.one("SELECT evtrack.enqueue('scripted', '{k}', %s)", ['{"do": "sleep", "s": 4}'])
+    with running_worker(dsn, slots=1, lease_s=0.9):
         eventually(lambda: client.batch(job).status == BatchStatus.RUNNING)
         first = client.one("SELECT seen_at FROM evtrack.worker")
         # Three leases long nothing is done, and nobody is lost for it.
@@ -143,7 +144,7 @@ def test_5_a_submitter_is_seen_alive_before_anything_is_submitted(dsn: str, clie
 
 
 def test_9_deaths_are_seen_while_the_source_is_still_read(client: Client) -> None:
-    (made,) = client.rows("SELECT * FROM evtrack.create_job('obey')")
+    (made,) = client.rows("SELECT * FROM evtrack.create_job('scripted')")
     job, token = made["job_id"], made["submitter_token"]
     client.conn.execute(
         "INSERT INTO evtrack.payload (job_day, job_id, ordinal, batch_no, item_key, payload)"
@@ -164,7 +165,7 @@ def test_9_deaths_are_seen_while_the_source_is_still_read(client: Client) -> Non
 
 
 def test_10_suspending_holds_on_every_host_and_drops_nothing(dsn: str, client: Client) -> None:
-    (made,) = client.rows("SELECT * FROM evtrack.create_job('obey')")
+    (made,) = client.rows("SELECT * FROM evtrack.create_job('scripted')")
     job, token = made["job_id"], made["submitter_token"]
 
     def add(first_batch: int) -> None:
@@ -187,7 +188,7 @@ def test_10_suspending_holds_on_every_host_and_drops_nothing(dsn: str, client: C
     (running,) = client.claim(here, job, fresh=1)
     assert client.one("SELECT evtrack.suspend(%s)", job) is True
     with connect(dsn, purpose="another host") as conn:
-        assert [] == Client(conn, "obey").claim(there, job)
+        assert [] == Client(conn, "scripted").claim(there, job)
     assert [] == client.claim(here, job)
     # What runs is not failed for it, and what is still being read is kept.
     assert ["ok"] == client.complete(here, [running])
@@ -203,10 +204,10 @@ def test_10_suspending_holds_on_every_host_and_drops_nothing(dsn: str, client: C
 def test_11_the_dead_are_cleared_away_without_anybody_from_outside(client: Client, dsn: str) -> None:
     dead, job = client.worker(), client.job(2)
     client.claim(dead, job)
-    upload = client.rows("SELECT * FROM evtrack.create_job('obey')")[0]["job_id"]
+    upload = client.rows("SELECT * FROM evtrack.create_job('scripted')")[0]["job_id"]
     later(client, "worker", "seen_at")
     later(client, "job", "created_at")
-    with working(dsn, slots=1):
+    with running_worker(dsn, slots=1):
         eventually(lambda: client.phase(job) == "finished", 20)
         eventually(lambda: client.phase(upload) == "abandoned", 20)
     assert ["enqueued", "started", "crashed", "requeued", "started", "completed"] == client.types(job)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from client import Client
+from command_line import environment, evtrack_command
 from evtrack.storage.connection.connect import Connection
-from helpers import environment, eventually, evtrack_command
-from memory_group import memory_group, parent
-from working import FOLDER
+from memory_cgroup import memory_cgroup, parent
+from polling import eventually
+from workers import HANDLER_DIRECTORY
 
 ABOVE = parent()
 MIB = 1 << 20
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.crash]
 @pytest.mark.skipif(isinstance(ABOVE, str), reason=f"no real kill for want of memory here: {ABOVE}")
 def test_who_is_killed_for_want_of_memory_is_told_apart_from_who_is_killed(conn: Connection, dsn: str) -> None:
     assert isinstance(ABOVE, Path)
-    queue = Client(conn, "obey")
+    queue = Client(conn, "scripted")
     leak, hog, kill = (
         queue.one(
             "SELECT evtrack.enqueue(%s, %s, %s, policy => '{\"max_crashes\": 1}')",
@@ -30,14 +31,25 @@ def test_who_is_killed_for_want_of_memory_is_told_apart_from_who_is_killed(conn:
             [do],
             [json.dumps({"do": do})],
         )
-        for handler, do in [("obey", "leak"), ("hog", "hog"), ("obey", "kill")]
+        for handler, do in [("scripted", "leak"), ("hog", "hog"), ("scripted", "kill")]
     )
-    words = ["work", "--dsn", dsn, "--import", "misbehaving", "--exec", f"hog={HOG}", "--slots", "1", "--drain"]
-    with memory_group(ABOVE, 250 * MIB) as members:
+    words = [
+        "work",
+        "--dsn",
+        dsn,
+        "--import",
+        "misbehaving_handlers",
+        "--exec",
+        f"hog={HOG}",
+        "--slots",
+        "1",
+        "--drain",
+    ]
+    with memory_cgroup(ABOVE, 250 * MIB) as members:
         process = subprocess.Popen(
             # A member before it is anything else, so that all it starts is one too.
             ["/bin/sh", "-c", f'echo $$ >"{members}" && exec "$@"', "sh", *evtrack_command(*words)],
-            cwd=FOLDER,
+            cwd=HANDLER_DIRECTORY,
             env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

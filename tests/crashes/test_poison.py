@@ -10,8 +10,8 @@ import pytest
 
 from client import Client
 from evtrack.storage.connection.connect import Connection
-from helpers import eventually
-from working import working
+from polling import eventually
+from workers import running_worker
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
@@ -33,13 +33,13 @@ for line in sys.stdin:
 
 @pytest.fixture
 def queue(conn: Connection) -> Client:
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
 def submit(queue: Client, handler: str, trace: Path, poison: tuple[int, ...]) -> int:
     """Enqueue items that write down that they run; the poisonous ones then kill their process."""
     items = [
-        json.dumps({"n": n, "trace": str(trace), "say": n} | ({"do": "segv"} if n in poison else {}))
+        json.dumps({"n": n, "trace": str(trace), "return": n} | ({"do": "segv"} if n in poison else {}))
         for n in range(1, ITEMS + 1)
     ]
     keys = [f"k{n}" for n in range(1, ITEMS + 1)]
@@ -50,7 +50,7 @@ def run(queue: Client, dsn: str, handler: str, trace: Path, poison: tuple[int, .
     """Work a job off, and return it with the seconds that it took."""
     job = submit(queue, handler, trace, poison)
     commands = {"program": ["python3", "-I", "-S", "-c", PROGRAM]}
-    with working(dsn, slots=2, until_job=job, commands=commands) as one:
+    with running_worker(dsn, slots=2, until_job=job, commands=commands) as one:
         eventually(lambda: one.worker.handlers, 30)
         begun = time.monotonic()
         one.join(60)
@@ -62,7 +62,9 @@ def runs(trace: Path) -> Counter[str]:
 
 
 # The worst case of a poison item in 50 that nobody names: 6 halvings, and then its budget of 2.
-@pytest.mark.parametrize(("handler", "bounds"), [("obey", (3, 1.1)), ("obey all", (8, 1.5)), ("program", (8, 1.5))])
+@pytest.mark.parametrize(
+    ("handler", "bounds"), [("scripted", (3, 1.1)), ("scripted batch", (8, 1.5)), ("program", (8, 1.5))]
+)
 def test_exactly_the_poison_crashes_and_all_else_completes(
     queue: Client, dsn: str, tmp_path: Path, handler: str, bounds: tuple[int, float]
 ) -> None:
@@ -85,12 +87,12 @@ def test_exactly_the_poison_crashes_and_all_else_completes(
 
 def test_what_is_done_before_a_crash_is_not_done_again(queue: Client, dsn: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    items = [json.dumps({"trace": str(trace), "say": n, "do": "segv" if n == 40 else ""}) for n in range(1, 51)]
+    items = [json.dumps({"trace": str(trace), "return": n, "do": "segv" if n == 40 else ""}) for n in range(1, 51)]
     items[9] = json.dumps({"trace": str(trace), "do": "raise"})
     keys = [f"k{n}" for n in range(1, 51)]
     policy = json.dumps({"max_errors": 1})
-    job = queue.one("SELECT evtrack.enqueue('obey', %s, %s, policy => %s, batch_size => 50)", keys, items, policy)
-    with working(dsn, slots=1, until_job=job) as one:
+    job = queue.one("SELECT evtrack.enqueue('scripted', %s, %s, policy => %s, batch_size => 50)", keys, items, policy)
+    with running_worker(dsn, slots=1, until_job=job) as one:
         one.join()
     count = runs(trace)
     assert {1} == {count[f"k{n}"] for n in range(1, 40) if n != 10}, "their results were here when the process died"

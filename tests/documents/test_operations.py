@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from command_line import environment
 from evtrack.domain.alerts import KINDS, Alert
-from helpers import environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from client import Client
+from command_line import environment
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.redact import without_password
 from evtrack.storage.embedded.data_directory import programs
-from helpers import environment, eventually
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -22,7 +22,7 @@ MINIMAL_DATA: dict[EventType, dict[str, Any]] = {
 }
 
 
-def row(kind: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
+def claimed_batch(kind: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
     """Make a row as the log gives it."""
     return {
         "job_day": date(2026, 11, 24),
@@ -43,7 +43,7 @@ def row(kind: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", EventType)
 def test_every_event_type_has_a_model_and_keeps_its_data(kind: EventType) -> None:
     data = MINIMAL_DATA.get(kind, {})
-    stored = ev.StoredEvent.from_row(row(kind, data))
+    stored = ev.StoredEvent.from_row(claimed_batch(kind, data))
     assert kind is stored.type
     written = stored.event.data()
     assert data.items() <= written.items()
@@ -52,27 +52,27 @@ def test_every_event_type_has_a_model_and_keeps_its_data(kind: EventType) -> Non
 @given(st.dictionaries(st.text(min_size=1).filter(lambda key: key not in {"type", "data"}), st.integers()))
 def test_keys_that_newer_code_wrote_are_kept(extra: dict[str, int]) -> None:
     data = {key: value for key, value in extra.items() if key.isidentifier() and key != "reason"}
-    assert data.items() <= ev.StoredEvent.from_row(row("cancelled", data)).event.data().items()
+    assert data.items() <= ev.StoredEvent.from_row(claimed_batch("cancelled", data)).event.data().items()
 
 
 def test_a_cause_that_we_do_not_know_is_still_readable() -> None:
-    event = ev.StoredEvent.from_row(row("crashed", {"cause": "struck_by_lightning"})).event
+    event = ev.StoredEvent.from_row(claimed_batch("crashed", {"cause": "struck_by_lightning"})).event
     assert isinstance(event, ev.Crashed)
     assert event.cause == "struck_by_lightning"
 
 
 def test_an_event_of_unknown_type_is_refused() -> None:
     with pytest.raises(ValidationError, match="vanished"):
-        ev.StoredEvent.from_row(row("vanished", {}))
+        ev.StoredEvent.from_row(claimed_batch("vanished", {}))
 
 
 def test_an_unknown_column_is_refused() -> None:
     with pytest.raises(ValidationError, match="colour"):
-        ev.StoredEvent.from_row(row("started", {}, colour="red"))
+        ev.StoredEvent.from_row(claimed_batch("started", {}, colour="red"))
 
 
 def test_events_cannot_be_changed() -> None:
-    stored = ev.StoredEvent.from_row(row("started", {}))
+    stored = ev.StoredEvent.from_row(claimed_batch("started", {}))
     with pytest.raises(ValidationError, match="frozen"):
         stored.version = 2  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import servers
-from aging import aged_job, days_ago, ended_job
 from client import Client
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.retention.cleanup import Cleanup
@@ -21,7 +20,8 @@ from evtrack.storage.log import proof
 from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import LogRow, Tail
 from evtrack.storage.schema import migrations
-from helpers import eventually
+from old_jobs import days_ago, ended_job, old_job
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 DAY = days_ago(9)
@@ -80,7 +80,7 @@ def logged(own_client: Client) -> list[Name]:
 
 def failed_job(own_client: Client) -> int:
     """Have a job of an old day one of whose batches failed."""
-    job, worker = aged_job(own_client, DAY, 3, max_errors=1), own_client.worker()
+    job, worker = old_job(own_client, DAY, 3, max_errors=1), own_client.worker()
     claims = own_client.claim(worker, job)
     own_client.fail(worker, claims[:1])
     own_client.complete(worker, claims[1:], results=["{}"] * 2)

@@ -13,12 +13,13 @@ import pytest
 
 import evtrack
 from client import Client
+from command_line import environment, evtrack_command
 from evtrack.domain.errors import CannotConnect
 from evtrack.storage.connection.connect import _OwnConnection
 from evtrack.storage.log.follow import feed
 from evtrack.storage.log.reader import LogRow
-from helpers import environment, eventually, evtrack_command
-from pooling import pooled
+from pgbouncer import pooled
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

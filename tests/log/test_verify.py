@@ -15,7 +15,7 @@ from evtrack.domain.stream_proof import Difference
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.log import proof
 from evtrack.storage.log.rebuild import rebuild
-from tampering import busy_job
+from log_tampering import eventful_job
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +35,7 @@ def healthy(admin_dsn: str, template: str) -> Iterator[tuple[Client, int, str]]:
     with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
         own_client = Client(conn)
         own_client.job(3)
-        job = busy_job(own_client)
+        job = eventful_job(own_client)
         own_client.job(2)
         assert [] == list(proof.verify(conn))
         part = own_client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
@@ -290,7 +290,7 @@ def test_what_lies_where_no_job_is_or_on_another_day_is_found(conn: Connection, 
 
 
 def test_events_from_before_there_were_digests_are_folded_and_no_more(own_client: Client) -> None:
-    job = busy_job(own_client)
+    job = eventful_job(own_client)
     own_client.conn.execute("UPDATE evtrack.batch SET links = NULL WHERE job_id = %s AND batch_no = 1", [job])
     own_client.conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [job])
     own_client.conn.execute("DELETE FROM evtrack.job_link WHERE job_id = %s", [job])

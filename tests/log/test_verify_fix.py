@@ -10,7 +10,7 @@ from client import Client
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log import proof
 from evtrack.storage.log.rebuild import rebuild
-from tampering import busy_job, unguarded
+from log_tampering import eventful_job, unguarded
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +25,7 @@ def test_counters_of_no_job_are_named_and_taken_back(conn: Connection, own_clien
 
 
 def test_a_damaged_log_is_not_folded_again(conn: Connection, own_client: Client, run: Any) -> None:
-    job = busy_job(own_client)
+    job = eventful_job(own_client)
     part = own_client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
     conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
     conn.execute(
@@ -122,7 +122,7 @@ def test_what_is_made_of_a_damaged_log_is_what_folds_and_goes_on(own_client: Cli
 
 
 def test_the_command_says_what_it_found_and_what_it_did(own_client: Client, run: Any) -> None:
-    job, other = busy_job(own_client), own_client.job(2)
+    job, other = eventful_job(own_client), own_client.job(2)
     assert "2 jobs" in (whole := run("verify").stdout)
     assert "agree" in whole
     own_client.conn.execute("UPDATE evtrack.batch SET attempt = 7 WHERE job_id = %s", [other])

@@ -9,7 +9,7 @@ import pytest
 from client import Client
 from evtrack.domain.states import BatchStatus
 from evtrack.storage.connection.connect import connect
-from helpers import eventually
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

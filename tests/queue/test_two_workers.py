@@ -13,7 +13,7 @@ import pytest
 
 from client import Claim, Client
 from evtrack.storage.connection.connect import connect
-from helpers import eventually
+from polling import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from aging import aged_job, days_ago, days_of, ended_job
-from cleaning import clean, kept
 from client import Claim, Client
 from evtrack.domain.errors import CleanupRuns, JobDropped, NoSuchJob
 from evtrack.runtime.retention.archive_check import check_archive
@@ -19,7 +17,8 @@ from evtrack.storage.queue import job_control
 from evtrack.storage.reports import job_reports
 from evtrack.storage.reports.batch_reports import batch_history
 from evtrack.storage.retention import day_reader
-from helpers import eventually
+from old_jobs import days_ago, ended_job, kept_days, old_job, partition_days, run_cleanup
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 DAY = days_ago(9)
@@ -35,10 +34,10 @@ def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(own_client: Client) -> 
     stays = ended_job(own_client, days_ago(0))
     ended_job(own_client, other_day)
     own_client.conn.execute("INSERT INTO evtrack.job_link SELECT job_id, 1, links FROM evtrack.job")
-    before = days_of(own_client)
-    done = clean(own_client)
+    before = partition_days(own_client)
+    done = run_cleanup(own_client)
     assert [(DAY, 2, 5), (other_day, 1, 2)] == [(d.day, d.jobs, d.batches) for d in done if isinstance(d, DroppedDay)]
-    assert before - {DAY, other_day} == days_of(own_client)
+    assert before - {DAY, other_day} == partition_days(own_client)
     lines = own_client.rows("SELECT * FROM evtrack.dropped_job WHERE job_id = ANY(%s) ORDER BY job_id", [first, second])
     assert [first, second] == [line["job_id"] for line in lines]
     assert ({"completed": 3}, {"completed": 6}, "finished", None) == tuple(
@@ -50,7 +49,7 @@ def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(own_client: Client) -> 
         assert [stays] == [row["job_id"] for row in own_client.rows(f"SELECT DISTINCT job_id FROM evtrack.{table}")], (
             table
         )
-    assert [] == clean(own_client)
+    assert [] == run_cleanup(own_client)
 
 
 @pytest.mark.parametrize("jobs", [4, 5])
@@ -60,7 +59,7 @@ def test_a_day_of_more_jobs_than_are_read_at_once(
     monkeypatch.setattr(day_reader, "JOBS_AT_ONCE", 2)
     ended = [ended_job(own_client, DAY) for _ in range(jobs)]
     ended_job(own_client, days_ago(8))
-    done = clean(own_client)
+    done = run_cleanup(own_client)
     assert [(DAY, jobs), (days_ago(8), 1)] == [(d.day, d.jobs) for d in done if isinstance(d, DroppedDay)]
     assert len(ended) + 1 == own_client.one("SELECT count(*) FROM evtrack.dropped_job")
 
@@ -73,15 +72,15 @@ def test_workers_go_with_the_last_day_that_may_name_them(own_client: Client) -> 
         [early, early, late],
     )
     ended_job(own_client, DAY)
-    aged_job(own_client, days_ago(8))
-    clean(own_client)
+    old_job(own_client, days_ago(8))
+    run_cleanup(own_client)
     left = {row["worker_id"] for row in own_client.rows("SELECT worker_id FROM evtrack.worker")}
     assert {late, alive} <= left
     assert early not in left
 
 
 def test_alerts_that_were_told_go_when_they_are_old_and_of_nothing_that_is_kept(own_client: Client) -> None:
-    gone, stays = ended_job(own_client, DAY), aged_job(own_client, days_ago(8))
+    gone, stays = ended_job(own_client, DAY), old_job(own_client, days_ago(8))
     for subject, job, days, cleared in [
         ("of a dropped job", gone, 0, None),
         ("of a job that stays", stays, 9, None),
@@ -103,7 +102,7 @@ def test_alerts_that_were_told_go_when_they_are_old_and_of_nothing_that_is_kept(
             [subject],
         )
     own_client.conn.execute("UPDATE evtrack.job SET finished_at = now() - interval '8 days' WHERE job_id = %s", [gone])
-    clean(own_client, older_than_s=7 * 86_400)
+    run_cleanup(own_client, older_than_s=7 * 86_400)
     left = {row["subject"] for row in own_client.rows("SELECT subject FROM evtrack.alert")}
     kept_ones = {"of a job that stays", "new, of no job", "old and just over", "old and not over"}
     assert {*kept_ones, "undelivered", "undelivered too"} == left
@@ -112,7 +111,7 @@ def test_alerts_that_were_told_go_when_they_are_old_and_of_nothing_that_is_kept(
 def test_workers_go_also_where_no_day_does(own_client: Client) -> None:
     early = own_client.worker()
     own_client.conn.execute("UPDATE evtrack.worker SET lost_at = now() - interval '9 days'")
-    assert [] == clean(own_client, older_than_s=7 * 86_400)
+    assert [] == run_cleanup(own_client, older_than_s=7 * 86_400)
     assert [] == own_client.rows("SELECT * FROM evtrack.worker WHERE worker_id = %s", early)
 
 
@@ -122,7 +121,7 @@ def test_workers_go_also_where_no_day_does(own_client: Client) -> None:
 )
 def test_a_job_that_is_not_over_pins_its_day(own_client: Client, state: str, reason: str) -> None:
     ended_job(own_client, DAY)
-    job = aged_job(own_client, DAY, 2, max_errors=1)
+    job = old_job(own_client, DAY, 2, max_errors=1)
     if state == "open":
         job = own_client.one("SELECT nextval('evtrack.job_id_seq')")
         own_client.conn.execute(
@@ -141,33 +140,33 @@ def test_a_job_that_is_not_over_pins_its_day(own_client: Client, state: str, rea
             own_client.one("SELECT evtrack.retry(%s)", job)
         elif state == "cancelled running":
             own_client.one("SELECT evtrack.cancel(%s)", job)
-    days = days_of(own_client)
-    assert [(DAY, "pinned", job)] == kept(clean(own_client))
+    days = partition_days(own_client)
+    assert [(DAY, "pinned", job)] == kept_days(run_cleanup(own_client))
     going, staying = Cleanup(conn=own_client.conn, older_than_s=0).plan()
-    assert ([], [(DAY, "pinned", job)]) == (going, kept(list(staying)))
+    assert ([], [(DAY, "pinned", job)]) == (going, kept_days(list(staying)))
     assert f"job {job} " in staying[0].reason
     assert reason in staying[0].reason
-    assert days == days_of(own_client)
+    assert days == partition_days(own_client)
     assert [] == own_client.rows("SELECT * FROM evtrack.dropped_job")
 
 
 def test_what_ended_lately_pins_its_day_however_old(own_client: Client) -> None:
     job = ended_job(own_client, days_ago(400))
-    assert [(days_ago(400), "pinned", job)] == kept(clean(own_client, older_than_s=3600))
+    assert [(days_ago(400), "pinned", job)] == kept_days(run_cleanup(own_client, older_than_s=3600))
     # What ran when its job was cancelled ended after that.
     own_client.conn.execute(
         "UPDATE evtrack.job SET phase = 'cancelled', finished_at = NULL, cancelled_at = now() - interval '2 hours'"
     )
-    assert [(days_ago(400), "pinned", job)] == kept(clean(own_client, older_than_s=3600))
+    assert [(days_ago(400), "pinned", job)] == kept_days(run_cleanup(own_client, older_than_s=3600))
     own_client.conn.execute("UPDATE evtrack.batch SET finished_at = now() - interval '2 hours'")
-    (done,) = clean(own_client, older_than_s=3600)
+    (done,) = run_cleanup(own_client, older_than_s=3600)
     assert isinstance(done, DroppedDay)
 
 
 def test_it_tells_how_far_it_is_in_each_step(own_client: Client, tmp_path: Path) -> None:
     ended_job(own_client, DAY, items=2)
     told: list[tuple[str, int]] = []
-    clean(own_client, tmp_path, with_payload=True, told=lambda _, step, lines: told.append((step, lines)))
+    run_cleanup(own_client, tmp_path, with_payload=True, told=lambda _, step, lines: told.append((step, lines)))
     # the log, the items and the results, and all three again
     wrote = [("events", 10), ("payloads", 4), ("results", 2)]
     assert [("jobs", 1), *wrote, *(("read back", lines) for _, lines in wrote)] == told
@@ -175,22 +174,22 @@ def test_it_tells_how_far_it_is_in_each_step(own_client: Client, tmp_path: Path)
 
 def test_today_is_never_dropped(own_client: Client) -> None:
     ended_job(own_client, days_ago(0))
-    assert [] == clean(own_client)
+    assert [] == run_cleanup(own_client)
 
 
 def test_a_retry_while_the_day_is_read_keeps_it(own_client: Client, own_other: Client, tmp_path: Path) -> None:
-    job, worker = aged_job(own_client, DAY, 2, max_errors=1), own_client.worker()
+    job, worker = old_job(own_client, DAY, 2, max_errors=1), own_client.worker()
     own_client.fail(worker, own_client.claim(worker, job))
     assert own_client.one("SELECT evtrack.finish_due(%s)", job)
     archive = tmp_path / "archive"
-    done = clean(own_client, archive, told=after_reading(lambda: own_other.one("SELECT evtrack.retry(%s)", job)))
-    assert [(DAY, "changed", None)] == kept(done)
+    done = run_cleanup(own_client, archive, told=after_reading(lambda: own_other.one("SELECT evtrack.retry(%s)", job)))
+    assert [(DAY, "changed", None)] == kept_days(done)
     assert 2 == len(own_client.claim(worker, job))
     assert [] == own_client.rows("SELECT * FROM evtrack.dropped_job")
     # The archive that was written for nothing gives way to that of the whole day.
     own_client.fail(worker, [Claim(job, 1, 2), Claim(job, 2, 2)])
     assert own_client.one("SELECT evtrack.finish_due(%s)", job)
-    (dropped,) = clean(own_client, archive)
+    (dropped,) = run_cleanup(own_client, archive)
     assert isinstance(dropped, DroppedDay)
     manifest, differences = check_archive(archive / str(DAY))
     assert ([], dropped.events) == (differences, manifest and manifest.jobs[0].events)
@@ -200,7 +199,7 @@ def test_a_retry_while_the_day_is_read_keeps_it(own_client: Client, own_other: C
 def test_a_retry_between_two_pages_keeps_the_day_and_the_next_one_goes(
     own_client: Client, own_other: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, worker = aged_job(own_client, DAY, 4, max_errors=1), own_client.worker()
+    job, worker = old_job(own_client, DAY, 4, max_errors=1), own_client.worker()
     own_client.fail(worker, own_client.claim(worker, job, fresh=4))
     assert own_client.one("SELECT evtrack.finish_due(%s)", job)
     ended_job(own_client, days_ago(8))
@@ -214,19 +213,19 @@ def test_a_retry_between_two_pages_keeps_the_day_and_the_next_one_goes(
 
     pages = day_reader.pages
     monkeypatch.setattr(day_reader, "pages", small_pages)
-    done = clean(own_client, tmp_path)
+    done = run_cleanup(own_client, tmp_path)
     assert [4] == retried
-    assert [(DAY, "changed", job)] == kept(done[:1])
+    assert [(DAY, "changed", job)] == kept_days(done[:1])
     assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, DroppedDay)]
     assert [str(days_ago(8))] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_a_late_result_while_the_day_is_read_is_not_lost(own_client: Client, own_other: Client) -> None:
     job, worker = ended_job(own_client, DAY), own_client.worker()
-    done = clean(own_client, told=after_reading(lambda: own_other.complete(worker, [Claim(job, 1, 1)])))
-    assert [(DAY, "changed", None)] == kept(done)
+    done = run_cleanup(own_client, told=after_reading(lambda: own_other.complete(worker, [Claim(job, 1, 1)])))
+    assert [(DAY, "changed", None)] == kept_days(done)
     assert "late_result" == own_client.types(job)[-1]
-    (dropped,) = clean(own_client)
+    (dropped,) = run_cleanup(own_client)
     assert isinstance(dropped, DroppedDay)
     assert 11 == dropped.events
 
@@ -252,25 +251,25 @@ def test_a_retry_that_waits_for_the_drop_finds_the_job_in_the_ledger(own_client:
 
 
 def test_a_retry_under_way_goes_before_the_drop(own_client: Client, own_other: Client) -> None:
-    job, worker = aged_job(own_client, DAY, max_errors=1), own_client.worker()
+    job, worker = old_job(own_client, DAY, max_errors=1), own_client.worker()
     own_client.fail(worker, own_client.claim(worker, job))
     assert own_client.one("SELECT evtrack.finish_due(%s)", job)
     with own_other.conn.transaction():
         own_other.one("SELECT evtrack.retry(%s)", job)
-        assert [(DAY, "busy", None)] == kept(clean(own_client))
-    assert [(DAY, "pinned", job)] == kept(clean(own_client))
+        assert [(DAY, "busy", None)] == kept_days(run_cleanup(own_client))
+    assert [(DAY, "pinned", job)] == kept_days(run_cleanup(own_client))
 
 
 def test_an_event_without_its_job_keeps_the_day(own_client: Client) -> None:
     job = ended_job(own_client, DAY)
     own_client.conn.execute("DELETE FROM evtrack.job WHERE job_id = %s", [job])
-    assert [(DAY, "differs", job)] == kept(clean(own_client))
+    assert [(DAY, "differs", job)] == kept_days(run_cleanup(own_client))
 
 
 def test_a_count_that_does_not_fit_keeps_the_day(own_client: Client) -> None:
     job = ended_job(own_client, DAY)
     own_client.conn.execute("UPDATE evtrack.batch SET version = version + 1 WHERE job_id = %s AND batch_no = 1", [job])
-    assert [(DAY, "differs", job)] == kept(clean(own_client))
+    assert [(DAY, "differs", job)] == kept_days(run_cleanup(own_client))
 
 
 def test_an_event_that_was_changed_behind_the_triggers_keeps_the_day(own_client: Client) -> None:
@@ -280,7 +279,7 @@ def test_an_event_that_was_changed_behind_the_triggers_keeps_the_day(own_client:
         own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER ALL".encode())
         own_client.conn.execute(f"UPDATE {part} SET at = at + interval '1 microsecond' WHERE batch_no = 1".encode())
         own_client.conn.execute(f"ALTER TABLE {part} ENABLE ALWAYS TRIGGER event_immutable".encode())
-    assert [(DAY, "differs", job)] == kept(clean(own_client))
+    assert [(DAY, "differs", job)] == kept_days(run_cleanup(own_client))
 
 
 def test_an_event_that_was_taken_away_keeps_the_day(own_client: Client) -> None:
@@ -291,8 +290,8 @@ def test_an_event_that_was_taken_away_keeps_the_day(own_client: Client) -> None:
         own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER ALL".encode())
         own_client.conn.execute(f"DELETE FROM {part} WHERE batch_no = 1 AND version = 2".encode())
         own_client.conn.execute(f"ALTER TABLE {part} ENABLE ALWAYS TRIGGER event_immutable".encode())
-    done = clean(own_client)
-    assert [(DAY, "differs", job)] == kept(done[:1])
+    done = run_cleanup(own_client)
+    assert [(DAY, "differs", job)] == kept_days(done[:1])
     assert isinstance(done[0], KeptDay)
     assert "from version 1 to 3" in done[0].reason
     assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, DroppedDay)]
@@ -303,7 +302,7 @@ def test_who_uses_the_log_is_not_waited_for_in_line(own_client: Client, own_othe
     with connect(dsn, purpose="a long report") as reader, reader.transaction():
         reader.execute("SELECT FROM evtrack.event LIMIT 1")
         with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(lambda: clean(own_client))
+            future = pool.submit(lambda: run_cleanup(own_client))
             # Others write while it tries, again and again.
             while not future.done():
                 own_other.conn.execute("SET statement_timeout = '5s'")
@@ -312,7 +311,7 @@ def test_who_uses_the_log_is_not_waited_for_in_line(own_client: Client, own_othe
     assert isinstance(busy, KeptDay)
     assert ("busy", True) == (busy.why, busy.needs_action)
     assert "a long report" in busy.reason
-    (done,) = clean(own_client)
+    (done,) = run_cleanup(own_client)
     assert isinstance(done, DroppedDay)
 
 
@@ -322,16 +321,16 @@ def test_a_second_cleanup_is_told_of_the_first(own_client: Client, own_other: Cl
 
     def meet(*_: object) -> None:
         with pytest.raises(CleanupRuns, match="Another cleanup") as caught:
-            clean(own_other)
+            run_cleanup(own_other)
         met.append(caught.value)
 
-    clean(own_client, told=meet)
+    run_cleanup(own_client, told=meet)
     assert f"process {own_client.conn.info.backend_pid}" in str(met[0])
 
 
 def test_reads_of_a_dropped_job_say_where_it_went(own_client: Client) -> None:
     job = ended_job(own_client, DAY)
-    clean(own_client)
+    run_cleanup(own_client)
     asks: list[Callable[[], object]] = [
         lambda: job_reports.job_status(own_client.conn, job),
         lambda: job_reports.job_progress(own_client.conn, job),

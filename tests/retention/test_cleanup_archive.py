@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from aging import aged_job, days_ago, days_of, ended_job
-from cleaning import clean, kept
 from client import Client
+from command_line import evtrack
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
 from evtrack.runtime.retention import day_archive
 from evtrack.runtime.retention.archive_check import check_archive
 from evtrack.runtime.retention.archive_files import read_lines
 from evtrack.runtime.retention.cleanup_result import DroppedDay
-from helpers import evtrack
+from old_jobs import days_ago, ended_job, kept_days, old_job, partition_days, run_cleanup
 
 pytestmark = pytest.mark.integration
 DAY = days_ago(9)
@@ -33,7 +32,7 @@ def test_the_archive_holds_the_log_and_what_is_asked_for(own_client: Client, tmp
         )
     }
     digest = own_client.one("SELECT encode(evtrack.job_digest(%s), 'hex')", job)
-    clean(own_client, tmp_path, with_payload=True)
+    run_cleanup(own_client, tmp_path, with_payload=True)
     folder = tmp_path / str(DAY)
     written = [json.loads(line) for line in read_lines(folder / "events.jsonl.gz")]
     assert [{**e, "job_day": str(e["job_day"]), "at": 0, "xid": 0} for e in events] == [
@@ -57,35 +56,35 @@ def test_a_damaged_archive_stops_the_drop(own_client: Client, own_other: Client,
     ended_job(own_client, DAY)
     with own_other.conn.transaction():
         own_other.conn.execute("SELECT FROM evtrack.event LIMIT 1")
-        assert [(DAY, "busy", None)] == kept(clean(own_client, tmp_path))
+        assert [(DAY, "busy", None)] == kept_days(run_cleanup(own_client, tmp_path))
     file = tmp_path / str(DAY) / "events.jsonl.gz"
     whole = file.read_bytes()
     file.write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
     with pytest.raises(ArchiveDamaged, match=r"events\.jsonl\.gz"):
-        clean(own_client, tmp_path)
-    assert DAY in days_of(own_client)
+        run_cleanup(own_client, tmp_path)
+    assert DAY in partition_days(own_client)
     file.write_bytes(whole)
-    (done,) = clean(own_client, tmp_path)
+    (done,) = run_cleanup(own_client, tmp_path)
     assert isinstance(done, DroppedDay)
 
 
 def test_an_archive_of_other_jobs_is_not_written_over(own_client: Client, tmp_path: Path) -> None:
     ended_job(own_client, DAY)
-    clean(own_client, tmp_path)
+    run_cleanup(own_client, tmp_path)
     before = (tmp_path / str(DAY) / "manifest.json").read_bytes()
     ended_job(own_client, DAY)
     with pytest.raises(ArchiveError, match="other jobs"):
-        clean(own_client, tmp_path)
+        run_cleanup(own_client, tmp_path)
     assert before == (tmp_path / str(DAY) / "manifest.json").read_bytes()
-    assert DAY in days_of(own_client)
+    assert DAY in partition_days(own_client)
 
 
 def test_a_folder_that_cannot_be_written_to_stops_the_drop(own_client: Client, tmp_path: Path) -> None:
     ended_job(own_client, DAY)
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchiveError, match="Cannot write the archive"):
-        clean(own_client, tmp_path / "file")
-    assert DAY in days_of(own_client)
+        run_cleanup(own_client, tmp_path / "file")
+    assert DAY in partition_days(own_client)
 
 
 def test_what_breaks_off_a_read_ends_the_cleanup_and_the_next_one_goes(
@@ -99,27 +98,27 @@ def test_what_breaks_off_a_read_ends_the_cleanup_and_the_next_one_goes(
 
     monkeypatch.setattr(day_archive, "write_lines", full)
     with pytest.raises(ArchiveError, match="No space left on device"):
-        clean(own_client, tmp_path)
+        run_cleanup(own_client, tmp_path)
     assert [] == list(tmp_path.iterdir())
     monkeypatch.undo()
-    (done,) = clean(own_client, tmp_path)
+    (done,) = run_cleanup(own_client, tmp_path)
     assert isinstance(done, DroppedDay)
 
 
 def test_a_day_without_jobs_goes_without_an_archive(own_client: Client, tmp_path: Path) -> None:
     own_client.conn.execute("SELECT evtrack.make_partitions(%s, 1)", [DAY])
-    (done,) = clean(own_client, tmp_path)
+    (done,) = run_cleanup(own_client, tmp_path)
     assert isinstance(done, DroppedDay)
     assert [] == list(tmp_path.iterdir())
 
 
 def test_the_commands_tell_the_whole_story(own_client: Client, dsn: str, tmp_path: Path) -> None:
-    gone, stays = ended_job(own_client, DAY), aged_job(own_client, DAY - timedelta(1))
+    gone, stays = ended_job(own_client, DAY), old_job(own_client, DAY - timedelta(1))
     common = ("cleanup", "--dsn", dsn, "--older-than", "0s", "--archive", str(tmp_path))
     dry = evtrack(*common, "--dry-run")
     assert (0, f"job {stays} is sealed") == (dry.returncode, dry.stdout.splitlines()[0].split("kept, ")[1])
     assert f"{DAY}: would go, 1 job, 2 batches, 10 events, " in dry.stdout
-    assert DAY in days_of(own_client)
+    assert DAY in partition_days(own_client)
     ran = evtrack(*common)
     assert 0 == ran.returncode, ran.stderr
     assert ran.stdout.splitlines()[-1].startswith("Dropped 1 day: 1 job, 2 batches, 10 events")

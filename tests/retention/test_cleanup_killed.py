@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from aging import aged_job, days_ago, days_of, ended_job
 from client import Client
+from command_line import environment, evtrack_command
 from evtrack.runtime.retention.archive_check import check_archive, find_archives
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.cleanup_result import DroppedDay
 from evtrack.storage.connection.connect import Connection, connect
-from helpers import environment, eventually, evtrack_command
+from old_jobs import days_ago, ended_job, old_job, partition_days
+from polling import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 DAYS = [days_ago(9), days_ago(8)]
@@ -52,7 +53,7 @@ def whole(client: Client) -> None:
     """Hold every day to being there with all of its rows, or gone with a line for each of its jobs."""
     # The server sees a moment later that a killed one is gone, and may still commit what it was told last.
     eventually(lambda: client.one(OVER), 30)
-    there = days_of(client)
+    there = partition_days(client)
     for day in DAYS:
         jobs = client.rows("SELECT job_id FROM evtrack.job WHERE job_day = %s ORDER BY job_id", day)
         lines = client.rows("SELECT job_id FROM evtrack.dropped_job WHERE job_day = %s", day)
@@ -66,7 +67,7 @@ def finish(client: Client, folder: Path) -> None:
     whole(client)
     done = list(Cleanup(conn=client.conn, older_than_s=0, archive=folder).run())
     assert all(isinstance(day, DroppedDay) for day in done), done
-    assert not set(DAYS) & days_of(client)
+    assert not set(DAYS) & partition_days(client)
     whole(client)
     assert [str(day) for day in DAYS] == sorted(path.name for path in folder.iterdir())
     for archive in find_archives(folder):
@@ -88,7 +89,7 @@ _CODES = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}
 @pytest.mark.parametrize("way", _CODES)
 def test_ended_while_it_writes_the_archive(client: Client, dsn: str, tmp_path: Path, way: signal.Signals) -> None:
     # Large enough that it takes a while.
-    client.one("SELECT evtrack.cancel(%s)", aged_job(client, DAYS[0], 6_000))
+    client.one("SELECT evtrack.cancel(%s)", old_job(client, DAYS[0], 6_000))
     with cleaning(dsn, tmp_path) as process:
         eventually(
             lambda: list(tmp_path.glob(".*.partial/events.jsonl.gz")) or process.poll() is not None, 60, every_s=0.002

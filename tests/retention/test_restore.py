@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from aging import aged_job, days_ago, days_of, ended_job
 from client import Client, cloned
+from command_line import evtrack
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
 from evtrack.interfaces.terminal.reports.batch_report import sentence
 from evtrack.runtime.retention.archive_files import read_lines
@@ -23,7 +23,7 @@ from evtrack.storage.log import proof
 from evtrack.storage.log.reader import Tail
 from evtrack.storage.reports.batch_reports import batch_history
 from evtrack.storage.retention.restore import prepare_day, restore_job
-from helpers import evtrack
+from old_jobs import days_ago, ended_job, old_job, partition_days
 
 pytestmark = pytest.mark.integration
 DAY = days_ago(9)
@@ -43,7 +43,7 @@ def rows(own_client: Client, table: str, job: int) -> list[dict[str, Any]]:
 
 def crashed_job(own_client: Client) -> int:
     """Have a job in which one of three batches was split by a crash, and one item is poison."""
-    job, worker = aged_job(own_client, DAY, 3, items=2, max_crashes=1), own_client.worker()
+    job, worker = old_job(own_client, DAY, 3, items=2, max_crashes=1), own_client.worker()
     claims = own_client.claim(worker, job)
     own_client.complete(worker, claims[:2], results=['{"ok": 1}\n', '\n{"ok": 2}'])
     own_client.crash(worker, claims[2:], cause="signal", signal="SIGSEGV", ordinal=5, item_key="key:5")
@@ -55,7 +55,7 @@ def crashed_job(own_client: Client) -> int:
 def archive(own_client: Client, folder: Path, *, with_payload: bool = True) -> None:
     """Archive and drop all that has ended."""
     list(Cleanup(conn=own_client.conn, older_than_s=0, archive=folder, with_payload=with_payload).run())
-    assert DAY not in days_of(own_client)
+    assert DAY not in partition_days(own_client)
 
 
 def restore(own_client: Client, folder: Path, *job_ids: int) -> list[RestoredJob]:

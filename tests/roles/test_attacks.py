@@ -13,8 +13,8 @@ from client import Client
 from evtrack.interfaces.cli import cli
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.rights import listed
-from helpers import eventually
-from watching import watching
+from polling import eventually
+from watchers import running_watcher
 
 pytestmark = pytest.mark.integration
 
@@ -155,7 +155,7 @@ def test_texts_do_nothing_on_a_terminal_or_in_a_log(hostile: Connection, roles_d
         EVIL,
     )
     worker = client.one("SELECT evtrack.register_worker(%s, %s, 1, 1, '{texts}', %s)", EVIL, EVIL, EVIL)
-    with watching(roles_dsn) as watched:
+    with running_watcher(roles_dsn) as watched:
         one, two, three = client.claim(worker, job)
         client.fail(worker, [one], {"type": EVIL, "message": EVIL, "traceback": EVIL})
         client.crash(worker, [two], cause=EVIL, signal=EVIL, item_key=EVIL, stderr=EVIL, python_traceback=EVIL, x=EVIL)
@@ -163,14 +163,14 @@ def test_texts_do_nothing_on_a_terminal_or_in_a_log(hostile: Connection, roles_d
         client.one("SELECT evtrack.finish_due(%s)", job)
         hostile.execute("SELECT pg_notify('evtrack_work', %s), pg_notify('evtrack_log', %s)", [EVIL, EVIL])
         hostile.execute("SELECT pg_notify('evtrack_alert', %s)", [EVIL * 50])
-        eventually(lambda: watched.told("job_finished_with_errors"), 30)
+        eventually(lambda: watched.alerts("job_finished_with_errors"), 30)
         assert 0 == watched.end()
     # Each line is one JSON document, and no text has become a line of its own.
     told = [line for line in watched.lines if line.get("job_id") == job]
     assert {"batch_failed", "batch_crashed", "item_poisoned", "job_finished_with_errors"} == {
         line["event"] for line in told
     }
-    assert not watched.told("job_finished")
+    assert not watched.alerts("job_finished")
     number = str(job)
     for command in (
         ("status", number),

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from command_line import evtrack
 from evtrack.interfaces.cli import cli
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.error_translation import permission_hint
-from helpers import eventually, evtrack
-from watching import watching
+from polling import eventually
+from watchers import running_watcher
 
 pytestmark = pytest.mark.integration
 
@@ -47,8 +48,8 @@ def test_a_job_goes_through_four_users_hands(as_role: AsRole, source: Path) -> N
     program = "sh -c 'read line; case $line in *doc:1*) kill -SEGV $$;; *) echo \"$line\";; esac'"
     worked = evtrack("work", "--exec", f"h={program}", "--drain", "--slots", "1", "--dsn", worker)
     assert 0 == worked.returncode, worked.stderr
-    with watching(watcher) as watched:
-        eventually(lambda: watched.told("item_poisoned"), 30)
+    with running_watcher(watcher) as watched:
+        eventually(lambda: watched.alerts("item_poisoned"), 30)
         assert 0 == watched.end()
     for *command, expected in (
         ("status", job, "finished"),

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from client import Client
+from command_line import environment, evtrack_command
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.redact import without_password
 from evtrack.storage.embedded.data_directory import programs
 from evtrack.storage.schema import migrations
-from helpers import environment, eventually, evtrack_command
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

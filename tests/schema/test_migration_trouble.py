@@ -10,12 +10,13 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import schema_dump
+from command_line import environment, evtrack
 from evtrack.domain.errors import MigrationError, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.storage.connection import preconditions
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.preconditions import check_schema
 from evtrack.storage.schema import migrations
-from helpers import environment, eventually, evtrack
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from aging import days_ago
 from client import Client
+from old_jobs import days_ago
 
 pytestmark = pytest.mark.integration
 

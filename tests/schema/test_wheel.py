@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import environment
+from command_line import environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -7,9 +7,9 @@ import pytest
 
 from evtrack.runtime.worker.slots import fork_server_client
 from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient, ForkServerGone
-from helpers import eventually
-from slotting import row, slot
-from working import alive
+from polling import eventually
+from slot_driver import claimed_batch, slot
+from workers import alive
 
 pytestmark = pytest.mark.crash
 
@@ -18,17 +18,17 @@ def test_what_a_slot_has_imported_is_no_other_slots() -> None:
     with slot() as one, slot() as other:
         assert one.process.pid != other.process.pid
         assert os.getpgid(one.process.pid) == one.process.pid, "a kill reaches what it has started, and no other slot"
-        one.give(row({"do": "exit"}))
-        assert 3 == os.waitstatus_to_exitcode(one.died().wait_status or 0)
-        other.give(row({"say": 1}))
-        assert other.hear(1)
+        one.give(claimed_batch({"do": "exit"}))
+        assert 3 == os.waitstatus_to_exitcode(one.wait_for_exit().wait_status or 0)
+        other.give(claimed_batch({"return": 1}))
+        assert other.receive(1)
 
 
 def test_a_fork_server_that_does_not_answer_is_given_up_with_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fork_server_client, "_ANSWER_S", 0.2)
     with slot() as one:
         os.kill(one.process._forks.pid, signal.SIGSTOP)
-        death = one.died(10)
+        death = one.wait_for_exit(10)
         assert death.wait_status is None
         eventually(lambda: not alive(one.process.pid), 5)
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from evtrack.domain.log_names import HANDLER_LOG, HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
 from evtrack.runtime.slot.output import FACTS, TEXT
 from evtrack.runtime.worker.slots.handler_output import LINE_CHARACTERS, HandlerOutput, OutputParser
-from slotting import OneSlot, row, run_times, setup, slot
+from slot_driver import SlotDriver, claimed_batch, run_times, slot, slot_setup
 
 NOW = 10.0
 
@@ -29,7 +29,7 @@ class Output:
     """The output of a slot that holds one batch of two items, number 1 in its life."""
 
     def __init__(self, **options: Any) -> None:
-        held = row({}, {}, batch_no=3)
+        held = claimed_batch({}, {}, batch_no=3)
         self.output = HandlerOutput(pid=4711, row_of=lambda seq: held if seq == 1 else None, **options)
 
     def told(self, data: bytes, *, place: int | None = 0, kind: str = TEXT, now: float = NOW) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def test_a_line_is_bound_to_its_batch_and_item(out: Output) -> None:
         "job_id": 7,
         "batch_no": 3,
         "attempt": 1,
-        "handler": "obey",
+        "handler": "scripted",
         "item_key": "k1",
         "slot_pid": 4711,
     }
@@ -162,10 +162,10 @@ def test_what_only_began_like_a_mark_is_kept_at_the_end() -> None:
     assert b"\x1eevtr" == unmarked.rest()
 
 
-def lines_of(one: OneSlot, *items: Any, handler: str = "obey") -> list[dict[str, Any]]:
+def lines_of(one: SlotDriver, *items: Any, handler: str = "scripted") -> list[dict[str, Any]]:
     with capture_logs() as logs:
-        one.give(row(*items, handler=handler))
-        one.hear(1)
+        one.give(claimed_batch(*items, handler=handler))
+        one.receive(1)
     return [dict(entry) for entry in logs]
 
 
@@ -175,7 +175,7 @@ def lines_of(one: OneSlot, *items: Any, handler: str = "obey") -> list[dict[str,
         ("print", (HANDLER_OUTPUT, "info", "hello from k2")),
         ("print to stderr", (HANDLER_OUTPUT, "info", "trouble at k2")),
         ("print natively", (HANDLER_OUTPUT, "info", "native at k2")),
-        ("log by logging", (HANDLER_LOG, "warning", "misbehaving: odd k2")),
+        ("log by logging", (HANDLER_LOG, "warning", "misbehaving_handlers: odd k2")),
         ("log", (HANDLER_LOG, "info", "said")),
     ],
 )
@@ -192,16 +192,16 @@ def test_each_way_to_speak_comes_through_with_the_item_in_hand(do: str, expected
 
 def test_lines_of_quick_batches_are_not_mixed_up() -> None:
     with slot() as one, capture_logs() as logs:
-        rows = [row({"do": "print"}, batch_no=number, first=number) for number in range(1, 41)]
+        rows = [claimed_batch({"do": "print"}, batch_no=number, first=number) for number in range(1, 41)]
         one.give(*rows)
         while len(run_times(one.frames)) < 40:
-            one.hear(len(one.frames) + 1)
+            one.receive(len(one.frames) + 1)
         found = [(entry["batch_no"], entry["item_key"], entry["line"]) for entry in logs]
     assert [(n, f"k{n}", f"hello from k{n}") for n in range(1, 41)] == found
 
 
 def test_a_programs_stderr_comes_through() -> None:
-    with slot(setup(talker=["sh", "-c", "cat >&2; echo done >&2"])) as one:
+    with slot(slot_setup(talker=["sh", "-c", "cat >&2; echo done >&2"])) as one:
         entries = lines_of(one, {"a": 1}, handler="talker")
     assert ['{"a":1}', "done"] == [entry["line"] for entry in entries]
     assert {("talker", 1, "k1")} == {(e["handler"], e["batch_no"], e["item_key"]) for e in entries}

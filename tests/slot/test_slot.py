@@ -11,8 +11,9 @@ import pytest
 
 from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, CommandKilled, Setup, SlotUnready
 from evtrack.runtime.worker.outcomes.crash_reports import slot_crash_report
-from helpers import eventually
-from slotting import FOLDER, row, run_times, setup, slot
+from polling import eventually
+from slot_driver import claimed_batch, run_times, slot, slot_setup
+from workers import HANDLER_DIRECTORY
 
 
 def lines(result: bytes | None) -> list[object]:
@@ -21,36 +22,36 @@ def lines(result: bytes | None) -> list[object]:
 
 def test_results_come_back_in_order_and_batches_without_any_carry_none() -> None:
     with slot() as one:
-        one.give(row({"say": 1}, {}, {"say": {"a": [1]}}), row({}, batch_no=2))
-        eventually(lambda: len(run_times(one.hear(1))) == 2)
+        one.give(claimed_batch({"return": 1}, {}, {"return": {"a": [1]}}), claimed_batch({}, batch_no=2))
+        eventually(lambda: len(run_times(one.receive(1))) == 2)
         assert [[1, None, {"a": [1]}], [None]] == [lines(result) for result in one.frames[0].results]
-        one.give(row({}, batch_no=3))
-        assert BatchesDone(3, one.hear(2)[1].run_s, None) == one.frames[1]
+        one.give(claimed_batch({}, batch_no=3))
+        assert BatchesDone(3, one.receive(2)[1].run_s, None) == one.frames[1]
 
 
 def test_a_batch_handler_gets_items_keys_and_ordinals() -> None:
     with slot() as one:
-        one.give(row("a", "b", handler="whole", first=5))
-        (done,) = one.hear(1)
+        one.give(claimed_batch("a", "b", handler="echo", first=5))
+        (done,) = one.receive(1)
         assert [["k5", 5, "a"], ["k6", 6, "b"]] == lines(done.results[0])
 
 
 def test_an_item_that_raises_fails_alone() -> None:
     with slot() as one:
-        one.give(row({"say": 1}, {"do": "raise"}, {"say": 3}))
-        (partly,) = one.hear(1)
+        one.give(claimed_batch({"return": 1}, {"do": "raise"}, {"return": 3}))
+        (partly,) = one.receive(1)
         assert isinstance(partly, BatchPartlyDone)
         assert [1, 3] == lines(partly.results)
         (failure,) = partly.failures
         assert (1, "ValueError", "no \\0 to k2") == (failure.index, failure.type, failure.message)
-        assert "misbehaving.py" in failure.traceback
+        assert "misbehaving_handlers.py" in failure.traceback
         assert "runners.py" not in failure.traceback, "evtrack's own frames help nobody"
 
 
 def test_a_batch_all_of_whose_items_raise_has_failed_with_each_item_named() -> None:
     with slot() as one:
-        one.give(row({"do": "raise"}, {"do": "odd"}))
-        (failed,) = one.hear(1)
+        one.give(claimed_batch({"do": "raise"}, {"do": "odd"}))
+        (failed,) = one.receive(1)
         assert isinstance(failed, BatchErrored)
         assert [(0, "ValueError"), (1, "TypeError")] == [(item.index, item.type) for item in failed.items]
         assert "no \\0 to k1 (and 1 more of 2 items)" == failed.message
@@ -58,22 +59,22 @@ def test_a_batch_all_of_whose_items_raise_has_failed_with_each_item_named() -> N
 
 def test_the_wrong_number_of_results_fails_the_batch_and_says_how_many() -> None:
     with slot() as one:
-        one.give(row("a", "b", handler="short"))
-        (failed,) = one.hear(1)
-        assert "the batch handler 'short' returned 1 results for 2 items" in failed.message
+        one.give(claimed_batch("a", "b", handler="too few"))
+        (failed,) = one.receive(1)
+        assert "the batch handler 'too few' returned 1 results for 2 items" in failed.message
 
 
 def test_a_handler_that_is_not_offered_fails_the_batch_by_name() -> None:
     with slot() as one:
-        one.give(row({}, handler="stranger"))
-        (failed,) = one.hear(1)
+        one.give(claimed_batch({}, handler="stranger"))
+        (failed,) = one.receive(1)
         assert "wants the handler 'stranger'" in failed.message
 
 
 def test_an_outcome_does_not_wait_for_the_next_slow_batch() -> None:
     with slot() as one:
-        one.give(row({"do": "sleep", "s": 0.1}), row({"do": "sleep", "s": 30}, batch_no=2))
-        (done,) = one.hear(1, timeout_s=10)
+        one.give(claimed_batch({"do": "sleep", "s": 0.1}), claimed_batch({"do": "sleep", "s": 30}, batch_no=2))
+        (done,) = one.receive(1, timeout_s=10)
         assert 1 == len(done.run_s)
         assert 0.1 <= done.run_s[0] < 5
 
@@ -93,8 +94,10 @@ def test_a_death_names_its_cause_and_the_item_in_hand(
     do: str, cause: str, signal_name: str | None, exit_code: int | None
 ) -> None:
     with slot() as one:
-        one.give(row({}), row({}, {"do": do}, {}, batch_no=2, first=2), row({}, batch_no=3))
-        death = one.died()
+        one.give(
+            claimed_batch({}), claimed_batch({}, {"do": do}, {}, batch_no=2, first=2), claimed_batch({}, batch_no=3)
+        )
+        death = one.wait_for_exit()
         held = list(one.process.held)
         place = one.process.page.seq - 1
         assert 2 == held[place][1], "the batch in hand is the second"
@@ -109,30 +112,30 @@ def test_a_death_names_its_cause_and_the_item_in_hand(
         assert dossier["peak_rss_bytes"] > 1_000_000
         if do == "segv":
             assert "Fatal Python error: Segmentation fault" == dossier["native_traceback"]
-            assert "misbehaving.py" in dossier["python_traceback"]
+            assert "misbehaving_handlers.py" in dossier["python_traceback"]
 
 
 @pytest.mark.crash
 def test_a_batch_handler_that_walks_over_its_batch_marks_the_item_in_hand() -> None:
     with slot() as one:
-        one.give(row({}, {"do": "kill"}, handler="walk"))
-        one.died()
+        one.give(claimed_batch({}, {"do": "kill"}, handler="iterate"))
+        one.wait_for_exit()
         assert (1, 1) == (one.process.page.seq, one.process.page.item)
 
 
 @pytest.mark.crash
 def test_what_completed_before_sys_exit_is_told() -> None:
     with slot() as one:
-        one.give(row({"say": 1}), row({"do": "exit"}, batch_no=2))
-        one.died()
+        one.give(claimed_batch({"return": 1}), claimed_batch({"do": "exit"}, batch_no=2))
+        one.wait_for_exit()
         assert [1] == [len(frame.run_s) for frame in one.frames]
 
 
 @pytest.mark.crash
 def test_children_of_a_dead_slot_are_gone() -> None:
     with slot() as one:
-        one.give(row({"do": "child"}))
-        one.died()
+        one.give(claimed_batch({"do": "child"}))
+        one.wait_for_exit()
         with pytest.raises(ProcessLookupError):
             eventually(lambda: os.killpg(one.process.pid, 0))
 
@@ -140,18 +143,18 @@ def test_children_of_a_dead_slot_are_gone() -> None:
 def test_a_slot_ignores_ctrl_c_and_prints_to_stderr_only() -> None:
     with slot() as one:
         os.kill(one.process.pid, signal.SIGINT)
-        one.give(row({"do": "print"}), row({"do": "log"}, batch_no=2))
-        eventually(lambda: len(run_times(one.hear(1))) == 2 or one.hear(2))
+        one.give(claimed_batch({"do": "print"}), claimed_batch({"do": "log"}, batch_no=2))
+        eventually(lambda: len(run_times(one.receive(1))) == 2 or one.receive(2))
         eventually(lambda: one.process.stderr.read() or "hello from k1" in one.process.stderr.tail)
         eventually(lambda: one.process.stderr.read() or '"item_key": "k1"' in one.process.stderr.tail)
 
 
 def test_a_retired_slot_ends_after_the_batch_in_hand_and_begins_no_other() -> None:
     with slot() as one:
-        one.give(row({"do": "sleep", "s": 0.3}), row({}, batch_no=2))
+        one.give(claimed_batch({"do": "sleep", "s": 0.3}), claimed_batch({}, batch_no=2))
         eventually(lambda: one.process.page.seq == 1)
         one.process.retire()
-        death = one.died()
+        death = one.wait_for_exit()
         assert (0, 1) == (death.wait_status, len(run_times(one.frames)))
         assert 1 == one.process.page.seq, "the second was not begun"
 
@@ -159,31 +162,31 @@ def test_a_retired_slot_ends_after_the_batch_in_hand_and_begins_no_other() -> No
 def test_an_idle_slot_that_is_retired_ends_at_once() -> None:
     with slot() as one:
         one.process.retire()
-        assert 0 == one.died().wait_status
+        assert 0 == one.wait_for_exit().wait_status
 
 
 def test_a_module_that_does_not_import_is_told_with_its_own_traceback(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("x = 1\nx / 0\n")
     with slot(Setup(["broken"], {}, [], str(tmp_path)), ready=False) as one:
-        (said,) = one.hear(1)
+        (said,) = one.receive(1)
         assert isinstance(said, SlotUnready)
         assert "broken" == said.module
         assert "x / 0" in said.text
         assert "importlib" not in said.text
-        assert 1 == os.waitstatus_to_exitcode(one.died().wait_status)
+        assert 1 == os.waitstatus_to_exitcode(one.wait_for_exit().wait_status)
 
 
 def test_a_name_that_nobody_offers_is_told_with_those_that_are() -> None:
-    with slot(Setup(["misbehaving"], {}, ["absent"], FOLDER), ready=False) as one:
-        (said,) = one.hear(1)
+    with slot(Setup(["misbehaving_handlers"], {}, ["absent"], HANDLER_DIRECTORY), ready=False) as one:
+        (said,) = one.receive(1)
         assert "'absent'" in said.text
-        assert "nothing, obey, obey all, short, walk, whole" in said.text
+        assert "echo, iterate, nothing, scripted, scripted batch, too few" in said.text
 
 
 def test_a_command_maps_lines_to_lines() -> None:
-    with slot(setup(cat=["cat"])) as one:
-        one.give(row({"a": 1}, "ü", handler="cat"))
-        (done,) = one.hear(1)
+    with slot(slot_setup(cat=["cat"])) as one:
+        one.give(claimed_batch({"a": 1}, "ü", handler="cat"))
+        (done,) = one.receive(1)
         assert [{"a": 1}, "ü"] == lines(done.results[0])
 
 
@@ -197,26 +200,26 @@ def test_a_command_maps_lines_to_lines() -> None:
     ],
 )
 def test_a_command_that_fails_says_how(script: str, message: str) -> None:
-    with slot(setup(sh=["sh", "-c", script])) as one:
-        one.give(row({"a": 1}, {"b": 2}, handler="sh"))
-        (failed,) = one.hear(1)
+    with slot(slot_setup(sh=["sh", "-c", script])) as one:
+        one.give(claimed_batch({"a": 1}, {"b": 2}, handler="sh"))
+        (failed,) = one.receive(1)
         assert isinstance(failed, BatchErrored), failed
         assert message in failed.message
 
 
 def test_what_a_command_leaves_running_does_not_hold_its_batch() -> None:
     # It has the command's pipes too, and is ended with the slot's group.
-    with slot(setup(sh=["sh", "-c", "sleep 300 & cat"])) as one:
-        one.give(row({"a": 1}, 2, handler="sh"))
-        (done,) = one.hear(1, timeout_s=60)
+    with slot(slot_setup(sh=["sh", "-c", "sleep 300 & cat"])) as one:
+        one.give(claimed_batch({"a": 1}, 2, handler="sh"))
+        (done,) = one.receive(1, timeout_s=60)
         assert [{"a": 1}, 2] == lines(done.results[0])
 
 
 @pytest.mark.crash
 def test_a_command_killed_by_a_signal_crashes_the_batch_and_not_the_slot() -> None:
-    with slot(setup(sh=["sh", "-c", "echo last words >&2; kill -SEGV $$"])) as one:
-        one.give(row({}, handler="sh"), row({"say": 1}, batch_no=2))
-        died, done = one.hear(2)
+    with slot(slot_setup(sh=["sh", "-c", "echo last words >&2; kill -SEGV $$"])) as one:
+        one.give(claimed_batch({}, handler="sh"), claimed_batch({"return": 1}, batch_no=2))
+        died, done = one.receive(2)
         assert isinstance(died, CommandKilled)
         assert (signal.SIGSEGV, "last words") == (died.signal, died.stderr)
         assert [1] == lines(done.results[0])
@@ -225,8 +228,8 @@ def test_a_command_killed_by_a_signal_crashes_the_batch_and_not_the_slot() -> No
 def test_a_large_batch_passes_through_both_ways() -> None:
     big = "x" * 3_000_000
     with slot() as one:
-        one.give(row({"say": big}, {"say": big}))
-        *progress, done = one.hear(3, timeout_s=30)
+        one.give(claimed_batch({"return": big}, {"return": big}))
+        *progress, done = one.receive(3, timeout_s=30)
         assert [[0], [1]] == [frame.places for frame in progress], "what the page cannot hold is sent at once"
         assert [big, big] == lines(done.results[0])
 
@@ -238,7 +241,7 @@ def test_a_slot_dies_with_its_supervisor() -> None:
     supervisor = os.fork()
     if supervisor == 0:
         with slot() as one:
-            one.give(row({"do": "sleep", "s": 60}))
+            one.give(claimed_batch({"do": "sleep", "s": 60}))
             eventually(lambda: one.process.page.seq == 1)
             os.write(writer, str(one.process.pid).encode())
             os.kill(os.getpid(), signal.SIGKILL)

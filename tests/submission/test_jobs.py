@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from client import Claim, Client
 from evtrack.domain.states import BatchStatus
-from helpers import eventually
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -10,12 +10,13 @@ import pytest
 from click.testing import Result
 
 from client import Client
+from command_line import environment, evtrack, evtrack_command
 from evtrack.domain.errors import JobPhaseError, TransientError
 from evtrack.runtime.submit.submission import JobSpec, begin, recipe
 from evtrack.runtime.submit.submitter import Submitter
 from evtrack.sources.iterable_source import IterableSource
 from evtrack.storage.connection.connect import Connection
-from helpers import environment, eventually, evtrack, evtrack_command
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

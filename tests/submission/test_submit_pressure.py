@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from client import Client
+from command_line import evtrack
 from evtrack.domain.errors import QueueFull
 from evtrack.runtime.submit.progress import SubmitProgress
 from evtrack.runtime.submit.submission import JobSpec, begin, files, recipe
 from evtrack.runtime.submit.submitter import Submitter
 from evtrack.storage.connection.connect import Connection, connect
-from helpers import eventually, evtrack
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ import evtrack
 from client import Client
 from evtrack.domain.errors import BadArgument, CannotConnect
 from evtrack.storage.connection.connect import Connection
-from helpers import eventually
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from command_line import environment, evtrack, evtrack_command
 from evtrack.domain.errors import JobPhaseError, SourceChanged, SubmissionLost
 from evtrack.runtime.submit.progress import SubmitProgress
 from evtrack.runtime.submit.recipe import Recipe
 from evtrack.runtime.submit.submission import JobSpec, begin, files, recipe, reclaim
 from evtrack.storage.connection.connect import Connection, connect
-from helpers import environment, eventually, evtrack, evtrack_command
+from polling import eventually
 
 LINES = 20_000
 

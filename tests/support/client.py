@@ -224,6 +224,10 @@ class Client:
         )
         return [StoredEvent.from_row(row) for row in rows]
 
+    def view(self, name: str, job: int, order: str = "1") -> list[dict[str, Any]]:
+        """Return a view's rows for one job."""
+        return self.rows(f"SELECT * FROM evtrack.{name} WHERE job_id = %s ORDER BY {order}", job)
+
     def own_links(self, job: int) -> bytes:
         """Return the digests of a job's own stream, from wherever they stand."""
         return self.one(
@@ -267,6 +271,11 @@ class Client:
                 expected[batch.status][0] += 1
                 expected[batch.status][1] += batch.item_count
             assert {status: tuple(pair) for status, pair in expected.items()} == self.sums(job)
+
+
+def columns(rows: Iterable[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
+    """Keep some columns of rows."""
+    return [tuple(row[name] for name in names) for row in rows]
 
 
 def _columns(claims: Sequence[Claim]) -> tuple[list[int], list[int], list[int]]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from command_line import evtrack
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.schema import migrations
-from helpers import evtrack
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "sql_cookbook.md"

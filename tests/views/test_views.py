@@ -2,9 +2,8 @@
 
 import pytest
 
-from client import Client
+from client import Client, columns
 from evtrack.storage.connection.sql_files import root
-from viewing import only, view
 
 pytestmark = pytest.mark.integration
 
@@ -20,8 +19,8 @@ def test_every_view_and_its_meaning_is_documented_in_the_database(client: Client
     assert [] == [row["relname"] for row in comments if not row["says"]]
 
 
-def test_a_batch_says_what_it_holds_and_what_became_of_it(client: Client, story: int) -> None:
-    rows = view(client, "batch_status", story, "batch_no")
+def test_a_batch_says_what_it_holds_and_what_became_of_it(client: Client, mixed_job: int) -> None:
+    rows = client.view("batch_status", mixed_job, "batch_no")
     assert [
         (1, "completed", 5, 1, "key:1, key:2, key:3... (2 more)", None, None),
         (2, "completed", 3, 1, "key:6, key:8, key:10", None, None),
@@ -30,7 +29,7 @@ def test_a_batch_says_what_it_holds_and_what_became_of_it(client: Client, story:
         (5, "failed", 2, 2, "key:7, key:9", 2, 2),
         (6, "crashed", 1, 2, "key:12", 3, 3),
         (7, "completed", 4, 2, "key:11, key:13, key:14... (1 more)", 3, 3),
-    ] == only(rows, "batch_no", "status", "item_count", "attempt", "item_summary", "root_no", "parent_no")
+    ] == columns(rows, "batch_no", "status", "item_count", "attempt", "item_summary", "root_no", "parent_no")
     assert {client.handler} == {row["handler"] for row in rows}
     assert {"test"} == {row["worker"] for row in rows}
     assert [None, None, "exit_code 7 at key:12"] == [rows[0]["error"], rows[1]["error"], rows[5]["error"]]
@@ -43,8 +42,8 @@ def test_a_batch_of_one_and_of_long_keys_is_summarised(client: Client) -> None:
         ["x" * 300, "b", "c", "d", "e"],
         ["1"] * 5,
     )
-    rows = view(client, "batch_status", job, "batch_no")
-    assert [("x" * 80 + ", b, c... (1 more)",), ("e",)] == only(rows, "item_summary")
+    rows = client.view("batch_status", job, "batch_no")
+    assert [("x" * 80 + ", b, c... (1 more)",), ("e",)] == columns(rows, "item_summary")
 
 
 @pytest.mark.parametrize(("failing", "outcome"), [(False, "ok"), (True, "with errors")])
@@ -54,12 +53,12 @@ def test_a_finished_job_says_how_it_went(client: Client, failing: bool, outcome:
     client.complete(worker, [first])
     client.fail(worker, [second]) if failing else client.complete(worker, [second])
     client.one("SELECT evtrack.finish_due(%s)", job)
-    (row,) = view(client, "job_status", job)
+    (row,) = client.view("job_status", job)
     assert ("finished", outcome, 100.0) == (row["phase"], row["outcome"], row["percent"])
 
 
-def test_an_item_is_where_it_went_last(client: Client, story: int) -> None:
-    rows = view(client, "item_status", story, "ordinal")
+def test_an_item_is_where_it_went_last(client: Client, mixed_job: int) -> None:
+    rows = client.view("item_status", mixed_job, "ordinal")
     assert list(range(1, 21)) == [row["ordinal"] for row in rows]
     by_key = {row["item_key"]: (row["status"], row["batch_no"], row["path"]) for row in rows}
     assert ("completed", 1, [1]) == by_key["key:1"]
@@ -81,12 +80,12 @@ def test_an_item_that_moved_twice_has_the_whole_path(client: Client) -> None:
     client.complete_partly(worker, first, "{[2,5)}")
     (second,) = client.claim(worker, job, fresh=0)
     client.complete_partly(worker, second, "{[3,4)}")
-    paths = {row["ordinal"]: (row["batch_no"], row["path"]) for row in view(client, "item_status", job)}
+    paths = {row["ordinal"]: (row["batch_no"], row["path"]) for row in client.view("item_status", job)}
     assert {1: (1, [1]), 2: (2, [1, 2]), 3: (3, [1, 2, 3]), 4: (2, [1, 2])} == paths
 
 
-def test_results_stand_beside_their_items(client: Client, story: int) -> None:
-    rows = view(client, "item_result", story, "ordinal")
+def test_results_stand_beside_their_items(client: Client, mixed_job: int) -> None:
+    rows = client.view("item_result", mixed_job, "ordinal")
     assert [
         (1, "key:1", 1, '{"a": 1}'),
         (3, "key:3", 1, '"three"'),
@@ -94,52 +93,52 @@ def test_results_stand_beside_their_items(client: Client, story: int) -> None:
         (6, "key:6", 2, "1"),
         (8, "key:8", 2, "2"),
         (10, "key:10", 2, "3"),
-    ] == only(rows, "ordinal", "item_key", "batch_no", "result")
+    ] == columns(rows, "ordinal", "item_key", "batch_no", "result")
 
 
-def test_every_crash_has_a_row_with_its_cause(client: Client, story: int) -> None:
-    rows = view(client, "crash", story, "at")
+def test_every_crash_has_a_row_with_its_cause(client: Client, mixed_job: int) -> None:
+    rows = client.view("crash", mixed_job, "at")
     assert [
         (3, 1, "signal", "SIGSEGV", None, "key:12", 12, 0.5, False),
         (6, 2, "exit_code", None, 7, "key:12", 12, None, True),
-    ] == only(rows, "batch_no", "attempt", "cause", "signal", "exit_code", "item_key", "ordinal", "run_s", "poison")
+    ] == columns(rows, "batch_no", "attempt", "cause", "signal", "exit_code", "item_key", "ordinal", "run_s", "poison")
     assert ["key:11, key:12, key:13... (2 more)", "key:12"] == [row["item_summary"] for row in rows]
-    assert [("host", 4711, 2**20, 0.25)] == only(rows[1:], "host", "pid", "peak_rss_bytes", "cpu_s")
+    assert [("host", 4711, 2**20, 0.25)] == columns(rows[1:], "host", "pid", "peak_rss_bytes", "cpu_s")
 
 
 def test_a_crash_that_makes_an_item_poison_at_once_has_one_row(client: Client) -> None:
     job, worker = client.job(items=3, max_crashes=1), client.worker()
     client.crash(worker, client.claim(worker, job), cause="signal", signal="SIGSEGV", ordinal=2)
     assert ["split", "crashed", "pending"] == [batch.status for batch in client.batches(job).values()]
-    assert [(1, 1, 2, "key:2", True)] == only(
-        view(client, "crash", job), "batch_no", "attempt", "ordinal", "item_key", "poison"
+    assert [(1, 1, 2, "key:2", True)] == columns(
+        client.view("crash", job), "batch_no", "attempt", "ordinal", "item_key", "poison"
     )
-    assert [("key:2", 1)] == only(view(client, "item_failures", job), "item_key", "crashes")
+    assert [("key:2", 1)] == columns(client.view("item_failures", job), "item_key", "crashes")
 
 
 def test_a_strange_dossier_does_not_break_the_view(client: Client) -> None:
     job, worker = client.job(), client.worker()
     client.crash(worker, client.claim(worker, job), cause=["?"], exit_code="seven", ordinal={"a": 1}, signal=11)
-    (row,) = view(client, "crash", job)
+    (row,) = client.view("crash", job)
     assert ("unknown", None, None, 1) == (row["cause"], row["signal"], row["exit_code"], row["ordinal"])
 
 
-def test_errors_are_summed_by_kind(client: Client, story: int) -> None:
-    rows = view(client, "error_summary", story, "failures DESC, type, message")
+def test_errors_are_summed_by_kind(client: Client, mixed_job: int) -> None:
+    rows = client.view("error_summary", mixed_job, "failures DESC, type, message")
     assert [
         ("KeyError", "no 9", 2, 1, 5, "key:9"),
         ("ValueError", "no 7", 2, 1, 5, "key:7"),
         ("ValueError", "all of it", 1, 1, 4, None),
-    ] == only(rows, "type", "message", "failures", "batches", "example_batch_no", "example_item_key")
+    ] == columns(rows, "type", "message", "failures", "batches", "example_batch_no", "example_item_key")
 
 
-def test_items_are_blamed_for_what_names_them(client: Client, story: int) -> None:
-    rows = view(client, "item_failures", story, "ordinal")
+def test_items_are_blamed_for_what_names_them(client: Client, mixed_job: int) -> None:
+    rows = client.view("item_failures", mixed_job, "ordinal")
     assert [
         ("key:7", 7, 2, 0, "ValueError: no 7"),
         ("key:9", 9, 2, 0, "KeyError: no 9"),
         ("key:12", 12, 0, 2, "exit_code"),
-    ] == only(rows, "item_key", "ordinal", "failures", "crashes", "last_error")
+    ] == columns(rows, "item_key", "ordinal", "failures", "crashes", "last_error")
 
 
 def test_the_only_item_of_a_batch_is_blamed_for_it(client: Client) -> None:
@@ -147,8 +146,8 @@ def test_the_only_item_of_a_batch_is_blamed_for_it(client: Client) -> None:
     one, two = client.claim(worker, job)
     client.fail(worker, [one])
     client.crash(worker, [two], cause="signal", signal="SIGKILL")
-    assert [("key:1", 1, 0, "ValueError: no"), ("key:2", 0, 1, "signal SIGKILL")] == only(
-        view(client, "item_failures", job, "ordinal"), "item_key", "failures", "crashes", "last_error"
+    assert [("key:1", 1, 0, "ValueError: no"), ("key:2", 0, 1, "signal SIGKILL")] == columns(
+        client.view("item_failures", job, "ordinal"), "item_key", "failures", "crashes", "last_error"
     )
 
 
@@ -156,15 +155,15 @@ def test_durations_are_those_that_the_slots_measured(client: Client) -> None:
     job, worker = client.job(4, items=2), client.worker()
     for claim, run_s in zip(client.claim(worker, job), (1.0, 2.0, 3.0, 10.0), strict=True):
         client.complete(worker, [claim], run_s=run_s)
-    (row,) = view(client, "batch_duration", job)
-    assert (4, 8, 4.0, 2.5, 10.0, 16.0) == only([row], "batches", "items", "mean_s", "p50_s", "max_s", "total_s")[0]
+    (row,) = client.view("batch_duration", job)
+    assert (4, 8, 4.0, 2.5, 10.0, 16.0) == columns([row], "batches", "items", "mean_s", "p50_s", "max_s", "total_s")[0]
     assert row["p95_s"] == pytest.approx(8.95)
     slowest = client.rows("SELECT batch_no, run_s, item_s FROM evtrack.slowest_batch WHERE job_id = %s LIMIT 2", job)
-    assert [(4, 10.0, 5.0), (3, 3.0, 1.5)] == only(slowest, "batch_no", "run_s", "item_s")
+    assert [(4, 10.0, 5.0), (3, 3.0, 1.5)] == columns(slowest, "batch_no", "run_s", "item_s")
 
 
-def test_the_crash_rate_of_a_day_counts_attempts(client: Client, story: int) -> None:
-    del story
+def test_the_crash_rate_of_a_day_counts_attempts(client: Client, mixed_job: int) -> None:
+    del mixed_job
     row = client.rows("SELECT * FROM evtrack.crash_rate_daily WHERE day = (now() AT TIME ZONE 'UTC')::date")[0]
     before = dict(row)
     job, worker = client.job(10, max_crashes=5), client.worker()
@@ -212,8 +211,8 @@ def test_a_worker_is_alive_silent_lost_or_stopped(client: Client) -> None:
     assert {number: state for state, number in workers.items()} == {row["worker_id"]: row["state"] for row in found}
 
 
-def test_table_sizes_add_up_the_days(client: Client, story: int) -> None:
-    del story
+def test_table_sizes_add_up_the_days(client: Client, mixed_job: int) -> None:
+    del mixed_job
     rows = {row["table_name"]: row for row in client.rows("SELECT * FROM evtrack.table_size")}
     assert {"event", "batch", "payload", "result", "job", "progress", "worker"} <= set(rows)
     assert rows["event"]["partitions"] >= 1
@@ -224,9 +223,9 @@ def test_table_sizes_add_up_the_days(client: Client, story: int) -> None:
     assert rows["event"]["table_bytes"] + rows["event"]["index_bytes"] == rows["event"]["total_bytes"]
 
 
-def test_the_views_tell_of_a_job_whose_payloads_were_deleted(client: Client, story: int) -> None:
-    client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", (story,))
-    rows = view(client, "batch_status", story, "batch_no")
+def test_the_views_tell_of_a_job_whose_payloads_were_deleted(client: Client, mixed_job: int) -> None:
+    client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", (mixed_job,))
+    rows = client.view("batch_status", mixed_job, "batch_no")
     assert [
         ("(5 items)",),
         ("(3 items)",),
@@ -235,19 +234,19 @@ def test_the_views_tell_of_a_job_whose_payloads_were_deleted(client: Client, sto
         ("(2 items)",),
         ("(1 item)",),
         ("(4 items)",),
-    ] == only(rows, "item_summary")
-    assert [1, 3, 5, 6, 8, 10] == [row["ordinal"] for row in view(client, "item_result", story, "ordinal")]
+    ] == columns(rows, "item_summary")
+    assert [1, 3, 5, 6, 8, 10] == [row["ordinal"] for row in client.view("item_result", mixed_job, "ordinal")]
 
 
-def test_recent_jobs_can_be_asked_for_by_their_day(client: Client, story: int) -> None:
+def test_recent_jobs_can_be_asked_for_by_their_day(client: Client, mixed_job: int) -> None:
     asked = "SELECT count(*) FROM evtrack.{} WHERE job_id = %s AND job_day {} (now() AT TIME ZONE 'UTC')::date"
     names = ("batch_duration", "batch_status", "crash", "error_summary", "item_failures", "slowest_batch")
-    assert [1, 7, 2, 3, 3, 6] == [client.one(asked.format(name, "="), story) for name in names]
-    assert [0] * 6 == [client.one(asked.format(name, ">"), story) for name in names]
+    assert [1, 7, 2, 3, 3, 6] == [client.one(asked.format(name, "="), mixed_job) for name in names]
+    assert [0] * 6 == [client.one(asked.format(name, ">"), mixed_job) for name in names]
 
 
-def test_attempts_are_those_of_the_log(client: Client, story: int) -> None:
-    rows = view(client, "attempt", story, "batch_no, attempt")
+def test_attempts_are_those_of_the_log(client: Client, mixed_job: int) -> None:
+    rows = client.view("attempt", mixed_job, "batch_no, attempt")
     assert [
         (1, 1, "completed", None, 2.0),
         (2, 1, "completed", None, 0.75),
@@ -256,28 +255,28 @@ def test_attempts_are_those_of_the_log(client: Client, story: int) -> None:
         (5, 2, "failed", None, 0.25),
         (6, 2, "crashed", "exit_code", None),
         (7, 2, "completed", None, 0.5),
-    ] == only(rows, "batch_no", "attempt", "outcome", "cause", "run_s")
+    ] == columns(rows, "batch_no", "attempt", "outcome", "cause", "run_s")
     assert {client.handler} == {row["handler"] for row in rows}
 
 
 def test_an_attempt_that_crashed_with_something_done_is_one_attempt(client: Client) -> None:
     job, worker = client.job(items=4, max_crashes=1), client.worker()
     client.crash_with(worker, client.claim(worker, job), [{"cause": ["?"], "ordinal": 3}], done=["{[1,3)}"])
-    assert [(1, "crashed", "unknown")] == only(view(client, "attempt", job), "batch_no", "outcome", "cause")
+    assert [(1, "crashed", "unknown")] == columns(client.view("attempt", job), "batch_no", "outcome", "cause")
 
 
-def test_a_handler_is_summed_over_its_jobs(client: Client, story: int) -> None:
+def test_a_handler_is_summed_over_its_jobs(client: Client, mixed_job: int) -> None:
     client.job(3, items=2)
     (row,) = client.rows("SELECT * FROM evtrack.handler_status WHERE handler = %s", client.handler)
     items = ("jobs", "pending", "running", "done", "failed", "crashed", "cancelled")
-    assert [(2, 6, 5, 12, 2, 1, 0)] == only([row], *items)
+    assert [(2, 6, 5, 12, 2, 1, 0)] == columns([row], *items)
     batches = ("pending", "running", "completed", "failed", "crashed", "split", "cancelled")
-    assert [(3, 1, 3, 1, 1, 1, 0)] == only([row], *(f"batches_{status}" for status in batches))
-    assert story > 0
+    assert [(3, 1, 3, 1, 1, 1, 0)] == columns([row], *(f"batches_{status}" for status in batches))
+    assert mixed_job > 0
 
 
-def test_the_outbox_says_what_nobody_has_delivered(client: Client, story: int) -> None:
-    assert story > 0
+def test_the_outbox_says_what_nobody_has_delivered(client: Client, mixed_job: int) -> None:
+    assert mixed_job > 0
     (row,) = client.rows("SELECT * FROM evtrack.alert_outbox")
     assert row["undelivered"] == client.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL") > 0
     assert row["lag_s"] > 0

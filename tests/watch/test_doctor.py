@@ -13,13 +13,14 @@ from psycopg.conninfo import make_conninfo
 
 import servers
 from client import Client
+from command_line import evtrack
 from evtrack.interfaces.cli import cli
 from evtrack.interfaces.cli.monitoring import doctor
 from evtrack.runtime.doctor import findings
 from evtrack.storage.connection.connect import Connection, connect
-from helpers import eventually, evtrack
-from pooling import pooled
-from working import work_command
+from pgbouncer import pooled
+from polling import eventually
+from workers import worker_process
 
 pytestmark = pytest.mark.integration
 
@@ -52,7 +53,7 @@ def client(conn: Connection) -> Client:
 def test_all_is_well_and_a_canary_goes_through_a_live_worker_without_a_trace_in_listings(
     dsn: str, client: Client
 ) -> None:
-    with work_command(dsn, "--slots", "1"):
+    with worker_process(dsn, "--slots", "1"):
         eventually(lambda: client.one("SELECT count(*) FROM evtrack.worker"))
         code, found = examine(dsn, "--canary-timeout", "60")
     # Roles are of the cluster, and other tests make and drop them.
@@ -67,12 +68,12 @@ def test_all_is_well_and_a_canary_goes_through_a_live_worker_without_a_trace_in_
     assert [] == json.loads(ask("jobs", "--dsn", dsn).stdout)
     assert {} == json.loads(ask("status", "--dsn", dsn).stdout)["phases"]
     assert 0 == json.loads(ask("health", "--dsn", dsn).stdout)["attempts"]
-    assert ["obey" in client.one("SELECT handlers FROM evtrack.worker")] == [True]
+    assert ["scripted" in client.one("SELECT handlers FROM evtrack.worker")] == [True]
     assert "evtrack.canary" not in client.one("SELECT handlers FROM evtrack.worker")
 
 
 def test_a_worker_that_hangs_is_found_by_its_canary(dsn: str, client: Client) -> None:
-    with work_command(dsn, "--slots", "1") as worker:
+    with worker_process(dsn, "--slots", "1") as worker:
         eventually(lambda: client.one("SELECT count(*) FROM evtrack.worker"))
         os.kill(worker.pid, signal.SIGSTOP)
         code, found = examine(dsn, "--canary-timeout", "0.5")

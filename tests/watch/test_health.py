@@ -1,4 +1,4 @@
-"""`evtrack health` on a story whose figures are known, and its exit codes as a monitor sees them."""
+"""`evtrack health` on a job whose figures are known, and its exit codes as a monitor sees them."""
 
 import json
 import re
@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from client import Client
+from command_line import evtrack
 from evtrack.interfaces.cli import cli
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports.system_health import health, recent_sums
-from helpers import evtrack
 
 pytestmark = pytest.mark.integration
 
@@ -22,7 +22,7 @@ def client(conn: Connection) -> Client:
 
 
 @pytest.fixture
-def story(client: Client) -> int:
+def mixed_job(client: Client) -> int:
     """20 attempts that ended: 16 completed (one of them after a crash), 2 failed, 2 crashed; and what still waits."""
     job, worker = client.job(18, items=2, max_errors=5, max_crashes=5, backoff_s=0), client.worker()
     claims = client.claim(worker, job)
@@ -38,7 +38,7 @@ def story(client: Client) -> int:
     return job
 
 
-@pytest.mark.usefixtures("story")
+@pytest.mark.usefixtures("mixed_job")
 def test_alerts_that_nobody_tells_are_not_healthy(dsn: str, conn: Connection) -> None:
     assert 0 == ask(dsn, "--max-crash-rate", "10")[0]
     conn.execute("UPDATE evtrack.alert SET created_at = created_at - interval '2 minutes'")
@@ -65,7 +65,7 @@ def ask(dsn: str, *options: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_the_figures_are_those_of_the_story(story: int, dsn: str, conn: Connection, client: Client) -> None:
+def test_the_figures_are_those_of_the_job(mixed_job: int, dsn: str, conn: Connection, client: Client) -> None:
     code, out, _ = ask(dsn, "--json", "--max-crash-rate", "10")
     found: dict[str, Any] = json.loads(out)
     ended = {name: found[name] for name in ("attempts", "completed", "failed", "crashed", "workers_lost", "running")}
@@ -73,23 +73,23 @@ def test_the_figures_are_those_of_the_story(story: int, dsn: str, conn: Connecti
     assert (0, True, 10.0) == (code, found["healthy"], found["crash_rate_pct"])
     assert (1, 2, 0, 0) == tuple(found[name] for name in ("workers", "slots", "silent", "no_worker"))
     assert found["oldest_s"] >= 0
-    assert [(story, 18, "exit_code", "key:36"), (story, 17, "signal", "key:33")] == [
+    assert [(mixed_job, 18, "exit_code", "key:36"), (mixed_job, 17, "signal", "key:33")] == [
         (crash["job_id"], crash["batch_no"], crash["cause"], crash["item_key"]) for crash in found["latest_crashes"]
     ]
     (daily,) = client.rows("SELECT attempts, completed, failed, crashed FROM evtrack.crash_rate_daily")
     assert daily == {name: found[name] for name in daily}, "the log, read whole, says the same"
     pending = client.one("SELECT sum(batches_pending)::int FROM evtrack.job_progress")
     assert pending == found["pending"]
-    # In the 20 minutes before the story nothing ended.
+    # In the 20 minutes before these events nothing ended.
     conn.execute("SELECT pg_sleep(0.01)")
     assert 0 == health(conn, span_s=0.001).failed
 
 
 def test_items_that_failed_in_attempts_that_completed_are_told_by_item_and_batch(
-    story: int, client: Client, conn: Connection, dsn: str
+    mixed_job: int, client: Client, conn: Connection, dsn: str
 ) -> None:
     job, worker = client.job(3, items=4, max_errors=1), client.worker()
-    assert job != story
+    assert job != mixed_job
     one, two, three = client.claim(worker, job, fresh=3, returning=0)
     client.complete_partly(worker, one, "{[2,4)}")
     client.complete(worker, [two])
@@ -99,7 +99,7 @@ def test_items_that_failed_in_attempts_that_completed_are_told_by_item_and_batch
     conn.execute("UPDATE evtrack.job SET created_at = created_at - interval '2 days' WHERE job_id = %s", [old])
     found = json.loads(ask(dsn, "--json")[1])
     assert 2 == found["failed"], "the attempt that left two failed items behind is none that failed"
-    # The story has 36 items, of which the halves of a crashed batch and what was in hand in another crash wait; the
+    # The job has 36 items, of which the halves of a crashed batch and what was in hand in another crash wait; the
     # waiting job 20, of which one batch runs.
     assert found["created"] == {
         "jobs": 3,
@@ -126,8 +126,10 @@ def test_items_that_failed_in_attempts_that_completed_are_told_by_item_and_batch
     assert 0 == recent_sums(conn, span_s=0.000_001).jobs
 
 
-def test_the_exit_code_is_2_above_the_threshold_and_others_say_why_nothing_can_be_told(story: int, dsn: str) -> None:
-    assert story
+def test_the_exit_code_is_2_above_the_threshold_and_others_say_why_nothing_can_be_told(
+    mixed_job: int, dsn: str
+) -> None:
+    assert mixed_job
     done = evtrack("health", "--dsn", dsn)
     assert (2, "") == (done.returncode, done.stderr)
     out = done.stdout

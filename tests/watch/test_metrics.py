@@ -13,10 +13,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from client import Client
+from command_line import environment, evtrack, evtrack_command
 from evtrack.interfaces.cli.monitoring import metrics_options as options
 from evtrack.runtime.watch import attempt_counter, metrics
 from evtrack.storage.connection.connect import Connection, connect
-from helpers import environment, eventually, evtrack, evtrack_command
+from polling import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +25,7 @@ Sample = dict[str, dict[tuple[str, ...], float]]
 
 
 @contextmanager
-def watching(dsn: str, *more: str) -> Iterator[str]:
+def running_watcher(dsn: str, *more: str) -> Iterator[str]:
     """Have `evtrack watch` serve metrics on a free port, and yield the address; it is stopped when the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -222,7 +223,7 @@ def test_a_database_that_does_not_answer_leaves_the_counters_and_says_so(dsn: st
 
 def test_watch_serves_them_until_it_is_stopped(dsn: str, conn: Connection) -> None:
     own_client = Client(conn)
-    with watching(dsn) as address:
+    with running_watcher(dsn) as address:
         job, worker = own_client.job(2), own_client.worker()
         own_client.complete(worker, own_client.claim(worker, job))
         assert 1 == eventually(lambda: scrape(address), 10)["evtrack_database_up"][()]

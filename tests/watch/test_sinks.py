@@ -23,7 +23,7 @@ from evtrack.domain.errors import BadArgument
 from evtrack.runtime.watch.exec_sink import ExecSink
 from evtrack.runtime.watch.sink_thread import SinkError, SinkThread
 from evtrack.runtime.watch.webhook_sink import WebhookSink
-from helpers import eventually
+from polling import eventually
 
 ALERT = alert_from(
     {

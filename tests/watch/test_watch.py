@@ -15,17 +15,18 @@ import pytest
 
 import servers
 from client import Client
+from command_line import environment, evtrack, evtrack_command
 from evtrack.storage.connection.connect import Connection, connect
-from helpers import environment, eventually, evtrack, evtrack_command
-from pooling import pooled
-from watching import watching
+from pgbouncer import pooled
+from polling import eventually
+from watchers import running_watcher
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def queue(conn: Connection) -> Client:
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
 def crash(queue: Client, job: int, worker: int, number: int = 1) -> None:
@@ -40,16 +41,16 @@ def crash(queue: Client, job: int, worker: int, number: int = 1) -> None:
 def test_what_crashed_while_nobody_watched_is_told_once_by_one(queue: Client, dsn: str) -> None:
     job, worker = queue.job(5, items=2), queue.worker()
     crash(queue, job, worker, 5)
-    with watching(dsn) as first:
+    with running_watcher(dsn) as first:
         eventually(lambda: len(first.lines) >= 5, 30)
-        with watching(dsn) as second:
+        with running_watcher(dsn) as second:
             eventually(lambda: second.logged("watching"), 30)
             crash(queue, queue.job(1, items=2), worker)
             eventually(lambda: len(first.lines) + len(second.lines) == 6, 30)
             assert 0 == second.end()
         assert 0 == first.end()
         told = sorted(first.lines + second.lines, key=lambda line: line["alert_id"])
-    with watching(dsn) as third:
+    with running_watcher(dsn) as third:
         eventually(lambda: third.logged("watching"), 30)
         assert 130 == third.end(signal.SIGINT)
         assert [] == third.lines
@@ -60,7 +61,7 @@ def test_what_crashed_while_nobody_watched_is_told_once_by_one(queue: Client, ds
         "level": "warning",
         "job_id": job,
         "batch_no": 3,
-        "handler": "obey",
+        "handler": "scripted",
         "attempt": 1,
         "cause": "signal",
         "signal": "SIGSEGV",
@@ -75,7 +76,7 @@ def test_what_crashed_while_nobody_watched_is_told_once_by_one(queue: Client, ds
 def test_an_alert_is_told_as_it_happens(queue: Client, dsn: str) -> None:
     worker = queue.worker()
     # So seldom does it look by itself that only the wake-up can have told it.
-    with watching(dsn, "--poll", "60") as one:
+    with running_watcher(dsn, "--poll", "60") as one:
         eventually(lambda: one.logged("watching"), 30)
         for number in range(1, 4):
             crash(queue, queue.job(items=2), worker)
@@ -122,7 +123,7 @@ def test_who_nobody_reads_leaves_its_alerts_to_others(queue: Client, dsn: str) -
 
 def test_a_sink_that_fails_keeps_neither_the_lines_nor_the_other_sink(queue: Client, dsn: str, tmp_path: Path) -> None:
     job, worker = queue.job(3, items=2), queue.worker()
-    with watching(dsn, "--webhook", "http://127.0.0.1:9/token", "--exec", f"tee -a {tmp_path / 'out'}") as one:
+    with running_watcher(dsn, "--webhook", "http://127.0.0.1:9/token", "--exec", f"tee -a {tmp_path / 'out'}") as one:
         eventually(lambda: one.logged("watching"), 30)
         crash(queue, job, worker, 3)
         eventually(lambda: len(one.lines) == 3, 10)
@@ -136,11 +137,11 @@ def test_a_sink_that_fails_keeps_neither_the_lines_nor_the_other_sink(queue: Cli
 
 def test_a_transaction_that_is_held_open_keeps_no_alert(queue: Client, dsn: str) -> None:
     job, worker = queue.job(2, items=2), queue.worker()
-    with connect(dsn, purpose="holder") as holder, watching(dsn) as one:
+    with connect(dsn, purpose="holder") as holder, running_watcher(dsn) as one:
         eventually(lambda: one.logged("watching"), 30)
         with holder.transaction():
             # It writes, so it holds back the log's horizon; and one alert of its own waits for its commit.
-            crash(Client(holder, "obey"), job, worker)
+            crash(Client(holder, "scripted"), job, worker)
             crash(queue, queue.job(items=2), worker)
             eventually(lambda: len(one.lines) == 1, 10)
         eventually(lambda: len(one.lines) == 2, 10)
@@ -148,7 +149,7 @@ def test_a_transaction_that_is_held_open_keeps_no_alert(queue: Client, dsn: str)
 
 
 def test_behind_a_pooler_alerts_are_told_by_polling_and_the_log_says_so(queue: Client, dsn: str) -> None:
-    with pooled(dsn) as through, watching(through, "--poll", "0.2") as one:
+    with pooled(dsn) as through, running_watcher(through, "--poll", "0.2") as one:
         eventually(lambda: one.logged("notifications_unusable"), 30)
         for number in range(1, 4):
             crash(queue, queue.job(items=2), queue.worker())
@@ -157,13 +158,15 @@ def test_behind_a_pooler_alerts_are_told_by_polling_and_the_log_says_so(queue: C
 
 
 def test_a_server_that_is_killed_and_started_again_loses_no_alert() -> None:
-    with servers.one_of_its_own() as (dsn, restart), watching(dsn) as one:
+    with servers.one_of_its_own() as (dsn, restart), running_watcher(dsn) as one:
         eventually(lambda: one.logged("watching"), 30)
         with connect(dsn, purpose="test") as conn:
-            crash(Client(conn, "obey"), Client(conn, "obey").job(2, items=2), Client(conn, "obey").worker(), 2)
+            crash(
+                Client(conn, "scripted"), Client(conn, "scripted").job(2, items=2), Client(conn, "scripted").worker(), 2
+            )
         restart()
         with connect(dsn, purpose="test") as conn:
-            queue = Client(conn, "obey")
+            queue = Client(conn, "scripted")
             crash(queue, queue.job(2, items=2), queue.worker(), 2)
             eventually(lambda: len(one.lines) >= 4, 20)
             eventually(lambda: 0 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL"), 20)
@@ -180,14 +183,14 @@ def test_watchers_that_are_killed_lose_no_alert_and_repeat_only_what_was_in_thei
 
     def crashing() -> None:
         with connect(dsn, purpose="crashes") as conn:
-            one = Client(conn, "obey")
+            one = Client(conn, "scripted")
             while not over.is_set():
                 crashes.append(one.job(items=2))
                 crash(one, crashes[-1], worker)
 
     thread = threading.Thread(target=crashing)
     with ExitStack() as stack:
-        watchers = [stack.enter_context(watching(dsn)) for _ in range(5)]
+        watchers = [stack.enter_context(running_watcher(dsn)) for _ in range(5)]
         for one in watchers:
             eventually(lambda: one.logged("watching"), 60)  # noqa: B023  asked at once
         thread.start()
@@ -200,7 +203,7 @@ def test_watchers_that_are_killed_lose_no_alert_and_repeat_only_what_was_in_thei
         thread.join(30)
         eventually(lambda: 0 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL"), 20)
         assert 0 == watchers[-1].end()
-    told = Counter(line["job_id"] for one in watchers for line in one.told("batch_crashed"))
+    told = Counter(line["job_id"] for one in watchers for line in one.alerts("batch_crashed"))
     assert set(crashes) == set(told)
     # Crashes come one after the other here, so each of the killed had one in hand at most.
     assert sum(told.values()) - len(crashes) <= len(watchers) - 1

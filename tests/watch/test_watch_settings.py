@@ -37,5 +37,5 @@ def test_the_secret_comes_from_the_environment_or_a_file_and_is_never_shown(
     assert "hidden" == told.secret()
     assert "hidden" not in repr(told)
     monkeypatch.delenv("EVTRACK_WEBHOOK_SECRET")
-    with pytest.raises(BadArgument, match=r"the webhook's secret cannot be read: .*No such file"):
+    with pytest.raises(BadArgument, match=r"cannot read the file with the webhook's secret: .*No such file"):
         watch_settings_from(webhook_secret_file=tmp_path / "none").secret()

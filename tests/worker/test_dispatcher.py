@@ -6,7 +6,7 @@ from typing import Any
 
 from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.runtime.worker.dispatcher import Dispatcher
-from slotting import row
+from slot_driver import claimed_batch
 
 
 class FakeSlot:
@@ -41,7 +41,7 @@ class FakeSlots:
 
 
 def batch(number: int, losses: int = 0) -> ClaimedBatch:
-    return row({}, batch_no=number)._replace(losses=losses)
+    return claimed_batch({}, batch_no=number)._replace(losses=losses)
 
 
 def bench(slots: FakeSlots) -> Dispatcher:

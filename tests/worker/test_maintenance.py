@@ -13,6 +13,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from client import Client
+from command_line import evtrack
 from evtrack.config import LONGEST_S
 from evtrack.domain.column_limits import BIGINT_MAX
 from evtrack.domain.errors import BadArgument, TransientError
@@ -25,8 +26,8 @@ from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.queue import workers
 from evtrack.storage.queue.workers import bound_waits, heartbeat, lock_worker
-from helpers import eventually, evtrack
-from working import Working, working
+from polling import eventually
+from workers import WorkerThread, running_worker
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +49,7 @@ def late(item):
 
 @pytest.fixture
 def queue(conn: Connection) -> Client:
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
 def due(**options: float) -> Maintenance:
@@ -71,7 +72,7 @@ def test_a_lost_worker_is_told_and_those_who_can_do_its_work_are_woken(queue: Cl
     assert (gone, 2, "no heartbeat", "error") == tuple(
         told[name] for name in ("lost_worker_id", "batches", "why", "log_level")
     )
-    assert "obey" == notice.payload
+    assert "scripted" == notice.payload
     assert ["pending", "pending"] == [batch.status for batch in queue.batches(job).values()]
 
 
@@ -144,7 +145,7 @@ def test_behind_a_transaction_pooler_the_heartbeat_serves_and_the_log_says_so_on
             return lock_worker(session, worker_id)
 
     monkeypatch.setattr("evtrack.runtime.worker.database.heartbeat.lock_worker", hold)
-    with capture_logs() as logs, working(dsn, lease_s=0.6, lose_grace_s=0):
+    with capture_logs() as logs, running_worker(dsn, lease_s=0.6, lose_grace_s=0):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker") == 1)
         first = queue.one("SELECT seen_at FROM evtrack.worker")
         eventually(lambda: queue.one("SELECT extract(epoch FROM max(seen_at) - %s) FROM evtrack.worker", first) > 2, 10)
@@ -171,11 +172,11 @@ def test_a_fenced_worker_gives_nothing_to_slots_that_it_has_killed(
         killed[-1].start()
 
     monkeypatch.setattr(SlotProcess, "kill", late)
-    with working(dsn, slots=2):
+    with running_worker(dsn, slots=2):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker") == 1)
         queue.conn.execute("UPDATE evtrack.worker SET lost_at = now()")
         items = ['{"do": "sleep", "s": 1}'] * 2
-        job = queue.one("SELECT evtrack.enqueue('obey', '{a,b}', %s, batch_size => 1)", items)
+        job = queue.one("SELECT evtrack.enqueue('scripted', '{a,b}', %s, batch_size => 1)", items)
         eventually(lambda: queue.phase(job) == "finished", 20)
     assert len(killed) >= 2
     assert ["enqueued", "started", "completed"] == queue.types(job)
@@ -189,7 +190,7 @@ def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
     structlog.reset_defaults()
     (tmp_path / "late.py").write_text(MODULE, encoding="utf-8")
     flag = tmp_path / "flag"
-    one = Working(Supervisor(dsn=dsn, setup=Setup(["late"], {}, [], str(tmp_path)), slots=1))
+    one = WorkerThread(Supervisor(dsn=dsn, setup=Setup(["late"], {}, [], str(tmp_path)), slots=1))
     with capture_logs() as logs:
         one.thread.start()
         try:
@@ -215,7 +216,7 @@ def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
             one.join()
 
 
-def _kill_slots(one: Working) -> None:
+def _kill_slots(one: WorkerThread) -> None:
     for slot in one.worker._slots:
         if slot.kinds is not None:
             with suppress(ProcessLookupError):  # it is looked after by another thread, and may be gone by now

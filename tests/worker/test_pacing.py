@@ -3,12 +3,12 @@
 import pytest
 
 from evtrack.runtime.worker.pacing import HORIZON_S, MAX_CLAIM, MAX_HELD, Pacing
-from slotting import row
+from slot_driver import claimed_batch
 
 
 def learned(seconds: float, *, job_bytes: int = 10) -> Pacing:
     pacing = Pacing()
-    rows = [row("x" * job_bytes)] * 10
+    rows = [claimed_batch("x" * job_bytes)] * 10
     pacing.weigh(rows)
     pacing.learn(rows, [seconds] * 10)
     return pacing
@@ -48,12 +48,12 @@ def test_large_batches_are_taken_by_size() -> None:
 def test_a_job_that_turns_slow_is_noticed() -> None:
     pacing = learned(1e-6)
     for _ in range(10):
-        pacing.learn([row({})], [1.0])
+        pacing.learn([claimed_batch({})], [1.0])
     assert 1 == wish(pacing)
 
 
 def test_what_is_known_of_jobs_does_not_grow_without_end() -> None:
     pacing = Pacing()
     for job_id in range(10_000):
-        pacing.learn([row({})._replace(job_id=job_id)], [1.0])
+        pacing.learn([claimed_batch({})._replace(job_id=job_id)], [1.0])
     assert 4096 == len(pacing._run_s)

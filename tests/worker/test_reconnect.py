@@ -12,20 +12,20 @@ from evtrack.domain.errors import CannotConnect, StorageError, TransientError
 from evtrack.runtime.worker.database import session
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.queue.queue import Queue
-from helpers import eventually
-from working import working
+from polling import eventually
+from workers import running_worker
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def queue(conn: Connection) -> Client:
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
 def submit(queue: Client, count: int, item: str = "{}", **policy: Any) -> int:
     return queue.one(
-        "SELECT evtrack.enqueue('obey', %s, %s, policy => %s::jsonb, batch_size => 1)",
+        "SELECT evtrack.enqueue('scripted', %s, %s, policy => %s::jsonb, batch_size => 1)",
         [f"k{number}" for number in range(count)],
         [item] * count,
         json.dumps(policy),
@@ -67,7 +67,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back_and_claimed_again(
 ) -> None:
     cut = break_once(monkeypatch, lambda _, claim: claim is not None, after_commit=True)
     job = submit(queue, 3)
-    with working(dsn, slots=1, until_job=job) as one:
+    with running_worker(dsn, slots=1, until_job=job) as one:
         one.join()
     assert ["cut"] == cut
     found = types(queue, job)
@@ -82,8 +82,8 @@ def test_outcomes_whose_answer_was_lost_are_sent_again_and_count_once(
     queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch, *, after_commit: bool
 ) -> None:
     cut = break_once(monkeypatch, lambda done, _: done is not None, after_commit=after_commit)
-    job = submit(queue, 40, '{"say": 1, "do": "sleep", "s": 0.002}')
-    with working(dsn, slots=2, until_job=job) as one:
+    job = submit(queue, 40, '{"return": 1, "do": "sleep", "s": 0.002}')
+    with running_worker(dsn, slots=2, until_job=job) as one:
         one.join()
     assert ["cut"] == cut
     once = [["enqueued", "started", "completed"]] * 40
@@ -96,7 +96,7 @@ def test_outcomes_whose_answer_was_lost_are_sent_again_and_count_once(
 
 def test_a_worker_survives_that_all_its_connections_are_cut(queue: Client, dsn: str) -> None:
     job = submit(queue, 300, '{"do": "sleep", "s": 0.01}')
-    with working(dsn, slots=2, until_job=job) as one:
+    with running_worker(dsn, slots=2, until_job=job) as one:
         for _ in range(3):
             eventually(lambda: queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'"))
             queue.rows(
@@ -131,7 +131,7 @@ def test_a_refused_deadlock_is_tried_again(queue: Client, dsn: str, monkeypatch:
 
     monkeypatch.setattr(Queue, "complete_and_claim", call)
     job = submit(queue, 5)
-    with working(dsn, until_job=job) as one:
+    with running_worker(dsn, until_job=job) as one:
         one.join()
     assert 3 == len(refused)
     assert [["enqueued", "started", "completed"]] * 5 == list(types(queue, job).values())
@@ -139,7 +139,7 @@ def test_a_refused_deadlock_is_tried_again(queue: Client, dsn: str, monkeypatch:
 
 def test_a_late_result_is_dropped_and_the_rest_of_its_group_completes(queue: Client, dsn: str) -> None:
     job = submit(queue, 4, '{"do": "sleep", "s": 0.7}')
-    with working(dsn, slots=4, until_job=job) as one:
+    with running_worker(dsn, slots=4, until_job=job) as one:
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'") == 4)
         worker = queue.one("SELECT worker_id FROM evtrack.worker")
         # As if somebody had taken the batch away from this worker in the meantime.
@@ -163,7 +163,7 @@ def test_results_that_the_database_refuses_fail_their_batch_and_no_other(
 
     monkeypatch.setattr(Queue, "complete_and_claim", call)
     job = submit(queue, 6, max_errors=1)
-    with working(dsn, until_job=job) as one:
+    with running_worker(dsn, until_job=job) as one:
         one.join()
     statuses = queue.rows("SELECT batch_no, status::text FROM evtrack.batch ORDER BY 1")
     assert ["completed", "completed", "failed", "completed", "completed", "completed"] == [
@@ -187,7 +187,7 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(
     cut = break_once(monkeypatch, lambda done, _: done is not None, after_commit=True)
     monkeypatch.setattr(session, "connect", connect)
     job = submit(queue, 20)
-    with working(dsn, until_job=job) as one:
+    with running_worker(dsn, until_job=job) as one:
         one.join()
     assert (["cut"], ["worker"] * 3) == (cut, refused)
     assert all("completed" == events[-1] for events in types(queue, job).values())

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from client import Client
+from command_line import evtrack
 from evtrack.storage.connection.connect import Connection
-from helpers import evtrack
-from working import FOLDER
+from workers import HANDLER_DIRECTORY
 
 pytestmark = pytest.mark.integration
 
@@ -22,15 +22,15 @@ def jsonl(folder: Path, *items: Any) -> str:
     return str(path)
 
 
-def run(dsn: str, source: str, *options: str, handler: str = "obey", imports: str = "misbehaving") -> Any:
+def run(dsn: str, source: str, *options: str, handler: str = "scripted", imports: str = "misbehaving_handlers") -> Any:
     words = ["--dsn", dsn, "--handler", handler, "--slots", "2", "--backoff", "0.01"]
     if imports:
         words += ["--import", imports]
-    return evtrack("run", source, *words, *options, env={"PYTHONPATH": FOLDER})
+    return evtrack("run", source, *words, *options, env={"PYTHONPATH": HANDLER_DIRECTORY})
 
 
 def test_a_run_in_which_all_completes_exits_with_0_and_says_so_in_one_document(dsn: str, tmp_path: Path) -> None:
-    source = jsonl(tmp_path, *({"id": f"k{n}", "say": n} for n in range(100)))
+    source = jsonl(tmp_path, *({"id": f"k{n}", "return": n} for n in range(100)))
     done = run(dsn, source, "--batch-size", "10", "--json")
     assert 0 == done.returncode, done.stderr
     said = json.loads(done.stdout)
@@ -70,9 +70,9 @@ def test_a_run_for_people_ends_with_a_summary(dsn: str, tmp_path: Path) -> None:
 
 def test_a_batch_keeps_that_its_handler_goes_item_by_item(dsn: str, tmp_path: Path, conn: Connection) -> None:
     run(dsn, jsonl(tmp_path, {"id": "a"}))
-    run(dsn, jsonl(tmp_path, {"id": "a"}), handler="whole")
+    run(dsn, jsonl(tmp_path, {"id": "a"}), handler="echo")
     policies = Client(conn).rows("SELECT handler, policy -> 'per_item' AS per_item FROM evtrack.job ORDER BY job_id")
-    assert [{"handler": "obey", "per_item": True}, {"handler": "whole", "per_item": False}] == policies
+    assert [{"handler": "scripted", "per_item": True}, {"handler": "echo", "per_item": False}] == policies
 
 
 def test_a_program_is_a_handler(dsn: str, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_program_is_a_handler(dsn: str, tmp_path: Path) -> None:
     [
         (
             ["--handler", "absent"],
-            "No handler is named 'absent'; offered here: nothing, obey, obey all, short, walk, whole.",
+            "No handler is named 'absent'; offered here: nothing, scripted, scripted batch, short, walk, whole.",
         ),
         (["--import", "not_there"], "Cannot import the module 'not_there'"),
         (["--exec", "cat"], "--exec takes NAME='PROGRAM ARGUMENTS', got 'cat'"),
@@ -114,7 +114,7 @@ def test_a_limit_of_memory_that_is_none_is_wrong_usage(dsn: str, tmp_path: Path,
 def test_a_run_keeps_to_its_limits_and_so_does_whoever_goes_on_with_the_job(
     dsn: str, tmp_path: Path, conn: Connection
 ) -> None:
-    source = jsonl(tmp_path, {"do": "loop"}, {"do": "hang"}, {"do": "leak"}, {"say": 1})
+    source = jsonl(tmp_path, {"do": "loop"}, {"do": "hang"}, {"do": "leak"}, {"return": 1})
     limits = ["--timeout", "9", "--stall", "3", "--max-rss", "100", "--max-crashes", "1", "--batch-size", "1"]
     done = run(dsn, source, *limits, "--json")
     assert 3 == done.returncode, done.stderr
@@ -158,8 +158,10 @@ def test_what_handlers_print_reaches_stderr_and_never_stdout(dsn: str, tmp_path:
 
 def test_work_drains_and_exits_with_0(dsn: str, conn: Connection, tmp_path: Path) -> None:
     source = jsonl(tmp_path, *({"id": f"k{n}"} for n in range(50)))
-    submitted = evtrack("submit", source, "--dsn", dsn, "--handler", "obey", "--batch-size", "5", "--json")
+    submitted = evtrack("submit", source, "--dsn", dsn, "--handler", "scripted", "--batch-size", "5", "--json")
     job = json.loads(submitted.stdout)["job_id"]
-    done = evtrack("work", "--dsn", dsn, "--import", "misbehaving", "--drain", env={"PYTHONPATH": FOLDER})
+    done = evtrack(
+        "work", "--dsn", dsn, "--import", "misbehaving_handlers", "--drain", env={"PYTHONPATH": HANDLER_DIRECTORY}
+    )
     assert 0 == done.returncode, done.stderr
     assert "finished" == Client(conn).phase(job)

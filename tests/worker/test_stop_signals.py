@@ -11,21 +11,22 @@ from pathlib import Path
 import pytest
 
 from client import Client
+from command_line import environment, evtrack_command
 from evtrack.storage.connection.connect import Connection
-from helpers import environment, eventually, evtrack_command
-from working import FOLDER, alive, begun, children, descendants, slots_of, work_command
+from polling import eventually
+from workers import HANDLER_DIRECTORY, alive, children, descendants, items_begun, slots_of, worker_process
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
 
 @pytest.fixture
 def queue(conn: Connection) -> Client:
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
 def submit(queue: Client, *items: str) -> int:
     return queue.one(
-        "SELECT evtrack.enqueue('obey', %s, %s, batch_size => 1)",
+        "SELECT evtrack.enqueue('scripted', %s, %s, batch_size => 1)",
         [f"k{number}" for number in range(1, len(items) + 1)],
         list(items),
     )
@@ -46,8 +47,8 @@ def test_a_signal_lets_what_runs_end_and_gives_the_rest_back(
 ) -> None:
     trace = tmp_path / "trace"
     job = submit(queue, *[json.dumps({"do": "sleep", "s": 0.8, "trace": str(trace)})] * 6)
-    with work_command(dsn, "--slots", "2") as worker:
-        eventually(lambda: begun(trace, 2), 30)
+    with worker_process(dsn, "--slots", "2") as worker:
+        eventually(lambda: items_begun(trace, 2), 30)
         slots = slots_of(worker.pid)
         worker.send_signal(number)
         assert code == worker.wait(20)
@@ -60,7 +61,7 @@ def test_a_signal_lets_what_runs_end_and_gives_the_rest_back(
 
 def test_a_second_signal_stops_at_once_and_gives_back_what_runs(queue: Client, dsn: str) -> None:
     job = submit(queue, *['{"do": "sleep", "s": 60}'] * 3)
-    with work_command(dsn, "--slots", "2") as worker:
+    with worker_process(dsn, "--slots", "2") as worker:
         eventually(lambda: running(queue, 2), 30)
         slots = slots_of(worker.pid)
         worker.send_signal(signal.SIGTERM)
@@ -76,7 +77,7 @@ def test_a_second_signal_stops_at_once_and_gives_back_what_runs(queue: Client, d
 
 def test_a_worker_killed_with_9_leaves_no_slot(queue: Client, dsn: str) -> None:
     submit(queue, *['{"do": "sleep", "s": 60}'] * 2)
-    with work_command(dsn, "--slots", "2") as worker:
+    with worker_process(dsn, "--slots", "2") as worker:
         eventually(lambda: running(queue, 2), 30)
         below = descendants(worker.pid)
         assert len(below) >= 1 + 2
@@ -87,9 +88,9 @@ def test_a_worker_killed_with_9_leaves_no_slot(queue: Client, dsn: str) -> None:
 
 def test_a_fork_server_killed_from_outside_costs_no_item_its_budget(queue: Client, dsn: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    job = submit(queue, *[json.dumps({"do": "sleep", "s": 2, "say": 1, "trace": str(trace)})] * 4)
-    with work_command(dsn, "--slots", "2", "--drain") as worker:
-        eventually(lambda: begun(trace, 2), 30)
+    job = submit(queue, *[json.dumps({"do": "sleep", "s": 2, "return": 1, "trace": str(trace)})] * 4)
+    with worker_process(dsn, "--slots", "2", "--drain") as worker:
+        eventually(lambda: items_begun(trace, 2), 30)
         (server,) = children(worker.pid)
         slots = children(server)
         os.kill(server, signal.SIGTERM)
@@ -109,9 +110,9 @@ def test_a_slot_killed_from_outside_is_told_with_the_item_in_hand_and_replaced(
     queue: Client, dsn: str, tmp_path: Path
 ) -> None:
     submit(queue, json.dumps({"do": "sleep", "s": 60, "trace": str(tmp_path / "trace")}))
-    with work_command(dsn, "--slots", "1") as worker:
+    with worker_process(dsn, "--slots", "1") as worker:
         # What dies before it begins costs no item anything.
-        eventually(lambda: begun(tmp_path / "trace", 1), 30)
+        eventually(lambda: items_begun(tmp_path / "trace", 1), 30)
         (slot, *_) = slots_of(worker.pid)
         os.kill(slot, signal.SIGKILL)
         crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key, ordinal FROM evtrack.crash"), 30)
@@ -121,8 +122,8 @@ def test_a_slot_killed_from_outside_is_told_with_the_item_in_hand_and_replaced(
 
 
 def test_a_handler_that_segfaults_on_one_key_stops_nothing_else(queue: Client, dsn: str) -> None:
-    job = submit(queue, *['{"say": 1}'] * 50, '{"do": "segv"}', *['{"say": 1}'] * 49)
-    with work_command(dsn, "--slots", "2", "--drain") as worker:
+    job = submit(queue, *['{"return": 1}'] * 50, '{"do": "segv"}', *['{"return": 1}'] * 49)
+    with worker_process(dsn, "--slots", "2", "--drain") as worker:
         _, stderr = worker.communicate(timeout=60)
         assert 0 == worker.returncode, stderr
     assert {"completed": 99, "crashed": 1} == statuses(queue, job)
@@ -144,7 +145,7 @@ def test_a_run_that_is_stopped_says_what_it_leaves_and_how_to_go_on(
     assert code == process.returncode, stderr
     left = queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'pending'")
     assert f"Job 1 is not finished: {left} items of 20 wait." in stderr
-    assert "Go on with it: evtrack work --import misbehaving" in stderr
+    assert "Go on with it: evtrack work --import misbehaving_handlers" in stderr
     assert "--resume" not in stderr
     found = queue.rows("SELECT DISTINCT status::text FROM evtrack.batch ORDER BY 1")
     assert [{"status": "completed"}, {"status": "pending"}] == found
@@ -153,7 +154,7 @@ def test_a_run_that_is_stopped_says_what_it_leaves_and_how_to_go_on(
 def test_a_run_that_is_stopped_while_it_reads_says_how_to_read_the_rest(queue: Client, dsn: str) -> None:
     with run_command(dsn, "-", "--batch-size", "1", "--slots", "1", stdin=subprocess.PIPE) as process:
         assert process.stdin
-        process.stdin.write('{"say": 1}\n' * 2000)
+        process.stdin.write('{"return": 1}\n' * 2000)
         process.stdin.flush()
         eventually(lambda: queue.rows("SELECT 1 FROM evtrack.batch WHERE status = 'completed'"), 30)
         process.send_signal(signal.SIGTERM)
@@ -164,11 +165,11 @@ def test_a_run_that_is_stopped_while_it_reads_says_how_to_read_the_rest(queue: C
 
 @contextmanager
 def run_command(dsn: str, *words: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Have `evtrack run` with tests/misbehaving.py; it is killed when the block ends."""
+    """Have `evtrack run` with tests/support/misbehaving_handlers.py; it is killed when the block ends."""
     process = subprocess.Popen(
-        evtrack_command("run", *words, "--dsn", dsn, "--import", "misbehaving", "--handler", "obey"),
+        evtrack_command("run", *words, "--dsn", dsn, "--import", "misbehaving_handlers", "--handler", "scripted"),
         env=environment(),
-        cwd=FOLDER,
+        cwd=HANDLER_DIRECTORY,
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

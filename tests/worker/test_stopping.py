@@ -5,7 +5,7 @@ import signal
 import sys
 
 from rich.console import Console
-from rich.progress import ItemsDone
+from rich.progress import Progress
 
 from evtrack.interfaces.cli.shared.stopping import stopping
 
@@ -13,7 +13,7 @@ from evtrack.interfaces.cli.shared.stopping import stopping
 def test_the_hint_goes_above_a_bar_that_is_drawn_and_comes_once() -> None:
     drawn, stops = io.StringIO(), []
     with (
-        ItemsDone(console=Console(file=drawn, force_terminal=True, width=80)),
+        Progress(console=Console(file=drawn, force_terminal=True, width=80)),
         stopping(lambda: stops.append(1), hint="Once more stops at once.") as came,
     ):
         signal.raise_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ from evtrack.runtime.worker.outcomes.frame_checks import check_frame
 from evtrack.runtime.worker.outcomes.item_reports import done_items
 from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
-from slotting import row
+from slot_driver import claimed_batch
 
 
 def holding(*rows: Any, first: int = 1) -> Any:
@@ -49,19 +49,22 @@ BAD = ItemFailure(0, "E", "m", "")
 )
 def test_an_outcome_that_does_not_fit_is_refused(frame: Any) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        check_frame(holding(row({}, {}), row({}, batch_no=2)), frame)
+        check_frame(holding(claimed_batch({}, {}), claimed_batch({}, batch_no=2)), frame)
 
 
 def test_an_outcome_that_fits_is_taken() -> None:
-    check_frame(holding(row({}, {}), row({}, batch_no=2), first=5), BatchesDone(5, [0.1, 0.1], [b'"a"\n', None]))
-    check_frame(holding(row({}, {})), BatchPartlyDone(1, 0.1, b"1", [BAD]))
+    check_frame(
+        holding(claimed_batch({}, {}), claimed_batch({}, batch_no=2), first=5),
+        BatchesDone(5, [0.1, 0.1], [b'"a"\n', None]),
+    )
+    check_frame(holding(claimed_batch({}, {})), BatchPartlyDone(1, 0.1, b"1", [BAD]))
 
 
 def test_the_item_in_hand_is_named_where_it_is_known() -> None:
-    assert ("k6", 6) == row({}, {}, first=5).item(1)
-    assert (None, None) == row({}, {}).item(None)
-    assert ("k5", 5) == row({}, first=5).item(None), "a batch of one leaves no doubt"
-    assert (None, None) == row({}).item(9)
+    assert ("k6", 6) == claimed_batch({}, {}, first=5).item(1)
+    assert (None, None) == claimed_batch({}, {}).item(None)
+    assert ("k5", 5) == claimed_batch({}, first=5).item(None), "a batch of one leaves no doubt"
+    assert (None, None) == claimed_batch({}).item(9)
 
 
 def test_a_page_is_seen_by_both_sides() -> None:
@@ -96,7 +99,7 @@ def test_what_is_done_is_read_from_the_page_until_another_batch_begins() -> None
 
 
 def test_of_notes_that_make_no_sense_nothing_is_done() -> None:
-    batch = row({}, {}, {}, first=5)
+    batch = claimed_batch({}, {}, {}, first=5)
     assert (None, None) == done_items(batch, {})
     assert ("{[5,6),[7,8)}", b'1\n"c"') == done_items(batch, {2: b'"c"', 0: b"1", 1: b"a\nb", 9: b"1"})
     assert ("{[6,7)}", None) == done_items(batch, {1: b""})

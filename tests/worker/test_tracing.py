@@ -17,11 +17,12 @@ from structlog.testing import capture_logs
 
 import evtrack
 from client import Client
+from command_line import environment
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.worker import supervisor, tracing
 from evtrack.storage.connection.connect import Connection
-from helpers import environment, eventually
-from working import work, work_command, working
+from polling import eventually
+from workers import drain, running_worker, worker_process
 
 pytestmark = pytest.mark.integration
 
@@ -62,10 +63,10 @@ def test_every_attempt_is_a_span_that_links_to_the_trace_that_submitted_it(
     items = [{"id": 1}, {"id": 2, "do": "raise"}, {"id": 3, "do": "segv"}]
     with provider.get_tracer("application").start_as_current_span("upload") as upload:
         submitted = evtrack.submit(
-            items, handler="obey", batch_size=1, connection=dsn, policy={"max_errors": 1, "max_crashes": 1}
+            items, handler="scripted", batch_size=1, connection=dsn, policy={"max_errors": 1, "max_crashes": 1}
         )
-        enqueued = evtrack.enqueue([{"id": 4}, {"id": 5, "do": "raise"}], handler="obey", connection=dsn)
-    work(dsn)
+        enqueued = evtrack.enqueue([{"id": 4}, {"id": 5, "do": "raise"}], handler="scripted", connection=dsn)
+    drain(dsn)
     made = by_batch(spans)
     first = [span for span in made if facts(span, "job_id") == (submitted.job_id,)]
     assert [(1, "completed"), (2, "failed"), (3, "crashed")] == [facts(span, "batch_no", "outcome") for span in first]
@@ -78,7 +79,7 @@ def test_every_attempt_is_a_span_that_links_to_the_trace_that_submitted_it(
     assert {(here.trace_id, here.span_id)} == {
         (link.context.trace_id, link.context.span_id) for s in made for link in s.links
     }
-    assert {"process obey"} == {span.name for span in made}
+    assert {"process scripted"} == {span.name for span in made}
     for span in made:
         assert span.start_time is not None
         assert span.end_time is not None
@@ -89,7 +90,7 @@ def test_every_attempt_is_a_span_that_links_to_the_trace_that_submitted_it(
 
 def test_the_trace_is_in_the_log_and_in_no_payload(dsn: str, conn: Connection, provider: TracerProvider) -> None:
     with provider.get_tracer("application").start_as_current_span("upload") as upload:
-        job = evtrack.submit([{"id": 1}], handler="obey", connection=dsn).job_id
+        job = evtrack.submit([{"id": 1}], handler="scripted", connection=dsn).job_id
     client = Client(conn)
     context = upload.get_span_context()
     told = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
@@ -99,20 +100,20 @@ def test_the_trace_is_in_the_log_and_in_no_payload(dsn: str, conn: Connection, p
 
 
 def test_without_a_current_span_the_log_names_no_trace(dsn: str, conn: Connection) -> None:
-    job = evtrack.submit([{"id": 1}], handler="obey", connection=dsn).job_id
+    job = evtrack.submit([{"id": 1}], handler="scripted", connection=dsn).job_id
     assert Client(conn).one("SELECT policy::text FROM evtrack.job WHERE job_id = %s", job) == "{}"
 
 
 @pytest.mark.parametrize("odd", ["x", "00-1-2-3", 7])
 def test_a_job_refuses_what_is_no_trace(dsn: str, odd: Any) -> None:
     with pytest.raises(BadArgument, match="traceparent"):
-        evtrack.enqueue([{}], handler="obey", connection=dsn, policy={"traceparent": odd})
+        evtrack.enqueue([{}], handler="scripted", connection=dsn, policy={"traceparent": odd})
 
 
 def test_a_batch_that_is_given_back_has_a_span_too(dsn: str, conn: Connection, spans: InMemorySpanExporter) -> None:
-    job = evtrack.enqueue([{"do": "sleep", "s": 60}], handler="obey", connection=dsn)
+    job = evtrack.enqueue([{"do": "sleep", "s": 60}], handler="scripted", connection=dsn)
     client = Client(conn)
-    with working(dsn) as one:
+    with running_worker(dsn) as one:
         eventually(lambda: client.one("SELECT status::text FROM evtrack.batch WHERE job_id = %s", job) == "running")
         one.worker.stop(at_once=True)
         one.join()
@@ -135,18 +136,20 @@ class _Collector(BaseHTTPRequestHandler):
 
 
 def test_a_worker_sends_its_spans_where_the_environment_says(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    evtrack.enqueue([{}] * 3, handler="obey", connection=dsn, batch_size=1)
+    evtrack.enqueue([{}] * 3, handler="scripted", connection=dsn, batch_size=1)
     taken: list[tuple[str, ExportTraceServiceRequest]] = []
     with HTTPServer(("127.0.0.1", 0), _Collector) as server:
         server.taken = taken  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        with work_command(dsn, "--drain") as process:
+        with worker_process(dsn, "--drain") as process:
             assert 0 == process.wait(60)
         server.shutdown()
     assert {"/v1/traces"} == {path for path, _ in taken}
     sent = [each for _, request in taken for each in request.resource_spans]
-    assert ["process obey"] * 3 == [span.name for each in sent for scope in each.scope_spans for span in scope.spans]
+    assert ["process scripted"] * 3 == [
+        span.name for each in sent for scope in each.scope_spans for span in scope.spans
+    ]
     assert {"evtrack"} == {a.value.string_value for r in sent for a in r.resource.attributes if a.key == "service.name"}
 
 

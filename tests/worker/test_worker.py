@@ -15,15 +15,15 @@ from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports.results import results
-from helpers import eventually
-from working import FOLDER, work, working
+from polling import eventually
+from workers import HANDLER_DIRECTORY, drain, running_worker
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def queue(conn: Connection) -> Client:
-    return Client(conn, "obey")
+    return Client(conn, "scripted")
 
 
 def submit(queue: Client, *items: str, batch_size: int = 1, priority: int = 0, handler: str = "", **policy: Any) -> int:
@@ -52,7 +52,7 @@ def told(events: list[StoredEvent]) -> list[str]:
 
 def test_every_batch_is_enqueued_started_completed_and_the_job_finishes(queue: Client, dsn: str) -> None:
     job = submit(queue, *["{}"] * 700, batch_size=50)
-    work(dsn, slots=2)
+    drain(dsn, slots=2)
     assert {"completed": 14} == statuses(queue, job)
     assert "finished" == queue.phase(job)
     events = queue.rows(
@@ -65,10 +65,10 @@ def test_every_batch_is_enqueued_started_completed_and_the_job_finishes(queue: C
 
 
 def test_results_come_in_the_order_of_the_source(queue: Client, dsn: str, conn: Connection) -> None:
-    items = [f'{{"say": {n}}}' if n % 3 else "{}" for n in range(100)]
-    items[10] = '{"say": 10, "do": "raise once"}'
+    items = [f'{{"return": {n}}}' if n % 3 else "{}" for n in range(100)]
+    items[10] = '{"return": 10, "do": "raise once"}'
     job = submit(queue, *items, batch_size=7, backoff_s=0.01)
-    with working(dsn, slots=2, until_job=job) as one:
+    with running_worker(dsn, slots=2, until_job=job) as one:
         one.join()
     assert [str(n) for n in range(100) if n % 3] == [row.result for row in results(conn, job)]
     assert ["k2", "k3", "k5"] == [row.item_key for row in results(conn, job)][:3]
@@ -77,14 +77,14 @@ def test_results_come_in_the_order_of_the_source(queue: Client, dsn: str, conn: 
 def test_items_that_fail_move_to_a_batch_of_their_own_and_run_again(queue: Client, dsn: str) -> None:
     job = submit(
         queue,
-        '{"say": 1}',
-        '{"do": "raise once", "say": 2}',
+        '{"return": 1}',
+        '{"do": "raise once", "return": 2}',
         '{"do": "raise"}',
         batch_size=3,
         max_errors=2,
         backoff_s=0.01,
     )
-    with working(dsn, until_job=job) as one:
+    with running_worker(dsn, until_job=job) as one:
         one.join()
     items = queue.rows("SELECT item_key, status::text, error FROM evtrack.item_status WHERE job_id = %s", job)
     assert {"k1": "completed", "k2": "completed", "k3": "failed"} == {row["item_key"]: row["status"] for row in items}
@@ -93,7 +93,7 @@ def test_items_that_fail_move_to_a_batch_of_their_own_and_run_again(queue: Clien
 
 def test_a_handler_that_raises_is_retried_until_its_budget_is_spent(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "raise"}', max_errors=3, backoff_s=0.01)
-    with working(dsn, until_job=job) as one:
+    with running_worker(dsn, until_job=job) as one:
         one.join()
     events = queue.events(job, 1)
     expected = ["enqueued", *["started", "failed", "requeued"] * 2, "started", "failed"]
@@ -111,8 +111,8 @@ def test_a_handler_that_raises_is_retried_until_its_budget_is_spent(queue: Clien
 
 
 def test_a_crash_is_told_with_its_item_and_the_rest_completes(queue: Client, dsn: str, conn: Connection) -> None:
-    job = submit(queue, *['{"say": 1}'] * 6, '{"do": "segv"}', *['{"say": 1}'] * 13, batch_size=2, max_crashes=2)
-    with working(dsn, slots=2, until_job=job) as one:
+    job = submit(queue, *['{"return": 1}'] * 6, '{"do": "segv"}', *['{"return": 1}'] * 13, batch_size=2, max_crashes=2)
+    with running_worker(dsn, slots=2, until_job=job) as one:
         one.join()
     assert {"completed": 10, "crashed": 1, "split": 1} == statuses(queue, job)
     crashes = queue.rows("SELECT batch_no, attempt, cause, signal, item_key FROM evtrack.crash ORDER BY attempt")
@@ -122,15 +122,15 @@ def test_a_crash_is_told_with_its_item_and_the_rest_completes(queue: Client, dsn
 
 
 def test_a_crash_is_committed_within_a_moment_and_another_slot_is_there(queue: Client, dsn: str) -> None:
-    with working(dsn, slots=1):
-        job = submit(queue, '{"do": "crash once", "say": 1}')
+    with running_worker(dsn, slots=1):
+        job = submit(queue, '{"do": "crash once", "return": 1}')
         eventually(lambda: queue.phase(job) == "finished", every_s=0.005)
     assert ["enqueued", "started", "crashed", "requeued", "started", "completed"] == told(queue.events(job, 1))
 
 
 def test_two_workers_run_no_batch_twice(queue: Client, dsn: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    with working(dsn, slots=2), working(dsn, slots=2):
+    with running_worker(dsn, slots=2), running_worker(dsn, slots=2):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker") == 2)
         job = submit(queue, *[f'{{"trace": "{trace}", "do": "sleep", "s": 0.001}}'] * 1000)
         eventually(lambda: queue.phase(job) == "finished", 30)
@@ -142,7 +142,7 @@ def test_two_workers_run_no_batch_twice(queue: Client, dsn: str, tmp_path: Path)
 
 def test_a_small_job_that_comes_later_is_not_held_up_by_a_large_one(queue: Client, dsn: str) -> None:
     large = submit(queue, *['{"do": "sleep", "s": 0.005}'] * 3000)
-    with working(dsn):
+    with running_worker(dsn):
         eventually(lambda: statuses(queue, large).get("completed", 0) > 20)
         small = submit(queue, *['{"do": "sleep", "s": 0.005}'] * 10)
         eventually(lambda: queue.phase(small) == "finished")
@@ -153,14 +153,14 @@ def test_a_higher_priority_goes_first(queue: Client, dsn: str, tmp_path: Path) -
     trace = tmp_path / "trace"
     low = submit(queue, *[f'{{"trace": "{trace}"}}'] * 5, priority=1)
     high = submit(queue, *[f'{{"trace": "{trace}"}}'] * 5, priority=2)
-    work(dsn)
+    drain(dsn)
     order = [int(line.split()[1]) for line in trace.read_text().splitlines()]
     assert [high] * 5 + [low] * 5 == order
 
 
 def test_suspending_takes_effect_at_once_and_resuming_too(queue: Client, dsn: str) -> None:
     job = submit(queue, *['{"do": "sleep", "s": 0.02}'] * 500)
-    with working(dsn):
+    with running_worker(dsn):
         eventually(lambda: statuses(queue, job).get("completed", 0) > 5)
         queue.one("SELECT evtrack.suspend(%s)", job)
         eventually(lambda: "running" not in statuses(queue, job))
@@ -172,7 +172,7 @@ def test_suspending_takes_effect_at_once_and_resuming_too(queue: Client, dsn: st
 
 
 def test_an_idle_worker_starts_what_comes_without_waiting_for_its_poll(queue: Client, dsn: str) -> None:
-    with working(dsn):
+    with running_worker(dsn):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker WHERE busy = 0") == 1)
         took = []
         for _ in range(5):
@@ -187,10 +187,10 @@ def test_an_idle_worker_starts_what_comes_without_waiting_for_its_poll(queue: Cl
 def test_a_worker_claims_nothing_that_it_does_not_offer(queue: Client, dsn: str) -> None:
     foreign = submit(queue, "{}", handler="os.system")
     mine = submit(queue, "{}")
-    work(dsn)
+    drain(dsn)
     assert ("sealed", "finished") == (queue.phase(foreign), queue.phase(mine))
-    chosen = submit(queue, "{}", handler="whole")
-    work(dsn, only=["obey"])
+    chosen = submit(queue, "{}", handler="echo")
+    drain(dsn, only=["scripted"])
     assert "sealed" == queue.phase(chosen)
 
 
@@ -206,7 +206,7 @@ def test_a_batch_over_a_limit_of_its_job_is_ended_and_told_so(
     queue: Client, dsn: str, limit: dict[str, Any], item: str, cause: str
 ) -> None:
     job = submit(queue, item, max_crashes=1, **limit)
-    with working(dsn, until_job=job) as one:
+    with running_worker(dsn, until_job=job) as one:
         one.join()
     (crash,) = queue.rows("SELECT cause, signal, item_key FROM evtrack.crash")
     assert {"cause": cause, "signal": "SIGTERM", "item_key": "k1"} == crash
@@ -214,7 +214,7 @@ def test_a_batch_over_a_limit_of_its_job_is_ended_and_told_so(
 
 def test_a_long_item_that_says_it_is_alive_is_never_called_stalled(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "beat", "s": 1.0}', stall_s=0.4, max_crashes=1)
-    with working(dsn, until_job=job) as one:
+    with running_worker(dsn, until_job=job) as one:
         one.join()
     assert {"completed": 1} == statuses(queue, job)
 
@@ -222,7 +222,7 @@ def test_a_long_item_that_says_it_is_alive_is_never_called_stalled(queue: Client
 def test_a_slot_is_replaced_after_its_number_of_batches(queue: Client, dsn: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     job = submit(queue, *[f'{{"trace": "{trace}"}}'] * 20)
-    with working(dsn, until_job=job, max_batches=5) as one:
+    with running_worker(dsn, until_job=job, max_batches=5) as one:
         one.join()
     assert {"completed": 20} == statuses(queue, job)
     batches_by_pid = Counter(line.split()[4] for line in trace.read_text().splitlines())
@@ -233,7 +233,7 @@ def test_a_slot_is_replaced_after_its_number_of_batches(queue: Client, dsn: str,
 def test_a_stopped_worker_gives_back_what_waits_and_finishes_what_runs(queue: Client, dsn: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     job = submit(queue, *[f'{{"do": "sleep", "s": 0.4, "trace": "{trace}"}}'] * 4)
-    with working(dsn, grace_s=10) as one:
+    with running_worker(dsn, grace_s=10) as one:
         # Not only claimed: what has not begun is given back.
         eventually(trace.exists)
         one.worker.stop()
@@ -246,7 +246,7 @@ def test_a_stopped_worker_gives_back_what_waits_and_finishes_what_runs(queue: Cl
 
 def test_what_outlasts_the_grace_is_given_back_and_is_no_crash(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "sleep", "s": 60}')
-    with working(dsn, grace_s=0.2) as one:
+    with running_worker(dsn, grace_s=0.2) as one:
         eventually(lambda: "running" in statuses(queue, job))
         one.worker.stop()
         one.join()
@@ -255,8 +255,8 @@ def test_what_outlasts_the_grace_is_given_back_and_is_no_crash(queue: Client, ds
 
 
 def test_a_worker_declared_lost_kills_its_slots_and_goes_on_as_another(queue: Client, dsn: str) -> None:
-    job = submit(queue, '{"do": "sleep", "s": 1.0, "say": 1}')
-    with working(dsn, lease_s=0.3):
+    job = submit(queue, '{"do": "sleep", "s": 1.0, "return": 1}')
+    with running_worker(dsn, lease_s=0.3):
         eventually(lambda: "running" in statuses(queue, job))
         first = queue.one("SELECT worker_id FROM evtrack.worker")
         queue.one("UPDATE evtrack.worker SET lost_at = now() WHERE worker_id = %s RETURNING 1", first)
@@ -268,7 +268,7 @@ def test_a_worker_declared_lost_kills_its_slots_and_goes_on_as_another(queue: Cl
 
 def test_a_slot_that_talks_nonsense_is_killed_and_its_batch_blamed(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "babble"}', max_crashes=1)
-    with working(dsn, until_job=job) as one:
+    with running_worker(dsn, until_job=job) as one:
         one.join()
     (crash,) = queue.rows("SELECT cause, item_key FROM evtrack.crash")
     assert {"cause": "protocol", "item_key": "k1"} == crash
@@ -276,7 +276,7 @@ def test_a_slot_that_talks_nonsense_is_killed_and_its_batch_blamed(queue: Client
 
 def test_a_slot_that_closes_its_channel_is_told_so(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "close"}', max_crashes=1)
-    with working(dsn, until_job=job) as one:
+    with running_worker(dsn, until_job=job) as one:
         one.join()
     (crash,) = queue.rows("SELECT cause, item_key FROM evtrack.crash")
     assert {"cause": "pipe_closed", "item_key": "k1"} == crash
@@ -300,7 +300,7 @@ def test_slots_that_die_while_they_import_end_the_worker_with_what_they_wrote(ds
 
 
 def test_bad_numbers_are_refused_with_their_value(dsn: str) -> None:
-    setup = Setup(["misbehaving"], {}, [], FOLDER)
+    setup = Setup(["misbehaving_handlers"], {}, [], HANDLER_DIRECTORY)
     with pytest.raises(ValueError, match="at least 1 slot, got 0"):
         Supervisor(dsn=dsn, setup=setup, slots=0)
     with pytest.raises(ValueError, match="grace_s must not be negative, got -1"):

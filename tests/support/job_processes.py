@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from client import Client
-from helpers import environment, evtrack_command
-from working import FOLDER, children, slots_of
+from command_line import environment, evtrack_command
+from workers import HANDLER_DIRECTORY, children, slots_of
 
 _LEASE_S = 3.0
 
 
-class Fleet:
+class JobProcesses:
     """Workers, a watcher, and the submitter of one job; which of them are missing is seen to by `man`.
 
     Args:
@@ -47,7 +47,7 @@ class Fleet:
         self._workers = [worker for worker in self._workers if worker.poll() is None]
         while len(self._workers) < self._count:
             limits = ["--slots", "2", "--lose-grace", "1", "--lease", str(_LEASE_S)]
-            self._workers.append(self._start("work", "--import", "misbehaving", *limits))
+            self._workers.append(self._start("work", "--import", "misbehaving_handlers", *limits))
         if self._watcher is None or self._watcher.poll() is not None:
             self._watcher = self._start("watch", stdout=self.alerts)
         if self._submitter is None or self._submitter.poll() is not None:
@@ -109,7 +109,7 @@ class Fleet:
         with self._log.open("ab") as log, stdout.open("ab") as out:
             return subprocess.Popen(
                 evtrack_command(*words, "--dsn", self._dsn),
-                cwd=FOLDER,
+                cwd=HANDLER_DIRECTORY,
                 env=environment(),
                 stdout=out,
                 stderr=log,

@@ -16,8 +16,8 @@ from typing import Any
 import evtrack
 
 
-@evtrack.handler("obey")
-def obey(item: dict[str, Any], ctx: Any) -> Any:  # noqa: C901  one line a deed
+@evtrack.handler("scripted")
+def scripted(item: dict[str, Any], ctx: Any) -> Any:  # noqa: C901  one branch per action
     """Do what the item says, and return what it asks for."""
     do = item.get("do", "")
     if trace := item.get("trace"):
@@ -27,8 +27,8 @@ def obey(item: dict[str, Any], ctx: Any) -> Any:  # noqa: C901  one line a deed
         raise ValueError(f"no \0 to {ctx.item_key}")
     if do == "raise once" and ctx.attempt == 1:
         raise ValueError("not yet")
-    if do in SPOKEN:
-        SPOKEN[do](ctx)
+    if do in OUTPUTS:
+        OUTPUTS[do](ctx)
     if do == "sleep" or (do == "sleep once" and ctx.attempt == 1):
         time.sleep(item["s"])
     if do == "beat":
@@ -41,7 +41,7 @@ def obey(item: dict[str, Any], ctx: Any) -> Any:  # noqa: C901  one line a deed
         os.kill(os.getpid(), signal.SIGKILL)
     if do:
         _end(do)
-    return item.get("say")
+    return item.get("return")
 
 
 def _end(do: str) -> None:
@@ -65,21 +65,21 @@ def _end(do: str) -> None:
         _channel().sendall(b"\xff" * 100)
         time.sleep(60)
     else:
-        MORE_DEEDS.get(do, lambda: None)()
+        ACTIONS.get(do, lambda: None)()
 
 
 def _print_frames(_: Any) -> None:
     for _ in range(50):
-        print("\x00\x00\x00\x05\x93\xa4done")  # noqa: T201  that is the deed
+        print("\x00\x00\x00\x05\x93\xa4done")  # noqa: T201  that is the action
 
 
-SPOKEN: dict[str, Callable[[Any], Any]] = {
+OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "print": lambda ctx: print(f"hello from {ctx.item_key}"),  # noqa: T201
     "print to stderr": lambda ctx: print(f"trouble at {ctx.item_key}", file=sys.stderr),  # noqa: T201
     "print natively": lambda ctx: os.write(1, f"native at {ctx.item_key}\n".encode()),
     "print frames": _print_frames,
     "log": lambda ctx: ctx.log.info("said", x=1),
-    "log by logging": lambda ctx: logging.getLogger("misbehaving").warning("odd %s", ctx.item_key),
+    "log by logging": lambda ctx: logging.getLogger("misbehaving_handlers").warning("odd %s", ctx.item_key),
 }
 
 
@@ -131,7 +131,7 @@ def _fork_and_raise() -> None:
     raise ValueError("in the copy")
 
 
-MORE_DEEDS: dict[str, Callable[[], None]] = {
+ACTIONS: dict[str, Callable[[], None]] = {
     "abort": os.abort,
     "overflow": _overflow,
     "leak": _leak,
@@ -146,34 +146,34 @@ MORE_DEEDS: dict[str, Callable[[], None]] = {
 }
 
 
-@evtrack.batch_handler("obey all")
-def obey_all(batch: Any, ctx: Any) -> list[Any]:
+@evtrack.batch_handler("scripted batch")
+def scripted_batch(batch: Any, ctx: Any) -> list[Any]:
     """Do what each item of a batch says."""
     keys = batch.keys
-    return [_obey_as(key, item, ctx) for key, item in zip(keys, batch.items, strict=True)]
+    return [_scripted_as(key, item, ctx) for key, item in zip(keys, batch.items, strict=True)]
 
 
-def _obey_as(key: str, item: dict[str, Any], ctx: Any) -> Any:
+def _scripted_as(key: str, item: dict[str, Any], ctx: Any) -> Any:
     ctx.item_key = key
-    return obey(item, ctx)
+    return scripted(item, ctx)
 
 
-@evtrack.batch_handler("whole")
-def whole(batch: Any) -> list[Any]:
+@evtrack.batch_handler("echo")
+def echo(batch: Any) -> list[Any]:
     """Return each item with its key and ordinal."""
     return [[key, ordinal, item] for key, ordinal, item in zip(batch.keys, batch.ordinals, batch.items, strict=True)]
 
 
-@evtrack.batch_handler("walk")
-def walk(batch: Any) -> None:
-    """Walk over the items, and die over the one that says so."""
+@evtrack.batch_handler("iterate")
+def iterate(batch: Any) -> None:
+    """Iterate over the items, and die at the one that says so."""
     for item in batch:
         if item.get("do") == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-@evtrack.batch_handler("short")
-def short(batch: Any) -> list[Any]:
+@evtrack.batch_handler("too few")
+def too_few(batch: Any) -> list[Any]:
     """Return one result too few."""
     return list(batch.items[1:])
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from helpers import environment, evtrack_command
+from command_line import environment, evtrack_command
 
 
-class Watching:
+class WatcherProcess:
     """An `evtrack watch` in a process of its own, whose lines are read as they come.
 
     Args:
@@ -37,7 +37,7 @@ class Watching:
         for reader in self._readers:
             reader.start()
 
-    def told(self, kind: str) -> list[dict[str, Any]]:
+    def alerts(self, kind: str) -> list[dict[str, Any]]:
         """Return the lines of a kind so far."""
         return [line for line in self.lines if line["event"] == kind]
 
@@ -65,9 +65,9 @@ def _read(stream: Any, into: list[dict[str, Any]]) -> None:
 
 
 @contextmanager
-def watching(dsn: str, *options: str, **env: str) -> Iterator[Watching]:
+def running_watcher(dsn: str, *options: str, **env: str) -> Iterator[WatcherProcess]:
     """Have a watcher; it is killed when the block ends."""
-    one = Watching(dsn, *options, **env)
+    one = WatcherProcess(dsn, *options, **env)
     try:
         yield one
     finally:

@@ -1,10 +1,9 @@
-"""Drives one real slot without a database."""
+"""Drive one real slot without a database."""
 
 import selectors
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,25 +12,26 @@ from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.runtime.slot.protocol import Setup, SlotReady
 from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient
 from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
-
-FOLDER = str(Path(__file__).parent)
-
-
-def setup(**commands: list[str]) -> Setup:
-    """Return what tells a slot to offer tests/misbehaving.py and some programs."""
-    return Setup(["misbehaving"], commands, [], FOLDER)
+from workers import HANDLER_DIRECTORY
 
 
-def row(*items: Any, handler: str = "obey", batch_no: int = 1, first: int = 1, attempt: int = 1) -> ClaimedBatch:
-    """Return a batch as a claim brings it; keys are k1, k2 and so on."""
+def slot_setup(**commands: list[str]) -> Setup:
+    """Return the setup of a slot that offers tests/support/misbehaving_handlers.py and some programs."""
+    return Setup(["misbehaving_handlers"], commands, [], HANDLER_DIRECTORY)
+
+
+def claimed_batch(
+    *items: Any, handler: str = "scripted", batch_no: int = 1, first: int = 1, attempt: int = 1
+) -> ClaimedBatch:
+    """Return a batch as a claim returns it, with the keys k1, k2 and so on."""
     keys = "\n".join(f"k{number}" for number in range(first, first + len(items)))
     payload = b"\n".join(msgspec.json.encode(item) for item in items)
     ordinals = f"{{[{first},{first + len(items)})}}"
     return ClaimedBatch(7, batch_no, attempt, handler.encode(), ordinals.encode(), keys.encode(), payload, None, 0)
 
 
-class OneSlot:
-    """A slot, and what it has said so far.
+class SlotDriver:
+    """A slot and the frames that it has sent so far.
 
     Args:
         process: The slot.
@@ -49,13 +49,13 @@ class OneSlot:
         """Hand over batches."""
         self.process.give(rows, 0.0)
 
-    def hear(self, count: int, timeout_s: float = 20.0) -> list[Any]:
-        """Wait for so many frames since the slot was ready, and return them."""
+    def receive(self, count: int, timeout_s: float = 20.0) -> list[Any]:
+        """Wait for this many frames after the slot is ready, and return them."""
         self._until(lambda: len(self.frames) >= count, timeout_s)
         return self.frames[:count]
 
-    def died(self, timeout_s: float = 20.0) -> SlotExit:
-        """Wait for its end."""
+    def wait_for_exit(self, timeout_s: float = 20.0) -> SlotExit:
+        """Wait until the slot has exited, and return how."""
 
         def dead() -> bool:
             self.death = self.death or self.process.death()
@@ -69,7 +69,7 @@ class OneSlot:
     def _until(self, true: Any, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
-            assert time.monotonic() < deadline, f"heard only {self.frames}; stderr: {self.process.stderr.tail}"
+            assert time.monotonic() < deadline, f"received only {self.frames}; stderr: {self.process.stderr.tail}"
             self._selector.select(0.02)
             self._read()
 
@@ -82,21 +82,21 @@ class OneSlot:
 
 
 @contextmanager
-def slot(told: Setup | None = None, *, ready: bool = True) -> Iterator[OneSlot]:
-    """Have a slot, ready unless said otherwise; nothing is left of it afterwards."""
+def slot(setup: Setup | None = None, *, ready: bool = True) -> Iterator[SlotDriver]:
+    """Start a slot, by default wait until it is ready, and clean it up afterwards."""
     forks = ForkServerClient()
-    one = OneSlot(SlotProcess(setup=told or setup(), forks=forks))
+    one = SlotDriver(SlotProcess(setup=setup or slot_setup(), forks=forks))
     try:
         if ready:
-            (said,) = one.hear(1)
-            assert isinstance(said, SlotReady), said
-            one.process.kinds = said.handlers
+            (ready_frame,) = one.receive(1)
+            assert isinstance(ready_frame, SlotReady), ready_frame
+            one.process.kinds = ready_frame.handlers
             one.frames.clear()
         yield one
     finally:
         if one.death is None:
             one.process.kill()
-            one.died()
+            one.wait_for_exit()
         one.process.dispose()
         forks.close()
 

@@ -9,7 +9,7 @@ import psycopg
 from client import Client
 
 
-def busy_job(client: Client) -> int:
+def eventful_job(client: Client) -> int:
     """Make a job to which nearly everything happens, and bring it to its end."""
     job, worker = client.job(6, items=4, max_errors=2, max_crashes=1, backoff_s=0), client.worker()
     client.rows("SELECT evtrack.suspend(%s), evtrack.resume(%s) FROM generate_series(1, 17)", job, job)

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from command_line import environment, evtrack_command
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.supervisor import Supervisor
-from helpers import environment, evtrack_command
 
-FOLDER = str(Path(__file__).parent)
+HANDLER_DIRECTORY = str(Path(__file__).parent)
 
 
-class Working:
+class WorkerThread:
     """A worker in a thread.
 
     Args:
@@ -41,15 +41,15 @@ class Working:
 
 
 @contextmanager
-def working(dsn: str, **options: Any) -> Iterator[Working]:
-    """Have a worker that offers tests/misbehaving.py; it is stopped at once when the block ends.
+def running_worker(dsn: str, **options: Any) -> Iterator[WorkerThread]:
+    """Have a worker that offers tests/support/misbehaving_handlers.py; it is stopped at once when the block ends.
 
     Args:
         dsn: The database.
         **options: What Worker takes; `only` and `commands` go into its setup.
     """
-    told = Setup(["misbehaving"], options.pop("commands", {}), options.pop("only", []), FOLDER)
-    one = Working(Supervisor(dsn=dsn, setup=told, **options))
+    told = Setup(["misbehaving_handlers"], options.pop("commands", {}), options.pop("only", []), HANDLER_DIRECTORY)
+    one = WorkerThread(Supervisor(dsn=dsn, setup=told, **options))
     one.thread.start()
     try:
         yield one
@@ -58,18 +58,18 @@ def working(dsn: str, **options: Any) -> Iterator[Working]:
         one.join()
 
 
-def work(dsn: str, **options: Any) -> None:
+def drain(dsn: str, **options: Any) -> None:
     """Work until nothing is claimable."""
-    with working(dsn, drain=True, **options) as one:
+    with running_worker(dsn, drain=True, **options) as one:
         one.join(60)
 
 
 @contextmanager
-def work_command(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Have `evtrack work` run with tests/misbehaving.py; it is killed when the block ends."""
+def worker_process(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Have `evtrack work` run with tests/support/misbehaving_handlers.py; it is killed when the block ends."""
     process = subprocess.Popen(
-        evtrack_command("work", "--dsn", dsn, "--import", "misbehaving", *options),
-        cwd=FOLDER,
+        evtrack_command("work", "--dsn", dsn, "--import", "misbehaving_handlers", *options),
+        cwd=HANDLER_DIRECTORY,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -82,7 +82,7 @@ def work_command(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def begun(trace: Path, count: int) -> bool:
+def items_begun(trace: Path, count: int) -> bool:
     """Tell whether handlers have begun so many items, which name this file as their trace: claimed is not begun."""
     return trace.exists() and len(trace.read_text().splitlines()) >= count
 

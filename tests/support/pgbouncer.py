@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from helpers import eventually
+from polling import eventually
 
 _SETTINGS = """
 [databases]

@@ -1,11 +1,14 @@
 """Jobs of days that are over, for tests of retention: as the schema's owner may append them, who may name any day."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from client import Client
+from evtrack.runtime.retention.cleanup import Cleanup
+from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
 
 _ENQUEUE = """
 INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
@@ -33,7 +36,7 @@ def days_ago(number: int) -> date:
     return datetime.now(UTC).date() - timedelta(number)
 
 
-def aged_job(client: Client, day: date, batches: int = 1, *, items: int = 1, **policy: Any) -> int:
+def old_job(client: Client, day: date, batches: int = 1, *, items: int = 1, **policy: Any) -> int:
     """Submit and seal a job of an old day, and return its id."""
     job = client.one("SELECT nextval('evtrack.job_id_seq')")
     values = {"day": day, "job": job, "handler": client.handler, "batches": batches, "items": items}
@@ -46,14 +49,14 @@ def aged_job(client: Client, day: date, batches: int = 1, *, items: int = 1, **p
 
 def ended_job(client: Client, day: date, batches: int = 2, *, items: int = 1) -> int:
     """Have a job of an old day that is done."""
-    job, worker = aged_job(client, day, batches, items=items), client.worker()
+    job, worker = old_job(client, day, batches, items=items), client.worker()
     claims = client.claim(worker, job, fresh=batches)
     client.complete(worker, claims, results=['{"ok": true}' + "\n{}" * (items - 1)] * batches)
     assert client.one("SELECT evtrack.finish_due(%s)", job)
     return job
 
 
-def days_of(client: Client) -> set[date]:
+def partition_days(client: Client) -> set[date]:
     """Return the days that have partitions in all four tables, and make sure that none has them in some."""
     rows = client.rows(
         "SELECT to_date(right(relname, 8), 'YYYYMMDD') AS day, count(*) AS tables FROM pg_class"
@@ -62,3 +65,15 @@ def days_of(client: Client) -> set[date]:
     )
     assert {4} >= {row["tables"] for row in rows}
     return {row["day"] for row in rows}
+
+
+def run_cleanup(client: Client, archive: Path | None = None, **options: object) -> list[DroppedDay | KeptDay]:
+    """Run a cleanup of all that has ended."""
+    wanted = {"older_than_s": 0.0, "patience_s": 0.0, **options}
+    return list(Cleanup(conn=client.conn, archive=archive, **wanted).run())  # type: ignore[arg-type]
+
+
+def kept_days(done: list[DroppedDay | KeptDay]) -> list[tuple[object, str, int | None]]:
+    """Return day, reason and job of the days that stayed; all did."""
+    assert all(isinstance(day, KeptDay) for day in done), done
+    return [(day.day, day.why, day.job_id) for day in done if isinstance(day, KeptDay)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from helpers import eventually
+from polling import eventually
 
 ROOT = Path("/sys/fs/cgroup")
 
@@ -35,7 +35,7 @@ def parent(proc: Path = Path("/proc/self/cgroup"), root: Path = ROOT) -> Path | 
 
 
 @contextmanager
-def memory_group(above: Path, most_bytes: int) -> Iterator[Path]:
+def memory_cgroup(above: Path, most_bytes: int) -> Iterator[Path]:
     """Have a group of processes that may use so much memory, all together, and no swap.
 
     Args:
