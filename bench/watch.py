@@ -52,7 +52,7 @@ class Watcher:
 
     def _log(self) -> None:
         for line in self.process.stderr or ():
-            if b"watching" in line:
+            if b"watcher_started" in line:
                 self._ready.set()
 
 

@@ -75,7 +75,7 @@ def test_a_setting_that_cannot_be_used_is_no_traceback() -> None:
 def test_an_error_is_a_line_of_json_where_that_is_asked_for(args: list[str], code: int, says: str) -> None:
     done, said = ended(*args)
     (line,) = [json.loads(each) for each in said.splitlines()]
-    assert (code, code, "refused", "error") == (done, line["exit_code"], line["event"], line["level"])
+    assert (code, code, "command_failed", "error") == (done, line["exit_code"], line["event"], line["level"])
     assert says in line["message"]
 
 

@@ -326,11 +326,11 @@ def test_a_run_is_shown_again_when_the_database_is_back(
     mine = "FROM pg_stat_activity WHERE application_name = 'evtrack progress' AND datname = current_database()"
     with capture_logs() as logs, run_progress.RunProgress(dsn=dsn) as progress:
         progress.watch(job)
-        eventually(lambda: "progress" in [log["event"] for log in logs])
+        eventually(lambda: "job_progress" in [log["event"] for log in logs])
         assert conn.execute(f"SELECT pg_terminate_backend(pid) {mine}").fetchall() == [(True,)]
-        eventually(lambda: "progress_lost" in [log["event"] for log in logs])
-        eventually(lambda: "progress" == logs[-1]["event"])
-    assert 1 == sum(log["event"] == "progress_lost" for log in logs)
+        eventually(lambda: "progress_connection_lost" in [log["event"] for log in logs])
+        eventually(lambda: "job_progress" == logs[-1]["event"])
+    assert 1 == sum(log["event"] == "progress_connection_lost" for log in logs)
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -73,7 +73,7 @@ def test_every_command_of_a_job_goes_through_it(through: str, queue: Client, tmp
     words = ["--handler", "h", "--batch-size", "10", "--exec", "h=cat", "--slots", "2", "--dsn", through]
     ran = evtrack("run", str(source), *words)
     assert (0, "finished") == (ran.returncode, queue.phase(1)), ran.stderr
-    assert 1 == ran.stderr.count("session_lock_unusable"), "the log says once what serves instead"
+    assert 1 == ran.stderr.count("session_lock_unavailable"), "the log says once what serves instead"
     assert "heartbeat alone" in ran.stderr
     told = evtrack("events", "1", "--follow", "--json", "--dsn", through)
     assert 0 == told.returncode, told.stderr

@@ -77,7 +77,7 @@ def test_a_worker_in_trouble_tells_neither_payloads_nor_its_password(secret_dsn:
         worker.terminate()
         out, err = worker.communicate(timeout=60)
     events = {json.loads(line)["event"] for line in err.splitlines() if line.startswith("{")}
-    assert {"worker_registered", "slot_crashed", "lifeline_lost", "worker_stopped"} <= events
+    assert {"worker_registered", "slot_crashed", "heartbeat_connection_lost", "worker_stopped"} <= events
     assert SECRET not in out + err
     assert PAYLOAD not in out + err
     for line in err.splitlines():

@@ -111,7 +111,7 @@ def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_on_r
         finally:
             os.kill(first.pid, signal.SIGCONT) if first.poll() is None else None
     assert "worker_declared_lost" in log
-    assert "outcomes_refused" in log
+    assert "outcomes_rejected" in log
     assert {"completed": 2} == statuses(queue)
     completed = queue.rows(
         "SELECT batch_no, count(*) FROM evtrack.event WHERE type = 'completed' GROUP BY 1 ORDER BY 1"

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from evtrack.domain.retry import FailureKind, Policy
 
-mishaps = st.sampled_from(FailureKind)
+kinds = st.sampled_from(FailureKind)
 jitters = st.floats(min_value=0, max_value=1, exclude_max=True)
 policies = st.builds(
     Policy,
@@ -19,11 +19,11 @@ policies = st.builds(
 )
 
 
-@given(policies, mishaps, st.integers(1, 2000), jitters)
+@given(policies, kinds, st.integers(1, 2000), jitters)
 def test_it_gives_up_exactly_when_the_budget_of_that_kind_is_spent(
-    policy: Policy, mishap: FailureKind, count: int, jitter: float
+    policy: Policy, kind: FailureKind, count: int, jitter: float
 ) -> None:
-    assert (count >= policy.budget(mishap)) == (policy.delay(mishap, count=count, jitter=jitter) is None)
+    assert (count >= policy.budget(kind)) == (policy.delay(kind, count=count, jitter=jitter) is None)
 
 
 @given(policies, st.integers(1, 2000), jitters)
@@ -51,14 +51,14 @@ def test_the_first_waits_double() -> None:
     assert waits == [0.5, 1.0, 2.0, 4.0]
 
 
-@pytest.mark.parametrize("mishap", [FailureKind.CRASH, FailureKind.LOSS])
-def test_crashes_and_losses_do_not_wait(mishap: FailureKind) -> None:
-    assert Policy().delay(mishap, count=1, jitter=0.9) == 0.0
+@pytest.mark.parametrize("kind", [FailureKind.CRASH, FailureKind.LOSS])
+def test_crashes_and_losses_do_not_wait(kind: FailureKind) -> None:
+    assert Policy().delay(kind, count=1, jitter=0.9) == 0.0
 
 
 def test_the_budgets_are_apart() -> None:
     policy = Policy(max_errors=1, max_crashes=2, max_losses=3)
-    assert [policy.budget(mishap) for mishap in FailureKind] == [1, 2, 3]
+    assert [policy.budget(kind) for kind in FailureKind] == [1, 2, 3]
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:

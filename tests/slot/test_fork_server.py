@@ -25,9 +25,9 @@ def test_what_a_slot_has_imported_is_no_other_slots() -> None:
 
 
 def test_a_fork_server_that_does_not_answer_is_given_up_with_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fork_server_client, "_ANSWER_S", 0.2)
+    monkeypatch.setattr(fork_server_client, "_REPLY_S", 0.2)
     with slot() as one:
-        os.kill(one.process._forks.pid, signal.SIGSTOP)
+        os.kill(one.process._fork_server.pid, signal.SIGSTOP)
         death = one.wait_for_exit(10)
         assert death.wait_status is None
         eventually(lambda: not alive(one.process.pid), 5)
@@ -40,4 +40,4 @@ def test_a_fork_server_that_is_gone_starts_no_more() -> None:
     with pytest.raises(ForkServerGone):
         forks.start(0, 0, 0)
     with pytest.raises(ForkServerGone):
-        forks.look(1)
+        forks.poll(1)

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from evtrack.domain.log_names import HANDLER_LOG, HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
 from evtrack.runtime.slot.output import FACTS, TEXT
-from evtrack.runtime.worker.slots.handler_output import LINE_CHARACTERS, HandlerOutput, OutputParser
+from evtrack.runtime.worker.slots.handler_output import LINE_CHARACTERS, HandlerOutput, OutputParser, OutputTag
 from slot_driver import SlotDriver, claimed_batch, run_times, slot, slot_setup
 
 NOW = 10.0
@@ -30,11 +30,11 @@ class Output:
 
     def __init__(self, **options: Any) -> None:
         held = claimed_batch({}, {}, batch_no=3)
-        self.output = HandlerOutput(pid=4711, row_of=lambda seq: held if seq == 1 else None, **options)
+        self.output = HandlerOutput(pid=4711, find_batch=lambda seq: held if seq == 1 else None, **options)
 
     def told(self, data: bytes, *, place: int | None = 0, kind: str = TEXT, now: float = NOW) -> list[dict[str, Any]]:
         with capture_logs() as logs:
-            self.output.take((1, place, kind), data, now, is_whole=kind != TEXT)
+            self.output.add(OutputTag(1, place, kind), data, now, is_whole=kind != TEXT)
         return [dict(entry) for entry in logs]
 
 
@@ -65,7 +65,7 @@ def test_what_no_item_is_known_of_is_bound_to_the_batch_and_what_no_batch_is_kno
     assert 3 == of_batch["batch_no"]
     assert "item_key" not in of_batch
     with capture_logs() as logs:
-        out.output.take((2, 0, TEXT), b"b\n", NOW)
+        out.output.add(OutputTag(2, 0, TEXT), b"b\n", NOW)
     assert [{"event": HANDLER_OUTPUT, "log_level": "info", "line": "b", "slot_pid": 4711}] == logs
 
 
@@ -105,7 +105,7 @@ def test_so_many_lines_a_second_and_the_rest_is_counted() -> None:
     assert [(HANDLER_OUTPUT_SUPPRESSED, 3)] == [(entry["event"], entry["lines"]) for entry in logs]
     assert ["6"] == [entry["line"] for entry in out.told(b"6\n", now=NOW + 1)]
     with capture_logs() as logs:
-        out.output.take((1, 0, TEXT), b"7\n8\n9", NOW + 1)
+        out.output.add(OutputTag(1, 0, TEXT), b"7\n8\n9", NOW + 1)
         out.output.close()
     assert ["7", None] == [entry.get("line") for entry in logs]
     assert 2 == logs[-1]["lines"]

@@ -10,8 +10,8 @@ import evtrack
 from evtrack.domain.errors import BadArgument, HandlerImportError, UnknownHandler
 from evtrack.runtime.slot import loading
 from evtrack.runtime.slot.handlers import OFFERED, HandlerKind, Registry, parse_command
-from evtrack.runtime.slot.loading import load
-from evtrack.runtime.worker.offered_handlers import offer
+from evtrack.runtime.slot.loading import load_handlers
+from evtrack.runtime.worker.offered_handlers import slot_setup
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +96,7 @@ def test_a_module_that_does_not_import_shows_its_own_lines_only(
     (tmp_path / "needs_absent.py").write_text("def deep():\n    import absent_module\ndeep()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(HandlerImportError) as caught:
-        load(["needs_absent"], {})
+        load_handlers(["needs_absent"], {})
     assert "needs_absent" == caught.value.module
     assert 1 == caught.value.traceback.count("Traceback")
     assert "in deep" in caught.value.traceback
@@ -124,14 +124,14 @@ def test_a_command_that_cannot_be_read_is_refused_as_it_was_given(text: str) -> 
 
 @pytest.mark.parametrize("program", ["no-such-program", "./no-such-program", "/etc"])
 def test_a_program_that_cannot_be_run_is_refused_before_it_fails_every_item(program: str) -> None:
-    with pytest.raises(BadArgument, match=f"there is no program '{program}'"):
-        offer([], [f"a={program} --fast"])
+    with pytest.raises(BadArgument, match=f"no executable program '{program}'"):
+        slot_setup([], [f"a={program} --fast"])
 
 
 def test_an_offer_needs_something_to_offer() -> None:
     with pytest.raises(BadArgument, match="no handler to offer"):
-        offer([], [])
+        slot_setup([], [])
     with pytest.raises(BadArgument, match="names 'a' twice"):
-        offer([], ["a=cat", "a=tac"])
-    told = offer(["m", "m"], ["a=cat"], ["x"])
+        slot_setup([], ["a=cat", "a=tac"])
+    told = slot_setup(["m", "m"], ["a=cat"], ["x"])
     assert (["m"], {"a": ["cat"]}, ["x"], str(Path.cwd())) == (told.imports, told.commands, told.only, told.path)

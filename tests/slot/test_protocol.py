@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.runtime.slot.framing import FrameReader, encode
+from evtrack.runtime.slot.framing import FrameReader, encode_frame
 from evtrack.runtime.slot.protocol import BatchesDone, BatchPartlyDone, FromSlot, Setup, SlotReady, ToSlot, Work
 
 FRAMES = [
@@ -20,7 +20,7 @@ FRAMES = [
 
 @given(st.lists(st.integers(0, 200), max_size=20))
 def test_frames_come_out_whole_however_they_are_cut(cuts: list[int]) -> None:
-    stream = b"".join(encode(frame) for frame in FRAMES)
+    stream = b"".join(encode_frame(frame) for frame in FRAMES)
     inbox = FrameReader(FromSlot)
     heard = []
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
@@ -33,13 +33,19 @@ def test_frames_come_out_whole_however_they_are_cut(cuts: list[int]) -> None:
 def test_payloads_pass_as_the_bytes_that_they_are() -> None:
     rows = [(1, 2, 3, b"h", b"{[1,2)}", b"key", b'{"\xc3\xbc": 1}', None, 0)]
     inbox = FrameReader(ToSlot)
-    inbox.feed(encode(Work(1, rows)))
+    inbox.feed(encode_frame(Work(1, rows)))
     assert [Work(1, rows)] == list(inbox.frames())
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\xff", msgspec.msgpack.encode({"setup": 1}), encode(Setup([], {}, [], ""))[4:], encode(FRAMES[1])[4:-3]],
+    [
+        b"",
+        b"\xff",
+        msgspec.msgpack.encode({"setup": 1}),
+        encode_frame(Setup([], {}, [], ""))[4:],
+        encode_frame(FRAMES[1])[4:-3],
+    ],
 )
 def test_what_is_no_frame_of_a_slot_is_refused(body: bytes) -> None:
     inbox = FrameReader(FromSlot)

@@ -68,7 +68,7 @@ def test_a_handler_that_is_not_offered_fails_the_batch_by_name() -> None:
     with slot() as one:
         one.give(claimed_batch({}, handler="stranger"))
         (failed,) = one.receive(1)
-        assert "wants the handler 'stranger'" in failed.message
+        assert "needs the handler 'stranger'" in failed.message
 
 
 def test_an_outcome_does_not_wait_for_the_next_slow_batch() -> None:
@@ -108,7 +108,7 @@ def test_a_death_names_its_cause_and_the_item_in_hand(
             dossier.get("exit_code"),
         )
         assert ("k3", 3) == (dossier["item_key"], dossier["ordinal"])
-        assert {0: b""} == one.process.page.notes(), "the item before it is done"
+        assert {0: b""} == one.process.page.results(), "the item before it is done"
         assert dossier["peak_rss_bytes"] > 1_000_000
         if do == "segv":
             assert "Fatal Python error: Segmentation fault" == dossier["native_traceback"]
@@ -230,7 +230,7 @@ def test_a_large_batch_passes_through_both_ways() -> None:
     with slot() as one:
         one.give(claimed_batch({"return": big}, {"return": big}))
         *progress, done = one.receive(3, timeout_s=30)
-        assert [[0], [1]] == [frame.places for frame in progress], "what the page cannot hold is sent at once"
+        assert [[0], [1]] == [frame.indexes for frame in progress], "what the page cannot hold is sent at once"
         assert [big, big] == lines(done.results[0])
 
 

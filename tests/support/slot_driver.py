@@ -47,7 +47,7 @@ class SlotDriver:
 
     def give(self, *rows: ClaimedBatch) -> None:
         """Hand over batches."""
-        self.process.give(rows, 0.0)
+        self.process.assign(rows, 0.0)
 
     def receive(self, count: int, timeout_s: float = 20.0) -> list[Any]:
         """Wait for this many frames after the slot is ready, and return them."""
@@ -58,7 +58,7 @@ class SlotDriver:
         """Wait until the slot has exited, and return how."""
 
         def dead() -> bool:
-            self.death = self.death or self.process.death()
+            self.death = self.death or self.process.poll()
             return self.death is not None
 
         self._until(dead, timeout_s)
@@ -74,7 +74,7 @@ class SlotDriver:
             self._read()
 
     def _read(self) -> None:
-        self.process.channel.push()
+        self.process.channel.flush()
         if not self.process.closed:
             self.frames += self.process.channel.frames()
         while self.process.stderr.read():
@@ -85,7 +85,7 @@ class SlotDriver:
 def slot(setup: Setup | None = None, *, ready: bool = True) -> Iterator[SlotDriver]:
     """Start a slot, by default wait until it is ready, and clean it up afterwards."""
     forks = ForkServerClient()
-    one = SlotDriver(SlotProcess(setup=setup or slot_setup(), forks=forks))
+    one = SlotDriver(SlotProcess(setup=setup or slot_setup(), fork_server=forks))
     try:
         if ready:
             (ready_frame,) = one.receive(1)
@@ -97,7 +97,7 @@ def slot(setup: Setup | None = None, *, ready: bool = True) -> Iterator[SlotDriv
         if one.death is None:
             one.process.kill()
             one.wait_for_exit()
-        one.process.dispose()
+        one.process.close()
         forks.close()
 
 

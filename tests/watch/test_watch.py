@@ -44,14 +44,14 @@ def test_what_crashed_while_nobody_watched_is_told_once_by_one(queue: Client, ds
     with running_watcher(dsn) as first:
         eventually(lambda: len(first.lines) >= 5, 30)
         with running_watcher(dsn) as second:
-            eventually(lambda: second.logged("watching"), 30)
+            eventually(lambda: second.logged("watcher_started"), 30)
             crash(queue, queue.job(1, items=2), worker)
             eventually(lambda: len(first.lines) + len(second.lines) == 6, 30)
             assert 0 == second.end()
         assert 0 == first.end()
         told = sorted(first.lines + second.lines, key=lambda line: line["alert_id"])
     with running_watcher(dsn) as third:
-        eventually(lambda: third.logged("watching"), 30)
+        eventually(lambda: third.logged("watcher_started"), 30)
         assert 130 == third.end(signal.SIGINT)
         assert [] == third.lines
     assert 6 == len({line["alert_id"] for line in told})
@@ -77,7 +77,7 @@ def test_an_alert_is_told_as_it_happens(queue: Client, dsn: str) -> None:
     worker = queue.worker()
     # So seldom does it look by itself that only the wake-up can have told it.
     with running_watcher(dsn, "--poll", "60") as one:
-        eventually(lambda: one.logged("watching"), 30)
+        eventually(lambda: one.logged("watcher_started"), 30)
         for number in range(1, 4):
             crash(queue, queue.job(items=2), worker)
             eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
@@ -124,7 +124,7 @@ def test_who_nobody_reads_leaves_its_alerts_to_others(queue: Client, dsn: str) -
 def test_a_sink_that_fails_keeps_neither_the_lines_nor_the_other_sink(queue: Client, dsn: str, tmp_path: Path) -> None:
     job, worker = queue.job(3, items=2), queue.worker()
     with running_watcher(dsn, "--webhook", "http://127.0.0.1:9/token", "--exec", f"tee -a {tmp_path / 'out'}") as one:
-        eventually(lambda: one.logged("watching"), 30)
+        eventually(lambda: one.logged("watcher_started"), 30)
         crash(queue, job, worker, 3)
         eventually(lambda: len(one.lines) == 3, 10)
         eventually(lambda: 3 == len((tmp_path / "out").read_text(encoding="utf-8").splitlines()), 10)
@@ -138,7 +138,7 @@ def test_a_sink_that_fails_keeps_neither_the_lines_nor_the_other_sink(queue: Cli
 def test_a_transaction_that_is_held_open_keeps_no_alert(queue: Client, dsn: str) -> None:
     job, worker = queue.job(2, items=2), queue.worker()
     with connect(dsn, purpose="holder") as holder, running_watcher(dsn) as one:
-        eventually(lambda: one.logged("watching"), 30)
+        eventually(lambda: one.logged("watcher_started"), 30)
         with holder.transaction():
             # It writes, so it holds back the log's horizon; and one alert of its own waits for its commit.
             crash(Client(holder, "scripted"), job, worker)
@@ -150,16 +150,16 @@ def test_a_transaction_that_is_held_open_keeps_no_alert(queue: Client, dsn: str)
 
 def test_behind_a_pooler_alerts_are_told_by_polling_and_the_log_says_so(queue: Client, dsn: str) -> None:
     with pooled(dsn) as through, running_watcher(through, "--poll", "0.2") as one:
-        eventually(lambda: one.logged("notifications_unusable"), 30)
+        eventually(lambda: one.logged("notifications_unavailable"), 30)
         for number in range(1, 4):
             crash(queue, queue.job(items=2), queue.worker())
             eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
-        assert ["polling"] == [line["by"] for line in one.logged("watching")]
+        assert ["polling"] == [line["by"] for line in one.logged("watcher_started")]
 
 
 def test_a_server_that_is_killed_and_started_again_loses_no_alert() -> None:
     with servers.one_of_its_own() as (dsn, restart), running_watcher(dsn) as one:
-        eventually(lambda: one.logged("watching"), 30)
+        eventually(lambda: one.logged("watcher_started"), 30)
         with connect(dsn, purpose="test") as conn:
             crash(
                 Client(conn, "scripted"), Client(conn, "scripted").job(2, items=2), Client(conn, "scripted").worker(), 2
@@ -170,8 +170,8 @@ def test_a_server_that_is_killed_and_started_again_loses_no_alert() -> None:
             crash(queue, queue.job(2, items=2), queue.worker(), 2)
             eventually(lambda: len(one.lines) >= 4, 20)
             eventually(lambda: 0 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL"), 20)
-        assert one.logged("database_trouble")
-        assert one.logged("database_back")
+        assert one.logged("database_error")
+        assert one.logged("database_reconnected")
     assert 4 == len({line["alert_id"] for line in one.lines})
 
 
@@ -192,7 +192,7 @@ def test_watchers_that_are_killed_lose_no_alert_and_repeat_only_what_was_in_thei
     with ExitStack() as stack:
         watchers = [stack.enter_context(running_watcher(dsn)) for _ in range(5)]
         for one in watchers:
-            eventually(lambda: one.logged("watching"), 60)  # noqa: B023  asked at once
+            eventually(lambda: one.logged("watcher_started"), 60)  # noqa: B023  asked at once
         thread.start()
         for one in watchers[:-1]:
             seen = len(crashes)

@@ -27,7 +27,7 @@ def test_with_many_jobs_each_gets_its_turn() -> None:
     for _ in range(2):
         jobs = claims.candidates(100.0)
         assert len(jobs) == MAX_JOBS
-        claims.claim(jobs, 10)
+        claims.plan(jobs, 10)
         seen.update(jobs)
     assert set(range(100)) == seen
 
@@ -38,34 +38,34 @@ def test_with_few_jobs_another_one_goes_first_each_time() -> None:
     for _ in range(3):
         jobs = claims.candidates(100.0)
         firsts.append(jobs[0])
-        claims.claim(jobs, 1)
+        claims.plan(jobs, 1)
     assert [1, 2, 1] == firsts
 
 
 def test_a_claim_looks_behind_what_was_claimed_before() -> None:
     claims = listed((1, 0, 11, False))
-    assert [10] == claims.claim([1], 500).after
-    claims.claimed([claimed(1, 11), claimed(1, 12)], 100.0)
-    assert [12] == claims.claim([1], 500).after
+    assert [10] == claims.plan([1], 500).after
+    claims.record([claimed(1, 11), claimed(1, 12)], 100.0)
+    assert [12] == claims.plan([1], 500).after
     claims.refresh([Claimable(1, 0, 11, False)], now=101.0, took_s=0.0)
-    assert [10] == claims.claim([1], 500).after, "what another worker gave back shows again"
+    assert [10] == claims.plan([1], 500).after, "what another worker gave back shows again"
 
 
 def test_a_batch_that_came_back_hides_no_fresh_one() -> None:
     claims = listed((1, 0, 11, True))
-    claims.claim([1], 500)
-    claims.claimed([claimed(1, 900, attempt=2)], 100.0)
-    assert [10] == claims.claim([1], 500).after
+    claims.plan([1], 500)
+    claims.record([claimed(1, 900, attempt=2)], 100.0)
+    assert [10] == claims.plan([1], 500).after
 
 
 def test_returning_batches_get_a_bounded_share() -> None:
-    both = listed((1, 0, 1, True)).claim([1], 100)
+    both = listed((1, 0, 1, True)).plan([1], 100)
     assert (75, 25) == (both.max_new, both.max_retried)
-    fresh = listed((1, 0, 1, False)).claim([1], 100)
+    fresh = listed((1, 0, 1, False)).plan([1], 100)
     assert (100, 0) == (fresh.max_new, fresh.max_retried)
-    returning = listed((1, 0, None, True)).claim([1], 100)
+    returning = listed((1, 0, None, True)).plan([1], 100)
     assert (0, 100) == (returning.max_new, returning.max_retried)
-    one = listed((1, 0, 1, True)).claim([1], 1)
+    one = listed((1, 0, 1, True)).plan([1], 1)
     assert 1 == one.max_new + one.max_retried
 
 
@@ -81,11 +81,11 @@ def test_a_list_is_asked_for_again_in_time() -> None:
 
 def test_a_short_claim_makes_the_list_stale_and_an_empty_one_waits() -> None:
     claims = listed((1, 0, 1, False))
-    claims.claim([1], 10)
-    claims.claimed([claimed(1, 1)], 100.0)
+    claims.plan([1], 10)
+    claims.record([claimed(1, 1)], 100.0)
     assert claims.is_stale(100.0)
     claims.refresh([Claimable(1, 0, 2, False)], now=100.0, took_s=0.0)
-    claims.claim([1], 10)
-    claims.claimed([], 100.0)
+    claims.plan([1], 10)
+    claims.record([], 100.0)
     assert [] == claims.candidates(100.0), "all taken by others: not again at once"
     assert [1] == claims.candidates(101.0)

@@ -16,7 +16,7 @@ class FakeSlot:
         self.held: deque[ClaimedBatch] = deque()
         self.expected_s = 0.0
 
-    def give(self, rows: Sequence[ClaimedBatch], expected_s: float) -> None:
+    def assign(self, rows: Sequence[ClaimedBatch], expected_s: float) -> None:
         self.held.extend(rows)
         self.expected_s += expected_s
 
@@ -30,7 +30,7 @@ class FakeSlots:
     def __init__(self, count: int) -> None:
         self.working = [FakeSlot() for _ in range(count)]
 
-    def room_for(self, _: Any) -> int:
+    def remaining_batches(self, _: Any) -> int:
         return 1000
 
     def watch_writes(self, _: Any) -> None:
@@ -46,40 +46,40 @@ def batch(number: int, losses: int = 0) -> ClaimedBatch:
 
 def bench(slots: FakeSlots) -> Dispatcher:
     one = Dispatcher()
-    one.man(slots)  # type: ignore[arg-type]  it knows no more of them than this
-    one.pacing.learn([batch(0)], [0.001])
+    one.attach(slots)  # type: ignore[arg-type]  it knows no more of them than this
+    one.pacing.learn_run_times([batch(0)], [0.001])
     return one
 
 
 def test_batches_are_shared_among_the_slots() -> None:
     slots = FakeSlots(2)
     one = bench(slots)
-    one.take([batch(number) for number in range(1, 5)])
-    one.deal()
+    one.add([batch(number) for number in range(1, 5)])
+    one.assign()
     assert [[1, 2], [3, 4]] == slots.dealt()
 
 
 def test_what_has_cost_a_worker_is_given_to_a_slot_that_has_nothing_else() -> None:
     slots = FakeSlots(3)
     one = bench(slots)
-    one.take([batch(1), batch(2, losses=1), batch(3), batch(4)])
-    one.deal()
+    one.add([batch(1), batch(2, losses=1), batch(3), batch(4)])
+    one.assign()
     assert [[1, 4], [2], [3]] == slots.dealt()
 
 
 def test_it_waits_until_there_is_such_a_slot_and_gets_no_company() -> None:
     slots = FakeSlots(1)
     one = bench(slots)
-    one.take([batch(1), batch(2, losses=1), batch(3)])
-    one.deal()
+    one.add([batch(1), batch(2, losses=1), batch(3)])
+    one.assign()
     assert [[1]] == slots.dealt()
-    one.deal()
+    one.assign()
     assert [[1]] == slots.dealt(), "the slot is not empty yet"
     slots.working[0].held.clear()
-    one.deal()
+    one.assign()
     assert [[2]] == slots.dealt()
-    one.deal()
+    one.assign()
     assert [[2]] == slots.dealt(), "what comes after it waits until it is over"
     slots.working[0].held.clear()
-    one.deal()
+    one.assign()
     assert [[3]] == slots.dealt()

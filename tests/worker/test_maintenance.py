@@ -17,7 +17,7 @@ from command_line import evtrack
 from evtrack.config import LONGEST_S
 from evtrack.domain.column_limits import BIGINT_MAX
 from evtrack.domain.errors import BadArgument, TransientError
-from evtrack.domain.log_names import SLOT_DIED_EARLY, SLOTS_KEEP_DYING, SLOTS_LIVE_AGAIN, WORKER_LOST
+from evtrack.domain.log_names import SLOT_DIED_EARLY, SLOTS_KEEP_DYING, SLOTS_RECOVERED, WORKER_LOST
 from evtrack.runtime.maintenance import Maintenance
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.slots.process import SlotProcess
@@ -53,7 +53,7 @@ def queue(conn: Connection) -> Client:
 
 
 def due(**options: float) -> Maintenance:
-    """Return an upkeep that is due at once."""
+    """Return maintenance that is due at once."""
     one = Maintenance(**options)
     one._reap_at = one._partitions_at = 0.0
     return one
@@ -66,7 +66,7 @@ def test_a_lost_worker_is_told_and_those_who_can_do_its_work_are_woken(queue: Cl
     queue.conn.execute("UPDATE evtrack.worker SET seen_at = now() - interval '31 seconds'")
     with connect(dsn, purpose="listen") as listener, capture_logs() as logs:
         listener.execute("LISTEN evtrack_work")
-        due().tend(queue.conn, time.monotonic())
+        due().run_due(queue.conn, time.monotonic())
         (notice,) = listener.notifies(timeout=5, stop_after=1)
     (told,) = [entry for entry in logs if entry["event"] == WORKER_LOST]
     assert (gone, 2, "no heartbeat", "error") == tuple(
@@ -82,7 +82,7 @@ def test_a_live_worker_is_left_alone_however_long_its_batch_runs(queue: Client) 
     queue.claim(worker, job)
     for _ in range(3):
         assert heartbeat(queue.conn, worker, busy=1).accepted
-        due(lease_s=0.5, grace_s=0).tend(queue.conn, time.monotonic())
+        due(lease_s=0.5, grace_s=0).run_due(queue.conn, time.monotonic())
     assert "running" == queue.batch(job).status
 
 
@@ -100,19 +100,19 @@ def test_days_to_come_are_made(queue: Client) -> None:
         queue.conn.execute(f"DROP TABLE evtrack.{table}_{last}")  # type: ignore[call-overload]  as just named
     assert before - 1 == queue.one(count)
     with capture_logs() as logs:
-        due().tend(queue.conn, time.monotonic())
-    assert [1] == [entry["days"] for entry in logs if entry["event"] == "partitions_made"]
+        due().run_due(queue.conn, time.monotonic())
+    assert [1] == [entry["days"] for entry in logs if entry["event"] == "partitions_created"]
     assert before == queue.one(count)
 
 
-def test_upkeep_that_fails_is_tried_again_and_harms_nobody(queue: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maintenance_that_fails_is_retried_and_harms_nobody(queue: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_OVERDUE", "no number")
     one = due()
     one._overdue_at = 0.0
     with capture_logs() as logs:
-        one.tend(queue.conn, time.monotonic())
-    assert ["upkeep_failed"] == [entry["event"] for entry in logs]
-    assert 0.5 < one.patience(time.monotonic()) <= 1
+        one.run_due(queue.conn, time.monotonic())
+    assert ["maintenance_failed"] == [entry["event"] for entry in logs]
+    assert 0.5 < one.due_in_s(time.monotonic()) <= 1
 
 
 def test_limits_that_make_no_sense_are_refused() -> None:
@@ -152,7 +152,7 @@ def test_behind_a_transaction_pooler_the_heartbeat_serves_and_the_log_says_so_on
         assert [{"session_lock": False, "lost_at": None}] == queue.rows(
             "SELECT session_lock, lost_at FROM evtrack.worker"
         )
-    assert 1 == [entry["event"] for entry in logs].count("session_lock_unusable")
+    assert 1 == [entry["event"] for entry in logs].count("session_lock_unavailable")
 
 
 @pytest.mark.crash
@@ -201,7 +201,7 @@ def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
             begun, seen = time.monotonic(), len(_failures(logs))
             eventually(lambda: time.monotonic() - begun > 3 and len(_failures(logs)) > seen, 30)
             assert len(_failures(logs)) - seen <= time.monotonic() - begun + 1, "it goes on, and does not spin"
-            pauses = [entry["again_in_s"] for entry in _failures(logs)]
+            pauses = [entry["retry_in_s"] for entry in _failures(logs)]
             assert pauses == sorted(pauses)
             assert 1 == len(_told(logs)), "what has been said is not said again"
             assert "Segmentation fault" in first["stderr"]
@@ -210,7 +210,7 @@ def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
             flag.unlink()
             job = queue.one("SELECT evtrack.enqueue('late', '{k}', '{1}')")
             eventually(lambda: queue.phase(job) == "finished", 30)
-            assert SLOTS_LIVE_AGAIN in [entry["event"] for entry in logs]
+            assert SLOTS_RECOVERED in [entry["event"] for entry in logs]
         finally:
             one.worker.stop(at_once=True)
             one.join()

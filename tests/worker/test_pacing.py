@@ -9,13 +9,13 @@ from slot_driver import claimed_batch
 def learned(seconds: float, *, job_bytes: int = 10) -> Pacing:
     pacing = Pacing()
     rows = [claimed_batch("x" * job_bytes)] * 10
-    pacing.weigh(rows)
-    pacing.learn(rows, [seconds] * 10)
+    pacing.learn_sizes(rows)
+    pacing.learn_run_times(rows, [seconds] * 10)
     return pacing
 
 
 def wish(pacing: Pacing, *, slots: int = 1, idle: int = 1, held: int = 0, held_s: float = 0.0) -> int:
-    return pacing.wish([7], slots=slots, idle=idle, held=held, held_s=held_s)
+    return pacing.claim_size([7], slots=slots, idle=idle, held=held, held_s=held_s)
 
 
 def test_of_an_unknown_job_each_slot_takes_one() -> None:
@@ -48,12 +48,12 @@ def test_large_batches_are_taken_by_size() -> None:
 def test_a_job_that_turns_slow_is_noticed() -> None:
     pacing = learned(1e-6)
     for _ in range(10):
-        pacing.learn([claimed_batch({})], [1.0])
+        pacing.learn_run_times([claimed_batch({})], [1.0])
     assert 1 == wish(pacing)
 
 
 def test_what_is_known_of_jobs_does_not_grow_without_end() -> None:
     pacing = Pacing()
     for job_id in range(10_000):
-        pacing.learn([claimed_batch({})._replace(job_id=job_id)], [1.0])
+        pacing.learn_run_times([claimed_batch({})._replace(job_id=job_id)], [1.0])
     assert 4096 == len(pacing._run_s)

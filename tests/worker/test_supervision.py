@@ -10,11 +10,11 @@ import pytest
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, ItemFailure, ItemsDone
-from evtrack.runtime.slot.shared_page import NOTES_BYTES, SharedPage
+from evtrack.runtime.slot.shared_page import RESULT_BYTES, SharedPage
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.worker.database.job_completion import ASK_S, FORGET_S, JobCompletion
 from evtrack.runtime.worker.outcomes.frame_checks import check_frame
-from evtrack.runtime.worker.outcomes.item_reports import done_items
+from evtrack.runtime.worker.outcomes.item_reports import completed_items
 from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from slot_driver import claimed_batch
@@ -72,9 +72,9 @@ def test_a_page_is_seen_by_both_sides() -> None:
     theirs = SharedPage(ours.fd)
     theirs.begin(3, 10.0)
     assert (3, None, 10.0, 10.0) == (ours.seq, ours.item, ours.begun_at, ours.beat_at)
-    theirs.mark(0)
+    theirs.begin_item(0)
     assert (0, True) == (ours.item, ours.beat_at > ours.begun_at or ours.beat_at != 10.0)
-    theirs.withdraw()
+    theirs.undo_begin()
     assert 2 == ours.seq
     ours.limit = 7
     assert 7 == theirs.limit
@@ -85,24 +85,24 @@ def test_what_is_done_is_read_from_the_page_until_another_batch_begins() -> None
     ours = SharedPage.create()
     theirs = SharedPage(ours.fd)
     theirs.begin(1, 10.0)
-    assert {} == ours.notes()
-    assert all([theirs.note(0, b'"a"'), theirs.note(2, b"")])
-    assert {0: b'"a"', 2: b""} == ours.notes()
-    assert not theirs.note(3, b"x" * NOTES_BYTES), "there is no room"
-    assert {0: b'"a"', 2: b""} == ours.notes()
-    for wild in (2**63, NOTES_BYTES, 9):
+    assert {} == ours.results()
+    assert all([theirs.add_result(0, b'"a"'), theirs.add_result(2, b"")])
+    assert {0: b'"a"', 2: b""} == ours.results()
+    assert not theirs.add_result(3, b"x" * RESULT_BYTES), "there is no room"
+    assert {0: b'"a"', 2: b""} == ours.results()
+    for wild in (2**63, RESULT_BYTES, 9):
         ours._words[5] = wild
-        assert {} == ours.notes(), "what makes no sense is not believed"
+        assert {} == ours.results(), "what makes no sense is not believed"
     theirs.begin(2, 11.0)
-    assert {} == ours.notes()
+    assert {} == ours.results()
     ours.close()
 
 
 def test_of_notes_that_make_no_sense_nothing_is_done() -> None:
     batch = claimed_batch({}, {}, {}, first=5)
-    assert (None, None) == done_items(batch, {})
-    assert ("{[5,6),[7,8)}", b'1\n"c"') == done_items(batch, {2: b'"c"', 0: b"1", 1: b"a\nb", 9: b"1"})
-    assert ("{[6,7)}", None) == done_items(batch, {1: b""})
+    assert (None, None) == completed_items(batch, {})
+    assert ("{[5,6),[7,8)}", b'1\n"c"') == completed_items(batch, {2: b'"c"', 0: b"1", 1: b"a\nb", 9: b"1"})
+    assert ("{[6,7)}", None) == completed_items(batch, {1: b""})
 
 
 def test_a_kill_for_want_of_memory_explains_one_death(tmp_path: Path) -> None:
@@ -133,13 +133,13 @@ def test_without_control_groups_no_death_is_the_kernels(tmp_path: Path) -> None:
 
 def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None:
     jobs = JobCompletion()
-    jobs.touch([1, 2], 100.0)
+    jobs.add([1, 2], 100.0)
     assert [1, 2] == sorted(jobs.due(100.0, lambda _: False)), "the first look"
-    jobs.touch([1, 2], 100.1)
+    jobs.add([1, 2], 100.1)
     assert jobs.is_pending
     assert [1] == jobs.due(100.2, lambda job: job == 1)
     assert [1, 2] == sorted(jobs.due(100.1 + ASK_S, lambda _: False))
-    jobs.finished(1)
+    jobs.remove(1)
     assert [2] == jobs.due(102.2, lambda _: False)
     jobs.due(100.1 + FORGET_S, lambda _: False)
     assert [] == jobs.due(103.1 + FORGET_S, lambda _: False)

@@ -40,7 +40,9 @@ def spans(provider: TracerProvider, monkeypatch: pytest.MonkeyPatch) -> InMemory
     """The spans of workers in this process."""
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(supervisor, "new_outcomes", lambda: tracing.TracedOutcomeBuffer(provider.get_tracer("evtrack")))
+    monkeypatch.setattr(
+        supervisor, "new_outcome_buffer", lambda: tracing.TracedOutcomeBuffer(provider.get_tracer("evtrack"))
+    )
     return exporter
 
 
@@ -155,9 +157,9 @@ def test_a_worker_sends_its_spans_where_the_environment_says(dsn: str, monkeypat
 
 def test_a_worker_without_tracing_imports_nothing_of_it() -> None:
     asked = (
-        "import sys; from evtrack.runtime.worker.supervisor import new_outcomes;"
+        "import sys; from evtrack.runtime.worker.supervisor import new_outcome_buffer;"
         " import evtrack.interfaces.python, evtrack.interfaces.cli.processing.work;"
-        " print(type(new_outcomes()).__name__, [name for name in sys.modules if 'telemetry' in name])"
+        " print(type(new_outcome_buffer()).__name__, [name for name in sys.modules if 'telemetry' in name])"
     )
     said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, env=environment())
     assert "OutcomeBuffer []\n" == said.stdout
@@ -167,7 +169,7 @@ def test_a_worker_that_cannot_trace_goes_on_without(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with capture_logs() as logs:
-        assert "OutcomeBuffer" == type(tracing.new_outcomes()).__name__
+        assert "OutcomeBuffer" == type(tracing.new_outcome_buffer()).__name__
     assert [("tracing_unavailable", "install it: pip install 'evtrack[otel]'")] == [
         (line["event"], line["hint"]) for line in logs
     ]

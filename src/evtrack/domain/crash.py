@@ -1,4 +1,4 @@
-"""Why a process died: the cause, and the dossier that the crash event keeps."""
+"""Why a process died: the cause, and the crash report that the crash event stores."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegative
 from evtrack.domain.text import storable
 
 STDERR_BOUND: Final = 4_000
-"""Characters of stderr, and of each traceback, that a dossier keeps; the log holds no bulk."""
+"""Characters of stderr, and of each traceback, that a crash report keeps; the log stores no bulk data."""
 
 
 class CrashCause(StrEnum):
-    """What ended a process, as far as evidence goes."""
+    """What ended a process, as far as the evidence shows."""
 
     SIGNAL = "signal"
     EXIT_CODE = "exit_code"
@@ -30,27 +30,27 @@ class CrashCause(StrEnum):
 
 
 LIMITS: Final = frozenset({CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT})
-"""Limits of a batch, for which a supervisor ends its process."""
+"""Limits of a batch; when one is exceeded, the supervisor ends the process."""
 
 _OUR_SIGNAL: Final = frozenset({CrashCause.PIPE_CLOSED, CrashCause.PROTOCOL})
-"""Killed by the supervisor at once; its signal says nothing about the process."""
+"""Causes for which the supervisor kills at once; the signal is its own."""
 
 
 class Evidence(BaseModel):
-    """What the supervisor knows of a dead slot beside its wait status.
+    """What the supervisor knows about a dead slot besides its wait status.
 
     Args:
         killed_for: Why the supervisor itself killed the slot, if it did.
-        oom_kills: How far the cgroup's oom_kill counter rose while the slot ran; without a rise nothing is called
-            out of memory.
-        item_key: Key of the item in hand.
-        ordinal: Ordinal of the item in hand.
+        oom_kills: By how much the control group's oom_kill counter rose while the slot ran; without a rise no death
+            counts as out of memory.
+        item_key: Key of the current item.
+        ordinal: Ordinal of the current item.
         run_s: How long the batch had run.
-        peak_rss_bytes: Most memory the process held.
-        cpu_s: CPU time it had used.
-        stderr: What it wrote to stderr; the tail is kept.
-        native_traceback: What faulthandler wrote about the signal.
-        python_traceback: Stack of the Python code at that moment.
+        peak_rss_bytes: Peak memory of the process.
+        cpu_s: CPU time that it used.
+        stderr: What it wrote to stderr; the end is kept.
+        native_traceback: faulthandler's line about the signal.
+        python_traceback: faulthandler's Python stack.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,11 +68,11 @@ class Evidence(BaseModel):
 
 
 class CrashReport(BaseModel):
-    """What a crash event says of a crash; written as the event's data."""
+    """What is known about a crash: the data of the crash event."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    # Another client may know a cause that we do not; its crash must still be readable.
+    # Another client may write a cause unknown to this version; its crash must still be readable.
     cause: Annotated[CrashCause | str, Field(union_mode="left_to_right")] = CrashCause.UNKNOWN
     signal: str | None = None
     exit_code: int | None = Field(default=None, ge=0, le=255)
@@ -87,19 +87,19 @@ class CrashReport(BaseModel):
 
     @classmethod
     def from_wait_status(cls, wait_status: int, evidence: Evidence) -> CrashReport:
-        """Judge a death by what waitpid returned.
+        """Build the report from what waitpid returned.
 
         Args:
             wait_status: The second value of ``os.waitpid``.
             evidence: What else is known.
 
         Returns:
-            The dossier.
+            The report.
 
         Raises:
-            ValueError: The status is that of a process which is not dead.
+            ValueError: The status is not that of a dead process.
         """
-        # Decoded by hand: the domain does not import os, and POSIX systems that we run on agree on these bits.
+        # Decoded by hand: the domain does not import os, and all supported POSIX systems agree on these bits.
         low = wait_status & 0x7F
         if wait_status < 0 or low == 0x7F:  # noqa: PLR2004  the mark of a stopped process
             message = f"wait status {wait_status} is not that of a dead process"
@@ -108,14 +108,14 @@ class CrashReport(BaseModel):
 
     @classmethod
     def from_exit(cls, returncode: int, evidence: Evidence) -> CrashReport:
-        """Judge a death by a return code as subprocess and multiprocessing give it.
+        """Build the report from a return code as subprocess reports it.
 
         Args:
             returncode: The exit code, or minus the number of the signal.
             evidence: What else is known.
 
         Returns:
-            The dossier.
+            The report.
         """
         number = -returncode if returncode < 0 else None
         return cls(
@@ -133,7 +133,7 @@ class CrashReport(BaseModel):
         )
 
     def data(self) -> dict[str, Any]:
-        """Give the event's data: what is known, and nothing about what is not.
+        """Return the event's data, without unknown facts.
 
         Returns:
             A dict ready for JSON.
@@ -142,13 +142,13 @@ class CrashReport(BaseModel):
 
 
 def signal_name(number: int) -> str:
-    """Name a signal.
+    """Return the name of a signal.
 
     Args:
         number: Its number.
 
     Returns:
-        Its name, like ``SIGSEGV``; ``SIG42`` where the platform has no name for it.
+        Its name, such as ``SIGSEGV``; ``SIG42`` if the platform has no name for it.
     """
     try:
         return signal.Signals(number).name

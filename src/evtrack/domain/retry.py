@@ -1,4 +1,4 @@
-"""The policy of a job: what may be tried again, how often, and how long to wait."""
+"""The policy of a job: what is retried, how often, and after which delay."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, model_validator
 
 _EXPONENT_BOUND: Final = 60
-"""2 ** 60 seconds is past any cap; beyond it a float would overflow for absurd counts."""
+"""2 ** 60 seconds is longer than any cap; a larger exponent would overflow a float."""
 
 
 class FailureKind(StrEnum):
-    """The three ways an attempt goes wrong; each has a budget of its own."""
+    """The three ways an attempt can fail; each has its own budget."""
 
     ERROR = "error"
     CRASH = "crash"
@@ -23,13 +23,13 @@ class Policy(BaseModel):
     """Budgets, backoff and limits of a job, as its ``created`` event records them.
 
     Args:
-        max_errors: Attempts that may end in an exception; the last of them fails the batch.
+        max_errors: Attempts that may end with an exception; the last of them fails the batch.
         max_crashes: Attempts that may end with a dead process.
         max_losses: Attempts that may end with a lost worker.
-        max_alerts: Alerts of one kind that are told one by one in a minute; the others are counted.
-        backoff_s: Wait after the first error; doubles with each further one.
-        backoff_max_s: The longest wait.
-        per_item: Whether the handler takes items one by one; unknown when None.
+        max_alerts: Alerts of one kind that are delivered one by one in a minute; the others are counted.
+        backoff_s: Delay after the first error; doubles with each further one.
+        backoff_max_s: The longest delay.
+        per_item: Whether the handler takes items one by one; None when unknown.
         timeout_s: Longest run of a batch.
         stall_s: Longest silence of a handler.
         max_rss_bytes: Most memory a slot may hold.
@@ -55,31 +55,33 @@ class Policy(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_unset(cls, data: Any) -> Any:
-        # A client in another language writes null for what it does not set; that means the default here too.
+        # Clients in other languages write null for a setting that they leave out; it means the default.
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
-    def budget(self, mishap: FailureKind) -> int:
-        """Give the number of mishaps of this kind at which the batch is given up.
+    def budget(self, kind: FailureKind) -> int:
+        """Return the number of failures of a kind at which the batch is given up.
 
         Args:
-            mishap: Which kind.
+            kind: The kind.
 
         Returns:
             The budget.
         """
-        return {
-            FailureKind.ERROR: self.max_errors,
-            FailureKind.CRASH: self.max_crashes,
-            FailureKind.LOSS: self.max_losses,
-        }[mishap]
+        match kind:
+            case FailureKind.ERROR:
+                return self.max_errors
+            case FailureKind.CRASH:
+                return self.max_crashes
+            case FailureKind.LOSS:
+                return self.max_losses
 
-    def delay(self, mishap: FailureKind, *, count: int, jitter: float) -> float | None:
-        """Decide what follows a mishap.
+    def delay(self, kind: FailureKind, *, count: int, jitter: float) -> float | None:
+        """Decide what follows a failure.
 
         Args:
-            mishap: What kind it was.
+            kind: The kind.
             count: How many of this kind the batch has had, this one included.
-            jitter: A random number in [0, 1): retries that failed together must not come back together.
+            jitter: A random number in [0, 1), so that batches that failed together do not return together.
 
         Returns:
             Seconds until the batch may run again, or None to give it up.
@@ -93,10 +95,10 @@ class Policy(BaseModel):
         if not 0 <= jitter < 1:
             message = f"jitter must be in [0, 1), got {jitter}"
             raise ValueError(message)
-        if count >= self.budget(mishap):
+        if count >= self.budget(kind):
             return None
-        if mishap is not FailureKind.ERROR:
-            # A crash or a lost worker says nothing of the outer world; waiting would not help.
+        if kind is not FailureKind.ERROR:
+            # A crash or a lost worker is not caused by an overloaded service; waiting would not help.
             return 0.0
         full: float = min(self.backoff_max_s, self.backoff_s * 2.0 ** min(count - 1, _EXPONENT_BOUND))
         return full * (0.5 + jitter / 2)

@@ -51,7 +51,7 @@ def refused(message: str, *, exit_code: int, words: str = "") -> None:
     """
     try:
         if only_json():
-            _log.error(log_names.REFUSED, message=printable_lines(message, _LINE_LIMIT), exit_code=exit_code)
+            _log.error(log_names.COMMAND_FAILED, message=printable_lines(message, _LINE_LIMIT), exit_code=exit_code)
         else:
             _say(printable_lines(words or f"Error: {message}", _LINE_LIMIT))
     except OSError:

@@ -1,14 +1,14 @@
-"""How long to wait before something that failed is tried again."""
+"""How long to wait before retrying what failed."""
 
 import random
 from typing import Final
 
 _DOUBLINGS: Final = 30
-"""More would make no pause longer, and in the end overflow."""
+"""More would not lengthen any pause, and would overflow in the end."""
 
 
 def backoff_s(failures: int, *, first_s: float, longest_s: float) -> float:
-    """Choose a pause: doubled with each failure up to a bound, and up to a half less, so that many do not meet.
+    """Choose a pause: doubled with each failure up to a bound, minus a jitter of up to a half.
 
     Args:
         failures: How often it has failed in a row, from 1.

@@ -1,4 +1,4 @@
-"""What every worker and watcher does for all: declare lost who is, end what is over, make the days to come."""
+"""The periodic work that every worker and watcher does for all: reap lost workers, finish jobs, create partitions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from evtrack.storage.connection.connect import Connection
 
 GRACE_S: Final = 5.0
-"""How long a worker's session may be gone before it counts as lost: time to connect again."""
+"""How long a worker's session may be gone before the worker is declared lost: time to reconnect."""
 
 LEASE_S: Final = 30.0
-"""A worker whose heartbeat is older than this is lost."""
+"""Age of a worker's last heartbeat at which the worker is declared lost."""
 
 REAP_S: Final = 1.0
 _OVERDUE_S: Final = 10.0
@@ -30,11 +30,11 @@ _log = structlog.get_logger()
 
 
 class Maintenance:
-    """Reaps each second, and sees to the rest more seldom. Any number may do so at once: the database takes turns.
+    """Reaps every second, and does the rest less often. Any number may run at once: the database takes turns.
 
     Args:
         grace_s: How long a worker's session may be gone.
-        lease_s: How old a worker's heartbeat may be.
+        lease_s: How old a worker's last heartbeat may be.
     """
 
     def __init__(self, *, grace_s: float = GRACE_S, lease_s: float = LEASE_S) -> None:
@@ -43,13 +43,13 @@ class Maintenance:
         if lease_s <= 0:
             raise BadArgument(f"lease_s must be above 0, got {lease_s}")
         self._grace_s, self._lease_s = grace_s, lease_s
-        # Workers that were started together need not ask together.
+        # Workers that were started together should not query together.
         self._reap_at = monotonic() + REAP_S * random.random()  # noqa: S311  jitter
         self._overdue_at = self._reap_at + _OVERDUE_S
         self._partitions_at = self._reap_at
 
-    def patience(self, now: float) -> float:
-        """Tell how long nothing is due.
+    def due_in_s(self, now: float) -> float:
+        """Return how long nothing is due.
 
         Args:
             now: The monotonic clock.
@@ -59,7 +59,7 @@ class Maintenance:
         """
         return max(0.0, self._reap_at - now)
 
-    def tend(self, connection: Connection, now: float) -> None:
+    def run_due(self, connection: Connection, now: float) -> None:
         """Do what is due.
 
         Args:
@@ -81,26 +81,26 @@ class Maintenance:
             if now >= self._partitions_at:
                 self._partitions_at = now + _PARTITIONS_S
                 if made := make_partitions(connection):
-                    _log.info(log_names.PARTITIONS_MADE, days=made)
+                    _log.info(log_names.PARTITIONS_CREATED, days=made)
         except EvtrackError as error:
             if isinstance(error, TransientError) and error.connection_lost:
                 raise
-            # Others try too, and so does this one, soon.
-            _log.warning(log_names.UPKEEP_FAILED, error=str(error))
+            # Other processes do the same work, and this one retries soon.
+            _log.warning(log_names.MAINTENANCE_FAILED, error=str(error))
 
     def _reap(self, connection: Connection) -> None:
         lost = reap(connection, grace_s=self._grace_s, lease_s=self._lease_s)
-        for one in lost:
+        for worker in lost:
             _log.error(
                 log_names.WORKER_LOST,
-                lost_worker_id=one.worker_id,
-                name=one.name,
-                why=one.why,
-                batches=one.batches,
-                handlers=one.handlers,
+                lost_worker_id=worker.worker_id,
+                name=worker.name,
+                why=worker.why,
+                batches=worker.batches,
+                handlers=worker.handlers,
             )
-        for handler in sorted({handler for one in lost if one.batches for handler in one.handlers}):
+        for handler in sorted({handler for worker in lost if worker.batches for handler in worker.handlers}):
             wake_workers(connection, handler)
-        if any(one.batches for one in lost):
-            # Batches that came back too often are over, and with them perhaps their job.
+        if any(worker.batches for worker in lost):
+            # A batch whose budget is used up has ended, and its job may have finished with it.
             self._overdue_at = 0.0

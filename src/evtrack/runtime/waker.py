@@ -1,4 +1,4 @@
-"""A wake-up for a thread that waits in a selector; safe to give from signal handlers and other threads."""
+"""Wakes a thread that waits in a selector; safe to use from signal handlers and other threads."""
 
 import contextlib
 import socket
@@ -13,13 +13,13 @@ class Waker:
         self._far.setblocking(False)  # noqa: FBT003  the same
 
     def set(self) -> None:
-        """Wake whoever waits, now or at the next wait."""
-        # Full means that it is set already, closed that nobody waits any more.
+        """Wake the waiting thread, now or at its next wait."""
+        # A full socket is already set; a closed one has no waiting thread.
         with contextlib.suppress(BlockingIOError, OSError):
             self._far.send(b"!")
 
     def clear(self) -> None:
-        """Take notice of all wake-ups so far."""
+        """Clear all wake-ups so far."""
         with contextlib.suppress(BlockingIOError):
             while self.socket.recv(4096):
                 pass

@@ -1,1 +1,1 @@
-"""A slot: the child process that runs user code, and what it shares with its supervisor."""
+"""The slot: a child process that runs user code, and what it shares with its supervisor."""

@@ -1,11 +1,11 @@
-"""What a handler is called with: a batch of items, and a context to speak through."""
+"""The arguments of a handler: a batch of items, and the context of the call."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from evtrack.domain.ordinals import Ordinals
-from evtrack.runtime.slot.output import FACTS, record
+from evtrack.runtime.slot.output import FACTS, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What a handler may know about its call, and say while it runs.
+    """What a handler may know about its call, its heartbeat and its log.
 
     Args:
-        page: Where signs of life go.
+        page: Where signs of life are recorded.
         handler: The handler's name.
         job_id: The job.
         batch_no: The batch in the job.
@@ -34,17 +34,17 @@ class Context:
         self.batch_no = batch_no
         self.attempt = attempt
         self.item_key: str | None = None
-        """Key of the item in hand; None while a batch handler has the whole batch."""
+        """Key of the current item; None while a batch handler has the whole batch."""
 
     def heartbeat(self) -> None:
-        """Say that the handler is alive, so that a long item is not taken for a stalled one."""
+        """Report that the handler is alive, so that a long item is not taken for a stalled one."""
         self._page.beat()
 
     @property
     def log(self) -> Any:
-        """A structlog logger whose lines come through the worker, with job, batch, attempt and item."""
+        """A structlog logger whose lines the worker logs with job, batch, attempt and item."""
         if self._log is None:
-            import structlog  # noqa: PLC0415  a slot starts without it, and most handlers never ask
+            import structlog  # noqa: PLC0415  a slot starts without it, and most handlers never use it
 
             self._log = structlog.wrap_logger(
                 _Records(),
@@ -65,25 +65,25 @@ class Context:
 
 
 class _Records:
-    """Take what structlog has rendered."""
+    """Writes what structlog has rendered."""
 
     def msg(self, text: str) -> None:
-        record(FACTS, text)
+        write_record(FACTS, text)
 
     debug = info = warning = error = critical = exception = log = msg
 
 
 class Batch:
-    """An ordered list of items that are run together.
+    """An ordered list of items that run together.
 
-    Walking over it says which item is in hand, so that a crash tells it. The batch is still split by halves: what a
-    handler of whole batches has looked at need not be what killed it.
+    Iterating over it records the current item, so that a crash report names it. After a crash the batch is still split
+    into halves: the item that a batch handler has reached need not be the one that killed it.
 
     Args:
         context: The context of this call.
-        page: Where the item in hand is marked.
+        page: Where the current item is recorded.
         items: The items.
-        item_keys: Their keys, one a line.
+        item_keys: Their keys, one per line.
         ordinals: Their ordinals, as PostgreSQL writes a multirange.
     """
 
@@ -101,13 +101,13 @@ class Batch:
         return len(self.items)
 
     def __iter__(self) -> Iterator[Any]:
-        """Walk over the items, each marked as the one in hand."""
+        """Iterate over the items, recording each as the current one."""
         for index, (item, key) in enumerate(zip(self.items, self.keys, strict=True)):
-            self._page.mark(index)
+            self._page.begin_item(index)
             self._context.item_key = key
             yield item
-        # What follows a walk, over what the walk has gathered perhaps, is about no single item.
-        self._page.unmark()
+        # What the handler does after the loop is about no single item.
+        self._page.end_items()
         self._context.item_key = None
 
     @property

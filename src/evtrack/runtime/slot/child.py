@@ -1,6 +1,6 @@
-"""The child process: imports handlers, runs batches, says what became of each.
+"""The slot process: imports handlers, runs batches, and reports the outcome of each.
 
-Forked by the fork server. It knows nothing of the database.
+Forked by the fork server; it has no database connection.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import EvtrackError, HandlerImportError
-from evtrack.runtime.slot.failures import Partial, batch_failure
-from evtrack.runtime.slot.framing import FrameReader, encode
+from evtrack.runtime.slot.command import CommandDied
+from evtrack.runtime.slot.failures import PartialFailure, batch_failure
+from evtrack.runtime.slot.framing import FrameReader, encode_frame
 from evtrack.runtime.slot.handlers import CANARY_HANDLER
-from evtrack.runtime.slot.lifetime import die_with_parent, trace_on_sigterm
-from evtrack.runtime.slot.loading import load, put_on_path
-from evtrack.runtime.slot.output import take_last_resort, take_over
+from evtrack.runtime.slot.lifetime import die_with_parent, dump_traceback_on_sigterm
+from evtrack.runtime.slot.loading import load_handlers, put_on_path
+from evtrack.runtime.slot.output import install_last_resort, redirect_output
 from evtrack.runtime.slot.protocol import (
     CHANNEL_CLOSED,
     BatchesDone,
@@ -31,9 +32,9 @@ from evtrack.runtime.slot.protocol import (
     SlotReady,
     SlotUnready,
     Work,
+    join_results,
 )
-from evtrack.runtime.slot.results import Runner, joined
-from evtrack.runtime.slot.runners import runner
+from evtrack.runtime.slot.runners import Runner, make_runner
 from evtrack.runtime.slot.shared_page import SharedPage
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import ClaimedBatch
 
 FLUSH_S: Final = 0.002
-"""Outcomes go out when they are this old: what a crash can make run again is what is still here."""
+"""Age at which outcomes are sent: a crash makes the batches run again whose outcomes are still here."""
 
 _PIECE_BYTES: Final = 1 << 20
 
 
 class Slot:
-    """Runs what the supervisor sends, until there is no supervisor.
+    """Runs the batches that the supervisor sends, until the supervisor is gone.
 
     Args:
         channel: The socket to the supervisor.
@@ -58,7 +59,7 @@ class Slot:
     def __init__(self, *, channel: socket.socket, page: SharedPage) -> None:
         self._channel = channel
         self._page = page
-        self._inbox = FrameReader(Setup | Work)
+        self._reader = FrameReader(Setup | Work)
         self._runners: dict[bytes, Runner] = {}
         self._first = 1
         self._run_s: list[float] = []
@@ -66,7 +67,7 @@ class Slot:
         self._flushed_at = 0.0
 
     def run(self) -> int:
-        """Set up, then work.
+        """Import the handlers, then run batches.
 
         Returns:
             The exit code.
@@ -82,27 +83,27 @@ class Slot:
                 if isinstance(frame, Work) and not self._work(frame):
                     break
         except (BrokenPipeError, ConnectionResetError):
-            return 1  # the supervisor is gone, and with it whoever wants to know
+            return 1  # the supervisor is gone
         finally:
-            # Also on the way out of sys.exit() in a handler: what completed before it is not blamed or run again.
+            # Also when a handler calls sys.exit(): batches completed before it must not be blamed or run again.
             self._flush()
         return 0
 
     def _set_up(self, setup: Setup) -> bool:
         put_on_path(setup.path)
         try:
-            offered = load(setup.imports, setup.commands, setup.only)
+            offered = load_handlers(setup.imports, setup.commands, setup.only)
         except HandlerImportError as error:
-            self._say(SlotUnready(error.module, error.traceback))
+            self._send(SlotUnready(error.module, error.traceback))
             return False
         except EvtrackError as error:
-            self._say(SlotUnready("", error.message, error.hint))
+            self._send(SlotUnready("", error.message, error.hint))
             return False
-        take_last_resort()
-        # Not among those that it says to offer: only `evtrack doctor` asks for it.
+        install_last_resort()
+        # Not among the handlers that it reports: only `evtrack doctor` uses it.
         self._runners = {CANARY_HANDLER.encode(): lambda _: None}
-        self._runners |= {each.name.encode(): runner(each, self._page, self._tell_progress) for each in offered}
-        self._say(SlotReady({handler.name: str(handler.kind) for handler in offered}))
+        self._runners |= {each.name.encode(): make_runner(each, self._page, self._send_items_done) for each in offered}
+        self._send(SlotReady({handler.name: str(handler.kind) for handler in offered}))
         return True
 
     def _work(self, work: Work) -> bool:
@@ -118,23 +119,24 @@ class Slot:
         if not self._run_s:
             self._first = work.first
         now = self._flushed_at = monotonic()
-        for seq, row in enumerate(work.rows, work.first):
-            if row.attempt > 1:
-                # It came back, so it may be what kills this process: what is done by now shall not die with it.
+        for seq, batch in enumerate(work.batches, work.first):
+            if batch.attempt > 1:
+                # A retried batch may be the one that kills the process: outcomes so far must not be lost with it.
                 self._flush()
             page.begin(seq, now)
-            # Asked after it is marked: a supervisor that lowers the limit and then reads the mark knows what runs.
+            # Compared after the batch is recorded: a supervisor that lowers the limit and then reads the page knows
+            # which batch runs.
             if seq > page.limit:
-                page.withdraw()
+                page.undo_begin()
                 return False
             begun = now
             try:
-                result = runners[row.handler](row)
+                result = runners[batch.handler](batch)
             except SystemExit:
                 raise
             except BaseException as error:  # noqa: BLE001  user code may raise anything; the slot lives on
                 now = monotonic()
-                self._trouble(seq, row, now - begun, error)
+                self._report_failure(seq, batch, now - begun, error)
                 continue
             now = monotonic()
             self._run_s.append(now - begun)
@@ -144,18 +146,23 @@ class Slot:
                 self._flushed_at = now
         return True
 
-    def _trouble(self, seq: int, row: ClaimedBatch, run_s: float, error: BaseException) -> None:
+    def _report_failure(self, seq: int, batch: ClaimedBatch, run_s: float, error: BaseException) -> None:
         self._flush()
         self._first = seq + 1
-        if isinstance(error, Partial) and error.lines:
-            self._say(BatchPartlyDone(seq, run_s, joined(error.lines), error.failures))
-        elif type(error).__name__ == "CommandDied" and hasattr(error, "number"):
-            self._say(CommandKilled(seq, run_s, error.number, *getattr(error, "facts", ("",))))
-        elif isinstance(error, KeyError) and row.handler not in self._runners:
-            missing = LookupError(f"batch {row.batch_no} wants the handler {row.handler.decode()!r}, not offered here")
-            self._say(batch_failure(seq, run_s, missing))
+        if isinstance(error, PartialFailure) and error.lines:
+            self._send(BatchPartlyDone(seq, run_s, join_results(error.lines), error.failures))
+        elif isinstance(error, CommandDied):
+            ended = error.ended
+            self._send(
+                CommandKilled(seq, run_s, -ended.returncode, error.stderr, ended.pid, ended.peak_rss_bytes, ended.cpu_s)
+            )
+        elif isinstance(error, KeyError) and batch.handler not in self._runners:
+            missing = LookupError(
+                f"batch {batch.batch_no} needs the handler {batch.handler.decode()!r}, which is not offered here"
+            )
+            self._send(batch_failure(seq, run_s, missing))
         else:
-            self._say(batch_failure(seq, run_s, error))
+            self._send(batch_failure(seq, run_s, error))
 
     def _flush(self) -> None:
         if self._run_s:
@@ -164,24 +171,24 @@ class Slot:
             frame = BatchesDone(self._first, self._run_s, results)
             self._first += count
             self._run_s, self._results = [], []
-            self._say(frame)
+            self._send(frame)
 
-    def _tell_progress(self, frame: ItemsDone) -> None:
-        # What ended before is told before.
+    def _send_items_done(self, frame: ItemsDone) -> None:
+        # Outcomes are reported in the order in which batches ended.
         self._flush()
-        self._say(frame)
+        self._send(frame)
 
-    def _say(self, frame: FromSlot) -> None:
+    def _send(self, frame: FromSlot) -> None:
         try:
-            self._channel.sendall(encode(frame))
+            self._channel.sendall(encode_frame(frame))
         except OSError as error:
-            # At once, and past user code that may catch anything: whoever would be told is gone.
+            # At once, past user code that may catch any exception: nobody is left to report to.
             os._exit(CHANNEL_CLOSED if error.errno in {errno.EBADF, errno.ENOTSOCK} else 1)
 
     def _frames(self) -> Iterator[Setup | Work]:
-        channel, inbox = self._channel, self._inbox
+        channel, reader = self._channel, self._reader
         while True:
-            yield from inbox.frames()
+            yield from reader.frames()
             try:
                 piece = channel.recv(_PIECE_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
@@ -189,31 +196,31 @@ class Slot:
                 piece = channel.recv(_PIECE_BYTES)
             if not piece:
                 return
-            inbox.feed(piece)
+            reader.feed(piece)
 
 
 def main(channel_fd: int, page_fd: int, stderr_fd: int, *, parent_pid: int) -> int:
-    """Be a slot.
+    """Run a slot.
 
     Args:
         channel_fd: The socket to the supervisor.
         page_fd: The shared page.
-        stderr_fd: Where the supervisor reads what this process has to say to people.
+        stderr_fd: The pipe from which the supervisor reads this process's output.
         parent_pid: The fork server.
 
     Returns:
         The exit code.
     """
     die_with_parent(parent_pid)
-    # Ctrl-C is the supervisor's to hear; it then tells the slots.
+    # The supervisor handles Ctrl-C, and stops the slots.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(stderr_fd, 2)
     os.close(stderr_fd)
     faulthandler.enable(file=2, all_threads=True)
-    # A batch over its limit gets this one first.
-    trace_on_sigterm()
+    # A batch over its limit gets SIGTERM first.
+    dump_traceback_on_sigterm()
     page = SharedPage(page_fd)
-    take_over(page)
+    redirect_output(page)
     for fd in (channel_fd, page_fd):
         os.set_inheritable(fd, False)  # noqa: FBT003  the signature of os
     with socket.socket(fileno=channel_fd) as channel:

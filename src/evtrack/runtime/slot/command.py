@@ -1,4 +1,4 @@
-"""Runs a program over a batch: JSON lines in, JSON lines out."""
+"""Runs a program on a batch: JSON lines in, JSON lines out."""
 
 from __future__ import annotations
 
@@ -13,96 +13,96 @@ import msgspec
 
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed
-from evtrack.runtime.slot.lifetime import ending_with_its_group, start_mortal
-from evtrack.runtime.slot.results import joined
+from evtrack.runtime.slot.lifetime import command_signals, prepare_command
+from evtrack.runtime.slot.protocol import join_results
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from evtrack.domain.claimed_batch import ClaimedBatch
     from evtrack.runtime.slot.handlers import Handler
-    from evtrack.runtime.slot.results import Runner
     from evtrack.runtime.slot.shared_page import SharedPage
 
 _PIECE_BYTES: Final = 1 << 16
 _STDERR_BYTES: Final = 1 << 16
 _OUTPUT_BYTES: Final = 1 << 30
 _LINGER_S: Final = 2.0
-"""How long the pipes of a program that has ended may be silent: what it started may hold them open for ever."""
+"""How long the pipes of an exited program may be silent: its child processes may hold them open forever."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CommandExit:
     """How a command ended.
 
     Args:
-        code: Its exit code, or minus the number of the signal that killed it.
+        returncode: Its exit code, or minus the number of the signal that killed it.
         pid: Its process.
-        peak_rss_bytes: Most memory that it held.
+        peak_rss_bytes: Peak memory of the process.
         cpu_s: CPU time that it used.
     """
 
-    code: int
+    returncode: int
     pid: int
     peak_rss_bytes: int
     cpu_s: float
 
 
 class CommandDied(Exception):
-    """A command was killed by a signal.
+    """A signal killed a command.
 
     Args:
-        number: The signal's number.
-        stderr: The end of what the command wrote there.
-        ended: What is known of its process.
+        stderr: The end of what the command wrote to stderr.
+        ended: How its process ended.
     """
 
-    def __init__(self, number: int, stderr: str, ended: Ended) -> None:
-        super().__init__(f"signal {number}")
-        self.number = number
-        self.facts = (stderr, ended.pid, ended.peak_rss_bytes, ended.cpu_s)
+    def __init__(self, stderr: str, ended: CommandExit) -> None:
+        super().__init__(f"signal {-ended.returncode}")
+        self.stderr = stderr
+        self.ended = ended
 
 
-def command_runner(handler: Handler, page: SharedPage) -> Runner:
-    """Make the function that calls a program with batches.
+def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch], bytes | None]:
+    """Make the function that runs a program on a batch.
 
     Args:
         handler: The command.
-        page: Where to say that it is alive.
+        page: Where its process and its signs of life are recorded.
 
     Returns:
         The runner.
     """
 
-    def run(row: ClaimedBatch) -> bytes | None:
-        payload = row.payload
-        if payload is None:
+    def run(batch: ClaimedBatch) -> bytes | None:
+        if batch.payload is None:
             raise ValueError("the batch's payload has been deleted: submit its items again")
-        count = payload.count(b"\n") + 1
+        count = batch.payload.count(b"\n") + 1
         if count == 1:
-            page.mark(0)
+            page.begin_item(0)
         environment = dict(
             os.environ,
-            EVTRACK_JOB_ID=str(row.job_id),
-            EVTRACK_BATCH_NO=str(row.batch_no),
-            EVTRACK_ATTEMPT=str(row.attempt),
-            EVTRACK_ITEM_KEY=row.item_keys.decode() if count == 1 else "",
+            EVTRACK_JOB_ID=str(batch.job_id),
+            EVTRACK_BATCH_NO=str(batch.batch_no),
+            EVTRACK_ATTEMPT=str(batch.attempt),
+            EVTRACK_ITEM_KEY=batch.item_keys.decode() if count == 1 else "",
         )
-        ended, stdout, stderr = _call(handler.argv, payload + b"\n", environment, page)
+        ended, stdout, stderr = _run_program(handler.argv, batch.payload + b"\n", environment, page)
         tail = storable(stderr.decode("utf-8", "replace").strip(), MESSAGE_BOUND, keep_end=True)
-        if ended.code < 0:
-            raise CommandDied(-ended.code, tail, ended)
-        if ended.code:
-            raise CommandFailed(f"exit code {ended.code}: {tail}" if tail else f"exit code {ended.code}")
-        return _results(stdout, count)
+        if ended.returncode < 0:
+            raise CommandDied(tail, ended)
+        if ended.returncode:
+            code = f"exit code {ended.returncode}"
+            raise CommandFailed(f"{code}: {tail}" if tail else code)
+        return _result_lines(stdout, count)
 
     return run
 
 
-def _call(
+def _run_program(
     argv: tuple[str, ...], text: bytes, environment: dict[str, str], page: SharedPage
-) -> tuple[Ended, bytes, bytes]:
+) -> tuple[CommandExit, bytes, bytes]:
     slot_pid = os.getpid()
     with (
-        ending_with_its_group(),
+        command_signals(),
         subprocess.Popen(  # noqa: S603  the argument list comes from whoever started the worker
             argv,
             stdin=subprocess.PIPE,
@@ -110,24 +110,26 @@ def _call(
             stderr=subprocess.PIPE,
             env=environment,
             # A slot has one thread, so code between fork and exec is safe here.
-            preexec_fn=lambda: start_mortal(slot_pid),  # noqa: PLW1509
+            preexec_fn=lambda: prepare_command(slot_pid),  # noqa: PLW1509
         ) as process,
     ):
+        page.command_pid = process.pid
         try:
-            stdout, stderr = _talk(process, text, page)
+            stdout, stderr = _exchange(process, text, page)
         except BaseException:
             process.kill()
             raise
+        finally:
+            page.command_pid = 0
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         unit = 1 if sys.platform == "darwin" else 1024
-        ended = Ended(
-            process.returncode, process.pid, usage.ru_maxrss * unit, round(usage.ru_utime + usage.ru_stime, 3)
-        )
-        return ended, stdout, stderr
+        cpu_s = round(usage.ru_utime + usage.ru_stime, 3)
+        return CommandExit(process.returncode, process.pid, usage.ru_maxrss * unit, cpu_s), stdout, stderr
 
 
-def _talk(process: subprocess.Popen[bytes], text: bytes, page: SharedPage) -> tuple[bytes, bytes]:
+def _exchange(process: subprocess.Popen[bytes], text: bytes, page: SharedPage) -> tuple[bytes, bytes]:
+    """Write the program's input while reading its output, and return stdout and stderr."""
     stdin, stdout, stderr = (cast("BinaryIO", pipe) for pipe in (process.stdin, process.stdout, process.stderr))
     output, errors = bytearray(), bytearray()
     rest = memoryview(text)
@@ -146,7 +148,7 @@ def _talk(process: subprocess.Popen[bytes], text: bytes, page: SharedPage) -> tu
             for key, _ in ready:
                 page.beat()
                 if key.fileobj is stdin:
-                    rest = _push(stdin, rest)
+                    rest = _write_some(stdin, rest)
                     if not rest:
                         selector.unregister(stdin)
                         stdin.close()
@@ -166,25 +168,27 @@ def _talk(process: subprocess.Popen[bytes], text: bytes, page: SharedPage) -> tu
     return bytes(output), bytes(errors)
 
 
-def _push(stdin: BinaryIO, rest: memoryview) -> memoryview:
+def _write_some(stdin: BinaryIO, rest: memoryview) -> memoryview:
     try:
         return rest[os.write(stdin.fileno(), rest[:_PIECE_BYTES]) :]
     except BrokenPipeError:
-        # A program may stop reading once it knows enough; its exit code tells.
+        # A program may stop reading early; its exit code shows whether that is an error.
         return rest[:0]
 
 
-def _results(stdout: bytes, count: int) -> bytes | None:
+def _result_lines(stdout: bytes, count: int) -> bytes | None:
     if not stdout.strip():
         return None
     lines = stdout.removesuffix(b"\n").split(b"\n")
     if len(lines) != count:
-        raise CommandFailed(f"the command wrote {len(lines)} lines for {count} items; it must write one each, or none")
+        raise CommandFailed(
+            f"the command wrote {len(lines)} lines for {count} items; it must write one line for each item, or none"
+        )
     for number, line in enumerate(lines, 1):
         try:
-            # Decoded and written again: what is stored is JSON on one line, whatever the program's idea of it.
+            # Decoded and encoded again, so that the stored result is valid JSON on one line.
             value = msgspec.json.decode(line) if line.strip() else None
             lines[number - 1] = b"" if value is None else msgspec.json.encode(value)
         except msgspec.DecodeError as error:
             raise CommandFailed(f"line {number} of the command's output is not JSON: {error}") from None
-    return joined(lines)
+    return join_results(lines)

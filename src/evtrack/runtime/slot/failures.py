@@ -1,4 +1,4 @@
-"""Exceptions of user code as text that a database takes: bounded, without NUL, without evtrack's own frames."""
+"""Describes the exceptions of user code: bounded, without NUL, without evtrack's own stack frames."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 MESSAGE_BOUND: Final = 2_000
 TRACEBACK_BOUND: Final = 4_000
 ITEMS_WITH_TRACEBACK: Final = 20
-"""Failed items of one batch that are told with their traceback; the others have type and message."""
+"""How many failed items of a batch are reported with their traceback; the others have type and message only."""
 
-_OWN_FOLDER: Final = str(Path(__file__).parent)
+_OWN_DIRECTORY: Final = str(Path(__file__).parent)
 
 
-class Partial(Exception):
+class PartialFailure(Exception):
     """Some items of a batch failed.
 
     Args:
-        lines: A line of JSON for each item that is done, empty for one without a result.
-        failures: The others.
+        lines: A result line for each completed item, empty for an item without a result.
+        failures: The failed items.
     """
 
     def __init__(self, lines: list[bytes], failures: list[ItemFailure]) -> None:
@@ -35,16 +35,16 @@ class Partial(Exception):
 
 
 class CommandFailed(Exception):
-    """A command ended with another exit code than 0; its message is the end of its stderr."""
+    """A command ended with a non-zero exit code, or broke the rules for its output."""
 
 
 def item_failure(index: int, error: BaseException, *, with_traceback: bool) -> ItemFailure:
-    """Describe what an item's handler raised.
+    """Describe the exception that an item's handler raised.
 
     Args:
-        index: The item's place in the batch, from 0.
+        index: The item's index in the batch, from 0.
         error: The exception.
-        with_traceback: Whether to tell where it came from.
+        with_traceback: Whether to include the traceback.
 
     Returns:
         The description.
@@ -57,14 +57,14 @@ def batch_failure(seq: int, run_s: float, error: BaseException) -> BatchErrored:
     """Describe the failure of a whole batch.
 
     Args:
-        seq: The batch's number in the slot's life.
-        run_s: How long it ran.
-        error: What its handler raised, or the failures of all its items.
+        seq: The batch's sequence number in the slot's life.
+        run_s: Its run time.
+        error: The exception that its handler raised, or the failures of all its items.
 
     Returns:
         The frame to send.
     """
-    if isinstance(error, Partial):
+    if isinstance(error, PartialFailure):
         first = error.failures[0]
         count = len(error.failures)
         message = first.message if count == 1 else f"{first.message} (and {count - 1} more of {count} items)"
@@ -89,6 +89,6 @@ def _trace(error: BaseException) -> str:
 
 
 def _user_frames(step: TracebackType | None) -> TracebackType | None:
-    while step is not None and step.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
+    while step is not None and step.tb_frame.f_code.co_filename.startswith(_OWN_DIRECTORY):
         step = step.tb_next
     return step

@@ -1,27 +1,27 @@
-"""What a supervisor tells its fork server, and what that answers: one order, one answer, each of a fixed length."""
+"""The protocol between a supervisor and its fork server: one request, one reply, both of fixed length."""
 
 import struct
 from typing import Final, NamedTuple
 
 START: Final = b"S"
-"""Start a slot; its channel, its page and its stderr come along as descriptors."""
-LOOK: Final = b"L"
-"""Tell whether a slot has ended."""
+"""Start a slot; the descriptors of its channel, shared page and stderr come with the request."""
+POLL: Final = b"P"
+"""Report whether a slot has ended."""
 
 DESCRIPTORS: Final = 3
 
-ORDER: Final = struct.Struct("=ci")
-"""The order, and the slot's process where there is one."""
-ANSWER: Final = struct.Struct("=iiqd")
+REQUEST: Final = struct.Struct("=ci")
+"""The request, and the slot's process for a poll."""
+REPLY: Final = struct.Struct("=iiqd")
 
 
-class Answer(NamedTuple):
-    """What the fork server says.
+class ForkReply(NamedTuple):
+    """The fork server's reply.
 
     Args:
-        pid: The slot; to an order to look 0 while it lives; below 0 the error number when none could be started.
-        wait_status: How it ended, as waitpid told it.
-        peak_rss_bytes: Most memory that it held.
+        pid: The slot; 0 when a polled slot is alive; negative, an error number, when no slot could be started.
+        wait_status: How the slot ended, as waitpid reports it.
+        peak_rss_bytes: Peak memory of the slot.
         cpu_s: CPU time that it used.
     """
 

@@ -1,4 +1,4 @@
-"""Frames as bytes: msgpack with a length before each."""
+"""Frames as bytes: msgpack, each with its length before it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 _HEAD: Final = struct.Struct("!I")
 
 MAX_FRAME_BYTES: Final = 1 << 30
-"""Longest frame: several times what the largest batch needs, and no more than a supervisor may be made to hold."""
+"""Longest frame: several times what the largest batch needs, and a bound on what a slot can make a supervisor hold."""
 
 _encoder = msgspec.msgpack.Encoder()
 
 
 class FrameReader:
-    """Puts frames together from the pieces that a socket delivers.
+    """Assembles frames from the pieces that a socket delivers.
 
     Args:
-        frames: The union of frames that may come; anything else raises.
+        frames: The union of the expected frames; any other raises an error.
     """
 
     __slots__ = ("_buffer", "_decode")
@@ -34,7 +34,7 @@ class FrameReader:
         self._decode = msgspec.msgpack.Decoder(frames).decode
 
     def feed(self, data: bytes) -> None:
-        """Take what was received.
+        """Add received bytes.
 
         Args:
             data: Any number of bytes.
@@ -42,13 +42,13 @@ class FrameReader:
         self._buffer += data
 
     def frames(self) -> Iterator[Any]:
-        """Yield the frames that are complete.
+        """Yield the complete frames.
 
         Yields:
             Frames, in order.
 
         Raises:
-            ValueError: What came is no frame of the expected kinds.
+            ValueError: The bytes are not a frame of an expected kind.
         """
         buffer = self._buffer
         start = 0
@@ -56,7 +56,7 @@ class FrameReader:
             while len(buffer) - start >= _HEAD.size:
                 size = _HEAD.unpack_from(buffer, start)[0]
                 if size > MAX_FRAME_BYTES:
-                    raise ValueError(f"a frame of {size} bytes is announced, longer than {MAX_FRAME_BYTES}")
+                    raise ValueError(f"a frame announces {size} bytes, the limit is {MAX_FRAME_BYTES}")
                 end = start + _HEAD.size + size
                 if len(buffer) < end:
                     return
@@ -69,22 +69,22 @@ class FrameReader:
                 del buffer[:start]
 
 
-def encode(frame: ToSlot | FromSlot) -> bytearray:
-    """Write a frame as bytes.
+def encode_frame(frame: ToSlot | FromSlot) -> bytearray:
+    """Encode a frame.
 
     Args:
-        frame: What to say.
+        frame: The frame.
 
     Returns:
         Its length and its content.
 
     Raises:
-        ValueError: The frame is longer than a length prefix can say.
+        ValueError: The frame is too long.
     """
     body = bytearray(_HEAD.size)
     _encoder.encode_into(frame, body, _HEAD.size)
     size = len(body) - _HEAD.size
     if size > MAX_FRAME_BYTES:
-        raise ValueError(f"a frame of {size} bytes is longer than {MAX_FRAME_BYTES}: make the batches smaller")
+        raise ValueError(f"a frame of {size} bytes exceeds the limit of {MAX_FRAME_BYTES}: make the batches smaller")
     _HEAD.pack_into(body, 0, size)
     return body

@@ -1,6 +1,6 @@
-"""What a worker offers: functions with a decorator, and programs.
+"""Handlers: decorated functions and programs that a worker offers.
 
-Imported by every slot, so it stays with the standard library and starts at once.
+Every slot imports this module, so it uses only the standard library and imports fast.
 """
 
 import inspect
@@ -20,7 +20,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class HandlerKind(StrEnum):
-    """What a handler is called with."""
+    """What a handler is called with: an item, a batch, or a batch as the input of a program."""
 
     ITEM = "item"
     BATCH = "batch"
@@ -32,11 +32,11 @@ class Handler:
     """A named piece of user code.
 
     Args:
-        name: The name that jobs ask for.
+        name: The name by which jobs refer to it.
         kind: What it is called with.
         function: The function; None for a command.
-        takes_context: Whether the function wants a context as its second argument.
-        origin: Where it is defined, for people.
+        takes_context: Whether the function takes a context as its second argument.
+        origin: Where it is defined, for error messages.
         argv: A command's program and arguments.
     """
 
@@ -49,7 +49,7 @@ class Handler:
 
 
 class Registry:
-    """Holds handlers by name."""
+    """Handlers by name."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
@@ -58,7 +58,7 @@ class Registry:
         """Find a handler.
 
         Raises:
-            UnknownHandler: There is none of that name.
+            UnknownHandler: No handler has that name.
         """
         try:
             return self._handlers[name]
@@ -66,7 +66,7 @@ class Registry:
             raise UnknownHandler(name, known=self._handlers) from None
 
     def __iter__(self) -> Iterator[Handler]:
-        """Walk over all handlers."""
+        """Iterate over all handlers."""
         return iter(self._handlers.values())
 
     def __len__(self) -> int:
@@ -74,16 +74,16 @@ class Registry:
         return len(self._handlers)
 
     def add(self, handler: Handler) -> None:
-        """Offer one more handler.
+        """Add a handler.
 
         Args:
-            handler: The handler; the same function may come again, when its module is loaded anew.
+            handler: The handler; the same function may be added again, when its module is reloaded.
 
         Raises:
-            BadArgument: The name is empty, or belongs to another handler.
+            BadArgument: The name is empty or not one line, or belongs to another handler.
         """
         if not handler.name or "\n" in handler.name or "\0" in handler.name:
-            raise BadArgument(f"a handler's name must be a line of text that is not empty, got {handler.name!r}")
+            raise BadArgument(f"a handler's name must be one non-empty line of text, got {handler.name!r}")
         held = self._handlers.get(handler.name)
         if held is not None and held.origin != handler.origin:
             raise BadArgument(
@@ -92,16 +92,16 @@ class Registry:
         self._handlers[handler.name] = handler
 
     def only(self, names: Iterable[str]) -> "Registry":
-        """Choose some of the handlers.
+        """Select handlers by name.
 
         Args:
-            names: The names to keep; none keeps all.
+            names: The names to keep; empty for all.
 
         Returns:
-            A registry of those.
+            A registry of those handlers.
 
         Raises:
-            UnknownHandler: One of the names is not here.
+            UnknownHandler: No handler has one of the names.
         """
         chosen = Registry()
         for handler in [self[name] for name in names] or self:
@@ -110,44 +110,44 @@ class Registry:
 
 
 OFFERED: Final = Registry()
-"""Where the decorators of this process put what they find."""
+"""The handlers that decorators have registered in this process."""
 
 
 def handler(name: str) -> Callable[[_Function], _Function]:
-    """Offer a function that takes one item.
+    """Register a function that takes one item.
 
-    It is called with each item of a batch in turn, and with a context if it has a second parameter. What it returns
-    is the item's result; an exception fails that item, and the rest of the batch goes on.
+    It is called with each item of a batch in turn, and with a context if it has a second parameter. Its return value
+    is the item's result; an exception fails that item, and the other items of the batch still run.
 
     Args:
-        name: The name that jobs ask for.
+        name: The name by which jobs refer to it.
 
     Returns:
-        A decorator that leaves the function as it is.
+        A decorator that returns the function unchanged.
     """
     return _decorator(name, HandlerKind.ITEM)
 
 
 def batch_handler(name: str) -> Callable[[_Function], _Function]:
-    """Offer a function that takes a whole batch.
+    """Register a function that takes a whole batch.
 
     It is called with a batch, which has ``items``, ``keys`` and ``ordinals``, and with a context if it has a second
     parameter. It returns None, or one result for each item in order; an exception fails the batch.
 
     Args:
-        name: The name that jobs ask for.
+        name: The name by which jobs refer to it.
 
     Returns:
-        A decorator that leaves the function as it is.
+        A decorator that returns the function unchanged.
     """
     return _decorator(name, HandlerKind.BATCH)
 
 
 def command(name: str, argv: Iterable[str]) -> Handler:
-    """Describe a program that takes a batch as JSON lines on its standard input.
+    """Describe a program that reads a batch as JSON lines from its standard input.
 
     Args:
-        name: The name that jobs ask for.
+        name: The name by which jobs refer to it.
         argv: The program and its arguments.
 
     Returns:
@@ -160,16 +160,16 @@ def command(name: str, argv: Iterable[str]) -> Handler:
 
 
 def parse_command(text: str) -> tuple[str, list[str]]:
-    """Read ``NAME=PROGRAM ARGUMENTS``, quoted as in a shell; no shell runs it.
+    """Parse ``NAME=PROGRAM ARGUMENTS``, quoted as in a shell; no shell runs it.
 
     Args:
-        text: What was given to --exec.
+        text: The value of --exec.
 
     Returns:
         The handler's name and the argument list.
 
     Raises:
-        BadArgument: It has no name, no program, or an open quote.
+        BadArgument: The name or the program is missing, or a quote is not closed.
     """
     name, _, line = text.partition("=")
     try:
@@ -197,8 +197,8 @@ def _takes_context(function: Callable[..., Any]) -> bool:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return False
-    places = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
-    if len(places) < 2:  # noqa: PLR2004  the item and the context
+    positional = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    if len(positional) < 2:  # noqa: PLR2004  the item and the context
         return False
-    # A second parameter with a default is the author's own, unless its name says otherwise.
-    return places[1].default is places[1].empty or places[1].name in {"ctx", "context"}
+    # A second parameter with a default belongs to the author, unless it is named as a context.
+    return positional[1].default is positional[1].empty or positional[1].name in {"ctx", "context"}

@@ -1,4 +1,4 @@
-"""Imports the modules that define handlers, and says what they offer."""
+"""Imports the modules that define handlers, and collects the handlers."""
 
 import importlib
 import sys
@@ -12,21 +12,21 @@ from evtrack.runtime.slot.handlers import OFFERED, Registry, command
 ENTRY_POINTS: Final = "evtrack.handlers"
 
 
-def load(imports: Iterable[str], commands: Mapping[str, Iterable[str]], only: Iterable[str] = ()) -> Registry:
-    """Import the modules and gather what they offer.
+def load_handlers(imports: Iterable[str], commands: Mapping[str, Iterable[str]], only: Iterable[str] = ()) -> Registry:
+    """Import modules and collect the handlers that they define.
 
     Args:
         imports: Modules that define handlers.
-        commands: Argument lists of programs by handler name.
-        only: Offer these names and no others; none for all.
+        commands: Argument lists of programs, by handler name.
+        only: Offer these handlers and no others; empty for all.
 
     Returns:
         The handlers.
 
     Raises:
         HandlerImportError: A module does not import.
-        BadArgument: Two handlers have one name.
-        UnknownHandler: A name to offer is not there.
+        BadArgument: Two handlers have the same name.
+        UnknownHandler: No handler has one of the names in `only`.
     """
     for module in imports:
         _import(module)
@@ -36,7 +36,7 @@ def load(imports: Iterable[str], commands: Mapping[str, Iterable[str]], only: It
 
 
 def entry_point_modules() -> list[str]:
-    """Name the modules that installed distributions offer handlers in; imports none of them.
+    """List the modules in which installed distributions define handlers, without importing them.
 
     Returns:
         Module names, sorted.
@@ -46,14 +46,14 @@ def entry_point_modules() -> list[str]:
     return sorted({point.module for point in metadata.entry_points(group=ENTRY_POINTS)})
 
 
-def put_on_path(folder: str) -> None:
-    """Let modules be imported from a folder, before all others.
+def put_on_path(directory: str) -> None:
+    """Import modules from a directory before any other.
 
     Args:
-        folder: The folder; empty does nothing.
+        directory: The directory; empty does nothing.
     """
-    if folder and folder not in sys.path[:1]:
-        sys.path.insert(0, folder)
+    if directory and directory not in sys.path[:1]:
+        sys.path.insert(0, directory)
 
 
 def _import(module: str) -> None:
@@ -66,7 +66,7 @@ def _import(module: str) -> None:
 
 
 def _own_traceback(error: BaseException) -> str:
-    # The frames of evtrack and of the import system say nothing about what is wrong in the module.
+    # The frames of evtrack and of the import system do not help to find the fault in the module.
     step = error.__traceback__
     while step is not None and _is_machinery(step.tb_frame.f_code.co_filename):
         step = step.tb_next

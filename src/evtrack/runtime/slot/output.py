@@ -1,7 +1,7 @@
-"""What user code prints in a slot, each piece marked with the batch and item in hand while it is written.
+"""Marks what user code prints in a slot with the batch and item that were current when it was written.
 
-Marks are written only where something is printed, so that silent handlers pay nothing. What native code or a child
-process writes past Python bears none, and its reader must guess.
+Marks are written only when something is printed, so silent handlers cost nothing. Output that native code or a child
+process writes without going through Python has no marks, and its reader must guess.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ FACTS: Final = "j"
 """A record of `ctx.log`: one JSON document."""
 
 LEVELS: Final = {"d": "debug", "i": "info", "w": "warning", "e": "error"}
-"""Records of the logging module, by their level."""
+"""Records of the logging module, by level."""
 
 RECORD_BYTES: Final = 4_000
-"""Longest record; what is longer is cut where it is written."""
+"""Longest record; a longer one is cut before it is written."""
 
 MARK: Final = re.compile(rb"\x1eevtrack:(?:(\d{1,18}):(\d{1,9}):([a-z]))?\x1f")
-"""Begins a piece with number of the batch, place of the item from 1 or 0 for none, and kind; without these, ends it."""
+"""Begins a piece: batch sequence number, item index plus 1 (0 for none), and kind. Without these it ends a piece."""
 
 LONGEST_MARK: Final = 42
 
@@ -40,7 +40,7 @@ class MarkedStderr(io.RawIOBase):
     """Writes to stderr's descriptor, each piece between marks.
 
     Args:
-        page: Says what is in hand.
+        page: Holds the current batch and item.
     """
 
     def __init__(self, page: SharedPage) -> None:
@@ -48,15 +48,15 @@ class MarkedStderr(io.RawIOBase):
         self._page = page
 
     def writable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def isatty(self) -> bool:
-        """Say no: it is a pipe."""
+        """Return False: it is a pipe."""
         return False
 
     def fileno(self) -> int:
-        """Return the descriptor, for child processes; what they write bears no marks."""
+        """Return the descriptor, for child processes; their output has no marks."""
         return _STDERR
 
     def write(self, data: Any) -> int:
@@ -66,17 +66,17 @@ class MarkedStderr(io.RawIOBase):
             data: Bytes.
 
         Returns:
-            How many they were: all of them.
+            The number of bytes written: always all.
         """
         piece = bytes(data)
-        self.piece(TEXT, piece)
+        self.write_piece(TEXT, piece)
         return len(piece)
 
-    def piece(self, kind: str, piece: bytes) -> None:
-        """Write a piece with its marks, in one call where the pipe takes it.
+    def write_piece(self, kind: str, piece: bytes) -> None:
+        """Write a piece with its marks, in one call if the pipe has room.
 
         Args:
-            kind: What it is.
+            kind: TEXT, FACTS, or one of LEVELS.
             piece: The bytes.
         """
         page = self._page
@@ -87,44 +87,44 @@ class MarkedStderr(io.RawIOBase):
             rest = rest[os.write(_STDERR, rest) :]
 
 
-_tagged: MarkedStderr | None = None
+_marked: MarkedStderr | None = None
 
 
-def take_over(page: SharedPage) -> None:
-    """Have all that Python code prints from now on marked, to stdout as well as to stderr.
+def redirect_output(page: SharedPage) -> None:
+    """Mark everything that Python code prints from now on, to stdout as well as to stderr.
 
     Args:
-        page: Says what is in hand.
+        page: Holds the current batch and item.
     """
-    global _tagged  # noqa: PLW0603  a process has one stderr
-    # Whatever user code prints is for people to read; stdout carries data only where evtrack itself writes it.
+    global _marked  # noqa: PLW0603  a process has one stderr
+    # User code's output is text for users; only evtrack itself writes data to stdout.
     os.dup2(_STDERR, 1)
-    _tagged = MarkedStderr(page)
+    _marked = MarkedStderr(page)
     for name in ("stdout", "stderr"):
         stream = io.TextIOWrapper(
-            io.BufferedWriter(_tagged), encoding="utf-8", errors="backslashreplace", line_buffering=True
+            io.BufferedWriter(_marked), encoding="utf-8", errors="backslashreplace", line_buffering=True
         )
         setattr(sys, name, stream)
 
 
-def record(kind: str, text: str) -> None:
-    """Write a record of a log.
+def write_record(kind: str, text: str) -> None:
+    """Write a log record.
 
     Args:
         kind: FACTS, or one of LEVELS.
-        text: What it says.
+        text: The record.
     """
-    if _tagged is None:
+    if _marked is None:
         sys.stderr.write(f"{text}\n")
         return
     data = text.encode("utf-8", "backslashreplace")
     cut = data if len(data) <= RECORD_BYTES else data[:RECORD_BYTES] + b" ..."
-    _tagged.piece(kind, cut + b"\n")
+    _marked.write_piece(kind, cut + b"\n")
 
 
-def take_last_resort() -> None:
-    """Have records of the logging module keep their level, where user code has set up no logging of its own."""
-    # Who has not imported it does not pay for it.
+def install_last_resort() -> None:
+    """Keep the level of the logging module's records where user code has not configured logging."""
+    # A slot whose handlers do not import logging does not pay for it.
     logging = sys.modules.get("logging")
     if logging is None:
         return
@@ -132,7 +132,7 @@ def take_last_resort() -> None:
     class LastResort(logging.Handler):  # type: ignore[name-defined,misc]  # a module found at run time
         def emit(self, entry: Any) -> None:
             try:
-                record("diwe"[min(max(entry.levelno // 10, 1), 4) - 1], self.format(entry))
+                write_record("diwe"[min(max(entry.levelno // 10, 1), 4) - 1], self.format(entry))
             except Exception:  # noqa: BLE001  logging must not fail an item
                 self.handleError(entry)
 

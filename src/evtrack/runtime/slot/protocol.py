@@ -1,6 +1,6 @@
-"""What supervisor and slot say to each other: typed frames.
+"""The frames that a supervisor and its slots exchange.
 
-Never pickle: a slot runs foreign code, and the supervisor holds the connection to the database.
+Never pickle: a slot runs user code, and the supervisor holds the database connection.
 """
 
 from typing import Final
@@ -10,21 +10,21 @@ import msgspec
 from evtrack.domain.claimed_batch import ClaimedBatch
 
 CHANNEL_CLOSED: Final = 71
-"""Exit code of a slot that finds its channel closed in its own process: only user code can have done it."""
+"""Exit code of a slot that finds its channel closed in its own process: only user code can have closed it."""
 
 
 class Frame(msgspec.Struct, array_like=True, tag_field="frame", tag=True, frozen=True, gc=False):
-    """Anything that is said."""
+    """The base of all frames."""
 
 
 class Setup(Frame, frozen=True, gc=False, tag="setup"):
-    """To a slot, once: what to offer.
+    """To a slot, once: the handlers to offer.
 
     Args:
         imports: Modules that define handlers.
-        commands: Programs by handler name, as argument lists.
-        only: Offer these names and no others; empty for all.
-        path: Folder to import modules from, before all others.
+        commands: Argument lists of programs, by handler name.
+        only: Offer these handlers and no others; empty for all.
+        path: Directory to import modules from before any other.
     """
 
     imports: list[str]
@@ -37,30 +37,30 @@ class Work(Frame, frozen=True, gc=False, tag="work"):
     """To a slot: batches to run, in order.
 
     Args:
-        first: Number of the first in the slot's life, counted from 1.
-        rows: The batches.
+        first: Sequence number of the first batch in the slot's life, from 1.
+        batches: The batches.
     """
 
     first: int
-    rows: list[ClaimedBatch]
+    batches: list[ClaimedBatch]
 
 
 class SlotReady(Frame, frozen=True, gc=False, tag="ready"):
     """From a slot, once: its handlers are imported.
 
     Args:
-        handlers: The kind of each handler by its name.
+        handlers: The kind of each handler, by name.
     """
 
     handlers: dict[str, str]
 
 
 class SlotUnready(Frame, frozen=True, gc=False, tag="unready"):
-    """From a slot, once, before it exits: it cannot offer what it was told to.
+    """From a slot, once, before it exits: it cannot offer the handlers.
 
     Args:
-        module: The module that does not import; empty when that is not the reason.
-        text: Its traceback, or what is wrong.
+        module: The module that failed to import; empty when the reason is another.
+        text: The module's traceback, or the reason.
         hint: What to do next; empty for a traceback.
     """
 
@@ -70,12 +70,12 @@ class SlotUnready(Frame, frozen=True, gc=False, tag="unready"):
 
 
 class BatchesDone(Frame, frozen=True, gc=False, tag="done"):
-    """From a slot: batches that completed, in the order in which it was given them.
+    """From a slot: batches that completed, in the order in which they were assigned.
 
     Args:
-        first: Number of the first.
-        run_s: How long each ran.
-        results: Lines of JSON of each batch, None for one without; None when no batch has any.
+        first: Sequence number of the first batch.
+        run_s: Run time of each batch.
+        results: Result lines of each batch, None for a batch without any; None when no batch has any.
     """
 
     first: int
@@ -87,10 +87,10 @@ class ItemFailure(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """An item whose handler raised.
 
     Args:
-        index: Its place in the batch, from 0.
+        index: The item's index in the batch, from 0.
         type: The exception's class.
-        message: Its text.
-        traceback: Where it came from; empty when the batch already tells as many as it may.
+        message: The exception's text.
+        traceback: The traceback; empty beyond the number of tracebacks that a batch keeps.
     """
 
     index: int
@@ -103,12 +103,12 @@ class BatchErrored(Frame, frozen=True, gc=False, tag="failed"):
     """From a slot: a batch that failed as a whole.
 
     Args:
-        seq: Its number.
-        run_s: How long it ran.
+        seq: The batch's sequence number.
+        run_s: Its run time.
         type: The exception's class.
-        message: Its text.
-        traceback: Where it came from.
-        items: The failed items of a per-item handler: all of them.
+        message: The exception's text.
+        traceback: The traceback.
+        items: The failed items of a per-item handler: all items of the batch.
     """
 
     seq: int
@@ -120,13 +120,13 @@ class BatchErrored(Frame, frozen=True, gc=False, tag="failed"):
 
 
 class BatchPartlyDone(Frame, frozen=True, gc=False, tag="partly"):
-    """From a slot: a batch some of whose items failed.
+    """From a slot: a batch in which some items failed.
 
     Args:
-        seq: Its number.
-        run_s: How long it ran.
-        results: A line of JSON for each item that is done, or None when nothing was returned.
-        failures: The items that failed, in order.
+        seq: The batch's sequence number.
+        run_s: Its run time.
+        results: A result line for each completed item, or None when no item has a result.
+        failures: The failed items, in order.
     """
 
     seq: int
@@ -136,29 +136,29 @@ class BatchPartlyDone(Frame, frozen=True, gc=False, tag="partly"):
 
 
 class ItemsDone(Frame, frozen=True, gc=False, tag="progress"):
-    """From a slot, while a per-item handler is at a batch: items that are done, no longer on the page.
+    """From a slot, while a per-item handler runs a batch: completed items that no longer fit on the shared page.
 
     Args:
-        seq: The batch's number.
-        places: Places of the items in the batch, from 0.
-        lines: A line of JSON for each, empty where nothing was returned.
+        seq: The batch's sequence number.
+        indexes: The items' indexes in the batch, from 0.
+        lines: A result line for each item, empty for an item without a result.
     """
 
     seq: int
-    places: list[int]
+    indexes: list[int]
     lines: list[bytes]
 
 
 class CommandKilled(Frame, frozen=True, gc=False, tag="died"):
-    """From a slot: the command that ran a batch was killed by a signal; the slot itself lives.
+    """From a slot: a signal killed the command that ran a batch; the slot itself lives.
 
     Args:
-        seq: The batch's number.
-        run_s: How long it ran.
+        seq: The batch's sequence number.
+        run_s: Its run time.
         signal: The signal's number.
-        stderr: The end of what the command wrote there.
-        pid: Its process.
-        peak_rss_bytes: Most memory that it held.
+        stderr: The end of what the command wrote to stderr.
+        pid: The command's process.
+        peak_rss_bytes: Peak memory of that process.
         cpu_s: CPU time that it used.
     """
 
@@ -173,3 +173,15 @@ class CommandKilled(Frame, frozen=True, gc=False, tag="died"):
 
 FromSlot = SlotReady | SlotUnready | BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | CommandKilled
 ToSlot = Setup | Work
+
+
+def join_results(lines: list[bytes]) -> bytes | None:
+    """Join the result lines of a batch.
+
+    Args:
+        lines: A line of JSON for each item, empty for an item without a result.
+
+    Returns:
+        The lines, or None when all are empty.
+    """
+    return b"\n".join(lines) if any(lines) else None

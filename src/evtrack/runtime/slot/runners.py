@@ -1,45 +1,52 @@
-"""How each kind of handler is called with a batch, and what becomes of its results."""
+"""Calls each kind of handler with a batch, and collects its results."""
 
 from __future__ import annotations
 
 import os
+import sys
+import traceback
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from evtrack.runtime.slot.batch import Batch, Context
-from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, Partial, item_failure
-from evtrack.runtime.slot.forked_copies import end_copy
+from evtrack.runtime.slot.command import command_runner
+from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, PartialFailure, item_failure
 from evtrack.runtime.slot.handlers import Handler, HandlerKind
-from evtrack.runtime.slot.protocol import ItemsDone
-from evtrack.runtime.slot.results import Runner, joined
+from evtrack.runtime.slot.protocol import ItemsDone, join_results
 
 if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import ClaimedBatch
     from evtrack.runtime.slot.protocol import ItemFailure
     from evtrack.runtime.slot.shared_page import SharedPage
 
+Runner = Callable[["ClaimedBatch"], "bytes | None"]
+"""Runs a batch and returns its result lines, if any. Raises PartialFailure when items failed, or any other exception
+when the batch failed as a whole."""
+
 _decode = msgspec.json.decode
 _encode = msgspec.json.encode
 
 
-def runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None]) -> Runner:
-    """Make the function that calls a handler with batches.
+def make_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None]) -> Runner:
+    """Make the function that calls a handler with a batch.
 
     Args:
-        handler: What to call.
-        page: Where to say what is in hand and done.
-        send: Sends what is done when the page is full.
+        handler: The handler.
+        page: Where the current item and completed items are recorded.
+        send: Sends completed items when the page is full.
 
     Returns:
         The runner.
     """
-    if handler.kind is HandlerKind.COMMAND:
-        from evtrack.runtime.slot.command import command_runner  # noqa: PLC0415  subprocess costs 10 ms that few slots need
-
-        return command_runner(handler, page)
-    return _item_runner(handler, page, send) if handler.kind is HandlerKind.ITEM else _batch_runner(handler, page)
+    match handler.kind:
+        case HandlerKind.COMMAND:
+            return command_runner(handler, page)
+        case HandlerKind.ITEM:
+            return _item_runner(handler, page, send)
+        case HandlerKind.BATCH:
+            return _batch_runner(handler, page)
 
 
 def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None]) -> Runner:
@@ -47,13 +54,13 @@ def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone],
     assert function is not None  # noqa: S101  only commands have none
     getpid, slot_pid = os.getpid, os.getpid()
 
-    def run(row: ClaimedBatch) -> bytes | None:
-        context = Context(page, name, row.job_id, row.batch_no, row.attempt) if takes_context else None
-        keys = row.item_keys.decode().split("\n") if context is not None else ()
+    def run(batch: ClaimedBatch) -> bytes | None:
+        context = Context(page, name, batch.job_id, batch.batch_no, batch.attempt) if takes_context else None
+        keys = batch.item_keys.decode().split("\n") if context is not None else ()
         lines: list[bytes] = []
         failures: list[ItemFailure] = []
-        for index, text in enumerate(_lines(row.payload)):
-            page.mark(index)
+        for index, text in enumerate(_item_texts(batch)):
+            page.begin_item(index)
             try:
                 try:
                     if context is None:
@@ -63,27 +70,27 @@ def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone],
                         value = function(_decode(text), context)
                 finally:
                     if getpid() != slot_pid:
-                        end_copy()
+                        _exit_forked_copy()
                 line = b"" if value is None else _encode(value)
                 lines.append(line)
-                if not page.note(index, line):
-                    _send_notes(page, index, line, send)
+                if not page.add_result(index, line):
+                    _send_results(page, index, line, send)
             except SystemExit:
                 raise
-            except BaseException as error:  # noqa: BLE001  whatever it is, it is this item's, and the rest goes on
+            except BaseException as error:  # noqa: BLE001  any exception fails this item, and the next ones run
                 failures.append(item_failure(index, error, with_traceback=len(failures) < ITEMS_WITH_TRACEBACK))
         if failures:
-            raise Partial(lines, failures)
-        return joined(lines)
+            raise PartialFailure(lines, failures)
+        return join_results(lines)
 
     return run
 
 
-def _send_notes(page: SharedPage, place: int, line: bytes, send: Callable[[ItemsDone], None]) -> None:
-    notes = page.notes()
-    notes[place] = line
-    send(ItemsDone(page.seq, list(notes), list(notes.values())))
-    page.wipe()
+def _send_results(page: SharedPage, index: int, line: bytes, send: Callable[[ItemsDone], None]) -> None:
+    results = page.results()
+    results[index] = line
+    send(ItemsDone(page.seq, list(results), list(results.values())))
+    page.clear_results()
 
 
 def _batch_runner(handler: Handler, page: SharedPage) -> Runner:
@@ -91,30 +98,30 @@ def _batch_runner(handler: Handler, page: SharedPage) -> Runner:
     assert function is not None  # noqa: S101  only commands have none
     slot_pid = os.getpid()
 
-    def run(row: ClaimedBatch) -> bytes | None:
-        context = Context(page, name, row.job_id, row.batch_no, row.attempt)
-        items = [_decode(text) for text in _lines(row.payload)]
+    def run(claimed: ClaimedBatch) -> bytes | None:
+        context = Context(page, name, claimed.job_id, claimed.batch_no, claimed.attempt)
+        items = [_decode(text) for text in _item_texts(claimed)]
         if len(items) == 1:
-            page.mark(0)
-            context.item_key = row.item_keys.decode()
-        batch = Batch(context, page, items, row.item_keys, row.ordinals)
+            page.begin_item(0)
+            context.item_key = claimed.item_keys.decode()
+        batch = Batch(context, page, items, claimed.item_keys, claimed.ordinals)
         try:
             returned = function(batch, context) if takes_context else function(batch)
-            return None if returned is None else joined(_results(returned, len(items), name))
+            return None if returned is None else join_results(_result_lines(returned, len(items), name))
         finally:
             if os.getpid() != slot_pid:
-                end_copy()
+                _exit_forked_copy()
 
     return run
 
 
-def _lines(payload: bytes | None) -> list[bytes]:
-    if payload is None:
+def _item_texts(batch: ClaimedBatch) -> list[bytes]:
+    if batch.payload is None:
         raise ValueError("the batch's payload has been deleted: submit its items again")
-    return payload.split(b"\n")
+    return batch.payload.split(b"\n")
 
 
-def _results(returned: Any, count: int, name: str) -> list[bytes]:
+def _result_lines(returned: Any, count: int, name: str) -> list[bytes]:
     if isinstance(returned, str | bytes | dict) or not isinstance(returned, Iterable):
         raise TypeError(
             f"the batch handler {name!r} returned {type(returned).__qualname__}; "
@@ -127,3 +134,22 @@ def _results(returned: Any, count: int, name: str) -> list[bytes]:
             "it must return None or one result for each item"
         )
     return [b"" if value is None else _encode(value) for value in values]
+
+
+def _exit_forked_copy() -> None:
+    """Exit a process that a handler forked and that returned from the handler, as the interpreter would.
+
+    The copy shares the channel and the page with the slot: its frames would be taken for the slot's, and it would run
+    the rest of the batch a second time.
+    """
+    error = sys.exc_info()[1]
+    code: object = 0
+    if isinstance(error, SystemExit):
+        code = error.code or 0
+    elif error is not None:
+        traceback.print_exception(error)
+        code = 1
+    if not isinstance(code, int):
+        print(code, file=sys.stderr)  # noqa: T201  as the interpreter does
+        code = 1
+    os._exit(code & 0xFF)

@@ -1,4 +1,4 @@
-"""The page of memory that a slot shares with its supervisor: what is in hand and done, readable after kill -9."""
+"""A page of memory shared by slot and supervisor: current batch and completed items, readable even after kill -9."""
 
 import mmap
 import os
@@ -7,31 +7,32 @@ import sys
 import time
 from typing import Final
 
-NOTES_BYTES: Final = 1 << 16
-"""Room for the results of items that are done, until they are sent or their batch is."""
+RESULT_BYTES: Final = 1 << 16
+"""Room for the results of completed items, until they are sent or their batch ends."""
 
-_NOTES: Final = 64
-_SIZE: Final = _NOTES + NOTES_BYTES
-_NOTE: Final = struct.Struct("=II")
-_pack = _NOTE.pack
-# Eight-byte words; each is stored whole, so the other side never sees half of one.
+_RESULTS: Final = 64
+_SIZE: Final = _RESULTS + RESULT_BYTES
+_RESULT_HEAD: Final = struct.Struct("=II")
+_pack = _RESULT_HEAD.pack
+# Eight-byte words; each is written as a whole, so the other process never reads half of one.
 _SEQ: Final = 0
 _ITEM: Final = 1
 _BEGUN: Final = 2
 _BEAT: Final = 3
 _LIMIT: Final = 4
 _USED: Final = 5
+_COMMAND: Final = 6
 
 NO_LIMIT: Final = 2**64 - 1
 
 
 class SharedPage:
-    """A slot writes what it has in hand, the supervisor how far it may go.
+    """Shared memory: the slot writes what it runs, the supervisor writes how far it may go.
 
-    Clocks are ``time.monotonic()``, which all processes of a machine share.
+    Times are ``time.monotonic()``, the same clock in all processes of a machine.
 
     Args:
-        fd: Descriptor of the shared memory; it stays open and belongs to the caller.
+        fd: Descriptor of the shared memory; it stays open until `close`.
     """
 
     __slots__ = ("_floats", "_map", "_words", "fd")
@@ -39,15 +40,15 @@ class SharedPage:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._map = mmap.mmap(fd, _SIZE)
-        self._words = memoryview(self._map)[:_NOTES].cast("Q")
-        self._floats = memoryview(self._map)[:_NOTES].cast("d")
+        self._words = memoryview(self._map)[:_RESULTS].cast("Q")
+        self._floats = memoryview(self._map)[:_RESULTS].cast("d")
 
     @classmethod
     def create(cls) -> "SharedPage":
-        """Make a page of zeros that a child can inherit.
+        """Create an empty page that a child process can inherit.
 
         Returns:
-            The page; nothing in hand, no limit.
+            The page, without a current batch and without a limit.
         """
         if sys.platform == "linux":
             fd = os.memfd_create("evtrack-slot")
@@ -62,10 +63,10 @@ class SharedPage:
         return page
 
     def begin(self, seq: int, now: float) -> None:
-        """Say that a batch is in hand from now on.
+        """Record that a batch begins.
 
         Args:
-            seq: Its number in this slot's life, from 1.
+            seq: Its sequence number in this slot's life, from 1.
             now: The monotonic clock.
         """
         floats = self._floats
@@ -74,86 +75,86 @@ class SharedPage:
         words[_USED] = words[_ITEM] = 0
         words[_SEQ] = seq
 
-    def withdraw(self) -> None:
-        """Say that the batch just begun was not: its turn does not come."""
+    def undo_begin(self) -> None:
+        """Undo `begin`: the batch was never started."""
         self._words[_SEQ] -= 1
 
-    def mark(self, index: int) -> None:
-        """Say which item of the batch is in hand.
+    def begin_item(self, index: int) -> None:
+        """Record the current item of the batch.
 
         Args:
-            index: Its place in the batch, from 0.
+            index: Its index in the batch, from 0.
         """
         self._words[_ITEM] = index + 1
         self._floats[_BEAT] = time.monotonic()
 
-    def unmark(self) -> None:
-        """Say that the handler has no single item in hand."""
+    def end_items(self) -> None:
+        """Record that the handler works on no single item."""
         self._words[_ITEM] = 0
 
-    def note(self, place: int, line: bytes) -> bool:
-        """Write down that an item of the batch is done, and what came of it.
+    def add_result(self, index: int, line: bytes) -> bool:
+        """Record that an item of the batch is completed, with its result.
 
         Args:
-            place: Its place in the batch, from 0.
-            line: Its result, a line of JSON; empty when nothing was returned.
+            index: Its index in the batch, from 0.
+            line: Its result, a line of JSON; empty when there is none.
 
         Returns:
             Whether there was room.
         """
         words = self._words
         used = words[_USED]
-        note = _pack(place, len(line)) + line
-        end = used + len(note)
-        if end > NOTES_BYTES:
+        entry = _pack(index, len(line)) + line
+        end = used + len(entry)
+        if end > RESULT_BYTES:
             return False
-        self._map[_NOTES + used : _NOTES + end] = note
-        # Last, so that a death in between leaves no half of a note.
+        self._map[_RESULTS + used : _RESULTS + end] = entry
+        # Last, so that a death in between leaves no partial entry.
         words[_USED] = end
         return True
 
-    def notes(self) -> dict[int, bytes]:
-        """Read what was noted of the batch in hand.
+    def results(self) -> dict[int, bytes]:
+        """Read the results of the current batch's completed items.
 
         Returns:
-            Results by place. None when they make no sense: a process that dies may have written anywhere.
+            Results by index; empty when they are inconsistent: a dying process may have written anywhere.
         """
         found: dict[int, bytes] = {}
-        at, end, last = _NOTES, _NOTES + self._words[_USED], -1
+        at, end, last = _RESULTS, _RESULTS + self._words[_USED], -1
         if end > _SIZE:
             return {}
         while at < end:
-            if at + _NOTE.size > end:
+            if at + _RESULT_HEAD.size > end:
                 return {}
-            place, size = _NOTE.unpack_from(self._map, at)
-            at += _NOTE.size + size
-            if at > end or place <= last:
+            index, size = _RESULT_HEAD.unpack_from(self._map, at)
+            at += _RESULT_HEAD.size + size
+            if at > end or index <= last:
                 return {}
-            found[place] = self._map[at - size : at]
-            last = place
+            found[index] = self._map[at - size : at]
+            last = index
         return found
 
-    def wipe(self) -> None:
-        """Make room: what was noted has been sent."""
+    def clear_results(self) -> None:
+        """Remove the results: they have been sent."""
         self._words[_USED] = 0
 
     def beat(self) -> None:
-        """Say that the handler is alive."""
+        """Record a sign of life."""
         self._floats[_BEAT] = time.monotonic()
 
     @property
     def seq(self) -> int:
-        """Number of the batch that was begun last; 0 before the first."""
+        """Sequence number of the batch that began last; 0 before the first."""
         return self._words[_SEQ]
 
     @property
     def item(self) -> int | None:
-        """Place of the item in hand, or None when the handler has the whole batch."""
+        """Index of the current item, or None when the handler has the whole batch."""
         return self._words[_ITEM] - 1 if self._words[_ITEM] else None
 
     @property
     def begun_at(self) -> float:
-        """Monotonic time at which the batch was begun."""
+        """Monotonic time at which the batch began."""
         return self._floats[_BEGUN]
 
     @property
@@ -163,15 +164,24 @@ class SharedPage:
 
     @property
     def limit(self) -> int:
-        """Highest seq that the slot may begin."""
+        """Highest sequence number that the slot may begin."""
         return self._words[_LIMIT]
 
     @limit.setter
     def limit(self, seq: int) -> None:
         self._words[_LIMIT] = seq
 
+    @property
+    def command_pid(self) -> int:
+        """Process of the command that the slot runs; 0 while it runs none."""
+        return self._words[_COMMAND]
+
+    @command_pid.setter
+    def command_pid(self, pid: int) -> None:
+        self._words[_COMMAND] = pid
+
     def close(self) -> None:
-        """Let go of the memory and its descriptor."""
+        """Release the memory and its descriptor."""
         self._words.release()
         self._floats.release()
         self._map.close()

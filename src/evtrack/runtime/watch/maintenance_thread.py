@@ -33,14 +33,16 @@ class MaintenanceThread:
 
     Args:
         dsn: The connection string.
-        upkeep: The maintenance that every worker does too.
+        maintenance: The maintenance that every worker does too.
         thresholds: When to raise alerts about load and waiting.
         on_end: Called when an error ends the thread.
     """
 
-    def __init__(self, *, dsn: str, upkeep: Maintenance, thresholds: Thresholds, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, *, dsn: str, maintenance: Maintenance, thresholds: Thresholds, on_end: Callable[[], None]
+    ) -> None:
         self.error: EvtrackError | None = None
-        self._dsn, self._upkeep, self._thresholds, self._on_end = dsn, upkeep, thresholds, on_end
+        self._dsn, self._maintenance, self._thresholds, self._on_end = dsn, maintenance, thresholds, on_end
         self._check_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evtrack-maintenance", daemon=True)
@@ -75,7 +77,7 @@ class MaintenanceThread:
 
     def _run(self) -> None:
         try:
-            run_reconnecting(self._dsn, self._live, purpose="watcher's upkeep", stopping=self._stopping)
+            run_reconnecting(self._dsn, self._live, purpose="watcher's maintenance", stopping=self._stopping)
         except EvtrackError as error:
             self.error = error
             self._on_end()
@@ -83,8 +85,8 @@ class MaintenanceThread:
     def _live(self, connection: Connection) -> None:
         while not self._stopping.is_set():
             now = monotonic()
-            self._upkeep.tend(connection, now)
+            self._maintenance.run_due(connection, now)
             if now >= self._check_at:
                 self._check_at = now + CHECK_S
                 self.check(connection)
-            self._stopping.wait(self._upkeep.patience(monotonic()))
+            self._stopping.wait(self._maintenance.due_in_s(monotonic()))

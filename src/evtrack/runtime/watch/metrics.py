@@ -83,7 +83,7 @@ class DatabaseMetrics(Collector):
                 except EvtrackError as error:
                     self._present, self._read_at = None, monotonic()
                     self._drop()
-                    _log.warning(log_names.METRICS_UNREAD, error=str(error))
+                    _log.warning(log_names.METRICS_READ_FAILED, error=str(error))
             yield from _of_now(self._present)
             yield from _counted(self._counter)
             yield from self._own()
@@ -147,7 +147,7 @@ class MetricsServer:
                 f"cannot serve metrics on {host}, port {port}: {error}",
                 hint="Choose another --metrics-port or --metrics-host.",
             ) from None
-        _log.info(log_names.METRICS_SERVED, host=host, port=self._server.server_port)
+        _log.info(log_names.METRICS_SERVER_STARTED, host=host, port=self._server.server_port)
 
     def stop(self) -> None:
         """Stop serving; a second stop does nothing."""

@@ -40,7 +40,7 @@ def run_reconnecting(dsn: str, live: Callable[[Connection], None], *, purpose: s
             with connect(dsn, purpose=purpose) as connection:
                 bound_waits(connection)
                 if failures:
-                    _log.info(log_names.DATABASE_BACK, connection=purpose, failures=failures)
+                    _log.info(log_names.DATABASE_RECONNECTED, connection=purpose, failures=failures)
                     failures = 0
                 live(connection)
                 return
@@ -48,10 +48,10 @@ def run_reconnecting(dsn: str, live: Callable[[Connection], None], *, purpose: s
             failures += 1
             pause_s = backoff_s(failures, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
             _log.warning(
-                log_names.DATABASE_TROUBLE,
+                log_names.DATABASE_ERROR,
                 connection=purpose,
                 error=str(error),
                 failures=failures,
-                again_in_s=round(pause_s, 2),
+                retry_in_s=round(pause_s, 2),
             )
             stopping.wait(pause_s)

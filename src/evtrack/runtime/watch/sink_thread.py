@@ -154,7 +154,7 @@ class SinkThread:
                 error=why,
                 alert_id=alert.alert_id,
                 attempt=attempt,
-                again_in_s=round(pause_s, 2),
+                retry_in_s=round(pause_s, 2),
             )
             if self._giving_up.wait(pause_s):
                 break

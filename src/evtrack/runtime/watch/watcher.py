@@ -80,9 +80,9 @@ class Watcher:
         self._stops = 0
         self._stopping = threading.Event()
         self._wake = Waker()
-        self._upkeep = Maintenance(grace_s=grace_s, lease_s=lease_s)
+        self._duties = Maintenance(grace_s=grace_s, lease_s=lease_s)
         self._maintenance = MaintenanceThread(
-            dsn=dsn, upkeep=self._upkeep, thresholds=thresholds or Thresholds(), on_end=self.stop
+            dsn=dsn, maintenance=self._duties, thresholds=thresholds or Thresholds(), on_end=self.stop
         )
 
     def run(self) -> None:
@@ -109,7 +109,7 @@ class Watcher:
         """
         with self._sinks_running(), connect(self._dsn, purpose="watcher") as connection:
             bound_waits(connection)
-            self._upkeep.tend(connection, math.inf)
+            self._duties.run_due(connection, math.inf)
             self._maintenance.check(connection)
             while not self._stopping.is_set() and self._deliver(connection):
                 pass
@@ -127,10 +127,12 @@ class Watcher:
         pooled = behind_pooler(connection)
         # Listen first, so that what commits after the last poll sends a notification.
         listener = Listener(connection=connection, channel=None if pooled else ALERTS, waker=self._wake.socket)
-        _log.info(log_names.WATCHING, watcher=self.name, by="polling" if pooled else "listening", poll_s=self._poll_s)
+        _log.info(
+            log_names.WATCHER_STARTED, watcher=self.name, by="polling" if pooled else "listening", poll_s=self._poll_s
+        )
         if pooled:
             _log.warning(
-                log_names.NOTIFICATIONS_UNUSABLE,
+                log_names.NOTIFICATIONS_UNAVAILABLE,
                 hint=f"behind a pooler no wake-up arrives: alerts arrive within {self._poll_s:g} s; use a direct --dsn",
             )
         try:

@@ -1,1 +1,1 @@
-"""A worker: the supervisor, which talks to the database and runs no user code."""
+"""A worker: the supervisor has the database connection and runs no user code; its slots run the user code."""

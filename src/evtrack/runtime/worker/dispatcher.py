@@ -1,4 +1,4 @@
-"""The batches in hand: waiting, in slots, and what became of them."""
+"""Assigns claimed batches to slots, and collects their outcomes."""
 
 from __future__ import annotations
 
@@ -27,202 +27,203 @@ _log = structlog.get_logger()
 
 
 class Dispatcher:
-    """Deals claimed batches to slots and gathers their outcomes.
+    """Assigns claimed batches to slots, and collects their outcomes.
 
     Args:
-        outcomes: Where they are gathered.
+        outcomes: Where outcomes are collected.
     """
 
     def __init__(self, outcomes: OutcomeBuffer | None = None) -> None:
-        # An empty one is false.
+        # An empty buffer is falsy.
         self.outcomes = OutcomeBuffer() if outcomes is None else outcomes
         self.pacing = Pacing()
         self._slots: SlotPool | None = None
-        self._ready: deque[ClaimedBatch] = deque()
+        self._waiting: deque[ClaimedBatch] = deque()
         self._lost: set[BatchKey] = set()
         self._is_closed = False
 
-    def man(self, slots: SlotPool) -> None:
-        """Take the slots that do the work.
+    def attach(self, slots: SlotPool) -> None:
+        """Set the slots that run the batches.
 
         Args:
             slots: The slots.
         """
         self._slots = slots
 
-    def take(self, rows: Sequence[ClaimedBatch]) -> None:
-        """Take claimed batches.
+    def add(self, batches: Sequence[ClaimedBatch]) -> None:
+        """Add claimed batches.
 
         Args:
-            rows: The batches.
+            batches: The batches.
         """
-        self.pacing.weigh(rows)
-        self.outcomes.expect(rows)
-        self._ready.extend(rows)
+        self.pacing.learn_sizes(batches)
+        self.outcomes.register(batches)
+        self._waiting.extend(batches)
 
-    def deal(self) -> None:
-        """Give the slots what they can run within the horizon."""
-        if not self._ready or self._slots is None:
+    def assign(self) -> None:
+        """Assign to the slots as many batches as they can run within the horizon."""
+        if not self._waiting or self._slots is None:
             return
-        ready = self._ready
+        waiting = self._waiting
         slots = [each for each in self._slots.working if not (each.held and each.held[0].losses)]
-        while ready and slots:
+        while waiting and slots:
             slot = min(slots, key=lambda each: (each.expected_s, len(each.held)))
-            room = min(-(-len(ready) // len(slots)), self._slots.room_for(slot))
-            rows: list[ClaimedBatch] = []
+            room = min(-(-len(waiting) // len(slots)), self._slots.remaining_batches(slot))
+            batches: list[ClaimedBatch] = []
             expected_s = 0.0
-            # What has cost a worker before runs alone: if it does so again, nothing else is lost with it.
-            alone = bool(ready[0].losses)
+            # A batch that has cost a worker before runs alone: if it does so again, no other batch is lost with it.
+            alone = bool(waiting[0].losses)
             if alone:
                 empty = [each for each in slots if not each.held]
                 if not empty:
                     return
                 slot, room = empty[0], 1
-            while ready and len(rows) < room:
-                if rows and ready[0].losses:
+            while waiting and len(batches) < room:
+                if batches and waiting[0].losses:
                     break
-                more_s = self.pacing.expected_s(ready[0].job_id)
-                if (slot.held or rows) and slot.expected_s + expected_s + more_s > HORIZON_S:
+                more_s = self.pacing.expected_s(waiting[0].job_id)
+                if (slot.held or batches) and slot.expected_s + expected_s + more_s > HORIZON_S:
                     break
-                rows.append(ready.popleft())
+                batches.append(waiting.popleft())
                 expected_s += more_s
-            if not rows:
+            if not batches:
                 return
-            slot.give(rows, expected_s)
+            slot.assign(batches, expected_s)
             if alone:
                 slots.remove(slot)
             self._slots.watch_writes(slot)
 
     def on_frame(self, slot: SlotProcess, frame: Any) -> None:
-        """Take what a slot says of a batch.
+        """Handle a slot's report about its batches.
 
         Args:
             slot: The slot.
             frame: An outcome.
 
         Raises:
-            ValueError: It makes no sense.
+            ValueError: The frame is inconsistent.
         """
         check_frame(slot, frame)
         if isinstance(frame, ItemsDone):
-            slot.progress.update(zip(frame.places, frame.lines, strict=True))
+            slot.item_results.update(zip(frame.indexes, frame.lines, strict=True))
             return
         now = monotonic()
-        rows = slot.take(len(frame.run_s) if isinstance(frame, BatchesDone) else 1)
+        batches = slot.release(len(frame.run_s) if isinstance(frame, BatchesDone) else 1)
         if isinstance(frame, BatchesDone):
-            self.pacing.learn(rows, frame.run_s)
-            self.outcomes.done(rows, frame.run_s, frame.results, now)
+            self.pacing.learn_run_times(batches, frame.run_s)
+            self.outcomes.add_completed(batches, frame.run_s, frame.results, now)
             return
-        self.pacing.learn(rows, [frame.run_s])
+        self.pacing.learn_run_times(batches, [frame.run_s])
         if isinstance(frame, BatchPartlyDone):
-            self.outcomes.partly_done(rows[0], frame, now)
+            self.outcomes.add_partly_done(batches[0], frame, now)
         elif isinstance(frame, CommandKilled) or (slot.is_over_limit and isinstance(frame, BatchErrored)):
-            dossier = command_crash_report(slot, rows[0], frame)
-            self.outcomes.crash(rows[0], dossier, {}, now)
-            _tell(rows[0], dossier)
+            report = command_crash_report(slot, batches[0], frame)
+            self.outcomes.add_crashed(batches[0], report, {}, now)
+            _log_crash(batches[0], report)
         else:
-            self.outcomes.fail(rows[0], frame, now)
+            self.outcomes.add_failed(batches[0], frame, now)
 
-    def on_death(self, slot: SlotProcess, death: SlotExit) -> None:
-        """Blame the batch that a dead slot had in hand; the others never ran and go elsewhere.
+    def on_exit(self, slot: SlotProcess, ended: SlotExit) -> None:
+        """Blame the batch that an ended slot was running; its other batches never ran and go to other slots.
 
         Args:
             slot: The slot.
-            death: How it ended.
+            ended: How it ended.
         """
         now = monotonic()
-        rows = list(slot.held)
+        batches = list(slot.held)
         slot.held.clear()
         if slot.killed_for == "fenced":
             return
         if slot.killed_for not in {"stopping", "lost"}:
-            # Those before the one in hand ran, but their outcome died with the slot: they run again.
+            # The batches before it ran, but their outcomes died with the slot: they run again.
             place = slot.page.seq - slot.first
-            if 0 <= place < len(rows):
-                blamed = rows.pop(place)
-                dossier = slot_crash_report(slot, death, blamed, now)
-                notes = {}
+            if 0 <= place < len(batches):
+                blamed = batches.pop(place)
+                report = slot_crash_report(slot, ended, blamed, now)
+                results = {}
                 if slot.kind_of(blamed) == HandlerKind.ITEM:
-                    notes = {**(slot.progress if place == 0 else {}), **slot.page.notes()}
-                self.outcomes.crash(blamed, dossier, notes, now)
-                _tell(blamed, dossier)
+                    results = {**(slot.item_results if place == 0 else {}), **slot.page.results()}
+                self.outcomes.add_crashed(blamed, report, results, now)
+                _log_crash(blamed, report)
             elif not slot.is_retired and slot.kinds is not None:
-                _log.warning(log_names.SLOT_ENDED_IDLE, pid=slot.pid, wait_status=death.wait_status)
-        rows = [row for row in rows if row.key not in self._lost]
+                _log.warning(log_names.SLOT_EXITED_IDLE, pid=slot.pid, wait_status=ended.wait_status)
+        batches = [batch for batch in batches if batch.key not in self._lost]
         if self._is_closed:
-            self.outcomes.give_back(rows, now)
+            self.outcomes.add_returned(batches, now)
         else:
-            self._ready.extendleft(reversed(rows))
+            self._waiting.extendleft(reversed(batches))
 
     def close(self) -> None:
-        """Give back what waits, and from now on whatever did not run."""
+        """Give back the waiting batches, and from now on every batch that did not run."""
         self._is_closed = True
-        self.outcomes.give_back(self._ready, monotonic())
-        self._ready.clear()
+        self.outcomes.add_returned(self._waiting, monotonic())
+        self._waiting.clear()
 
     def keys(self) -> list[BatchKey]:
-        """Name the batches whose outcome is not known yet."""
-        return [row.key for slot in self._slots or () for row in slot.held] + [row.key for row in self._ready]
+        """List the batches whose outcome is not known yet."""
+        held = [batch.key for slot in self._slots or () for batch in slot.held]
+        return held + [batch.key for batch in self._waiting]
 
-    def lose(self, keys: set[BatchKey]) -> None:
-        """Let go of batches that are no longer this worker's.
+    def drop(self, keys: set[BatchKey]) -> None:
+        """Drop batches that no longer belong to this worker.
 
         Args:
             keys: The batches.
         """
         self._lost = keys.intersection(self.keys())
-        self.outcomes.lose(self._lost)
-        self._ready = deque(row for row in self._ready if row.key not in keys)
+        self.outcomes.drop(self._lost)
+        self._waiting = deque(batch for batch in self._waiting if batch.key not in keys)
         for slot in self._slots or ():
-            if any(row.key in keys for row in slot.held):
+            if any(batch.key in keys for batch in slot.held):
                 slot.kill(reason="lost")
 
-    def forget(self) -> None:
-        """Let go of everything: the worker was declared lost."""
+    def drop_all(self) -> None:
+        """Drop everything and kill the slots: the worker was declared lost."""
         if self._slots is not None:
             self._slots.kill("fenced")
-        self._ready.clear()
-        self.outcomes.forget()
+        self._waiting.clear()
+        self.outcomes.clear()
 
     @property
     def held(self) -> int:
         """Batches whose outcome is not known yet."""
-        return sum([len(slot.held) for slot in self._slots or ()]) + len(self._ready)
+        return sum([len(slot.held) for slot in self._slots or ()]) + len(self._waiting)
 
     @property
     def held_s(self) -> float:
-        """How long they are expected to run, all together."""
-        waiting_s = sum([self.pacing.expected_s(row.job_id) for row in self._ready])
+        """Their expected run time in total."""
+        waiting_s = sum([self.pacing.expected_s(batch.job_id) for batch in self._waiting])
         return sum([slot.expected_s for slot in self._slots or ()]) + waiting_s
 
     @property
     def busy(self) -> int:
-        """How many slots have something in hand."""
+        """How many slots hold a batch."""
         return sum(1 for slot in self._slots or () if slot.held)
 
     @property
     def slots(self) -> int:
-        """How many slots can take batches."""
+        """How many slots take batches."""
         return 0 if self._slots is None else len(self._slots.working)
 
     @property
     def idle(self) -> int:
-        """How many slots lack a batch."""
+        """How many slots have no batch, even after the waiting ones are assigned."""
         if self._slots is None:
             return 0
-        return max(0, sum(1 for slot in self._slots.working if not slot.held) - len(self._ready))
+        return max(0, sum(1 for slot in self._slots.working if not slot.held) - len(self._waiting))
 
     @property
     def has_room(self) -> bool:
-        """Whether more batches may be taken."""
+        """Whether more batches may be claimed."""
         return bool(self.idle) or (self.held < MAX_HELD and self.held_s < HORIZON_S * self.slots)
 
     @property
     def is_low(self) -> bool:
-        """Whether slots have nothing to do, or soon."""
+        """Whether slots are idle, or will be soon."""
         return bool(self.idle) or (self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self.slots / 2)
 
 
-def _tell(row: ClaimedBatch, dossier: dict[str, Any]) -> None:
-    told = {name: value for name, value in dossier.items() if not name.endswith(("stderr", "traceback"))}
-    _log.error(log_names.SLOT_CRASHED, job_id=row.job_id, batch_no=row.batch_no, attempt=row.attempt, **told)
+def _log_crash(batch: ClaimedBatch, report: dict[str, Any]) -> None:
+    facts = {name: value for name, value in report.items() if not name.endswith(("stderr", "traceback"))}
+    _log.error(log_names.SLOT_CRASHED, job_id=batch.job_id, batch_no=batch.batch_no, attempt=batch.attempt, **facts)

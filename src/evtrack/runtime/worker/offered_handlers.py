@@ -1,4 +1,4 @@
-"""What a worker is told to offer, made into what its slots are told."""
+"""Turns a worker's options into the handlers that its slots offer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def offer(imports: Sequence[str], commands: Sequence[str], only: Sequence[str] = ()) -> Setup:
-    """Say what slots are to offer.
+def slot_setup(imports: Sequence[str], commands: Sequence[str], only: Sequence[str] = ()) -> Setup:
+    """Decide which handlers slots offer.
 
     Args:
         imports: Modules that define handlers.
@@ -25,10 +25,10 @@ def offer(imports: Sequence[str], commands: Sequence[str], only: Sequence[str] =
         only: Offer these handlers and no others; empty for all.
 
     Returns:
-        What to tell the slots. Where neither module nor program is named, it is what installed distributions offer.
+        The slots' setup. Without any module or program it holds the modules of installed distributions.
 
     Raises:
-        BadArgument: There is nothing to offer, or a program cannot be read or is not there.
+        BadArgument: There is no handler to offer, or a program is invalid or missing.
     """
     programs: dict[str, list[str]] = {}
     for text in commands:
@@ -37,7 +37,7 @@ def offer(imports: Sequence[str], commands: Sequence[str], only: Sequence[str] =
             raise BadArgument(f"--exec names {quoted(name)} twice", hint="Give each program a name of its own.")
         if shutil.which(argv[0]) is None:
             raise BadArgument(
-                f"--exec {name}: there is no program {quoted(argv[0])} that can be run",
+                f"--exec {name}: no executable program {quoted(argv[0])}",
                 hint="Name one on the PATH, or the path of an executable file.",
             )
         programs[name] = argv

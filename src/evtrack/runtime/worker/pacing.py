@@ -1,4 +1,4 @@
-"""How much to take at once: what waits in front of a slot is at most half a second of measured work."""
+"""Decides how many batches to claim at once: half a second of measured work for each slot."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import ClaimedBatch
 
 HORIZON_S: Final = 0.5
-"""Work in front of one slot; a slower batch waits alone."""
+"""Work assigned to one slot; a batch that takes longer is assigned alone."""
 
 MAX_CLAIM: Final = 500
-"""Batches of one claim: beyond it a statement gets no cheaper a batch."""
+"""Batches of one claim: larger claims are no cheaper per batch."""
 
 MAX_HELD: Final = 2 * MAX_CLAIM
-"""Batches in hand: one claim at work while the next is fetched."""
+"""Batches that a worker holds: one claim runs while the next is fetched."""
 
 _SLOT_BYTES: Final = 2 << 20
-"""Payload in hand for each slot: more keeps no slot busier, and the worker's memory flat."""
+"""Payload held for each slot: more would not keep a slot busier, but would make the worker's memory grow."""
 _WEIGHT: Final = 0.2
 _JOBS: Final = 4096
 _LEAST_S: Final = 1e-6
 
 
 class Pacing:
-    """Learns how long batches run and how large they are, and says how many to take."""
+    """Learns run times and sizes of batches, and decides how many to claim."""
 
     def __init__(self) -> None:
         self._run_s: dict[int, float] = {}
         self._bytes = 0.0
 
-    def learn(self, rows: Sequence[ClaimedBatch], run_s: Sequence[float]) -> None:
-        """Take the run times of batches that ended.
+    def learn_run_times(self, batches: Sequence[ClaimedBatch], run_s: Sequence[float]) -> None:
+        """Learn from the run times of batches that ended.
 
         Args:
-            rows: The batches.
-            run_s: How long each ran.
+            batches: The batches.
+            run_s: Run time of each batch.
         """
         totals: dict[int, list[float]] = {}
-        for row, seconds in zip(rows, run_s, strict=True):
-            total = totals.get(row.job_id)
+        for batch, seconds in zip(batches, run_s, strict=True):
+            total = totals.get(batch.job_id)
             if total is None:
-                total = totals[row.job_id] = [0.0, 0]
+                total = totals[batch.job_id] = [0.0, 0]
             total[0] += seconds
             total[1] += 1
         for job_id, (seconds, count) in totals.items():
@@ -53,39 +53,39 @@ class Pacing:
         while len(self._run_s) > _JOBS:
             del self._run_s[next(iter(self._run_s))]
 
-    def weigh(self, rows: Sequence[ClaimedBatch]) -> None:
-        """Take the sizes of batches that came.
+    def learn_sizes(self, batches: Sequence[ClaimedBatch]) -> None:
+        """Learn from the sizes of claimed batches.
 
         Args:
-            rows: The batches.
+            batches: The batches.
         """
-        if rows:
-            mean = sum([len(row.payload or b"") + len(row.item_keys or b"") for row in rows]) / len(rows)
+        if batches:
+            mean = sum([len(batch.payload or b"") + len(batch.item_keys or b"") for batch in batches]) / len(batches)
             self._bytes = max(mean, self._bytes + _WEIGHT * (mean - self._bytes))
 
     def expected_s(self, job_id: int) -> float:
-        """Tell how long a batch of a job will run.
+        """Return the expected run time of a batch of a job.
 
         Args:
             job_id: The job.
 
         Returns:
-            Seconds; a whole horizon while nothing is known, so that the first ones are taken one by one.
+            Seconds; a whole horizon while nothing is known, so that the first batches are assigned one by one.
         """
         return self._run_s.get(job_id, HORIZON_S)
 
-    def wish(self, job_ids: Iterable[int], *, slots: int, idle: int, held: int, held_s: float) -> int:
-        """Say how many batches to claim.
+    def claim_size(self, job_ids: Iterable[int], *, slots: int, idle: int, held: int, held_s: float) -> int:
+        """Decide how many batches to claim.
 
         Args:
-            job_ids: The jobs that the claim is shared among.
+            job_ids: The jobs to claim from, in equal shares.
             slots: How many slots there are.
-            idle: How many of them have nothing to do.
-            held: Batches in hand.
-            held_s: Work in hand.
+            idle: How many of them have no batch.
+            held: How many batches the worker holds.
+            held_s: Their expected run time in total.
 
         Returns:
-            A number, 0 when there is enough.
+            The number; 0 when the worker holds enough.
         """
         each = [self.expected_s(job_id) for job_id in job_ids]
         if not each:

@@ -1,4 +1,4 @@
-"""The supervisor: claims batches, hands them to slots, reports what became of them. It runs no user code."""
+"""The supervisor: claims batches, assigns them to slots, and reports their outcomes. It runs no user code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from evtrack.runtime.worker.database.session import WorkerSession
 from evtrack.runtime.worker.dispatcher import Dispatcher
 from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.runtime.worker.slots.pool import SlotPool
-from evtrack.runtime.worker.tracing import new_outcomes
+from evtrack.runtime.worker.tracing import new_outcome_buffer
 from evtrack.storage.queue.queue import CANCELLED
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from evtrack.storage.queue.queue import Queue
 
 GRACE_S: Final = 30.0
-"""How long a stopping worker lets run what runs."""
+"""How long a stopping worker lets running batches finish."""
 
 _TICK_S: Final = 0.1
 _IDLE_TICK_S: Final = 0.5
@@ -43,18 +43,18 @@ _log = structlog.get_logger()
 
 
 class Supervisor:
-    """Runs batches in slots until it is told to stop.
+    """Runs batches in slots until it is stopped.
 
     Args:
         dsn: The connection string.
-        setup: What to offer.
+        setup: The handlers to offer.
         slots: How many batches run at once.
-        name: What people call it; empty for host and process.
-        grace_s: How long it lets run what runs when it is told to stop.
-        lose_grace_s: How long it, and any other, counts as alive without its session.
-        lease_s: How long it, and any other, counts as alive without a heartbeat.
+        name: The worker's name for users; empty for host and process.
+        grace_s: How long running batches may take to finish when it is stopped.
+        lose_grace_s: How long this worker, and any other, counts as alive without its session.
+        lease_s: How long this worker, and any other, counts as alive without a heartbeat.
         max_batches: Batches after which a slot is replaced; 0 for never.
-        limits: What a batch may use, unless its job says otherwise.
+        limits: Limits of a batch; those of its job take precedence.
         drain: Stop when nothing is claimable.
         until_job: Stop when this job is finished.
     """
@@ -90,25 +90,25 @@ class Supervisor:
         self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
         self._grace_s, self._drain, self._limits = grace_s, drain, limits or SlotLimits()
         self._selector = selectors.DefaultSelector()
-        self._wake = Waker()
-        self._selector.register(self._wake.socket, selectors.EVENT_READ, self._wake.clear)
-        self._bench = Dispatcher(new_outcomes())
-        self._exchange = QueueSync(workbench=self._bench, until_job=until_job)
-        # What the database is told of when it can be reached; of many the last say enough.
-        self._troubles: deque[str | None] = deque(maxlen=2)
+        self._waker = Waker()
+        self._selector.register(self._waker.socket, selectors.EVENT_READ, self._waker.clear)
+        self._dispatcher = Dispatcher(new_outcome_buffer())
+        self._queue_sync = QueueSync(dispatcher=self._dispatcher, until_job=until_job)
+        # Reported when the database can be reached; the latest two are enough.
+        self._crash_loops: deque[str | None] = deque(maxlen=2)
         self._slots = SlotPool(
             setup=setup,
             count=slots,
             max_batches=max_batches,
             selector=self._selector,
-            on_frame=self._bench.on_frame,
-            on_death=self._bench.on_death,
-            on_trouble=self._troubles.append,
+            on_frame=self._dispatcher.on_frame,
+            on_exit=self._dispatcher.on_exit,
+            on_crash_loop=self._crash_loops.append,
         )
-        self._bench.man(self._slots)
+        self._dispatcher.attach(self._slots)
         self._session: WorkerSession | None = None
         self._failures = 0
-        self._again_at = 0.0
+        self._retry_at = 0.0
         self._stops = 0
         self._stop_at: float | None = None
 
@@ -119,16 +119,16 @@ class Supervisor:
             The kind of each handler by its name.
 
         Raises:
-            EvtrackError: The handlers cannot be offered; the slots are gone then.
+            EvtrackError: The handlers cannot be offered; the slots are closed then.
         """
         deadline = monotonic() + _IMPORT_S
         try:
             while not self._slots.working and not self._stops:
                 if monotonic() > deadline:
-                    said = f"No slot was ready after {_IMPORT_S:.0f} s."
-                    raise EvtrackError(said, hint="See what its import waits for.")  # noqa: TRY301  cleared away below
-                self._slots.keep_up(monotonic())
-                self._listen(_TICK_S)
+                    message = f"No slot was ready after {_IMPORT_S:.0f} s."
+                    raise EvtrackError(message, hint="Find out what the import waits for.")  # noqa: TRY301  closed below
+                self._slots.maintain(monotonic())
+                self._wait(_TICK_S)
         except BaseException:
             self.close()
             raise
@@ -136,10 +136,10 @@ class Supervisor:
         return self.handlers
 
     def run(self) -> None:
-        """Work until stopped, drained, or the awaited job is finished.
+        """Run batches until stopped, drained, or the awaited job is finished.
 
         Raises:
-            EvtrackError: The worker cannot go on.
+            EvtrackError: The worker cannot continue.
         """
         try:
             self.handlers = self.handlers or self.prepare()
@@ -150,14 +150,14 @@ class Supervisor:
                 name=self._name,
                 slots=self._count,
                 handlers=list(self.handlers),
-                wake=self._wake,
-                busy=lambda: self._bench.busy,
+                waker=self._waker,
+                busy=lambda: self._dispatcher.busy,
                 lose_grace_s=self._lose_grace_s,
                 lease_s=self._lease_s,
             )
             self._session.open()
             while not self._is_over():
-                self._turn()
+                self._run_once()
         finally:
             self.close()
 
@@ -167,44 +167,46 @@ class Supervisor:
         Args:
             job_id: The job.
         """
-        self._exchange.until_job = job_id
-        self._wake.set()
+        self._queue_sync.until_job = job_id
+        self._waker.set()
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Finish what runs within the grace and give the rest back; a second time: at once. Safe in a signal handler.
+        """Let running batches finish within the grace and give the rest back. Safe in a signal handler.
+
+        A second call stops at once.
 
         Args:
-            at_once: Do not wait for what runs.
+            at_once: Do not wait for running batches.
         """
         self._stops += 2 if at_once else 1
-        self._wake.set()
+        self._waker.set()
 
     def close(self) -> None:
-        """Kill the slots and close everything; what runs is lost. A second time does nothing."""
+        """Kill the slots and close everything; running batches are lost. A second call does nothing."""
         if self._selector.get_map() is None:
             return
         self._slots.drain()
         self._slots.kill("stopping")
         deadline = monotonic() + _LAST_REPORT_S
         while list(self._slots) and monotonic() < deadline:
-            self._slots.keep_up(monotonic())
-            self._listen(_TICK_S)
+            self._slots.maintain(monotonic())
+            self._wait(_TICK_S)
         self._slots.close()
         if self._session is not None:
             self._session.close()
         self._selector.close()
-        self._wake.close()
+        self._waker.close()
 
-    def _turn(self) -> None:
-        self._listen(self._patience())
+    def _run_once(self) -> None:
+        self._wait(self._wait_s())
         now = monotonic()
         self._limits.enforce(self._slots, now)
         try:
-            self._obey(now)
-            queue = self._queue(now)
+            self._react(now)
+            queue = self._connected_queue(now)
             if queue is not None:
-                self._exchange.turn(queue, now)
-                self._report_slots()
+                self._queue_sync.run_once(queue, now)
+                self._report_crash_loops()
                 self._failures = 0
         except (TransientError, CannotConnect) as error:
             self._postpone(error, now)
@@ -213,45 +215,46 @@ class Supervisor:
                 raise
             self._postpone(error, now)
         except WorkerLost:
-            self._fence()
-        self._bench.deal()
+            self._recover_from_loss()
+        self._dispatcher.assign()
         self._slots.recycle()
-        # Last: what is known of a death is on record before a new slot takes its place, which costs milliseconds.
-        self._slots.keep_up(now)
+        # Last: an outcome is reported before a new slot is started, which takes milliseconds.
+        self._slots.maintain(now)
 
-    def _report_slots(self) -> None:
-        while self._troubles and self._session is not None:
-            self._session.report_slots(self._troubles[0])
-            self._troubles.popleft()
+    def _report_crash_loops(self) -> None:
+        while self._crash_loops and self._session is not None:
+            self._session.report_crash_loop(self._crash_loops[0])
+            self._crash_loops.popleft()
 
-    def _listen(self, timeout_s: float) -> None:
+    def _wait(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
             key.data()
 
     @property
-    def _has_enough(self) -> bool:
-        return self._exchange.is_over or (self._drain and self._exchange.is_drained)
+    def _is_satisfied(self) -> bool:
+        return self._queue_sync.is_job_over or (self._drain and self._queue_sync.is_drained)
 
-    def _patience(self) -> float:
-        if self._stop_at is None and self._has_enough:
+    def _wait_s(self) -> float:
+        if self._stop_at is None and self._is_satisfied:
             return 0.0
         now = monotonic()
-        patience = _IDLE_TICK_S if self._stop_at is None and not self._bench.busy else _TICK_S
-        due_s = self._again_at - now if self._again_at > now else self._exchange.patience(now)
-        return max(0.0, min(patience, due_s))
+        tick_s = _IDLE_TICK_S if self._stop_at is None and not self._dispatcher.busy else _TICK_S
+        due_s = self._retry_at - now if self._retry_at > now else self._queue_sync.due_in_s(now)
+        return max(0.0, min(tick_s, due_s))
 
-    def _obey(self, now: float) -> None:
-        lifeline = self._session.lifeline if self._session else None
-        if lifeline is not None and lifeline.fenced:
-            self._fence()
-        elif lifeline is not None and lifeline.heard:
-            lifeline.heard = False
-            self._exchange.wake()
-        if self._stop_at is None and (self._stops or self._has_enough):
+    def _react(self, now: float) -> None:
+        """React to the heartbeat thread and to stop requests."""
+        heartbeat = self._session.heartbeat if self._session else None
+        if heartbeat is not None and heartbeat.fenced:
+            self._recover_from_loss()
+        elif heartbeat is not None and heartbeat.has_work:
+            heartbeat.has_work = False
+            self._queue_sync.expire()
+        if self._stop_at is None and (self._stops or self._is_satisfied):
             self._stop_at = now
-            _log.info(log_names.WORKER_STOPPING, held=self._bench.held, grace_s=self._grace_s)
-            self._exchange.close()
-            self._bench.close()
+            _log.info(log_names.WORKER_STOPPING, held=self._dispatcher.held, grace_s=self._grace_s)
+            self._queue_sync.close()
+            self._dispatcher.close()
             self._slots.drain()
         if self._stop_at is not None and (self._stops > 1 or now > self._stop_at + self._grace_s):
             self._slots.kill("stopping")
@@ -259,40 +262,40 @@ class Supervisor:
     def _is_over(self) -> bool:
         if self._stop_at is None or list(self._slots):
             return False
-        unreported = len(self._bench.outcomes)
+        unreported = len(self._dispatcher.outcomes)
         if unreported and monotonic() < self._stop_at + self._grace_s + _LAST_REPORT_S:
             return False
         if unreported:
             _log.error(log_names.OUTCOMES_NOT_REPORTED, count=unreported, hint="these batches run again elsewhere")
         return True
 
-    def _queue(self, now: float) -> Queue | None:
-        if self._session is None or now < self._again_at:
+    def _connected_queue(self, now: float) -> Queue | None:
+        if self._session is None or now < self._retry_at:
             return None
         if self._session.queue is None:
-            self._exchange.reconcile(self._session.reconnect())
-            _log.info(log_names.DATABASE_BACK, failures=self._failures)
+            self._queue_sync.reconcile(self._session.reconnect())
+            _log.info(log_names.DATABASE_RECONNECTED, failures=self._failures)
         return self._session.queue
 
     def _postpone(self, error: EvtrackError, now: float) -> None:
         self._failures += 1
         pause_s = backoff_s(self._failures, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
-        self._again_at = now + pause_s
-        _log.warning(
-            log_names.DATABASE_TROUBLE, error=str(error), failures=self._failures, again_in_s=round(pause_s, 2)
-        )
+        self._retry_at = now + pause_s
+        _log.warning(log_names.DATABASE_ERROR, error=str(error), failures=self._failures, retry_in_s=round(pause_s, 2))
         if self._session is not None and isinstance(error, TransientError) and error.connection_lost:
-            self._session.drop()
+            self._session.disconnect()
 
-    def _fence(self) -> None:
+    def _recover_from_loss(self) -> None:
+        """Kill the slots and register again: this worker was declared lost."""
         _log.error(
-            log_names.WORKER_DECLARED_LOST, hint="its batches are others' now: it kills its slots and registers anew"
+            log_names.WORKER_DECLARED_LOST,
+            hint="other workers have its batches now; it kills its slots and registers again",
         )
         queue = self._session.queue if self._session is not None else None
         if queue is not None:
-            # Refused, all of it, and recorded as what came too late.
+            # The database rejects all of it, and records it as late.
             with contextlib.suppress(EvtrackError):
-                self._exchange.confess(queue)
-        self._exchange.forget()
+                self._queue_sync.report_late(queue)
+        self._queue_sync.reset()
         if self._session is not None:
-            self._session.forget()
+            self._session.reset()

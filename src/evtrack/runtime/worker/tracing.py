@@ -1,6 +1,6 @@
-"""A span for each batch, for OpenTelemetry: from the claim to the outcome, linked to the trace that submitted it.
+"""OpenTelemetry spans: one for each batch, from the claim to the outcome, linked to the trace that submitted it.
 
-Nothing of OpenTelemetry is imported unless this process, or its environment, asks for traces.
+OpenTelemetry is imported only if this process, or its environment, asks for traces.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from evtrack.runtime.slot.protocol import BatchErrored, BatchPartlyDone
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-"""OpenTelemetry's own variables: where one of them is set, spans are sent there without further ado."""
+"""OpenTelemetry's own variables: if one of them is set, spans are sent there."""
 
 _API: Final = "opentelemetry.trace"
 _TEXT_BOUND: Final = 200
@@ -34,21 +34,21 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0
 _log = structlog.get_logger()
 
 
-def new_outcomes() -> OutcomeBuffer:
-    """Make what gathers outcomes: with spans where OpenTelemetry is configured, else without.
+def new_outcome_buffer() -> OutcomeBuffer:
+    """Create an outcome buffer: with spans if OpenTelemetry is configured, otherwise without.
 
     Returns:
-        Empty outcomes.
+        An empty buffer.
     """
     tracer = _tracer()
     return OutcomeBuffer() if tracer is None else TracedOutcomeBuffer(tracer)
 
 
 class TracedOutcomeBuffer(OutcomeBuffer):
-    """Outcomes that leave a span each.
+    """An outcome buffer that ends a span with each outcome.
 
     Args:
-        tracer: Makes the spans.
+        tracer: Creates the spans.
     """
 
     def __init__(self, tracer: Tracer) -> None:
@@ -56,17 +56,17 @@ class TracedOutcomeBuffer(OutcomeBuffer):
         self._tracer = tracer
         self._claimed: dict[BatchKey, tuple[int, ClaimedBatch]] = {}
 
-    def expect(self, rows: Sequence[ClaimedBatch]) -> None:
+    def register(self, batches: Sequence[ClaimedBatch]) -> None:
         """Begin the spans of claimed batches.
 
         Args:
-            rows: The batches.
+            batches: The batches.
         """
         now = time.time_ns()
-        self._claimed.update({row.key: (now, row) for row in rows})
+        self._claimed.update({batch.key: (now, batch) for batch in batches})
 
-    def lose(self, keys: Iterable[BatchKey]) -> None:
-        """End the spans of batches that are others' now.
+    def drop(self, keys: Iterable[BatchKey]) -> None:
+        """End the spans of batches that another worker has.
 
         Args:
             keys: The batches.
@@ -74,96 +74,100 @@ class TracedOutcomeBuffer(OutcomeBuffer):
         for key in keys:
             self._end(key, "lost", "the batch was given to another worker")
 
-    def done(
-        self, rows: Sequence[ClaimedBatch], run_s: Sequence[float], results: Sequence[bytes | None] | None, now: float
+    def add_completed(
+        self,
+        batches: Sequence[ClaimedBatch],
+        run_s: Sequence[float],
+        results: Sequence[bytes | None] | None,
+        now: float,
     ) -> None:
-        """Take batches that completed.
+        """Add batches that completed.
 
         Args:
-            rows: The batches.
-            run_s: How long each ran.
-            results: The result lines of each; None when there are none at all.
+            batches: The batches.
+            run_s: Run time of each batch.
+            results: Result lines of each batch; None when no batch has any.
             now: The monotonic clock.
         """
-        super().done(rows, run_s, results, now)
-        for row, ran_s in zip(rows, run_s, strict=True):
-            self._end(row.key, "completed", run_s=ran_s)
+        super().add_completed(batches, run_s, results, now)
+        for batch, seconds in zip(batches, run_s, strict=True):
+            self._end(batch.key, "completed", run_s=seconds)
 
-    def partly_done(self, row: ClaimedBatch, frame: BatchPartlyDone, now: float) -> None:
-        """Take a batch some of whose items failed.
+    def add_partly_done(self, batch: ClaimedBatch, frame: BatchPartlyDone, now: float) -> None:
+        """Add a batch in which some items failed.
 
         Args:
-            row: The batch.
-            frame: What the slot says.
+            batch: The batch.
+            frame: The slot's report.
             now: The monotonic clock.
         """
-        super().partly_done(row, frame, now)
+        super().add_partly_done(batch, frame, now)
         count = len(frame.failures)
-        self._end(row.key, "completed", f"{count} items failed", run_s=frame.run_s, items_failed=count)
+        self._end(batch.key, "completed", f"{count} items failed", run_s=frame.run_s, items_failed=count)
 
-    def fail(self, row: ClaimedBatch, frame: BatchErrored, now: float) -> None:
-        """Take a batch that failed.
-
-        Args:
-            row: The batch.
-            frame: What the slot says.
-            now: The monotonic clock.
-        """
-        super().fail(row, frame, now)
-        self._end(row.key, "failed", f"{frame.type}: {frame.message}", run_s=frame.run_s)
-
-    def crash(self, row: ClaimedBatch, dossier: dict[str, Any], notes: Mapping[int, bytes], now: float) -> None:
-        """Take a batch whose process died.
+    def add_failed(self, batch: ClaimedBatch, frame: BatchErrored, now: float) -> None:
+        """Add a batch that failed as a whole.
 
         Args:
-            row: The batch.
-            dossier: What is known of the death.
-            notes: Results of the items that were done before, by place.
+            batch: The batch.
+            frame: The slot's report.
             now: The monotonic clock.
         """
-        super().crash(row, dossier, notes, now)
-        facts = {name: dossier.get(name) for name in ("cause", "signal", "exit_code", "item_key", "run_s")}
-        self._end(
-            row.key, "crashed", " ".join(str(facts[name]) for name in ("cause", "signal") if facts[name]), **facts
-        )
+        super().add_failed(batch, frame, now)
+        self._end(batch.key, "failed", f"{frame.type}: {frame.message}", run_s=frame.run_s)
 
-    def give_back(self, rows: Sequence[ClaimedBatch], now: float) -> None:
-        """Take batches that did not run to their end.
+    def add_crashed(
+        self, batch: ClaimedBatch, report: dict[str, Any], results: Mapping[int, bytes], now: float
+    ) -> None:
+        """Add a batch whose process died.
 
         Args:
-            rows: The batches.
+            batch: The batch.
+            report: The crash report.
+            results: Results of the items that were completed before, by index.
             now: The monotonic clock.
         """
-        super().give_back(rows, now)
-        for row in rows:
-            self._end(row.key, "requeued")
+        super().add_crashed(batch, report, results, now)
+        facts = {name: report.get(name) for name in ("cause", "signal", "exit_code", "item_key", "run_s")}
+        error = " ".join(str(facts[name]) for name in ("cause", "signal") if facts[name])
+        self._end(batch.key, "crashed", error, **facts)
 
-    def forget(self) -> None:
-        """Drop everything: the worker was declared lost."""
-        super().forget()
-        self.lose(list(self._claimed))
+    def add_returned(self, batches: Sequence[ClaimedBatch], now: float) -> None:
+        """Add batches that are given back: they did not run, or not to their end.
+
+        Args:
+            batches: The batches.
+            now: The monotonic clock.
+        """
+        super().add_returned(batches, now)
+        for batch in batches:
+            self._end(batch.key, "requeued")
+
+    def clear(self) -> None:
+        """Drop everything: the worker was declared lost, so other workers have its batches."""
+        super().clear()
+        self.drop(list(self._claimed))
 
     def _end(self, key: BatchKey, outcome: str, error: str = "", **facts: Any) -> None:
         from opentelemetry.trace import SpanKind, Status, StatusCode  # noqa: PLC0415  there is a tracer, so it is loaded
 
-        begun_at, row = self._claimed.pop(key, (None, None))
-        if row is None:
+        begun_at, batch = self._claimed.pop(key, (None, None))
+        if batch is None:
             return
-        handler = row.handler.decode("utf-8", "replace")
-        items = (row.item_keys or b"").count(b"\n") + 1
+        handler = batch.handler_name
         span = self._tracer.start_span(
             f"process {handler}",
             kind=SpanKind.CONSUMER,
-            links=_links(row.policy),
+            links=_links(batch.policy),
             start_time=begun_at,
             attributes={
                 "messaging.system": "evtrack",
                 "messaging.operation.type": "process",
                 "messaging.destination.name": handler,
-                "messaging.batch.message_count": items,
-                "evtrack.job_id": row.job_id,
-                "evtrack.batch_no": row.batch_no,
-                "evtrack.attempt": row.attempt,
+                "messaging.batch.message_count": batch.item_count,
+                "evtrack.job_id": batch.job_id,
+                "evtrack.batch_no": batch.batch_no,
+                "evtrack.attempt": batch.attempt,
                 "evtrack.outcome": outcome,
                 **{f"evtrack.{name}": fact for name, fact in facts.items() if fact is not None},
             },
@@ -174,11 +178,11 @@ class TracedOutcomeBuffer(OutcomeBuffer):
 
 
 def _links(policy: bytes | None) -> list[Link]:
-    """Read the trace that submitted the job; what is no traceparent links to nothing."""
+    """Return a link to the trace that submitted the job; none without a valid traceparent."""
     from opentelemetry.trace import Link, SpanContext, TraceFlags  # noqa: PLC0415  there is a tracer, so it is loaded
 
-    told = msgspec.json.decode(policy).get("traceparent") if policy else None
-    found = _TRACEPARENT.fullmatch(told) if isinstance(told, str) else None
+    text = msgspec.json.decode(policy).get("traceparent") if policy else None
+    found = _TRACEPARENT.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         return []
     trace_id, span_id, flags = (int(part, 16) for part in found.groups())
@@ -190,7 +194,7 @@ def _tracer() -> Tracer | None:
     if not wanted and _API not in sys.modules:
         return None
     try:
-        from opentelemetry import trace  # noqa: PLC0415  costs its time only where traces are wanted
+        from opentelemetry import trace  # noqa: PLC0415  its import time is spent only if traces are wanted
 
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             if not wanted:
@@ -203,14 +207,14 @@ def _tracer() -> Tracer | None:
 
 
 def _send_spans() -> None:
-    """Send spans where OpenTelemetry's environment variables say."""
+    """Send spans to where OpenTelemetry's environment variables point."""
     from opentelemetry import trace  # noqa: PLC0415
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before this name.
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence over this name.
     provider = TracerProvider(
         resource=Resource.create({} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": "evtrack"})
     )

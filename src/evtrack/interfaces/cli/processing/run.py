@@ -19,7 +19,7 @@ from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.progress.run_progress import RunProgress
 from evtrack.interfaces.terminal.reports.job_report import job_head
 from evtrack.runtime.slot.handlers import HandlerKind
-from evtrack.runtime.worker.offered_handlers import offer
+from evtrack.runtime.worker.offered_handlers import slot_setup
 from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.error_translation import translated
@@ -56,7 +56,7 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
         raise BadArgument("no handler is named", hint="Say who shall work on the items: --handler NAME.")
     worker = Supervisor(
         dsn=dsn,
-        setup=offer(options["imports"], options["commands"]),
+        setup=slot_setup(options["imports"], options["commands"]),
         slots=options["slots"],
         grace_s=options["grace"],
         lose_grace_s=options["lose_grace"],

@@ -14,7 +14,7 @@ from evtrack.interfaces.cli.shared.options import MEMORY, located
 from evtrack.interfaces.cli.shared.stopping import stopping
 from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.maintenance import LEASE_S
-from evtrack.runtime.worker.offered_handlers import offer
+from evtrack.runtime.worker.offered_handlers import slot_setup
 from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.runtime.worker.supervisor import GRACE_S, Supervisor
 
@@ -104,7 +104,7 @@ def work(dsn: str, /, **options: Any) -> None:
     """  # noqa: D301  # click's mark for lines that are to stay as they are
     worker = Supervisor(
         dsn=dsn,
-        setup=offer(options["imports"], options["commands"], options["only"]),
+        setup=slot_setup(options["imports"], options["commands"], options["only"]),
         slots=options["slots"],
         name=options["name"],
         grace_s=options["grace"],

@@ -46,4 +46,4 @@ class _Lines:
     def tell(self, day: Day, step: Step, done: int) -> None:
         if not self._line.is_due():
             return
-        self._log.info(log_names.CLEANING_UP, day=str(day.job_day), step=step, done=done, batches=day.batches)
+        self._log.info(log_names.CLEANUP_PROGRESS, day=str(day.job_day), step=step, done=done, batches=day.batches)

@@ -72,7 +72,7 @@ class RunProgress:
         """
         if now.waited_s:
             _log.info(
-                log_names.SUBMISSION_WAITS, job_id=now.job_id, waited_s=round(now.waited_s, 1), pending=now.pending
+                log_names.SUBMISSION_THROTTLED, job_id=now.job_id, waited_s=round(now.waited_s, 1), pending=now.pending
             )
 
     def _watch(self, job_id: int) -> None:
@@ -83,7 +83,7 @@ class RunProgress:
             except EvtrackError as error:
                 # The run goes on without its bar, and the bar when the database is back.
                 if not told:
-                    _log.warning(log_names.PROGRESS_LOST, job_id=job_id, error=str(error))
+                    _log.warning(log_names.PROGRESS_CONNECTION_LOST, job_id=job_id, error=str(error))
                 told = True
             if self._over.wait(_AGAIN_S):
                 return
@@ -101,7 +101,7 @@ class RunProgress:
             self._bar.update(now)
             return
         _log.info(
-            log_names.PROGRESS,
+            log_names.JOB_PROGRESS,
             job_id=now.job_id,
             phase=now.phase,
             ended=now.ended,

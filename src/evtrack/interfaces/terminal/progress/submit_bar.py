@@ -54,7 +54,7 @@ class _Lines:
             return
         waiting = {"waited_s": round(now.waited_s, 1), "pending": now.pending} if now.waited_s else {}
         self._log.info(
-            log_names.SUBMITTING,
+            log_names.SUBMIT_PROGRESS,
             job_id=now.job_id,
             items=now.items,
             invalid=now.invalid,

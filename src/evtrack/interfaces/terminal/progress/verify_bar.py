@@ -50,7 +50,7 @@ class VerifyProgress:
             facts = f"{counted(self.jobs, 'job')}, {count(self.events)} events"
             self._bar.update(self._task, description=f"verifying job {job_id}", facts=facts)
         elif self._line.is_due():
-            structlog.get_logger().info(log_names.VERIFYING, job_id=job_id, jobs=self.jobs, events=self.events)
+            structlog.get_logger().info(log_names.VERIFY_PROGRESS, job_id=job_id, jobs=self.jobs, events=self.events)
 
     def say(self, line: str) -> None:
         """Print a line on stdout, above what is shown.

@@ -1,1 +1,1 @@
-"""A worker's side of the database: its session and heartbeat, what it claims and what it reports."""
+"""A worker's database side: its session and heartbeat, its claims and its reports."""

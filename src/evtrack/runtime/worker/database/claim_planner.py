@@ -1,4 +1,4 @@
-"""Which jobs to claim from, and from which batch number on."""
+"""Decides which jobs a claim names, and from which batch number on."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import ClaimedBatch
 
 MAX_JOBS: Final = 64
-"""Jobs of one claim; with more they take turns."""
+"""Most jobs of one claim; more take turns."""
 
 REFRESH_S: Final = 0.1
-"""Age at which the marks are recomputed while there is work: what another worker gave back shows after this time."""
+"""Age at which low-water marks are read again while there is work: a batch that another worker gave back shows then."""
 
 IDLE_S: Final = 1.0
-"""Age at which the list is asked for again while there is none, should a wake-up have been lost."""
+"""Age at which the list is read again while it is empty, in case a wake-up was lost."""
 
 _EMPTY_S: Final = 0.02
-_RETURNING_SHARE: Final = 4
+_RETRIED_SHARE: Final = 4
 
 
 class ClaimPlanner:
-    """Knows the jobs that can be claimed from, and takes turns among those of the highest priority."""
+    """Knows the claimable jobs, and takes turns among those of the highest priority."""
 
     def __init__(self) -> None:
         self._after: dict[int, int] = {}
-        self._due = False
-        self._fresh = False
+        self._has_retried = False
+        self._has_new = False
         self._turn = 0
         self._stale_at = 0.0
         self._wait_until = 0.0
-        self._asked = 0
+        self._requested = 0
         self.listed: frozenset[int] = frozenset()
 
     @property
-    def marks(self) -> dict[int, int]:
-        """For each known job the smallest batch number that may be fresh."""
+    def low_water_marks(self) -> dict[int, int]:
+        """For each known job, the smallest batch number that may be new."""
         return {job_id: after + 1 for job_id, after in self._after.items()}
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was claimable when last asked."""
+        """Whether nothing was claimable when the list was last read."""
         return not self._after
 
     def is_stale(self, now: float) -> bool:
-        """Ask whether the list must be asked for again.
+        """Return whether the list must be read again.
 
         Args:
             now: The monotonic clock.
@@ -59,11 +59,11 @@ class ClaimPlanner:
         return now >= self._stale_at
 
     def expire(self) -> None:
-        """Have the list asked for again at once: something came, or came back."""
+        """Make the list stale: there may be new or returned batches."""
         self._stale_at = self._wait_until = 0.0
 
-    def patience(self, now: float) -> float:
-        """Tell how long there is nothing to ask for.
+    def due_in_s(self, now: float) -> float:
+        """Return how long there is nothing to read or claim.
 
         Args:
             now: The monotonic clock.
@@ -75,20 +75,20 @@ class ClaimPlanner:
         return max(0.0, until - now)
 
     def refresh(self, jobs: Sequence[Claimable], *, now: float, took_s: float) -> None:
-        """Take a new list.
+        """Replace the list.
 
         Args:
-            jobs: What is claimable, most urgent first.
+            jobs: The claimable jobs, most urgent first.
             now: The monotonic clock.
-            took_s: How long the answer took; a long list is asked for less often.
+            took_s: How long the query took; a slow list is read less often.
         """
         self.listed = frozenset(job.job_id for job in jobs)
         urgent = [job for job in jobs if job.priority == jobs[0].priority]
         old = self._after
-        # A job without fresh batches keeps its mark; a first fresh batch can only come above it.
+        # A job without new batches keeps its low-water mark: new batches can only come above it.
         self._after = {job.job_id: old.get(job.job_id, 0) if job.mark is None else job.mark - 1 for job in urgent}
-        self._due = any(job.due for job in urgent)
-        self._fresh = any(job.mark is not None for job in urgent)
+        self._has_retried = any(job.due for job in urgent)
+        self._has_new = any(job.mark is not None for job in urgent)
         self._stale_at = now + (max(REFRESH_S, min(10 * took_s, IDLE_S)) if jobs else IDLE_S)
 
     def candidates(self, now: float) -> list[int]:
@@ -98,7 +98,7 @@ class ClaimPlanner:
             now: The monotonic clock.
 
         Returns:
-            Their numbers; none when there is nothing to claim, or when the last claim found all taken by others.
+            Job ids; none when there is nothing to claim, or other workers had just claimed it all.
         """
         if now < self._wait_until:
             return []
@@ -106,37 +106,37 @@ class ClaimPlanner:
         start = self._turn % len(jobs) if jobs else 0
         return (jobs[start:] + jobs[:start])[:MAX_JOBS]
 
-    def claim(self, job_ids: Sequence[int], count: int) -> Claim:
-        """Wish for batches.
+    def plan(self, job_ids: Sequence[int], count: int) -> Claim:
+        """Plan a claim.
 
         Args:
             job_ids: The candidates.
-            count: How many batches.
+            count: How many batches to claim.
 
         Returns:
-            The claim, with a bounded share for those that came back.
+            The claim, with a bounded share of retried batches.
         """
-        returning = 0
-        if self._due:
-            returning = max(1, count // _RETURNING_SHARE) if self._fresh and count > 1 else count
-        fresh = count - returning if self._fresh else 0
+        retried = 0
+        if self._has_retried:
+            retried = max(1, count // _RETRIED_SHARE) if self._has_new and count > 1 else count
+        new = count - retried if self._has_new else 0
         self._turn += MAX_JOBS if len(self._after) > MAX_JOBS else 1
-        self._asked = fresh + returning
-        return Claim(job_ids, [self._after[job_id] for job_id in job_ids], fresh, returning)
+        self._requested = new + retried
+        return Claim(job_ids, [self._after[job_id] for job_id in job_ids], new, retried)
 
-    def claimed(self, rows: Sequence[ClaimedBatch], now: float) -> None:
-        """Take note of what a claim brought.
+    def record(self, batches: Sequence[ClaimedBatch], now: float) -> None:
+        """Record the result of the planned claim.
 
         Args:
-            rows: The batches.
+            batches: The claimed batches.
             now: The monotonic clock.
         """
         after = self._after
-        for row in rows:
-            # What was claimed before came back, and its number says nothing about the fresh ones.
-            if row.attempt == 1 and after.get(row.job_id, row.batch_no) < row.batch_no:
-                after[row.job_id] = row.batch_no
-        if len(rows) < self._asked:
+        for batch in batches:
+            # The number of a retried batch tells nothing about new ones.
+            if batch.attempt == 1 and after.get(batch.job_id, batch.batch_no) < batch.batch_no:
+                after[batch.job_id] = batch.batch_no
+        if len(batches) < self._requested:
             self._stale_at = 0.0
-        if not rows:
+        if not batches:
             self._wait_until = now + _EMPTY_S

@@ -1,4 +1,4 @@
-"""The worker's second thread: listens for work, holds the lock that says it lives, beats, and reaps who does not."""
+"""The worker's heartbeat thread: sends heartbeats, holds the session lock, listens for work, reaps lost workers."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 _BACKOFF_S: Final = 0.2
 _BACKOFF_MAX_S: Final = 1.0
-"""Well below the grace after which a worker without a session is lost, so that a server's restart costs none."""
+"""Well below the grace after which a worker without a session is lost, so that no server restart costs a worker."""
 
-_HOLD_S: Final = 1.0
+_LOCK_RETRY_S: Final = 1.0
 _JOIN_S: Final = 15.0
 
 _log = structlog.get_logger()
 
 
 class Heartbeat:
-    """Keeps a worker known as alive on a connection of its own, and wakes it when there is work.
+    """Keeps a worker registered as alive on a connection of its own, and wakes it when there is work.
 
     Args:
         dsn: The connection string.
-        worker_id: The worker, as registered.
-        handlers: The handlers whose work it wakes for.
-        wake: What to set when something happened.
-        busy: Tells how many slots have something in hand.
-        grace_s: How long any worker's session may be gone before it is declared lost.
-        lease_s: How old a heartbeat may grow; this worker's is written three times as often.
+        worker_id: The worker.
+        handlers: The handlers for whose work it wakes the worker.
+        waker: Wakes the worker.
+        busy: Returns how many slots hold a batch.
+        grace_s: How long any worker's session may be gone before the worker is declared lost.
+        lease_s: How old any worker's heartbeat may be; this worker sends three in that time.
     """
 
     def __init__(
@@ -49,99 +49,106 @@ class Heartbeat:
         dsn: str,
         worker_id: int,
         handlers: Iterable[str],
-        wake: Waker,
+        waker: Waker,
         busy: Callable[[], int],
         grace_s: float = GRACE_S,
         lease_s: float = LEASE_S,
     ) -> None:
         self.fenced = False
-        self.heard = False
+        """Whether the worker was declared lost."""
+        self.has_work = False
+        """Whether there may be work; the worker resets it."""
         self._dsn = dsn
         self._worker_id = worker_id
         self._handlers = frozenset(handlers)
-        self._wake = wake
+        self._waker = waker
         self._busy = busy
         self._beat_s = lease_s / 3
-        self._upkeep = Maintenance(grace_s=grace_s, lease_s=lease_s)
-        self._said_pooled = False
+        self._maintenance = Maintenance(grace_s=grace_s, lease_s=lease_s)
+        self._warned_of_pooler = False
         self._stopping = threading.Event()
-        self._nudge = Waker()
-        self._thread = threading.Thread(target=self._run, name="evtrack-lifeline", daemon=True)
+        self._own_waker = Waker()
+        self._thread = threading.Thread(target=self._run, name="evtrack-heartbeat", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread, at once; a second stop does nothing."""
+        """Stop the thread at once; a second call does nothing."""
         if not self._stopping.is_set():
             self._stopping.set()
-            self._nudge.set()
+            self._own_waker.set()
             if self._thread.ident is not None:
                 self._thread.join(_JOIN_S)
-            self._nudge.close()
+            self._own_waker.close()
 
     def _run(self) -> None:
         bind_contextvars(worker_id=self._worker_id)
         failures = 0
         while not self._stopping.is_set() and not self.fenced:
             try:
-                with connect(self._dsn, purpose="worker's lifeline") as connection:
+                with connect(self._dsn, purpose="worker's heartbeat") as connection:
                     bound_waits(connection)
                     pooled = behind_pooler(connection)
                     if pooled:
-                        self._say_pooled()
+                        self._warn_of_pooler()
                     listener = Listener(
-                        connection=connection, channel=None if pooled else WORK, waker=self._nudge.socket
+                        connection=connection, channel=None if pooled else WORK, waker=self._own_waker.socket
                     )
                     failures = 0
-                    # Whatever was notified while nobody listened is lost, so look.
-                    self._tell(heard=True)
+                    # Notifications are lost while nobody listens, so there may be work.
+                    self._wake(has_work=True)
                     try:
-                        self._live(listener, connection, pooled=pooled)
+                        self._beat(listener, connection, pooled=pooled)
                     finally:
                         listener.close()
-            except Exception as error:  # noqa: BLE001  without this thread the worker would be taken for dead
+            except Exception as error:  # noqa: BLE001  without this thread the worker would be declared lost
                 failures += 1
                 pause_s = backoff_s(failures, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
-                _log.warning(log_names.LIFELINE_LOST, error=str(error), failures=failures, again_in_s=round(pause_s, 2))
+                _log.warning(
+                    log_names.HEARTBEAT_CONNECTION_LOST,
+                    error=str(error),
+                    failures=failures,
+                    retry_in_s=round(pause_s, 2),
+                )
                 self._stopping.wait(pause_s)
 
-    def _live(self, listener: Listener, connection: Connection, *, pooled: bool) -> None:
-        # A lock that stays with a session of the pooler's would outlive the worker, and say nothing of it.
-        held = pooled
-        hold_at = beat_at = 0.0
+    def _beat(self, listener: Listener, connection: Connection, *, pooled: bool) -> None:
+        # A lock that stays with a session of the pooler's would outlive the worker, and prove nothing.
+        locked = pooled
+        lock_at = beat_at = 0.0
         while not self._stopping.is_set():
             now = monotonic()
-            if not held and now >= hold_at:
+            if not locked and now >= lock_at:
                 # An earlier connection of this worker may take a while to die, and holds the lock until then.
-                held = lock_worker(connection, self._worker_id)
-                hold_at = now + _HOLD_S
+                locked = lock_worker(connection, self._worker_id)
+                lock_at = now + _LOCK_RETRY_S
             if now >= beat_at:
                 pulse = heartbeat(connection, self._worker_id, busy=self._busy())
                 if not pulse.accepted:
                     self.fenced = True
-                    self._tell(heard=False)
+                    self._wake(has_work=False)
                     return
-                if held and not pulse.session_lock:
-                    self._say_pooled()
+                if locked and not pulse.session_lock:
+                    self._warn_of_pooler()
                 beat_at = now + self._beat_s
-            self._upkeep.tend(connection, now)
+            self._maintenance.run_due(connection, now)
             now = monotonic()
-            due_s = min(beat_at - now, self._upkeep.patience(now))
-            heard = listener.wait(max(0.0, due_s if held else min(due_s, hold_at - now)))
-            if not self._handlers.isdisjoint(heard):
-                self._tell(heard=True)
+            due_s = min(beat_at - now, self._maintenance.due_in_s(now))
+            notified = listener.wait(max(0.0, due_s if locked else min(due_s, lock_at - now)))
+            if not self._handlers.isdisjoint(notified):
+                self._wake(has_work=True)
 
-    def _say_pooled(self) -> None:
-        if not self._said_pooled:
-            self._said_pooled = True
+    def _warn_of_pooler(self) -> None:
+        if not self._warned_of_pooler:
+            self._warned_of_pooler = True
             _log.warning(
-                log_names.SESSION_LOCK_UNUSABLE,
-                hint="behind a pooler the heartbeat alone says that this worker lives: it is missed after"
-                " the lease, not after the grace, and work is noticed by polling; a direct --dsn is better",
+                log_names.SESSION_LOCK_UNAVAILABLE,
+                hint="behind a pooler only the heartbeat shows that this worker lives: if it dies, it is declared lost"
+                " after the lease instead of the grace, and it finds work by polling; a direct --dsn is better",
             )
 
-    def _tell(self, *, heard: bool) -> None:
-        self.heard = self.heard or heard
-        self._wake.set()
+    def _wake(self, *, has_work: bool) -> None:
+        self.has_work = self.has_work or has_work
+        self._waker.set()

@@ -1,4 +1,4 @@
-"""Takes outcomes to the database, and batches from there."""
+"""Writes outcomes to the database, and claims batches in the same round trip."""
 
 from __future__ import annotations
 
@@ -22,129 +22,131 @@ if TYPE_CHECKING:
     from evtrack.runtime.worker.outcomes.outcome_buffer import OutcomeBuffer
 
 _CALL: Final = 100
-"""Failures, crashes or returns in one call."""
+"""Failures, crashes or returned batches of one call."""
 
-_REFUSALS: Final = (IllegalEvent, StorageError, BadArgument)
+_REJECTIONS: Final = (IllegalEvent, StorageError, BadArgument)
 
 _Outcome = TypeVar("_Outcome", bound=tuple[Any, ...])
 _log = structlog.get_logger()
 
 
 class OutcomeWriter:
-    """Reports outcomes; what is not acknowledged stays with them, and is sent again.
+    """Writes outcomes; an outcome that is not acknowledged stays in the buffer and is written again.
 
     Args:
-        outcomes: What to report.
+        outcomes: The outcomes to write.
     """
 
     def __init__(self, outcomes: OutcomeBuffer) -> None:
         self._outcomes = outcomes
-        self.settled: Counter[int] = Counter()
-        """Acknowledged batches by job; whoever reads it empties it."""
-        self.came_back = False
-        """Whether a batch went back to pending; whoever reads it sets it back."""
+        self.acknowledged: Counter[int] = Counter()
+        """Acknowledged batches by job; the reader clears it."""
+        self.has_requeued = False
+        """Whether a batch went back to pending; the reader resets it."""
 
-    def report(self, queue: Queue, claim: Claim | None) -> list[ClaimedBatch]:
-        """Report all, and claim more in the same round trip.
+    def write(self, queue: Queue, claim: Claim | None) -> list[ClaimedBatch]:
+        """Write all outcomes, and claim batches in the same round trip.
 
         Args:
-            queue: Where to.
-            claim: What to take.
+            queue: The queue.
+            claim: What to claim, if anything.
 
         Returns:
             The claimed batches.
         """
         kept = self._outcomes
-        rows: list[ClaimedBatch] = []
-        if kept.rows or claim is not None:
-            rows = self._done(queue, claim)
+        batches: list[ClaimedBatch] = []
+        if kept.completed or claim is not None:
+            batches = self._complete_and_claim(queue, claim)
         if len(kept):
-            self._send(kept.partly, lambda group: self._partly(queue, *group[0]), at_once=1)
-            self._send(kept.failed, lambda group: queue.fail(*_columns(group)))
-            self._send(kept.crashed, lambda group: queue.crash(*_columns(group)))
-            self._send(kept.returned, lambda keys: queue.requeue(keys, "stopping"))
+            self._write_groups(kept.partly, lambda group: self._complete_partly(queue, *group[0]), group_size=1)
+            self._write_groups(kept.failed, lambda group: queue.fail(*_columns(group)))
+            self._write_groups(kept.crashed, lambda group: queue.crash(*_columns(group)))
+            self._write_groups(kept.returned, lambda keys: queue.requeue(keys, "stopping"))
         kept.since = None
-        return rows
+        return batches
 
-    def _done(self, queue: Queue, claim: Claim | None) -> list[ClaimedBatch]:
+    def _complete_and_claim(self, queue: Queue, claim: Claim | None) -> list[ClaimedBatch]:
         kept = self._outcomes
         done = None
         job_ids: Sequence[int] = ()
-        if kept.rows:
-            job_ids, batch_nos, attempts, *_ = zip(*kept.rows, strict=True)
+        if kept.completed:
+            job_ids, batch_nos, attempts, *_ = zip(*kept.completed, strict=True)
             results = kept.results if any(lines is not None for lines in kept.results) else None
             done = CompletedBatches(job_ids, batch_nos, attempts, kept.run_s, results)
         try:
-            refusals, rows = queue.complete_and_claim(done, claim)
-        except _REFUSALS as error:
-            if done is None or _may_pass(error):
+            rejected, batches = queue.complete_and_claim(done, claim)
+        except _REJECTIONS as error:
+            if done is None or _is_temporary(error):
                 raise
-            self._part(queue, error)
+            self._complete_one_by_one(queue, error)
             return []
-        kept.rows, kept.run_s, kept.results = [], [], []
-        self.settled.update(job_ids)
-        _tell_refused(refusals)
-        return rows
+        kept.completed, kept.run_s, kept.results = [], [], []
+        self.acknowledged.update(job_ids)
+        _log_rejected(rejected)
+        return batches
 
-    def _part(self, queue: Queue, error: EvtrackError) -> None:
-        """Find the batches whose results the database refuses, so that they do not hold up the others."""
+    def _complete_one_by_one(self, queue: Queue, error: EvtrackError) -> None:
+        """Find the batches whose results the database rejects, so that they do not hold up the others."""
         kept = self._outcomes
-        _log.error(log_names.RESULTS_REFUSED, count=len(kept.rows), error=str(error))
-        while kept.rows:
-            job_id, batch_no, attempt, *_ = kept.rows[0]
+        _log.error(log_names.RESULTS_REJECTED, count=len(kept.completed), error=str(error))
+        while kept.completed:
+            key = kept.completed[0].key
+            job_id, batch_no, attempt = key
             alone = CompletedBatches([job_id], [batch_no], [attempt], kept.run_s[:1], kept.results[:1])
             try:
-                _tell_refused(queue.complete_and_claim(alone, None)[0])
-                self.settled.update([job_id])
-            except _REFUSALS as refusal:
-                if _may_pass(refusal):
+                _log_rejected(queue.complete_and_claim(alone, None)[0])
+                self.acknowledged.update([job_id])
+            except _REJECTIONS as rejection:
+                if _is_temporary(rejection):
                     raise
-                told = {"type": type(refusal).__name__, "message": storable(str(refusal), MESSAGE_BOUND)}
-                kept.failed.append(((job_id, batch_no, attempt), kept.run_s[0], told))
-            del kept.rows[0], kept.run_s[0], kept.results[0]
+                failure = {"type": type(rejection).__name__, "message": storable(str(rejection), MESSAGE_BOUND)}
+                kept.failed.append((key, kept.run_s[0], failure))
+            del kept.completed[0], kept.run_s[0], kept.results[0]
 
-    def _partly(self, queue: Queue, row: ClaimedBatch, frame: BatchPartlyDone) -> list[Verdict]:
+    def _complete_partly(self, queue: Queue, batch: ClaimedBatch, frame: BatchPartlyDone) -> list[Verdict]:
         verdict = queue.complete_partly(
-            row.key,
+            batch.key,
             run_s=frame.run_s,
             results=frame.results,
-            failed=failed_ordinals(row, frame.failures),
-            errors=item_errors(row, frame.failures),
+            failed=failed_ordinals(batch, frame.failures),
+            errors=item_errors(batch, frame.failures),
         )
-        return [Verdict(row.job_id, row.batch_no, verdict)]
+        return [Verdict(batch.job_id, batch.batch_no, verdict)]
 
-    def _send(
+    def _write_groups(
         self,
         kept: list[_Outcome],
         call: Callable[[Sequence[_Outcome]], list[Verdict]],
         *,
-        at_once: int = _CALL,
+        group_size: int = _CALL,
     ) -> None:
         while kept:
-            group = kept[:at_once]
+            group = kept[:group_size]
             try:
-                self._judge(call(group))
-            except _REFUSALS as error:
-                if _may_pass(error):
+                self._record(call(group))
+            except _REJECTIONS as error:
+                if _is_temporary(error):
                     raise
                 if len(group) > 1:
-                    at_once = 1  # one of them is refused: find it
+                    group_size = 1  # one of them is rejected: find it
                     continue
-                # Sent again it would be refused again, and the worker would never get on.
+                # Written again it would be rejected again, and hold up the worker forever.
                 job_id, batch_no, attempt = _key(group[0])
                 _log.error(
                     log_names.OUTCOME_DROPPED, job_id=job_id, batch_no=batch_no, attempt=attempt, error=str(error)
                 )
             del kept[: len(group)]
 
-    def _judge(self, verdicts: Sequence[Verdict]) -> None:
-        self.settled.update(verdict.job_id for verdict in verdicts)
-        self.came_back = self.came_back or any(verdict.verdict in {"retry", "split", "ok"} for verdict in verdicts)
-        _tell_refused([verdict for verdict in verdicts if verdict.verdict in {"late", "unknown"}])
+    def _record(self, verdicts: Sequence[Verdict]) -> None:
+        self.acknowledged.update(verdict.job_id for verdict in verdicts)
+        requeued = any(verdict.verdict in {"retry", "split", "ok"} for verdict in verdicts)
+        self.has_requeued = self.has_requeued or requeued
+        _log_rejected([verdict for verdict in verdicts if verdict.verdict in {"late", "unknown"}])
 
 
 def _key(outcome: tuple[Any, ...]) -> BatchKey:
-    # A batch given back is its key; of the others the first part is, or begins with, theirs.
+    # A returned batch is its key; any other outcome begins with its batch or its key.
     job_id, batch_no, attempt = (outcome if isinstance(outcome[0], int) else outcome[0])[:3]
     return job_id, batch_no, attempt
 
@@ -153,17 +155,17 @@ def _columns(outcomes: Sequence[tuple[Any, ...]]) -> list[Any]:
     return [list(column) for column in zip(*outcomes, strict=True)]
 
 
-def _may_pass(error: EvtrackError) -> bool:
+def _is_temporary(error: EvtrackError) -> bool:
     return isinstance(error, StorageError) and error.sqlstate == CANCELLED
 
 
-def _tell_refused(refused: Sequence[Verdict]) -> None:
-    if refused:
+def _log_rejected(rejected: Sequence[Verdict]) -> None:
+    if rejected:
         _log.warning(
-            log_names.OUTCOMES_REFUSED,
-            count=len(refused),
-            job_id=refused[0].job_id,
-            batch_no=refused[0].batch_no,
-            verdict=refused[0].verdict,
-            hint="another attempt has the batch, or it ended otherwise; what this attempt did is dropped",
+            log_names.OUTCOMES_REJECTED,
+            count=len(rejected),
+            job_id=rejected[0].job_id,
+            batch_no=rejected[0].batch_no,
+            verdict=rejected[0].verdict,
+            hint="another attempt has the batch, or it has ended; the outcome of this attempt is dropped",
         )

@@ -1,4 +1,4 @@
-"""A worker's standing with the database: registered, alive, with a queue to speak to."""
+"""A worker's session with the database: its registration, its heartbeat and its queue."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _log = structlog.get_logger()
 
 
 class WorkerSession:
-    """Holds the worker's number, its connection and its lifeline.
+    """Holds the worker's id, its connection and its heartbeat.
 
     Args:
         dsn: The connection string.
-        name: What people call the worker; empty for host and process.
+        name: The worker's name for users; empty for host and process.
         slots: How many batches it runs at once.
-        handlers: What it offers.
-        wake: What the lifeline sets when something happened.
-        busy: Tells how many slots have something in hand.
+        handlers: The handlers that it offers.
+        waker: Wakes the worker.
+        busy: Returns how many slots hold a batch.
         lose_grace_s: How long any worker counts as alive without its session.
         lease_s: How long any worker counts as alive without a heartbeat.
     """
@@ -47,7 +47,7 @@ class WorkerSession:
         name: str,
         slots: int,
         handlers: Sequence[str],
-        wake: Waker,
+        waker: Waker,
         busy: Callable[[], int],
         lose_grace_s: float = GRACE_S,
         lease_s: float = LEASE_S,
@@ -55,7 +55,7 @@ class WorkerSession:
         self._dsn = dsn
         self._slots = slots
         self._handlers = sorted(handlers)
-        self._wake = wake
+        self._waker = waker
         self._busy = busy
         self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
         self._connection: Connection | None = None
@@ -63,7 +63,7 @@ class WorkerSession:
         self.name = name or f"{self._host}:{os.getpid()}"
         self.worker_id = 0
         self.queue: Queue | None = None
-        self.lifeline: Heartbeat | None = None
+        self.heartbeat: Heartbeat | None = None
 
     def open(self) -> Queue:
         """Connect and register.
@@ -72,7 +72,7 @@ class WorkerSession:
             The queue.
 
         Raises:
-            EvtrackError: There is no connection.
+            EvtrackError: The database cannot be reached, or rejects the worker.
         """
         connection = self._connection = connect(self._dsn, purpose="worker")
         self.worker_id = register_worker(
@@ -83,20 +83,20 @@ class WorkerSession:
             slots=self._slots,
             handlers=self._handlers,
         )
-        self.lifeline = Heartbeat(
+        self.heartbeat = Heartbeat(
             dsn=self._dsn,
             worker_id=self.worker_id,
             handlers=[*self._handlers, CANARY_HANDLER],
-            wake=self._wake,
+            waker=self._waker,
             busy=self._busy,
             grace_s=self._lose_grace_s,
             lease_s=self._lease_s,
         )
-        self.lifeline.start()
-        # On every line of this thread from now on.
+        self.heartbeat.start()
+        # On every log line of this thread from now on.
         bind_contextvars(worker_id=self.worker_id)
         _log.info(log_names.WORKER_REGISTERED, name=self.name, slots=self._slots, handlers=self._handlers)
-        return self._speak(connection)
+        return self._open_queue(connection)
 
     def reconnect(self) -> Queue:
         """Connect again, as the same worker unless that one was declared lost.
@@ -105,58 +105,58 @@ class WorkerSession:
             The queue.
 
         Raises:
-            EvtrackError: There is no connection yet.
+            EvtrackError: The database still cannot be reached.
         """
-        self.drop()
+        self.disconnect()
         if not self.worker_id:
             return self.open()
         self._connection = connect(self._dsn, purpose="worker")
-        return self._speak(self._connection)
+        return self._open_queue(self._connection)
 
-    def forget(self) -> None:
-        """Be that worker no more: it was declared lost."""
-        self.drop()
+    def reset(self) -> None:
+        """Give up the worker's id: the worker was declared lost."""
+        self.disconnect()
         self.worker_id = 0
-        if self.lifeline is not None:
-            self.lifeline.stop()
-            self.lifeline = None
+        if self.heartbeat is not None:
+            self.heartbeat.stop()
+            self.heartbeat = None
 
-    def drop(self) -> None:
-        """Let go of the connection, whatever state it is in."""
+    def disconnect(self) -> None:
+        """Close the connection, whatever state it is in."""
         self.queue = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def report_slots(self, said: str | None) -> None:
-        """Have people told that slots die again and again before they do anything, or live again.
+    def report_crash_loop(self, description: str | None) -> None:
+        """Raise an alert because slots keep dying before they do anything, or clear it because they recovered.
 
         Args:
-            said: What is wrong; None when no more.
+            description: What is wrong; None when they recovered.
 
         Raises:
-            EvtrackError: There is no connection.
+            EvtrackError: The database cannot be reached.
         """
         if self._connection is not None:
-            report_slots(self._connection, self.worker_id, said)
+            report_slots(self._connection, self.worker_id, description)
 
     def close(self) -> None:
-        """Give back whatever it still holds, take the worker back, close everything; a second time does nothing."""
+        """Give back all batches, unregister the worker, close everything; a second call does nothing."""
         if self._connection is not None and self.queue is not None:
             try:
-                # In good order there is nothing left; after an error nothing may stay running under a dead worker.
+                # Normally none are left; after an error no batch must stay running under a dead worker.
                 self.queue.reconcile([])
                 stop_worker(self._connection, self.worker_id)
                 _log.info(log_names.WORKER_STOPPED)
             except EvtrackError as error:
-                _log.warning(log_names.WORKER_NOT_TAKEN_BACK, error=str(error))
-        self.drop()
-        if self.lifeline is not None:
-            self.lifeline.stop()
+                _log.warning(log_names.WORKER_UNREGISTER_FAILED, error=str(error))
+        self.disconnect()
+        if self.heartbeat is not None:
+            self.heartbeat.stop()
         unbind_contextvars("worker_id")
 
-    def _speak(self, connection: Connection) -> Queue:
-        # What it registers is what people asked it to offer.
+    def _open_queue(self, connection: Connection) -> Queue:
+        # The canary is served but not registered: users did not ask to offer it.
         served = [*self._handlers, CANARY_HANDLER]
         self.queue = Queue(connection=connection, worker_id=self.worker_id, handlers=served)
         return self.queue

@@ -1,1 +1,1 @@
-"""What became of batches, items and slots, in the form in which the database takes it."""
+"""The outcomes of batches: checked, turned into the data of events, and kept until the database has accepted them."""

@@ -1,4 +1,4 @@
-"""The dossier of a crash: what ended a process, and what it had in hand."""
+"""Builds the crash report of a slot or command: what ended the process, and which item it was working on."""
 
 from __future__ import annotations
 
@@ -22,73 +22,77 @@ _STDERR_BOUND: Final = 4_000
 _FAULT: Final = re.compile(r"^(Fatal Python error: .*)$", re.MULTILINE)
 _TRACE: Final = re.compile(r"(?:^(?:Current thread|Thread) 0x.*:\n(?:^  .*\n|^\n)*)+\Z", re.MULTILINE)
 _CAUSES: Final = {cause.value: cause for cause in (*LIMITS, CrashCause.PIPE_CLOSED, CrashCause.PROTOCOL)}
-"""Why a supervisor kills a slot over its batch; for other reasons nothing is to blame."""
-_UNKNOWN_KILL: Final = "SIGKILL, cause unknown: evtrack did not send it, and no control group counts a kill for memory"
-_SERVER_LOST: Final = "the fork server was killed, and all slots with it: nobody can tell more"
+"""Why a supervisor kills a slot because of its batch; for other reasons no batch is blamed."""
+_UNKNOWN_KILL: Final = (
+    "SIGKILL, cause unknown: evtrack did not send it, and no control group counted an out-of-memory kill"
+)
+_FORK_SERVER_KILLED: Final = "the fork server was killed, and all slots with it; the killer is unknown"
 _HOST: Final = socket.gethostname()
 
 
-def slot_crash_report(slot: SlotProcess, death: SlotExit, row: ClaimedBatch, now: float) -> dict[str, Any]:
-    """Tell how a slot died over a batch.
+def slot_crash_report(slot: SlotProcess, ended: SlotExit, batch: ClaimedBatch, now: float) -> dict[str, Any]:
+    """Report how a slot died while it ran a batch.
 
     Args:
         slot: The slot.
-        death: How it ended.
-        row: The batch that it had in hand.
+        ended: How it ended.
+        batch: The batch that it ran.
         now: The monotonic clock.
 
     Returns:
         The crash event's data.
     """
-    key, ordinal = row.item(slot.page.item)
-    if slot.kind_of(row) != HandlerKind.ITEM and b"\n" in row.item_keys:
-        # A handler of whole batches may have looked at it only: it is told, and not blamed.
+    key, ordinal = batch.item(slot.page.item)
+    if slot.kind_of(batch) != HandlerKind.ITEM and b"\n" in batch.item_keys:
+        # A batch handler may only have reached the item: the report names it, but it is not blamed.
         ordinal = None
-    stderr, native, python = _faults(slot.stderr.tail)
+    stderr, native, python = _split_tracebacks(slot.stderr.tail)
     evidence = Evidence(
         killed_for=_CAUSES.get(slot.killed_for or ""),
-        oom_kills=1 if death.oom_kill else 0,
+        oom_kills=1 if ended.oom_kill else 0,
         item_key=None if key is None else storable(key, _STDERR_BOUND),
         ordinal=ordinal,
         run_s=max(0.0, round(now - slot.page.begun_at, 6)),
-        peak_rss_bytes=death.peak_rss_bytes or None,
-        cpu_s=round(death.cpu_s, 3),
+        peak_rss_bytes=ended.peak_rss_bytes or None,
+        cpu_s=round(ended.cpu_s, 3),
         stderr=stderr or None,
         native_traceback=native,
         python_traceback=python,
     )
-    if death.wait_status is None:
-        # Somebody killed the fork server, and every slot with it: that is no item's doing.
+    if ended.wait_status is None:
+        # The fork server was killed, and every slot with it: no item is to blame.
         data = CrashReport(cause=CrashCause.WORKER_LOST, item_key=evidence.item_key, run_s=evidence.run_s).data()
-        return _placed({**data, "why": _SERVER_LOST}, slot.pid)
-    data = CrashReport.from_wait_status(death.wait_status, evidence).data()
-    if data.get("exit_code") == CHANNEL_CLOSED and os.WIFEXITED(death.wait_status):
+        return _with_origin({**data, "why": _FORK_SERVER_KILLED}, slot.pid)
+    data = CrashReport.from_wait_status(ended.wait_status, evidence).data()
+    if data.get("exit_code") == CHANNEL_CLOSED and os.WIFEXITED(ended.wait_status):
         data["cause"] = CrashCause.PIPE_CLOSED.value
-    return _placed(data, slot.pid, death.oom_kill)
+    return _with_origin(data, slot.pid, ended.oom_kill)
 
 
-def command_crash_report(slot: SlotProcess, row: ClaimedBatch, frame: CommandKilled | BatchErrored) -> dict[str, Any]:
-    """Tell how a command died over a batch, or that it ended because it was told to.
+def command_crash_report(slot: SlotProcess, batch: ClaimedBatch, frame: CommandKilled | BatchErrored) -> dict[str, Any]:
+    """Report how a command died while it ran a batch, or that it ended because its batch exceeded a limit.
 
     Args:
         slot: The slot that ran it, which lives.
-        row: The batch.
-        frame: What the slot says of it.
+        batch: The batch.
+        frame: The slot's report.
 
     Returns:
         The crash event's data.
     """
-    key, ordinal = row.item(None)
+    key, ordinal = batch.item(None)
     limit = _CAUSES.get(slot.killed_for or "")
     run_s = max(0.0, round(frame.run_s, 6))
     key = None if key is None else storable(key, _STDERR_BOUND)
     if not isinstance(frame, CommandKilled):
-        # It took SIGTERM as a request, and failed: what matters is why it was asked.
+        # The command handled SIGTERM and failed: the cause is the limit for which it was sent.
         stderr = storable(frame.message, _STDERR_BOUND, keep_end=True)
-        told = CrashReport(cause=limit or CrashCause.UNKNOWN, item_key=key, ordinal=ordinal, run_s=run_s, stderr=stderr)
-        return _placed(told.data(), slot.pid)
+        report = CrashReport(
+            cause=limit or CrashCause.UNKNOWN, item_key=key, ordinal=ordinal, run_s=run_s, stderr=stderr
+        )
+        return _with_origin(report.data(), slot.pid)
     number = abs(frame.signal)
-    oom_kill = slot.oom_kill() if number == signal.SIGKILL and limit is None else ""
+    oom_kill = slot.take_oom_kill() if number == signal.SIGKILL and limit is None else ""
     evidence = Evidence(
         killed_for=limit,
         oom_kills=1 if oom_kill else 0,
@@ -99,19 +103,19 @@ def command_crash_report(slot: SlotProcess, row: ClaimedBatch, frame: CommandKil
         cpu_s=max(0.0, frame.cpu_s),
         stderr=storable(frame.stderr, _STDERR_BOUND, keep_end=True) or None,
     )
-    return _placed(CrashReport.from_exit(-number, evidence).data(), frame.pid or slot.pid, oom_kill)
+    return _with_origin(CrashReport.from_exit(-number, evidence).data(), frame.pid or slot.pid, oom_kill)
 
 
-def _placed(data: dict[str, Any], pid: int, oom_kill: str = "") -> dict[str, Any]:
+def _with_origin(data: dict[str, Any], pid: int, oom_kill: str = "") -> dict[str, Any]:
     if data["cause"] == CrashCause.OUT_OF_MEMORY:
-        data["why"] = f"the kernel killed for want of memory: {oom_kill}"
+        data["why"] = f"the kernel killed it for lack of memory: {oom_kill}"
     if data["cause"] == CrashCause.SIGNAL and data.get("signal") == "SIGKILL":
         data["why"] = _UNKNOWN_KILL
     return {**data, "host": _HOST, "pid": pid}
 
 
-def _faults(stderr: str) -> tuple[str, str | None, str | None]:
-    """Part what faulthandler wrote from what the handler wrote."""
+def _split_tracebacks(stderr: str) -> tuple[str, str | None, str | None]:
+    """Separate what the handler wrote from faulthandler's native and Python tracebacks."""
     found = list(_FAULT.finditer(stderr))
     if found:
         written, native, rest = stderr[: found[-1].start()], found[-1].group(1), stderr[found[-1].end() :]

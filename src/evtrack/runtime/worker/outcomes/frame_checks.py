@@ -1,4 +1,4 @@
-"""Whether what a slot says makes sense: it runs foreign code, and is believed nothing else than what fits."""
+"""Checks that a slot's frames are consistent: a slot runs user code, so its frames are not trusted."""
 
 from __future__ import annotations
 
@@ -24,42 +24,43 @@ if TYPE_CHECKING:
 def check_frame(
     slot: SlotProcess, frame: BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | CommandKilled
 ) -> None:
-    """Make sure that an outcome is one of what the slot was given next.
+    """Check that an outcome belongs to the batches that the slot holds first.
 
     Args:
-        slot: Who says it.
-        frame: What it says.
+        slot: The slot that sent the frame.
+        frame: The frame.
 
     Raises:
-        ValueError: It does not fit.
+        ValueError: The frame is inconsistent.
     """
     first = frame.first if isinstance(frame, BatchesDone) else frame.seq
     count = len(frame.run_s) if isinstance(frame, BatchesDone) else 1
     if first != slot.first or not 0 < count <= len(slot.held):
-        raise ValueError(f"outcomes {first} to {first + count - 1}, held are {len(slot.held)} from {slot.first}")
+        last = first + count - 1
+        raise ValueError(f"outcomes of {first} to {last}, but the slot holds {len(slot.held)} from {slot.first} on")
     if isinstance(frame, BatchesDone):
         if frame.results is not None:
             if len(frame.results) != count:
                 raise ValueError(f"{len(frame.results)} results for {count} batches")
-            for row, lines in zip(slot.held, frame.results, strict=False):
-                _check_lines(lines, row.item_count)
+            for batch, lines in zip(slot.held, frame.results, strict=False):
+                _check_lines(lines, batch.item_count)
     elif isinstance(frame, BatchPartlyDone):
         _check_failures(frame.failures, slot.held[0])
         _check_lines(frame.results, slot.held[0].item_count - len(frame.failures))
     elif isinstance(frame, BatchErrored):
         _check_failures(frame.items, slot.held[0])
     elif isinstance(frame, ItemsDone):
-        _check_progress(frame, slot.held[0].item_count)
+        _check_items_done(frame, slot.held[0].item_count)
 
 
-def fits(line: bytes) -> bool:
-    """Tell whether a result may be stored.
+def is_result_line(line: bytes) -> bool:
+    """Return whether a result can be stored.
 
     Args:
         line: A line of JSON.
 
     Returns:
-        Whether it is one line, of text that the database takes.
+        Whether it is one line of text that the database accepts.
     """
     try:
         _check_lines(line, 1)
@@ -68,9 +69,9 @@ def fits(line: bytes) -> bool:
     return True
 
 
-def _check_progress(frame: ItemsDone, count: int) -> None:
-    if len(frame.places) != len(frame.lines) or not all(0 <= place < count for place in frame.places):
-        raise ValueError(f"{len(frame.lines)} results for the places {frame.places[:10]} of {count}")
+def _check_items_done(frame: ItemsDone, count: int) -> None:
+    if len(frame.indexes) != len(frame.lines) or not all(0 <= index < count for index in frame.indexes):
+        raise ValueError(f"{len(frame.lines)} results for the items {frame.indexes[:10]} of {count}")
     for line in frame.lines:
         _check_lines(line, 1)
 
@@ -82,11 +83,11 @@ def _check_lines(lines: bytes | None, count: int) -> None:
     if found != count:
         raise ValueError(f"{found} result lines for {count} items")
     if SEPARATOR in lines or b"\0" in lines:
-        raise ValueError("a result holds control characters, so it is no JSON")
+        raise ValueError("a result holds control characters, so it is not JSON")
     lines.decode()
 
 
-def _check_failures(failures: Sequence[ItemFailure], row: ClaimedBatch) -> None:
+def _check_failures(failures: Sequence[ItemFailure], batch: ClaimedBatch) -> None:
     indexes = [failure.index for failure in failures]
-    if indexes != sorted(set(indexes)) or (indexes and not 0 <= indexes[0] <= indexes[-1] < row.item_count):
-        raise ValueError(f"failed items {indexes[:10]} of {row.item_count}")
+    if indexes != sorted(set(indexes)) or (indexes and not 0 <= indexes[0] <= indexes[-1] < batch.item_count):
+        raise ValueError(f"failed items {indexes[:10]} of {batch.item_count}")

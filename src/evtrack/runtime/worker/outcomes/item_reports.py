@@ -1,4 +1,4 @@
-"""What is told of failed items, in the words of a job: keys and ordinals instead of places."""
+"""Reports of single items, by key and ordinal instead of their index in the batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, TRACEBACK_BOUND
-from evtrack.runtime.worker.outcomes.frame_checks import fits
+from evtrack.runtime.worker.outcomes.frame_checks import is_result_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import ClaimedBatch
     from evtrack.runtime.slot.protocol import BatchErrored, ItemFailure
 
-ITEMS_TOLD: Final = 1000
-"""Failed items of one batch that its event names."""
+ITEMS_NAMED: Final = 1000
+"""How many failed items of one batch its event names."""
 
 
-def done_items(row: ClaimedBatch, notes: Mapping[int, bytes]) -> tuple[str | None, bytes | None]:
-    """Tell which items of a batch are done, and what came of them.
+def completed_items(batch: ClaimedBatch, results: Mapping[int, bytes]) -> tuple[str | None, bytes | None]:
+    """Report which items of a crashed batch are completed, and their results.
 
     Args:
-        row: The batch.
-        notes: Results by place; a slot is not trusted, and what does not fit counts as not done.
+        batch: The batch.
+        results: Results by item index. A slot is not trusted: an inconsistent entry counts as not completed.
 
     Returns:
-        Their ordinals as a multirange and their result lines in that order; None for nothing.
+        The items' ordinals as a multirange, and their result lines in that order; None for nothing.
     """
-    ordinals = row.ordinal_list()
-    places = sorted(place for place, line in notes.items() if place < len(ordinals) and fits(line))
-    if not places:
+    ordinals = batch.ordinal_list()
+    indexes = sorted(index for index, line in results.items() if index < len(ordinals) and is_result_line(line))
+    if not indexes:
         return None, None
-    lines = [notes[place] for place in places]
-    return str(Ordinals.of(ordinals[place] for place in places)), b"\n".join(lines) if any(lines) else None
+    lines = [results[index] for index in indexes]
+    return str(Ordinals.of(ordinals[index] for index in indexes)), b"\n".join(lines) if any(lines) else None
 
 
-def batch_error(row: ClaimedBatch, frame: BatchErrored) -> dict[str, Any]:
-    """Tell why a batch failed.
+def batch_error(batch: ClaimedBatch, frame: BatchErrored) -> dict[str, Any]:
+    """Report why a batch failed.
 
     Args:
-        row: The batch.
-        frame: What the slot says.
+        batch: The batch.
+        frame: The slot's report.
 
     Returns:
-        The error for its event. Texts are cleaned once more: a slot is not trusted.
+        The error for its event. Texts are made storable again: a slot is not trusted.
     """
     error: dict[str, Any] = {
         "type": storable(frame.type, MESSAGE_BOUND),
@@ -53,45 +53,45 @@ def batch_error(row: ClaimedBatch, frame: BatchErrored) -> dict[str, Any]:
         "traceback": storable(frame.traceback, TRACEBACK_BOUND, keep_end=True),
     }
     if frame.items:
-        error["items"] = item_errors(row, frame.items)
+        error["items"] = item_errors(batch, frame.items)
     return error
 
 
-def item_errors(row: ClaimedBatch, failures: Sequence[ItemFailure]) -> list[dict[str, Any]]:
-    """Tell which items failed, and why.
+def item_errors(batch: ClaimedBatch, failures: Sequence[ItemFailure]) -> list[dict[str, Any]]:
+    """Report which items failed, and why.
 
     Args:
-        row: Their batch.
-        failures: What the slot says.
+        batch: Their batch.
+        failures: The slot's report.
 
     Returns:
-        An error each, for a bounded number of items.
+        An error for each item, for a bounded number of items.
     """
-    keys = row.item_keys.decode("utf-8", "replace").split("\n")
-    ordinals = row.ordinal_list()
-    told = []
-    for failure in failures[:ITEMS_TOLD]:
-        item: dict[str, Any] = {
+    keys = batch.item_keys.decode("utf-8", "replace").split("\n")
+    ordinals = batch.ordinal_list()
+    errors = []
+    for failure in failures[:ITEMS_NAMED]:
+        error: dict[str, Any] = {
             "ordinal": ordinals[failure.index],
             "key": storable(keys[failure.index], MESSAGE_BOUND),
             "type": storable(failure.type, MESSAGE_BOUND),
             "message": storable(failure.message, MESSAGE_BOUND),
         }
         if failure.traceback:
-            item["traceback"] = storable(failure.traceback, TRACEBACK_BOUND, keep_end=True)
-        told.append(item)
-    return told
+            error["traceback"] = storable(failure.traceback, TRACEBACK_BOUND, keep_end=True)
+        errors.append(error)
+    return errors
 
 
-def failed_ordinals(row: ClaimedBatch, failures: Sequence[ItemFailure]) -> str:
-    """Name all failed items as a multirange.
+def failed_ordinals(batch: ClaimedBatch, failures: Sequence[ItemFailure]) -> str:
+    """Return the ordinals of all failed items.
 
     Args:
-        row: Their batch.
-        failures: What the slot says.
+        batch: Their batch.
+        failures: The slot's report.
 
     Returns:
-        Their ordinals, as PostgreSQL reads them.
+        The ordinals, as PostgreSQL writes a multirange.
     """
-    ordinals = row.ordinal_list()
+    ordinals = batch.ordinal_list()
     return str(Ordinals.of(ordinals[failure.index] for failure in failures))

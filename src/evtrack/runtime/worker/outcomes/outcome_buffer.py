@@ -1,10 +1,10 @@
-"""What became of batches, kept until the database has taken it."""
+"""Keeps the outcomes of batches until the database has accepted them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evtrack.runtime.worker.outcomes.item_reports import batch_error, done_items
+from evtrack.runtime.worker.outcomes.item_reports import batch_error, completed_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class OutcomeBuffer:
-    """Gathers outcomes; `OutcomeWriter` takes away what was acknowledged."""
+    """Collects outcomes; `OutcomeWriter` removes those that the database has acknowledged."""
 
     def __init__(self) -> None:
-        self.rows: list[ClaimedBatch] = []
+        self.completed: list[ClaimedBatch] = []
         """Completed batches; `run_s` and `results` are parallel to it."""
         self.run_s: list[float] = []
         self.results: list[bytes | None] = []
@@ -26,99 +26,105 @@ class OutcomeBuffer:
         self.crashed: list[tuple[BatchKey, dict[str, Any], str | None, bytes | None]] = []
         self.returned: list[BatchKey] = []
         self.since: float | None = None
-        """When the oldest came; None when there are none."""
+        """Monotonic time of the oldest outcome; None when there is none."""
 
     def __len__(self) -> int:
         """Count the outcomes."""
-        return len(self.rows) + len(self.partly) + len(self.failed) + len(self.crashed) + len(self.returned)
+        return len(self.completed) + len(self.partly) + len(self.failed) + len(self.crashed) + len(self.returned)
 
-    def expect(self, rows: Sequence[ClaimedBatch]) -> None:
-        """Hear of claimed batches, whose outcomes will come.
+    def register(self, batches: Sequence[ClaimedBatch]) -> None:
+        """Register claimed batches and the outcomes they owe.
 
         Args:
-            rows: The batches.
+            batches: The batches.
         """
 
-    def lose(self, keys: Iterable[BatchKey]) -> None:
-        """Hear of batches whose outcomes will not come.
+    def drop(self, keys: Iterable[BatchKey]) -> None:
+        """Drop registered batches: another worker has them.
 
         Args:
             keys: The batches.
         """
 
-    def done(
-        self, rows: Sequence[ClaimedBatch], run_s: Sequence[float], results: Sequence[bytes | None] | None, now: float
+    def add_completed(
+        self,
+        batches: Sequence[ClaimedBatch],
+        run_s: Sequence[float],
+        results: Sequence[bytes | None] | None,
+        now: float,
     ) -> None:
-        """Take batches that completed.
+        """Add batches that completed.
 
         Args:
-            rows: The batches.
-            run_s: How long each ran.
-            results: The result lines of each; None when there are none at all.
+            batches: The batches.
+            run_s: Run time of each batch.
+            results: Result lines of each batch; None when no batch has any.
             now: The monotonic clock.
         """
-        self.rows += rows
+        self.completed += batches
         self.run_s += run_s
-        self.results += results if results is not None else [None] * len(rows)
-        self._note(now)
+        self.results += results if results is not None else [None] * len(batches)
+        self._added(now)
 
-    def partly_done(self, row: ClaimedBatch, frame: BatchPartlyDone, now: float) -> None:
-        """Take a batch some of whose items failed.
-
-        Args:
-            row: The batch.
-            frame: What the slot says.
-            now: The monotonic clock.
-        """
-        self.partly.append((row, frame))
-        self._note(now)
-
-    def fail(self, row: ClaimedBatch, frame: BatchErrored, now: float) -> None:
-        """Take a batch that failed.
+    def add_partly_done(self, batch: ClaimedBatch, frame: BatchPartlyDone, now: float) -> None:
+        """Add a batch in which some items failed.
 
         Args:
-            row: The batch.
-            frame: What the slot says.
+            batch: The batch.
+            frame: The slot's report.
             now: The monotonic clock.
         """
-        self.failed.append((row.key, frame.run_s, batch_error(row, frame)))
-        self._note(now)
+        self.partly.append((batch, frame))
+        self._added(now)
 
-    def crash(self, row: ClaimedBatch, dossier: dict[str, Any], notes: Mapping[int, bytes], now: float) -> None:
-        """Take a batch whose process died.
+    def add_failed(self, batch: ClaimedBatch, frame: BatchErrored, now: float) -> None:
+        """Add a batch that failed as a whole.
 
         Args:
-            row: The batch.
-            dossier: What is known of the death.
-            notes: Results of the items that were done before, by place.
+            batch: The batch.
+            frame: The slot's report.
             now: The monotonic clock.
         """
-        self.crashed.append((row.key, dossier, *done_items(row, notes)))
-        self._note(now)
+        self.failed.append((batch.key, frame.run_s, batch_error(batch, frame)))
+        self._added(now)
 
-    def give_back(self, rows: Sequence[ClaimedBatch], now: float) -> None:
-        """Take batches that did not run to their end.
+    def add_crashed(
+        self, batch: ClaimedBatch, report: dict[str, Any], results: Mapping[int, bytes], now: float
+    ) -> None:
+        """Add a batch whose process died.
 
         Args:
-            rows: The batches.
+            batch: The batch.
+            report: The crash report.
+            results: Results of the items that were completed before, by index.
             now: The monotonic clock.
         """
-        if rows:
-            self.returned += [row.key for row in rows]
-            self._note(now)
+        self.crashed.append((batch.key, report, *completed_items(batch, results)))
+        self._added(now)
+
+    def add_returned(self, batches: Sequence[ClaimedBatch], now: float) -> None:
+        """Add batches that are given back: they did not run, or not to their end.
+
+        Args:
+            batches: The batches.
+            now: The monotonic clock.
+        """
+        if batches:
+            self.returned += [batch.key for batch in batches]
+            self._added(now)
 
     def keys(self) -> list[BatchKey]:
-        """Name all batches whose outcome is not acknowledged."""
-        keys = [row.key for row in self.rows] + [row.key for row, _ in self.partly]
+        """List all batches whose outcome is not acknowledged."""
+        keys = [batch.key for batch in self.completed] + [batch.key for batch, _ in self.partly]
         keys += [key for key, *_ in self.failed] + [key for key, *_ in self.crashed]
         return keys + self.returned
 
-    def forget(self) -> None:
-        """Drop everything: the worker was declared lost, and nothing of this is its own any more."""
-        for kept in (self.rows, self.run_s, self.results, self.partly, self.failed, self.crashed, self.returned):
+    def clear(self) -> None:
+        """Drop everything: the worker was declared lost, so other workers have its batches."""
+        for kept in (self.completed, self.run_s, self.results, self.partly, self.failed, self.crashed, self.returned):
             kept.clear()
         self.since = None
 
-    def _note(self, now: float) -> None:
+    def _added(self, now: float) -> None:
         if self.since is None:
             self.since = now

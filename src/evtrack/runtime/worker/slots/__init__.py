@@ -1,1 +1,1 @@
-"""A worker's slots: started, fed, limited, and replaced when they die."""
+"""A worker's slots: started, assigned batches, limited, and replaced when they die."""

@@ -1,4 +1,4 @@
-"""The supervisor's end of the channel to a slot: frames out as far as it takes them, and in as they come."""
+"""The supervisor's end of the channel to a slot: sends and receives frames without waiting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from evtrack.runtime.slot.framing import FrameReader, encode
+from evtrack.runtime.slot.framing import FrameReader, encode_frame
 from evtrack.runtime.slot.protocol import FromSlot
 
 if TYPE_CHECKING:
@@ -17,50 +17,50 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES: Final = 1 << 18
 _READS: Final = 64
-"""Reads of one slot before the others get their turn."""
+"""Reads from one slot before the other slots get their turn."""
 _BUFFER_BYTES: Final = 1 << 20
 
 
 class SlotChannel:
-    """Speaks with one slot, and never waits for it.
+    """Exchanges frames with one slot, and never waits for it.
 
     Args:
-        ours: The end that stays here.
+        ours: The supervisor's end.
     """
 
     def __init__(self, ours: socket.socket) -> None:
         self.socket = ours
-        self.on_piece: Callable[[], object] = lambda: None
-        """Called when something was received, before it is taken apart."""
+        self.on_receive: Callable[[], object] = lambda: None
+        """Called when data was received, before its frames are read."""
         self.closed = False
-        self._inbox = FrameReader(FromSlot)
+        self._reader = FrameReader(FromSlot)
         self._unsent: deque[memoryview] = deque()
 
     @classmethod
     def pair(cls) -> tuple[SlotChannel, socket.socket]:
-        """Make a channel.
+        """Create a channel.
 
         Returns:
-            Our side, and the slot's end.
+            The supervisor's side, and the slot's end.
         """
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
-            # Room for a whole group, so that neither side waits for the other within one.
+            # Room for a whole group of batches, so that neither side waits for the other within one.
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         ours.setblocking(False)  # noqa: FBT003  the signature of socket
         return cls(ours), theirs
 
-    def say(self, frame: ToSlot) -> None:
-        """Send a frame, as far as the channel takes it now.
+    def send(self, frame: ToSlot) -> None:
+        """Send a frame, as far as the channel has room; `flush` sends the rest.
 
         Args:
-            frame: What to say.
+            frame: The frame.
         """
-        self._unsent.append(memoryview(encode(frame)))
-        self.push()
+        self._unsent.append(memoryview(encode_frame(frame)))
+        self.flush()
 
-    def push(self) -> None:
-        """Send what is left to send, as far as the channel takes it."""
+    def flush(self) -> None:
+        """Send what is still unsent, as far as the channel has room."""
         with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
             while self._unsent:
                 rest = self._unsent[0]
@@ -71,12 +71,12 @@ class SlotChannel:
                     self._unsent.popleft()
 
     @property
-    def is_clogged(self) -> bool:
-        """Whether something waits to be sent."""
+    def has_unsent(self) -> bool:
+        """Whether data waits to be sent."""
         return bool(self._unsent) and not self.closed
 
     def frames(self) -> Iterable[Any]:
-        """Yield what the slot has said; notes when it has closed its end.
+        """Yield the received frames; notice when the slot has closed its end.
 
         Yields:
             Frames, in order.
@@ -91,16 +91,16 @@ class SlotChannel:
             if not piece:
                 self.closed = True
                 return
-            self.on_piece()
-            self._inbox.feed(piece)
-            yield from self._inbox.frames()
+            self.on_receive()
+            self._reader.feed(piece)
+            yield from self._reader.frames()
 
-    def hang_up(self) -> None:
-        """Say that no more comes, also of what was not sent yet; what the slot says is still heard."""
+    def close_sending(self) -> None:
+        """Close the sending direction and drop what is unsent; frames from the slot are still received."""
         self._unsent.clear()
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Close our end."""
+        """Close the supervisor's end."""
         self.socket.close()

@@ -1,4 +1,4 @@
-"""The fork server as its supervisor sees it: started, told to start slots, asked how they ended."""
+"""The supervisor's side of the fork server: starts it, asks it for slots, and asks how they ended."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from evtrack.runtime.slot.fork_protocol import ANSWER, LOOK, ORDER, START, Answer
+from evtrack.runtime.slot.fork_protocol import POLL, REPLY, REQUEST, START, ForkReply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_BEGIN_S: Final = 60.0
-"""How long it may take to answer first: an interpreter has to start and import, on whatever machine this is."""
-_ANSWER_S: Final = 5.0
-"""How long it may take to answer: it does nothing that could take so long, unless it is stopped."""
+_FIRST_REPLY_S: Final = 60.0
+"""Timeout of the first reply: an interpreter has to start and import, on any machine."""
+_REPLY_S: Final = 5.0
+"""Timeout of later replies: no request takes nearly as long, unless the fork server is stopped."""
 
 
 class ForkServerGone(OSError):
-    """The fork server does not answer, and its slots go with it."""
+    """The fork server does not reply; its slots die with it."""
 
 
 class ForkServerClient:
-    """One process that starts slots; when it is gone it stays gone."""
+    """Runs one fork server; once it is gone, it stays gone."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -37,69 +37,69 @@ class ForkServerClient:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
-        ours.settimeout(_BEGIN_S)
+        ours.settimeout(_FIRST_REPLY_S)
         self._channel = ours
         self.is_gone = False
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The fork server's process."""
         return self._process.pid
 
     def start(self, channel_fd: int, page_fd: int, stderr_fd: int) -> int:
         """Start a slot in a process group of its own.
 
         Args:
-            channel_fd: Its end of the channel.
-            page_fd: The page that it shares.
-            stderr_fd: Where it may write.
+            channel_fd: The slot's end of its channel.
+            page_fd: Its shared page.
+            stderr_fd: The pipe for its output.
 
         Returns:
-            Its process.
+            The slot's process.
 
         Raises:
-            ForkServerGone: It does not answer.
-            OSError: The system has no room for another process.
+            ForkServerGone: The fork server does not reply.
+            OSError: The system cannot start another process.
         """
-        answer = self._ask(START, 0, [channel_fd, page_fd, stderr_fd])
-        if answer.pid < 0:
-            raise OSError(-answer.pid, os.strerror(-answer.pid))
-        return answer.pid
+        reply = self._request(START, 0, [channel_fd, page_fd, stderr_fd])
+        if reply.pid < 0:
+            raise OSError(-reply.pid, os.strerror(-reply.pid))
+        return reply.pid
 
-    def look(self, pid: int) -> Answer | None:
-        """Ask whether a slot has ended; if so, nothing of its process group is left.
+    def poll(self, pid: int) -> ForkReply | None:
+        """Ask whether a slot has ended; if it has, its whole process group is gone.
 
         Args:
-            pid: The slot, which nobody has been told the end of.
+            pid: The slot, whose end has not been reported yet.
 
         Returns:
             How it ended, or None while it lives.
 
         Raises:
-            ForkServerGone: It does not answer.
+            ForkServerGone: The fork server does not reply.
         """
-        answer = self._ask(LOOK, pid)
-        return answer if answer.pid else None
+        reply = self._request(POLL, pid)
+        return reply if reply.pid else None
 
     def close(self) -> None:
-        """End it, and with it what is left of its slots. A second time does nothing."""
+        """Kill the fork server, and with it its remaining slots. A second call does nothing."""
         self.is_gone = True
         self._channel.close()
         if self._process.returncode is None:
             self._process.kill()
             self._process.wait()
 
-    def _ask(self, kind: bytes, pid: int, descriptors: Sequence[int] = ()) -> Answer:
+    def _request(self, kind: bytes, pid: int, descriptors: Sequence[int] = ()) -> ForkReply:
         if self.is_gone:
             raise ForkServerGone("the fork server is gone")
         try:
-            socket.send_fds(self._channel, [ORDER.pack(kind, pid)], list(descriptors))
-            said = self._channel.recv(ANSWER.size, socket.MSG_WAITALL)
+            socket.send_fds(self._channel, [REQUEST.pack(kind, pid)], list(descriptors))
+            reply = self._channel.recv(REPLY.size, socket.MSG_WAITALL)
         except OSError as error:
             self.close()
             raise ForkServerGone(str(error)) from error
-        if len(said) < ANSWER.size:
+        if len(reply) < REPLY.size:
             self.close()
-            raise ForkServerGone("the fork server has ended")
-        self._channel.settimeout(_ANSWER_S)
-        return Answer(*ANSWER.unpack(said))
+            raise ForkServerGone("the fork server has exited")
+        self._channel.settimeout(_REPLY_S)
+        return ForkReply(*REPLY.unpack(reply))

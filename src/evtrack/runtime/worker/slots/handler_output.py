@@ -1,10 +1,10 @@
-"""Lines that a slot's handlers print or log: told of with job, batch and item, bounded in size and in rate."""
+"""Logs the lines that a slot's handlers print or log, with job, batch and item, bounded in size and rate."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
@@ -17,35 +17,47 @@ if TYPE_CHECKING:
 
     from evtrack.domain.claimed_batch import ClaimedBatch
 
-
 LINES_A_SECOND: Final = 100
-"""Lines of one slot; what is over is counted."""
+"""Most lines of one slot; the others are counted."""
 
 LINE_CHARACTERS: Final = 2_000
 _LINE_BYTES: Final = 8_000
 _NEWLINE: Final = re.compile(rb"\r\n|\n|\r")
-
-Tag = tuple[int, int | None, str]
-"""What a piece is about: number of the batch in the slot's life, place of the item or None, and kind."""
+_BOUND: Final = frozenset({"event", "level", "timestamp", "job_id", "batch_no", "attempt", "handler", "item_key"})
+"""Keys of a `ctx.log` record that are not facts: the worker sets them itself."""
 
 _log = structlog.get_logger()
 
 
+class OutputTag(NamedTuple):
+    """What a piece of output is about.
+
+    Args:
+        seq: The batch's sequence number in the slot's life.
+        item: The item's index in the batch, or None.
+        kind: TEXT, FACTS, or one of LEVELS.
+    """
+
+    seq: int
+    item: int | None
+    kind: str
+
+
 class OutputParser:
-    """Takes the marks out of what a slot writes."""
+    """Splits a slot's output at its marks."""
 
     def __init__(self) -> None:
         self._held = b""
-        self._tag: Tag | None = None
+        self._tag: OutputTag | None = None
 
-    def pieces(self, data: bytes) -> Iterator[tuple[Tag | None, bytes, bool]]:
-        """Part what came by its marks.
+    def pieces(self, data: bytes) -> Iterator[tuple[OutputTag | None, bytes, bool]]:
+        """Split data into tagged pieces.
 
         Args:
             data: What was read; a mark may be cut anywhere.
 
         Yields:
-            Pieces with their tags, None where native code or a child process wrote, and whether the tag ends there.
+            A piece's tag, None if native code or a child process wrote it; its bytes; and whether it ends there.
         """
         data, self._held = self._held + data, b""
         begun = data.rfind(b"\x1e", -LONGEST_MARK)
@@ -56,139 +68,136 @@ class OutputParser:
             if mark.start() > at or self._tag is not None:
                 yield self._tag, data[at : mark.start()], True
             at = mark.end()
-            seq, place, kind = mark.groups()
-            self._tag = None if seq is None else (int(seq), int(place) - 1 if int(place) else None, kind.decode())
+            seq, number, kind = mark.groups()
+            item = int(number) - 1 if number and int(number) else None
+            self._tag = None if seq is None else OutputTag(int(seq), item, kind.decode())
         if at < len(data):
             yield self._tag, data[at:], False
 
     def rest(self) -> bytes:
-        """Return what looked like the beginning of a mark, now that nothing follows."""
+        """Return what looked like the beginning of a mark, at the end of the output."""
         held, self._held = self._held, b""
         return held
 
 
 class HandlerOutput:
-    """Writes a log line for each line of one slot.
+    """Logs each line of one slot.
 
     Args:
         pid: The slot's process.
-        row_of: Finds a batch by its number in the slot's life; None when it is not held, or no longer.
-        lines_a_second: How many at most.
+        find_batch: Finds a batch by its sequence number; None when the slot does not hold it.
+        lines_a_second: Most lines per second.
     """
 
     def __init__(
-        self, *, pid: int, row_of: Callable[[int], ClaimedBatch | None], lines_a_second: int = LINES_A_SECOND
+        self, *, pid: int, find_batch: Callable[[int], ClaimedBatch | None], lines_a_second: int = LINES_A_SECOND
     ) -> None:
         if lines_a_second < 1:
             raise ValueError(f"lines_a_second must be at least 1, got {lines_a_second}")
         self.suppressed = 0
-        """Lines that were not written since this was last said."""
+        """Lines that were dropped since the last log line about dropped lines."""
         self._pid = pid
-        self._row_of = row_of
+        self._find_batch = find_batch
         self._most = self._left = lines_a_second
         self._second = 0
-        self._tag: Tag | None = None
-        self._about: ClaimedBatch | None = None
+        self._tag: OutputTag | None = None
+        self._batch: ClaimedBatch | None = None
         self._rest = b""
         self._is_cut = False
 
-    def take(self, tag: Tag, data: bytes, now: float, *, is_whole: bool = False) -> None:
-        """Take a piece.
+    def add(self, tag: OutputTag, data: bytes, now: float, *, is_whole: bool = False) -> None:
+        """Add a piece of output.
 
         Args:
             tag: What it is about.
-            data: What was written.
+            data: The piece.
             now: The monotonic clock.
-            is_whole: Whether a record ends with it; a stream's lines end where they end.
+            is_whole: Whether a record ends with it; lines of a stream end at newlines.
         """
         self.tick(now)
         if tag != self._tag:
             self._end_line()
-            self._tag, self._about = tag, self._row_of(tag[0])
+            self._tag, self._batch = tag, self._find_batch(tag.seq)
         self._rest += data
-        if tag[2] == TEXT:
+        if tag.kind == TEXT:
             *lines, self._rest = _NEWLINE.split(self._rest)
             for line in lines:
-                self._tell(line)
+                self._log_line(line)
                 self._is_cut = False
         elif is_whole:
             self._end_line()
         if len(self._rest) > _LINE_BYTES:
-            self._tell(self._rest)
+            self._log_line(self._rest)
             self._rest, self._is_cut = b"", True
 
     def tick(self, now: float) -> None:
-        """Begin a new second, and say how much of an earlier one was not shown.
+        """Begin a new second if one has begun, and log how many lines the earlier one dropped.
 
         Args:
             now: The monotonic clock.
         """
         if int(now) != self._second:
             self._second, self._left = int(now), self._most
-            self._own_up()
+            self._log_suppressed()
 
     def close(self) -> None:
-        """Tell what is left: the slot has ended."""
+        """Log what is left: the slot has ended."""
         self._end_line()
-        self._own_up()
+        self._log_suppressed()
 
     def _end_line(self) -> None:
-        self._tell(self._rest)
+        self._log_line(self._rest)
         self._rest, self._is_cut = b"", False
 
-    def _own_up(self) -> None:
+    def _log_suppressed(self) -> None:
         if self.suppressed:
-            # Of one item or of many: only the slot is certain.
+            # Without job and item: the lines may belong to several, only the slot is certain.
             _log.warning(log_names.HANDLER_OUTPUT_SUPPRESSED, lines=self.suppressed, slot_pid=self._pid)
             self.suppressed = 0
 
-    def _tell(self, line: bytes) -> None:
-        # What follows a line that was cut is its rest.
+    def _log_line(self, line: bytes) -> None:
+        # What follows a line that was cut is the rest of that line.
         if self._is_cut or not line.strip() or self._tag is None:
             return
         if not self._left:
             self.suppressed += 1
             return
         self._left -= 1
-        _, place, kind = self._tag
-        text, bound = line.decode("utf-8", "replace").rstrip(), self._bound(place)
-        if kind == FACTS and isinstance(said := _parsed(text), dict):
-            facts = {printable(name, 100): _harmless(value) for name, value in said.items() if name not in _BOUND}
-            message = printable(said.get("event", ""), LINE_CHARACTERS)
-            _at(said.get("level"))(log_names.HANDLER_LOG, message=message, facts=facts, **bound)
+        kind = self._tag.kind
+        text, context = line.decode("utf-8", "replace").rstrip(), self._context(self._tag.item)
+        if kind == FACTS and isinstance(record := _parsed(text), dict):
+            facts = {printable(name, 100): _printable(value) for name, value in record.items() if name not in _BOUND}
+            message = printable(record.get("event", ""), LINE_CHARACTERS)
+            _logger(record.get("level"))(log_names.HANDLER_LOG, message=message, facts=facts, **context)
         elif kind in LEVELS:
-            _at(LEVELS[kind])(log_names.HANDLER_LOG, message=printable(text, LINE_CHARACTERS), **bound)
+            _logger(LEVELS[kind])(log_names.HANDLER_LOG, message=printable(text, LINE_CHARACTERS), **context)
         else:
-            _log.info(log_names.HANDLER_OUTPUT, line=printable(text, LINE_CHARACTERS), **bound)
+            _log.info(log_names.HANDLER_OUTPUT, line=printable(text, LINE_CHARACTERS), **context)
 
-    def _bound(self, place: int | None) -> dict[str, Any]:
-        row = self._about
-        if row is None:
+    def _context(self, index: int | None) -> dict[str, Any]:
+        batch = self._batch
+        if batch is None:
             return {"slot_pid": self._pid}
-        key, _ = row.item(place)
-        bound = {
-            "job_id": row.job_id,
-            "batch_no": row.batch_no,
-            "attempt": row.attempt,
-            "handler": printable(row.handler.decode("utf-8", "replace"), 200),
+        key, _ = batch.item(index)
+        context = {
+            "job_id": batch.job_id,
+            "batch_no": batch.batch_no,
+            "attempt": batch.attempt,
+            "handler": printable(batch.handler_name, 200),
             "slot_pid": self._pid,
         }
-        return bound if key is None else {**bound, "item_key": printable(key, 200)}
+        return context if key is None else {**context, "item_key": printable(key, 200)}
 
 
-_BOUND: Final = frozenset({"event", "level", "timestamp", "job_id", "batch_no", "attempt", "handler", "item_key"})
-"""What a record of `ctx.log` brings beside its facts: the worker says it itself."""
-
-
-def _at(level: Any) -> Callable[..., Any]:
+def _logger(level: Any) -> Callable[..., Any]:
     by_name: dict[str, Callable[..., Any]] = {
         "debug": _log.debug,
         "warning": _log.warning,
         "error": _log.error,
         "critical": _log.error,
     }
-    told: Callable[..., Any] = by_name.get(str(level), _log.info)
-    return told
+    logger: Callable[..., Any] = by_name.get(str(level), _log.info)
+    return logger
 
 
 def _parsed(text: str) -> Any:
@@ -198,7 +207,7 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _harmless(value: Any) -> Any:
+def _printable(value: Any) -> Any:
     if isinstance(value, bool | int | float | None):
         return value
     return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), LINE_CHARACTERS)

@@ -1,12 +1,10 @@
-"""What a batch may use: time, silence, memory."""
+"""The limits of a batch: run time, silence, and memory of its slot."""
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -15,42 +13,41 @@ import msgspec
 from evtrack.domain.crash import CrashCause
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.retry import Policy
-from evtrack.runtime.slot.handlers import HandlerKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from evtrack.domain.claimed_batch import ClaimedBatch
+    import psutil
+
     from evtrack.runtime.worker.slots.process import SlotProcess
 
 _TERM_S: Final = 2.0
-"""How long a slot over its limit has to end by itself after SIGTERM."""
+"""How long a slot over its limit may take to end after SIGTERM."""
 
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-_LOOK_S: Final = 0.05
+_CHECK_S: Final = 0.05
 
 
 @dataclass(slots=True)
 class SlotLimits:
-    """Ends slots whose batch uses too much; what a batch's job says goes before these.
+    """Ends slots whose batch exceeds a limit; a limit of the batch's job takes precedence.
 
     Args:
         timeout_s: Longest run of a batch.
         stall_s: Longest silence of a handler.
-        max_rss_bytes: Most memory of a slot.
+        max_rss_bytes: Most memory of a slot, and of the command that it runs.
     """
 
     timeout_s: float | None = None
     stall_s: float | None = None
     max_rss_bytes: int | None = None
-    _termed: dict[int, float] = field(default_factory=dict, init=False)
-    _looked_at: float = field(default=0.0, init=False)
+    _terminated: dict[int, float] = field(default_factory=dict, init=False)
+    _checked_at: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        """Refuse limits that nothing could keep.
+        """Reject limits that no batch can keep.
 
         Raises:
-            BadArgument: One is not above 0.
+            BadArgument: A limit is not above 0.
         """
         for name in ("timeout_s", "stall_s", "max_rss_bytes"):
             value = getattr(self, name)
@@ -58,53 +55,53 @@ class SlotLimits:
                 raise BadArgument(f"{name} must be above 0, got {value}")
 
     def enforce(self, slots: Iterable[SlotProcess], now: float) -> None:
-        """Look at each slot that has a batch in hand.
+        """Check each slot that runs a batch.
 
         Args:
             slots: The slots.
             now: The monotonic clock.
         """
-        if now - self._looked_at < _LOOK_S:
+        if now - self._checked_at < _CHECK_S:
             return
-        self._looked_at = now
+        self._checked_at = now
         for slot in slots:
-            if slot.pid in self._termed:
-                if now - self._termed[slot.pid] > _TERM_S:
+            if slot.pid in self._terminated:
+                if now - self._terminated[slot.pid] > _TERM_S:
                     slot.kill()
                 continue
             seq = slot.page.seq
-            cause = self._broken(slot, seq)
+            cause = self._exceeded(slot, seq)
             if cause is None:
                 continue
-            # It may end this batch and begin no other, so that no other is blamed for it.
+            # The slot may end this batch and begin no other, so that no other batch is blamed.
             before = slot.page.limit
-            slot.limit(min(before, seq))
+            slot.page.limit = min(before, seq)
             if slot.page.seq == seq and slot.first <= seq:
                 slot.kill(signal.SIGTERM, reason=cause.value)
-                self._termed[slot.pid] = now
+                self._terminated[slot.pid] = now
             else:
-                slot.limit(before)
-        if self._termed:
+                slot.page.limit = before
+        if self._terminated:
             living = {slot.pid for slot in slots}
-            self._termed = {pid: at for pid, at in self._termed.items() if pid in living}
+            self._terminated = {pid: at for pid, at in self._terminated.items() if pid in living}
 
-    def _broken(self, slot: SlotProcess, seq: int) -> CrashCause | None:
+    def _exceeded(self, slot: SlotProcess, seq: int) -> CrashCause | None:
         place = seq - slot.first
         if not 0 <= place < len(slot.held):
             return None
         policy = _policy(slot.held[place].policy)
         timeout_s = policy.timeout_s or self.timeout_s
         stall_s = policy.stall_s or self.stall_s
-        most = policy.max_rss_bytes or self.max_rss_bytes
+        max_rss_bytes = policy.max_rss_bytes or self.max_rss_bytes
         begun_at, beat_at, now = slot.page.begun_at, slot.page.beat_at, monotonic()
-        # Asked again last: in between the slot may have gone on to another batch.
+        # Read again after the times: meanwhile the slot may have begun another batch.
         if slot.page.seq != seq:
             return None
         if timeout_s is not None and now - begun_at > timeout_s:
             return CrashCause.TIMEOUT
         if stall_s is not None and now - beat_at > stall_s:
             return CrashCause.STALLED
-        if most is not None and _held_bytes(slot, slot.held[place]) > most:
+        if max_rss_bytes is not None and _rss_bytes(slot) > max_rss_bytes:
             return CrashCause.MEMORY_LIMIT
         return None
 
@@ -114,22 +111,23 @@ def _policy(text: bytes | None) -> Policy:
     return Policy.model_validate(msgspec.json.decode(text)) if text else Policy()
 
 
-def _held_bytes(slot: SlotProcess, row: ClaimedBatch) -> int:
-    held = _rss_bytes(slot.pid)
-    if slot.kind_of(row) == HandlerKind.COMMAND:
-        held += sum(_rss_bytes(child) for child in _children(slot.pid))
-    return held
+def _rss_bytes(slot: SlotProcess) -> int:
+    # The slot names its command: psutil could find it too, but would read every process of the machine for it.
+    return sum(_process_rss_bytes(pid) for pid in (slot.pid, slot.page.command_pid) if pid)
 
 
-def _children(pid: int) -> list[int]:
+def _process_rss_bytes(pid: int) -> int:
+    import psutil  # noqa: PLC0415  tens of milliseconds that only a worker with a memory limit should pay
+
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
-    except (OSError, ValueError):
-        return []
+        return int(_process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0  # it has ended
 
 
-def _rss_bytes(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError, ValueError):
-        return 0  # gone, or a system without /proc
+@lru_cache(maxsize=4096)
+def _process(pid: int) -> psutil.Process:
+    """Return a handle, cached because making one costs more than reading its memory; it depends on the pid alone."""
+    import psutil  # noqa: PLC0415  as above
+
+    return psutil.Process(pid)

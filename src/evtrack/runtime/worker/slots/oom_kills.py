@@ -1,4 +1,4 @@
-"""Whether the kernel has killed for want of memory: what the control group counts, and nothing less."""
+"""Detects whether the kernel killed a process for lack of memory: only the control group's counter is evidence."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _COUNTER: Final = "oom_kill"
 
 
 class OomKillCounter:
-    """Counts kills for want of memory in this process's control group, each taken once.
+    """Counts out-of-memory kills in this process's control group; each kill is taken once.
 
     Args:
-        proc: Where the process's membership is told.
+        proc: The file that names the process's control groups.
         root: Where control groups are mounted.
     """
 
@@ -24,10 +24,10 @@ class OomKillCounter:
         self._taken = {path: _read(path) or 0 for path in self._files}
 
     def take(self) -> str:
-        """Take one kill that was not taken yet, as the explanation of one death.
+        """Take one kill that was not taken before, as the explanation of one death.
 
         Returns:
-            The evidence: who counts, and how many; empty when there is no such kill, or no control group that counts.
+            The evidence: the counter's file and values; empty when there is no such kill, or no counter.
         """
         for path in self._files:
             count, taken = _read(path) or 0, self._taken[path]
@@ -39,7 +39,7 @@ class OomKillCounter:
 
 
 def _candidates(proc: Path, root: Path) -> Iterator[Path]:
-    """Name the files that may count: of version 2, of version 1, and both as seen inside a namespace."""
+    """Yield the files that may hold the counter: of cgroup v2, of v1, and of v1 as seen inside a namespace."""
     try:
         lines = proc.read_text(encoding="utf-8").splitlines()
     except OSError:

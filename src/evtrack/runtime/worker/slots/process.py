@@ -1,4 +1,4 @@
-"""A slot as its supervisor sees it: started, fed, and its death told."""
+"""A slot as its supervisor sees it: started, assigned batches, and polled for its end."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class SlotExit:
     """How a slot ended.
 
     Args:
-        wait_status: As waitpid told it; None when the fork server was lost, and nobody can tell.
-        peak_rss_bytes: Most memory it held.
-        cpu_s: CPU time it used.
-        oom_kill: The evidence that the kernel has killed it for want of memory; asked only after a SIGKILL of unknown
-            origin, and empty when there is none.
+        wait_status: As waitpid reports it; None when the fork server is gone, and with it the only parent that knew.
+        peak_rss_bytes: Peak memory of the slot.
+        cpu_s: CPU time that it used.
+        oom_kill: The evidence that the kernel killed it for lack of memory. Asked for only after a SIGKILL of unknown
+            origin; empty when there is none.
     """
 
     wait_status: int | None
@@ -42,69 +42,71 @@ class SlotExit:
 
 
 class SlotProcess:
-    """Starts one slot and keeps what it holds; never waits for it.
+    """Starts one slot and keeps the batches that it holds; never waits for it.
 
     Args:
-        setup: What it is to offer.
-        forks: Who starts it.
-        oom_kills: Where to ask whether a kill was the kernel's.
+        setup: The handlers to offer.
+        fork_server: Starts the slot.
+        oom_kills: Counts the kernel's out-of-memory kills.
 
     Raises:
-        OSError: It cannot be started.
+        OSError: The slot cannot be started.
     """
 
-    def __init__(self, *, setup: Setup, forks: ForkServerClient, oom_kills: OomKillCounter | None = None) -> None:
+    def __init__(self, *, setup: Setup, fork_server: ForkServerClient, oom_kills: OomKillCounter | None = None) -> None:
         self._oom_kills = oom_kills or OomKillCounter()
-        self._forks = forks
+        self._fork_server = fork_server
         self.channel, theirs = SlotChannel.pair()
         self.page = SharedPage.create()
         read_end, write_end = os.pipe()
         try:
             with theirs, os.fdopen(write_end, "wb", buffering=0):
-                self.pid = forks.start(theirs.fileno(), self.page.fd, write_end)
+                self.pid = fork_server.start(theirs.fileno(), self.page.fd, write_end)
         except OSError:
             self.channel.close()
             self.page.close()
             os.close(read_end)
             raise
-        # Readable when the process ends, whoever still holds its pipes.
+        # Becomes readable when the process ends, even if a child process keeps the slot's pipes open.
         self.pidfd = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
         self.held: deque[ClaimedBatch] = deque()
+        """Assigned batches whose outcome is not known yet."""
         self.first = 1
-        """Number of the first held batch in the slot's life."""
+        """Sequence number of the first held batch in the slot's life."""
         self.expected_s = 0.0
-        """How long the held batches are expected to run, all together."""
-        self.progress: dict[int, bytes] = {}
-        """Results that the first held batch has sent so far, by the items' places."""
+        """Expected run time of the held batches in total."""
+        self.item_results: dict[int, bytes] = {}
+        """Results that the first held batch has sent so far, by item index."""
         self.kinds: dict[str, str] | None = None
-        """Its handlers, once it is ready."""
+        """The kind of each handler by name, once the slot is ready."""
         self.finished = 0
+        """How many batches have ended."""
         self.is_retired = False
         self.killed_for: str | None = None
-        self.stderr = SlotStderr(fd=read_end, pid=self.pid, page=self.page, row_of=self._row)
-        # What was printed before an outcome was sent is told while its batch is still held.
-        self.channel.on_piece = self.stderr.read
-        self.channel.say(setup)
+        self.stderr = SlotStderr(fd=read_end, pid=self.pid, page=self.page, find_batch=self._find_batch)
+        # Lines that were printed before an outcome was sent are logged while the slot still holds their batch.
+        self.channel.on_receive = self.stderr.read
+        self.channel.send(setup)
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more is heard of it."""
+        """Whether the slot can send no more frames."""
         return self.channel.closed
 
-    def give(self, rows: Sequence[ClaimedBatch], expected_s: float) -> None:
-        """Hand over batches.
+    def assign(self, batches: Sequence[ClaimedBatch], expected_s: float) -> None:
+        """Send batches to the slot.
 
         Args:
-            rows: The batches; they are held until their outcome is here.
-            expected_s: How long they are expected to run, all together.
+            batches: The batches; the slot holds them until their outcome is known.
+            expected_s: Their expected run time in total.
         """
         self.expected_s += expected_s
         first = self.first + len(self.held)
-        self.held.extend(rows)
-        self.channel.say(Work(first, list(rows)))
+        self.held.extend(batches)
+        self.channel.send(Work(first, list(batches)))
 
-    def take(self, count: int) -> list[ClaimedBatch]:
-        """Let go of the first held batches, whose outcome is here.
+    def release(self, count: int) -> list[ClaimedBatch]:
+        """Remove the first held batches: their outcome is known.
 
         Args:
             count: How many.
@@ -113,93 +115,80 @@ class SlotProcess:
             The batches.
         """
         popleft = self.held.popleft
-        self.progress = {}
+        self.item_results = {}
         self.expected_s *= 1 - count / len(self.held)
-        rows = [popleft() for _ in range(count)]
+        batches = [popleft() for _ in range(count)]
         self.first += count
         self.finished += count
-        return rows
+        return batches
 
-    def limit(self, seq: int) -> None:
-        """Tell the slot not to begin any batch after this one.
-
-        Args:
-            seq: The last that it may begin.
-        """
-        self.page.limit = seq
-
-    def kind_of(self, row: ClaimedBatch) -> str | None:
-        """Tell what a batch's handler is called with.
+    def kind_of(self, batch: ClaimedBatch) -> str | None:
+        """Return the kind of a batch's handler.
 
         Args:
-            row: The batch.
+            batch: The batch.
 
         Returns:
             The kind, or None when the slot does not offer the handler.
         """
-        return (self.kinds or {}).get(row.handler.decode("utf-8", "replace"))
+        return (self.kinds or {}).get(batch.handler_name)
 
-    def oom_kill(self) -> str:
-        """Ask whether the kernel has killed for want of memory, beyond what other deaths explain.
+    def take_oom_kill(self) -> str:
+        """Take an out-of-memory kill by the kernel that no other death has taken.
 
         Returns:
-            The evidence, or nothing; a kill explains one death.
+            The evidence; empty when there is none.
         """
         return self._oom_kills.take()
 
     @property
     def is_over_limit(self) -> bool:
-        """Whether it was told to end because its batch uses too much."""
+        """Whether it is being ended because its batch exceeds a limit."""
         return self.killed_for in LIMITS
 
     def retire(self) -> None:
-        """Let the slot end by itself after the batch that it has in hand."""
+        """Let the slot exit after the batch that it runs."""
         self.is_retired = True
         self.page.limit = 0
-        self.channel.hang_up()
+        self.channel.close_sending()
 
     def kill(self, number: int = signal.SIGKILL, *, reason: str | None = None) -> None:
-        """Send a signal to the slot and all that it started.
+        """Send a signal to the slot's process group.
 
         Args:
             number: The signal.
-            reason: Why, for the record.
+            reason: Why, for the crash report.
         """
         self.killed_for = self.killed_for or reason
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    def death(self) -> SlotExit | None:
-        """Ask whether the slot has ended; if so, nothing that it has started is left in its process group.
+    def poll(self) -> SlotExit | None:
+        """Ask whether the slot has ended; if it has, its whole process group is gone.
 
         Returns:
             How it ended, or None while it lives.
         """
         try:
-            ended = self._forks.look(self.pid)
+            ended = self._fork_server.poll(self.pid)
         except ForkServerGone:
-            # The kernel kills the slots of a fork server that dies, but not what they have started.
+            # When the fork server dies, the kernel kills its slots, but not the processes that they have started.
             self.kill()
             return SlotExit(None)
         if ended is None:
             return None
         status = ended.wait_status
         unexplained = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and self.killed_for is None
-        return SlotExit(
-            status,
-            ended.peak_rss_bytes,
-            ended.cpu_s,
-            self.oom_kill() if unexplained else "",
-        )
+        return SlotExit(status, ended.peak_rss_bytes, ended.cpu_s, self.take_oom_kill() if unexplained else "")
 
-    def dispose(self) -> None:
-        """Close all that belongs to a slot that has ended."""
+    def close(self) -> None:
+        """Close the descriptors of a slot that has ended."""
         self.channel.close()
         self.page.close()
         self.stderr.close()
         if self.pidfd is not None:
             os.close(self.pidfd)
 
-    def _row(self, seq: int) -> ClaimedBatch | None:
+    def _find_batch(self, seq: int) -> ClaimedBatch | None:
         place = seq - self.first
         return self.held[place] if 0 <= place < len(self.held) else None

@@ -1,4 +1,4 @@
-"""Slots that die before they do anything: how long to wait for the next one, and what to say of it."""
+"""Delays the start of new slots while slots die before they do anything, and reports the crash loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOOP: Final = 3
-"""So often in a row is no accident any more; while no slot has ever been ready, waiting helps nobody."""
+"""This many deaths in a row are a crash loop. If no slot has ever been ready, the worker then gives up."""
 
 _BACKOFF_S: Final = 0.2
 _BACKOFF_MAX_S: Final = 30.0
@@ -23,61 +23,61 @@ _log = structlog.get_logger()
 
 
 class RestartBackoff:
-    """Counts deaths in a row, and tells them once a change: the first, the third, another kind, the end of it.
+    """Counts early deaths in a row, and logs the first, the third, each new cause, and the recovery.
 
     Args:
-        on_trouble: Called with what is wrong with the worker when it is in a crash loop, and with None when no more.
+        on_crash_loop: Called with a description when the worker is in a crash loop, and with None when it recovered.
     """
 
-    def __init__(self, on_trouble: Callable[[str | None], None] = lambda _: None) -> None:
-        self._on_trouble = on_trouble
+    def __init__(self, on_crash_loop: Callable[[str | None], None] = lambda _: None) -> None:
+        self._on_crash_loop = on_crash_loop
         self._was_ready = False
         self._count = 0
         self._how = ""
         self.start_at = 0.0
-        """Before then no slot is started."""
+        """Monotonic time before which no slot is started."""
 
-    def ready(self) -> None:
-        """Note that a slot has imported its handlers: the modules can be imported, then."""
+    def record_ready(self) -> None:
+        """Record that a slot has imported its handlers, so they can be imported."""
         self._was_ready = True
 
-    def over(self) -> None:
-        """Note that a slot does something."""
+    def reset(self) -> None:
+        """End the count: a slot has reported an outcome."""
         if self._count >= LOOP:
-            _log.info(log_names.SLOTS_LIVE_AGAIN, deaths=self._count)
-            self._on_trouble(None)
+            _log.info(log_names.SLOTS_RECOVERED, deaths=self._count)
+            self._on_crash_loop(None)
         self._count = 0
 
-    def add(self, how: str, stderr: str, now: float) -> None:
-        """Note a death.
+    def record_death(self, how: str, stderr: str, now: float) -> None:
+        """Count an early death.
 
         Args:
-            how: What ended the slot.
-            stderr: The end of what it wrote there.
+            how: The signal or exit code that the slot died with.
+            stderr: The end of what it wrote to stderr.
             now: The monotonic clock.
 
         Raises:
-            EvtrackError: No slot has ever been ready, and this is one death too many.
+            EvtrackError: Slots are in a crash loop, and none has ever been ready.
         """
         if now < self.start_at:
-            return  # it goes with the one before: all slots were started together
+            return  # it belongs to the death before: all slots were started together
         self._count += 1
         pause_s = backoff_s(self._count, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
         self.start_at = now + pause_s
         is_loop, is_news = self._count >= LOOP, self._count in {1, LOOP} or how != self._how
         self._how = how
-        said = f"Slots died {self._count} times in a row before they did anything, the last with {how}"
+        description = f"Slots died {self._count} times in a row before they did anything, the last with {how}"
         if is_loop and not self._was_ready:
             raise EvtrackError(
-                said + (f":\n{stderr}" if stderr else "."),
-                hint="Import the handlers' modules by hand with the same Python to see what ends it.",
+                description + (f":\n{stderr}" if stderr else "."),
+                hint="Import the handlers' modules by hand with the same Python to find the cause.",
             )
-        facts = {"how": how, "failures": self._count, "again_in_s": round(pause_s, 2)}
+        facts = {"how": how, "failures": self._count, "retry_in_s": round(pause_s, 2)}
         if not is_news:
             _log.debug(log_names.SLOT_DIED_EARLY, **facts)
         elif not is_loop:
             _log.error(log_names.SLOT_DIED_EARLY, **facts)
         else:
-            hint = "see what ends a slot before it does anything; it is tried again, at most each 30 s"
+            hint = "find out what ends a slot before it does anything; the worker retries, at least every 30 s"
             _log.error(log_names.SLOTS_KEEP_DYING, **facts, stderr=stderr, hint=hint)
-            self._on_trouble(f"{said}.")
+            self._on_crash_loop(f"{description}.")

@@ -1,4 +1,4 @@
-"""What a slot writes to stderr: its lines are told, and its end is kept for the dossier."""
+"""Reads what a slot writes to stderr: logs its lines, and keeps its end for the crash report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from evtrack.runtime.slot.output import TEXT
-from evtrack.runtime.worker.slots.handler_output import HandlerOutput, OutputParser
+from evtrack.runtime.worker.slots.handler_output import HandlerOutput, OutputParser, OutputTag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,43 +22,45 @@ class SlotStderr:
     """Reads the pipe of one slot, and never waits for it.
 
     Args:
-        fd: The end to read from; it is closed with this.
+        fd: The end to read from; `close` closes it.
         pid: The slot.
-        page: Says what was in hand where the slot does not.
-        row_of: Finds a batch by its number in the slot's life; None when it is not held, or no longer.
+        page: Holds the current batch and item, for output without marks.
+        find_batch: Finds a batch by its sequence number; None when the slot does not hold it.
     """
 
-    def __init__(self, *, fd: int, pid: int, page: SharedPage, row_of: Callable[[int], ClaimedBatch | None]) -> None:
+    def __init__(
+        self, *, fd: int, pid: int, page: SharedPage, find_batch: Callable[[int], ClaimedBatch | None]
+    ) -> None:
         os.set_blocking(fd, False)
         self.fd = fd
-        self.lines = HandlerOutput(pid=pid, row_of=row_of)
+        self.output = HandlerOutput(pid=pid, find_batch=find_batch)
         self._page = page
-        self._unmarked = OutputParser()
+        self._parser = OutputParser()
         self._kept = bytearray()
 
     def read(self) -> bool:
-        """Read what has come: keep its tail, and tell its lines.
+        """Read what has arrived: log its lines and keep its end.
 
         Returns:
-            Whether there was anything; False also when the pipe has ended.
+            Whether there was anything; also False when the pipe is closed.
         """
         try:
             read = os.read(self.fd, _TAIL_BYTES)
         except BlockingIOError:
             return False
         now = monotonic()
-        for tag, piece, is_whole in self._unmarked.pieces(read):
+        for tag, piece, is_whole in self._parser.pieces(read):
             self._kept += piece
-            self.lines.take(tag or (self._page.seq, self._page.item, TEXT), piece, now, is_whole=is_whole)
+            self.output.add(tag or OutputTag(self._page.seq, self._page.item, TEXT), piece, now, is_whole=is_whole)
         if not read:
-            self._kept += self._unmarked.rest()
+            self._kept += self._parser.rest()
         if len(self._kept) > 2 * _TAIL_BYTES:
             del self._kept[:-_TAIL_BYTES]
         return bool(read)
 
     @property
     def tail(self) -> str:
-        """The end of what has come."""
+        """The end of what has arrived."""
         return self._kept[-_TAIL_BYTES:].decode("utf-8", "replace")
 
     def close(self) -> None:
