@@ -343,17 +343,12 @@ CREATE FUNCTION evtrack.attempts(span interval DEFAULT '24:00:00'::interval) RET
     WITH s AS (
         SELECT clock_timestamp() - span AS since
     ), each_job AS (
-        SELECT a.*, r.running
+        SELECT a.*, j.running_batches AS running
         FROM s
-        JOIN evtrack.job j ON j.handler <> 'evtrack.canary'
+        JOIN evtrack.counted_job j ON j.handler <> 'evtrack.canary'
             AND (j.phase IN ('open', 'abandoned', 'sealed')
                 OR greatest(j.finished_at, j.cancelled_at) > s.since)
         CROSS JOIN LATERAL evtrack.job_attempts(j.job_day, j.job_id, s.since) a
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(p.running_batches), 0) AS running
-            FROM evtrack.progress p
-            WHERE p.job_id = j.job_id
-        ) r
     )
     SELECT s.since,
         coalesce(sum(e.completed + e.failed + e.crashed), 0)::bigint,
@@ -1679,16 +1674,16 @@ BEGIN
     END IF;
     SELECT jsonb_build_object(
         'batches', jsonb_build_object(
-            'completed', coalesce(sum(p.completed_batches), 0),
-            'failed', coalesce(sum(p.failed_batches), 0),
-            'crashed', coalesce(sum(p.crashed_batches), 0),
-            'split', coalesce(sum(p.split_batches), 0),
-            'cancelled', coalesce(sum(p.cancelled_batches), 0)),
+            'completed', c.completed_batches,
+            'failed', c.failed_batches,
+            'crashed', c.crashed_batches,
+            'split', c.split_batches,
+            'cancelled', c.cancelled_batches),
         'items', jsonb_build_object(
-            'completed', coalesce(sum(p.completed_items), 0),
-            'failed', coalesce(sum(p.failed_items), 0),
-            'crashed', coalesce(sum(p.crashed_items), 0),
-            'cancelled', coalesce(sum(p.cancelled_items), 0)),
+            'completed', c.completed_items,
+            'failed', c.failed_items,
+            'crashed', c.crashed_items,
+            'cancelled', c.cancelled_items),
         'invalid', j.invalid_count,
         -- The snapshot shows which events the digest covers: a late
         -- result may still follow.
@@ -1698,7 +1693,7 @@ BEGIN
         || coalesce((
             SELECT jsonb_build_object('restored_seq', r.last_seq)
             FROM evtrack.restored r WHERE r.job_id = the_job), '{}')
-    INTO sums FROM evtrack.progress p WHERE p.job_id = the_job;
+    INTO sums FROM evtrack.counted_job c WHERE c.job_id = the_job;
     PERFORM evtrack.append_job_event(j, 'finished', sums);
     PERFORM evtrack.compact_progress(the_job);
     RETURN true;
@@ -2468,21 +2463,17 @@ CREATE FUNCTION evtrack.job_sums(the_job bigint, OUT batches jsonb, OUT items js
             FILTER (WHERE s.items <> 0), '{}'),
         coalesce(sum(s.batches)
             FILTER (WHERE s.status IN ('pending', 'running')), 0)::bigint
-    FROM (
-        SELECT v.status, sum(v.batches) AS batches, sum(v.items) AS items
-        FROM evtrack.progress p
-        CROSS JOIN LATERAL (VALUES
-            ('pending', p.pending_batches, p.pending_items),
-            ('running', p.running_batches, p.running_items),
-            ('completed', p.completed_batches, p.completed_items),
-            ('failed', p.failed_batches, p.failed_items),
-            ('crashed', p.crashed_batches, p.crashed_items),
-            ('split', p.split_batches, p.split_items),
-            ('cancelled', p.cancelled_batches, p.cancelled_items)
-        ) AS v (status, batches, items)
-        WHERE p.job_id = the_job
-        GROUP BY v.status
-    ) s
+    FROM evtrack.counted_job j
+    CROSS JOIN LATERAL (VALUES
+        ('pending', j.pending_batches, j.pending_items),
+        ('running', j.running_batches, j.running_items),
+        ('completed', j.completed_batches, j.completed_items),
+        ('failed', j.failed_batches, j.failed_items),
+        ('crashed', j.crashed_batches, j.crashed_items),
+        ('split', j.split_batches, j.split_items),
+        ('cancelled', j.cancelled_batches, j.cancelled_items)
+    ) AS s (status, batches, items)
+    WHERE j.job_id = the_job
 $$;
 
 CREATE FUNCTION evtrack.job_transitions() RETURNS evtrack.job_transition[]
@@ -2776,21 +2767,19 @@ END $$;
 CREATE FUNCTION evtrack.open_batches(the_job bigint) RETURNS bigint
     LANGUAGE sql STABLE
     AS $$
-    SELECT coalesce(sum(p.pending_batches + p.running_batches), 0)::bigint
-    FROM evtrack.progress p WHERE p.job_id = the_job
+    SELECT coalesce((
+        SELECT j.pending_batches + j.running_batches FROM evtrack.counted_job j
+        WHERE j.job_id = the_job), 0)
 $$;
 
 CREATE FUNCTION evtrack.pending_batches(the_handler text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    WITH theirs AS (
-        SELECT j.job_id FROM evtrack.job j
-        WHERE j.handler = the_handler
-            AND j.phase IN ('open', 'abandoned', 'sealed')
-    )
-    SELECT coalesce(sum(p.pending_batches), 0)::bigint
-    FROM evtrack.progress p JOIN theirs t ON t.job_id = p.job_id
+    SELECT coalesce(sum(j.pending_batches), 0)::bigint
+    FROM evtrack.counted_job j
+    WHERE j.handler = the_handler
+        AND j.phase IN ('open', 'abandoned', 'sealed')
 $$;
 
 CREATE FUNCTION evtrack.quarantine(the_job bigint, item_keys text[]) RETURNS TABLE(item_key text, ordinal integer, batch_no integer, verdict text)
@@ -3243,13 +3232,10 @@ CREATE FUNCTION evtrack.running_batches(the_worker bigint) RETURNS TABLE(job_day
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT b.job_day, b.job_id, b.batch_no, b.attempt
-    FROM evtrack.job j
-    CROSS JOIN LATERAL (
-        SELECT 1 FROM evtrack.progress p WHERE p.job_id = j.job_id
-        HAVING sum(p.running_batches) > 0
-    ) busy
+    FROM evtrack.counted_job j
     JOIN evtrack.batch b ON b.job_day = j.job_day AND b.job_id = j.job_id
-    WHERE j.phase <> 'finished' AND b.status = 'running'
+    WHERE j.phase <> 'finished' AND j.running_batches > 0
+        AND b.status = 'running'
         AND b.worker_id = the_worker
 $$;
 
@@ -3671,6 +3657,90 @@ CREATE TABLE evtrack.cluster (
     system_identifier bigint NOT NULL
 );
 
+CREATE TABLE evtrack.progress (
+    job_id bigint NOT NULL,
+    shard integer NOT NULL,
+    bucket integer NOT NULL,
+    pending_batches bigint DEFAULT 0 NOT NULL,
+    pending_items bigint DEFAULT 0 NOT NULL,
+    running_batches bigint DEFAULT 0 NOT NULL,
+    running_items bigint DEFAULT 0 NOT NULL,
+    completed_batches bigint DEFAULT 0 NOT NULL,
+    completed_items bigint DEFAULT 0 NOT NULL,
+    failed_batches bigint DEFAULT 0 NOT NULL,
+    failed_items bigint DEFAULT 0 NOT NULL,
+    crashed_batches bigint DEFAULT 0 NOT NULL,
+    crashed_items bigint DEFAULT 0 NOT NULL,
+    split_batches bigint DEFAULT 0 NOT NULL,
+    split_items bigint DEFAULT 0 NOT NULL,
+    cancelled_batches bigint DEFAULT 0 NOT NULL,
+    cancelled_items bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE VIEW evtrack.counted_job AS
+ SELECT j.job_id,
+    j.job_day,
+    j.handler,
+    j.priority,
+    j.phase,
+    j.suspended,
+    j.policy,
+    j.batch_count,
+    j.item_count,
+    j.invalid_count,
+    j.bytes_read,
+    j.bytes_total,
+    j.created_at,
+    j.finished_at,
+    j.cancelled_at,
+    c.pending_batches,
+    c.pending_items,
+    c.running_batches,
+    c.running_items,
+    c.completed_batches,
+    c.completed_items,
+    c.failed_batches,
+    c.failed_items,
+    c.crashed_batches,
+    c.crashed_items,
+    c.split_batches,
+    c.split_items,
+    c.cancelled_batches,
+    c.cancelled_items,
+    c.recent_items,
+    c.recent_from
+   FROM (evtrack.job j
+     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(p.pending_batches), (0)::numeric))::bigint AS pending_batches,
+            (COALESCE(sum(p.pending_items), (0)::numeric))::bigint AS pending_items,
+            (COALESCE(sum(p.running_batches), (0)::numeric))::bigint AS running_batches,
+            (COALESCE(sum(p.running_items), (0)::numeric))::bigint AS running_items,
+            (COALESCE(sum(p.completed_batches), (0)::numeric))::bigint AS completed_batches,
+            (COALESCE(sum(p.completed_items), (0)::numeric))::bigint AS completed_items,
+            (COALESCE(sum(p.failed_batches), (0)::numeric))::bigint AS failed_batches,
+            (COALESCE(sum(p.failed_items), (0)::numeric))::bigint AS failed_items,
+            (COALESCE(sum(p.crashed_batches), (0)::numeric))::bigint AS crashed_batches,
+            (COALESCE(sum(p.crashed_items), (0)::numeric))::bigint AS crashed_items,
+            (COALESCE(sum(p.split_batches), (0)::numeric))::bigint AS split_batches,
+            (COALESCE(sum(p.split_items), (0)::numeric))::bigint AS split_items,
+            (COALESCE(sum(p.cancelled_batches), (0)::numeric))::bigint AS cancelled_batches,
+            (COALESCE(sum(p.cancelled_items), (0)::numeric))::bigint AS cancelled_items,
+            sum(r.items) AS recent_items,
+            min(p.bucket) FILTER (WHERE (r.items <> 0)) AS recent_from
+           FROM (evtrack.progress p
+             CROSS JOIN LATERAL ( SELECT
+                        CASE
+                            WHEN (((p.bucket)::numeric * 10.0) > (EXTRACT(epoch FROM statement_timestamp()) - (60)::numeric)) THEN GREATEST((0)::bigint, ((p.completed_items + p.failed_items) + p.crashed_items))
+                            ELSE (0)::bigint
+                        END AS items) r)
+          WHERE (p.job_id = j.job_id)) c);
+
+COMMENT ON VIEW evtrack.counted_job IS 'One row per job, with its batches and items by status: for the other views and the functions.';
+
+COMMENT ON COLUMN evtrack.counted_job.recent_items IS 'Items that ended in the last minute.';
+
+COMMENT ON COLUMN evtrack.counted_job.recent_from IS 'The first ten seconds in which some of these ended, as a bucket.';
+
 CREATE VIEW evtrack.crash AS
  SELECT e.job_id,
     e.batch_no,
@@ -3877,27 +3947,6 @@ COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest number o
 
 COMMENT ON COLUMN evtrack.error_summary.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
-CREATE TABLE evtrack.progress (
-    job_id bigint NOT NULL,
-    shard integer NOT NULL,
-    bucket integer NOT NULL,
-    pending_batches bigint DEFAULT 0 NOT NULL,
-    pending_items bigint DEFAULT 0 NOT NULL,
-    running_batches bigint DEFAULT 0 NOT NULL,
-    running_items bigint DEFAULT 0 NOT NULL,
-    completed_batches bigint DEFAULT 0 NOT NULL,
-    completed_items bigint DEFAULT 0 NOT NULL,
-    failed_batches bigint DEFAULT 0 NOT NULL,
-    failed_items bigint DEFAULT 0 NOT NULL,
-    crashed_batches bigint DEFAULT 0 NOT NULL,
-    crashed_items bigint DEFAULT 0 NOT NULL,
-    split_batches bigint DEFAULT 0 NOT NULL,
-    split_items bigint DEFAULT 0 NOT NULL,
-    cancelled_batches bigint DEFAULT 0 NOT NULL,
-    cancelled_items bigint DEFAULT 0 NOT NULL
-)
-WITH (fillfactor='50');
-
 CREATE VIEW evtrack.handler_status AS
  SELECT j.handler,
     count(DISTINCT j.job_id) AS jobs,
@@ -4082,13 +4131,13 @@ CREATE VIEW evtrack.job_progress AS
     j.phase,
     j.suspended,
     (j.item_count + j.invalid_count) AS total,
-    c.completed AS done,
-    c.failed,
-    c.crashed,
-    c.cancelled,
+    j.completed_items AS done,
+    j.failed_items AS failed,
+    j.crashed_items AS crashed,
+    j.cancelled_items AS cancelled,
     j.invalid_count AS invalid,
-    c.pending,
-    c.running,
+    j.pending_items AS pending,
+    j.running_items AS running,
     e.ended,
     (
         CASE
@@ -4097,57 +4146,35 @@ CREATE VIEW evtrack.job_progress AS
             ELSE trunc(((100.0 * (e.ended)::numeric) / ((j.item_count + j.invalid_count))::numeric), 1)
         END)::double precision AS percent,
     j.batch_count AS batches,
-    c.batches_pending,
-    c.batches_running,
-    c.batches_completed,
-    c.batches_failed,
-    c.batches_crashed,
-    c.batches_split,
-    c.batches_cancelled,
+    j.pending_batches AS batches_pending,
+    j.running_batches AS batches_running,
+    j.completed_batches AS batches_completed,
+    j.failed_batches AS batches_failed,
+    j.crashed_batches AS batches_crashed,
+    j.split_batches AS batches_split,
+    j.cancelled_batches AS batches_cancelled,
     j.bytes_read,
     j.bytes_total,
     (round((p.pace)::numeric, 2))::double precision AS pace,
         CASE
-            WHEN ((j.phase = 'sealed'::evtrack.phase) AND (NOT j.suspended) AND (p.pace > (0)::double precision)) THEN (round((((c.pending + c.running))::numeric / (p.pace)::numeric), 1))::double precision
+            WHEN ((j.phase = 'sealed'::evtrack.phase) AND (NOT j.suspended) AND (p.pace > (0)::double precision)) THEN (round((((j.pending_items + j.running_items))::numeric / (p.pace)::numeric), 1))::double precision
             ELSE NULL::double precision
         END AS remaining_s,
         CASE
-            WHEN ((j.phase = 'sealed'::evtrack.phase) AND (NOT j.suspended) AND (p.pace > (0)::double precision)) THEN (statement_timestamp() + (LEAST((((c.pending + c.running))::double precision / p.pace), ('3150000000'::numeric)::double precision) * '00:00:01'::interval))
+            WHEN ((j.phase = 'sealed'::evtrack.phase) AND (NOT j.suspended) AND (p.pace > (0)::double precision)) THEN (statement_timestamp() + (LEAST((((j.pending_items + j.running_items))::double precision / p.pace), ('3150000000'::numeric)::double precision) * '00:00:01'::interval))
             ELSE NULL::timestamp with time zone
         END AS eta,
     (round((t.elapsed_s)::numeric, 3))::double precision AS elapsed_s,
     j.created_at,
     COALESCE(j.finished_at, j.cancelled_at) AS ended_at
-   FROM ((((evtrack.job j
-     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(s.pending_items), (0)::numeric))::bigint AS pending,
-            (COALESCE(sum(s.running_items), (0)::numeric))::bigint AS running,
-            (COALESCE(sum(s.completed_items), (0)::numeric))::bigint AS completed,
-            (COALESCE(sum(s.failed_items), (0)::numeric))::bigint AS failed,
-            (COALESCE(sum(s.crashed_items), (0)::numeric))::bigint AS crashed,
-            (COALESCE(sum(s.cancelled_items), (0)::numeric))::bigint AS cancelled,
-            (COALESCE(sum(s.pending_batches), (0)::numeric))::bigint AS batches_pending,
-            (COALESCE(sum(s.running_batches), (0)::numeric))::bigint AS batches_running,
-            (COALESCE(sum(s.completed_batches), (0)::numeric))::bigint AS batches_completed,
-            (COALESCE(sum(s.failed_batches), (0)::numeric))::bigint AS batches_failed,
-            (COALESCE(sum(s.crashed_batches), (0)::numeric))::bigint AS batches_crashed,
-            (COALESCE(sum(s.split_batches), (0)::numeric))::bigint AS batches_split,
-            (COALESCE(sum(s.cancelled_batches), (0)::numeric))::bigint AS batches_cancelled,
-            sum(r.ended) AS recent,
-            min(s.bucket) FILTER (WHERE (r.ended <> 0)) AS recent_from
-           FROM (evtrack.progress s
-             CROSS JOIN LATERAL ( SELECT
-                        CASE
-                            WHEN (((s.bucket)::numeric * 10.0) > (EXTRACT(epoch FROM statement_timestamp()) - (60)::numeric)) THEN GREATEST((0)::bigint, ((s.completed_items + s.failed_items) + s.crashed_items))
-                            ELSE (0)::bigint
-                        END AS ended) r)
-          WHERE (s.job_id = j.job_id)) c)
-     CROSS JOIN LATERAL ( SELECT ((((c.completed + c.failed) + c.crashed) + c.cancelled) + j.invalid_count) AS ended) e)
+   FROM (((evtrack.counted_job j
+     CROSS JOIN LATERAL ( SELECT ((((j.completed_items + j.failed_items) + j.crashed_items) + j.cancelled_items) + j.invalid_count) AS ended) e)
      CROSS JOIN LATERAL ( SELECT GREATEST((0)::double precision, (EXTRACT(epoch FROM (COALESCE(j.finished_at, j.cancelled_at, statement_timestamp()) - j.created_at)))::double precision) AS elapsed_s,
-            GREATEST((0.001)::double precision, (EXTRACT(epoch FROM (statement_timestamp() - GREATEST(j.created_at, to_timestamp((((c.recent_from)::double precision * (10)::double precision) - (5)::double precision))))))::double precision) AS recent_s) t)
+            GREATEST((0.001)::double precision, (EXTRACT(epoch FROM (statement_timestamp() - GREATEST(j.created_at, to_timestamp((((j.recent_from)::double precision * (10)::double precision) - (5)::double precision))))))::double precision) AS recent_s) t)
      CROSS JOIN LATERAL ( SELECT
                 CASE
-                    WHEN (j.phase = ANY (ARRAY['finished'::evtrack.phase, 'cancelled'::evtrack.phase])) THEN ((((e.ended - j.invalid_count) - c.cancelled))::double precision / NULLIF(t.elapsed_s, (0)::double precision))
-                    ELSE ((COALESCE(c.recent, (0)::numeric))::double precision / t.recent_s)
+                    WHEN (j.phase = ANY (ARRAY['finished'::evtrack.phase, 'cancelled'::evtrack.phase])) THEN ((((e.ended - j.invalid_count) - j.cancelled_items))::double precision / NULLIF(t.elapsed_s, (0)::double precision))
+                    ELSE ((COALESCE(j.recent_items, (0)::numeric))::double precision / t.recent_s)
                 END AS pace) p);
 
 COMMENT ON VIEW evtrack.job_progress IS 'One row per job: its items and batches by status, exact at every commit, and its pace. Plain names count items; names with the prefix batches_ count batches. done + failed + crashed + cancelled + invalid + pending + running = total.';
@@ -4289,7 +4316,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -4390,8 +4417,8 @@ CREATE VIEW evtrack.waiting AS
  SELECT j.job_id,
     j.handler,
     j.priority,
-    c.batches,
-    c.items,
+    j.pending_batches AS batches,
+    j.pending_items AS items,
     o.since,
     (round(EXTRACT(epoch FROM (t.instant - o.since)), 1))::double precision AS waited_s,
     w.workers,
@@ -4399,17 +4426,13 @@ CREATE VIEW evtrack.waiting AS
     y.why,
     (EXTRACT(epoch FROM t.patience))::double precision AS start_within_s,
     ((y.why = 'never started'::text) OR ((y.why = 'no worker'::text) AND (o.since < (t.instant - t.patience)))) AS overdue
-   FROM (((((evtrack.job j
+   FROM ((((evtrack.counted_job j
      CROSS JOIN LATERAL ( SELECT statement_timestamp() AS instant,
             make_interval(secs => (
                 CASE
                     WHEN (jsonb_typeof((j.policy -> 'start_within_s'::text)) = 'number'::text) THEN LEAST(((j.policy -> 'start_within_s'::text))::numeric, '1000000000'::numeric)
                     ELSE (60)::numeric
                 END)::double precision) AS patience) t)
-     CROSS JOIN LATERAL ( SELECT (COALESCE(sum(p.pending_batches), (0)::numeric))::bigint AS batches,
-            (COALESCE(sum(p.pending_items), (0)::numeric))::bigint AS items
-           FROM evtrack.progress p
-          WHERE (p.job_id = j.job_id)) c)
      CROSS JOIN LATERAL ( SELECT LEAST(( SELECT b.enqueued_at
                    FROM evtrack.batch b
                   WHERE ((b.job_day = j.job_day) AND (b.job_id = j.job_id) AND b.fresh)
@@ -4439,7 +4462,7 @@ CREATE VIEW evtrack.waiting AS
                       WHERE ((k.handler = ANY (w.handlers)) AND ((k.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) OR (k.finished_at > (t.instant - t.patience))) AND (((p.bucket)::numeric * 10.0) > (EXTRACT(epoch FROM (t.instant - t.patience)) - (10)::numeric)) AND ((p.running_batches > 0) OR (((p.completed_batches + p.failed_batches) + p.crashed_batches) > 0))))))) THEN 'never started'::text
                     ELSE 'queue'::text
                 END AS why) y)
-  WHERE ((j.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) AND (c.batches > 0));
+  WHERE ((j.phase = ANY (ARRAY['open'::evtrack.phase, 'abandoned'::evtrack.phase, 'sealed'::evtrack.phase])) AND (j.pending_batches > 0));
 
 COMMENT ON VIEW evtrack.waiting IS 'One row per job with pending batches: since when the oldest waits, and why. Shows only the present moment.';
 

@@ -38,7 +38,10 @@ def test_the_statements_run_and_say_what_the_text_says(conn: Connection) -> None
 
 def test_every_view_is_listed_with_its_columns(client: Client) -> None:
     wrong = []
-    for name in VIEWS:
+    internal = {
+        row["name"] for row in client.rows("SELECT name FROM evtrack.role_right WHERE kind = 'view' AND role IS NULL")
+    }
+    for name in set(VIEWS) - internal:
         listed = re.search(rf"^\| `{name}` \|[^|]*\| ([^|]*) \|$", TEXT, re.MULTILINE)
         rows = client.rows(
             "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from random import Random
 from typing import Any, TypeVar
 
@@ -19,6 +20,9 @@ from hypothesis.stateful import (
 )
 
 from client import Claim, Client, cloned
+from evtrack.domain.batch_projection import fold
+from evtrack.domain.events import StoredEvent
+from evtrack.domain.job_projection import Job, evolve_job
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import FINAL_PHASES, BatchStatus
 from evtrack.storage.connection.connect import connect
@@ -284,6 +288,57 @@ class Machine(RuleBasedStateMachine):
             row = self.client.rows("SELECT version, batch_count FROM evtrack.job WHERE job_id = %s", job)[0]
             assert len(self.client.events(job, 0)) == row["version"]
             assert max(self.client.batches(job)) == row["batch_count"]
+
+    def teardown(self) -> None:
+        """Hold some moments of each job's past against the pure fold of the events until then."""
+        for job in self.items:
+            own, events = self.client.events(job, 0), self.client.events(job)
+            moments = sorted({event.at for event in (*own, *events)})
+            for moment in moments[:: 1 + len(moments) // 8] + moments[-1:]:
+                self.check_past(job, moment, own, events)
+
+    def check_past(self, job: int, moment: datetime, own: list[StoredEvent], events: list[StoredEvent]) -> None:
+        """Hold one moment of a job's past against the pure fold."""
+        streams: dict[int, list[StoredEvent]] = {}
+        for event in events:
+            if event.at <= moment:
+                streams.setdefault(event.batch_no, []).append(event)
+        folded = {number: state for number, stream in streams.items() if (state := fold(stream))}
+        assert [
+            (number, str(state.status), state.attempt, state.version, state.item_count, state.worker_id)
+            for number, state in folded.items()
+        ] == [
+            tuple(row.values())
+            for row in self.client.rows(
+                "SELECT batch_no, status::text, attempt, version, item_count, worker_id"
+                " FROM evtrack.batch_status_at(%s, %s)",
+                job,
+                moment,
+            )
+        ]
+        state: Job | None = None
+        for event in own:
+            if event.at <= moment:
+                state = evolve_job(state, event)
+        rows = self.client.rows("SELECT * FROM evtrack.job_progress_at(%s, %s)", job, moment)
+        assert len(rows) == (state is not None)
+        if state is None:
+            return
+        (row,) = rows
+        items = {status: sum(b.item_count for b in folded.values() if b.status is status) for status in BatchStatus}
+        counts = {status: sum(b.status is status for b in folded.values()) for status in BatchStatus}
+        assert (state.phase, state.suspended, state.item_count + state.invalid_count, state.invalid_count) == (
+            row["phase"],
+            row["suspended"],
+            row["total"],
+            row["invalid"],
+        )
+        names = {status: "done" if status is BatchStatus.COMPLETED else str(status) for status in BatchStatus}
+        assert {name: items[status] for status, name in names.items() if name != "split"} == {
+            name: row[name] for name in names.values() if name != "split"
+        }
+        assert len(folded) == row["batches"]
+        assert counts == {status: row[f"batches_{status}"] for status in BatchStatus}
 
     def holder(self, chance: Random) -> int:
         """Return one of the workers that hold something."""

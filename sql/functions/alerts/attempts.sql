@@ -16,17 +16,12 @@ SET jit = off AS $$
     WITH s AS (
         SELECT clock_timestamp() - span AS since
     ), each_job AS (
-        SELECT a.*, r.running
+        SELECT a.*, j.running_batches AS running
         FROM s
-        JOIN evtrack.job j ON j.handler <> 'evtrack.canary'
+        JOIN evtrack.counted_job j ON j.handler <> 'evtrack.canary'
             AND (j.phase IN ('open', 'abandoned', 'sealed')
                 OR greatest(j.finished_at, j.cancelled_at) > s.since)
         CROSS JOIN LATERAL evtrack.job_attempts(j.job_day, j.job_id, s.since) a
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(p.running_batches), 0) AS running
-            FROM evtrack.progress p
-            WHERE p.job_id = j.job_id
-        ) r
     )
     SELECT s.since,
         coalesce(sum(e.completed + e.failed + e.crashed), 0)::bigint,

@@ -19,16 +19,16 @@ BEGIN
     END IF;
     SELECT jsonb_build_object(
         'batches', jsonb_build_object(
-            'completed', coalesce(sum(p.completed_batches), 0),
-            'failed', coalesce(sum(p.failed_batches), 0),
-            'crashed', coalesce(sum(p.crashed_batches), 0),
-            'split', coalesce(sum(p.split_batches), 0),
-            'cancelled', coalesce(sum(p.cancelled_batches), 0)),
+            'completed', c.completed_batches,
+            'failed', c.failed_batches,
+            'crashed', c.crashed_batches,
+            'split', c.split_batches,
+            'cancelled', c.cancelled_batches),
         'items', jsonb_build_object(
-            'completed', coalesce(sum(p.completed_items), 0),
-            'failed', coalesce(sum(p.failed_items), 0),
-            'crashed', coalesce(sum(p.crashed_items), 0),
-            'cancelled', coalesce(sum(p.cancelled_items), 0)),
+            'completed', c.completed_items,
+            'failed', c.failed_items,
+            'crashed', c.crashed_items,
+            'cancelled', c.cancelled_items),
         'invalid', j.invalid_count,
         -- The snapshot shows which events the digest covers: a late
         -- result may still follow.
@@ -38,7 +38,7 @@ BEGIN
         || coalesce((
             SELECT jsonb_build_object('restored_seq', r.last_seq)
             FROM evtrack.restored r WHERE r.job_id = the_job), '{}')
-    INTO sums FROM evtrack.progress p WHERE p.job_id = the_job;
+    INTO sums FROM evtrack.counted_job c WHERE c.job_id = the_job;
     PERFORM evtrack.append_job_event(j, 'finished', sums);
     PERFORM evtrack.compact_progress(the_job);
     RETURN true;

@@ -11,19 +11,15 @@ LANGUAGE sql STABLE AS $$
             FILTER (WHERE s.items <> 0), '{}'),
         coalesce(sum(s.batches)
             FILTER (WHERE s.status IN ('pending', 'running')), 0)::bigint
-    FROM (
-        SELECT v.status, sum(v.batches) AS batches, sum(v.items) AS items
-        FROM evtrack.progress p
-        CROSS JOIN LATERAL (VALUES
-            ('pending', p.pending_batches, p.pending_items),
-            ('running', p.running_batches, p.running_items),
-            ('completed', p.completed_batches, p.completed_items),
-            ('failed', p.failed_batches, p.failed_items),
-            ('crashed', p.crashed_batches, p.crashed_items),
-            ('split', p.split_batches, p.split_items),
-            ('cancelled', p.cancelled_batches, p.cancelled_items)
-        ) AS v (status, batches, items)
-        WHERE p.job_id = the_job
-        GROUP BY v.status
-    ) s
+    FROM evtrack.counted_job j
+    CROSS JOIN LATERAL (VALUES
+        ('pending', j.pending_batches, j.pending_items),
+        ('running', j.running_batches, j.running_items),
+        ('completed', j.completed_batches, j.completed_items),
+        ('failed', j.failed_batches, j.failed_items),
+        ('crashed', j.crashed_batches, j.crashed_items),
+        ('split', j.split_batches, j.split_items),
+        ('cancelled', j.cancelled_batches, j.cancelled_items)
+    ) AS s (status, batches, items)
+    WHERE j.job_id = the_job
 $$;

@@ -7,12 +7,9 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT b.job_day, b.job_id, b.batch_no, b.attempt
-    FROM evtrack.job j
-    CROSS JOIN LATERAL (
-        SELECT 1 FROM evtrack.progress p WHERE p.job_id = j.job_id
-        HAVING sum(p.running_batches) > 0
-    ) busy
+    FROM evtrack.counted_job j
     JOIN evtrack.batch b ON b.job_day = j.job_day AND b.job_id = j.job_id
-    WHERE j.phase <> 'finished' AND b.status = 'running'
+    WHERE j.phase <> 'finished' AND j.running_batches > 0
+        AND b.status = 'running'
         AND b.worker_id = the_worker
 $$;

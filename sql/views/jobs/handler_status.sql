@@ -1,4 +1,5 @@
--- Sums of the progress counters of each handler's jobs: the cost depends on the number of jobs, not of batches.
+-- Sums of the progress counters of each handler's jobs: the cost depends on the number of jobs, not of batches. Read in
+-- one pass, not through counted_job, which would look up each of maybe a million jobs.
 CREATE OR REPLACE VIEW evtrack.handler_status AS
 SELECT
     j.handler,

@@ -1,18 +1,16 @@
--- The counters are summed in a LATERAL subquery per job: WHERE job_id = x reads only that job's few counter rows,
--- whether the job has ten batches or a million.
 CREATE OR REPLACE VIEW evtrack.job_progress AS
 SELECT -- noqa: ST06
     j.job_id,
     j.phase,
     j.suspended,
     j.item_count + j.invalid_count AS total,
-    c.completed AS done,
-    c.failed,
-    c.crashed,
-    c.cancelled,
+    j.completed_items AS done,
+    j.failed_items AS failed,
+    j.crashed_items AS crashed,
+    j.cancelled_items AS cancelled,
     j.invalid_count AS invalid,
-    c.pending,
-    c.running,
+    j.pending_items AS pending,
+    j.running_items AS running,
     e.ended,
     -- Truncated, not rounded: 100 means that nothing is left.
     CASE
@@ -22,62 +20,33 @@ SELECT -- noqa: ST06
         ELSE trunc(100.0 * e.ended / (j.item_count + j.invalid_count), 1)
     END::double precision AS percent,
     j.batch_count AS batches,
-    c.batches_pending,
-    c.batches_running,
-    c.batches_completed,
-    c.batches_failed,
-    c.batches_crashed,
-    c.batches_split,
-    c.batches_cancelled,
+    j.pending_batches AS batches_pending,
+    j.running_batches AS batches_running,
+    j.completed_batches AS batches_completed,
+    j.failed_batches AS batches_failed,
+    j.crashed_batches AS batches_crashed,
+    j.split_batches AS batches_split,
+    j.cancelled_batches AS batches_cancelled,
     j.bytes_read,
     j.bytes_total,
     round(p.pace::numeric, 2)::double precision AS pace,
     CASE
         WHEN j.phase = 'sealed' AND NOT j.suspended AND p.pace > 0
-            THEN round((c.pending + c.running)::numeric / p.pace::numeric, 1)::double precision
+            THEN round((j.pending_items + j.running_items)::numeric / p.pace::numeric, 1)::double precision
     END AS remaining_s,
     CASE
         WHEN j.phase = 'sealed' AND NOT j.suspended AND p.pace > 0
-            THEN statement_timestamp() + least((c.pending + c.running) / p.pace, 3.15e9) * interval '1 second'
+            THEN
+                statement_timestamp()
+                + least((j.pending_items + j.running_items) / p.pace, 3.15e9) * interval '1 second'
     END AS eta,
     round(t.elapsed_s::numeric, 3)::double precision AS elapsed_s,
     j.created_at,
     coalesce(j.finished_at, j.cancelled_at) AS ended_at
-FROM evtrack.job AS j
+FROM evtrack.counted_job AS j
 CROSS JOIN
     LATERAL (
-        SELECT
-            coalesce(sum(s.pending_items), 0)::bigint AS pending,
-            coalesce(sum(s.running_items), 0)::bigint AS running,
-            coalesce(sum(s.completed_items), 0)::bigint AS completed,
-            coalesce(sum(s.failed_items), 0)::bigint AS failed,
-            coalesce(sum(s.crashed_items), 0)::bigint AS crashed,
-            coalesce(sum(s.cancelled_items), 0)::bigint AS cancelled,
-            coalesce(sum(s.pending_batches), 0)::bigint AS batches_pending,
-            coalesce(sum(s.running_batches), 0)::bigint AS batches_running,
-            coalesce(sum(s.completed_batches), 0)::bigint AS batches_completed,
-            coalesce(sum(s.failed_batches), 0)::bigint AS batches_failed,
-            coalesce(sum(s.crashed_batches), 0)::bigint AS batches_crashed,
-            coalesce(sum(s.split_batches), 0)::bigint AS batches_split,
-            coalesce(sum(s.cancelled_batches), 0)::bigint AS batches_cancelled,
-            sum(r.ended) AS recent,
-            min(s.bucket) FILTER (WHERE r.ended <> 0) AS recent_from
-        FROM evtrack.progress AS s
-        CROSS JOIN
-            LATERAL (
-                SELECT
-                    CASE
-                        -- A manual retry lowers these counts; that must not lower the pace.
-                        WHEN s.bucket * 10.0 > extract(EPOCH FROM statement_timestamp()) - 60
-                            THEN greatest(0, s.completed_items + s.failed_items + s.crashed_items)
-                        ELSE 0
-                    END AS ended
-            ) AS r
-        WHERE s.job_id = j.job_id
-    ) AS c
-CROSS JOIN
-    LATERAL (
-        SELECT c.completed + c.failed + c.crashed + c.cancelled + j.invalid_count AS ended
+        SELECT j.completed_items + j.failed_items + j.crashed_items + j.cancelled_items + j.invalid_count AS ended
     ) AS e
 CROSS JOIN
     LATERAL (
@@ -94,7 +63,7 @@ CROSS JOIN
                 0.001,
                 extract(
                     EPOCH FROM statement_timestamp()
-                    - greatest(j.created_at, to_timestamp(c.recent_from::double precision * 10 - 5))
+                    - greatest(j.created_at, to_timestamp(j.recent_from::double precision * 10 - 5))
                 )::double precision
             ) AS recent_s
     ) AS t
@@ -102,8 +71,8 @@ CROSS JOIN LATERAL (
     SELECT
         CASE
             WHEN j.phase IN ('finished', 'cancelled')
-                THEN (e.ended - j.invalid_count - c.cancelled) / nullif(t.elapsed_s, 0)
-            ELSE coalesce(c.recent, 0) / t.recent_s
+                THEN (e.ended - j.invalid_count - j.cancelled_items) / nullif(t.elapsed_s, 0)
+            ELSE coalesce(j.recent_items, 0) / t.recent_s
         END AS pace
 ) AS p;
 

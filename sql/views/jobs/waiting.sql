@@ -6,8 +6,8 @@ SELECT -- noqa: ST06
     j.job_id,
     j.handler,
     j.priority,
-    c.batches,
-    c.items,
+    j.pending_batches AS batches,
+    j.pending_items AS items,
     o.since,
     round(extract(EPOCH FROM t.instant - o.since)::numeric, 1)::double precision AS waited_s,
     w.workers,
@@ -15,7 +15,7 @@ SELECT -- noqa: ST06
     y.why,
     extract(EPOCH FROM t.patience)::double precision AS start_within_s,
     y.why = 'never started' OR (y.why = 'no worker' AND o.since < t.instant - t.patience) AS overdue
-FROM evtrack.job AS j
+FROM evtrack.counted_job AS j
 CROSS JOIN
     LATERAL (
         SELECT
@@ -28,14 +28,6 @@ CROSS JOIN
                 END::double precision
             ) AS patience
     ) AS t
-CROSS JOIN
-    LATERAL (
-        SELECT
-            coalesce(sum(p.pending_batches), 0)::bigint AS batches,
-            coalesce(sum(p.pending_items), 0)::bigint AS items
-        FROM evtrack.progress AS p
-        WHERE p.job_id = j.job_id
-    ) AS c
 CROSS JOIN
     LATERAL (
         SELECT
@@ -108,7 +100,7 @@ CROSS JOIN
                 ELSE 'queue'
             END AS why
     ) AS y
-WHERE j.phase IN ('open', 'abandoned', 'sealed') AND c.batches > 0;
+WHERE j.phase IN ('open', 'abandoned', 'sealed') AND j.pending_batches > 0;
 
 COMMENT ON VIEW evtrack.waiting IS
 'One row per job with pending batches: since when the oldest waits, and why. Shows only the present moment.';

@@ -101,6 +101,7 @@ WITH listed (kind, name, roles) AS (
     ('view', 'attempt', '{producer,reader,watcher,worker}'),
     ('view', 'batch_duration', '{producer,reader,watcher,worker}'),
     ('view', 'batch_status', '{producer,reader,watcher,worker}'),
+    ('view', 'counted_job', '{}'),
     ('view', 'crash', '{producer,reader,watcher,worker}'),
     ('view', 'crash_rate_daily', '{producer,reader,watcher,worker}'),
     ('view', 'dropped_job', '{producer,reader,watcher,worker}'),

@@ -23,7 +23,7 @@ from evtrack.domain.states import BatchStatus, JobPhase
 from evtrack.domain.stream_proof import LINK_BYTES, Difference, LoggedEvent, StreamProof
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.error_translation import translated
-from evtrack.storage.connection.query import dict_rows, mapping, value
+from evtrack.storage.connection.query import mapping, value
 from evtrack.storage.connection.sql_files import statement
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def prove(
         if proof.events >= report_at:
             on_progress(job_id, proof.events)
             report_at = proof.events + _PROGRESS_EVERY
-    (counters,) = dict_rows(conn, "proof_sums", job_id=job_id)
+    counters = mapping(conn, "proof_sums", job_id=job_id)
     wrong = proof.end(own, counters, value(conn, "proof_payload_rows", job_id=job_id))
     if repair is not None:
         repair.job(proof, own, [*found, *wrong])

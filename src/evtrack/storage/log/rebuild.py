@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from evtrack.domain.batch_projection import BatchState
 from evtrack.domain.errors import StorageError
@@ -77,7 +78,9 @@ class _RowRepair:
             return
         counters = proof.counters()
         if any(each.field in counters for each in found):
-            self._done.counters = self._written("rebuild_progress", values={"job_id": proof.job_id, **counters})
+            self._done.counters = self._written(
+                "rebuild_progress", values={"job_id": proof.job_id, "counters": Jsonb(counters)}
+            )
         names = {each.name for each in fields(Job)} | {"row", "job_day"}
         chained = own.kept_links is not None and own.kept_links != own.links
         changed = chained or any(each.field in names for each in found)
