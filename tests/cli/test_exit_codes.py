@@ -27,22 +27,22 @@ def ended(*args: str, to: str = "", **env: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("unbuffered", UNBUFFERED)
 @pytest.mark.parametrize("command", ["--version", "--help"])
-def test_a_full_stdout_is_told_in_one_breath(command: str, unbuffered: str) -> None:
+def test_a_full_stdout_is_reported_once(command: str, unbuffered: str) -> None:
     code, said = ended(command, to=">/dev/full", PYTHONUNBUFFERED=unbuffered)
     assert (74, True) == (code, said.startswith("Error: The output cannot be written to stdout: No space left"))
     assert 2 == said.count("\n")
 
 
 @pytest.mark.parametrize("unbuffered", UNBUFFERED)
-def test_a_full_stderr_leaves_the_exit_code(unbuffered: str) -> None:
+def test_a_full_stderr_does_not_change_the_exit_code(unbuffered: str) -> None:
     assert (2, "") == ended("jobs", "--limit", "x", to="2>/dev/full", PYTHONUNBUFFERED=unbuffered)
 
 
-def test_streams_that_are_closed_are_not_missed() -> None:
+def test_closed_standard_streams_are_not_an_error() -> None:
     assert 0 == ended("--version", to="<&- >&- 2>&-")[0]
 
 
-def test_where_the_locale_lacks_a_letter_its_number_is_shown() -> None:
+def test_characters_outside_the_locale_are_escaped() -> None:
     done = subprocess.run(
         evtrack_command("nons\u6f22"),
         check=False,
@@ -53,7 +53,7 @@ def test_where_the_locale_lacks_a_letter_its_number_is_shown() -> None:
     assert (2, True) == (done.returncode, b"nons\\u6f22" in done.stderr)
 
 
-def test_a_setting_that_cannot_be_used_is_no_traceback() -> None:
+def test_an_invalid_setting_is_reported_without_a_traceback() -> None:
     code, said = ended("jobs", EVTRACK_LOG_FORMAT="xml")
     assert (1, "Error: EVTRACK_LOG_FORMAT is 'xml': input should be 'auto', 'json' or 'console'\n") == (code, said)
 
@@ -72,7 +72,7 @@ def test_a_setting_that_cannot_be_used_is_no_traceback() -> None:
         (["--log-format", "console", "status", "--log-format", "json", "--nope"], 2, "No such option"),
     ],
 )
-def test_an_error_is_a_line_of_json_where_that_is_asked_for(args: list[str], code: int, says: str) -> None:
+def test_an_error_is_a_json_line_with_the_json_format(args: list[str], code: int, says: str) -> None:
     done, said = ended(*args)
     (line,) = [json.loads(each) for each in said.splitlines()]
     assert (code, code, "command_failed", "error") == (done, line["exit_code"], line["event"], line["level"])
@@ -88,13 +88,13 @@ def test_an_error_is_a_line_of_json_where_that_is_asked_for(args: list[str], cod
         ["jobs", "--nope", "--log-format", "xml"],
     ],
 )
-def test_an_error_is_told_in_words_where_that_is_asked_for_or_nothing(args: list[str]) -> None:
+def test_an_error_is_plain_text_by_default_and_with_the_console_format(args: list[str]) -> None:
     code, said = ended(*args)
     assert (2, True) == (code, said.startswith("Usage: evtrack jobs"))
 
 
 @pytest.mark.parametrize("wrong", ["no\x1b[2Jwhere", "no\x9bwhere\u202e", "n\x07" * 50_000])
-def test_a_wrong_value_is_shown_harmless_and_cut(wrong: str) -> None:
+def test_a_wrong_value_is_shown_escaped_and_shortened(wrong: str) -> None:
     for args in (["submit", "--handler", "h", wrong], [wrong], [f"--{wrong}"], ["jobs", "--dsn", wrong]):
         code, said = ended(*args)
         assert code in {1, 2, 5}

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_command_that_is_interrupted_says_so_and_stops_its_server(sent: signal.Signals, code: int) -> None:
+def test_an_interrupted_command_says_so_and_stops_its_server(sent: signal.Signals, code: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="evtrack-test-"))
     server = EmbeddedServer(folder)
     # It reads a source that never ends.

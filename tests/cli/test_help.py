@@ -21,7 +21,7 @@ def commands(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("words", [(), *commands(cli)], ids=" ".join)
-def test_help_fits_80_columns_and_shows_no_mark_of_click(words: tuple[str, ...]) -> None:
+def test_help_fits_80_columns_and_shows_no_formatting_marks(words: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(cli, [*words, "--help"], terminal_width=80)
     assert 0 == shown.exit_code
     assert [] == [line for line in shown.output.splitlines() if len(line) > 80]

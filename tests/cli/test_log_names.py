@@ -39,7 +39,7 @@ def rows() -> dict[str, tuple[str, str]]:
     return {name: (level.strip(), keys) for name, level, keys in found}
 
 
-def test_a_name_is_its_constant_in_small_letters_or_close_to_it_and_unique() -> None:
+def test_a_log_name_resembles_its_constant_and_is_unique() -> None:
     assert len(NAMES) == len(set(NAMES.values()))
     for value in NAMES.values():
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", value)
@@ -51,7 +51,7 @@ def test_every_log_call_uses_a_constant() -> None:
     assert len(list(calls())) >= 25
 
 
-def test_every_constant_is_used_and_no_name_is_written_out_elsewhere() -> None:
+def test_every_constant_is_used_and_no_name_is_a_literal_elsewhere() -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")}
     for name in NAMES:
         assert any(f"log_names.{name}" in text for text in texts.values()), name
@@ -60,7 +60,7 @@ def test_every_constant_is_used_and_no_name_is_written_out_elsewhere() -> None:
     assert set(loggers) <= set(named)
 
 
-def test_the_document_tells_of_every_name_with_its_level_and_keys() -> None:
+def test_the_document_lists_every_name_with_its_level_and_keys() -> None:
     told = rows()
     assert set(NAMES.values()) == set(told)
     for place, call, level in calls():

@@ -25,7 +25,7 @@ def test_a_line_is_json_with_facts_as_keys(capsys: pytest.CaptureFixture[str]) -
     assert line["timestamp"].endswith("Z")
 
 
-def test_an_exception_is_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(log_format="json")
     try:
         int("of this")
@@ -34,7 +34,7 @@ def test_an_exception_is_in_its_line(capsys: pytest.CaptureFixture[str]) -> None
     assert "ValueError: invalid literal" in json.loads(capsys.readouterr().err)["exception"]
 
 
-def test_people_get_lines_to_read(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_console_format_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(log_format="console")
     structlog.get_logger().info("job_finished", job_id=7)
     err = capsys.readouterr().err
@@ -43,7 +43,7 @@ def test_people_get_lines_to_read(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_nothing_that_steers_a_terminal_comes_through(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_terminal_control_characters_are_escaped(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(log_format=form)
     structlog.get_logger().warning("batch_crashed", item_key="a\x9b\u202e\x85b", error="one\x1b[2J\ntwo")
     err = capsys.readouterr().err

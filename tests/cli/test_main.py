@@ -26,6 +26,6 @@ main()
 
 
 @pytest.mark.parametrize(("given", "code"), [("usual", -signal.SIGINT), ("ignored", 0)])
-def test_ctrl_c_among_the_imports_ends_without_a_traceback(given: str, code: int) -> None:
+def test_ctrl_c_during_imports_ends_without_a_traceback(given: str, code: int) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM, given], capture_output=True, text=True, check=False)
     assert (code, "") == (done.returncode, done.stderr)

@@ -52,7 +52,7 @@ WORKER = WorkerRow(
         ),
     ],
 )
-def test_the_next_step(
+def test_the_next_steps_match_the_state_of_the_job(
     change: dict[str, Any],
     lives: bool,  # noqa: FBT001
     workers: list[WorkerRow],

@@ -47,7 +47,7 @@ def refused(words: tuple[str, ...], option: str, value: str) -> str:
 
 @pytest.mark.parametrize("value", ["nan", "-NaN", "inf", "-inf", "1e10", "1e400"])
 @pytest.mark.parametrize(("words", "option"), taking(click.FloatRange, click.types.FloatParamType))
-def test_a_number_that_is_none_or_beyond_all_clocks_is_refused(words: tuple[str, ...], option: str, value: str) -> None:
+def test_an_invalid_number_or_impossible_time_is_refused(words: tuple[str, ...], option: str, value: str) -> None:
     said = refused(words, option, value)
     assert "is not in the range" in said or "is no number; write one" in said
 
@@ -59,7 +59,7 @@ def test_a_whole_number_beyond_a_bigint_is_refused(words: tuple[str, ...], optio
 
 @pytest.mark.parametrize("words", [("work",), ("submit",), ("run",)])
 @pytest.mark.parametrize("value", ["nan", "inf", "1e12", "0"])
-def test_memory_that_no_machine_has_is_refused(words: tuple[str, ...], value: str) -> None:
+def test_an_impossible_memory_size_is_refused(words: tuple[str, ...], value: str) -> None:
     refused(words, "--max-rss", value)
 
 
@@ -71,13 +71,15 @@ def test_the_options_are_found() -> None:
 
 @pytest.mark.parametrize("name", ["poll", "never_started", "crash_window", "max_crash_rate"])
 @pytest.mark.parametrize("value", ["nan", "inf", "1e10"])
-def test_nor_does_the_environment_of_a_watcher_take_one(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_the_environment_of_a_watcher_refuses_invalid_numbers(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(f"EVTRACK_WATCH_{name.upper()}", value)
     with pytest.raises(BadArgument, match=f"EVTRACK_WATCH_{name.upper()} is '{value}'"):
         watch_settings_from()
 
 
-def test_nor_a_count_beyond_a_bigint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_refuses_a_count_beyond_a_bigint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVTRACK_WATCH_MAX_PENDING", str(2**63))
     with pytest.raises(BadArgument, match="EVTRACK_WATCH_MAX_PENDING is '9223372036854775808'"):
         watch_settings_from()

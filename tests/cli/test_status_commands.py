@@ -96,7 +96,7 @@ def test_the_status_of_a_job_reads_well_in_80_columns(run: Any, job: int) -> Non
     assert "\x1b" not in shown
 
 
-def test_the_overview_shows_what_goes_on(run: Any, asked: Any, client: Client, job: int) -> None:
+def test_the_overview_shows_active_jobs(run: Any, asked: Any, client: Client, job: int) -> None:
     open_job = client.job(2)
     shown = run("status").stdout
     assert "1 job under way, 1 ended; 1 worker, 0 of 2 slots busy" in shown
@@ -108,7 +108,7 @@ def test_the_overview_shows_what_goes_on(run: Any, asked: Any, client: Client, j
     assert ["alive"] == [worker["state"] for worker in document["workers"]]
 
 
-def test_an_empty_database_says_how_to_begin(run: Any) -> None:
+def test_status_of_an_empty_database_explains_how_to_begin(run: Any) -> None:
     assert "evtrack submit" in run("status").stdout
     assert "evtrack submit" in run("jobs").stdout
 
@@ -176,7 +176,7 @@ def test_events_are_followed_to_the_end_of_the_job(dsn: str, client: Client, run
     assert len(lines) == len({(line["batch_no"], line["version"]) for line in lines}) == 3 + 2 * 3 + 1
 
 
-def test_a_follower_is_not_held_up(dsn: str, client: Client, run: Any, job: int) -> None:
+def test_a_follower_is_not_delayed(dsn: str, client: Client, run: Any, job: int) -> None:
     with psycopg.connect(dsn) as conn:
         conn.execute("SELECT pg_current_xact_id()")
         # Something later than the open transaction, so that the end of the job lies behind it.
@@ -186,7 +186,7 @@ def test_a_follower_is_not_held_up(dsn: str, client: Client, run: Any, job: int)
         assert "" == result.stderr
 
 
-def test_progress_is_a_line_or_a_document(run: Any, asked: Any, job: int) -> None:
+def test_progress_is_one_line_or_one_document(run: Any, asked: Any, job: int) -> None:
     line = run("progress", str(job)).stdout
     assert f"job {job} finished: 100.0 % (12 of 12 items; 4 failed, 1 crashed, 0 invalid)" in line
     assert (12, 7, 12) == tuple(asked("progress", str(job))[name] for name in ("total", "done", "ended"))
@@ -205,7 +205,7 @@ def test_progress_is_followed_to_the_end(dsn: str, client: Client, job: int) -> 
     assert [0, 1, 2, 3] == seen
 
 
-def test_a_change_that_came_too_soon_after_another_is_told_later(dsn: str, client: Client, job: int) -> None:
+def test_a_change_too_soon_after_another_is_printed_later(dsn: str, client: Client, job: int) -> None:
     del job
     running, worker = client.job(2), client.worker()
     with connect(dsn, purpose="test") as conn:
@@ -223,7 +223,7 @@ def test_a_follower_of_progress_ends_with_the_job_and_prints_lines(dsn: str, job
     assert "finished" == json.loads(result.stdout)["phase"]
 
 
-def test_the_live_bar_draws_what_matters(conn: Connection, client: Client) -> None:
+def test_the_live_bar_shows_progress_and_failures(conn: Connection, client: Client) -> None:
     job, worker = client.job(4), client.worker()
     client.complete(worker, client.claim(worker, job, fresh=1))
     console = Console(force_terminal=True, width=80, record=True)
@@ -246,7 +246,7 @@ def test_a_job_is_suspended_and_resumed(asked: Any, run: Any, client: Client) ->
     assert 1 == len(client.claim(client.worker(), job))
 
 
-def test_resuming_and_retrying_wakes_the_workers(dsn: str, run: Any, client: Client, job: int) -> None:
+def test_resuming_and_retrying_wake_the_workers(dsn: str, run: Any, client: Client, job: int) -> None:
     waiting = client.job()
     run("suspend", str(waiting))
     with psycopg.connect(dsn, autocommit=True) as conn:
@@ -266,7 +266,7 @@ def test_a_job_is_cancelled(asked: Any, run: Any, client: Client, job: int) -> N
     assert "nothing is left to cancel" in run("cancel", str(job), code=1).stderr
 
 
-def test_failed_and_crashed_batches_are_brought_back(asked: Any, run: Any, client: Client, job: int) -> None:
+def test_failed_and_crashed_batches_can_be_retried(asked: Any, run: Any, client: Client, job: int) -> None:
     nothing = run("retry", str(job), "--batch", "1").stdout
     assert f"Job {job}: no failed or crashed batch comes back.\n" == nothing
     assert 1 == asked("retry", str(job), "--status", "failed")["batches"]
@@ -282,7 +282,7 @@ def test_failed_and_crashed_batches_are_brought_back(asked: Any, run: Any, clien
 
 
 @pytest.mark.parametrize("command", ["status", "batches", "events", "progress", "suspend", "resume", "cancel", "retry"])
-def test_a_job_that_does_not_exist_is_said_to(run: Any, command: str) -> None:
+def test_a_missing_job_is_reported(run: Any, command: str) -> None:
     result = run(command, "99", code=1)
     assert "There is no job 99." in result.stderr
     assert "evtrack jobs" in result.stderr
@@ -290,11 +290,11 @@ def test_a_job_that_does_not_exist_is_said_to(run: Any, command: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x"])
-def test_what_is_no_job_number_is_wrong_usage(run: Any, number: str) -> None:
+def test_an_invalid_job_id_is_wrong_usage(run: Any, number: str) -> None:
     run("status", "--", number, code=2)
 
 
-def test_names_keys_and_errors_do_nothing_to_the_terminal(run: Any, client: Client) -> None:
+def test_names_keys_and_errors_are_escaped_for_the_terminal(run: Any, client: Client) -> None:
     name = "name\x1b]0;gotcha\x07\nsecond"
     keys = [f"{EVIL}{number}" for number in range(3)]
     job = client.one("SELECT evtrack.enqueue('annotate', %s, %s, %s)", keys, ["1"] * 3, name)
@@ -317,7 +317,7 @@ def test_a_long_name_and_a_large_number_fit_into_80_columns(run: Any, client: Cl
     assert "123,456,789,012" in run("jobs").stdout
 
 
-def test_a_run_is_shown_again_when_the_database_is_back(
+def test_progress_resumes_when_the_database_is_back(
     dsn: str, conn: Connection, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_progress, "EVERY_S", 0.01)
@@ -335,7 +335,7 @@ def test_a_run_is_shown_again_when_the_database_is_back(
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["status", "status 1", "jobs --json", "events 1", "events 1 --json", "results 1"])
-def test_what_cannot_be_written_is_told(dsn: str, client: Client, command: str, unbuffered: str) -> None:
+def test_a_failed_write_to_stdout_is_reported(dsn: str, client: Client, command: str, unbuffered: str) -> None:
     job, worker = client.job(), client.worker()
     client.complete(worker, client.claim(worker, job), results=['"a result"'])
     with Path("/dev/full").open("wb") as full:

@@ -24,12 +24,12 @@ from evtrack.interfaces.terminal import text
         ("half\ud800", r"half\ud800"),
     ],
 )
-def test_nothing_that_steers_a_terminal_comes_through(given: str, shown: str) -> None:
+def test_terminal_control_characters_are_escaped(given: str, shown: str) -> None:
     assert shown == printable(given)
     assert "\x1b" not in printable(given)
 
 
-def test_long_text_is_cut_with_a_mark() -> None:
+def test_long_text_is_cut_with_an_ellipsis() -> None:
     assert "abcd…" == printable("abcdefgh", 5)
     assert "abcde" == printable("abcde", 5)
 
@@ -46,7 +46,7 @@ def test_long_text_is_cut_with_a_mark() -> None:
         (93_784, "1d 2h 3m 4s"),
     ],
 )
-def test_durations_read_well(seconds: float, shown: str) -> None:
+def test_durations_are_readable(seconds: float, shown: str) -> None:
     assert shown == text.duration(seconds)
 
 
@@ -71,7 +71,7 @@ def test_times_are_in_utc() -> None:
         (text.pace_of(12345.6), "12,346 items/s"),
     ],
 )
-def test_numbers_read_well(shown: str, expected: str) -> None:
+def test_numbers_are_readable(shown: str, expected: str) -> None:
     assert expected == shown
 
 
@@ -86,16 +86,16 @@ def test_numbers_read_well(shown: str, expected: str) -> None:
         ({"esc\x1b": ["\t"]}, r'{"esc\u001b": ["\t"]}'),
     ],
 )
-def test_json_keeps_escaped_what_steers_a_terminal(given: object, shown: str) -> None:
+def test_json_keeps_terminal_control_characters_escaped(given: object, shown: str) -> None:
     assert shown == json_text(given)
     assert given == json.loads(shown)
 
 
-def test_json_of_others_means_what_it_meant() -> None:
+def test_json_of_users_keeps_its_meaning() -> None:
     given = '{"a":\t"\u202e",\r"b": "\x7f"}'
     assert json.loads(given) == json.loads(printable_json(given))
     assert '{"a":\t"\\u202e",\r"b": "\\u007f"}' == printable_json(given)
 
 
-def test_lines_of_our_own_stay_lines() -> None:
+def test_our_own_line_breaks_are_kept() -> None:
     assert "What is wrong\\x1b\nWhat to do next,…" == printable_lines("What is wrong\x1b\nWhat to do next, and on", 17)

@@ -94,7 +94,7 @@ def job(client: Client) -> int:
 
 
 @pytest.mark.parametrize("way", ["q", "ctrl-c", "sigterm"])
-def test_it_shows_what_goes_on_and_gives_the_terminal_back(dsn: str, client: Client, job: int, way: str) -> None:
+def test_top_shows_the_current_state_and_restores_the_terminal(dsn: str, client: Client, job: int, way: str) -> None:
     with top(dsn) as terminal:
         terminal.until("SIGSEGV")
         assert "\x1b[?1049h" in terminal.drawn, "a screen of its own"
@@ -113,7 +113,7 @@ def test_it_shows_what_goes_on_and_gives_the_terminal_back(dsn: str, client: Cli
     assert job
 
 
-def test_a_restart_of_the_database_is_said_and_survived() -> None:
+def test_top_reports_and_survives_a_database_restart() -> None:
     with servers.one_of_its_own() as (dsn, restart):
         with connect(dsn, purpose="test") as conn:
             Client(conn, "annotate").job(3)
@@ -128,7 +128,7 @@ def test_a_restart_of_the_database_is_said_and_survived() -> None:
             assert 0 == terminal.ended()
 
 
-def test_one_frame_fits_80_columns_and_is_json_on_demand(dsn: str, client: Client, job: int) -> None:
+def test_one_frame_fits_80_columns_and_can_be_json(dsn: str, client: Client, job: int) -> None:
     client.one("SELECT evtrack.enqueue(%s, '{a}', '{1}', name => %s)", "a-very-long-name-of-a-handler-" * 4, "n" * 90)
     client.worker("a-very-long-name-of-a-handler-" * 4)
     shown = CliRunner().invoke(cli, ["top", "--once", "--dsn", dsn]).stdout
@@ -140,5 +140,5 @@ def test_one_frame_fits_80_columns_and_is_json_on_demand(dsn: str, client: Clien
     assert 2 == len(found["jobs"])
 
 
-def test_without_a_server_it_says_so(dsn: str) -> None:
+def test_without_a_server_the_error_says_so(dsn: str) -> None:
     assert 5 == CliRunner().invoke(cli, ["top", "--dsn", f"{dsn} port=1 host=127.0.0.1"]).exit_code

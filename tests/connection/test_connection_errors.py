@@ -22,7 +22,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_bare")
-def test_sources_go_in_the_order_that_the_design_states(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_of_the_dsn_have_the_documented_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     assert configured_dsn(settings_from()) is None
     monkeypatch.setenv("PGHOST", "from-libpq")
     monkeypatch.setenv("PGPASSWORD", "secret")
@@ -51,14 +51,14 @@ def test_sources_go_in_the_order_that_the_design_states(monkeypatch: pytest.Monk
         ("FATAL:  sorry, too many clients already", "max_connections"),
     ],
 )
-def test_a_refusal_says_what_to_do(said: str, advice: str) -> None:
+def test_a_connection_error_says_what_to_do(said: str, advice: str) -> None:
     error = connection_refused(psycopg.OperationalError(said), "somewhere", "events")
     assert advice in error.hint
     assert said in error.message
     assert error.exit_code == 5
 
 
-def test_a_port_nobody_listens_on() -> None:
+def test_a_closed_port_is_reported() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody else gets it meanwhile
         port = taken.getsockname()[1]
@@ -77,25 +77,25 @@ def test_a_port_nobody_listens_on() -> None:
         (None, ("Either the server is a standby", "Or default_transaction_read_only is on")),
     ],
 )
-def test_a_session_that_is_read_only_says_why(*, standby: bool | None, parts: Sequence[str]) -> None:
+def test_a_read_only_session_is_explained(*, standby: bool | None, parts: Sequence[str]) -> None:
     hint = ReadOnly("cannot execute INSERT in a read-only transaction", standby=standby).hint
     assert all(part in hint for part in parts)
 
 
-def test_no_connection_string_at_all() -> None:
+def test_an_invalid_connection_string_is_reported() -> None:
     with pytest.raises(CannotConnect, match="Not a valid connection string") as refusal:
         connect("not a dsn", purpose="test")
     assert "postgresql://" in refusal.value.hint
 
 
-def test_a_password_is_taken_out_of_sight() -> None:
+def test_a_password_is_hidden() -> None:
     target, password = without_password("postgresql://u:p%40ss@h:5433/db")
     assert password == "p@ss"
     assert "p@ss" not in target
     assert "port=5433" in target
 
 
-def test_a_setting_that_cannot_be_used_is_named_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting_is_named_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadArgument, match="--log-level is 'loud': input should be 'debug'"):
         settings_from(log_level="loud")
     monkeypatch.setenv("EVTRACK_LOG_FORMAT", "xml")

@@ -71,7 +71,7 @@ def _leave(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0
 
 
-def test_the_last_of_two_stops_it(data_dir: Path) -> None:
+def test_the_last_of_two_users_stops_the_server(data_dir: Path) -> None:
     server = EmbeddedServer(data_dir)
     with _user(data_dir) as first, _user(data_dir) as second:
         pid = server.pid
@@ -83,7 +83,7 @@ def test_the_last_of_two_stops_it(data_dir: Path) -> None:
 
 
 @pytest.mark.crash
-def test_after_kill_9_it_waits_for_the_next_who_stops_it(data_dir: Path) -> None:
+def test_a_server_whose_user_was_killed_is_stopped_by_the_next_user(data_dir: Path) -> None:
     server = EmbeddedServer(data_dir)
     with _user(data_dir) as killed:
         pid = server.pid
@@ -97,7 +97,7 @@ def test_after_kill_9_it_waits_for_the_next_who_stops_it(data_dir: Path) -> None
 
 
 @pytest.mark.crash
-def test_ctrl_c_does_not_reach_it(data_dir: Path) -> None:
+def test_ctrl_c_does_not_reach_the_server(data_dir: Path) -> None:
     with _user(data_dir) as user:
         pid = EmbeddedServer(data_dir).pid
         assert pid is not None
@@ -108,7 +108,7 @@ def test_ctrl_c_does_not_reach_it(data_dir: Path) -> None:
 
 
 @pytest.mark.crash
-def test_a_server_that_was_killed_is_started_again(data_dir: Path) -> None:
+def test_a_killed_server_is_restarted(data_dir: Path) -> None:
     server = EmbeddedServer(data_dir)
     with _user(data_dir) as user:
         pid = server.pid
@@ -124,7 +124,7 @@ def test_a_server_that_was_killed_is_started_again(data_dir: Path) -> None:
         server.release()
 
 
-def test_it_is_kept_up_on_purpose(data_dir: Path) -> None:
+def test_a_server_can_be_kept_running(data_dir: Path) -> None:
     env = {"EVTRACK_DATA_DIR": str(data_dir)}
     assert evtrack("server", "status", env=env).returncode == 5
     started = evtrack("server", "start", env=env)
@@ -139,14 +139,14 @@ def test_it_is_kept_up_on_purpose(data_dir: Path) -> None:
     assert EmbeddedServer(data_dir).pid is None
 
 
-def test_it_migrates_itself_and_psql_reaches_it(data_dir: Path) -> None:
+def test_the_embedded_server_is_migrated_and_accessible_from_psql(data_dir: Path) -> None:
     result = evtrack(
         "psql", "-XAt", "-c", "SELECT count(*) FROM evtrack.job_status", env={"EVTRACK_DATA_DIR": str(data_dir)}
     )
     assert (0, "0\n") == (result.returncode, result.stdout), result.stderr
 
 
-def test_a_quote_and_a_comma_in_the_name_of_the_data_directory_do_no_harm() -> None:
+def test_a_data_directory_can_have_a_quote_and_a_comma_in_its_name() -> None:
     odd = Path(tempfile.mkdtemp(prefix="evtrack's test, odd-"))
     try:
         result = evtrack("psql", "-XAtc", "SELECT 1", env={"EVTRACK_DATA_DIR": str(odd)})
@@ -161,14 +161,14 @@ def test_a_data_directory_that_pg_ctl_cannot_name_is_refused_at_once(tmp_path: P
         EmbeddedServer(tmp_path / "$HOME")
 
 
-def test_only_its_own_user_may_enter_the_socket_folder(data_dir: Path) -> None:
+def test_only_its_own_user_can_enter_the_socket_directory(data_dir: Path) -> None:
     home = EmbeddedServer(data_dir).paths
     assert home.sockets.stat().st_mode & 0o077 == 0
     assert home.sockets.stat().st_uid == (home.user.pw_uid if home.user else os.geteuid())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
-def test_a_folder_closed_to_others_stays_closed(tmp_path: Path) -> None:
+def test_a_private_directory_stays_private(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     server = EmbeddedServer(tmp_path / "data")
     try:
@@ -180,7 +180,7 @@ def test_a_folder_closed_to_others_stays_closed(tmp_path: Path) -> None:
         shutil.rmtree((tmp_path / "data" / "server").resolve())
 
 
-def test_without_the_wheel_both_ways_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_wheel_both_solutions_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_directory, "find_spec", lambda _: None)
     with pytest.raises(NoServer) as refusal:
         data_directory.programs()
@@ -188,7 +188,7 @@ def test_without_the_wheel_both_ways_out_are_named(monkeypatch: pytest.MonkeyPat
     assert "evtrack[embedded]" in refusal.value.hint
 
 
-def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+def test_an_unusable_data_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EvtrackError, match=str(tmp_path / "file" / "data")) as refusal:
         EmbeddedServer(tmp_path / "file" / "data")

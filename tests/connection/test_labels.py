@@ -16,12 +16,12 @@ pytestmark = pytest.mark.integration
 @pytest.mark.parametrize(
     ("sql_type", "labels"), [("status", BatchStatus), ("phase", JobPhase), ("event_type", EventType)]
 )
-def test_the_labels_are_the_same_in_the_same_order(client: Client, sql_type: str, labels: type[StrEnum]) -> None:
+def test_enum_labels_match_the_database_in_order(client: Client, sql_type: str, labels: type[StrEnum]) -> None:
     rows = client.rows(f"SELECT unnest(enum_range(NULL::evtrack.{sql_type}))::text AS label")
     assert [str(label) for label in labels] == [row["label"] for row in rows]
 
 
-def test_the_causes_of_crashes_are_the_same_wherever_they_are_listed(client: Client) -> None:
+def test_the_causes_of_crashes_are_the_same_everywhere(client: Client) -> None:
     comment = client.one(
         "SELECT col_description('evtrack.crash'::regclass, attnum) FROM pg_attribute "
         "WHERE attrelid = 'evtrack.crash'::regclass AND attname = 'cause'"

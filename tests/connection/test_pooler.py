@@ -47,7 +47,7 @@ def enqueue(queue: Client, *items: str) -> int:
     return int(queue.one("SELECT evtrack.enqueue('scripted', %s, %s, batch_size => 1)", keys, list(items)))
 
 
-def test_it_is_seen_and_its_sessions_are_left_as_they_were(dsn: str, through: str, queue: Client) -> None:
+def test_a_pooler_is_detected_and_its_sessions_are_left_unchanged(dsn: str, through: str, queue: Client) -> None:
     with connect(dsn, purpose="direct") as direct:
         assert not behind_pooler(direct)
     assert not behind_pooler(direct), "what was seen once is not asked again"
@@ -67,7 +67,7 @@ def test_it_is_seen_and_its_sessions_are_left_as_they_were(dsn: str, through: st
         assert ("UTC",) == one.execute("SELECT current_setting('TimeZone')").fetchone()
 
 
-def test_every_command_of_a_job_goes_through_it(through: str, queue: Client, tmp_path: Path) -> None:
+def test_every_command_of_a_job_works_through_a_pooler(through: str, queue: Client, tmp_path: Path) -> None:
     source = tmp_path / "items.jsonl"
     source.write_text("".join(f'{{"id": {n}}}\n' for n in range(1, 61)), encoding="utf-8")
     words = ["--handler", "h", "--batch-size", "10", "--exec", "h=cat", "--slots", "2", "--dsn", through]
@@ -83,7 +83,7 @@ def test_every_command_of_a_job_goes_through_it(through: str, queue: Client, tmp
     assert [] == advisory_locks(queue)
 
 
-def test_a_worker_lives_by_its_heartbeat_and_is_missed_by_it(through: str, queue: Client) -> None:
+def test_behind_a_pooler_a_worker_is_lost_by_its_heartbeat(through: str, queue: Client) -> None:
     job = enqueue(queue, *['{"do": "sleep", "s": 2}'] * 2)
     # It is not for a session that it counts as lost: there is none, and the grace is 0.
     limits = ["--lose-grace", "0", "--lease", "3"]
@@ -110,7 +110,7 @@ def test_a_worker_lives_by_its_heartbeat_and_is_missed_by_it(through: str, queue
     assert [] == advisory_locks(queue)
 
 
-def test_a_submission_can_be_taken_up_whoever_held_it(through: str, queue: Client) -> None:
+def test_behind_a_pooler_any_submission_can_be_reclaimed(through: str, queue: Client) -> None:
     with connect(through, purpose="dies") as one:
         made = create_job(one, handler="h", name="x", priority=0, policy={}, source={}, bytes_total=None)
         assert not lock_submission(one, made.job_id)

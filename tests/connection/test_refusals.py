@@ -35,7 +35,7 @@ def stranger(conn: Connection, dsn: str) -> Iterator[str]:
     conn.execute("DROP ROLE evtrack_stranger")
 
 
-def test_a_wrong_password(stranger: str) -> None:
+def test_a_wrong_password_is_reported(stranger: str) -> None:
     wrong = make_conninfo(stranger, password="wrong")
     with pytest.raises(CannotConnect, match="password authentication failed") as refusal:
         connect(wrong, purpose="test")
@@ -43,19 +43,19 @@ def test_a_wrong_password(stranger: str) -> None:
     assert evtrack("jobs", "--dsn", wrong).returncode == 5
 
 
-def test_no_such_database(dsn: str) -> None:
+def test_a_missing_database_is_reported(dsn: str) -> None:
     with pytest.raises(CannotConnect, match='database "nowhere" does not exist') as refusal:
         connect(make_conninfo(dsn, dbname="nowhere"), purpose="test")
     assert "createdb nowhere" in refusal.value.hint
 
 
-def test_no_permission(stranger: str) -> None:
+def test_a_missing_permission_is_reported(stranger: str) -> None:
     result = evtrack("jobs", "--dsn", stranger)
     assert result.returncode == 1
     assert "permission denied" in result.stderr
 
 
-def test_a_lost_connection_is_told_from_a_refusal(conn: Connection, dsn: str) -> None:
+def test_a_lost_connection_is_distinguished_from_a_refusal(conn: Connection, dsn: str) -> None:
     with connect(dsn, purpose="victim") as victim:
         conn.execute("SELECT pg_terminate_backend(%s)", [victim.info.backend_pid])
         with pytest.raises(TransientError) as lost, translated():
@@ -63,14 +63,14 @@ def test_a_lost_connection_is_told_from_a_refusal(conn: Connection, dsn: str) ->
     assert lost.value.connection_lost
 
 
-def test_a_deadlock_or_a_serialization_failure_may_be_tried_again(conn: Connection) -> None:
+def test_a_deadlock_or_serialization_failure_is_transient(conn: Connection) -> None:
     with pytest.raises(TransientError) as refusal, translated():
         conn.execute("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$")
     assert refusal.value.sqlstate == "40001"
     assert not refusal.value.connection_lost
 
 
-def test_a_right_that_is_missing_is_told(stranger: str) -> None:
+def test_a_missing_right_is_reported(stranger: str) -> None:
     with (
         connect(stranger, purpose="test") as conn,
         pytest.raises(PermissionDenied, match="permission denied"),

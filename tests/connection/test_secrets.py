@@ -35,7 +35,7 @@ PAYLOAD = "p4yl0ad-0f-a-document"
         f"host=127.0.0.1 port=1 password={SECRET} {SECRET}",
     ],
 )
-def test_a_connection_string_that_does_not_work_is_not_repeated(dsn: str) -> None:
+def test_an_invalid_connection_string_is_not_shown(dsn: str) -> None:
     for words in (("status",), ("doctor", "--json")):
         done = CliRunner().invoke(cli, [*words, "--dsn", dsn])
         assert done.exit_code in {1, 5}
@@ -43,7 +43,7 @@ def test_a_connection_string_that_does_not_work_is_not_repeated(dsn: str) -> Non
         assert SECRET not in done.output
 
 
-def test_other_text_of_a_message_stays() -> None:
+def test_other_text_of_a_message_is_kept() -> None:
     told = without_secrets("host x@127.0.0.1 refused user me", "postgresql://me:a@127.0.0.1/db")
     assert "host x@127.0.0.1 refused user me" == told
 
@@ -57,7 +57,7 @@ def secret_dsn(dsn: str, conn: Connection) -> Iterator[str]:
     conn.execute("DROP ROLE evtrack_secretive")
 
 
-def test_a_worker_in_trouble_tells_neither_payloads_nor_its_password(secret_dsn: str, conn: Connection) -> None:
+def test_a_failing_worker_logs_neither_payloads_nor_its_password(secret_dsn: str, conn: Connection) -> None:
     client = Client(conn, "scripted")
     deeds = ["", "raise", "odd", "segv", "exit", "babble"]
     keys = [f"k{number}" for number in range(len(deeds))]
@@ -95,13 +95,13 @@ def test_a_worker_in_trouble_tells_neither_payloads_nor_its_password(secret_dsn:
         ("--log-level", "debug", "work", "--log-format", "json"),
     ],
 )
-def test_log_options_stand_before_and_after_the_command(dsn: str, words: tuple[str, ...]) -> None:
+def test_log_options_work_before_and_after_the_command(dsn: str, words: tuple[str, ...]) -> None:
     done = evtrack(*words, "--dsn", dsn, "--exec", "x=true", "--slots", "1", "--drain")
     assert 0 == done.returncode, done.stderr
     assert "worker_stopped" in [json.loads(line)["event"] for line in done.stderr.splitlines()]
 
 
-def test_less_is_told_on_demand_and_for_people_as_they_read(dsn: str) -> None:
+def test_the_log_level_and_the_console_format_are_configurable(dsn: str) -> None:
     words = ("work", "--dsn", dsn, "--exec", "x=true", "--slots", "1", "--drain")
     assert "" == evtrack(*words, "--log-level", "error").stderr
     shown = evtrack(*words, "--log-format", "console").stderr

@@ -56,7 +56,7 @@ def shown(conn: Connection, *names: str) -> dict[str, str | None]:
     return dict(zip(names, row or (), strict=True))
 
 
-def test_a_session_has_settings_of_its_own(strange: str) -> None:
+def test_a_session_has_its_own_settings(strange: str) -> None:
     with psycopg.connect(strange) as foreign:
         assert "German, DMY" == shown(foreign, "DateStyle")["DateStyle"]
     expected = {**SETTINGS, "client_encoding": "UTF8"}
@@ -66,14 +66,14 @@ def test_a_session_has_settings_of_its_own(strange: str) -> None:
     assert len(found) >= len(expected) - 1, "only transaction_timeout is not in every version"
 
 
-def test_what_the_connection_string_says_goes_before(strange: str) -> None:
+def test_the_connection_string_overrides_session_settings(strange: str) -> None:
     said = make_conninfo(strange, options="-c statement_timeout=7s")
     with connect(said, purpose="test") as conn:
         assert {"statement_timeout": "7s", "lock_timeout": "0"} == shown(conn, "statement_timeout", "lock_timeout")
 
 
 @pytest.mark.parametrize("pooler", [False, True])
-def test_every_command_works_among_strange_settings(strange: str, tmp_path: Path, *, pooler: bool) -> None:
+def test_every_command_works_with_unusual_settings(strange: str, tmp_path: Path, *, pooler: bool) -> None:
     source = tmp_path / "items.jsonl"
     source.write_text("".join(f'{{"id": "doc\\\\{n}", "t": "漢 \\\\n"}}\n' for n in range(40)), encoding="utf-8")
     with pooled(strange) if pooler else nullcontext(strange) as there:

@@ -64,7 +64,7 @@ HAND = ("item_key", "ordinal")
 DOSSIERS = "SELECT data FROM evtrack.event WHERE job_id = %s AND type = 'crashed' AND version > 2 ORDER BY seq"
 
 
-def test_each_cause_is_told_right(queue: Client, dsn: str) -> None:
+def test_each_crash_cause_is_identified(queue: Client, dsn: str) -> None:
     jobs = {do: submit(queue, do, **LIMITS.get(do, {})) for do in EXPECTED}
     last = max(jobs.values())
     with running_worker(dsn, slots=2):
@@ -109,7 +109,7 @@ for line in sys.stdin:
         ),
     ],
 )
-def test_where_no_item_is_known_the_cause_is_told_all_the_same(
+def test_the_cause_is_recorded_even_if_no_item_is_known(
     queue: Client, dsn: str, handler: str, actions: list[str], limits: dict[str, dict[str, float]]
 ) -> None:
     jobs = {}
@@ -146,7 +146,7 @@ def test_where_no_item_is_known_the_cause_is_told_all_the_same(
         ("scripted batch", "fork and exit"),
     ],
 )
-def test_what_a_handler_forks_and_lets_return_says_nothing_and_runs_nothing(
+def test_a_forked_child_that_returns_reports_nothing_and_runs_nothing(
     queue: Client, dsn: str, handler: str, action: str, tmp_path: Path
 ) -> None:
     trace = str(tmp_path / "trace")
@@ -167,7 +167,7 @@ def test_what_a_handler_forks_and_lets_return_says_nothing_and_runs_nothing(
     assert 1 == len({run[-1] for run in runs}), "the slot lives on"
 
 
-def test_output_of_100_mb_on_stderr_is_no_crash_and_no_flood_of_the_log(queue: Client, dsn: str) -> None:
+def test_100_mb_of_stderr_neither_crash_the_slot_nor_flood_the_log(queue: Client, dsn: str) -> None:
     job = submit(queue, "flood")
     with capture_logs() as logs, running_worker(dsn, until_job=job) as one:
         one.join()
@@ -190,7 +190,7 @@ def test_a_kill_from_outside_is_a_signal_of_unknown_cause(queue: Client, dsn: st
     assert data["why"].startswith("SIGKILL, cause unknown")
 
 
-def test_a_program_over_its_limit_goes_with_all_that_it_started(queue: Client, dsn: str) -> None:
+def test_a_program_over_its_limit_is_killed_with_its_children(queue: Client, dsn: str) -> None:
     marks = "sleep 61.5"
     job = submit(queue, "x", handler="deaf", timeout_s=0.5)
     other = submit(queue, "x", handler="obedient", timeout_s=0.5)
@@ -214,7 +214,7 @@ def test_a_program_over_its_limit_goes_with_all_that_it_started(queue: Client, d
     assert data["run_s"] < 2
 
 
-def test_a_batch_that_is_long_and_alive_is_no_crash(queue: Client, dsn: str) -> None:
+def test_a_long_running_batch_is_not_crashed(queue: Client, dsn: str) -> None:
     item = json.dumps({"do": "beat", "s": 1.5})
     job = queue.one("SELECT evtrack.enqueue('scripted', '{k}', %s)", [item])
     with running_worker(dsn, limits=SlotLimits(stall_s=0.4), until_job=job) as one:

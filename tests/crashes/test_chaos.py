@@ -69,7 +69,7 @@ def asked(dsn: str, question: Callable[[Client], bool]) -> Callable[[], bool]:
     return ask
 
 
-def test_every_item_has_one_fate_whatever_is_killed(tmp_path: Path) -> None:
+def test_every_item_has_one_outcome_whatever_is_killed(tmp_path: Path) -> None:
     seed = int(os.environ.get("EVTRACK_CHAOS_SEED", random.randrange(1 << 30)))
     chance = random.Random(seed)
     print(f"EVTRACK_CHAOS_SEED={seed} EVTRACK_CHAOS_ROUNDS={ROUNDS} EVTRACK_CHAOS_ITEMS={ITEMS}")  # noqa: T201

@@ -70,7 +70,7 @@ def test_halving_finds_the_poison_items_and_completes_the_others(
 
 @bounded
 @given(data=st.data(), items=st.integers(1, 70), budget=st.sampled_from([0, 1, 2, 3]), per_item=st.booleans())
-def test_a_known_item_costs_its_budget_and_no_more(
+def test_a_known_poison_item_costs_its_budget_and_no_more(
     client: Client,
     data: st.DataObject,
     items: int,
@@ -93,7 +93,7 @@ def test_halves_have_the_same_number_of_items_and_lose_none(client: Client, ordi
     assert len(first) - len(second) in {0, 1}
 
 
-def test_the_item_in_hand_goes_alone_and_the_rest_together(client: Client) -> None:
+def test_the_current_item_is_isolated_and_the_rest_stays_together(client: Client) -> None:
     job, worker = client.job(items=6), client.worker()
     assert ["split"] == client.crash(worker, client.claim(worker, job), cause="signal", signal="SIGSEGV", ordinal=3)
     first, suspect, rest = client.batches(job).values()
@@ -106,7 +106,7 @@ def test_the_item_in_hand_goes_alone_and_the_rest_together(client: Client) -> No
     assert [2, 3] == list(split["to"])
 
 
-def test_what_is_done_stays_with_its_results(client: Client) -> None:
+def test_completed_items_keep_their_results(client: Client) -> None:
     job, worker = client.job(items=5), client.worker()
     claims = client.claim(worker, job)
     assert ["split"] == client.crash_with(
@@ -120,7 +120,7 @@ def test_what_is_done_stays_with_its_results(client: Client) -> None:
     client.check(job)
 
 
-def test_the_only_item_that_is_not_done_was_in_hand(client: Client) -> None:
+def test_the_only_unfinished_item_was_the_current_one(client: Client) -> None:
     job, worker = client.job(items=3), client.worker()
     client.crash_with(worker, client.claim(worker, job), [{}], done=["{[1,3)}"])
     assert ("{[3,4)}", 1) == (str(client.batch(job, 2).ordinals), client.batch(job, 2).crashes)
@@ -137,7 +137,7 @@ def test_a_crash_after_the_last_item_loses_nothing(client: Client) -> None:
     client.check(job)
 
 
-def test_an_item_in_hand_that_the_batch_does_not_hold_blames_nobody(client: Client) -> None:
+def test_a_current_item_outside_the_batch_is_ignored(client: Client) -> None:
     job, worker = client.job(2, items=4), client.worker()
     first, _ = client.claim(worker, job)
     client.crash(worker, [first], cause="signal", ordinal=7)
@@ -150,7 +150,7 @@ def test_an_item_in_hand_that_the_batch_does_not_hold_blames_nobody(client: Clie
     [None, [], ["a"], "text", 7, True, {}, {"cause": None}, {"cause": 9, "ordinal": "x", "run_s": "long"},
      {"ordinal": 2**40}, {"ordinal": 2**31 - 1}, {"ordinal": -1}, {"ordinal": 1.5}, {"exit_code": 1e30}],
 )  # fmt: skip
-def test_a_dossier_of_any_shape_is_taken(client: Client, dossier: Any) -> None:
+def test_a_crash_report_of_any_shape_is_accepted(client: Client, dossier: Any) -> None:
     job, worker = client.job(items=2), client.worker()
     assert ["split"] == client.crash_with(worker, client.claim(worker, job), [dossier])
     data = client.events(job, 1)[2].event.data()
@@ -159,7 +159,7 @@ def test_a_dossier_of_any_shape_is_taken(client: Client, dossier: Any) -> None:
     client.check(job)
 
 
-def test_a_client_cannot_say_that_an_item_is_poison_and_long_texts_are_cut(client: Client) -> None:
+def test_a_client_cannot_declare_an_item_poison_and_long_texts_are_cut(client: Client) -> None:
     job, worker = client.job(), client.worker()
     assert ["retry"] == client.crash(worker, client.claim(worker, job), poison=True, stderr="x" * 100_000, mine="kept")
     data = client.events(job, 1)[2].event.data()
@@ -168,7 +168,7 @@ def test_a_client_cannot_say_that_an_item_is_poison_and_long_texts_are_cut(clien
     assert client.events(job, 1)[-1].event.data()["poison"] is True
 
 
-def test_an_item_whose_payload_is_gone_still_has_its_fate(client: Client) -> None:
+def test_an_item_without_payload_still_has_an_outcome(client: Client) -> None:
     job, worker = client.job(max_crashes=1), client.worker()
     claims = client.claim(worker, job)
     client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", (job,))
@@ -176,7 +176,7 @@ def test_an_item_whose_payload_is_gone_still_has_its_fate(client: Client) -> Non
 
 
 @pytest.mark.parametrize("items", [1, 4])
-def test_a_lost_worker_blames_no_item(client: Client, items: int) -> None:
+def test_a_lost_worker_counts_against_no_item(client: Client, items: int) -> None:
     job, worker = client.job(items=items, max_crashes=1, max_losses=3), client.worker()
     verdicts = [client.crash(worker, client.claim(worker, job), cause="worker_lost", ordinal=1)[0] for _ in range(3)]
     assert ["retry", "retry", "crashed"] == verdicts
@@ -188,7 +188,7 @@ def test_a_lost_worker_blames_no_item(client: Client, items: int) -> None:
     client.check(job)
 
 
-def test_of_a_cancelled_job_nothing_comes_back_and_what_is_done_stays(client: Client) -> None:
+def test_a_crash_in_a_cancelled_job_requeues_nothing_and_keeps_completed_items(client: Client) -> None:
     job, worker = client.job(4, items=3), client.worker()
     claims = client.claim(worker, job)
     client.one("SELECT evtrack.cancel(%s)", job)
@@ -209,7 +209,7 @@ def test_of_a_cancelled_job_nothing_comes_back_and_what_is_done_stays(client: Cl
     client.check(job)
 
 
-def test_a_report_that_is_sent_again_is_answered_as_before(client: Client) -> None:
+def test_a_resent_report_is_answered_as_before(client: Client) -> None:
     job, worker, rival = client.job(3, items=2, max_crashes=1), client.worker(), client.worker()
     one, two, three = client.claim(worker, job)
     assert ["split", "split"] == client.crash_with(worker, [one, two], [{}, {"ordinal": 4}], done=["{}", "{[3,4)}"])
@@ -223,7 +223,7 @@ def test_a_report_that_is_sent_again_is_answered_as_before(client: Client) -> No
     client.check(job)
 
 
-def test_a_group_of_one_job_gives_each_part_a_number_of_its_own(client: Client) -> None:
+def test_each_part_of_a_group_gets_its_own_number(client: Client) -> None:
     job, worker = client.job(5, items=3), client.worker()
     assert ["split"] * 5 == client.crash(worker, client.claim(worker, job))
     assert list(range(1, 16)) == list(client.batches(job))
@@ -231,7 +231,7 @@ def test_a_group_of_one_job_gives_each_part_a_number_of_its_own(client: Client) 
     client.check(job)
 
 
-def test_of_batches_that_cost_a_worker_one_is_claimed_at_a_time(client: Client) -> None:
+def test_batches_that_lost_a_worker_are_claimed_one_at_a_time(client: Client) -> None:
     job, worker = client.job(4, items=2), client.worker()
     client.crash(worker, client.claim(worker, job)[:3], cause="worker_lost")
     assert [1, 1, 1, 0] == [len(client.claim(worker, job)) for _ in range(4)]

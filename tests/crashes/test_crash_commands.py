@@ -66,7 +66,7 @@ def test_the_crashes_of_a_job_are_listed_latest_first(run: Any, asked: Any, job:
     assert f"evtrack show {job} 3" in result.stderr
 
 
-def test_the_crashes_of_all_jobs_are_those_of_a_day(run: Any, asked: Any, client: Client, job: int) -> None:
+def test_the_crashes_of_all_jobs_cover_one_day(run: Any, asked: Any, client: Client, job: int) -> None:
     worker, other = client.worker(), client.job()
     client.crash(worker, client.claim(worker, other))
     assert [other, job, job] == [row["job_id"] for row in asked("crashes")]
@@ -80,7 +80,7 @@ def test_the_crashes_of_all_jobs_are_those_of_a_day(run: Any, asked: Any, client
     assert "There is no job 99." in run("crashes", "99", code=1).stderr
 
 
-def test_a_batch_is_told_as_a_story(run: Any, job: int) -> None:
+def test_show_prints_the_events_of_a_batch_as_sentences(run: Any, job: int) -> None:
     shown = run("show", str(job), "1").stdout
     for words in (
         f"Job {job}, batch 1 annotate",
@@ -111,7 +111,7 @@ def test_a_batch_is_told_as_a_story(run: Any, job: int) -> None:
     assert "line 1 line 2" in failed
 
 
-def test_a_story_is_one_document(asked: Any, run: Any, job: int) -> None:
+def test_show_with_json_prints_one_document(asked: Any, run: Any, job: int) -> None:
     document = asked("show", str(job), "1")
     assert (job, 1, "completed", "annotate") == tuple(
         document[name] for name in ("job_id", "batch_no", "status", "handler")
@@ -150,7 +150,7 @@ def test_every_kind_of_event_has_its_sentence(run: Any, client: Client) -> None:
     ["[" * 3000 + "]" * 3000, '{"a":' * 600 + "1" + "}" * 600, '{"run_s": 1e400}', '{"run_s": 1e5000}', "[]", '"text"'],
     ids=["arrays", "objects", "beyond a float", "long", "a list", "a text"],
 )
-def test_data_that_no_reader_takes_is_shown_cut(run: Any, client: Client, data: str) -> None:
+def test_event_data_that_cannot_be_read_is_shown_shortened(run: Any, client: Client, data: str) -> None:
     job, worker = client.job(1), client.worker()
     client.complete(worker, client.claim(worker, job))
     with unguarded(client.conn, job) as part:
@@ -173,7 +173,7 @@ def test_data_that_no_reader_takes_is_shown_cut(run: Any, client: Client, data: 
     assert completed == events[2]["data"]
 
 
-def test_single_items_are_brought_back(run: Any, asked: Any, client: Client, job: int) -> None:
+def test_single_items_can_be_retried(run: Any, asked: Any, client: Client, job: int) -> None:
     result = run("retry", str(job), "--items", "key:5", "key:7", "key:1")
     assert f"Job {job}: 2 items brought back." in result.stdout
     assert "key:1: it is completed" in result.stderr
@@ -193,7 +193,7 @@ def test_single_items_are_brought_back(run: Any, asked: Any, client: Client, job
     )
 
 
-def test_poison_is_kept_out(run: Any, asked: Any, client: Client, job: int) -> None:
+def test_poison_items_can_be_quarantined(run: Any, asked: Any, client: Client, job: int) -> None:
     waiting = client.job(items=3)
     assert (
         f"Job {waiting}: 1 item kept out, and will not run."
@@ -211,19 +211,19 @@ def test_poison_is_kept_out(run: Any, asked: Any, client: Client, job: int) -> N
 
 
 @pytest.mark.parametrize("command", ["retry", "quarantine"])
-def test_a_key_that_no_item_has_is_said_and_fails(run: Any, job: int, command: str) -> None:
+def test_an_unknown_key_is_an_error(run: Any, job: int, command: str) -> None:
     result = run(command, str(job), "--items", "nonesuch", code=1)
     assert "nonesuch: no item of this job has the key" in result.stderr
     assert "evtrack batches" in result.stderr
     assert "There is no job 99." in run(command, "99", "--items", "x", code=1).stderr
 
 
-def test_keys_need_their_option(run: Any, job: int) -> None:
+def test_item_keys_need_their_option(run: Any, job: int) -> None:
     assert "Item keys follow --items." in run("retry", str(job), "key:1", code=2).stderr
     run("quarantine", str(job), code=2)
 
 
-def test_the_status_says_why_a_job_waits(asked: Any, client: Client) -> None:
+def test_the_status_explains_why_a_job_waits(asked: Any, client: Client) -> None:
     job = client.job(2)
     assert "no worker" == asked("status", str(job))["waiting"]["why"]
     client.worker()
@@ -235,7 +235,7 @@ def test_the_status_says_why_a_job_waits(asked: Any, client: Client) -> None:
     assert any("although 2 slots were free" in step["why"] for step in document["next"])
 
 
-def test_the_workers_are_listed_with_what_became_of_them(run: Any, asked: Any, client: Client) -> None:
+def test_the_workers_are_listed_with_their_status(run: Any, asked: Any, client: Client) -> None:
     assert "No live worker." in run("workers").stdout
     assert "evtrack work --import MODULE" in run("workers", "--all").stdout
     alive, stopped, lost = client.worker(), client.worker(), client.worker()

@@ -54,7 +54,7 @@ def worker(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def test_after_kill_9_no_process_is_left_and_another_worker_does_the_rest(queue: Client, dsn: str) -> None:
+def test_after_sigkill_no_process_is_left_and_another_worker_does_the_rest(queue: Client, dsn: str) -> None:
     program = "program=sh -c 'sleep 62.5 & sleep 62.5; cat'"
     job = submit(queue, *['{"do": "sleep once", "s": 60}'] * 7)
     other = submit(queue, "{}", handler="program")
@@ -86,7 +86,7 @@ def test_after_kill_9_no_process_is_left_and_another_worker_does_the_rest(queue:
     queue.check(job, other)
 
 
-def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_on_record(
+def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_recorded(
     queue: Client, dsn: str, tmp_path: Path
 ) -> None:
     trace = tmp_path / "trace"
@@ -121,7 +121,7 @@ def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_on_r
     queue.check(job)
 
 
-def test_connections_cut_for_less_than_the_grace_cost_nothing(queue: Client, dsn: str) -> None:
+def test_connections_cut_for_less_than_the_grace_period_cost_nothing(queue: Client, dsn: str) -> None:
     job = submit(queue, *['{"do": "sleep", "s": 0.05}'] * 80)
     grace = ("--slots", "1", "--lose-grace", "5")
     with worker(dsn, *grace, "--name", "a"), worker(dsn, *grace, "--name", "b"):
@@ -139,7 +139,7 @@ def test_connections_cut_for_less_than_the_grace_cost_nothing(queue: Client, dsn
     queue.check(job)
 
 
-def test_a_server_that_is_killed_and_started_again_loses_nothing() -> None:
+def test_a_killed_and_restarted_server_loses_nothing() -> None:
     with servers.one_of_its_own() as (dsn, restart):
         with connect(dsn, purpose="test") as conn:
             job = submit(Client(conn, "scripted"), *['{"do": "sleep", "s": 0.05, "return": 1}'] * 120)
@@ -158,7 +158,7 @@ def test_a_server_that_is_killed_and_started_again_loses_nothing() -> None:
                 queue.check(job)
 
 
-def test_a_job_whose_last_worker_died_before_it_could_say_so_is_finished_by_another(queue: Client, dsn: str) -> None:
+def test_a_job_whose_last_worker_died_before_finishing_it_is_finished_by_another(queue: Client, dsn: str) -> None:
     gone = queue.worker()
     job = queue.job(1, max_losses=1)
     queue.claim(gone, job)

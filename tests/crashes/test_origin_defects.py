@@ -22,32 +22,32 @@ TESTS = Path(__file__).parents[1]
 
 ELSEWHERE = {
     "batches that ran for more than ten minutes were called crashed": [
-        "crashes/test_causes.py::test_a_batch_that_is_long_and_alive_is_no_crash",
+        "crashes/test_causes.py::test_a_long_running_batch_is_not_crashed",
     ],
     "batches that waited in a long queue were called failed": [
-        "queue/test_waiting.py::test_a_long_queue_is_none_of_that",
+        "queue/test_waiting.py::test_a_batch_in_a_long_queue_waits_for_its_turn",
     ],
     "the bar went back under pressure, as invalid items were left out": [
-        "submission/test_submit_pressure.py::test_progress_under_pressure_counts_invalid_items_and_never_goes_back",
+        "submission/test_submit_pressure.py::test_progress_with_a_full_queue_counts_invalid_items_and_never_decreases",
     ],
     "the wait for a full queue was 75 s, and its message said 300 s": [
-        "submission/test_submit_pressure.py::test_a_queue_that_stays_full_ends_the_submission_and_the_figures_are_true",
-        "submission/test_submit_pressure.py::test_the_command_line_tells_the_true_wait_and_can_go_on",
+        "submission/test_submit_pressure.py::test_a_queue_that_stays_full_ends_the_submission_with_correct_figures",
+        "submission/test_submit_pressure.py::test_the_command_reports_the_actual_wait_and_can_be_resumed",
     ],
     "retries found the status changed and did nothing": [
         "worker/test_worker.py::test_a_handler_that_raises_is_retried_until_its_budget_is_spent",
-        "submission/test_jobs.py::test_retry_brings_failed_and_crashed_back_with_new_budgets",
-        "queue/test_items.py::test_some_items_of_a_batch_come_back_in_a_new_one",
+        "submission/test_jobs.py::test_retry_requeues_failed_and_crashed_batches_with_new_budgets",
+        "queue/test_items.py::test_some_items_of_a_batch_are_retried_in_a_new_one",
     ],
     "a late child overwrote crashed": [
         "queue/test_reap.py::test_a_lost_worker_is_fenced",
-        "crashes/test_lost_workers.py::test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_on_record",
+        "crashes/test_lost_workers.py::test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_recorded",
     ],
 }
 
 
 @pytest.mark.parametrize("defect", ELSEWHERE)
-def test_the_tests_that_stand_elsewhere_are_there(defect: str) -> None:
+def test_the_tests_in_other_files_exist(defect: str) -> None:
     for name in ELSEWHERE[defect]:
         file, test = name.split("::")
         assert re.search(rf"^def {test}\(", (TESTS / file).read_text(encoding="utf-8"), re.MULTILINE), name
@@ -65,7 +65,7 @@ def later(client: Client, table: str, *columns: str, by: str = "2 hours") -> Non
     client.conn.execute(f"UPDATE evtrack.{table} SET {changes}".encode())
 
 
-def test_1_the_evidence_outlives_the_job_and_its_retry(client: Client) -> None:
+def test_crash_evidence_outlives_the_job_and_its_retry(client: Client) -> None:
     job, worker = client.job(2, items=2, max_crashes=1), client.worker()
     one, two = client.claim(worker, job)
     client.crash(worker, [one], cause="signal", signal="SIGSEGV", ordinal=1, native_traceback="here")
@@ -83,7 +83,7 @@ def test_1_the_evidence_outlives_the_job_and_its_retry(client: Client) -> None:
     assert ("SIGSEGV", "key:1", "here") == (crash["signal"], crash["item_key"], crash["dossier"]["native_traceback"])
 
 
-def test_2_a_batch_that_runs_for_hours_is_not_crashed_while_its_worker_lives(client: Client) -> None:
+def test_a_batch_that_runs_for_hours_is_not_crashed_while_its_worker_lives(client: Client) -> None:
     job, worker = client.job(), client.worker()
     (claim,) = client.claim(worker, job)
     later(client, "batch", "enqueued_at", "started_at", by="2 days")
@@ -94,7 +94,7 @@ def test_2_a_batch_that_runs_for_hours_is_not_crashed_while_its_worker_lives(cli
     assert ["ok"] == client.complete(worker, [claim])
 
 
-def test_3_a_batch_that_waited_for_hours_in_a_long_queue_is_run(client: Client) -> None:
+def test_a_batch_that_waited_for_hours_in_a_long_queue_is_run(client: Client) -> None:
     job, worker = client.job(3), client.worker()
     (first,) = client.claim(worker, job, fresh=1)
     later(client, "batch", "enqueued_at", by="2 days")
@@ -107,7 +107,7 @@ def test_3_a_batch_that_waited_for_hours_in_a_long_queue_is_run(client: Client) 
     assert (3, 3) == client.sums(job)["completed"]
 
 
-def test_4_an_upload_in_which_every_line_is_invalid_ends_at_once(dsn: str, client: Client, tmp_path: Path) -> None:
+def test_an_upload_with_only_invalid_lines_ends_at_once(dsn: str, client: Client, tmp_path: Path) -> None:
     source = tmp_path / "bad.jsonl"
     source.write_text("no JSON\n[1, 2]\n{broken\n", encoding="utf-8")
     begun = time.monotonic()
@@ -120,7 +120,7 @@ def test_4_an_upload_in_which_every_line_is_invalid_ends_at_once(dsn: str, clien
     assert (100.0, 3, 3, 3) == tuple(row.values())
 
 
-def test_5_a_worker_is_seen_alive_before_anything_is_done(client: Client, dsn: str) -> None:
+def test_a_worker_is_seen_alive_before_any_batch_is_done(client: Client, dsn: str) -> None:
     job = client.one("SELECT evtrack.enqueue('scripted', '{k}', %s)", ['{"do": "sleep", "s": 4}'])
     with running_worker(dsn, slots=1, lease_s=0.9):
         eventually(lambda: client.batch(job).status == BatchStatus.RUNNING)
@@ -133,7 +133,7 @@ def test_5_a_worker_is_seen_alive_before_anything_is_done(client: Client, dsn: s
     assert ["enqueued", "started", "completed"] == client.types(job)
 
 
-def test_5_a_submitter_is_seen_alive_before_anything_is_submitted(dsn: str, client: Client) -> None:
+def test_a_submitter_is_seen_alive_before_anything_is_submitted(dsn: str, client: Client) -> None:
     (made,) = client.rows("SELECT * FROM evtrack.create_job('h')")
     job = made["job_id"]
     with connect(dsn, purpose="test submitter") as submitter:
@@ -143,7 +143,7 @@ def test_5_a_submitter_is_seen_alive_before_anything_is_submitted(dsn: str, clie
         assert "open" == client.phase(job)
 
 
-def test_9_deaths_are_seen_while_the_source_is_still_read(client: Client) -> None:
+def test_crashes_are_seen_while_the_source_is_still_read(client: Client) -> None:
     (made,) = client.rows("SELECT * FROM evtrack.create_job('scripted')")
     job, token = made["job_id"], made["submitter_token"]
     client.conn.execute(
@@ -164,7 +164,7 @@ def test_9_deaths_are_seen_while_the_source_is_still_read(client: Client) -> Non
     client.check(job)
 
 
-def test_10_suspending_holds_on_every_host_and_drops_nothing(dsn: str, client: Client) -> None:
+def test_suspending_works_on_every_host_and_drops_nothing(dsn: str, client: Client) -> None:
     (made,) = client.rows("SELECT * FROM evtrack.create_job('scripted')")
     job, token = made["job_id"], made["submitter_token"]
 
@@ -201,7 +201,7 @@ def test_10_suspending_holds_on_every_host_and_drops_nothing(dsn: str, client: C
     assert (3, 3) == client.sums(job)["completed"]
 
 
-def test_11_the_dead_are_cleared_away_without_anybody_from_outside(client: Client, dsn: str) -> None:
+def test_dead_workers_are_reaped_without_outside_help(client: Client, dsn: str) -> None:
     dead, job = client.worker(), client.job(2)
     client.claim(dead, job)
     upload = client.rows("SELECT * FROM evtrack.create_job('scripted')")[0]["job_id"]
@@ -214,7 +214,7 @@ def test_11_the_dead_are_cleared_away_without_anybody_from_outside(client: Clien
     assert (2, 2) == client.sums(job)["completed"]
 
 
-def test_12_a_report_that_comes_late_changes_nothing(client: Client) -> None:
+def test_a_late_report_changes_nothing(client: Client) -> None:
     job, worker = client.job(max_losses=1), client.worker()
     claims = client.claim(worker, job)
     later(client, "worker", "seen_at")

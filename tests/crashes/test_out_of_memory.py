@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
 
 @pytest.mark.skipif(isinstance(ABOVE, str), reason=f"no real kill for want of memory here: {ABOVE}")
-def test_who_is_killed_for_want_of_memory_is_told_apart_from_who_is_killed(conn: Connection, dsn: str) -> None:
+def test_an_out_of_memory_kill_is_distinguished_from_another_kill(conn: Connection, dsn: str) -> None:
     assert isinstance(ABOVE, Path)
     queue = Client(conn, "scripted")
     leak, hog, kill = (

@@ -65,7 +65,7 @@ def runs(trace: Path) -> Counter[str]:
 @pytest.mark.parametrize(
     ("handler", "bounds"), [("scripted", (3, 1.1)), ("scripted batch", (8, 1.5)), ("program", (8, 1.5))]
 )
-def test_exactly_the_poison_crashes_and_all_else_completes(
+def test_only_the_poison_items_crash(
     queue: Client, dsn: str, tmp_path: Path, handler: str, bounds: tuple[int, float]
 ) -> None:
     job, took_s = run(queue, dsn, handler, tmp_path / "trace", POISON)
@@ -85,7 +85,7 @@ def test_exactly_the_poison_crashes_and_all_else_completes(
     assert mean(count.values()) <= average
 
 
-def test_what_is_done_before_a_crash_is_not_done_again(queue: Client, dsn: str, tmp_path: Path) -> None:
+def test_items_completed_before_a_crash_are_not_run_again(queue: Client, dsn: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     items = [json.dumps({"trace": str(trace), "return": n, "do": "segv" if n == 40 else ""}) for n in range(1, 51)]
     items[9] = json.dumps({"trace": str(trace), "do": "raise"})

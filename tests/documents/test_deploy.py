@@ -43,7 +43,7 @@ def settings(unit: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
-def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(unit: Path, tmp_path: Path) -> None:
     told = settings(unit)
     for command in told.get("ExecStart", []):
         program, *words = shlex.split(command)
@@ -61,7 +61,7 @@ def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
         assert {"Description"} <= set(told)
 
 
-def test_a_worker_has_longer_to_stop_than_its_batches() -> None:
+def test_a_worker_has_more_time_to_stop_than_its_batches() -> None:
     (unit,) = (unit for unit in UNITS if unit.name == "evtrack-worker@.service")
     told = settings(unit)
     grace = float(re.findall(r"--grace (\d+)", told["ExecStart"][0])[0])
@@ -76,7 +76,7 @@ def rules() -> Iterator[Any]:
         yield from group["rules"]
 
 
-def test_prometheus_takes_the_rules() -> None:
+def test_prometheus_accepts_the_rules() -> None:
     assert len(list(rules())) >= 8
     for rule in rules():
         assert {"alert", "expr", "labels", "annotations"} == set(rule) - {"for"}
@@ -89,7 +89,7 @@ def test_prometheus_takes_the_rules() -> None:
         assert 0 == said.returncode, said.stdout + said.stderr
 
 
-def test_rules_name_only_figures_that_are_there() -> None:
+def test_rules_use_only_existing_metrics() -> None:
     there = set()
     for family in DatabaseMetrics(dsn="").describe():
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
@@ -99,14 +99,14 @@ def test_rules_name_only_figures_that_are_there() -> None:
     assert set() == named - there
 
 
-def test_each_rule_says_which_command_to_run() -> None:
+def test_each_rule_names_the_command_to_run() -> None:
     for rule in rules():
         program, *words = shlex.split(rule["annotations"]["command"])
         assert "evtrack" == program
         check(words)
 
 
-def test_compose_takes_the_file() -> None:
+def test_compose_accepts_the_file() -> None:
     services = COMPOSE["services"]
     assert {"db", "migrate", "worker", "watch"} == set(services)
     for name in ("migrate", "worker", "watch"):

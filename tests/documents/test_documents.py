@@ -23,7 +23,7 @@ def commands(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_commands_that_a_document_names_are_there(document: Path) -> None:
+def test_the_commands_named_in_a_document_exist(document: Path) -> None:
     assert isinstance(cli, click.Group)
     context = click.Context(cli)
     for line in commands(document.read_text(encoding="utf-8")):
@@ -38,12 +38,12 @@ def test_the_commands_that_a_document_names_are_there(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_links_of_a_document_lead_somewhere(document: Path) -> None:
+def test_the_links_of_a_document_resolve(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
         assert "://" in target or (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
-def test_the_commands_of_a_document_are_found() -> None:
+def test_the_commands_of_a_document_are_recognised() -> None:
     found = commands((ROOT / "README.md").read_text(encoding="utf-8"))
     assert {"run", "status", "results", "psql", "submit", "work", "migrate"} <= {line.split()[0] for line in found}
 

@@ -28,7 +28,7 @@ def free_port() -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_its_commands_run_in_their_order(empty_dsn: str, tmp_path: Path) -> None:
+def test_the_commands_of_the_document_run_in_order(empty_dsn: str, tmp_path: Path) -> None:
     blocks = re.findall(r"^```bash\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 10
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
@@ -62,6 +62,6 @@ def command(model: type[Alert]) -> str:
     return model.advice.format(job_id="JOB", batch_no="BATCH")
 
 
-def test_every_kind_of_alert_has_the_command_that_it_names_as_next() -> None:
+def test_every_kind_of_alert_names_the_documented_next_command() -> None:
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| `(evtrack [^`]+)` \|$", TEXT, re.MULTILINE)
     assert {kind: command(model) for kind, model in KINDS.items()} == dict(rows)

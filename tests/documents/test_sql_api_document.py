@@ -21,7 +21,7 @@ def statements(text: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def test_the_statements_run_and_say_what_the_text_says(conn: Connection) -> None:
+def test_the_statements_run_and_return_what_the_text_claims(conn: Connection) -> None:
     section = TEXT[TEXT.index("## Tracking work that runs elsewhere") : TEXT.index("## Following the log")]
     client = Client(conn)
     answers = [client.rows(statement) for statement in statements(section)]
@@ -53,7 +53,7 @@ def test_every_view_is_listed_with_its_columns(client: Client) -> None:
     assert [] == wrong
 
 
-def test_each_role_is_listed_with_what_it_may(client: Client) -> None:
+def test_each_role_is_listed_with_its_rights(client: Client) -> None:
     rows = client.rows("SELECT name, role FROM evtrack.role_right WHERE kind IN ('function', 'table')")
     may: dict[str, set[str]] = {}
     for row in rows:
@@ -66,7 +66,7 @@ def test_each_role_is_listed_with_what_it_may(client: Client) -> None:
     assert not any(names & all_may for names in listed.values())
 
 
-def test_a_claim_returns_what_is_told_of_it(client: Client) -> None:
+def test_every_column_of_a_claim_is_documented(client: Client) -> None:
     listed = TEXT[TEXT.index("### What a claim returns") : TEXT.index("### Housekeeping")]
     columns = client.rows(
         "SELECT unnest(proargnames[pronargs + 1:]) AS name FROM pg_proc WHERE oid = to_regproc('evtrack.claim')"
@@ -85,7 +85,7 @@ def test_a_claim_returns_what_is_told_of_it(client: Client) -> None:
     ]
 
 
-def test_every_function_that_is_listed_is_there_with_as_many_arguments(client: Client) -> None:
+def test_every_listed_function_exists_with_the_listed_arguments(client: Client) -> None:
     listed = re.findall(
         r"`([a-z_]+)\(([^)`]*)\)`", TEXT[TEXT.index("| function |") : TEXT.index("Other functions in the schema")]
     )

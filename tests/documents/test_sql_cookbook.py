@@ -17,14 +17,14 @@ VIEWS = (
 )
 
 
-def test_the_cookbook_shows_what_its_queries_answer(dsn: str, conn: Connection) -> None:
+def test_the_cookbook_shows_the_results_of_its_queries(dsn: str, conn: Connection) -> None:
     cookbook.prepare(dsn)
     assert cookbook.written(conn).splitlines() == cookbook.DOCUMENT.read_text(encoding="utf-8").splitlines(), (
         "run bin/cookbook"
     )
 
 
-def test_every_query_is_one_line_and_every_view_has_one() -> None:
+def test_every_view_has_a_query_and_every_query_is_one_line() -> None:
     text = cookbook.DOCUMENT.read_text(encoding="utf-8")
     queries = re.findall(r"^```sql\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert len(queries) >= 20

@@ -37,7 +37,7 @@ def test_the_psql_script_tracks_a_job_to_its_end(dsn: str, conn: Connection) -> 
     Client(conn).check(1)
 
 
-def test_the_node_program_tracks_its_batches_and_is_missed_when_it_dies(dsn: str, conn: Connection) -> None:
+def test_the_node_program_tracks_its_batches_and_is_reported_lost_when_it_dies(dsn: str, conn: Connection) -> None:
     if shutil.which("node") is None:
         assert not os.environ.get("EVTRACK_TEST_NODE"), "node is not installed"
         pytest.skip("node is not installed")
@@ -69,7 +69,7 @@ def test_the_node_program_tracks_its_batches_and_is_missed_when_it_dies(dsn: str
     client.check(job)
 
 
-def test_the_node_program_misses_another_that_was_killed(dsn: str, conn: Connection) -> None:
+def test_the_node_program_reports_another_that_was_killed(dsn: str, conn: Connection) -> None:
     if shutil.which("node") is None:
         assert not os.environ.get("EVTRACK_TEST_NODE"), "node is not installed"
         pytest.skip("node is not installed")

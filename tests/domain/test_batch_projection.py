@@ -60,7 +60,7 @@ class Stream:
         return NOON + timedelta(minutes=version)
 
 
-def test_a_batch_as_submitted_is_fresh() -> None:
+def test_a_submitted_batch_is_new() -> None:
     assert BatchState(
         status=BatchStatus.PENDING,
         version=1,
@@ -80,11 +80,11 @@ def test_a_batch_as_submitted_is_fresh() -> None:
     ) == fold(Stream().events)
 
 
-def test_no_events_are_no_batch() -> None:
+def test_no_events_mean_no_batch() -> None:
     assert fold([]) is None
 
 
-def test_a_derived_batch_returns_from_birth_with_the_counts_of_its_parent() -> None:
+def test_a_derived_batch_is_retried_with_the_counts_of_its_parent() -> None:
     batch = Stream(**DERIVED, error="no").batch
     assert batch is not None
     assert (False, Stream.minute(1)) == (batch.fresh, batch.run_at)
@@ -122,7 +122,7 @@ def test_a_completed_batch_keeps_its_run_time_and_worker() -> None:
 
 
 @pytest.mark.parametrize("died_first", [False, True])
-def test_a_partly_done_batch_keeps_what_is_done(died_first: bool) -> None:  # noqa: FBT001
+def test_a_partly_done_batch_keeps_its_completed_items(died_first: bool) -> None:  # noqa: FBT001
     stream = Stream()
     stream.start()
     if died_first:
@@ -174,14 +174,14 @@ def test_a_lost_worker_is_not_counted_as_a_crash(cause: str, counts: tuple[int, 
         ({}, "unknown"),
     ],
 )
-def test_a_crash_is_told_in_a_line(dossier: dict[str, Any], line: str) -> None:
+def test_a_crash_is_summarised_in_one_line(dossier: dict[str, Any], line: str) -> None:
     stream = Stream()
     stream.start()
     assert line == stream.then("crashed", worker=WORKER, **dossier).error
 
 
 @pytest.mark.parametrize("kind", ["failed", "crashed"])
-def test_a_derived_batch_may_be_born_over_and_counts_its_own_mishap(kind: str) -> None:
+def test_a_derived_batch_can_start_in_a_final_status_and_counts_its_own_crash(kind: str) -> None:
     stream = Stream(**DERIVED, error="no")
     batch = stream.then(kind, **({"cause": "signal"} if kind == "crashed" else {}))
     counts = (3, 1, 1) if kind == "failed" else (2, 2, 1)
@@ -189,7 +189,7 @@ def test_a_derived_batch_may_be_born_over_and_counts_its_own_mishap(kind: str) -
     assert batch.error == ("signal" if kind == "crashed" else "no")
 
 
-def test_a_requeued_batch_returns_when_it_may() -> None:
+def test_a_requeued_batch_is_retried_when_due() -> None:
     stream = Stream()
     stream.start()
     stream.then("failed", worker=WORKER, run_s=0.5, error={})
@@ -216,7 +216,7 @@ def test_a_graceful_stop_costs_no_budget() -> None:
     )
 
 
-def test_a_persons_retry_begins_the_budgets_anew() -> None:
+def test_a_manual_retry_resets_the_budgets() -> None:
     stream = Stream(**DERIVED)
     stream.start()
     stream.then("failed", worker=WORKER)
@@ -225,7 +225,7 @@ def test_a_persons_retry_begins_the_budgets_anew() -> None:
 
 
 @pytest.mark.parametrize("kind", ["failed", "crashed", None])
-def test_a_split_of_some_items_leaves_the_batch_as_it_is_with_the_others(kind: str | None) -> None:
+def test_a_split_of_some_items_keeps_the_batch_with_the_others(kind: str | None) -> None:
     stream = Stream()
     if kind:
         stream.start()
@@ -259,7 +259,7 @@ def test_a_crash_after_the_last_item_completes_with_nothing_moved() -> None:
 
 
 @pytest.mark.parametrize("kind", ["split", "cancelled"])
-def test_split_and_cancelled_are_over_and_keep_their_items(kind: str) -> None:
+def test_split_and_cancelled_are_final_and_keep_their_items(kind: str) -> None:
     batch = Stream().then(kind)
     assert (kind, 10, Stream.minute(2), False) == (batch.status, batch.item_count, batch.finished_at, batch.fresh)
 
@@ -272,7 +272,7 @@ def test_a_late_result_changes_nothing_but_the_version() -> None:
     assert (before.status, before.fresh, before.attempt, 2) == (after.status, after.fresh, after.attempt, after.version)
 
 
-def test_a_late_result_of_an_attempt_that_never_was_is_refused() -> None:
+def test_a_late_result_of_an_unknown_attempt_is_refused() -> None:
     with pytest.raises(IllegalEvent, match="the batch has had 0 attempts"):
         Stream().then("late_result", attempt=1)
 
@@ -289,7 +289,7 @@ def test_a_gap_in_the_versions_is_refused() -> None:
         stream.start()
 
 
-def test_a_stream_begins_with_enqueued() -> None:
+def test_a_stream_starts_with_enqueued() -> None:
     started = Stream()
     started.start()
     with pytest.raises(IllegalEvent, match="the next version is 1"):
@@ -298,7 +298,7 @@ def test_a_stream_begins_with_enqueued() -> None:
         fold([started.events[1].model_copy(update={"version": 1})])
 
 
-def test_an_event_of_a_job_means_nothing_to_a_batch() -> None:
+def test_a_job_event_is_refused_in_the_stream_of_a_batch() -> None:
     with pytest.raises(IllegalEvent, match="sealed is refused"):
         Stream().then("sealed")
 
@@ -317,7 +317,7 @@ def test_only_the_holder_reports(kind: str, attempt: int, worker: int | None) ->
         stream.then(kind, attempt=attempt, worker=worker, **({"cause": "signal"} if kind == "crashed" else {}))
 
 
-def test_a_crashed_batch_does_not_complete_whole() -> None:
+def test_a_crashed_batch_does_not_complete_entirely() -> None:
     stream = Stream()
     stream.start()
     stream.then("crashed", worker=WORKER, cause="signal")
@@ -326,7 +326,7 @@ def test_a_crashed_batch_does_not_complete_whole() -> None:
 
 
 @pytest.mark.parametrize("kind", ["failed", "crashed"])
-def test_only_a_derived_batch_is_born_over(kind: str) -> None:
+def test_only_a_derived_batch_can_start_in_a_final_status(kind: str) -> None:
     with pytest.raises(IllegalEvent, match="only a derived batch"):
         Stream().then(kind, **({"cause": "signal"} if kind == "crashed" else {}))
 
@@ -335,7 +335,7 @@ DATA = {"crashed": {"cause": "signal"}, "enqueued": TEN_ITEMS}
 
 
 @given(st.lists(st.sampled_from(sorted({step.type.value for step in BATCH_TRANSITIONS})), max_size=12), st.booleans())
-def test_whatever_is_tried_the_batch_stays_consistent(kinds: list[str], derived: bool) -> None:  # noqa: FBT001
+def test_a_batch_stays_consistent_under_any_events(kinds: list[str], derived: bool) -> None:  # noqa: FBT001
     stream = Stream(**(DERIVED if derived else TEN_ITEMS))
     for kind in kinds:
         before = stream.batch

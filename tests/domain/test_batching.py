@@ -27,7 +27,7 @@ def split(keys: str, limits: BatchLimits, *, weights: dict[str, int] | None = No
         ("", 3, []),
     ],
 )
-def test_a_batch_closes_when_it_is_full_and_the_next_key_is_another(keys: str, size: int, expected: list[str]) -> None:
+def test_a_batch_closes_when_it_is_full_and_the_key_changes(keys: str, size: int, expected: list[str]) -> None:
     assert expected == split(keys, BatchLimits(batch_size=size))
 
 
@@ -35,7 +35,7 @@ def test_weights_fill_a_batch_instead_of_items() -> None:
     assert ["ab", "c", "de"] == split("abcde", BatchLimits(batch_size=10), weights={"a": 3, "b": 9, "c": 30})
 
 
-def test_a_batch_knows_the_sum_of_its_weights() -> None:
+def test_a_batch_has_the_sum_of_its_weights() -> None:
     batcher: Batcher[str] = Batcher(BatchLimits(batch_size=5))
     batcher.add("a", key="a", weight=4, size=1)
     batcher.add("b", key="b", weight=3, size=1)
@@ -54,7 +54,7 @@ def test_no_item_is_lost_or_moved_and_no_run_is_split(keys: str, size: int) -> N
     assert all(len(batch) >= size for batch in batches[:-1])
 
 
-def test_replace_refuses_every_repeat_in_a_row_and_takes_later_ones() -> None:
+def test_replace_refuses_repeated_keys_in_a_row_and_accepts_later_ones() -> None:
     batcher: Batcher[str] = Batcher(BatchLimits(batch_size=10, mode="replace"))
     batcher.add("a", key="a", weight=1, size=1)
     for _ in range(2):
@@ -65,13 +65,13 @@ def test_replace_refuses_every_repeat_in_a_row_and_takes_later_ones() -> None:
     assert ItemBatch(["a", "b", "a", "b"], 4) == batcher.flush()
 
 
-def test_replace_knows_the_key_before_a_submission_that_goes_on() -> None:
+def test_replace_knows_the_last_key_of_a_resumed_submission() -> None:
     batcher: Batcher[str] = Batcher(BatchLimits(mode="replace"), last_key="a")
     with pytest.raises(ItemRejected):
         batcher.add("a", key="a", weight=1, size=1)
 
 
-def test_a_run_that_grows_too_large_is_refused_whole() -> None:
+def test_a_run_of_one_key_that_is_too_large_is_refused_entirely() -> None:
     batcher: Batcher[str] = Batcher(BatchLimits(batch_size=100, max_batch_bytes=4))
     batcher.add("x", key="x", weight=1, size=1)
     batcher.add("a1", key="a", weight=1, size=2)
@@ -88,7 +88,7 @@ def test_a_run_that_grows_too_large_is_refused_whole() -> None:
     assert ItemBatch(["x", "y"], 2) == batcher.flush()
 
 
-def test_the_rest_of_a_refused_run_is_refused_also_when_a_submission_goes_on() -> None:
+def test_the_rest_of_a_refused_run_is_refused_in_a_resumed_submission() -> None:
     batcher: Batcher[str] = Batcher(BatchLimits(), last_key="a", run_refused=True)
     with pytest.raises(ItemRejected):
         batcher.add("a", key="a", weight=1, size=1)
@@ -97,6 +97,6 @@ def test_the_rest_of_a_refused_run_is_refused_also_when_a_submission_goes_on() -
 @pytest.mark.parametrize(
     ("wrong", "named"), [({"batch_size": 0}, "0"), ({"max_batch_bytes": 0}, "0"), ({"mode": "merge"}, "merge")]
 )
-def test_limits_that_nothing_can_keep_are_rejected(wrong: dict[str, object], named: str) -> None:
+def test_impossible_limits_are_rejected(wrong: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         BatchLimits(**wrong)  # type: ignore[arg-type]

@@ -17,18 +17,18 @@ def death_of(action: str) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def test_a_real_signal_is_named() -> None:
+def test_a_signal_is_named() -> None:
     dossier = CrashReport.from_wait_status(death_of("os.kill(os.getpid(), signal.SIGSEGV)"), Evidence())
     assert (dossier.cause, dossier.signal, dossier.exit_code) == (CrashCause.SIGNAL, "SIGSEGV", None)
 
 
-def test_a_real_exit_code_is_kept() -> None:
+def test_an_exit_code_is_kept() -> None:
     dossier = CrashReport.from_wait_status(death_of("os._exit(42)"), Evidence())
     assert (dossier.cause, dossier.signal, dossier.exit_code) == (CrashCause.EXIT_CODE, None, 42)
 
 
 @given(st.integers(0, 255))
-def test_exit_codes_are_decoded_as_the_system_does(code: int) -> None:
+def test_exit_codes_are_decoded_like_the_system_does(code: int) -> None:
     status = code << 8
     assert os.waitstatus_to_exitcode(status) == CrashReport.from_wait_status(status, Evidence()).exit_code
 
@@ -39,7 +39,7 @@ def test_signals_are_decoded_with_and_without_a_core_dump(number: signal.Signals
 
 
 @pytest.mark.parametrize("status", [0x137F, 0xFFFF, -1])
-def test_a_process_that_is_not_dead_is_refused(status: int) -> None:
+def test_a_process_that_is_still_running_is_refused(status: int) -> None:
     with pytest.raises(ValueError, match=f"wait status {status} is not that of a dead process"):
         CrashReport.from_wait_status(status, Evidence())
 
@@ -52,12 +52,12 @@ def test_out_of_memory_needs_evidence() -> None:
 
 
 @pytest.mark.parametrize("limit", [CrashCause.TIMEOUT, CrashCause.STALLED, CrashCause.MEMORY_LIMIT])
-def test_a_slot_that_the_supervisor_killed_died_of_its_limit(limit: CrashCause) -> None:
+def test_a_slot_killed_by_the_supervisor_exceeded_its_limit(limit: CrashCause) -> None:
     dossier = CrashReport.from_exit(-signal.SIGKILL, Evidence(killed_for=limit, oom_kills=1))
     assert (limit, "SIGKILL") == (dossier.cause, dossier.signal)
 
 
-def test_the_data_say_what_is_known_and_nothing_else() -> None:
+def test_a_crash_report_contains_only_known_facts() -> None:
     evidence = Evidence(item_key="PubMed:8528200", ordinal=7, run_s=1.5, peak_rss_bytes=1024, cpu_s=0.5, stderr="oh\0")
     assert CrashReport.from_exit(-signal.SIGABRT, evidence).data() == {
         "cause": "signal",

@@ -50,12 +50,12 @@ def test_every_event_type_has_a_model_and_keeps_its_data(kind: EventType) -> Non
 
 
 @given(st.dictionaries(st.text(min_size=1).filter(lambda key: key not in {"type", "data"}), st.integers()))
-def test_keys_that_newer_code_wrote_are_kept(extra: dict[str, int]) -> None:
+def test_keys_written_by_newer_code_are_kept(extra: dict[str, int]) -> None:
     data = {key: value for key, value in extra.items() if key.isidentifier() and key != "reason"}
     assert data.items() <= ev.StoredEvent.from_row(claimed_batch("cancelled", data)).event.data().items()
 
 
-def test_a_cause_that_we_do_not_know_is_still_readable() -> None:
+def test_an_unknown_cause_is_readable() -> None:
     event = ev.StoredEvent.from_row(claimed_batch("crashed", {"cause": "struck_by_lightning"})).event
     assert isinstance(event, ev.Crashed)
     assert event.cause == "struck_by_lightning"
@@ -71,7 +71,7 @@ def test_an_unknown_column_is_refused() -> None:
         ev.StoredEvent.from_row(claimed_batch("started", {}, colour="red"))
 
 
-def test_events_cannot_be_changed() -> None:
+def test_events_are_immutable() -> None:
     stored = ev.StoredEvent.from_row(claimed_batch("started", {}))
     with pytest.raises(ValidationError, match="frozen"):
         stored.version = 2  # type: ignore[misc]
@@ -80,6 +80,6 @@ def test_events_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("snapshot", ["x", "1:2", "a:b:", "1:2:3,"])
-def test_a_finished_event_whose_snapshot_is_none_is_refused(snapshot: str) -> None:
+def test_a_finished_event_with_an_invalid_snapshot_is_refused(snapshot: str) -> None:
     with pytest.raises(ValidationError):
         ev.read_event("finished", {"snapshot": snapshot})

@@ -18,7 +18,7 @@ def test_the_text_form_is_read_back(members: set[int]) -> None:
 
 
 @given(small_sets, small_sets)
-def test_it_is_the_algebra_of_sets(left: set[int], right: set[int]) -> None:
+def test_ordinals_behave_like_sets(left: set[int], right: set[int]) -> None:
     a, b = Ordinals.of(left), Ordinals.of(right)
     assert sorted(left | right) == list(a | b)
     assert sorted(left - right) == list(a - b)
@@ -29,18 +29,18 @@ def test_it_is_the_algebra_of_sets(left: set[int], right: set[int]) -> None:
 
 
 @given(small_sets)
-def test_equal_sets_have_equal_spans(members: set[int]) -> None:
+def test_equal_sets_have_equal_ranges(members: set[int]) -> None:
     assert Ordinals.of(members).spans == Ordinals.of(reversed(sorted(members))).spans  # noqa: C413
 
 
-def test_the_text_is_that_of_postgresql() -> None:
+def test_the_text_form_matches_postgresql() -> None:
     assert str(Ordinals(((60, 61), (1, 20), (20, 51)))) == "{[1,51),[60,61)}"
     assert str(Ordinals()) == "{}"
     assert Ordinals.parse("{[1,51), [60,61)}").spans == ((1, 51), (60, 61))
 
 
 @pytest.mark.parametrize("text", ["", "[1,2)", "{[1,2]}", "{(1,2)}", "{[1,)}", "{[1,2) [3,4)}", "{[1,2),}", "{[-1,2)}"])
-def test_another_text_is_refused_by_name(text: str) -> None:
+def test_invalid_text_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match="not a multirange of ordinals"):
         Ordinals.parse(text)
 

@@ -20,14 +20,14 @@ policies = st.builds(
 
 
 @given(policies, kinds, st.integers(1, 2000), jitters)
-def test_it_gives_up_exactly_when_the_budget_of_that_kind_is_spent(
+def test_a_retry_ends_exactly_when_the_budget_of_that_kind_is_spent(
     policy: Policy, kind: FailureKind, count: int, jitter: float
 ) -> None:
     assert (count >= policy.budget(kind)) == (policy.delay(kind, count=count, jitter=jitter) is None)
 
 
 @given(policies, st.integers(1, 2000), jitters)
-def test_the_wait_stays_between_half_of_the_full_and_the_cap(policy: Policy, count: int, jitter: float) -> None:
+def test_the_delay_is_between_half_and_full_and_capped(policy: Policy, count: int, jitter: float) -> None:
     patient = policy.model_copy(update={"max_errors": 3000})
     delay = patient.delay(FailureKind.ERROR, count=count, jitter=jitter)
     assert delay is not None
@@ -36,7 +36,7 @@ def test_the_wait_stays_between_half_of_the_full_and_the_cap(policy: Policy, cou
 
 
 @given(st.integers(1, 1999), jitters)
-def test_the_wait_never_shrinks_with_the_count(count: int, jitter: float) -> None:
+def test_the_delay_never_decreases_with_the_count(count: int, jitter: float) -> None:
     policy = Policy(max_errors=3000)
     earlier = policy.delay(FailureKind.ERROR, count=count, jitter=jitter)
     later = policy.delay(FailureKind.ERROR, count=count + 1, jitter=jitter)
@@ -45,23 +45,23 @@ def test_the_wait_never_shrinks_with_the_count(count: int, jitter: float) -> Non
     assert earlier <= later
 
 
-def test_the_first_waits_double() -> None:
+def test_the_first_delays_double() -> None:
     policy = Policy(max_errors=10)
     waits = [policy.delay(FailureKind.ERROR, count=count, jitter=0) for count in (1, 2, 3, 4)]
     assert waits == [0.5, 1.0, 2.0, 4.0]
 
 
 @pytest.mark.parametrize("kind", [FailureKind.CRASH, FailureKind.LOSS])
-def test_crashes_and_losses_do_not_wait(kind: FailureKind) -> None:
+def test_crashes_and_lost_workers_have_no_delay(kind: FailureKind) -> None:
     assert Policy().delay(kind, count=1, jitter=0.9) == 0.0
 
 
-def test_the_budgets_are_apart() -> None:
+def test_the_budgets_are_independent() -> None:
     policy = Policy(max_errors=1, max_crashes=2, max_losses=3)
     assert [policy.budget(kind) for kind in FailureKind] == [1, 2, 3]
 
 
-def test_the_defaults_are_those_of_the_contract() -> None:
+def test_the_defaults_are_the_documented_ones() -> None:
     assert (Policy().model_dump(exclude_none=True)) == {
         "max_errors": 3,
         "max_crashes": 2,
@@ -85,7 +85,7 @@ def test_a_jitter_out_of_range_is_refused(jitter: float) -> None:
         Policy().delay(FailureKind.ERROR, count=1, jitter=jitter)
 
 
-def test_a_policy_of_bad_values_is_refused() -> None:
+def test_a_policy_with_invalid_values_is_refused() -> None:
     with pytest.raises(ValidationError, match="max_errors"):
         Policy(max_errors=-1)
 

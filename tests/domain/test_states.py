@@ -13,7 +13,7 @@ from evtrack.domain.states import (
 )
 
 
-def test_every_event_type_means_something_to_a_batch_or_a_job() -> None:
+def test_every_event_type_applies_to_a_batch_or_a_job() -> None:
     assert set(EventType) == {step.type for step in (*BATCH_TRANSITIONS, *JOB_TRANSITIONS)}
 
 
@@ -40,7 +40,7 @@ def test_only_a_retry_or_a_rescue_leads_out_of_a_final_status() -> None:
 
 
 @pytest.mark.parametrize("status", [BatchStatus.COMPLETED, BatchStatus.SPLIT, BatchStatus.CANCELLED])
-def test_nothing_leads_out_of_what_is_done(status: BatchStatus) -> None:
+def test_nothing_leads_out_of_completed(status: BatchStatus) -> None:
     assert {status} == {step.after for step in BATCH_TRANSITIONS if step.before is status}
 
 

@@ -153,7 +153,7 @@ def test_a_dump_restored_in_another_cluster_is_read_once(own_client: Client, far
     goes_on_once(far, job, at)
 
 
-def test_who_appends_while_a_log_is_taken_over_is_not_missed(far: Client) -> None:
+def test_events_appended_during_the_takeover_of_a_log_are_read(far: Client) -> None:
     first = far.job()
     # As a dump of another cluster leaves it.
     far.conn.execute("UPDATE evtrack.cluster SET system_identifier = 1")

@@ -96,7 +96,7 @@ def test_a_finished_event_holds_the_digest_over_all_streams(client: Client) -> N
     assert client.one("SELECT evtrack.job_digest(0)") is None
 
 
-def test_events_from_before_there_were_digests_have_zeros(client: Client) -> None:
+def test_events_older_than_digests_have_zeros(client: Client) -> None:
     job, worker = client.job(2), client.worker()
     client.conn.execute("UPDATE evtrack.batch SET links = NULL WHERE job_id = %s", [job])
     client.complete(worker, client.claim(worker, job, fresh=1))
@@ -141,7 +141,7 @@ def test_the_row_of_a_job_does_not_grow_with_its_stream(client: Client) -> None:
     assert [] == list(proof.verify(client.conn))
 
 
-def test_zeros_from_before_there_were_digests_move_out_too(client: Client) -> None:
+def test_zeros_of_events_older_than_digests_move_out_too(client: Client) -> None:
     job = client.job()
     go_on(client, job, 14)
     client.conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [job])
@@ -161,7 +161,7 @@ def test_zeros_from_before_there_were_digests_move_out_too(client: Client) -> No
     ("column", "value", "reason"),
     [("seq", "9223372036854775807", "was not given out yet"), ("data", "'[]'", "an array, not an object")],
 )
-def test_an_event_that_cannot_be_is_refused(client: Client, column: str, value: str, reason: str) -> None:
+def test_an_impossible_event_is_refused(client: Client, column: str, value: str, reason: str) -> None:
     job = client.job()
     with pytest.raises(psycopg.Error, match=reason):
         client.conn.execute(

@@ -54,7 +54,7 @@ def enqueued(ordinals: str, items: int, **more: Any) -> dict[str, Any]:
 # Several events in one INSERT
 
 
-def test_three_events_of_one_stream_in_one_insert_fold_right(client: Client) -> None:
+def test_three_events_of_one_stream_in_one_insert_fold_correctly(client: Client) -> None:
     job, worker = client.job(), client.worker()
     append(
         client,
@@ -88,7 +88,7 @@ def test_the_order_of_the_rows_does_not_matter(client: Client) -> None:
     client.check(job)
 
 
-def test_a_whole_life_can_come_in_one_insert(client: Client) -> None:
+def test_the_whole_life_of_a_batch_fits_in_one_insert(client: Client) -> None:
     job, worker = client.job(), client.worker()
     append(
         client,
@@ -128,7 +128,7 @@ def test_several_streams_of_several_jobs_mix_in_one_insert(client: Client) -> No
     client.check(first, second)
 
 
-def test_one_illegal_step_refuses_the_whole_insert(client: Client) -> None:
+def test_one_illegal_transition_refuses_the_whole_insert(client: Client) -> None:
     job, worker = client.job(2), client.worker()
     refused(
         client,
@@ -180,7 +180,7 @@ def test_a_second_stream_on_another_day_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 3, 9])
-def test_a_version_out_of_turn_is_refused(client: Client, version: int) -> None:
+def test_a_version_out_of_order_is_refused(client: Client, version: int) -> None:
     job, worker = client.job(), client.worker()
     event: Row = (job, 1, version, "started", 1, worker, {})
     if version == 1:
@@ -201,7 +201,7 @@ def test_a_gap_inside_an_insert_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize("number", [2, 7])
-def test_a_batch_whose_number_was_not_given_out_is_refused(client: Client, number: int) -> None:
+def test_a_batch_number_that_was_never_assigned_is_refused(client: Client, number: int) -> None:
     job = client.job()
     refused(
         client,
@@ -210,12 +210,12 @@ def test_a_batch_whose_number_was_not_given_out_is_refused(client: Client, numbe
     )
 
 
-def test_a_batch_that_is_not_there_is_named(client: Client) -> None:
+def test_a_missing_batch_is_named(client: Client) -> None:
     job, worker = client.job(), client.worker()
     refused(client, rf"job {job}, batch 5, version 2: .*no such batch", (job, 5, 2, "started", 1, worker, {}))
 
 
-def test_a_job_that_is_not_there_is_named(client: Client) -> None:
+def test_a_missing_job_is_named(client: Client) -> None:
     with pytest.raises(
         psycopg.Error, match="job 999999999, batch 1, version 1: enqueued is refused: there is no such job"
     ):
@@ -264,18 +264,18 @@ def test_a_start_counts_the_attempt_and_names_its_worker(client: Client, attempt
     )
 
 
-def test_a_late_result_of_the_future_is_refused(client: Client) -> None:
+def test_a_late_result_of_a_future_attempt_is_refused(client: Client) -> None:
     job, worker = client.job(), client.worker()
     refused(client, rf"job {job}, batch 1, version 2: late_result", (job, 1, 2, "late_result", 1, worker, {}))
 
 
 @pytest.mark.parametrize("kind", ["failed", "crashed"])
-def test_only_a_derived_batch_is_born_over(client: Client, kind: str) -> None:
+def test_only_a_derived_batch_can_start_in_a_final_status(client: Client, kind: str) -> None:
     job = client.job()
     refused(client, rf"job {job}, batch 1, version 2: {kind}", (job, 1, 2, kind, 0, None, {}))
 
 
-def test_a_crashed_batch_completes_only_with_what_was_done(client: Client) -> None:
+def test_a_crashed_batch_completes_only_with_the_items_that_were_done(client: Client) -> None:
     job, worker = client.job(items=3, max_crashes=1), client.worker()
     (claim,) = client.claim(worker, job)
     append(client, (job, 1, 3, "crashed", claim.attempt, worker, {"cause": "signal"}))
@@ -340,7 +340,7 @@ def test_the_fold_and_the_table_of_transitions_agree(client: Client, status: Bat
         ("started", False),
     ],
 )
-def test_events_of_a_sealed_job(client: Client, kind: str, legal: bool) -> None:  # noqa: FBT001
+def test_a_sealed_job_accepts_only_legal_events(client: Client, kind: str, legal: bool) -> None:  # noqa: FBT001
     job = client.job()
     data = {"batches": 1, "items": 1, "total": 1, "handler": "h"}
     if legal:

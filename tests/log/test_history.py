@@ -27,7 +27,7 @@ def sums(own_client: Client, job: int, source: str) -> dict[str, Any]:
     )[0]
 
 
-def test_each_moment_can_be_asked_for_again(own_client: Client) -> None:
+def test_the_state_at_each_moment_can_be_reconstructed(own_client: Client) -> None:
     job, worker = own_client.job(4, items=4, max_errors=2, max_crashes=1, backoff_s=0), own_client.worker()
     moments: list[tuple[Any, Any, Any]] = []
 
@@ -57,7 +57,7 @@ def test_each_moment_can_be_asked_for_again(own_client: Client) -> None:
         assert progress == sums(own_client, job, f"job_progress_at({job}, '{at.isoformat()}')")
 
 
-def test_status_at_a_time(own_client: Client, run: Any) -> None:
+def test_the_status_of_a_batch_at_a_time_comes_from_its_events(own_client: Client, run: Any) -> None:
     job, worker = own_client.job(2, items=2), own_client.worker()
     before = own_client.one("SELECT clock_timestamp()")
     own_client.complete(worker, own_client.claim(worker, job))
@@ -78,7 +78,7 @@ def test_a_time_beyond_the_calendar_is_refused(run: Any, beyond: str) -> None:
     assert f"'{beyond}' is beyond the calendar; write a time from 0001-01-01 00:00:00+00" in said
 
 
-def test_the_course_is_drawn(own_client: Client, run: Any, tmp_path: Path) -> None:
+def test_the_timeline_is_drawn_as_a_chart(own_client: Client, run: Any, tmp_path: Path) -> None:
     job, worker = own_client.job(6, items=2, max_errors=1), own_client.worker()
     one, *rest = own_client.claim(worker, job)
     own_client.fail(worker, [one])
@@ -108,7 +108,7 @@ def test_the_course_is_drawn(own_client: Client, run: Any, tmp_path: Path) -> No
     assert "There is no job 99" in run("history", "99", code=1).stderr
 
 
-def test_a_dash_writes_the_chart_to_stdout_and_nothing_else(
+def test_a_dash_writes_only_the_chart_to_stdout(
     own_client: Client, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

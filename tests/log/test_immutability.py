@@ -49,13 +49,13 @@ STATEMENTS = [
 
 @pytest.mark.parametrize("replica", [False, True])
 @pytest.mark.parametrize("statement", STATEMENTS)
-def test_the_log_refuses_it(client: Client, job: int, statement: str, replica: bool) -> None:  # noqa: FBT001
+def test_the_log_refuses_changes(client: Client, job: int, statement: str, replica: bool) -> None:  # noqa: FBT001
     refuse(client, statement.format(table="evtrack.event", job=job), replica=replica)
 
 
 @pytest.mark.parametrize("replica", [False, True])
 @pytest.mark.parametrize("statement", STATEMENTS)
-def test_every_partition_refuses_it(
+def test_every_partition_refuses_changes(
     client: Client,
     job: int,
     partition: str,
@@ -65,7 +65,7 @@ def test_every_partition_refuses_it(
     refuse(client, statement.format(table=partition, job=job), replica=replica)
 
 
-def test_all_partitions_are_guarded_alike(client: Client) -> None:
+def test_all_partitions_have_the_same_guards(client: Client) -> None:
     parts = [
         row["part"]
         for row in client.rows("SELECT relid::text AS part FROM pg_partition_tree('evtrack.event') WHERE isleaf")
@@ -123,7 +123,7 @@ def test_merge_is_refused(client: Client, job: int, partition: str, table: str) 
     )
 
 
-def test_an_event_of_a_day_without_partition_has_nowhere_to_go(client: Client, job: int) -> None:
+def test_an_event_for_a_day_without_a_partition_is_refused(client: Client, job: int) -> None:
     with pytest.raises(psycopg.errors.CheckViolation):
         client.conn.execute(
             "INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type)"
@@ -145,7 +145,7 @@ def test_an_insert_in_replica_mode_is_folded_too(client: Client) -> None:
     client.check(job)
 
 
-def test_a_foreign_role_can_do_nothing(client: Client, job: int) -> None:
+def test_a_role_without_grants_can_do_nothing(client: Client, job: int) -> None:
     client.conn.execute("CREATE ROLE evtrack_test_stranger")
     try:
         for statement in (

@@ -24,7 +24,7 @@ def names(rows: list[LogRow]) -> list[tuple[int, int, int]]:
     return [(row.job_id, row.batch_no, row.version) for row in rows]
 
 
-def test_what_commits_late_comes_late_and_holds_nobody_up(dsn: str, own_client: Client) -> None:
+def test_a_late_commit_arrives_late_and_delays_no_other_event(dsn: str, own_client: Client) -> None:
     tail = Tail(conn=own_client.conn)
     assert [] == list(tail.read())
     with psycopg.connect(dsn) as slow:
@@ -42,7 +42,7 @@ def test_what_commits_late_comes_late_and_holds_nobody_up(dsn: str, own_client: 
     assert [] == list(tail.read())
 
 
-def test_a_transaction_in_another_database_holds_nobody_up(empty_dsn: str, own_client: Client, run: Any) -> None:
+def test_a_transaction_in_another_database_delays_no_event(empty_dsn: str, own_client: Client, run: Any) -> None:
     with psycopg.connect(empty_dsn) as other:
         other.execute("SELECT pg_current_xact_id()")
         job = own_client.job()
@@ -51,7 +51,7 @@ def test_a_transaction_in_another_database_holds_nobody_up(empty_dsn: str, own_c
         assert "cancelled" in run("events", str(job), "--follow").stdout
 
 
-def test_a_stream_stays_in_order_while_others_are_late(dsn: str, own_client: Client) -> None:
+def test_a_stream_stays_in_order_while_other_streams_are_late(dsn: str, own_client: Client) -> None:
     job, worker = own_client.job(), own_client.worker()
     tail = Tail(conn=own_client.conn)
     read = list(tail.read())
@@ -68,7 +68,7 @@ def test_a_stream_stays_in_order_while_others_are_late(dsn: str, own_client: Cli
     assert [(job, 1, 1), (job, 1, 2), (job, 1, 3)] == [name for name in names(read) if name[1]]
 
 
-def test_a_position_goes_on_where_it_was_taken(own_client: Client) -> None:
+def test_reading_resumes_where_the_position_was_taken(own_client: Client) -> None:
     jobs = [own_client.job(3) for _ in range(3)]
     whole = list(Tail(conn=own_client.conn).read())
     assert jobs == sorted({row.job_id for row in whole})
@@ -114,12 +114,12 @@ def test_a_position_ahead_of_the_cluster_is_refused(own_client: Client) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1-2-3", "1-2-3-4-5", "1-2-x-4", "-1-2-3-4", "1-3:5:4,4-0-1", "1-3:5:6-0-1"])
-def test_what_is_no_position_is_refused(text: str) -> None:
+def test_an_invalid_position_is_refused(text: str) -> None:
     with pytest.raises(BadArgument, match="is not a valid position"):
         LogPosition.parse(text)
 
 
-def test_one_job_or_one_stream_is_read_alone(own_client: Client) -> None:
+def test_a_single_job_or_stream_can_be_read(own_client: Client) -> None:
     job, other = own_client.job(2), own_client.job()
     day = job_key(own_client.conn, job).job_day
     assert {job} == {row.job_id for row in Tail(conn=own_client.conn, job=(day, job)).read()}
@@ -132,7 +132,7 @@ def test_one_job_or_one_stream_is_read_alone(own_client: Client) -> None:
         Tail(conn=own_client.conn, batch_no=3)
 
 
-def test_a_reader_beside_many_writers_sees_every_event_once_and_in_order(dsn: str, own_client: Client) -> None:
+def test_a_reader_with_many_writers_sees_every_event_once_and_in_order(dsn: str, own_client: Client) -> None:
     writers, rounds = 8, 12
     job = own_client.job(writers * rounds)
     failures: list[BaseException] = []

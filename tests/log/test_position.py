@@ -17,12 +17,14 @@ SNAPSHOTS = st.lists(st.integers(1, 10**12), unique=True, min_size=1, max_size=9
     restored=st.booleans(),
     database=st.none() | st.integers(1, 2**32 - 1),
 )
-def test_a_position_is_read_as_it_was_written(hi: Snapshot, seq: int, *, restored: bool, database: int | None) -> None:
+def test_a_position_survives_writing_and_reading(
+    hi: Snapshot, seq: int, *, restored: bool, database: int | None
+) -> None:
     at = LogPosition(hi, Snapshot(0) if restored else hi, seq, 7, database)
     assert at == LogPosition.parse(str(at))
 
 
-def test_the_form_is_that_of_postgresql_where_something_runs_and_else_a_number() -> None:
+def test_a_position_is_a_snapshot_while_transactions_run_and_a_number_otherwise() -> None:
     assert ("751:760:751,755", "760") == (str(Snapshot.parse("751:760:751,755")), str(Snapshot.parse("760:760:")))
     assert ["751:760:751,755", "760:760:", "1:1:"] == [
         Snapshot(760, (751, 755)).in_sql,

@@ -29,7 +29,7 @@ def names(rows: list[Any]) -> list[tuple[int, int, int]]:
     return [(row["job_id"], row["batch_no"], row["version"]) for row in rows]
 
 
-def test_each_line_says_where_to_go_on(own_client: Client, run: Any) -> None:
+def test_each_line_carries_the_position_to_resume_from(own_client: Client, run: Any) -> None:
     jobs = [own_client.job(2), own_client.job(1)]
 
     def lines(*args: str) -> list[Any]:
@@ -47,7 +47,7 @@ def test_each_line_says_where_to_go_on(own_client: Client, run: Any) -> None:
     assert {later} == {line["job_id"] for line in lines("--after", whole[-1]["position"])}
 
 
-def test_a_position_that_does_not_fit_is_refused(own_client: Client, run: Any) -> None:
+def test_a_wrong_position_or_filter_is_refused(own_client: Client, run: Any) -> None:
     own_client.job()
     last = json.loads(run("events", "--json").stdout.splitlines()[-1])["position"]
     other = last.rpartition("-")[0] + "-1"
@@ -69,14 +69,14 @@ def test_a_position_that_does_not_fit_is_refused(own_client: Client, run: Any) -
         "",
     ],
 )
-def test_what_is_no_position_is_refused(run: Any, wrong: str) -> None:
+def test_an_invalid_position_is_refused(run: Any, wrong: str) -> None:
     said = run("events", f"--after={wrong}", code=1).stderr
     assert "is not a valid position in the log." in said
     assert "evtrack events --json" in said
     assert len(said) < 400
 
 
-def test_a_batch_that_is_none_is_refused(own_client: Client, run: Any) -> None:
+def test_an_invalid_batch_number_is_refused(own_client: Client, run: Any) -> None:
     job = own_client.job(2)
     assert ["1", "2"] == [str(row["batch_no"]) for n in (1, 2) for row in json.loads(events(run, job, n).stdout)]
     assert {0} == {row["batch_no"] for row in json.loads(events(run, job, 0).stdout)}
@@ -91,7 +91,7 @@ def events(run: Any, job: int, number: int, **more: Any) -> Any:
     return run("events", str(job), "--batch", str(number), "--json", **more)
 
 
-def test_python_reads_the_same(dsn: str, own_client: Client) -> None:
+def test_the_python_api_reads_the_same_events(dsn: str, own_client: Client) -> None:
     job = own_client.job(2)
     whole = list(evtrack.tail(dsn))
     assert [(job, 0), (job, 0), (job, 0), (job, 1), (job, 2)] == [(row.job_id, row.batch_no) for _, row in whole]
@@ -100,7 +100,7 @@ def test_python_reads_the_same(dsn: str, own_client: Client) -> None:
 
 # A cursor whose connection was ended in the midst of it cannot be closed, and psycopg says so.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_lost_connection_is_opened_again(dsn: str, own_client: Client) -> None:
+def test_a_lost_connection_is_reopened(dsn: str, own_client: Client) -> None:
     seen: list[LogRow] = []
     end = threading.Event()
 
@@ -126,7 +126,7 @@ def test_a_lost_connection_is_opened_again(dsn: str, own_client: Client) -> None
 
 
 @pytest.mark.parametrize("good", [0, 1])
-def test_a_connection_that_is_lost_at_once_is_told_of_as_one_that_never_was(
+def test_a_connection_lost_at_once_is_reported_like_one_that_never_opened(
     dsn: str, own_client: Client, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
     own_client.job()
@@ -145,7 +145,9 @@ def test_a_connection_that_is_lost_at_once_is_told_of_as_one_that_never_was(
 
 @pytest.mark.parametrize("pooler", [False, True])
 @pytest.mark.parametrize("command", ["events", "events 1", "events 1 --follow", "results 1"])
-def test_who_reads_no_more_ends_it_without_a_word(dsn: str, own_client: Client, command: str, *, pooler: bool) -> None:
+def test_a_reader_that_closes_the_pipe_ends_the_command_silently(
+    dsn: str, own_client: Client, command: str, *, pooler: bool
+) -> None:
     job, worker = own_client.job(1000), own_client.worker()
     held = own_client.claim(worker, job, fresh=1000)
     own_client.complete(worker, held, results=[f'"{"x" * 200}"'] * len(held))

@@ -92,7 +92,7 @@ def test_the_database_has_the_job_transitions_of_the_pure_fold(client: Client) -
 
 
 @pytest.mark.integration
-def test_an_event_type_leads_to_one_status(client: Client) -> None:
+def test_each_event_type_leads_to_one_status(client: Client) -> None:
     # batch_status_at() and job_progress_at() read the status from the last event, without the one before.
     for table, key in (("batch", "type, moved"), ("job", "type")):
         assert [] == client.rows(

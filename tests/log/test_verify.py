@@ -90,7 +90,7 @@ def mutate(own_client: Client, part: str, how: str, event: dict[str, Any]) -> se
     how=st.sampled_from(["type", "count", "attempt", "time", "deleted", "deleted last", "inserted", "swapped"]),
     luck=st.integers(0, 2**16),
 )
-def test_each_change_behind_the_triggers_is_found_and_named(
+def test_each_change_behind_the_triggers_is_found_and_reported(
     healthy: tuple[Client, int, str], how: str, luck: int
 ) -> None:
     own_client, job, part = healthy
@@ -106,7 +106,7 @@ def test_each_change_behind_the_triggers_is_found_and_named(
     assert [] == list(proof.verify(own_client.conn, job))
 
 
-def test_a_whole_stream_or_job_that_is_gone_is_missed(healthy: tuple[Client, int, str]) -> None:
+def test_a_missing_stream_or_job_is_reported(healthy: tuple[Client, int, str]) -> None:
     own_client, job, part = healthy
     for gone, says in ((f"job_id = {job} AND batch_no = 2", (2, 1)), (f"job_id = {job} AND batch_no = 0", (0, 1))):
         with own_client.conn.transaction(force_rollback=True):
@@ -116,7 +116,7 @@ def test_a_whole_stream_or_job_that_is_gone_is_missed(healthy: tuple[Client, int
             assert [says] == [(each.batch_no, each.version) for each in found]
 
 
-def test_a_digest_that_was_taken_away_is_missed(healthy: tuple[Client, int, str]) -> None:
+def test_a_removed_digest_is_reported_as_missing(healthy: tuple[Client, int, str]) -> None:
     own_client, job, part = healthy
     with own_client.conn.transaction(force_rollback=True):
         own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
@@ -133,9 +133,7 @@ def test_a_digest_that_was_taken_away_is_missed(healthy: tuple[Client, int, str]
 
 
 @pytest.mark.parametrize("gone", ["NULL", "decode(repeat('00', octet_length(links)), 'hex')"])
-def test_digests_that_were_taken_from_a_batch_are_missed_before_its_job_is_finished(
-    own_client: Client, gone: str
-) -> None:
+def test_digests_removed_from_a_batch_are_reported_before_its_job_finishes(own_client: Client, gone: str) -> None:
     job, worker = own_client.job(3), own_client.worker()
     own_client.complete(worker, own_client.claim(worker, job, fresh=2))
     own_client.conn.execute(
@@ -158,7 +156,7 @@ def test_digests_that_were_taken_from_a_batch_are_missed_before_its_job_is_finis
         ("DELETE FROM evtrack.job_link WHERE job_id = %s", set()),
     ],
 )
-def test_digests_that_have_moved_out_of_the_row_are_held_against_the_log_too(
+def test_digests_moved_out_of_the_row_are_compared_with_the_log_too(
     healthy: tuple[Client, int, str], damage: str, named: set[int]
 ) -> None:
     own_client, job, _ = healthy
@@ -170,7 +168,9 @@ def test_digests_that_have_moved_out_of_the_row_are_held_against_the_log_too(
 
 
 @pytest.mark.parametrize("time", ["infinity", "-infinity", "0044-03-15 12:00+00 BC"])
-def test_a_time_that_no_calendar_has_is_named_and_stops_nothing(healthy: tuple[Client, int, str], time: str) -> None:
+def test_a_time_outside_the_calendar_is_reported_and_verification_continues(
+    healthy: tuple[Client, int, str], time: str
+) -> None:
     own_client, job, part = healthy
     with own_client.conn.transaction(force_rollback=True):
         own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
@@ -181,7 +181,7 @@ def test_a_time_that_no_calendar_has_is_named_and_stops_nothing(healthy: tuple[C
         assert [(1, 2)] == found
 
 
-def test_a_change_with_digests_made_to_fit_shows_in_the_finished_event(healthy: tuple[Client, int, str]) -> None:
+def test_a_change_with_recomputed_digests_differs_from_the_finished_event(healthy: tuple[Client, int, str]) -> None:
     own_client, job, part = healthy
     with own_client.conn.transaction(force_rollback=True):
         own_client.conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
@@ -219,7 +219,7 @@ def test_a_change_with_digests_made_to_fit_shows_in_the_finished_event(healthy: 
         ("DELETE FROM evtrack.progress WHERE job_id = %s", 0, "completed_batches"),
     ],
 )
-def test_a_damaged_projection_is_found_and_made_anew(
+def test_a_damaged_projection_is_found_and_rebuilt(
     healthy: tuple[Client, int, str], damage: str, batch: int, field: str
 ) -> None:
     own_client, job, _ = healthy
@@ -252,7 +252,7 @@ def test_a_damaged_projection_is_found_and_made_anew(
     ],
     ids=["deep", "long number", "wide gap", "odd digests"],
 )
-def test_a_wild_change_is_named_and_stops_nothing(
+def test_a_corrupted_row_is_reported_and_verification_continues(
     healthy: tuple[Client, int, str], damage: str, named: tuple[int, int]
 ) -> None:
     own_client, job, part = healthy
@@ -274,7 +274,7 @@ def test_events_below_all_jobs_are_found(conn: Connection, own_client: Client) -
     assert -5 in {each.job_id for each in proof.verify(conn)}
 
 
-def test_what_lies_where_no_job_is_or_on_another_day_is_found(conn: Connection, own_client: Client) -> None:
+def test_rows_without_a_job_or_on_another_day_are_found(conn: Connection, own_client: Client) -> None:
     job, lost = own_client.job(2), own_client.job(2)
     conn.execute("DELETE FROM evtrack.job WHERE job_id = %s", [lost])
     part = own_client.one("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s LIMIT 1", job)
@@ -289,7 +289,7 @@ def test_what_lies_where_no_job_is_or_on_another_day_is_found(conn: Connection, 
     assert {(job, 2, "job_day"), (job, 1, "data"), (lost, 0, "job")} <= found
 
 
-def test_events_from_before_there_were_digests_are_folded_and_no_more(own_client: Client) -> None:
+def test_events_older_than_digests_are_only_folded(own_client: Client) -> None:
     job = eventful_job(own_client)
     own_client.conn.execute("UPDATE evtrack.batch SET links = NULL WHERE job_id = %s AND batch_no = 1", [job])
     own_client.conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [job])
@@ -300,7 +300,7 @@ def test_events_from_before_there_were_digests_are_folded_and_no_more(own_client
     assert "status" in {each.field for each in proof.verify(own_client.conn, job)}
 
 
-def test_workers_at_work_do_not_disturb_it(dsn: str, conn: Connection, own_client: Client) -> None:
+def test_working_workers_do_not_disturb_verification(dsn: str, conn: Connection, own_client: Client) -> None:
     job = own_client.job(400)
     failures: list[BaseException] = []
 

@@ -15,7 +15,7 @@ from log_tampering import eventful_job, unguarded
 pytestmark = pytest.mark.integration
 
 
-def test_counters_of_no_job_are_named_and_taken_back(conn: Connection, own_client: Client, run: Any) -> None:
+def test_counters_without_a_job_are_reported_and_removed(conn: Connection, own_client: Client, run: Any) -> None:
     job = own_client.job(2)
     conn.execute("INSERT INTO evtrack.progress (job_id, shard, bucket, failed_items) VALUES (987, 0, 1, 5)")
     assert "failed_items" in run("verify", "987", code=2).output
@@ -41,7 +41,7 @@ def test_a_damaged_log_is_not_folded_again(conn: Connection, own_client: Client,
     assert "failed" == own_client.batch(job, 2).status
 
 
-def test_a_log_that_is_whole_is_told_from_one_that_is_damaged(own_client: Client, run: Any) -> None:
+def test_an_intact_log_is_distinguished_from_a_damaged_one(own_client: Client, run: Any) -> None:
     job, other, whole = own_client.job(2), own_client.job(2), own_client.job(1)
     own_client.conn.execute("UPDATE evtrack.batch SET attempt = 7 WHERE job_id = %s", [other])
     with unguarded(own_client.conn, job) as part:
@@ -60,7 +60,7 @@ def test_a_log_that_is_whole_is_told_from_one_that_is_damaged(own_client: Client
     assert not any("--fix" in line for line in printed)
 
 
-def test_a_damaged_log_is_trusted_where_that_is_said(own_client: Client, run: Any) -> None:
+def test_a_damaged_log_is_trusted_on_request(own_client: Client, run: Any) -> None:
     job, worker = own_client.job(2), own_client.worker()
     own_client.complete(worker, own_client.claim(worker, job, fresh=1))
     with unguarded(own_client.conn, job) as part:
@@ -77,7 +77,7 @@ def test_a_damaged_log_is_trusted_where_that_is_said(own_client: Client, run: An
     own_client.check(job)
 
 
-def test_what_trust_cannot_mend_is_not_to_be_trusted_again(own_client: Client, run: Any) -> None:
+def test_trust_that_fixes_nothing_is_not_suggested_again(own_client: Client, run: Any) -> None:
     job, worker = own_client.job(2), own_client.worker()
     own_client.complete(worker, own_client.claim(worker, job))
     with unguarded(own_client.conn, job) as part:
@@ -88,7 +88,7 @@ def test_what_trust_cannot_mend_is_not_to_be_trusted_again(own_client: Client, r
     assert "--trust-log" not in last
 
 
-def test_what_is_made_of_a_damaged_log_is_what_folds_and_goes_on(own_client: Client) -> None:
+def test_the_part_of_a_damaged_log_that_folds_is_rebuilt(own_client: Client) -> None:
     job, worker = own_client.job(5, items=2, max_crashes=3, backoff_s=0), own_client.worker()
     one, two, three, four, five = own_client.claim(worker, job)
     own_client.complete(worker, [one, two, three])
@@ -121,7 +121,7 @@ def test_what_is_made_of_a_damaged_log_is_what_folds_and_goes_on(own_client: Cli
     assert ["ok", "ok"] == own_client.complete(worker, [two, five])
 
 
-def test_the_command_says_what_it_found_and_what_it_did(own_client: Client, run: Any) -> None:
+def test_the_command_reports_what_it_found_and_what_it_did(own_client: Client, run: Any) -> None:
     job, other = eventful_job(own_client), own_client.job(2)
     assert "2 jobs" in (whole := run("verify").stdout)
     assert "agree" in whole
@@ -161,7 +161,7 @@ def test_the_command_says_what_it_found_and_what_it_did(own_client: Client, run:
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_a_number_that_no_column_holds_is_named_and_the_rest_is_mended(
+def test_a_number_out_of_range_is_reported_and_the_rest_is_fixed(
     own_client: Client, run: Any, event: tuple[int, str], data: dict[str, Any], field: str
 ) -> None:
     job, worker = own_client.job(2, items=2, max_errors=3, backoff_s=0), own_client.worker()

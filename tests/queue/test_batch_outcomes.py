@@ -56,7 +56,7 @@ def test_one_late_row_completes_the_others(client: Client) -> None:
 
 
 @pytest.mark.parametrize("function", REPORTS)
-def test_a_report_sent_twice_is_answered_as_the_first_time(client: Client, function: str) -> None:
+def test_a_report_sent_twice_gets_the_same_answer(client: Client, function: str) -> None:
     job, worker = client.job(3, max_errors=1, max_crashes=1), client.worker()
     claims = client.claim(worker, job)
     first = report(client, function, worker, claims)
@@ -67,7 +67,7 @@ def test_a_report_sent_twice_is_answered_as_the_first_time(client: Client, funct
 
 
 @pytest.mark.parametrize("function", ["fail", "crash"])
-def test_a_retried_report_sent_twice_is_answered_as_the_first_time(client: Client, function: str) -> None:
+def test_a_report_of_a_retried_batch_sent_twice_gets_the_same_answer(client: Client, function: str) -> None:
     job, worker = client.job(max_errors=5, max_crashes=5), client.worker()
     claims = client.claim(worker, job)
     assert ["retry"] == report(client, function, worker, claims)
@@ -115,7 +115,7 @@ def test_a_batch_named_twice_is_reported_once(client: Client, function: str) -> 
 
 @pytest.mark.parametrize("function", REPORTS)
 @pytest.mark.parametrize("wrong", ["worker", "attempt too high", "no such batch", "no such job", "not claimed"])
-def test_only_the_holder_of_the_attempt_reports(client: Client, function: str, wrong: str) -> None:
+def test_only_the_holder_of_the_attempt_can_report(client: Client, function: str, wrong: str) -> None:
     job, worker, rival = client.job(2), client.worker(), client.worker()
     (claim,) = client.claim(worker, job, fresh=1)
     before = client.batch(job)
@@ -132,7 +132,7 @@ def test_only_the_holder_of_the_attempt_reports(client: Client, function: str, w
 
 
 @pytest.mark.parametrize("function", REPORTS)
-def test_an_empty_report_is_no_error(client: Client, function: str) -> None:
+def test_an_empty_report_is_not_an_error(client: Client, function: str) -> None:
     assert [] == report(client, function, client.worker(), [])
 
 
@@ -149,7 +149,7 @@ def test_errors_are_retried_with_backoff_until_the_budget_is_spent(client: Clien
     client.check(job)
 
 
-def test_the_backoff_is_that_of_the_policy(client: Client) -> None:
+def test_the_backoff_comes_from_the_policy(client: Client) -> None:
     policy = Policy(backoff_s=2, backoff_max_s=20, max_errors=99)
     rows = client.rows(
         "SELECT errors, extract(epoch FROM min(evtrack.retry_at(%s, errors) - clock_timestamp()))::float8 AS least,"
@@ -168,7 +168,7 @@ def test_the_backoff_is_that_of_the_policy(client: Client) -> None:
 
 
 @pytest.mark.parametrize("budget", [0, 1, 3])
-def test_the_budgets_are_those_of_the_policy(client: Client, budget: int) -> None:
+def test_the_budgets_come_from_the_policy(client: Client, budget: int) -> None:
     policy = Policy(max_errors=budget, max_crashes=budget, backoff_s=0)
     job, worker = client.job(2, **policy.model_dump(exclude_none=True)), client.worker()
     for count in range(1, max(budget, 1) + 1):
@@ -191,7 +191,7 @@ def test_the_budgets_are_those_of_the_policy(client: Client, budget: int) -> Non
         ({}, "unknown"),
     ],
 )
-def test_a_crash_is_told_in_a_line(client: Client, dossier: dict[str, Any], line: str) -> None:
+def test_a_crash_is_summarised_in_one_line(client: Client, dossier: dict[str, Any], line: str) -> None:
     job, worker = client.job(max_crashes=1), client.worker()
     client.crash_with(worker, client.claim(worker, job), [dossier])
     assert f"{line} at key:1" == client.batch(job).error
@@ -216,7 +216,7 @@ def test_crashes_have_a_budget_of_their_own(client: Client) -> None:
     client.check(job)
 
 
-def test_a_graceful_stop_costs_no_budget_and_returns_at_once(client: Client) -> None:
+def test_a_graceful_stop_costs_no_budget_and_requeues_at_once(client: Client) -> None:
     job, worker = client.job(max_errors=1, max_crashes=1), client.worker()
     for attempt in (1, 2, 3):
         (claim,) = client.claim(worker, job)
@@ -226,7 +226,7 @@ def test_a_graceful_stop_costs_no_budget_and_returns_at_once(client: Client) -> 
 
 
 @pytest.mark.parametrize("function", ["fail", "crash", "requeue"])
-def test_nothing_comes_back_in_a_cancelled_job(client: Client, function: str) -> None:
+def test_nothing_is_retried_in_a_cancelled_job(client: Client, function: str) -> None:
     job, worker = client.job(2), client.worker()
     claims = client.claim(worker, job, fresh=1)
     client.one("SELECT evtrack.cancel(%s)", job)
@@ -238,7 +238,7 @@ def test_nothing_comes_back_in_a_cancelled_job(client: Client, function: str) ->
 
 
 @pytest.mark.parametrize("dossier", [{"cause": "signal", "x": "y" * 300}, {"exit_code": 3}])
-def test_a_dossier_of_any_shape_is_kept(client: Client, dossier: dict[str, Any]) -> None:
+def test_a_crash_report_of_any_shape_is_kept(client: Client, dossier: dict[str, Any]) -> None:
     job, worker = client.job(), client.worker()
     client.crash(worker, client.claim(worker, job), **dossier)
     assert dossier.items() <= client.events(job)[2].event.data().items()
@@ -282,7 +282,7 @@ def test_the_failed_items_move_to_a_batch_of_their_own(client: Client) -> None:
     assert (3, 2, "key:7\nkey:9") == (row["batch_no"], row["attempt"], row["item_keys"])
 
 
-def test_moved_items_are_born_failed_when_the_budget_is_spent(client: Client) -> None:
+def test_moved_items_start_as_failed_when_the_budget_is_spent(client: Client) -> None:
     job, worker = client.job(items=4, max_errors=2, backoff_s=0), client.worker()
     (claim,) = client.claim(worker, job)
     client.complete_partly(worker, claim, "{[1,4)}")
@@ -297,7 +297,7 @@ def test_moved_items_are_born_failed_when_the_budget_is_spent(client: Client) ->
 
 
 @pytest.mark.parametrize("failed", ["{}", "{[1,5)}", "{[4,6)}", "{[9,10)}"])
-def test_failed_items_must_be_a_part(client: Client, failed: str) -> None:
+def test_failed_items_must_be_a_part_of_the_batch(client: Client, failed: str) -> None:
     job, worker = client.job(items=4), client.worker()
     (claim,) = client.claim(worker, job)
     with pytest.raises(psycopg.Error, match=rf"job {job}, batch 1: failed items") as caught:
@@ -306,7 +306,7 @@ def test_failed_items_must_be_a_part(client: Client, failed: str) -> None:
     assert BatchStatus.RUNNING is client.batch(job).status
 
 
-def test_a_partly_report_has_a_verdict_too(client: Client) -> None:
+def test_a_partial_completion_gets_a_verdict_too(client: Client) -> None:
     job, worker, rival = client.job(items=4), client.worker(), client.worker()
     (claim,) = client.claim(worker, job)
     assert "late" == client.complete_partly(rival, claim, "{[1,2)}")
@@ -323,7 +323,7 @@ def test_a_partly_report_has_a_verdict_too(client: Client) -> None:
 # After a lost connection
 
 
-def test_reconcile_tells_what_is_held_and_what_is_lost_and_requeues_the_rest(client: Client) -> None:
+def test_reconcile_reports_held_and_lost_batches_and_requeues_the_rest(client: Client) -> None:
     job, worker = client.job(3), client.worker()
     first, second, third = client.claim(worker, job)
     client.requeue(worker, [second])
@@ -337,7 +337,7 @@ def test_reconcile_tells_what_is_held_and_what_is_lost_and_requeues_the_rest(cli
     client.check(job)
 
 
-def test_reconcile_touches_no_other_worker(client: Client) -> None:
+def test_reconcile_affects_no_other_worker(client: Client) -> None:
     job, worker, rival = client.job(2), client.worker(), client.worker()
     (mine,) = client.claim(worker, job, fresh=1)
     (theirs,) = client.claim(rival, job, fresh=1)

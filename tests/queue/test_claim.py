@@ -46,7 +46,7 @@ def test_a_claim_gives_the_items_in_order_and_counts_the_attempt(client: Client)
     client.check(job)
 
 
-def test_the_policy_comes_along_when_the_job_has_one(client: Client) -> None:
+def test_a_claim_includes_the_policy_of_the_job(client: Client) -> None:
     job = client.job(timeout_s=2.5)
     (row,) = client.claimed(client.worker(), job)
     assert {"timeout_s": 2.5} == row["policy"]
@@ -61,7 +61,7 @@ def test_nothing_is_claimed_twice(client: Client, other: Client) -> None:
     assert [] == client.claim(client.worker(), job)
 
 
-def test_a_claim_passes_over_what_another_session_is_taking(client: Client, other: Client) -> None:
+def test_a_claim_skips_batches_that_another_session_is_claiming(client: Client, other: Client) -> None:
     job, worker = client.job(4), client.worker()
     with other.conn.transaction():
         taken = other.claim(other.worker(), job, fresh=2)
@@ -69,13 +69,13 @@ def test_a_claim_passes_over_what_another_session_is_taking(client: Client, othe
     assert [1, 2] == [claim.batch_no for claim in taken]
 
 
-def test_the_share_is_equal_and_the_rest_goes_to_the_earlier(client: Client) -> None:
+def test_jobs_share_a_claim_equally_and_earlier_jobs_get_the_rest(client: Client) -> None:
     jobs = [client.job(10) for _ in range(3)]
     claims = client.claim(client.worker(), *jobs, fresh=8)
     assert [3, 3, 2] == [sum(claim.job_id == job for claim in claims) for job in jobs]
 
 
-def test_a_small_job_is_not_held_up_by_a_large_one_before_it(client: Client) -> None:
+def test_a_small_job_is_not_delayed_by_an_earlier_large_one(client: Client) -> None:
     large, small = client.job(500), client.job(1)
     assert [(large, 1), (small, 1)] == claimable(client)
     claims = client.claim(client.worker(), large, small, fresh=10)
@@ -83,26 +83,26 @@ def test_a_small_job_is_not_held_up_by_a_large_one_before_it(client: Client) -> 
     assert 5 == sum(claim.job_id == large for claim in claims)
 
 
-def test_the_more_urgent_job_is_listed_first(client: Client) -> None:
+def test_the_job_with_the_higher_priority_is_listed_first(client: Client) -> None:
     low, normal, urgent = client.job(priority=-1), client.job(), client.job(priority=5)
     assert [urgent, normal, low] == [job for job, _ in claimable(client)]
 
 
-def test_the_search_starts_behind_what_the_worker_knows(client: Client) -> None:
+def test_the_search_starts_after_the_last_batch_known_to_the_worker(client: Client) -> None:
     job, worker = client.job(6), client.worker()
     assert [4, 5] == [claim.batch_no for claim in client.claim(worker, job, fresh=2, after=3)]
     assert [(job, 1)] == claimable(client)
     assert [(job, 6)] == claimable(client, [job], [4])
 
 
-def test_a_worker_gets_only_what_its_handlers_can(client: Client) -> None:
+def test_a_worker_gets_only_jobs_of_its_handlers(client: Client) -> None:
     job = client.job()
     stranger = Client(client.conn, "another handler")
     assert [] == stranger.claim(stranger.worker(), job)
     assert [] == claimable(stranger)
 
 
-def test_a_suspended_job_is_not_claimed_at_once(client: Client) -> None:
+def test_a_job_suspended_meanwhile_is_not_claimed(client: Client) -> None:
     job, worker = client.job(3), client.worker()
     (claim,) = client.claim(worker, job, fresh=1)
     assert client.one("SELECT evtrack.suspend(%s)", job) is True
@@ -114,7 +114,7 @@ def test_a_suspended_job_is_not_claimed_at_once(client: Client) -> None:
     assert 2 == len(client.claim(worker, job))
 
 
-def test_returning_batches_of_a_suspended_job_wait_too(client: Client) -> None:
+def test_retried_batches_of_a_suspended_job_wait_too(client: Client) -> None:
     job, worker = client.job(), client.worker()
     client.requeue(worker, client.claim(worker, job))
     client.one("SELECT evtrack.suspend(%s)", job)
@@ -123,14 +123,14 @@ def test_returning_batches_of_a_suspended_job_wait_too(client: Client) -> None:
     assert [Claim(job, 1, 2)] == client.claim(worker, job)
 
 
-def test_a_returning_batch_waits_for_its_time(client: Client) -> None:
+def test_a_retried_batch_waits_until_it_is_due(client: Client) -> None:
     job, worker = client.job(backoff_s=300), client.worker()
     assert ["retry"] == client.fail(worker, client.claim(worker, job))
     assert [] == client.claim(worker, job)
     assert [] == claimable(client)
 
 
-def test_returning_batches_come_oldest_first_and_bounded(client: Client) -> None:
+def test_retried_batches_are_claimed_oldest_first_up_to_a_limit(client: Client) -> None:
     job, worker = client.job(3), client.worker()
     claims = client.claim(worker, job)
     for claim in (claims[2], claims[0], claims[1]):
@@ -140,7 +140,7 @@ def test_returning_batches_come_oldest_first_and_bounded(client: Client) -> None
     assert [Claim(job, 2, 2)] == client.claim(worker, job)
 
 
-def test_an_open_job_is_worked_on_while_it_is_submitted(client: Client) -> None:
+def test_an_open_job_is_processed_while_it_is_submitted(client: Client) -> None:
     job = client.job(2)
     client.check(job)
     made = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)[0]
@@ -157,7 +157,7 @@ def test_an_open_job_is_worked_on_while_it_is_submitted(client: Client) -> None:
 
 
 @pytest.mark.parametrize("phase", ["finished", "cancelled"])
-def test_a_job_that_is_over_gives_nothing(client: Client, phase: str) -> None:
+def test_a_finished_job_has_nothing_to_claim(client: Client, phase: str) -> None:
     job, worker = client.job(), client.worker()
     if phase == "cancelled":
         client.one("SELECT evtrack.cancel(%s)", job)
@@ -169,26 +169,26 @@ def test_a_job_that_is_over_gives_nothing(client: Client, phase: str) -> None:
     assert [] == claimable(client)
 
 
-def test_a_payload_that_was_deleted_comes_as_null(client: Client) -> None:
+def test_a_deleted_payload_is_null(client: Client) -> None:
     job = client.job(items=2)
     client.conn.execute("UPDATE evtrack.payload SET payload = NULL WHERE job_id = %s AND ordinal = 1", [job])
     (row,) = client.claimed(client.worker(), job)
     assert 'null\n{"n": 2}' == row["payload"]
 
 
-def test_a_job_that_is_not_there_is_passed_over(client: Client) -> None:
+def test_a_missing_job_is_skipped(client: Client) -> None:
     job = client.job()
     assert [Claim(job, 1, 1)] == client.claim(client.worker(), 999_999_999, job)
 
 
-def test_a_worker_that_is_not_registered_is_refused(client: Client) -> None:
+def test_an_unregistered_worker_is_refused(client: Client) -> None:
     with pytest.raises(psycopg.Error, match="no such worker: 999999") as caught:
         client.claim(999_999, client.job())
     assert "EV003" == caught.value.sqlstate
 
 
 @pytest.mark.parametrize(("column", "says"), [("lost_at", "was declared lost"), ("stopped_at", "stopped")])
-def test_a_worker_that_is_gone_is_refused(client: Client, column: str, says: str) -> None:
+def test_a_lost_or_stopped_worker_is_refused(client: Client, column: str, says: str) -> None:
     job, worker = client.job(), client.worker()
     client.conn.execute(f"UPDATE evtrack.worker SET {column} = now() WHERE worker_id = %s", [worker])
     with pytest.raises(psycopg.Error, match=says) as caught:
@@ -198,7 +198,7 @@ def test_a_worker_that_is_gone_is_refused(client: Client, column: str, says: str
     assert [Claim(job, 1, 1)] == client.claim(client.worker(), job)
 
 
-def test_a_heartbeat_says_how_busy_a_worker_is(client: Client) -> None:
+def test_a_heartbeat_reports_how_busy_a_worker_is(client: Client) -> None:
     worker = client.worker()
     assert client.one("SELECT evtrack.heartbeat(%s, 2)", worker) is True
     assert client.one("SELECT evtrack.heartbeat(%s)", worker) is True

@@ -93,7 +93,7 @@ def person(jobs: list[int], deadline: float) -> Callable[[Client], int]:
 
 
 @pytest.mark.parametrize("seconds", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_whatever_happens_at_once_every_item_has_one_fate(dsn: str, client: Client, seconds: int) -> None:
+def test_every_item_has_one_outcome_under_concurrent_actors(dsn: str, client: Client, seconds: int) -> None:
     jobs = [client.job(ITEMS // 12, items=12, max_errors=2, max_crashes=2, backoff_s=0) for _ in range(3)]
     deadline = time.monotonic() + seconds
     bodies = [

@@ -31,7 +31,7 @@ def job(client: Client) -> int:
     return job
 
 
-def test_some_items_of_a_batch_come_back_in_a_new_one(client: Client, job: int) -> None:
+def test_some_items_of_a_batch_are_retried_in_a_new_one(client: Client, job: int) -> None:
     assert [(2, 3, "retry"), (4, 3, "retry")] == call(client, "retry_items", job, 2, 4)
     assert "sealed" == client.phase(job)
     one, _, back = client.batches(job).values()
@@ -45,14 +45,14 @@ def test_some_items_of_a_batch_come_back_in_a_new_one(client: Client, job: int) 
     assert [(2, 3, "running")] == call(client, "retry_items", job, 2)
 
 
-def test_a_batch_all_of_whose_items_come_back_does_so_itself(client: Client, job: int) -> None:
+def test_a_batch_with_all_items_retried_is_retried_itself(client: Client, job: int) -> None:
     assert [(n, 1, "retry") for n in (1, 2, 3, 4)] == call(client, "retry_items", job, 1, 2, 3, 4)
     batch = client.batch(job)
     assert (BatchStatus.PENDING, 0, 2) == (batch.status, batch.errors, len(client.batches(job)))
     client.check(job)
 
 
-def test_what_is_not_failed_stays_and_is_named(client: Client, job: int) -> None:
+def test_items_that_have_not_failed_stay_and_are_named(client: Client, job: int) -> None:
     assert [(5, 2, "completed"), (None, None, "unknown")] == call(client, "retry_items", job, 5, 99)
     assert "finished" == client.phase(job)
     assert [(1, 1, "failed")] == call(client, "retry_items", job, 1, statuses=["crashed"])
@@ -60,7 +60,7 @@ def test_what_is_not_failed_stays_and_is_named(client: Client, job: int) -> None
     assert [(1, 3, "retry")] == call(client, "retry_items", job, 1, statuses=["failed"], batch_nos=[1])
 
 
-def test_the_rest_can_come_back_after_its_items(client: Client, job: int) -> None:
+def test_the_rest_can_be_retried_after_single_items(client: Client, job: int) -> None:
     call(client, "retry_items", job, 2)
     assert 1 == client.one("SELECT evtrack.retry(%s)", job)
     worker = client.worker()
@@ -72,14 +72,14 @@ def test_the_rest_can_come_back_after_its_items(client: Client, job: int) -> Non
     client.check(job)
 
 
-def test_items_of_several_batches_come_back_at_once(client: Client) -> None:
+def test_items_of_several_batches_can_be_retried_at_once(client: Client) -> None:
     job, worker = client.job(3, items=3, max_errors=1), client.worker()
     client.fail(worker, client.claim(worker, job))
     assert [(2, 4, "retry"), (5, 5, "retry"), (9, 6, "retry")] == call(client, "retry_items", job, 2, 5, 9)
     client.check(job)
 
 
-def test_poison_is_kept_out_before_it_runs(client: Client) -> None:
+def test_poison_can_be_quarantined_before_it_runs(client: Client) -> None:
     job, worker = client.job(2, items=3), client.worker()
     assert [(2, 3, "quarantined"), (4, 4, "quarantined")] == call(client, "quarantine", job, 2, 4)
     assert [(2, 3, "cancelled")] == call(client, "quarantine", job, 2)
@@ -93,7 +93,7 @@ def test_poison_is_kept_out_before_it_runs(client: Client) -> None:
     client.check(job)
 
 
-def test_a_batch_of_poison_alone_is_cancelled_itself(client: Client) -> None:
+def test_a_batch_with_only_quarantined_items_is_cancelled(client: Client) -> None:
     job = client.job(2)
     assert [(1, 1, "quarantined"), (2, 2, "quarantined")] == call(client, "quarantine", job, 1, 2)
     assert client.one("SELECT evtrack.finish_due(%s)", job) is True
@@ -101,7 +101,7 @@ def test_a_batch_of_poison_alone_is_cancelled_itself(client: Client) -> None:
     client.check(job)
 
 
-def test_what_is_quarantined_does_not_come_back_with_the_others(client: Client, job: int) -> None:
+def test_quarantined_items_are_not_retried_with_the_others(client: Client, job: int) -> None:
     assert [(3, 3, "quarantined")] == call(client, "quarantine", job, 3)
     assert 1 == client.one("SELECT evtrack.retry(%s)", job)
     assert [(3, 3, "cancelled")] == call(client, "retry_items", job, 3)
@@ -118,7 +118,7 @@ def test_a_cancelled_job_and_a_wrong_status_are_refused(client: Client, job: int
         call(client, "quarantine", 999_999, 1)
 
 
-def test_a_running_batch_is_not_taken_apart(client: Client) -> None:
+def test_a_running_batch_is_not_split(client: Client) -> None:
     job, worker = client.job(items=2), client.worker()
     client.claim(worker, job)
     with pytest.raises(psycopg.Error, match=r"split is refused: the batch is running"):

@@ -88,7 +88,7 @@ def test_a_job_is_locked_before_its_batches(
     client.check(job)
 
 
-def test_a_claim_waits_for_nobody(client: Client, other: Client) -> None:
+def test_a_claim_never_waits(client: Client, other: Client) -> None:
     job, worker = client.job(3), client.worker()
     client.conn.execute("SET lock_timeout = '2s'")
     with other.conn.transaction():
@@ -123,7 +123,7 @@ def test_two_sessions_do_not_wait_for_each_others_counters(client: Client, other
     client.check(job)
 
 
-def test_reconcile_waits_for_a_claim_that_is_still_under_way(
+def test_reconcile_waits_for_an_uncommitted_claim(
     client: Client, other: Client, third: Client, pool: ThreadPoolExecutor
 ) -> None:
     job, worker = client.job(2), client.worker()
@@ -134,7 +134,7 @@ def test_reconcile_waits_for_a_claim_that_is_still_under_way(
     client.check(job)
 
 
-def test_a_report_under_way_on_a_lost_connection_is_not_late(
+def test_an_uncommitted_report_on_a_lost_connection_is_not_late(
     client: Client, other: Client, third: Client, pool: ThreadPoolExecutor
 ) -> None:
     job, worker = client.job(2), client.worker()
@@ -147,7 +147,7 @@ def test_a_report_under_way_on_a_lost_connection_is_not_late(
     client.check(job)
 
 
-def test_a_report_that_was_rolled_back_is_taken_from_the_second_sender(
+def test_a_report_that_was_rolled_back_is_accepted_from_the_second_sender(
     client: Client, other: Client, third: Client, pool: ThreadPoolExecutor
 ) -> None:
     job, worker = client.job(2), client.worker()
@@ -159,7 +159,7 @@ def test_a_report_that_was_rolled_back_is_taken_from_the_second_sender(
     client.check(job)
 
 
-def test_a_batch_taken_from_under_a_waiting_report_makes_only_that_one_late(
+def test_a_batch_taken_from_a_waiting_report_makes_only_that_report_late(
     client: Client, other: Client, third: Client, pool: ThreadPoolExecutor
 ) -> None:
     job, worker = client.job(3), client.worker()
@@ -172,7 +172,7 @@ def test_a_batch_taken_from_under_a_waiting_report_makes_only_that_one_late(
     client.check(job)
 
 
-def test_two_claims_that_meet_share_the_batches(client: Client, other: Client) -> None:
+def test_concurrent_claims_share_the_batches(client: Client, other: Client) -> None:
     job, worker, rival = client.job(4), client.worker(), client.worker()
     client.requeue(worker, client.claim(worker, job))
     with other.conn.transaction():
@@ -185,7 +185,7 @@ def test_two_claims_that_meet_share_the_batches(client: Client, other: Client) -
     client.check(job)
 
 
-def test_moving_items_waits_for_no_batch_that_runs(client: Client, other: Client) -> None:
+def test_moving_items_does_not_wait_for_running_batches(client: Client, other: Client) -> None:
     job, worker = client.job(2, items=2, max_errors=1), client.worker()
     one, _ = client.claim(worker, job)
     client.fail(worker, [one])
@@ -211,7 +211,7 @@ def test_the_crash_of_a_single_item_does_not_wait_for_the_submitter(client: Clie
     client.conn.execute("RESET lock_timeout")
 
 
-def test_finish_due_locks_nothing_while_something_is_open(client: Client, other: Client) -> None:
+def test_finish_due_locks_nothing_while_batches_are_open(client: Client, other: Client) -> None:
     job = client.job(2)
     client.conn.execute("SET lock_timeout = '2s'")
     with other.conn.transaction():
@@ -220,7 +220,7 @@ def test_finish_due_locks_nothing_while_something_is_open(client: Client, other:
     client.conn.execute("RESET lock_timeout")
 
 
-def test_of_two_that_finish_a_job_one_does(
+def test_only_one_of_two_sessions_finishes_a_job(
     client: Client, other: Client, third: Client, pool: ThreadPoolExecutor
 ) -> None:
     job, worker = client.job(), client.worker()

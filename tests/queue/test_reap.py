@@ -65,7 +65,7 @@ def age(client: Client, worker: int, column: str, by: str = "2 hours") -> None:
     )
 
 
-def test_a_worker_whose_session_is_gone_is_lost_after_the_grace(client: Client, dsn_of_workers: str) -> None:
+def test_a_worker_without_its_session_is_lost_after_the_grace_period(client: Client, dsn_of_workers: str) -> None:
     job, worker = client.job(2, items=3), client.worker()
     with session(dsn_of_workers, worker):
         client.claim(worker, job)
@@ -95,7 +95,7 @@ def test_a_worker_whose_session_is_gone_is_lost_after_the_grace(client: Client, 
     client.check(job)
 
 
-def test_a_session_that_comes_back_within_the_grace_loses_nothing(client: Client, dsn_of_workers: str) -> None:
+def test_a_session_that_reconnects_within_the_grace_period_loses_nothing(client: Client, dsn_of_workers: str) -> None:
     job, worker = client.job(), client.worker()
     with session(dsn_of_workers, worker):
         client.claim(worker, job)
@@ -106,7 +106,9 @@ def test_a_session_that_comes_back_within_the_grace_loses_nothing(client: Client
         assert BatchStatus.RUNNING == client.batch(job).status
 
 
-def test_a_heartbeat_older_than_the_lease_is_lost_though_the_lock_is_held(client: Client, dsn_of_workers: str) -> None:
+def test_a_worker_with_an_expired_heartbeat_is_lost_though_it_holds_its_lock(
+    client: Client, dsn_of_workers: str
+) -> None:
     job, worker = client.job(), client.worker()
     with session(dsn_of_workers, worker):
         client.claim(worker, job)
@@ -141,7 +143,7 @@ def test_a_lost_worker_is_fenced(client: Client) -> None:
     client.check(job)
 
 
-def test_losses_have_a_budget_that_ends_the_batch_without_poison(client: Client) -> None:
+def test_lost_workers_have_a_budget_that_ends_the_batch_without_poison(client: Client) -> None:
     job = client.job(items=2, max_losses=2, max_crashes=1)
     for _ in range(2):
         worker = client.worker()
@@ -157,7 +159,7 @@ def test_losses_have_a_budget_that_ends_the_batch_without_poison(client: Client)
     client.check(job)
 
 
-def test_a_lost_worker_of_a_cancelled_job_brings_nothing_back(client: Client) -> None:
+def test_a_lost_worker_of_a_cancelled_job_requeues_nothing(client: Client) -> None:
     job, worker = client.job(), client.worker()
     client.claim(worker, job)
     client.one("SELECT evtrack.cancel(%s)", job)
@@ -166,14 +168,14 @@ def test_a_lost_worker_of_a_cancelled_job_brings_nothing_back(client: Client) ->
     assert BatchStatus.CRASHED == client.batch(job).status
 
 
-def test_who_stopped_in_good_order_is_not_lost(client: Client) -> None:
+def test_a_worker_that_stopped_cleanly_is_not_lost(client: Client) -> None:
     worker = client.worker()
     client.one("SELECT evtrack.stop_worker(%s)", worker)
     age(client, worker, "seen_at")
     assert [] == reap(client, grace="0 s")
 
 
-def test_one_reaps_at_a_time(client: Client, other: Client) -> None:
+def test_only_one_session_reaps_at_a_time(client: Client, other: Client) -> None:
     worker = client.worker()
     age(client, worker, "seen_at")
     with other.conn.transaction():
@@ -182,7 +184,7 @@ def test_one_reaps_at_a_time(client: Client, other: Client) -> None:
     assert [] == reap(client)
 
 
-def test_a_claim_on_its_way_is_waited_for(client: Client, other: Client) -> None:
+def test_reaping_waits_for_an_uncommitted_claim(client: Client, other: Client) -> None:
     job, worker = client.job(), client.worker()
     with other.conn.transaction():
         other.handler = client.handler
@@ -199,7 +201,7 @@ def submission(client: Client) -> int:
     return job
 
 
-def test_a_job_whose_submitter_is_gone_is_abandoned_and_can_be_taken_up(client: Client, other: Client) -> None:
+def test_a_job_without_its_submitter_is_abandoned_and_can_be_reclaimed(client: Client, other: Client) -> None:
     job = submission(client)
     assert [] == reap(client, grace="0 s")
     assert "open" == client.phase(job)

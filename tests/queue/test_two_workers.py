@@ -137,7 +137,7 @@ def test_the_two_last_batches_completed_at_once_finish_the_job(dsn: str, client:
     client.check(*jobs[:20])
 
 
-def test_a_small_job_that_comes_later_is_not_held_up(client: Client) -> None:
+def test_a_later_small_job_is_not_delayed(client: Client) -> None:
     large = client.job(3000)
     worker = client.worker()
     marks: dict[int, int] = {}
@@ -164,7 +164,7 @@ def test_a_small_job_that_comes_later_is_not_held_up(client: Client) -> None:
     assert 2800 < client.sums(large)["pending"][0]
 
 
-def test_a_claim_whose_answer_was_lost_is_given_back(dsn: str, client: Client) -> None:
+def test_a_claim_with_a_lost_answer_is_requeued(dsn: str, client: Client) -> None:
     job, worker = client.job(3), client.worker()
     (kept,) = client.claim(worker, job, fresh=1)
     lost = connect(dsn, purpose="test")

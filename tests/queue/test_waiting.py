@@ -38,7 +38,7 @@ def worker(client: Client) -> int:
     return worker
 
 
-def test_a_handler_that_nobody_offers(client: Client, old: int) -> None:
+def test_a_job_waits_for_a_handler_that_no_worker_offers(client: Client, old: int) -> None:
     client.worker("another")
     assert "no worker" == why(client, old)
     silent = client.worker()
@@ -46,14 +46,14 @@ def test_a_handler_that_nobody_offers(client: Client, old: int) -> None:
     assert "no worker" == why(client, old)
 
 
-def test_a_batch_that_waits_although_slots_are_free_never_started(client: Client, old: int, worker: int) -> None:
+def test_a_batch_that_waits_though_slots_are_free_never_started(client: Client, old: int, worker: int) -> None:
     del worker
     (row,) = client.rows("SELECT * FROM evtrack.waiting WHERE job_id = %s", old)
     assert ("never started", 3, 3, 1, 2) == tuple(row[n] for n in ("why", "batches", "items", "workers", "free_slots"))
     assert 600 <= row["waited_s"] < 700
 
 
-def test_a_long_queue_is_none_of_that(client: Client, old: int, worker: int) -> None:
+def test_a_batch_in_a_long_queue_waits_for_its_turn(client: Client, old: int, worker: int) -> None:
     client.one("SELECT evtrack.heartbeat(%s, 2)", worker)
     assert "queue" == why(client, old)
     # Slots that are free for a moment between two batches do not count.
@@ -74,12 +74,12 @@ def test_work_of_another_handler_keeps_the_worker_busy_too(client: Client, old: 
     assert "queue" == why(client, old)
 
 
-def test_a_worker_that_has_just_come_is_given_its_time(client: Client, old: int) -> None:
+def test_a_newly_registered_worker_is_given_time(client: Client, old: int) -> None:
     client.worker()
     assert "queue" == why(client, old)
 
 
-def test_what_is_held_back_on_purpose(client: Client, old: int, worker: int) -> None:
+def test_suspension_and_backoff_are_reported_as_the_reason(client: Client, old: int, worker: int) -> None:
     client.one("SELECT evtrack.suspend(%s)", old)
     assert "suspended" == why(client, old)
     client.one("SELECT evtrack.resume(%s)", old)
@@ -95,7 +95,7 @@ def test_a_job_with_nothing_pending_does_not_wait(client: Client, worker: int) -
     assert why(client, job) is None
 
 
-def test_how_long_is_too_long_is_the_jobs_to_say(client: Client, worker: int) -> None:
+def test_the_job_decides_how_long_is_too_long(client: Client, worker: int) -> None:
     del worker
     patient, impatient = client.job(1, start_within_s=3600), client.job(1, start_within_s=0.5)
     earlier(client, "batch", "enqueued_at", "job_id", patient)
@@ -107,7 +107,7 @@ def test_how_long_is_too_long_is_the_jobs_to_say(client: Client, worker: int) ->
     assert [{"why": "never started", "start_within_s": 0.5, "overdue": True}] == rows
 
 
-def test_nobody_who_offers_it_is_no_fault_until_it_lasts(client: Client, old: int) -> None:
+def test_a_missing_handler_is_a_problem_only_after_a_while(client: Client, old: int) -> None:
     fresh = client.job()
     rows = client.rows(
         "SELECT job_id, why, overdue FROM evtrack.waiting WHERE job_id IN (%s, %s) ORDER BY 1", old, fresh
@@ -115,7 +115,7 @@ def test_nobody_who_offers_it_is_no_fault_until_it_lasts(client: Client, old: in
     assert [(old, "no worker", True), (fresh, "no worker", False)] == [tuple(row.values()) for row in rows]
 
 
-def test_a_policy_from_elsewhere_that_makes_no_sense_is_the_default(client: Client, old: int, worker: int) -> None:
+def test_an_invalid_value_in_a_stored_policy_means_the_default(client: Client, old: int, worker: int) -> None:
     del worker
     client.conn.execute('UPDATE evtrack.job SET policy = \'{"start_within_s": "soon"}\' WHERE job_id = %s', (old,))
     assert [60.0] == [

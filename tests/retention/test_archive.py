@@ -61,7 +61,7 @@ def verify(folder: Path | str, *args: str) -> Result:
     return CliRunner().invoke(cli, ["archive", "verify", str(folder), *args], catch_exceptions=False)
 
 
-def test_a_day_without_its_manifest_is_missed_and_named(tmp_path: Path) -> None:
+def test_a_day_without_its_manifest_is_reported_as_missing(tmp_path: Path) -> None:
     good, bare = archived(tmp_path / "2026-11-18"), archived(tmp_path / "2026-11-19")
     empty, other = tmp_path / "2026-11-20", tmp_path / "notes"
     empty.mkdir()
@@ -80,7 +80,7 @@ def test_a_day_without_its_manifest_is_missed_and_named(tmp_path: Path) -> None:
     assert (str(bare), None) == (row["archive"], row["day"])
 
 
-def test_a_day_in_the_folder_of_another_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_day_in_the_directory_of_another_day_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     day = archived(tmp_path / "2026-11-18")
     assert 0 == verify(day.rename(tmp_path / "a-copy-of-2026-11-18")).exit_code
     other = (tmp_path / "a-copy-of-2026-11-18").rename(tmp_path / "2026-11-19")
@@ -91,7 +91,7 @@ def test_a_day_in_the_folder_of_another_is_told(tmp_path: Path, monkeypatch: pyt
         assert "the directory is named 2026-11-19, but the manifest is of 2026-11-18: rename it back" in said.output
 
 
-def test_a_folder_without_an_archive_says_so(tmp_path: Path) -> None:
+def test_a_directory_without_an_archive_is_reported(tmp_path: Path) -> None:
     said = verify(tmp_path)
     assert (1, True) == (said.exit_code, "contains no archive" in said.output)
 
@@ -135,7 +135,7 @@ def _set(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
         (_set("format", to=True), "format: Input should be a valid integer"),
     ],
 )
-def test_a_manifest_made_by_hand_is_refused_by_file_and_field(
+def test_a_handwritten_manifest_is_refused_by_file_and_field(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], told: str
 ) -> None:
     folder = tmp_path / "2026-11-19"
@@ -154,7 +154,7 @@ def test_a_manifest_made_by_hand_is_refused_by_file_and_field(
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff", b"[" * 100_000, b"[]", b'{"format": 1}', b'{"format": ' + b"9" * 5000])
-def test_what_is_no_manifest_is_told(tmp_path: Path, text: bytes) -> None:
+def test_an_invalid_manifest_is_reported(tmp_path: Path, text: bytes) -> None:
     folder = archived(tmp_path / "2026-11-19")
     (folder / "manifest.json").write_bytes(text)
     with pytest.raises(ArchiveError, match=r"manifest\.json is "):
@@ -170,6 +170,6 @@ def test_what_is_no_manifest_is_told(tmp_path: Path, text: bytes) -> None:
         (["archive", "restore", ""], "write . for the one that you are in"),
     ],
 )
-def test_what_cannot_be_meant_is_wrong_usage(args: list[str], told: str) -> None:
+def test_contradictory_options_are_wrong_usage(args: list[str], told: str) -> None:
     said = CliRunner().invoke(cli, args, catch_exceptions=False)
     assert (2, True) == (said.exit_code, told in " ".join(said.output.split())), said.output

@@ -29,7 +29,7 @@ def after_reading(act: Callable[[], object]) -> Callable[[object, str, int], Non
     return lambda _, step, __: act() if step == "events" else None  # type: ignore[func-returns-value]
 
 
-def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(own_client: Client) -> None:
+def test_a_finished_day_is_dropped_and_leaves_a_ledger_line_per_job(own_client: Client) -> None:
     first, second, other_day = ended_job(own_client, DAY, 3, items=2), ended_job(own_client, DAY), days_ago(8)
     stays = ended_job(own_client, days_ago(0))
     ended_job(own_client, other_day)
@@ -53,7 +53,7 @@ def test_a_day_that_is_over_goes_and_leaves_a_line_a_job(own_client: Client) -> 
 
 
 @pytest.mark.parametrize("jobs", [4, 5])
-def test_a_day_of_more_jobs_than_are_read_at_once(
+def test_a_day_with_more_jobs_than_one_page_is_dropped(
     own_client: Client, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
     monkeypatch.setattr(day_reader, "JOBS_AT_ONCE", 2)
@@ -64,7 +64,7 @@ def test_a_day_of_more_jobs_than_are_read_at_once(
     assert len(ended) + 1 == own_client.one("SELECT count(*) FROM evtrack.dropped_job")
 
 
-def test_workers_go_with_the_last_day_that_may_name_them(own_client: Client) -> None:
+def test_workers_are_deleted_with_the_last_day_that_can_refer_to_them(own_client: Client) -> None:
     early, late, alive = (own_client.worker() for _ in range(3))
     own_client.conn.execute(
         "UPDATE evtrack.worker SET stopped_at = now() - CASE worker_id WHEN %s THEN interval '9 days'"
@@ -79,7 +79,7 @@ def test_workers_go_with_the_last_day_that_may_name_them(own_client: Client) -> 
     assert early not in left
 
 
-def test_alerts_that_were_told_go_when_they_are_old_and_of_nothing_that_is_kept(own_client: Client) -> None:
+def test_delivered_alerts_are_deleted_when_old_and_about_nothing_that_is_kept(own_client: Client) -> None:
     gone, stays = ended_job(own_client, DAY), old_job(own_client, days_ago(8))
     for subject, job, days, cleared in [
         ("of a dropped job", gone, 0, None),
@@ -108,7 +108,7 @@ def test_alerts_that_were_told_go_when_they_are_old_and_of_nothing_that_is_kept(
     assert {*kept_ones, "undelivered", "undelivered too"} == left
 
 
-def test_workers_go_also_where_no_day_does(own_client: Client) -> None:
+def test_workers_are_deleted_even_if_no_day_is_dropped(own_client: Client) -> None:
     early = own_client.worker()
     own_client.conn.execute("UPDATE evtrack.worker SET lost_at = now() - interval '9 days'")
     assert [] == run_cleanup(own_client, older_than_s=7 * 86_400)
@@ -119,7 +119,7 @@ def test_workers_go_also_where_no_day_does(own_client: Client) -> None:
     ("state", "reason"),
     [("open", "open"), ("sealed", "sealed"), ("cancelled running", "running"), ("reopened", "sealed")],
 )
-def test_a_job_that_is_not_over_pins_its_day(own_client: Client, state: str, reason: str) -> None:
+def test_an_unfinished_job_keeps_its_day(own_client: Client, state: str, reason: str) -> None:
     ended_job(own_client, DAY)
     job = old_job(own_client, DAY, 2, max_errors=1)
     if state == "open":
@@ -150,7 +150,7 @@ def test_a_job_that_is_not_over_pins_its_day(own_client: Client, state: str, rea
     assert [] == own_client.rows("SELECT * FROM evtrack.dropped_job")
 
 
-def test_what_ended_lately_pins_its_day_however_old(own_client: Client) -> None:
+def test_a_recent_end_keeps_a_day_however_old_it_is(own_client: Client) -> None:
     job = ended_job(own_client, days_ago(400))
     assert [(days_ago(400), "pinned", job)] == kept_days(run_cleanup(own_client, older_than_s=3600))
     # What ran when its job was cancelled ended after that.
@@ -163,7 +163,7 @@ def test_what_ended_lately_pins_its_day_however_old(own_client: Client) -> None:
     assert isinstance(done, DroppedDay)
 
 
-def test_it_tells_how_far_it_is_in_each_step(own_client: Client, tmp_path: Path) -> None:
+def test_progress_is_reported_in_each_step(own_client: Client, tmp_path: Path) -> None:
     ended_job(own_client, DAY, items=2)
     told: list[tuple[str, int]] = []
     run_cleanup(own_client, tmp_path, with_payload=True, told=lambda _, step, lines: told.append((step, lines)))
@@ -177,7 +177,7 @@ def test_today_is_never_dropped(own_client: Client) -> None:
     assert [] == run_cleanup(own_client)
 
 
-def test_a_retry_while_the_day_is_read_keeps_it(own_client: Client, own_other: Client, tmp_path: Path) -> None:
+def test_a_retry_while_the_day_is_read_keeps_the_day(own_client: Client, own_other: Client, tmp_path: Path) -> None:
     job, worker = old_job(own_client, DAY, 2, max_errors=1), own_client.worker()
     own_client.fail(worker, own_client.claim(worker, job))
     assert own_client.one("SELECT evtrack.finish_due(%s)", job)
@@ -196,7 +196,7 @@ def test_a_retry_while_the_day_is_read_keeps_it(own_client: Client, own_other: C
     assert [str(DAY)] == [path.name for path in archive.iterdir()]
 
 
-def test_a_retry_between_two_pages_keeps_the_day_and_the_next_one_goes(
+def test_a_retry_between_two_pages_keeps_the_day_and_the_next_day_is_dropped(
     own_client: Client, own_other: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, worker = old_job(own_client, DAY, 4, max_errors=1), own_client.worker()
@@ -250,7 +250,7 @@ def test_a_retry_that_waits_for_the_drop_finds_the_job_in_the_ledger(own_client:
     assert "EV003" == caught.value.sqlstate
 
 
-def test_a_retry_under_way_goes_before_the_drop(own_client: Client, own_other: Client) -> None:
+def test_a_retry_in_progress_finishes_before_the_drop(own_client: Client, own_other: Client) -> None:
     job, worker = old_job(own_client, DAY, max_errors=1), own_client.worker()
     own_client.fail(worker, own_client.claim(worker, job))
     assert own_client.one("SELECT evtrack.finish_due(%s)", job)
@@ -266,13 +266,13 @@ def test_an_event_without_its_job_keeps_the_day(own_client: Client) -> None:
     assert [(DAY, "differs", job)] == kept_days(run_cleanup(own_client))
 
 
-def test_a_count_that_does_not_fit_keeps_the_day(own_client: Client) -> None:
+def test_a_wrong_count_keeps_the_day(own_client: Client) -> None:
     job = ended_job(own_client, DAY)
     own_client.conn.execute("UPDATE evtrack.batch SET version = version + 1 WHERE job_id = %s AND batch_no = 1", [job])
     assert [(DAY, "differs", job)] == kept_days(run_cleanup(own_client))
 
 
-def test_an_event_that_was_changed_behind_the_triggers_keeps_the_day(own_client: Client) -> None:
+def test_an_event_changed_behind_the_triggers_keeps_the_day(own_client: Client) -> None:
     job = ended_job(own_client, DAY)
     part = f"evtrack.event_{DAY:%Y%m%d}"
     with own_client.conn.transaction():
@@ -282,7 +282,7 @@ def test_an_event_that_was_changed_behind_the_triggers_keeps_the_day(own_client:
     assert [(DAY, "differs", job)] == kept_days(run_cleanup(own_client))
 
 
-def test_an_event_that_was_taken_away_keeps_the_day(own_client: Client) -> None:
+def test_a_removed_event_keeps_the_day(own_client: Client) -> None:
     job = ended_job(own_client, DAY)
     ended_job(own_client, days_ago(8))
     part = f"evtrack.event_{DAY:%Y%m%d}"
@@ -297,7 +297,7 @@ def test_an_event_that_was_taken_away_keeps_the_day(own_client: Client) -> None:
     assert [days_ago(8)] == [day.day for day in done[1:] if isinstance(day, DroppedDay)]
 
 
-def test_who_uses_the_log_is_not_waited_for_in_line(own_client: Client, own_other: Client, dsn: str) -> None:
+def test_a_cleanup_does_not_queue_behind_users_of_the_log(own_client: Client, own_other: Client, dsn: str) -> None:
     ended_job(own_client, DAY)
     with connect(dsn, purpose="a long report") as reader, reader.transaction():
         reader.execute("SELECT FROM evtrack.event LIMIT 1")
@@ -315,7 +315,7 @@ def test_who_uses_the_log_is_not_waited_for_in_line(own_client: Client, own_othe
     assert isinstance(done, DroppedDay)
 
 
-def test_a_second_cleanup_is_told_of_the_first(own_client: Client, own_other: Client) -> None:
+def test_a_second_cleanup_is_refused_while_the_first_runs(own_client: Client, own_other: Client) -> None:
     ended_job(own_client, DAY)
     met: list[CleanupRuns] = []
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 DAY = days_ago(9)
 
 
-def test_the_archive_holds_the_log_and_what_is_asked_for(own_client: Client, tmp_path: Path) -> None:
+def test_the_archive_holds_the_log_and_the_requested_parts(own_client: Client, tmp_path: Path) -> None:
     job = ended_job(own_client, DAY, 3, items=2)
     events = own_client.rows("SELECT * FROM evtrack.event WHERE job_id = %s ORDER BY batch_no, version", job)
     columns = {
@@ -68,7 +68,7 @@ def test_a_damaged_archive_stops_the_drop(own_client: Client, own_other: Client,
     assert isinstance(done, DroppedDay)
 
 
-def test_an_archive_of_other_jobs_is_not_written_over(own_client: Client, tmp_path: Path) -> None:
+def test_an_archive_of_other_jobs_is_not_overwritten(own_client: Client, tmp_path: Path) -> None:
     ended_job(own_client, DAY)
     run_cleanup(own_client, tmp_path)
     before = (tmp_path / str(DAY) / "manifest.json").read_bytes()
@@ -79,7 +79,7 @@ def test_an_archive_of_other_jobs_is_not_written_over(own_client: Client, tmp_pa
     assert DAY in partition_days(own_client)
 
 
-def test_a_folder_that_cannot_be_written_to_stops_the_drop(own_client: Client, tmp_path: Path) -> None:
+def test_an_unwritable_directory_stops_the_drop(own_client: Client, tmp_path: Path) -> None:
     ended_job(own_client, DAY)
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchiveError, match="Cannot write the archive"):
@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_written_to_stops_the_drop(own_client: Client, t
     assert DAY in partition_days(own_client)
 
 
-def test_what_breaks_off_a_read_ends_the_cleanup_and_the_next_one_goes(
+def test_an_interrupted_read_ends_the_cleanup_and_the_next_one_succeeds(
     own_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended_job(own_client, DAY)
@@ -105,14 +105,14 @@ def test_what_breaks_off_a_read_ends_the_cleanup_and_the_next_one_goes(
     assert isinstance(done, DroppedDay)
 
 
-def test_a_day_without_jobs_goes_without_an_archive(own_client: Client, tmp_path: Path) -> None:
+def test_a_day_without_jobs_is_dropped_without_an_archive(own_client: Client, tmp_path: Path) -> None:
     own_client.conn.execute("SELECT evtrack.make_partitions(%s, 1)", [DAY])
     (done,) = run_cleanup(own_client, tmp_path)
     assert isinstance(done, DroppedDay)
     assert [] == list(tmp_path.iterdir())
 
 
-def test_the_commands_tell_the_whole_story(own_client: Client, dsn: str, tmp_path: Path) -> None:
+def test_the_commands_report_each_step_of_archive_and_drop(own_client: Client, dsn: str, tmp_path: Path) -> None:
     gone, stays = ended_job(own_client, DAY), old_job(own_client, DAY - timedelta(1))
     common = ("cleanup", "--dsn", dsn, "--older-than", "0s", "--archive", str(tmp_path))
     dry = evtrack(*common, "--dry-run")

@@ -32,9 +32,7 @@ class Clock:
 
 
 @pytest.mark.parametrize(("line_s", "rest_s"), [(0.00001, 0.1), (0.01, cleanup.MAX_PAUSE_S)])
-def test_it_rests_longer_than_it_works_but_never_for_long(
-    monkeypatch: pytest.MonkeyPatch, line_s: float, rest_s: float
-) -> None:
+def test_pauses_are_longer_than_work_but_bounded(monkeypatch: pytest.MonkeyPatch, line_s: float, rest_s: float) -> None:
     clock = Clock(line_s)
     monkeypatch.setattr(cleanup, "time", clock)
     number = 3 * cleanup.PAUSE_EVERY + 1
@@ -42,7 +40,7 @@ def test_it_rests_longer_than_it_works_but_never_for_long(
     assert [pytest.approx(rest_s)] * 3 == clock.rests
 
 
-def test_what_takes_longer_has_shorter_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_can_come_after_fewer_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(0.01)
     monkeypatch.setattr(cleanup, "time", clock)
     assert 25 == sum(1 for _ in cleanup.paced(clock.lines(25), 10))

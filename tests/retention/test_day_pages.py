@@ -19,9 +19,7 @@ sizes = st.tuples(st.integers(0, 400), st.integers(0, 400), st.integers(1, 1500)
 
 
 @given(st.lists(sizes, max_size=8), st.sampled_from(["events", "payloads", "results"]), st.integers(1, 100))
-def test_pages_follow_each_other_and_cover_everything(
-    jobs: list[tuple[int, int, int]], table: Table, size: int
-) -> None:
+def test_pages_are_adjacent_and_cover_every_job(jobs: list[tuple[int, int, int]], table: Table, size: int) -> None:
     cut = list(pages([job(number, *each) for number, each in enumerate(jobs, 1)], table, size))
     assert (-(2**63), 0) == cut[0][0]
     assert (2**63 - 1, 0) == cut[-1][1]

@@ -64,7 +64,7 @@ def restore(own_client: Client, folder: Path, *job_ids: int) -> list[RestoredJob
 
 
 @pytest.mark.parametrize("other_database", [True, False])
-def test_a_job_comes_back_as_it_was(
+def test_a_restored_job_is_identical(
     own_client: Client,
     elsewhere: Client,
     tmp_path: Path,
@@ -91,7 +91,7 @@ def test_a_job_comes_back_as_it_was(
     target.check(job)
 
 
-def test_who_worked_is_named_where_the_number_is_anothers(
+def test_a_restored_worker_is_named_if_its_id_belongs_to_another(
     own_client: Client, elsewhere: Client, tmp_path: Path
 ) -> None:
     job, mine = crashed_job(own_client), elsewhere.worker()
@@ -118,7 +118,7 @@ def test_who_worked_is_named_where_the_number_is_anothers(
     assert {str(mine): "who it was"} == read_manifest(tmp_path / "there" / str(DAY)).jobs[0].workers
 
 
-def test_what_is_there_is_left_alone_and_what_is_another_job_refused(
+def test_existing_jobs_are_skipped_and_different_jobs_refused(
     own_client: Client, elsewhere: Client, tmp_path: Path
 ) -> None:
     first, second = ended_job(own_client, DAY), ended_job(own_client, DAY)
@@ -129,7 +129,9 @@ def test_what_is_there_is_left_alone_and_what_is_another_job_refused(
         restore(elsewhere, tmp_path, 4711)
 
 
-def test_numbers_of_other_jobs_stop_it_before_it_begins(own_client: Client, elsewhere: Client, tmp_path: Path) -> None:
+def test_ids_of_other_jobs_stop_the_restore_before_it_begins(
+    own_client: Client, elsewhere: Client, tmp_path: Path
+) -> None:
     ended_job(own_client, DAY)
     ended_job(own_client, DAY)
     taken = ended_job(elsewhere, DAY)
@@ -154,7 +156,7 @@ def test_a_damaged_archive_is_not_restored(own_client: Client, elsewhere: Client
     assert [] == elsewhere.rows("SELECT * FROM evtrack.job")
 
 
-def test_events_that_are_not_those_of_the_digest_do_not_come_in(
+def test_events_that_do_not_match_the_digest_are_not_restored(
     own_client: Client, elsewhere: Client, tmp_path: Path
 ) -> None:
     job = ended_job(own_client, DAY)
@@ -172,7 +174,7 @@ def test_events_that_are_not_those_of_the_digest_do_not_come_in(
     assert len(lines) == restore_job(elsewhere.conn, DAY, job, digest=digest, tables={"events": lines})
 
 
-def test_without_payload_the_log_is_there_and_a_retry_says_what_is_missing(
+def test_without_payloads_the_log_is_restored_and_a_retry_reports_what_is_missing(
     own_client: Client, elsewhere: Client, tmp_path: Path
 ) -> None:
     job = crashed_job(own_client)
@@ -183,7 +185,7 @@ def test_without_payload_the_log_is_there_and_a_retry_says_what_is_missing(
         elsewhere.one("SELECT evtrack.retry(%s)", job)
 
 
-def test_items_that_were_not_archived_are_not_missed_and_others_are(
+def test_only_missing_items_that_were_archived_are_reported(
     own_client: Client, elsewhere: Client, tmp_path: Path
 ) -> None:
     bare = crashed_job(own_client)
@@ -205,7 +207,7 @@ def test_items_that_were_not_archived_are_not_missed_and_others_are(
     ]
 
 
-def test_a_restore_that_ended_early_goes_on(own_client: Client, elsewhere: Client, tmp_path: Path) -> None:
+def test_an_interrupted_restore_can_be_continued(own_client: Client, elsewhere: Client, tmp_path: Path) -> None:
     first, second = ended_job(own_client, DAY), ended_job(own_client, DAY)
     archive(own_client, tmp_path)
     begun = Restore(conn=elsewhere.conn, directory=tmp_path).run()
@@ -214,9 +216,7 @@ def test_a_restore_that_ended_early_goes_on(own_client: Client, elsewhere: Clien
     assert [(first, True), (second, False)] == [(each.job_id, each.was_there) for each in restore(elsewhere, tmp_path)]
 
 
-def test_events_of_another_cluster_stand_at_the_beginning_of_the_log(
-    own_client: Client, elsewhere: Client, tmp_path: Path
-) -> None:
+def test_events_of_another_cluster_come_first_in_the_log(own_client: Client, elsewhere: Client, tmp_path: Path) -> None:
     job = ended_job(own_client, DAY)
     archive(own_client, tmp_path)
     lines = read_lines(tmp_path / str(DAY) / "events.jsonl.gz")

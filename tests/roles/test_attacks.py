@@ -34,7 +34,7 @@ def hostile(as_role: Callable[[str], str], roles_dsn: str) -> Iterator[Connectio
             owner.execute("DROP SCHEMA trap CASCADE")
 
 
-def test_what_runs_as_the_owner_looks_for_names_where_nobody_else_makes_any(roles_dsn: str) -> None:
+def test_functions_of_the_owner_use_a_safe_search_path(roles_dsn: str) -> None:
     called = [thing.name for thing, roles in listed().items() if thing.kind == "function" and roles]
     with connect(roles_dsn, purpose="test") as conn:
         rows = conn.execute(
@@ -46,7 +46,7 @@ def test_what_runs_as_the_owner_looks_for_names_where_nobody_else_makes_any(role
     assert [] == [name for name, config in rows if "search_path=pg_catalog, pg_temp" not in (config or [])]
 
 
-def test_functions_and_operators_of_others_are_not_called(hostile: Connection, roles_dsn: str) -> None:
+def test_functions_and_operators_of_other_users_are_not_called(hostile: Connection, roles_dsn: str) -> None:
     trap = "LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped %%', current_user USING ERRCODE = 'XX999'; END $$"
     for signature, returns in (
         # An exact match goes before PostgreSQL's own for any multirange: these do bite where the path is not pinned.
@@ -144,7 +144,7 @@ def work_through(client: Client) -> int:
     return job
 
 
-def test_texts_do_nothing_on_a_terminal_or_in_a_log(hostile: Connection, roles_dsn: str) -> None:
+def test_hostile_texts_are_harmless_on_a_terminal_and_in_a_log(hostile: Connection, roles_dsn: str) -> None:
     client = Client(hostile, "texts")
     key = EVIL.replace("\n", " ")
     job = client.one(

@@ -36,7 +36,7 @@ def number(text: str) -> str:
     return next(word for word in text.split() if word.isdecimal())
 
 
-def test_a_job_goes_through_four_users_hands(as_role: AsRole, source: Path) -> None:
+def test_four_users_process_a_job_together(as_role: AsRole, source: Path) -> None:
     producer, worker, watcher, reader = (
         as_role(f"evtrack_{role}") for role in ("producer", "worker", "watcher", "reader")
     )
@@ -72,7 +72,7 @@ def test_a_job_goes_through_four_users_hands(as_role: AsRole, source: Path) -> N
         assert 0 == here(*command, dsn=producer).exit_code, command
 
 
-def test_run_makes_no_job_that_it_may_not_work_on(as_role: AsRole, source: Path, roles_dsn: str) -> None:
+def test_run_creates_no_job_that_it_may_not_process(as_role: AsRole, source: Path, roles_dsn: str) -> None:
     with connect(roles_dsn, purpose="test") as owner:
         before = owner.execute("SELECT count(*) FROM evtrack.job").fetchone()
         said = evtrack("run", str(source), "--handler", "r", "--exec", "r=cat", "--dsn", as_role("evtrack_producer"))
@@ -81,7 +81,7 @@ def test_run_makes_no_job_that_it_may_not_work_on(as_role: AsRole, source: Path,
 
 
 @pytest.mark.parametrize("command", ["submit {source} --handler h", "work --exec h=cat --drain", "watch --once"])
-def test_a_user_who_is_read_only_is_not_told_of_a_standby(
+def test_a_read_only_user_is_not_mistaken_for_a_standby(
     as_role: AsRole, words: dict[str, str], roles_dsn: str, command: str
 ) -> None:
     with connect(roles_dsn, purpose="test") as owner:
@@ -122,7 +122,7 @@ def words(source: Path, roles_dsn: str) -> dict[str, str]:
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )
-def test_who_lacks_the_role_is_told_which(
+def test_a_missing_role_is_named_in_the_error(
     role: str, command: tuple[str, ...], to_give: str, as_role: AsRole, words: dict[str, str]
 ) -> None:
     said = [word.format(**words) for word in command]
@@ -151,7 +151,7 @@ def test_who_lacks_the_role_is_told_which(
     ids=" ".join,
 )
 @pytest.mark.parametrize("role", ["nobody", "everything"])
-def test_who_is_not_the_owner_is_told_who_is(
+def test_the_error_for_another_user_names_the_owner(
     role: str, command: tuple[str, ...], as_role: AsRole, roles_dsn: str
 ) -> None:
     with connect(roles_dsn, purpose="test") as conn:
@@ -165,7 +165,7 @@ def test_who_is_not_the_owner_is_told_who_is(
     assert "evtrack_reader" not in said.output
 
 
-def test_who_is_given_the_owners_role_may_do_what_the_owner_may(as_role: AsRole, roles_dsn: str) -> None:
+def test_a_member_of_the_owner_role_can_do_what_the_owner_can(as_role: AsRole, roles_dsn: str) -> None:
     with connect(roles_dsn, purpose="test") as conn:
         conn.execute(f'GRANT "{conn.info.user}" TO test_evtrack_nobody'.encode())
         try:
@@ -175,7 +175,7 @@ def test_who_is_given_the_owners_role_may_do_what_the_owner_may(as_role: AsRole,
     assert 0 == said.exit_code, said.output
 
 
-def test_the_printed_sql_is_what_the_command_runs(roles_dsn: str) -> None:
+def test_the_printed_sql_has_the_effect_of_the_command(roles_dsn: str) -> None:
     printed = evtrack("migrate", "roles", "--print-sql")
     assert 0 == printed.returncode
     missing = "SELECT name FROM evtrack.role_right WHERE role IS NOT NULL AND granted IS NOT TRUE"
@@ -201,5 +201,5 @@ def test_the_printed_sql_is_what_the_command_runs(roles_dsn: str) -> None:
         ("keine Berechtigung für Schema evtrack", "evtrack_producer or evtrack_reader"),
     ],
 )
-def test_a_denial_says_what_to_give(message: str, advice: str) -> None:
+def test_a_permission_error_names_the_grant(message: str, advice: str) -> None:
     assert advice in permission_hint(message)

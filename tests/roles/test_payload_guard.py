@@ -41,7 +41,7 @@ def present(conn: Connection, token: str | None) -> None:
     conn.execute("SELECT set_config('evtrack.submitter', %s, true)", [token])
 
 
-def test_who_has_the_token_may_write(producer: Connection) -> None:
+def test_the_holder_of_the_token_can_write(producer: Connection) -> None:
     job = opened(producer)
     with producer.transaction():
         present(producer, job.token)
@@ -62,7 +62,7 @@ def refused(conn: Connection, job: Job, token: str | None, sqlstate: str, row: s
     assert sqlstate == refusal.value.sqlstate, refusal.value
 
 
-def test_anybody_else_may_not(producer: Connection) -> None:
+def test_nobody_without_the_token_can_write(producer: Connection) -> None:
     job, other = opened(producer), opened(producer)
     for token in (None, "", other.token, "'; DROP TABLE evtrack.payload; --"):
         refused(producer, job, token, "EV005")
@@ -77,7 +77,7 @@ def test_anybody_else_may_not(producer: Connection) -> None:
     refused(producer, job, job.token, "EV005", two)
 
 
-def test_only_while_the_job_is_open_and_on_its_day(producer: Connection) -> None:
+def test_payloads_are_accepted_only_while_the_job_is_open_and_on_its_day(producer: Connection) -> None:
     job = opened(producer)
     refused(producer, job._replace(number=10**12), job.token, "EV003")
     yesterday = "SELECT (%s::date + 1)"
@@ -87,7 +87,7 @@ def test_only_while_the_job_is_open_and_on_its_day(producer: Connection) -> None
     refused(producer, job, job.token, "EV004")
 
 
-def test_nobody_reads_anothers_token(producer: Connection, as_role: Callable[[str], str]) -> None:
+def test_nobody_can_read_the_token_of_another(producer: Connection, as_role: Callable[[str], str]) -> None:
     job = opened(producer)
     with connect(as_role("evtrack_reader"), purpose="test") as reader:
         views = "SELECT viewname FROM pg_views WHERE schemaname = 'evtrack'"

@@ -45,7 +45,7 @@ SELECT o.name, a.privilege_type FROM (
 """
 
 
-def test_the_roles_have_what_the_list_gives_them(roles_dsn: str) -> None:
+def test_the_roles_have_exactly_the_listed_rights(roles_dsn: str) -> None:
     with connect(roles_dsn, purpose="test") as conn:
         rows = conn.execute("SELECT kind, name, role, granted FROM evtrack.role_right").fetchall()
         assert [] == conn.execute(_HELD_BY_PUBLIC).fetchall()
@@ -56,9 +56,7 @@ def test_the_roles_have_what_the_list_gives_them(roles_dsn: str) -> None:
 
 
 @pytest.mark.parametrize("role", [*ROLES, "nobody"])
-def test_a_role_may_do_what_is_listed_and_nothing_else(
-    role: str, roles_dsn: str, as_role: Callable[[str], str]
-) -> None:
+def test_a_role_can_do_only_what_is_listed(role: str, roles_dsn: str, as_role: Callable[[str], str]) -> None:
     with connect(roles_dsn, purpose="test") as owner:
         functions = owner.execute(_FUNCTIONS).fetchall()
         tries = list(_statements(owner))
@@ -73,7 +71,7 @@ def test_a_role_may_do_what_is_listed_and_nothing_else(
     assert expected == allowed
 
 
-def test_nothing_is_refused_for_another_reason_than_the_right(roles_dsn: str) -> None:
+def test_the_statements_of_the_rights_tests_are_valid(roles_dsn: str) -> None:
     with connect(roles_dsn, purpose="test") as owner:
         assert [] == [each for each in _statements(owner) if each.is_table and not _goes(owner, each.text)]
 
@@ -123,7 +121,7 @@ def _goes(conn: Connection, statement: str) -> bool:
     return True
 
 
-def test_up_brings_back_what_was_changed_by_hand(roles_dsn: str) -> None:
+def test_up_restores_rights_that_were_changed_by_hand(roles_dsn: str) -> None:
     with connect(roles_dsn, purpose="test") as conn:
         before = _acl(conn)
         conn.execute("REVOKE EXECUTE ON FUNCTION evtrack.claim FROM evtrack_worker")
@@ -135,7 +133,7 @@ def test_up_brings_back_what_was_changed_by_hand(roles_dsn: str) -> None:
         assert before == _acl(conn)
 
 
-def test_up_touches_nothing_where_all_is_as_listed(roles_dsn: str) -> None:
+def test_up_changes_nothing_if_all_rights_are_as_listed(roles_dsn: str) -> None:
     rows = (
         "SELECT xmin::text, oid FROM pg_proc WHERE pronamespace = 'evtrack'::regnamespace UNION ALL SELECT xmin::text, "
     )

@@ -41,7 +41,7 @@ def restore(dsn: str, name: str) -> None:
     )
 
 
-def test_version_2_keeps_its_log_and_works_on(empty_dsn: str) -> None:
+def test_a_migrated_version_2_keeps_its_log_and_works(empty_dsn: str) -> None:
     restore(empty_dsn, "0002")
     with connect(empty_dsn, purpose="test") as conn:
         before = log(conn)
@@ -65,7 +65,7 @@ def test_version_2_keeps_its_log_and_works_on(empty_dsn: str) -> None:
 
 
 @pytest.mark.crash
-def test_killed_migrators_leave_the_released_version_then_two_at_once(empty_dsn: str) -> None:
+def test_killed_migrators_leave_the_released_version_and_then_two_migrate_at_once(empty_dsn: str) -> None:
     restore(empty_dsn, "0002")
     command = evtrack_command("migrate", "up", "--dsn", empty_dsn)
     with connect(empty_dsn, purpose="test") as conn:

@@ -28,25 +28,25 @@ def test_a_gap_is_refused(sql_tree: Path) -> None:
         read_migrations(sql_tree)
 
 
-def test_two_migrations_of_one_number_are_refused(sql_tree: Path) -> None:
+def test_two_migrations_with_the_same_number_are_refused(sql_tree: Path) -> None:
     for way in ("up", "down"):
         (sql_tree / "migrations" / f"0002_other.{way}.sql").write_text("-- least-code: 0.1.0\n")
     with pytest.raises(MigrationError, match=r"\[1, 2, 2\]"):
         read_migrations(sql_tree)
 
 
-def test_half_a_migration_is_refused(sql_tree: Path) -> None:
+def test_a_migration_without_its_down_file_is_refused(sql_tree: Path) -> None:
     (sql_tree / "migrations" / "0002_two.down.sql").unlink()
     with pytest.raises(MigrationError, match=r"0002_two has no \.down\.sql"):
         read_migrations(sql_tree)
 
 
-def test_a_migration_must_say_which_code_can_live_with_it(sql_tree: Path) -> None:
+def test_a_migration_must_declare_its_compatibility(sql_tree: Path) -> None:
     (sql_tree / "migrations" / "0002_two.up.sql").write_text("SELECT 1;\n")
     with pytest.raises(MigrationError, match="0002_two") as refusal:
         read_migrations(sql_tree)
     assert "least-code" in refusal.value.hint
 
 
-def test_views_come_after_those_they_need(sql_tree: Path) -> None:
+def test_views_are_created_after_the_views_they_use(sql_tree: Path) -> None:
     assert ["views/base.sql", "views/above.sql"] == [each.path for each in read_objects(sql_tree)]

@@ -38,9 +38,7 @@ def test_migrators_at_once_share_the_work(empty_dsn: str, sql_tree: Path) -> Non
 
 @pytest.mark.crash
 @pytest.mark.parametrize(("way", "gate"), [("up", "0004_four"), ("down", "0001_one")])
-def test_a_killed_migrator_leaves_the_version_that_was_there(
-    empty_dsn: str, sql_tree: Path, way: str, gate: str
-) -> None:
+def test_a_killed_migrator_leaves_the_previous_version(empty_dsn: str, sql_tree: Path, way: str, gate: str) -> None:
     with connect(empty_dsn, purpose="test") as conn:
         migrations.up(conn, sql_tree)
         # Version 2 is there; to come are 3 and 4, to be taken back 2 and 1. The migrator dies over the second.
@@ -94,7 +92,7 @@ def test_a_migration_changed_after_it_was_applied_is_named(empty_dsn: str, sql_t
                 call(conn, sql_tree)
 
 
-def test_a_migration_that_fails_leaves_nothing_of_all(empty_dsn: str, sql_tree: Path) -> None:
+def test_a_failed_migration_rolls_everything_back(empty_dsn: str, sql_tree: Path) -> None:
     broken = sql_tree / "migrations" / "0002_two.up.sql"
     broken.write_text(broken.read_text() + "SELECT 1 / 0;\n")
     with connect(empty_dsn, purpose="test") as conn:
@@ -113,7 +111,7 @@ def test_a_database_without_the_schema_is_refused(empty_dsn: str) -> None:
     assert "evtrack migrate up" in result.stderr
 
 
-def test_a_database_that_cannot_keep_every_text_is_refused(empty_dsn: str) -> None:
+def test_a_database_whose_encoding_is_not_utf8_is_refused(empty_dsn: str) -> None:
     latin = f"{conninfo_to_dict(empty_dsn)['dbname']}_latin"
     with connect(empty_dsn, purpose="test") as conn:
         conn.execute(f"CREATE DATABASE {latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")

@@ -10,7 +10,7 @@ from old_jobs import days_ago
 pytestmark = pytest.mark.integration
 
 
-def test_making_days_waits_for_no_writer(client: Client, other: Client) -> None:
+def test_creating_partitions_does_not_wait_for_writers(client: Client, other: Client) -> None:
     job, worker = client.job(2), client.worker()
     client.conn.execute("SET lock_timeout = '1s'")
     with other.conn.transaction():
@@ -22,7 +22,7 @@ def test_making_days_waits_for_no_writer(client: Client, other: Client) -> None:
     client.check(job)
 
 
-def test_no_writer_waits_for_days_that_are_being_made(client: Client, other: Client) -> None:
+def test_writers_do_not_wait_for_the_creation_of_partitions(client: Client, other: Client) -> None:
     job, worker = client.job(2), client.worker()
     client.conn.execute("SET lock_timeout = '1s'")
     with other.conn.transaction():
@@ -34,7 +34,7 @@ def test_no_writer_waits_for_days_that_are_being_made(client: Client, other: Cli
     client.check(job)
 
 
-def test_a_day_made_anew_is_guarded_as_all_are(client: Client) -> None:
+def test_a_recreated_partition_has_the_same_guards_as_the_others(client: Client) -> None:
     day = days_ago(300)
     assert 1 == client.one("SELECT evtrack.make_partitions(%s, 1)", day)
     assert 0 == client.one("SELECT evtrack.make_partitions(%s, 1)", day)

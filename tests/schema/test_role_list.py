@@ -8,7 +8,7 @@ from evtrack.storage.connection.rights import Thing, listed
 pytestmark = pytest.mark.integration
 
 
-def test_every_function_and_view_stands_in_the_list_of_rights(client: Client) -> None:
+def test_every_function_and_view_is_in_the_list_of_rights(client: Client) -> None:
     functions = "SELECT proname AS name FROM pg_proc WHERE pronamespace = 'evtrack'::regnamespace"
     views = "SELECT viewname AS name FROM pg_views WHERE schemaname = 'evtrack'"
     there = {Thing("function", row["name"]) for row in client.rows(functions)}

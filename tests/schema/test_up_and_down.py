@@ -36,7 +36,7 @@ def test_the_schema_is_the_dump_in_the_repository(conn: Connection, dsn: str) ->
     assert [] == differences[:40], "run bin/schema, and look at what it changes"
 
 
-def test_up_down_up_comes_out_the_same(conn: Connection, dsn: str) -> None:
+def test_up_down_up_gives_the_same_schema(conn: Connection, dsn: str) -> None:
     first = schema_dump.dump(dsn)
     migrations.down(conn, to=0)
     assert conn.execute("SELECT to_regnamespace('evtrack') IS NULL").fetchone() == (True,)
@@ -90,14 +90,14 @@ def test_a_view_that_loses_a_column_is_replaced(conn: Connection, sql_tree: Path
     assert conn.execute("SELECT two FROM evtrack.above").fetchone() == (2,)
 
 
-def test_a_function_in_an_older_text_is_replaced(conn: Connection) -> None:
+def test_an_outdated_function_is_replaced(conn: Connection) -> None:
     conn.execute("UPDATE evtrack.schema_object SET checksum = 'older' WHERE path LIKE '%/seal.sql'")
     assert ("functions/submission/seal.sql",) == migrations.status(conn).stale_objects
     migrations.up(conn)
     assert migrations.status(conn).current
 
 
-def test_the_digests_of_long_streams_come_apart_and_together_again(conn: Connection) -> None:
+def test_the_digests_of_long_streams_survive_down_and_up(conn: Connection) -> None:
     client = Client(conn)
     jobs = [client.job() for _ in range(4)]
     for job, pairs in zip(jobs, (0, 14, 15, 50), strict=True):

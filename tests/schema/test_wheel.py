@@ -49,7 +49,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "venv" / "bin"
 
 
-def test_it_migrates_and_runs(installed: Path, empty_dsn: str, tmp_path: Path) -> None:
+def test_the_installed_wheel_migrates_and_runs(installed: Path, empty_dsn: str, tmp_path: Path) -> None:
     env = {"EVTRACK_DSN": empty_dsn}
     _ok(_run(installed / "evtrack", "migrate", "up", cwd=tmp_path, **env))
     (tmp_path / "handlers.py").write_text(
@@ -66,14 +66,14 @@ def test_it_migrates_and_runs(installed: Path, empty_dsn: str, tmp_path: Path) -
     assert 10 == len(results.splitlines())
 
 
-def test_without_server_and_wheel_both_ways_out_are_named(installed: Path, tmp_path: Path) -> None:
+def test_without_a_server_or_the_wheel_the_error_names_both_solutions(installed: Path, tmp_path: Path) -> None:
     result = _run(installed / "evtrack", "jobs", cwd=tmp_path)
     assert result.returncode == 5
     assert "--dsn" in result.stderr
     assert "evtrack[embedded]" in result.stderr
 
 
-def test_it_carries_its_types(installed: Path) -> None:
+def test_the_wheel_includes_its_types(installed: Path) -> None:
     (package,) = (installed.parent / "lib").glob("python*/site-packages/evtrack")
     assert (package / "py.typed").is_file()
     assert (package / "sql" / "queries").is_dir()

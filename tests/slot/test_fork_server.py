@@ -14,7 +14,7 @@ from workers import alive
 pytestmark = pytest.mark.crash
 
 
-def test_what_a_slot_has_imported_is_no_other_slots() -> None:
+def test_slots_do_not_share_imported_modules() -> None:
     with slot() as one, slot() as other:
         assert one.process.pid != other.process.pid
         assert os.getpgid(one.process.pid) == one.process.pid, "a kill reaches what it has started, and no other slot"
@@ -24,7 +24,7 @@ def test_what_a_slot_has_imported_is_no_other_slots() -> None:
         assert other.receive(1)
 
 
-def test_a_fork_server_that_does_not_answer_is_given_up_with_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fork_server_that_does_not_answer_is_killed_with_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fork_server_client, "_REPLY_S", 0.2)
     with slot() as one:
         os.kill(one.process._fork_server.pid, signal.SIGSTOP)
@@ -33,7 +33,7 @@ def test_a_fork_server_that_does_not_answer_is_given_up_with_its_slots(monkeypat
         eventually(lambda: not alive(one.process.pid), 5)
 
 
-def test_a_fork_server_that_is_gone_starts_no_more() -> None:
+def test_a_dead_fork_server_starts_no_slots() -> None:
     forks = ForkServerClient()
     forks.close()
     forks.close()

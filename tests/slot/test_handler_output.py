@@ -43,7 +43,7 @@ def out() -> Output:
     return Output()
 
 
-def test_a_line_is_bound_to_its_batch_and_item(out: Output) -> None:
+def test_an_output_line_names_its_batch_and_item(out: Output) -> None:
     assert [] == out.told(b"hel")
     (entry,) = out.told(b"lo\nrest")
     expected = {
@@ -60,7 +60,7 @@ def test_a_line_is_bound_to_its_batch_and_item(out: Output) -> None:
     assert expected == entry
 
 
-def test_what_no_item_is_known_of_is_bound_to_the_batch_and_what_no_batch_is_known_of_to_the_slot(out: Output) -> None:
+def test_a_line_without_an_item_names_its_batch_and_without_a_batch_its_slot(out: Output) -> None:
     (of_batch,) = out.told(b"a\n", place=None)
     assert 3 == of_batch["batch_no"]
     assert "item_key" not in of_batch
@@ -69,7 +69,7 @@ def test_what_no_item_is_known_of_is_bound_to_the_batch_and_what_no_batch_is_kno
     assert [{"event": HANDLER_OUTPUT, "log_level": "info", "line": "b", "slot_pid": 4711}] == logs
 
 
-def test_a_line_begun_for_one_item_ends_with_it(out: Output) -> None:
+def test_a_partial_line_ends_with_its_item(out: Output) -> None:
     out.told(b"of k1", place=0)
     first, second = out.told(b"of k2\n", place=1)
     assert [("of k1", "k1"), ("of k2", "k2")] == [(e["line"], e["item_key"]) for e in (first, second)]
@@ -85,18 +85,20 @@ def test_a_line_begun_for_one_item_ends_with_it(out: Output) -> None:
         (b"\xff\xfe\0\n", ["��\\x00"]),
     ],
 )
-def test_newlines_end_lines_and_escapes_are_made_harmless(out: Output, printed: bytes, shown: list[str]) -> None:
+def test_line_breaks_end_lines_and_escape_sequences_are_neutralised(
+    out: Output, printed: bytes, shown: list[str]
+) -> None:
     assert shown == [entry["line"] for entry in out.told(printed)]
 
 
-def test_a_long_line_is_cut_wherever_it_is_read_apart_and_its_rest_is_dropped(out: Output) -> None:
+def test_a_long_line_is_cut_and_its_rest_is_dropped(out: Output) -> None:
     lines = [entry["line"] for _ in range(100) for entry in out.told(b"x" * 1000)]
     assert [LINE_CHARACTERS] == [len(line) for line in lines]
     assert lines[0].endswith("x…")
     assert ["after"] == [entry["line"] for entry in out.told(b"xx\nafter\n")]
 
 
-def test_so_many_lines_a_second_and_the_rest_is_counted() -> None:
+def test_lines_above_the_rate_limit_are_only_counted() -> None:
     out = Output(lines_a_second=2)
     assert ["1", "2"] == [entry["line"] for entry in out.told(b"1\n2\n3\n4\n")]
     assert [] == out.told(b"5\n", now=NOW + 0.9)
@@ -111,7 +113,7 @@ def test_so_many_lines_a_second_and_the_rest_is_counted() -> None:
     assert 2 == logs[-1]["lines"]
 
 
-def test_a_rate_of_none_is_refused() -> None:
+def test_an_invalid_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         Output(lines_a_second=0)
 
@@ -125,7 +127,7 @@ def test_a_record_keeps_its_level_and_is_one_line(out: Output) -> None:
     )
 
 
-def test_facts_of_a_record_stay_apart_and_cannot_pass_for_the_workers(out: Output) -> None:
+def test_keys_of_a_record_cannot_replace_those_of_the_worker(out: Output) -> None:
     said = {"event": "parsed", "level": "warning", "job_id": 99, "worker_id": 1, "n": 5, "deep": {"a": [1]}}
     (entry,) = out.told(json.dumps(said).encode() + b"\n", kind=FACTS)
     assert ("parsed", "warning", 7) == (entry["message"], entry["log_level"], entry["job_id"])
@@ -134,7 +136,7 @@ def test_facts_of_a_record_stay_apart_and_cannot_pass_for_the_workers(out: Outpu
 
 
 @given(st.data())
-def test_marks_are_found_wherever_the_pipe_cuts_them(data: st.DataObject) -> None:
+def test_markers_are_found_wherever_the_pipe_cuts_them(data: st.DataObject) -> None:
     parts = [
         (None, b"native\n"),
         ((12, 0, "t"), b"first"),
@@ -156,7 +158,7 @@ def test_marks_are_found_wherever_the_pipe_cuts_them(data: st.DataObject) -> Non
     assert b"" == unmarked.rest()
 
 
-def test_what_only_began_like_a_mark_is_kept_at_the_end() -> None:
+def test_text_that_only_starts_like_a_marker_is_kept() -> None:
     unmarked = OutputParser()
     assert [(None, b"a", False)] == list(unmarked.pieces(b"a\x1eevtr"))
     assert b"\x1eevtr" == unmarked.rest()
@@ -179,7 +181,7 @@ def lines_of(one: SlotDriver, *items: Any, handler: str = "scripted") -> list[di
         ("log", (HANDLER_LOG, "info", "said")),
     ],
 )
-def test_each_way_to_speak_comes_through_with_the_item_in_hand(do: str, expected: tuple[str, str, str]) -> None:
+def test_every_kind_of_output_names_the_current_item(do: str, expected: tuple[str, str, str]) -> None:
     with slot() as one:
         (entry,) = lines_of(one, {}, {"do": do})
         found = (entry["event"], entry["log_level"], entry.get("line", entry.get("message")))
@@ -200,14 +202,14 @@ def test_lines_of_quick_batches_are_not_mixed_up() -> None:
     assert [(n, f"k{n}", f"hello from k{n}") for n in range(1, 41)] == found
 
 
-def test_a_programs_stderr_comes_through() -> None:
+def test_the_stderr_of_a_program_is_logged() -> None:
     with slot(slot_setup(talker=["sh", "-c", "cat >&2; echo done >&2"])) as one:
         entries = lines_of(one, {"a": 1}, handler="talker")
     assert ['{"a":1}', "done"] == [entry["line"] for entry in entries]
     assert {("talker", 1, "k1")} == {(e["handler"], e["batch_no"], e["item_key"]) for e in entries}
 
 
-def test_printing_without_end_on_stdout_breaks_no_protocol() -> None:
+def test_printing_frames_on_stdout_does_not_break_the_protocol() -> None:
     with slot() as one:
         entries = lines_of(one, {"do": "print frames"})
         assert 1 == len(one.frames)

@@ -22,7 +22,7 @@ def _as_before() -> Iterator[None]:
     OFFERED._handlers.update(before)
 
 
-def test_a_decorator_leaves_the_function_as_it_is() -> None:
+def test_a_decorator_returns_the_function_unchanged() -> None:
     def double(item: int) -> int:
         return 2 * item
 
@@ -53,12 +53,12 @@ def gathered(*items: Any) -> Any: ...
         (print, False),
     ],
 )
-def test_a_context_is_given_to_who_takes_a_second_argument(function: Any, wanted: bool) -> None:  # noqa: FBT001
+def test_a_handler_with_a_second_argument_gets_a_context(function: Any, wanted: bool) -> None:  # noqa: FBT001
     evtrack.handler("any")(function)
     assert wanted == OFFERED["any"].takes_context
 
 
-def test_two_handlers_of_one_name_are_refused_with_both_places() -> None:
+def test_two_handlers_with_one_name_are_refused_with_both_locations() -> None:
     evtrack.handler("same")(len)
     evtrack.handler("same")(len)  # the same one again: its module was loaded anew
     with pytest.raises(BadArgument, match=r"builtins\.len and builtins\.max"):
@@ -66,19 +66,19 @@ def test_two_handlers_of_one_name_are_refused_with_both_places() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "a\0b"])
-def test_a_name_must_be_a_line_of_text(name: str) -> None:
+def test_a_handler_name_must_be_one_line_of_text(name: str) -> None:
     with pytest.raises(BadArgument, match="a handler's name"):
         evtrack.handler(name)(len)
 
 
-def test_an_async_function_is_refused_with_the_way_out() -> None:
+def test_an_async_function_is_refused_with_an_alternative() -> None:
     async def wait(item: Any) -> None: ...
 
     with pytest.raises(BadArgument, match=r"asyncio\.run"):
         evtrack.handler("async")(wait)
 
 
-def test_an_unknown_name_tells_those_that_are_known() -> None:
+def test_an_unknown_handler_is_refused_with_the_known_names() -> None:
     registry = Registry()
     with pytest.raises(UnknownHandler, match="offered here: none"):
         registry["absent"]
@@ -90,9 +90,7 @@ def test_an_unknown_name_tells_those_that_are_known() -> None:
     assert ["a"] == [each.name for each in OFFERED.only(["a"])]
 
 
-def test_a_module_that_does_not_import_shows_its_own_lines_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_import_shows_only_the_lines_of_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "needs_absent.py").write_text("def deep():\n    import absent_module\ndeep()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(HandlerImportError) as caught:
@@ -111,24 +109,24 @@ def test_a_module_that_does_not_import_shows_its_own_lines_only(
         ("a = cat", "a", ["cat"]),
     ],
 )
-def test_a_command_is_read_as_a_shell_would(text: str, name: str, argv: list[str]) -> None:
+def test_a_command_is_split_like_in_a_shell(text: str, name: str, argv: list[str]) -> None:
     assert (name, argv) == parse_command(text)
 
 
 @pytest.mark.parametrize("text", ["", "cat", "=cat", "a=", "a='open"])
-def test_a_command_that_cannot_be_read_is_refused_as_it_was_given(text: str) -> None:
+def test_an_invalid_command_is_refused_as_it_was_given(text: str) -> None:
     with pytest.raises(BadArgument) as caught:
         parse_command(text)
     assert repr(text) in caught.value.message
 
 
 @pytest.mark.parametrize("program", ["no-such-program", "./no-such-program", "/etc"])
-def test_a_program_that_cannot_be_run_is_refused_before_it_fails_every_item(program: str) -> None:
+def test_a_program_that_cannot_run_is_refused_at_the_start(program: str) -> None:
     with pytest.raises(BadArgument, match=f"no executable program '{program}'"):
         slot_setup([], [f"a={program} --fast"])
 
 
-def test_an_offer_needs_something_to_offer() -> None:
+def test_a_setup_needs_a_handler() -> None:
     with pytest.raises(BadArgument, match="no handler to offer"):
         slot_setup([], [])
     with pytest.raises(BadArgument, match="names 'a' twice"):

@@ -19,7 +19,7 @@ FRAMES = [
 
 
 @given(st.lists(st.integers(0, 200), max_size=20))
-def test_frames_come_out_whole_however_they_are_cut(cuts: list[int]) -> None:
+def test_frames_are_whole_however_the_stream_is_cut(cuts: list[int]) -> None:
     stream = b"".join(encode_frame(frame) for frame in FRAMES)
     inbox = FrameReader(FromSlot)
     heard = []
@@ -30,7 +30,7 @@ def test_frames_come_out_whole_however_they_are_cut(cuts: list[int]) -> None:
     assert FRAMES == heard
 
 
-def test_payloads_pass_as_the_bytes_that_they_are() -> None:
+def test_payloads_pass_unchanged() -> None:
     rows = [(1, 2, 3, b"h", b"{[1,2)}", b"key", b'{"\xc3\xbc": 1}', None, 0)]
     inbox = FrameReader(ToSlot)
     inbox.feed(encode_frame(Work(1, rows)))
@@ -47,7 +47,7 @@ def test_payloads_pass_as_the_bytes_that_they_are() -> None:
         encode_frame(FRAMES[1])[4:-3],
     ],
 )
-def test_what_is_no_frame_of_a_slot_is_refused(body: bytes) -> None:
+def test_an_invalid_frame_is_refused(body: bytes) -> None:
     inbox = FrameReader(FromSlot)
     inbox.feed(len(body).to_bytes(4, "big") + body)
     with pytest.raises(ValueError, match=r"\w"):

@@ -20,7 +20,7 @@ def lines(result: bytes | None) -> list[object]:
     return [msgspec.json.decode(line) if line else None for line in (result or b"").split(b"\n")]
 
 
-def test_results_come_back_in_order_and_batches_without_any_carry_none() -> None:
+def test_results_are_in_order_and_batches_without_results_have_none() -> None:
     with slot() as one:
         one.give(claimed_batch({"return": 1}, {}, {"return": {"a": [1]}}), claimed_batch({}, batch_no=2))
         eventually(lambda: len(run_times(one.receive(1))) == 2)
@@ -48,7 +48,7 @@ def test_an_item_that_raises_fails_alone() -> None:
         assert "runners.py" not in failure.traceback, "evtrack's own frames help nobody"
 
 
-def test_a_batch_all_of_whose_items_raise_has_failed_with_each_item_named() -> None:
+def test_a_batch_whose_items_all_raise_fails_and_names_each_item() -> None:
     with slot() as one:
         one.give(claimed_batch({"do": "raise"}, {"do": "odd"}))
         (failed,) = one.receive(1)
@@ -57,14 +57,14 @@ def test_a_batch_all_of_whose_items_raise_has_failed_with_each_item_named() -> N
         assert "no \\0 to k1 (and 1 more of 2 items)" == failed.message
 
 
-def test_the_wrong_number_of_results_fails_the_batch_and_says_how_many() -> None:
+def test_a_wrong_number_of_results_fails_the_batch_with_the_counts() -> None:
     with slot() as one:
         one.give(claimed_batch("a", "b", handler="too few"))
         (failed,) = one.receive(1)
         assert "the batch handler 'too few' returned 1 results for 2 items" in failed.message
 
 
-def test_a_handler_that_is_not_offered_fails_the_batch_by_name() -> None:
+def test_an_unknown_handler_fails_the_batch_by_name() -> None:
     with slot() as one:
         one.give(claimed_batch({}, handler="stranger"))
         (failed,) = one.receive(1)
@@ -90,7 +90,7 @@ def test_an_outcome_does_not_wait_for_the_next_slow_batch() -> None:
         ("child", "signal", "SIGKILL", None),
     ],
 )
-def test_a_death_names_its_cause_and_the_item_in_hand(
+def test_a_crash_names_its_cause_and_the_current_item(
     do: str, cause: str, signal_name: str | None, exit_code: int | None
 ) -> None:
     with slot() as one:
@@ -116,7 +116,7 @@ def test_a_death_names_its_cause_and_the_item_in_hand(
 
 
 @pytest.mark.crash
-def test_a_batch_handler_that_walks_over_its_batch_marks_the_item_in_hand() -> None:
+def test_iterating_over_a_batch_marks_the_current_item() -> None:
     with slot() as one:
         one.give(claimed_batch({}, {"do": "kill"}, handler="iterate"))
         one.wait_for_exit()
@@ -124,7 +124,7 @@ def test_a_batch_handler_that_walks_over_its_batch_marks_the_item_in_hand() -> N
 
 
 @pytest.mark.crash
-def test_what_completed_before_sys_exit_is_told() -> None:
+def test_batches_completed_before_sys_exit_are_reported() -> None:
     with slot() as one:
         one.give(claimed_batch({"return": 1}), claimed_batch({"do": "exit"}, batch_no=2))
         one.wait_for_exit()
@@ -132,7 +132,7 @@ def test_what_completed_before_sys_exit_is_told() -> None:
 
 
 @pytest.mark.crash
-def test_children_of_a_dead_slot_are_gone() -> None:
+def test_children_of_a_dead_slot_are_killed() -> None:
     with slot() as one:
         one.give(claimed_batch({"do": "child"}))
         one.wait_for_exit()
@@ -149,7 +149,7 @@ def test_a_slot_ignores_ctrl_c_and_prints_to_stderr_only() -> None:
         eventually(lambda: one.process.stderr.read() or '"item_key": "k1"' in one.process.stderr.tail)
 
 
-def test_a_retired_slot_ends_after_the_batch_in_hand_and_begins_no_other() -> None:
+def test_a_retired_slot_exits_after_its_current_batch() -> None:
     with slot() as one:
         one.give(claimed_batch({"do": "sleep", "s": 0.3}), claimed_batch({}, batch_no=2))
         eventually(lambda: one.process.page.seq == 1)
@@ -159,13 +159,13 @@ def test_a_retired_slot_ends_after_the_batch_in_hand_and_begins_no_other() -> No
         assert 1 == one.process.page.seq, "the second was not begun"
 
 
-def test_an_idle_slot_that_is_retired_ends_at_once() -> None:
+def test_a_retired_idle_slot_exits_at_once() -> None:
     with slot() as one:
         one.process.retire()
         assert 0 == one.wait_for_exit().wait_status
 
 
-def test_a_module_that_does_not_import_is_told_with_its_own_traceback(tmp_path: Path) -> None:
+def test_a_failed_import_is_reported_with_its_traceback(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("x = 1\nx / 0\n")
     with slot(Setup(["broken"], {}, [], str(tmp_path)), ready=False) as one:
         (said,) = one.receive(1)
@@ -176,7 +176,7 @@ def test_a_module_that_does_not_import_is_told_with_its_own_traceback(tmp_path: 
         assert 1 == os.waitstatus_to_exitcode(one.wait_for_exit().wait_status)
 
 
-def test_a_name_that_nobody_offers_is_told_with_those_that_are() -> None:
+def test_an_unknown_handler_name_is_reported_with_the_known_names() -> None:
     with slot(Setup(["misbehaving_handlers"], {}, ["absent"], HANDLER_DIRECTORY), ready=False) as one:
         (said,) = one.receive(1)
         assert "'absent'" in said.text
@@ -199,7 +199,7 @@ def test_a_command_maps_lines_to_lines() -> None:
         ("exit 5", "exit code 5"),
     ],
 )
-def test_a_command_that_fails_says_how(script: str, message: str) -> None:
+def test_a_failed_command_is_reported_with_its_status(script: str, message: str) -> None:
     with slot(slot_setup(sh=["sh", "-c", script])) as one:
         one.give(claimed_batch({"a": 1}, {"b": 2}, handler="sh"))
         (failed,) = one.receive(1)
@@ -207,7 +207,7 @@ def test_a_command_that_fails_says_how(script: str, message: str) -> None:
         assert message in failed.message
 
 
-def test_what_a_command_leaves_running_does_not_hold_its_batch() -> None:
+def test_a_background_process_of_a_command_does_not_delay_its_batch() -> None:
     # It has the command's pipes too, and is ended with the slot's group.
     with slot(slot_setup(sh=["sh", "-c", "sleep 300 & cat"])) as one:
         one.give(claimed_batch({"a": 1}, 2, handler="sh"))
@@ -225,7 +225,7 @@ def test_a_command_killed_by_a_signal_crashes_the_batch_and_not_the_slot() -> No
         assert [1] == lines(done.results[0])
 
 
-def test_a_large_batch_passes_through_both_ways() -> None:
+def test_a_large_batch_passes_in_both_directions() -> None:
     big = "x" * 3_000_000
     with slot() as one:
         one.give(claimed_batch({"return": big}, {"return": big}))

@@ -28,7 +28,7 @@ def test_an_object_over_several_lines_is_one_item_on_one_line() -> None:
     assert [(None, b'{"a":1.0,"b":"x\\ny"}', 28)] == read(b'{"a": 1.0,\r\n "b": "x\\ny"\n}  ')
 
 
-def test_an_array_gives_its_elements_with_their_places() -> None:
+def test_an_array_yields_its_elements_with_their_positions() -> None:
     assert [(1, b'{"a":1}', 9), (2, b"2", 12), (3, b'"]"', 15)] == read(b'[{"a":1}, 2,"]"]')
 
 
@@ -38,7 +38,7 @@ def test_an_empty_array_has_no_items(text: bytes) -> None:
 
 
 @given(st.lists(VALUES, min_size=1, max_size=6), st.integers(1, 9), st.sampled_from([None, 1]))
-def test_an_array_is_cut_where_its_elements_end(values: list[object], size: int, indent: int | None) -> None:
+def test_an_array_is_split_between_its_elements(values: list[object], size: int, indent: int | None) -> None:
     records = read(*pieces(json.dumps(values, indent=indent).encode(), size))
     assert values == [json.loads(item) for _, item, _ in records if isinstance(item, bytes)]
     assert list(range(1, len(values) + 1)) == [line for line, _, _ in records]
@@ -46,14 +46,14 @@ def test_an_array_is_cut_where_its_elements_end(values: list[object], size: int,
 
 
 @given(st.lists(VALUES, min_size=1, max_size=6))
-def test_every_end_in_an_array_is_a_place_to_go_on_from(values: list[object]) -> None:
+def test_reading_can_resume_after_every_element_of_an_array(values: list[object]) -> None:
     text = json.dumps(values).encode()
     whole = read(text)
     for place, (line, _, end) in enumerate(whole):
         assert whole[place + 1 :] == read(text[end:], offset=end, line=line or 0)
 
 
-def test_an_element_above_the_limit_is_a_fault_and_the_next_one_is_found() -> None:
+def test_an_element_above_the_limit_is_invalid_and_the_next_one_is_found() -> None:
     text = b'[1, "' + b"x" * 40 + b'", {"a":[2]}]'
     records = read(*pieces(text, 7), max_item_bytes=16)
     assert [b"1", b'{"a":[2]}'] == [records[0][1], records[2][1]]
@@ -74,12 +74,12 @@ def test_an_element_above_the_limit_is_a_fault_and_the_next_one_is_found() -> No
         (b'{"a":"\n\xff"}', "not valid UTF-8"),
     ],
 )
-def test_what_is_wrong_is_said(text: bytes, reason: str) -> None:
+def test_each_fault_is_explained(text: bytes, reason: str) -> None:
     faults = [item.reason for _, item, _ in read(text) if isinstance(item, InvalidItem)]
     assert 1 == len(faults)
     assert reason in faults[0]
 
 
-def test_a_document_above_the_limit_is_a_fault() -> None:
+def test_a_document_above_the_limit_is_invalid() -> None:
     (record,) = read(*pieces(b'{"a":"' + b"x" * 50 + b'"}', 8), max_item_bytes=20)
     assert (None, InvalidItem("the item has 58 bytes, more than --max-item-bytes (20)"), 58) == record

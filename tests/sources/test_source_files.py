@@ -35,7 +35,7 @@ def tar(path: Path, members: Iterable[tuple[str, bytes]], mode: str = "w:gz") ->
             archive.addfile(info, io.BytesIO(data))
 
 
-def test_a_file_goes_by_its_own_name(tmp_path: Path) -> None:
+def test_a_single_file_is_named_by_its_file_name(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"1\n2\n")
     source = FileSource([str(path)])
@@ -43,7 +43,7 @@ def test_a_file_goes_by_its_own_name(tmp_path: Path) -> None:
     assert ("a.jsonl", 4) == (source.name, source.bytes_total)
 
 
-def test_several_files_go_by_the_names_they_were_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_files_are_named_as_they_were_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.jsonl").write_bytes(b"1\n")
     (tmp_path / "a.json").write_bytes(b"{}")
@@ -51,13 +51,13 @@ def test_several_files_go_by_the_names_they_were_given(tmp_path: Path, monkeypat
     assert [("x/a.jsonl", 1, "1"), ("a.json", None, "{}")] == read(FileSource(["x/a.jsonl", "a.json"]))
 
 
-def test_gzip_of_several_members_is_read_whole(tmp_path: Path) -> None:
+def test_gzip_with_several_members_is_read_completely(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b"1\n2") + gzip.compress(b"3\n4\n") + bytes(512))
     assert ["1", "23", "4"] == [item for _, _, item in read(FileSource([str(path)]))]
 
 
-def test_damaged_gzip_gives_what_it_has_and_a_fault(tmp_path: Path) -> None:
+def test_damaged_gzip_yields_its_readable_part_and_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     whole = gzip.compress(os.urandom(200_000).hex().encode() + b"\n2\n", 0)
     path.write_bytes(gzip.compress(b"1\n") + whole[:-9])
@@ -67,7 +67,7 @@ def test_damaged_gzip_gives_what_it_has_and_a_fault(tmp_path: Path) -> None:
     assert "cannot be read from here on: the compressed data ends too early" in found[-1][2]
 
 
-def test_what_is_no_gzip_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_that_is_not_gzip_is_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(b"1\n2\n")
     ((name, line, reason),) = read(FileSource([str(path)]))
@@ -75,7 +75,7 @@ def test_what_is_no_gzip_is_a_fault(tmp_path: Path) -> None:
     assert "cannot be read" in reason
 
 
-def test_a_folder_is_read_in_one_order_whatever_it_holds(tmp_path: Path) -> None:
+def test_a_directory_is_read_in_a_fixed_order(tmp_path: Path) -> None:
     deep = tmp_path / "sub"
     deep.mkdir()
     (tmp_path / ".hidden").mkdir()
@@ -104,7 +104,7 @@ def test_a_folder_is_read_in_one_order_whatever_it_holds(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("name", "mode"), [("t.tgz", "w:gz"), ("t.tar.gz", "w:gz"), ("t.tar", "w")])
-def test_an_archive_is_read_in_the_same_order(tmp_path: Path, name: str, mode: str) -> None:
+def test_an_archive_is_read_in_the_order_of_a_directory(tmp_path: Path, name: str, mode: str) -> None:
     path = tmp_path / name
     members = [("./b.jsonl", b"1\n2\n"), ("x/a.json", b"3"), (".x/h.json", b"4"), ("r.txt", b"5"), ("a.json", b"[6]")]
     tar(path, members, mode)
@@ -112,7 +112,7 @@ def test_an_archive_is_read_in_the_same_order(tmp_path: Path, name: str, mode: s
     assert expected == read(FileSource([str(path)]))
 
 
-def test_a_damaged_archive_gives_what_it_has_and_a_fault(tmp_path: Path) -> None:
+def test_a_damaged_archive_yields_its_readable_part_and_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "t.tgz"
     tar(path, [("a.json", b"1"), ("b.json", b'"' + os.urandom(60_000).hex().encode() + b'"')])
     path.write_bytes(path.read_bytes()[:-2_000])
@@ -121,13 +121,13 @@ def test_a_damaged_archive_gives_what_it_has_and_a_fault(tmp_path: Path) -> None
     assert "cannot be read to its end" in found[-1][2]
 
 
-def test_an_archive_without_items_says_so(tmp_path: Path) -> None:
+def test_an_archive_without_items_is_reported(tmp_path: Path) -> None:
     tar(tmp_path / "t.tgz", [("r.txt", b"1")])
     ((_, _, reason),) = read(FileSource([str(tmp_path / "t.tgz")]))
     assert "contains no .json" in reason
 
 
-def test_a_file_that_is_gone_when_its_turn_comes_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_that_disappears_before_it_is_read_is_a_fault(tmp_path: Path) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_bytes(b"1\n")
     source = FileSource([str(tmp_path)])
@@ -161,14 +161,14 @@ def test_csv_rows_become_objects(tmp_path: Path) -> None:
         (b"id\ttext\n1\tx\n", "use commas, not '\\t'"),
     ],
 )
-def test_a_csv_header_that_names_nothing_is_a_fault(tmp_path: Path, header: bytes, reason: str) -> None:
+def test_an_invalid_csv_header_is_a_fault(tmp_path: Path, header: bytes, reason: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(header)
     ((_, _, fault),) = read(FileSource([str(path)]))
     assert reason in fault
 
 
-def test_any_file_can_be_read_as_lines(tmp_path: Path) -> None:
+def test_any_file_can_be_read_by_lines(tmp_path: Path) -> None:
     path = tmp_path / "ids.txt"
     path.write_bytes('12\n\nö"x\n'.encode())
     assert [("ids.txt", 1, '"12"'), ("ids.txt", 3, '"ö\\"x"')] == read(FileSource([str(path)], format="lines"))
@@ -176,7 +176,7 @@ def test_any_file_can_be_read_as_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format_", ["json", "jsonl", "csv", "lines"])
 @pytest.mark.parametrize("packed", [False, True])
-def test_reading_goes_on_behind_any_record(tmp_path: Path, format_: Format, *, packed: bool) -> None:
+def test_reading_can_resume_after_any_record(tmp_path: Path, format_: Format, *, packed: bool) -> None:
     texts = {"json": b"[1,2,3]", "jsonl": b"1\n\n2\n3", "csv": b'a\n"1\n1"\n2\n3\n', "lines": b"1\n2\n3\n"}
     path = tmp_path / ("x.gz" if packed else "x")
     path.write_bytes(gzip.compress(texts[format_]) if packed else texts[format_])
@@ -196,14 +196,14 @@ def test_reading_goes_on_behind_any_record(tmp_path: Path, format_: Format, *, p
         ("\udcff", "UTF-8"),
     ],
 )
-def test_a_source_that_cannot_be_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+def test_an_invalid_source_is_refused(tmp_path: Path, name: str, reason: str) -> None:
     (tmp_path / "x.txt").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceNotFound, match=reason):
         FileSource([str(tmp_path / name)])
 
 
-def test_standard_input_is_named_once() -> None:
+def test_standard_input_can_be_named_only_once() -> None:
     with pytest.raises(BadArgument, match="twice"):
         FileSource(["-", "-"])
 
@@ -218,7 +218,7 @@ def test_a_source_that_changed_is_refused(tmp_path: Path) -> None:
         reopen(described, format=None, max_item_bytes=MAX_ITEM_BYTES)
 
 
-def test_a_folder_that_got_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_directory_with_an_additional_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"1\n")
     described = FileSource([str(tmp_path)]).describe()
     (tmp_path / "b.jsonl").write_bytes(b"1\n")

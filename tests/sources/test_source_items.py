@@ -27,11 +27,11 @@ BOTH = ("db", "id")
         ((".",), b"3", "3"),
     ],
 )
-def test_the_key(key: tuple[str, ...], item: bytes, expected: str) -> None:
+def test_the_key_comes_from_the_configured_fields(key: tuple[str, ...], item: bytes, expected: str) -> None:
     assert (expected, 1) == ItemReader(key=key).read(item, "f", 7)
 
 
-def test_an_item_without_a_line_goes_by_its_file() -> None:
+def test_an_item_without_a_line_is_named_by_its_file() -> None:
     assert ("f.json", 1) == ItemReader().read(b"{}", "f.json", None)
 
 
@@ -57,7 +57,7 @@ def test_an_item_without_a_line_goes_by_its_file() -> None:
         (b'{"db":"P","id":"1","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
     ],
 )
-def test_what_is_wrong_is_said(item: bytes, reason: str) -> None:
+def test_each_fault_is_explained(item: bytes, reason: str) -> None:
     with pytest.raises(InvalidItemError) as unfit:
         ItemReader(key=BOTH).read(item, "f", 7)
     assert reason in unfit.value.reason
@@ -79,17 +79,17 @@ def test_a_weight_is_the_sum_of_the_lengths_of_lists_and_at_least_one() -> None:
     assert ("1", 1) == reader.read(b'{"id":1,"d":"text","a":{"b":1}}', "f", 1)
 
 
-def test_a_key_function_goes_before_fields() -> None:
+def test_a_key_function_overrides_fields() -> None:
     reader = ItemReader(key_of={3: "three"}.get)
     assert ("three", 1) == reader.read(b'{"id":1}', "f", 3)
     assert ("three", 1) == reader.read(b'"text"', "f", 3)
 
 
-def test_arrays_are_items_where_they_are_allowed() -> None:
+def test_arrays_can_be_items_if_allowed() -> None:
     assert ("f:1", 1) == ItemReader(arrays=True).read(b"[1]", "f", 1)
 
 
 @pytest.mark.parametrize(("key", "weight"), [(("a", ""), ()), ((), ("",)), ((".", "a"), ()), ((".",), ("a",))])
-def test_fields_that_cannot_be_are_rejected(key: tuple[str, ...], weight: tuple[str, ...]) -> None:
+def test_invalid_fields_are_rejected(key: tuple[str, ...], weight: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="field"):
         ItemReader(key=key, weight=weight)

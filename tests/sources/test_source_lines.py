@@ -15,19 +15,19 @@ def read(*blocks: bytes, **options: int) -> list[Record]:
     return [record for group in read_lines(blocks, **options) for record in group]
 
 
-def test_lines_have_their_number_and_their_end() -> None:
+def test_lines_have_a_number_and_an_end_offset() -> None:
     assert [(1, b"ab", 3), (3, b"c", 6), (4, b"de", 8)] == read(b"ab\n\nc\nde")
 
 
-def test_white_space_is_no_item_and_a_carriage_return_is_no_part_of_one() -> None:
+def test_white_space_is_not_an_item_and_carriage_returns_are_removed() -> None:
     assert [(1, b"a", 3), (4, b"b", 12)] == read(b"a\r\n \t\r\n\r\nb\r\n")
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+def test_a_byte_order_mark_is_skipped() -> None:
     assert [(1, b"a", 5), (2, b"b", 7)] == read(b"\xef\xbb\xbfa\nb\n")
 
 
-def test_reading_goes_on_from_an_offset() -> None:
+def test_reading_can_resume_from_an_offset() -> None:
     assert [(3, b"c", 6)] == read(b"c\n", offset=4, line=2)
 
 
@@ -35,21 +35,21 @@ def test_an_empty_block_yields_an_empty_group() -> None:
     assert [[], [(1, b"a", 2)]] == list(read_lines([b"", b"a\n"]))
 
 
-def test_bytes_that_are_no_utf8_are_a_fault_of_their_line_alone() -> None:
+def test_invalid_utf8_is_a_fault_of_only_its_line() -> None:
     (first, bad, last) = read("ä\n".encode() + b'"\xff"\n' + "ö\n".encode())
     assert ("ä".encode(), "ö".encode()) == (first[1], last[1])
     assert InvalidItem("not valid UTF-8: byte 2 is 0xff") == bad[1]
 
 
 @pytest.mark.parametrize("cut", range(1, 24))
-def test_a_line_above_the_limit_is_a_fault_and_the_next_one_is_found(cut: int) -> None:
+def test_a_line_above_the_limit_is_invalid_and_the_next_one_is_found(cut: int) -> None:
     text = b"ok\n" + b"x" * 12 + b"\nnext\n"
     records = read(text[:cut], text[cut:], max_item_bytes=8)
     assert [(1, b"ok", 3), (3, b"next", 21)] == [records[0], records[2]]
     assert (2, InvalidItem("the item has 12 bytes, more than --max-item-bytes (8)"), 16) == records[1]
 
 
-def test_a_long_line_is_not_held() -> None:
+def test_a_long_line_is_not_kept_in_memory() -> None:
     import tracemalloc  # noqa: PLC0415  # slows everything down while it is on
 
     def blocks() -> Iterator[bytes]:
@@ -68,14 +68,14 @@ def test_a_long_line_is_not_held() -> None:
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=6), st.integers(1, 40))
-def test_the_cut_into_blocks_changes_nothing(text: bytes, cuts: list[int], limit: int) -> None:
+def test_the_block_size_changes_nothing(text: bytes, cuts: list[int], limit: int) -> None:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     blocks = [text[a:b] for a, b in pairwise(places)]
     assert read(text, max_item_bytes=limit) == read(*blocks, max_item_bytes=limit)
 
 
 @given(st.binary(max_size=200))
-def test_every_end_is_a_place_to_go_on_from(text: bytes) -> None:
+def test_reading_can_resume_after_every_line(text: bytes) -> None:
     whole = read(text)
     for place, (line, _, end) in enumerate(whole):
         assert whole[place + 1 :] == read(text[end:], offset=end, line=line or 0)

@@ -133,7 +133,7 @@ def test_a_bad_handler_is_refused(client: Client, handler: str) -> None:
         client.one("SELECT evtrack.create_job(%s)", handler)
 
 
-def test_chunks_follow_each_other(client: Client, submission: Submission) -> None:
+def test_chunks_are_appended_in_order(client: Client, submission: Submission) -> None:
     assert 2 == submission.add([3, 2], source_position={"line": 5}, source_bytes_read=50)
     assert 3 == submission.add([4], source_position={"line": 9}, source_bytes_read=90, invalid=2)
     assert {
@@ -149,7 +149,7 @@ def test_chunks_follow_each_other(client: Client, submission: Submission) -> Non
     client.check(submission.job_id)
 
 
-def test_a_chunk_may_bring_only_notes_and_a_position(client: Client, submission: Submission) -> None:
+def test_a_chunk_can_consist_of_only_notes_and_a_position(client: Client, submission: Submission) -> None:
     notes = [{"source": "a.jsonl:3", "reason": "bare null"}]
     submission.add([], source_position={"line": 3}, invalid=1, notes=notes, note_total=7)
     assert {"invalid_count": 1, "note_count": 7, "position": {"line": 3}, "batch_count": 0}.items() <= (
@@ -169,7 +169,7 @@ def test_a_chunk_may_bring_only_notes_and_a_position(client: Client, submission:
         {"payloads": 0},
     ],
 )
-def test_a_chunk_that_does_not_fit_is_refused_whole(
+def test_an_inconsistent_chunk_is_refused_entirely(
     client: Client, submission: Submission, changes: dict[str, Any]
 ) -> None:
     with refused("EV007", f"job {submission.job_id}"):
@@ -179,7 +179,7 @@ def test_a_chunk_that_does_not_fit_is_refused_whole(
     assert 2 == submission.add([2, 2])
 
 
-def test_a_chunk_makes_way_for_batches_that_were_split_meanwhile(client: Client, submission: Submission) -> None:
+def test_a_chunk_allows_for_batches_that_were_split_meanwhile(client: Client, submission: Submission) -> None:
     submission.add([2])
     submission.add([2])
     worker = client.worker()
@@ -198,14 +198,14 @@ def test_a_chunk_makes_way_for_batches_that_were_split_meanwhile(client: Client,
     client.check(submission.job_id)
 
 
-def test_only_the_submitter_adds_and_seals(submission: Submission) -> None:
+def test_only_the_submitter_can_add_and_seal(submission: Submission) -> None:
     with refused("EV005", "another submitter has job"):
         submission.add([1], the_submitter=uuid4())
     with refused("EV005", "another submitter has job"):
         submission.seal(uuid4())
 
 
-def test_a_sealed_job_takes_no_more(client: Client, submission: Submission) -> None:
+def test_a_sealed_job_accepts_no_more_batches(client: Client, submission: Submission) -> None:
     submission.add([1])
     submission.seal()
     submission.seal()
@@ -221,14 +221,14 @@ def test_a_job_without_batches_is_finished_when_sealed(client: Client, submissio
     assert "finished" == client.phase(submission.job_id)
 
 
-def test_a_job_that_is_not_there_is_named(client: Client) -> None:
+def test_a_missing_job_is_named(client: Client) -> None:
     for call in ("suspend(%s)", "resume(%s)", "cancel(%s)", "retry(%s)", "reclaim(%s)"):
         with refused("EV003", "no such job: 999999999"):
             client.one(f"SELECT evtrack.{call}", 999_999_999)
     assert client.one("SELECT evtrack.finish_due(%s)", 999_999_999) is False
 
 
-def test_a_submission_is_taken_over_only_from_the_dead(client: Client, other: Client) -> None:
+def test_a_submission_is_taken_over_only_from_a_dead_submitter(client: Client, other: Client) -> None:
     dead = Submission(other)
     assert other.one("SELECT evtrack.hold_job(%s)", dead.job_id) is True
     assert other.one("SELECT evtrack.hold_job(%s)", dead.job_id) is True
@@ -256,7 +256,7 @@ def test_a_finished_submission_is_not_taken_over(client: Client) -> None:
         client.one("SELECT evtrack.reclaim(%s)", client.job())
 
 
-def test_enqueue_makes_a_whole_job(client: Client) -> None:
+def test_enqueue_creates_a_complete_job(client: Client) -> None:
     job = client.one(
         "SELECT evtrack.enqueue(%s, %s, %s, batch_size => 2)", client.handler, ["a", "b", "c"], ["1", "2", "3"]
     )
@@ -266,7 +266,9 @@ def test_enqueue_makes_a_whole_job(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("keys", "payloads", "size"), [([], [], 1), (["a"], [], 1), (["a"], ["1"], 0)])
-def test_enqueue_refuses_what_does_not_fit(client: Client, keys: list[str], payloads: list[str], size: int) -> None:
+def test_enqueue_refuses_inconsistent_arguments(
+    client: Client, keys: list[str], payloads: list[str], size: int
+) -> None:
     with refused("EV007", "enqueue needs"):
         client.one(
             "SELECT evtrack.enqueue(%s, %s::text[], %s::text[], batch_size => %s)", client.handler, keys, payloads, size
@@ -289,14 +291,14 @@ def test_a_job_can_be_enqueued_in_the_callers_own_transaction(client: Client) ->
 # Holding back and ending
 
 
-def test_suspend_and_resume_say_whether_they_changed_anything(client: Client) -> None:
+def test_suspend_and_resume_return_whether_they_changed_anything(client: Client) -> None:
     job = client.job()
     answers = [client.one(f"SELECT evtrack.{call}(%s)", job) for call in ("suspend", "suspend", "resume", "resume")]
     assert [True, False, True, False] == answers
     assert ["suspended", "resumed"] == client.types(job, 0)[-2:]
 
 
-def test_cancel_cancels_what_waits_and_lets_what_runs_end(client: Client) -> None:
+def test_cancel_cancels_waiting_batches_and_lets_running_ones_finish(client: Client) -> None:
     job, worker = client.job(3, backoff_s=300), client.worker()
     first, second = client.claim(worker, job, fresh=2)
     client.fail(worker, [first])
@@ -310,7 +312,7 @@ def test_cancel_cancels_what_waits_and_lets_what_runs_end(client: Client) -> Non
 
 
 @pytest.mark.parametrize(("call", "phase"), [("suspend", "finished"), ("suspend", "cancelled"), ("cancel", "finished")])
-def test_what_is_over_is_neither_suspended_nor_cancelled(client: Client, call: str, phase: str) -> None:
+def test_a_finished_job_is_neither_suspended_nor_cancelled(client: Client, call: str, phase: str) -> None:
     job, worker = client.job(), client.worker()
     if phase == "finished":
         client.complete(worker, client.claim(worker, job))
@@ -321,7 +323,7 @@ def test_what_is_over_is_neither_suspended_nor_cancelled(client: Client, call: s
         client.one(f"SELECT evtrack.{call}(%s)", job)
 
 
-def test_a_job_is_finished_when_nothing_is_open_and_says_what_became_of_it(client: Client) -> None:
+def test_a_job_finishes_when_nothing_is_open_and_records_its_outcome(client: Client) -> None:
     job, worker = client.job(3, items=2, max_errors=1, max_crashes=1), client.worker()
     claims = client.claim(worker, job)
     client.complete(worker, claims[:1])
@@ -346,7 +348,7 @@ def test_an_open_job_is_not_finished(client: Client, submission: Submission) -> 
     assert client.one("SELECT evtrack.finish_due(%s)", submission.job_id) is False
 
 
-def test_retry_brings_failed_and_crashed_back_with_new_budgets(client: Client) -> None:
+def test_retry_requeues_failed_and_crashed_batches_with_new_budgets(client: Client) -> None:
     job, worker = client.job(4, max_errors=1, max_crashes=1), client.worker()
     claims = client.claim(worker, job)
     client.complete(worker, claims[:1])
@@ -370,7 +372,7 @@ def test_retry_brings_failed_and_crashed_back_with_new_budgets(client: Client) -
     client.check(job)
 
 
-def test_a_retry_of_nothing_does_not_reopen(client: Client) -> None:
+def test_a_retry_of_nothing_does_not_reopen_the_job(client: Client) -> None:
     job, worker = client.job(), client.worker()
     client.complete(worker, client.claim(worker, job))
     client.one("SELECT evtrack.finish_due(%s)", job)
@@ -387,7 +389,7 @@ def test_retry_refuses_other_statuses_and_cancelled_jobs(client: Client) -> None
         client.one("SELECT evtrack.retry(%s)", job)
 
 
-def test_the_partitions_of_a_day_are_made_once(client: Client) -> None:
+def test_the_partitions_of_a_day_are_created_once(client: Client) -> None:
     assert 3 == client.one("SELECT evtrack.make_partitions('2031-01-30', 3)")
     assert 1 == client.one("SELECT evtrack.make_partitions('2031-02-01', 2)")
     parts = client.rows("SELECT relid::text AS part FROM pg_partition_tree('evtrack.event') WHERE isleaf")

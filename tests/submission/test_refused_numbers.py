@@ -22,7 +22,7 @@ def refused(client: Client, statement: str, *parameters: Any) -> str:
 
 
 @pytest.mark.parametrize("run_s", NO_TIMES)
-def test_a_time_that_no_batch_ran_stays_out_of_the_log(client: Client, run_s: float) -> None:
+def test_an_impossible_run_time_stays_out_of_the_log(client: Client, run_s: float) -> None:
     job, worker = client.job(2, items=2), client.worker()
     first, second = client.claim(worker, job)
     both = [worker, [job, job], [1, 2], [1, 1]]
@@ -51,7 +51,9 @@ def test_a_time_that_no_batch_ran_stays_out_of_the_log(client: Client, run_s: fl
         "reconcile(%s, %s, %s, %s)",
     ],
 )
-def test_a_report_names_as_much_of_each(client: Client, call: str, batch_nos: str | None, attempts: str) -> None:
+def test_the_arrays_of_a_report_must_have_the_same_length(
+    client: Client, call: str, batch_nos: str | None, attempts: str
+) -> None:
     job, worker = client.job(2), client.worker()
     client.claim(worker, job)
     said = refused(client, f"SELECT * FROM evtrack.{call}", worker, [job, job], batch_nos, attempts)
@@ -59,7 +61,7 @@ def test_a_report_names_as_much_of_each(client: Client, call: str, batch_nos: st
     assert (2, 2) == client.sums(job)["running"]
 
 
-def test_a_claim_without_a_limit_or_with_a_negative_one_is_refused(client: Client) -> None:
+def test_a_claim_with_a_missing_or_negative_limit_is_refused(client: Client) -> None:
     job, worker = client.job(3), client.worker()
     claim = "SELECT * FROM evtrack.claim(%s, %s, %s, %s, %s, %s)"
     for after, fresh, returning in (([0], None, 0), ([0], -1, 0), ([0], 1, -1), ([0], 1, None), ([0, 0], 1, 0)):
@@ -69,7 +71,7 @@ def test_a_claim_without_a_limit_or_with_a_negative_one_is_refused(client: Clien
     assert (3, 3) == client.sums(job)["pending"]
 
 
-def test_a_lease_that_would_declare_all_lost_is_refused(client: Client) -> None:
+def test_an_invalid_lease_is_refused(client: Client) -> None:
     worker = client.worker()
     for grace, lease in (("5 s", "-1 s"), ("-1 s", "30 s"), (None, "30 s"), ("5 s", "101 years")):
         said = refused(client, "SELECT * FROM evtrack.reap(%s::interval, %s::interval)", grace, lease)
@@ -89,11 +91,11 @@ def test_a_lease_that_would_declare_all_lost_is_refused(client: Client) -> None:
         "max_pending => -1",
     ],
 )
-def test_a_threshold_that_is_none_is_refused(client: Client, threshold: str) -> None:
+def test_an_invalid_threshold_is_refused(client: Client, threshold: str) -> None:
     assert "thresholds must be 0 or greater" in refused(client, f"SELECT evtrack.check_alerts({threshold})")
 
 
-def test_a_backoff_beyond_all_calendars_still_lets_a_batch_fail(client: Client) -> None:
+def test_a_batch_with_an_impossible_backoff_can_still_fail(client: Client) -> None:
     job, worker = client.job(1, backoff_s=1e15, backoff_max_s=1e15), client.worker()
     assert ["retry"] == client.fail(worker, client.claim(worker, job))
     assert [] == list(proof.verify(client.conn, job))
@@ -114,7 +116,7 @@ def test_a_backoff_beyond_all_calendars_still_lets_a_batch_fail(client: Client) 
         ("add_batches", 'notes => \'[{"source": "a", "reason": "b", "key": 1}]\''),
     ],
 )
-def test_what_no_reader_of_the_log_could_take_is_refused(client: Client, function: str, argument: str) -> None:
+def test_values_that_no_log_reader_can_parse_are_refused(client: Client, function: str, argument: str) -> None:
     if function == "create_job":
         refused(client, f"SELECT * FROM evtrack.create_job(%s, {argument})", client.handler)
         return
@@ -136,7 +138,7 @@ def test_what_no_reader_of_the_log_could_take_is_refused(client: Client, functio
         ([1, 2, 1], [1, 1, 1], [1, 1, 4]),
     ],
 )
-def test_batches_that_are_none_are_refused(
+def test_invalid_batches_are_refused(
     client: Client, counts: list[Any], weights: list[Any], ordinals: list[int]
 ) -> None:
     (job,) = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)

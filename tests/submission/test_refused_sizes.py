@@ -35,7 +35,7 @@ def sizes(client: Client, job: int) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("argument", ["source", "policy"])
-def test_a_job_says_no_megabytes_of_itself(client: Client, argument: str) -> None:
+def test_a_job_with_huge_values_is_refused(client: Client, argument: str) -> None:
     create = f"SELECT * FROM evtrack.create_job(%s, {argument} => %s)"
     assert f"{argument} has 3000015 bytes" in refused(client, create, client.handler, Jsonb({"paths": [HUGE]}))
 
@@ -47,7 +47,7 @@ def test_a_job_says_no_megabytes_of_itself(client: Client, argument: str) -> Non
         ("notes", [{"source": "a", "reason": HUGE}], "the notes of a chunk have"),
     ],
 )
-def test_nor_does_a_chunk(client: Client, argument: str, value: Any, says: str) -> None:
+def test_a_chunk_with_huge_values_is_refused(client: Client, argument: str, value: Any, says: str) -> None:
     (job,) = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)
     add = f"SELECT evtrack.add_batches(%s, %s, 1, '{{}}', '{{}}', '{{}}', {argument} => %s)"
     assert says in refused(client, add, job["job_id"], job["submitter_token"], Jsonb(value))
@@ -68,24 +68,24 @@ def test_nor_does_a_chunk(client: Client, argument: str, value: Any, says: str) 
         ({"pid": None}, "or pid null"),
     ],
 )
-def test_a_worker_says_little_of_itself(client: Client, changes: dict[str, Any], says: str) -> None:
+def test_a_worker_with_huge_values_is_refused(client: Client, changes: dict[str, Any], says: str) -> None:
     values = {"name": "n", "host": "h", "pid": 1, "slots": 1, "handlers": ["h"], "version": "0"} | changes
     register = "SELECT evtrack.register_worker(%s, %s, %s, %s, %s::text[], %s)"
     assert says in refused(client, register, *values.values())
 
 
-def test_a_payload_of_two_lines_is_refused_in_clear_words(client: Client) -> None:
+def test_a_payload_of_two_lines_is_refused_with_a_clear_error(client: Client) -> None:
     said = refused(client, "SELECT evtrack.enqueue(%s, '{k}', %s)", client.handler, ["{\n}"])
     assert "has a newline" in said
 
 
 @pytest.mark.parametrize("value", UNREADABLE, ids=["deep", "number"])
-def test_a_job_says_nothing_that_no_reader_could_take(client: Client, value: str) -> None:
+def test_a_job_with_unreadable_values_is_refused(client: Client, value: str) -> None:
     refused(client, "SELECT * FROM evtrack.create_job(%s, source => %s)", client.handler, f'{{"x": {value}}}')
 
 
 @pytest.mark.parametrize("value", UNREADABLE, ids=["deep", "number"])
-def test_nor_does_a_position(client: Client, value: str) -> None:
+def test_an_unreadable_source_position_is_refused(client: Client, value: str) -> None:
     (job,) = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)
     add = "SELECT evtrack.add_batches(%s, %s, 1, '{}', '{}', '{}', source_position => %s)"
     said = refused(client, add, job["job_id"], job["submitter_token"], f'{{"x": {value}}}')
@@ -93,7 +93,7 @@ def test_nor_does_a_position(client: Client, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", UNREADABLE, ids=["deep", "number"])
-def test_what_no_reader_could_take_is_left_out_of_errors_and_dossiers(client: Client, value: str) -> None:
+def test_unreadable_values_are_left_out_of_errors_and_crash_reports(client: Client, value: str) -> None:
     job, worker = client.job(2, max_errors=1, max_crashes=1), client.worker()
     one, two = client.claim(worker, job)
     error, dossier = f'{{"type": "T", "mine": {value}}}', f'{{"cause": "signal", "mine": {value}, "pid": 7}}'
@@ -114,21 +114,21 @@ def test_what_no_reader_could_take_is_left_out_of_errors_and_dossiers(client: Cl
     [HUGE, {"type": HUGE, "message": HUGE, "traceback": HUGE, "mine": HUGE}, [HUGE], {"items": [HUGE]}],
     ids=["text", "object", "array", "odd items"],
 )
-def test_an_error_of_megabytes_is_cut(client: Client, error: Any) -> None:
+def test_a_huge_error_is_cut(client: Client, error: Any) -> None:
     job, worker = client.job(1, max_errors=1), client.worker()
     assert ["failed"] == client.fail(worker, client.claim(worker, job), error)
     assert sizes(client, job)["failed"] < 40_000
     assert [] == list(proof.verify(client.conn, job))
 
 
-def test_an_error_that_is_small_is_kept_whole(client: Client) -> None:
+def test_a_small_error_is_kept_unchanged(client: Client) -> None:
     job, worker = client.job(1, max_errors=1), client.worker()
     error = {"type": "KeyError", "message": "m" * 30_000, "mine": {"a": [1, 2]}}
     client.fail(worker, client.claim(worker, job), error)
     assert error == client.events(job, 1)[-1].event.data()["error"]
 
 
-def test_of_many_failed_items_those_with_room_are_told(client: Client) -> None:
+def test_only_as_many_failed_items_as_fit_are_stored(client: Client) -> None:
     job, worker = client.job(1, items=12_000), client.worker()
     (claim,) = client.claim(worker, job)
     errors = [{"ordinal": n, "key": f"key:{n}", "type": "ValueError", "message": "m" * 500} for n in range(1, 10_001)]
@@ -148,7 +148,7 @@ def test_of_many_failed_items_those_with_room_are_told(client: Client) -> None:
     assert [] == list(proof.verify(client.conn, job))
 
 
-def test_a_dossier_of_megabytes_keeps_what_is_known_and_small(client: Client) -> None:
+def test_a_huge_crash_report_keeps_its_known_small_fields(client: Client) -> None:
     job, worker = client.job(1, max_crashes=1), client.worker()
     own = {f"mine_{n}": "v" * 1000 for n in range(2000)}
     dossier = {"cause": "signal", "signal": "SIGSEGV", "stderr": HUGE, "host": "h", "pid": 7, "list": [HUGE], **own}
@@ -178,7 +178,7 @@ def test_a_dossier_of_megabytes_keeps_what_is_known_and_small(client: Client) ->
     ],
 )
 @pytest.mark.parametrize("worker", [NOBODY, None])
-def test_a_worker_that_nobody_knows_is_refused(client: Client, call: str, worker: int | None) -> None:
+def test_an_unknown_worker_is_refused(client: Client, call: str, worker: int | None) -> None:
     job = client.job(1, items=2)
     client.claim(client.worker(), job)
     before = client.events(job)

@@ -49,12 +49,12 @@ def test_a_position_is_read_as_it_was_stored(position: SourcePosition) -> None:
     assert position._replace(head="abc") == SourcePosition.of(position.stored("abc"))
 
 
-def test_a_job_at_its_beginning_has_no_position() -> None:
+def test_a_new_job_has_no_position() -> None:
     assert SourcePosition(part=0, name=None, offset=0, line=0, last_key=None) == SourcePosition.of(None)
     assert {} == SourcePosition().stored(None)
 
 
-def test_notes_are_counted_whole_and_kept_up_to_a_number() -> None:
+def test_notes_are_counted_in_full_and_stored_up_to_a_limit() -> None:
     first, second = Notes(), Notes()
     for line in range(MAX_NOTES - 1):
         first.add(part="a", line=line, reason="r")
@@ -74,7 +74,7 @@ def test_a_note_without_a_line_names_the_file() -> None:
     assert [{"source": "a.json", "reason": "r"}] == notes.take()[1]
 
 
-def test_a_chunk_numbers_batches_and_items_behind_those_that_are_there() -> None:
+def test_a_chunk_numbers_batches_and_items_after_the_existing_ones() -> None:
     builder = ChunkBuilder(job(batches=4, items=90))
     builder.add(batch(3))
     builder.add(batch(2))
@@ -111,7 +111,7 @@ def test_a_chunk_is_due_by_batches_bytes_or_age() -> None:
     assert builder.is_full
 
 
-def test_notes_alone_come_due_too() -> None:
+def test_a_chunk_of_only_notes_becomes_due_too() -> None:
     clock = Clock()
     builder = ChunkBuilder(job(), clock=clock)
     assert not builder.is_due
@@ -121,7 +121,7 @@ def test_notes_alone_come_due_too() -> None:
     assert () == builder.take(position={}, bytes_read=0).rows
 
 
-def test_rows_are_what_binary_copy_reads() -> None:
+def test_rows_are_in_the_binary_copy_format() -> None:
     rows = PayloadRows(job_day=date(2000, 1, 2), job_id=258)
     rows.add(3, 5, [(9, "k", b"[]"), (None, "ä", b"1")])
     header = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -137,7 +137,7 @@ def test_rows_are_what_binary_copy_reads() -> None:
     assert header + b"\xff\xff" == b"".join(rows.take())
 
 
-def test_a_recipe_stores_what_differs_from_the_defaults() -> None:
+def test_a_recipe_stores_only_values_that_differ_from_the_defaults() -> None:
     made = recipe(key=("a", "b"), batch_size=7, mode=None)
     assert {"key": ["a", "b"], "batch_size": 7} == made.stored()
     assert made == Recipe(**made.stored())
@@ -155,10 +155,10 @@ def test_a_recipe_stores_what_differs_from_the_defaults() -> None:
         ({"format": "lines", "weight": ("d",)}, "plain lines"),
     ],
 )
-def test_a_recipe_that_cannot_be_followed_is_rejected(wrong: dict[str, object], says: str) -> None:
+def test_an_invalid_recipe_is_rejected(wrong: dict[str, object], says: str) -> None:
     with pytest.raises(BadArgument, match=says):
         recipe(**wrong)
 
 
-def test_lines_may_be_their_own_keys() -> None:
+def test_lines_can_be_their_own_keys() -> None:
     assert (".",) == recipe(format="lines", key=(".",)).key

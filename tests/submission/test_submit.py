@@ -65,13 +65,13 @@ def test_items_are_stored_as_they_were_written(dsn: str, conn: Connection, tmp_p
     assert ("sealed", "a.jsonl", 3, 2, path.stat().st_size, path.stat().st_size) == job
 
 
-def test_the_job_number_alone_is_on_stdout(dsn: str) -> None:
+def test_only_the_job_id_is_on_stdout(dsn: str) -> None:
     done = evtrack("submit", "-", "--handler", "h", "--dsn", dsn, stdin="1\n2\n")
     assert (0, "1\n") == (done.returncode, done.stdout)
     assert "Job 1: 2 items in 1 batch." in done.stderr
 
 
-def test_what_is_wrong_with_an_item_is_noted_and_the_rest_goes_on(dsn: str, conn: Connection, tmp_path: Path) -> None:
+def test_invalid_items_are_noted_and_the_rest_is_submitted(dsn: str, conn: Connection, tmp_path: Path) -> None:
     lines = [
         b'{"db":"P","id":"1"}',
         b'{"db":"P","id":',
@@ -115,7 +115,7 @@ def test_a_source_without_a_valid_item_finishes_at_once(dsn: str, conn: Connecti
     assert ("finished", text.strip().count("\n") + bool(text.strip())) == phase
 
 
-def test_notes_are_capped_and_counted_whole(dsn: str, conn: Connection) -> None:
+def test_notes_are_capped_and_counted_in_full(dsn: str, conn: Connection) -> None:
     answer = submitted(dsn, "-", stdin="null\n" * 1_000)
     assert 1_000 == answer["invalid"]
     assert 100 == len(notes(conn, answer["job_id"]))
@@ -141,12 +141,12 @@ def test_the_weight_of_items_fills_a_batch(dsn: str, conn: Connection) -> None:
     assert ([1, 1, 2, 2, 3], [(5,), (9,), (6,)]) == (batches, weights)
 
 
-def test_without_a_key_an_item_goes_by_its_id_or_its_place(dsn: str, conn: Connection) -> None:
+def test_without_a_key_an_item_is_named_by_its_id_or_position(dsn: str, conn: Connection) -> None:
     answer = submitted(dsn, "-", stdin='{"id":7}\n{"x":1}\n"t"\n')
     assert ["7", "stdin:2", "stdin:3"] == [row[3] for row in stored(conn, answer["job_id"])]
 
 
-def test_policy_priority_and_name_reach_the_job(dsn: str, conn: Connection) -> None:
+def test_policy_priority_and_name_are_stored_in_the_job(dsn: str, conn: Connection) -> None:
     submitted(
         dsn, "-", "--priority", "5", "--name", "n", "--max-errors", "7", "--max-crashes", "1", "--backoff", "0.5",
         "--timeout", "9", stdin="1\n",
@@ -155,7 +155,7 @@ def test_policy_priority_and_name_reach_the_job(dsn: str, conn: Connection) -> N
     assert expected == conn.execute("SELECT priority, name, policy FROM evtrack.job").fetchone()
 
 
-def test_a_slow_input_shows_before_it_ends(dsn: str, conn: Connection) -> None:
+def test_a_slow_input_is_submitted_before_it_ends(dsn: str, conn: Connection) -> None:
 
     with subprocess.Popen(
         evtrack_command("submit", "-", "--handler", "h", "--batch-size", "1", "--dsn", dsn),
@@ -204,7 +204,7 @@ def test_wrong_use_is_explained(dsn: str, args: Sequence[str], code: int, says: 
 
 @pytest.mark.parametrize("form", ["console", "json"])
 @pytest.mark.parametrize("failing", [False, True])
-def test_ctrl_c_says_how_to_go_on(
+def test_ctrl_c_prints_how_to_resume(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, form: str, *, failing: bool
 ) -> None:
 
@@ -225,13 +225,13 @@ def test_ctrl_c_says_how_to_go_on(
         assert words == said.strip()
 
 
-def test_what_was_submitted_is_told_in_json_where_that_is_asked_for(dsn: str) -> None:
+def test_the_submission_can_be_reported_as_json(dsn: str) -> None:
     done = evtrack("submit", "-", "--handler", "h", "--dsn", dsn, "--log-format", "json", stdin="1\n2\n")
     line = json.loads(done.stderr)
     assert ("1\n", "notice", "Job 1: 2 items in 1 batch.") == (done.stdout, line["event"], line["message"])
 
 
-def test_a_cancelled_job_takes_no_more(conn: Connection) -> None:
+def test_a_cancelled_job_accepts_no_more_items(conn: Connection) -> None:
 
     def items() -> Iterator[int]:
         yield 1

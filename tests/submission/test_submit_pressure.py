@@ -71,7 +71,7 @@ def test_no_more_batches_wait_than_are_allowed(submitting: Connection, conn: Con
     assert "finished" == client.phase(submitter.job_id)
 
 
-def test_progress_under_pressure_counts_invalid_items_and_never_goes_back(
+def test_progress_with_a_full_queue_counts_invalid_items_and_never_decreases(
     submitting: Connection, conn: Connection, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evtrack.runtime.submit.submitter._REPORT_EVERY_S", 0.0)
@@ -103,7 +103,7 @@ def test_progress_under_pressure_counts_invalid_items_and_never_goes_back(
     assert all(now.invalid >= now.items // 10 - 1 for now in seen)
 
 
-def test_a_queue_that_stays_full_ends_the_submission_and_the_figures_are_true(
+def test_a_queue_that_stays_full_ends_the_submission_with_correct_figures(
     submitting: Connection, conn: Connection, source: Path
 ) -> None:
     seen: list[SubmitProgress] = []
@@ -121,7 +121,7 @@ def test_a_queue_that_stays_full_ends_the_submission_and_the_figures_are_true(
     assert ("open",) == conn.execute("SELECT phase FROM evtrack.job").fetchone()
 
 
-def test_the_command_line_tells_the_true_wait_and_can_go_on(dsn: str, conn: Connection, source: Path) -> None:
+def test_the_command_reports_the_actual_wait_and_can_be_resumed(dsn: str, conn: Connection, source: Path) -> None:
     args = ["--batch-size", "1", "--key", "id", "--max-pending", "10", "--max-wait", "0.5", "--dsn", dsn]
     done = evtrack("submit", str(source), "--handler", "h", *args)
     assert 1 == done.returncode
@@ -136,7 +136,7 @@ def test_the_command_line_tells_the_true_wait_and_can_go_on(dsn: str, conn: Conn
     assert (100,) == conn.execute("SELECT count(DISTINCT item_key) FROM evtrack.payload").fetchone()
 
 
-def test_a_submitter_that_is_held_back_can_be_stopped(submitting: Connection, conn: Connection, source: Path) -> None:
+def test_a_waiting_submitter_can_be_stopped(submitting: Connection, conn: Connection, source: Path) -> None:
     seen: list[SubmitProgress] = []
     submitter = prepared(submitting, source, seen, max_wait_s=60)
     thread = threading.Thread(target=submitter.run)

@@ -37,7 +37,7 @@ class Model(BaseModel):
     id: int
 
 
-def test_whatever_json_can_say_is_an_item(dsn: str, conn: Connection) -> None:
+def test_any_json_value_can_be_an_item(dsn: str, conn: Connection) -> None:
     items = [{"id": 1}, Point("p", 2), Model(id=3), "text", 4.5, [1, 2], b'{"id":\n "raw"}', None, {1, 2}, object()]
     done = evtrack.submit(items, handler="h", connection=dsn, batch_size=2)
     assert (8, 2, 4) == (done.items, done.invalid, done.batches)
@@ -55,7 +55,7 @@ def test_whatever_json_can_say_is_an_item(dsn: str, conn: Connection) -> None:
     assert expected == rows(conn)
 
 
-def test_batches_that_are_split_while_the_source_is_read_leave_the_submission_its_way(
+def test_a_submission_continues_when_batches_are_split_meanwhile(
     dsn: str, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Client(conn, "h")
@@ -93,7 +93,7 @@ def test_a_key_is_named_or_computed(dsn: str, conn: Connection) -> None:
     assert ["P:1", "P:2", "1:P", "2:P", "<1>", "<2>"] == [key for _, key, _ in rows(conn)]
 
 
-def test_an_iterable_is_not_held(dsn: str) -> None:
+def test_an_iterable_is_not_kept_in_memory(dsn: str) -> None:
     import tracemalloc  # noqa: PLC0415
 
     def items() -> Iterator[dict[str, Any]]:
@@ -109,7 +109,7 @@ def test_an_iterable_is_not_held(dsn: str) -> None:
 
 
 @pytest.mark.parametrize("autocommit", [True, False])
-def test_a_job_is_a_part_of_the_callers_transaction(dsn: str, conn: Connection, *, autocommit: bool) -> None:
+def test_a_job_is_part_of_the_callers_transaction(dsn: str, conn: Connection, *, autocommit: bool) -> None:
     items = [{"id": n} for n in range(3)]
     with psycopg.connect(dsn, autocommit=autocommit, row_factory=dict_row) as mine:
         for ends_well in (False, True):
@@ -151,7 +151,7 @@ def test_workers_are_woken_when_the_caller_commits(dsn: str, conn: Connection) -
     assert ["other"] == [told.payload for told in conn.notifies(timeout=5, stop_after=1)]
 
 
-def test_an_iterable_that_breaks_leaves_a_job_that_goes_on(dsn: str, conn: Connection, monkeypatch: Any) -> None:
+def test_a_failed_iterable_leaves_a_job_that_can_be_resumed(dsn: str, conn: Connection, monkeypatch: Any) -> None:
     monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 1)
 
     def items(*, breaks: bool) -> Iterator[dict[str, int]]:
@@ -169,7 +169,7 @@ def test_an_iterable_that_breaks_leaves_a_job_that_goes_on(dsn: str, conn: Conne
     assert [str(n) for n in range(200)] == [key for _, key, _ in rows(conn)]
 
 
-def test_a_connection_that_lives_on_holds_no_job(dsn: str, conn: Connection) -> None:
+def test_a_connection_that_stays_open_holds_no_job(dsn: str, conn: Connection) -> None:
     with psycopg.connect(dsn, autocommit=True) as mine:
         evtrack.submit([1], handler="h", connection=mine)
         held = mine.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
@@ -177,7 +177,7 @@ def test_a_connection_that_lives_on_holds_no_job(dsn: str, conn: Connection) -> 
     assert ("sealed",) == conn.execute("SELECT phase FROM evtrack.job").fetchone()
 
 
-def test_enqueue_takes_all_or_nothing(dsn: str, conn: Connection) -> None:
+def test_enqueue_accepts_all_or_nothing(dsn: str, conn: Connection) -> None:
     job = evtrack.enqueue([{"id": n} for n in range(5)], handler="h", connection=dsn, batch_size=2, name="few")
     assert [(1, "0"), (1, "1"), (2, "2"), (2, "3"), (3, "4")] == [(batch, key) for batch, key, _ in rows(conn)]
     assert ("sealed", "few") == conn.execute("SELECT phase, name FROM evtrack.job WHERE job_id = %s", [job]).fetchone()
@@ -213,12 +213,12 @@ def test_waiting_in_the_callers_transaction_is_refused(dsn: str) -> None:
         evtrack.submit([1], handler="h", connection=mine, max_pending=5)
 
 
-def test_without_a_server_it_says_so() -> None:
+def test_without_a_server_the_error_says_so() -> None:
     with pytest.raises(CannotConnect):
         evtrack.submit([1], handler="h", connection="host=127.0.0.1 port=1 dbname=x")
 
 
-def test_json_is_written_as_it_is_read(dsn: str, conn: Connection) -> None:
+def test_json_is_stored_as_it_was_read(dsn: str, conn: Connection) -> None:
     evtrack.submit([{"t": "ö\n\u2028\x00", "n": 10**30}], handler="h", connection=dsn)
     ((_, _, payload),) = rows(conn)
     assert {"t": "ö\n\u2028\x00", "n": 10**30} == json.loads(payload)

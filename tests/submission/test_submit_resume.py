@@ -83,7 +83,7 @@ def check(conn: Connection, keys: list[str], invalid: int, size: int) -> None:
 @pytest.mark.integration
 @pytest.mark.crash
 @pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "stdin"])
-def test_every_item_is_there_once_after_kill_9(dsn: str, conn: Connection, tmp_path: Path, form: str) -> None:
+def test_every_item_is_submitted_once_after_sigkill(dsn: str, conn: Connection, tmp_path: Path, form: str) -> None:
     path = tmp_path / ("a.jsonl" if form == "stdin" else f"a.{form}")
     keys, invalid = corpus(path, LINES)
     stdin = path if form == "stdin" else None
@@ -133,7 +133,7 @@ def interrupted(conn: Connection, path: Path, made: Recipe, told: Callable[[Subm
 
 @pytest.mark.integration
 @pytest.mark.parametrize("mode", ["add", "replace"])
-def test_every_chunk_is_a_place_to_go_on_from(
+def test_a_submission_can_resume_after_every_chunk(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     monkeypatch.setattr("evtrack.runtime.submit.submitter._REPORT_EVERY_S", 0.0)
@@ -178,7 +178,7 @@ def test_every_chunk_is_a_place_to_go_on_from(
 
 
 @pytest.mark.integration
-def test_a_submitter_that_lives_keeps_its_job(
+def test_a_live_submitter_keeps_its_job(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evtrack.runtime.submit.submission._RECLAIM_FOR_S", 0.2)
@@ -193,7 +193,7 @@ def test_a_submitter_that_lives_keeps_its_job(
 
 
 @pytest.mark.integration
-def test_a_submitter_that_was_replaced_can_add_nothing(dsn: str, conn: Connection, tmp_path: Path) -> None:
+def test_a_replaced_submitter_cannot_add_items(dsn: str, conn: Connection, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("1\n2\n")
     made = recipe()
@@ -207,7 +207,7 @@ def test_a_submitter_that_was_replaced_can_add_nothing(dsn: str, conn: Connectio
 
 
 @pytest.mark.integration
-def test_a_source_that_changed_is_not_gone_on_with(dsn: str, conn: Connection, tmp_path: Path) -> None:
+def test_a_changed_source_is_not_resumed(dsn: str, conn: Connection, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("1\n2\n")
     made = recipe()
@@ -223,7 +223,7 @@ def test_a_source_that_changed_is_not_gone_on_with(dsn: str, conn: Connection, t
 
 @pytest.mark.integration
 @pytest.mark.crash
-def test_another_standard_input_is_not_gone_on_with(dsn: str, conn: Connection, tmp_path: Path) -> None:
+def test_a_different_standard_input_is_not_resumed(dsn: str, conn: Connection, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     corpus(path, LINES)
     job = killed(
@@ -239,7 +239,7 @@ def test_another_standard_input_is_not_gone_on_with(dsn: str, conn: Connection, 
 
 @pytest.mark.integration
 @pytest.mark.crash
-def test_ctrl_c_says_how_to_go_on(dsn: str, conn: Connection, tmp_path: Path) -> None:
+def test_ctrl_c_prints_how_to_resume(dsn: str, conn: Connection, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     keys, invalid = corpus(path, LINES)
     process = subprocess.Popen(
@@ -273,7 +273,7 @@ def test_ctrl_c_says_how_to_go_on(dsn: str, conn: Connection, tmp_path: Path) ->
 
 
 @pytest.mark.integration
-def test_a_folder_of_everything_goes_on_in_any_file(
+def test_a_directory_of_all_formats_can_be_resumed_in_any_file(
     dsn: str, conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evtrack.runtime.submit.submitter._REPORT_EVERY_S", 0.0)

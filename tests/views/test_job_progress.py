@@ -20,14 +20,14 @@ def test_progress_counts_every_item_once(client: Client, mixed_job: int) -> None
     assert row["eta"] is not None
 
 
-def test_progress_is_said_to_be_whole_only_when_nothing_is_left(client: Client) -> None:
+def test_progress_is_100_percent_only_when_nothing_is_left(client: Client) -> None:
     job, worker = client.job(2000), client.worker()
     client.complete(worker, client.claim(worker, job, fresh=1999))
     (row,) = client.view("job_progress", job)
     assert (1999, 99.9) == (row["done"], row["percent"])
 
 
-def test_progress_of_an_open_job_is_what_is_read_of_its_source(client: Client) -> None:
+def test_progress_of_an_open_job_is_the_part_of_its_source_that_was_read(client: Client) -> None:
     made = client.rows("SELECT * FROM evtrack.create_job(%s, bytes_total => 1000)", client.handler)[0]
     job, token = made["job_id"], next(value for name, value in made.items() if name.startswith("submitter"))
     client.one(
@@ -51,7 +51,7 @@ def test_an_unknown_size_gives_no_percentage(client: Client) -> None:
     assert (None, 0, None) == (row["percent"], row["total"], row["eta"])
 
 
-def test_pace_is_that_of_the_last_minute_and_in_the_end_that_of_the_whole(client: Client) -> None:
+def test_pace_covers_the_last_minute_and_at_the_end_the_whole_job(client: Client) -> None:
     job, worker = client.job(10), client.worker()
     client.complete(worker, client.claim(worker, job, fresh=4))
     # As if these four had ended at once, five minutes ago.
@@ -71,7 +71,7 @@ def test_pace_is_that_of_the_last_minute_and_in_the_end_that_of_the_whole(client
     assert row["ended_at"] is not None
 
 
-def test_what_a_retry_brings_back_does_not_make_the_pace_negative(client: Client) -> None:
+def test_a_retry_does_not_make_the_pace_negative(client: Client) -> None:
     job, worker = client.job(6, max_errors=1), client.worker()
     client.fail(worker, client.claim(worker, job, fresh=5))
     client.conn.execute("UPDATE evtrack.progress SET bucket = bucket - 30 WHERE job_id = %s", (job,))

@@ -118,7 +118,7 @@ def blocks(plans: list[dict[str, Any]]) -> int:
     return max(plan["Plan"].get("Shared Hit Blocks", 0) + plan["Plan"].get("Shared Read Blocks", 0) for plan in plans)
 
 
-def test_the_claim_picks_by_its_partial_indexes(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+def test_the_claim_uses_its_partial_indexes(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
     client, worker, done = full
     # In the same job, behind all that is finished, and in one of its own.
     fresh(client, done, 20)
@@ -132,7 +132,7 @@ def test_the_claim_picks_by_its_partial_indexes(full: tuple[Client, int, int], e
     assert blocks(explained) < 3_000
 
 
-def test_the_claim_of_returning_batches_uses_their_index(
+def test_the_claim_of_retried_batches_uses_their_index(
     full: tuple[Client, int, int], explained: list[dict[str, Any]]
 ) -> None:
     client, worker, done = full
@@ -143,7 +143,7 @@ def test_the_claim_of_returning_batches_uses_their_index(
     assert max(rows for _, _, rows in scans(explained, "batch")) <= 40, scans(explained, "batch")
 
 
-def test_a_claim_reads_the_jobs_that_it_names_and_no_others(
+def test_a_claim_reads_only_the_jobs_that_it_names(
     full: tuple[Client, int, int], explained: list[dict[str, Any]]
 ) -> None:
     client, worker, _ = full
@@ -155,7 +155,9 @@ def test_a_claim_reads_the_jobs_that_it_names_and_no_others(
     assert max(rows for _, _, rows in read) <= 1, f"others were read too: {read}"
 
 
-def test_claimable_finds_the_mark_by_index(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+def test_claimable_finds_the_low_water_mark_by_index(
+    full: tuple[Client, int, int], explained: list[dict[str, Any]]
+) -> None:
     client, _, _ = full
     jobs = [client.job(3) for _ in range(3)]
     # Who looks first behind all that was finished meets entries that nobody has marked as dead yet.
@@ -168,7 +170,7 @@ def test_claimable_finds_the_mark_by_index(full: tuple[Client, int, int], explai
     assert blocks(explained) < 1_000
 
 
-def test_claimable_prepares_scans_of_the_days_that_have_open_jobs(
+def test_claimable_scans_only_days_with_open_jobs(
     full: tuple[Client, int, int], explained: list[dict[str, Any]]
 ) -> None:
     client, _, _ = full
@@ -186,7 +188,7 @@ def test_claimable_prepares_scans_of_the_days_that_have_open_jobs(
 
 
 @pytest.mark.parametrize("function", ["complete", "fail", "crash", "requeue"])
-def test_reports_read_their_own_rows(
+def test_reports_read_only_their_own_rows(
     full: tuple[Client, int, int], explained: list[dict[str, Any]], function: str
 ) -> None:
     client, worker, _ = full
@@ -205,7 +207,7 @@ def test_reports_read_their_own_rows(
     assert blocks(explained) < 10_000
 
 
-def test_a_late_report_reads_its_own_rows(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+def test_a_late_report_reads_only_its_own_rows(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
     client, worker, done = full
     explained.clear()
     assert ["ok"] * 50 == client.complete(worker, [Claim(done, number, 1) for number in range(100, 150)])
@@ -214,9 +216,7 @@ def test_a_late_report_reads_its_own_rows(full: tuple[Client, int, int], explain
     assert blocks(explained) < 3_000
 
 
-def test_health_reads_counters_and_trouble_and_no_batch(
-    full: tuple[Client, int, int], explained: list[dict[str, Any]]
-) -> None:
+def test_health_reads_counters_and_no_batches(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
     client, worker, done = full
     job = client.job(3)
     one, *_ = client.claim(worker, job)

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.integration
 VIEWS = sorted(path.stem for path in (root() / "views").rglob("*.sql"))
 
 
-def test_every_view_and_its_meaning_is_documented_in_the_database(client: Client) -> None:
+def test_every_view_has_a_comment_in_the_database(client: Client) -> None:
     comments = client.rows(
         "SELECT relname, obj_description(oid) AS says FROM pg_class"
         " WHERE relkind = 'v' AND relnamespace = 'evtrack'::regnamespace ORDER BY relname"
@@ -19,7 +19,7 @@ def test_every_view_and_its_meaning_is_documented_in_the_database(client: Client
     assert [] == [row["relname"] for row in comments if not row["says"]]
 
 
-def test_a_batch_says_what_it_holds_and_what_became_of_it(client: Client, mixed_job: int) -> None:
+def test_batch_status_shows_items_status_and_origin(client: Client, mixed_job: int) -> None:
     rows = client.view("batch_status", mixed_job, "batch_no")
     assert [
         (1, "completed", 5, 1, "key:1, key:2, key:3... (2 more)", None, None),
@@ -35,7 +35,7 @@ def test_a_batch_says_what_it_holds_and_what_became_of_it(client: Client, mixed_
     assert [None, None, "exit_code 7 at key:12"] == [rows[0]["error"], rows[1]["error"], rows[5]["error"]]
 
 
-def test_a_batch_of_one_and_of_long_keys_is_summarised(client: Client) -> None:
+def test_single_items_and_long_keys_are_summarised(client: Client) -> None:
     job = client.one(
         "SELECT evtrack.enqueue(%s, %s, %s, batch_size => 4)",
         client.handler,
@@ -47,7 +47,7 @@ def test_a_batch_of_one_and_of_long_keys_is_summarised(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("failing", "outcome"), [(False, "ok"), (True, "with errors")])
-def test_a_finished_job_says_how_it_went(client: Client, failing: bool, outcome: str) -> None:  # noqa: FBT001
+def test_job_status_shows_how_a_finished_job_ended(client: Client, failing: bool, outcome: str) -> None:  # noqa: FBT001
     job, worker = client.job(2, max_errors=1), client.worker()
     first, second = client.claim(worker, job)
     client.complete(worker, [first])
@@ -57,7 +57,7 @@ def test_a_finished_job_says_how_it_went(client: Client, failing: bool, outcome:
     assert ("finished", outcome, 100.0) == (row["phase"], row["outcome"], row["percent"])
 
 
-def test_an_item_is_where_it_went_last(client: Client, mixed_job: int) -> None:
+def test_item_status_shows_the_latest_batch_of_an_item(client: Client, mixed_job: int) -> None:
     rows = client.view("item_status", mixed_job, "ordinal")
     assert list(range(1, 21)) == [row["ordinal"] for row in rows]
     by_key = {row["item_key"]: (row["status"], row["batch_no"], row["path"]) for row in rows}
@@ -74,7 +74,7 @@ def test_an_item_is_where_it_went_last(client: Client, mixed_job: int) -> None:
     assert {"completed": 12, "failed": 2, "crashed": 1} == counts
 
 
-def test_an_item_that_moved_twice_has_the_whole_path(client: Client) -> None:
+def test_an_item_that_moved_twice_shows_all_its_batches(client: Client) -> None:
     job, worker = client.job(1, items=4, backoff_s=0), client.worker()
     (first,) = client.claim(worker, job)
     client.complete_partly(worker, first, "{[2,5)}")
@@ -84,7 +84,7 @@ def test_an_item_that_moved_twice_has_the_whole_path(client: Client) -> None:
     assert {1: (1, [1]), 2: (2, [1, 2]), 3: (3, [1, 2, 3]), 4: (2, [1, 2])} == paths
 
 
-def test_results_stand_beside_their_items(client: Client, mixed_job: int) -> None:
+def test_results_are_listed_with_their_items(client: Client, mixed_job: int) -> None:
     rows = client.view("item_result", mixed_job, "ordinal")
     assert [
         (1, "key:1", 1, '{"a": 1}'),
@@ -106,7 +106,7 @@ def test_every_crash_has_a_row_with_its_cause(client: Client, mixed_job: int) ->
     assert [("host", 4711, 2**20, 0.25)] == columns(rows[1:], "host", "pid", "peak_rss_bytes", "cpu_s")
 
 
-def test_a_crash_that_makes_an_item_poison_at_once_has_one_row(client: Client) -> None:
+def test_a_crash_that_poisons_an_item_at_once_has_one_row(client: Client) -> None:
     job, worker = client.job(items=3, max_crashes=1), client.worker()
     client.crash(worker, client.claim(worker, job), cause="signal", signal="SIGSEGV", ordinal=2)
     assert ["split", "crashed", "pending"] == [batch.status for batch in client.batches(job).values()]
@@ -116,14 +116,14 @@ def test_a_crash_that_makes_an_item_poison_at_once_has_one_row(client: Client) -
     assert [("key:2", 1)] == columns(client.view("item_failures", job), "item_key", "crashes")
 
 
-def test_a_strange_dossier_does_not_break_the_view(client: Client) -> None:
+def test_a_malformed_crash_report_does_not_break_the_view(client: Client) -> None:
     job, worker = client.job(), client.worker()
     client.crash(worker, client.claim(worker, job), cause=["?"], exit_code="seven", ordinal={"a": 1}, signal=11)
     (row,) = client.view("crash", job)
     assert ("unknown", None, None, 1) == (row["cause"], row["signal"], row["exit_code"], row["ordinal"])
 
 
-def test_errors_are_summed_by_kind(client: Client, mixed_job: int) -> None:
+def test_errors_are_grouped_by_type_and_message(client: Client, mixed_job: int) -> None:
     rows = client.view("error_summary", mixed_job, "failures DESC, type, message")
     assert [
         ("KeyError", "no 9", 2, 1, 5, "key:9"),
@@ -132,7 +132,7 @@ def test_errors_are_summed_by_kind(client: Client, mixed_job: int) -> None:
     ] == columns(rows, "type", "message", "failures", "batches", "example_batch_no", "example_item_key")
 
 
-def test_items_are_blamed_for_what_names_them(client: Client, mixed_job: int) -> None:
+def test_failures_and_crashes_count_for_the_items_they_name(client: Client, mixed_job: int) -> None:
     rows = client.view("item_failures", mixed_job, "ordinal")
     assert [
         ("key:7", 7, 2, 0, "ValueError: no 7"),
@@ -141,7 +141,7 @@ def test_items_are_blamed_for_what_names_them(client: Client, mixed_job: int) ->
     ] == columns(rows, "item_key", "ordinal", "failures", "crashes", "last_error")
 
 
-def test_the_only_item_of_a_batch_is_blamed_for_it(client: Client) -> None:
+def test_a_failure_of_a_batch_of_one_counts_for_its_item(client: Client) -> None:
     job, worker = client.job(2), client.worker()
     one, two = client.claim(worker, job)
     client.fail(worker, [one])
@@ -151,7 +151,7 @@ def test_the_only_item_of_a_batch_is_blamed_for_it(client: Client) -> None:
     )
 
 
-def test_durations_are_those_that_the_slots_measured(client: Client) -> None:
+def test_durations_come_from_the_slots(client: Client) -> None:
     job, worker = client.job(4, items=2), client.worker()
     for claim, run_s in zip(client.claim(worker, job), (1.0, 2.0, 3.0, 10.0), strict=True):
         client.complete(worker, [claim], run_s=run_s)
@@ -180,7 +180,7 @@ def test_the_crash_rate_of_a_day_counts_attempts(client: Client, mixed_job: int)
     assert float(after["crash_rate_pct"]) == pytest.approx(100 * after["crashed"] / after["attempts"], abs=0.01)
 
 
-def test_an_attempt_that_was_done_in_part_counts_once(client: Client) -> None:
+def test_a_partly_done_attempt_counts_once(client: Client) -> None:
     query = "SELECT coalesce(sum(attempts), 0)::int FROM evtrack.crash_rate_daily"
     before = client.one(query)
     job, worker = client.job(1, items=3), client.worker()
@@ -189,7 +189,7 @@ def test_an_attempt_that_was_done_in_part_counts_once(client: Client) -> None:
     assert before + 1 == client.one(query)
 
 
-def test_a_crash_counts_once_in_the_rate_whatever_was_done_before_it_or_is_poison(client: Client) -> None:
+def test_a_crash_counts_once_in_the_crash_rate(client: Client) -> None:
     query = (
         "SELECT coalesce(sum(attempts), 0)::int AS a, coalesce(sum(crashed), 0)::int AS c FROM evtrack.crash_rate_daily"
     )
@@ -211,7 +211,7 @@ def test_a_worker_is_alive_silent_lost_or_stopped(client: Client) -> None:
     assert {number: state for state, number in workers.items()} == {row["worker_id"]: row["state"] for row in found}
 
 
-def test_table_sizes_add_up_the_days(client: Client, mixed_job: int) -> None:
+def test_table_sizes_are_summed_over_days(client: Client, mixed_job: int) -> None:
     del mixed_job
     rows = {row["table_name"]: row for row in client.rows("SELECT * FROM evtrack.table_size")}
     assert {"event", "batch", "payload", "result", "job", "progress", "worker"} <= set(rows)
@@ -223,7 +223,7 @@ def test_table_sizes_add_up_the_days(client: Client, mixed_job: int) -> None:
     assert rows["event"]["table_bytes"] + rows["event"]["index_bytes"] == rows["event"]["total_bytes"]
 
 
-def test_the_views_tell_of_a_job_whose_payloads_were_deleted(client: Client, mixed_job: int) -> None:
+def test_the_views_work_after_payloads_are_deleted(client: Client, mixed_job: int) -> None:
     client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", (mixed_job,))
     rows = client.view("batch_status", mixed_job, "batch_no")
     assert [
@@ -238,14 +238,14 @@ def test_the_views_tell_of_a_job_whose_payloads_were_deleted(client: Client, mix
     assert [1, 3, 5, 6, 8, 10] == [row["ordinal"] for row in client.view("item_result", mixed_job, "ordinal")]
 
 
-def test_recent_jobs_can_be_asked_for_by_their_day(client: Client, mixed_job: int) -> None:
+def test_views_can_be_filtered_by_job_day(client: Client, mixed_job: int) -> None:
     asked = "SELECT count(*) FROM evtrack.{} WHERE job_id = %s AND job_day {} (now() AT TIME ZONE 'UTC')::date"
     names = ("batch_duration", "batch_status", "crash", "error_summary", "item_failures", "slowest_batch")
     assert [1, 7, 2, 3, 3, 6] == [client.one(asked.format(name, "="), mixed_job) for name in names]
     assert [0] * 6 == [client.one(asked.format(name, ">"), mixed_job) for name in names]
 
 
-def test_attempts_are_those_of_the_log(client: Client, mixed_job: int) -> None:
+def test_attempts_match_the_log(client: Client, mixed_job: int) -> None:
     rows = client.view("attempt", mixed_job, "batch_no, attempt")
     assert [
         (1, 1, "completed", None, 2.0),
@@ -259,13 +259,13 @@ def test_attempts_are_those_of_the_log(client: Client, mixed_job: int) -> None:
     assert {client.handler} == {row["handler"] for row in rows}
 
 
-def test_an_attempt_that_crashed_with_something_done_is_one_attempt(client: Client) -> None:
+def test_a_crashed_attempt_with_completed_items_is_one_attempt(client: Client) -> None:
     job, worker = client.job(items=4, max_crashes=1), client.worker()
     client.crash_with(worker, client.claim(worker, job), [{"cause": ["?"], "ordinal": 3}], done=["{[1,3)}"])
     assert [(1, "crashed", "unknown")] == columns(client.view("attempt", job), "batch_no", "outcome", "cause")
 
 
-def test_a_handler_is_summed_over_its_jobs(client: Client, mixed_job: int) -> None:
+def test_handler_status_sums_the_jobs_of_a_handler(client: Client, mixed_job: int) -> None:
     client.job(3, items=2)
     (row,) = client.rows("SELECT * FROM evtrack.handler_status WHERE handler = %s", client.handler)
     items = ("jobs", "pending", "running", "done", "failed", "crashed", "cancelled")
@@ -275,7 +275,7 @@ def test_a_handler_is_summed_over_its_jobs(client: Client, mixed_job: int) -> No
     assert mixed_job > 0
 
 
-def test_the_outbox_says_what_nobody_has_delivered(client: Client, mixed_job: int) -> None:
+def test_the_outbox_view_lists_undelivered_alerts(client: Client, mixed_job: int) -> None:
     assert mixed_job > 0
     (row,) = client.rows("SELECT * FROM evtrack.alert_outbox")
     assert row["undelivered"] == client.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL") > 0

@@ -62,7 +62,7 @@ def rows_read(node: dict[str, Any]) -> int:
     )
 
 
-def test_progress_of_a_large_job_costs_what_that_of_a_small_one_does(big: tuple[Client, int, int]) -> None:
+def test_progress_of_a_large_job_costs_no_more_than_that_of_a_small_one(big: tuple[Client, int, int]) -> None:
     client, large, small = big
     query = "SELECT * FROM evtrack.job_progress WHERE job_id = %s"
     assert rows_read(plan(client, query, large)) < 50
@@ -106,7 +106,7 @@ def test_the_items_of_a_whole_job_are_read_in_linear_time(big: tuple[Client, int
     assert rows_read(plan(client, query, large)) < 10 * BATCHES * ITEMS
 
 
-def test_the_items_of_a_job_are_read_in_linear_time_however_little_the_planner_knows(
+def test_the_items_of_a_job_are_read_in_linear_time_without_planner_statistics(
     client: Client, conn: Connection
 ) -> None:
     job = client.job(200, items=20)
@@ -129,7 +129,7 @@ def test_crashes_of_a_job_are_found_without_reading_its_log(big: tuple[Client, i
 @pytest.mark.parametrize(
     "view", ["batch_duration", "batch_status", "crash", "error_summary", "item_failures", "slowest_batch"]
 )
-def test_the_days_that_are_not_asked_for_are_not_read(big: tuple[Client, int, int], view: str) -> None:
+def test_days_outside_the_query_are_not_read(big: tuple[Client, int, int], view: str) -> None:
     client, *_ = big
     tomorrow = plan(client, f"SELECT * FROM evtrack.{view} WHERE job_day > (now() AT TIME ZONE 'UTC')::date")
     assert 0 == sum(

@@ -20,7 +20,7 @@ def test_there_is_a_model_for_each_kind() -> None:
     assert {str(kind) for kind in AlertKind} == set(KINDS)
 
 
-def test_a_line_has_what_is_known_and_what_to_run_next() -> None:
+def test_a_line_has_the_known_facts_and_the_next_command() -> None:
     told = alert_from({**HEAD, "event": "batch_failed", "job_id": 3, "batch_no": 7, "error": "ü", "worker": None})
     assert (
         '{"timestamp": "2026-11-25T01:02:03Z", "level": "error", "event": "batch_failed", "alert_id": 5, "job_id": 3,'
@@ -43,7 +43,7 @@ def test_a_storm_names_the_view() -> None:
         {"event": "worker_lost", "worker_id": "many", "next": "rm -rf /"},
     ],
 )
-def test_what_this_version_does_not_know_is_told_as_it_is(told: dict[str, Any]) -> None:
+def test_an_unknown_kind_or_value_is_passed_on_unchanged(told: dict[str, Any]) -> None:
     alert = alert_from({**HEAD, **told})
     assert isinstance(alert, OtherAlert)
     line = json.loads(alert.text())

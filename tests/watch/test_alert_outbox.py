@@ -23,14 +23,14 @@ def kinds(client: Client, job: int) -> list[tuple[str, int | None, str]]:
     return [(row["kind"], row["batch_no"], row["severity"]) for row in alerts(client, job)]
 
 
-def test_work_that_goes_well_raises_nothing(client: Client) -> None:
+def test_successful_work_raises_no_alert(client: Client) -> None:
     job, worker = client.job(3), client.worker()
     client.complete(worker, client.claim(worker, job))
     assert client.one("SELECT evtrack.finish_due(%s)", job)
     assert [] == alerts(client, job)
 
 
-def test_a_crash_is_told_with_its_cause_and_the_items_that_the_batch_held(client: Client) -> None:
+def test_a_crash_alert_has_the_cause_and_the_items_of_the_batch(client: Client) -> None:
     job, worker = client.job(items=5), client.worker()
     (claim,) = client.claim(worker, job)
     client.crash_with(
@@ -60,7 +60,7 @@ def test_a_crash_is_told_with_its_cause_and_the_items_that_the_batch_held(client
     } == row["facts"]
 
 
-def test_poison_is_told_once_beside_its_crashes(client: Client) -> None:
+def test_a_poison_item_raises_one_alert_besides_its_crashes(client: Client) -> None:
     job, worker = client.job(), client.worker()
     for _ in range(2):
         client.crash(worker, client.claim(worker, job))
@@ -72,13 +72,13 @@ def test_poison_is_told_once_beside_its_crashes(client: Client) -> None:
     assert "key:1" == alerts(client, job, "item_poisoned")[0]["facts"]["item_key"]
 
 
-def test_poison_that_is_known_at_once_is_told_of_the_batch_that_is_made_of_it(client: Client) -> None:
+def test_a_poison_item_known_at_once_is_reported_for_its_new_batch(client: Client) -> None:
     job, worker = client.job(items=3, max_crashes=1), client.worker()
     client.crash(worker, client.claim(worker, job), cause="signal", signal="SIGSEGV", item_key="key:2", ordinal=2)
     assert [("batch_crashed", 1, "warning"), ("item_poisoned", 2, "error")] == kinds(client, job)
 
 
-def test_only_the_last_failure_is_told(client: Client) -> None:
+def test_only_the_last_failure_raises_an_alert(client: Client) -> None:
     job, worker = client.job(max_errors=2, backoff_s=0), client.worker()
     client.fail(worker, client.claim(worker, job))
     assert [] == alerts(client, job)
@@ -89,7 +89,7 @@ def test_only_the_last_failure_is_told(client: Client) -> None:
     )  # fmt: skip
 
 
-def test_failed_items_of_a_batch_are_told_when_their_budget_is_spent(client: Client) -> None:
+def test_failed_items_of_a_batch_raise_an_alert_when_their_budget_is_spent(client: Client) -> None:
     job, worker = client.job(items=3, max_errors=2, backoff_s=0), client.worker()
     (claim,) = client.claim(worker, job)
     assert "ok" == client.complete_partly(worker, claim, "{[2,3)}")
@@ -101,7 +101,7 @@ def test_failed_items_of_a_batch_are_told_when_their_budget_is_spent(client: Cli
     client.check(job, again)
 
 
-def test_a_job_that_ends_badly_is_told(client: Client) -> None:
+def test_a_job_that_ends_with_failures_raises_an_alert(client: Client) -> None:
     job, worker = client.job(2, max_errors=1), client.worker()
     one, two = client.claim(worker, job)
     client.fail(worker, [one])
@@ -112,7 +112,7 @@ def test_a_job_that_ends_badly_is_told(client: Client) -> None:
     assert (1, 1, 0) == (facts["completed"], facts["failed"], facts["invalid"])
 
 
-def test_a_lost_worker_is_told_beside_the_batches_that_it_held(client: Client) -> None:
+def test_a_lost_worker_raises_an_alert_besides_those_of_its_batches(client: Client) -> None:
     job, worker = client.job(2), client.worker()
     client.claim(worker, job)
     client.conn.execute(
@@ -124,14 +124,14 @@ def test_a_lost_worker_is_told_beside_the_batches_that_it_held(client: Client) -
     assert (2, "no heartbeat", "test") == tuple(lost["facts"][name] for name in ("batches", "why", "worker"))
 
 
-def test_an_abandoned_job_is_told(client: Client) -> None:
+def test_an_abandoned_job_raises_an_alert(client: Client) -> None:
     job = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)[0]["job_id"]
     client.conn.execute("UPDATE evtrack.job SET created_at = created_at - interval '2 hours' WHERE job_id = %s", (job,))
     client.rows("SELECT * FROM evtrack.reap('0 s', '1 hour')")
     assert [("job_abandoned", None, "error")] == kinds(client, job)
 
 
-def test_more_than_so_many_a_minute_are_counted_and_not_told_one_by_one(client: Client, other: Client) -> None:
+def test_alerts_above_the_rate_per_minute_are_counted_instead_of_raised(client: Client, other: Client) -> None:
     job, worker = client.job(9, max_errors=1, max_alerts=3), client.worker()
     first, *rest = client.claim(worker, job)
     client.fail(worker, [first])
@@ -143,13 +143,13 @@ def test_more_than_so_many_a_minute_are_counted_and_not_told_one_by_one(client: 
     assert told in {3, 6}, "6 when the minute ended meanwhile"
 
 
-def test_an_event_in_a_form_of_its_own_is_told_all_the_same(client: Client) -> None:
+def test_a_malformed_crash_report_still_raises_an_alert(client: Client) -> None:
     job, worker = client.job(max_alerts=None), client.worker()
     client.crash_with(worker, client.claim(worker, job), ["nonsense"])
     assert [("batch_crashed", 1, "warning")] == kinds(client, job)
 
 
-def test_what_one_has_in_hand_another_passes_over(client: Client, other: Client) -> None:
+def test_alerts_taken_by_one_watcher_are_skipped_by_another(client: Client, other: Client) -> None:
     client.one("SELECT evtrack.mark_alerts(array(SELECT alert_id FROM evtrack.alert), 'before')")
     job, worker = client.job(2), client.worker()
     client.crash(worker, client.claim(worker, job))
@@ -164,7 +164,7 @@ def test_what_one_has_in_hand_another_passes_over(client: Client, other: Client)
     assert [] == other.rows("SELECT alert_id FROM evtrack.take_alerts()")
 
 
-def test_the_summary_of_items_is_that_of_the_view(client: Client) -> None:
+def test_the_item_summary_of_an_alert_matches_the_view(client: Client) -> None:
     for items in (1, 3, 4, 12):
         job = client.job(items=items)
         (row,) = client.rows(
@@ -175,7 +175,7 @@ def test_the_summary_of_items_is_that_of_the_view(client: Client) -> None:
         assert row["item_summary"] == row["told"]
 
 
-def test_a_storm_becomes_one_alert_with_the_count_when_its_minute_is_over(client: Client) -> None:
+def test_a_storm_becomes_one_alert_with_the_count_after_its_minute(client: Client) -> None:
     job, worker = client.job(5, max_errors=1, max_alerts=1), client.worker()
     client.fail(worker, client.claim(worker, job))
     client.conn.execute(
@@ -206,7 +206,7 @@ def of_handler(client: Client, kind: str) -> list[dict[str, Any]]:
     )
 
 
-def test_a_high_crash_rate_is_told_on_the_edge(client: Client) -> None:
+def test_a_high_crash_rate_raises_an_alert_when_it_begins(client: Client) -> None:
     check = "SELECT evtrack.check_alerts(max_crash_rate => %s, least_attempts => %s)"
     job, worker = client.job(20, items=2), client.worker()
     claims = client.claim(worker, job)
@@ -236,7 +236,7 @@ def test_a_high_crash_rate_is_told_on_the_edge(client: Client) -> None:
     assert 2 == len(of_handler(client, "crash_rate_high"))
 
 
-def test_a_deep_queue_is_told_by_handler(client: Client) -> None:
+def test_a_deep_queue_raises_an_alert_per_handler(client: Client) -> None:
     client.job(3)
     client.job(2)
     client.one("SELECT evtrack.check_alerts(max_pending => 5)")
@@ -247,7 +247,7 @@ def test_a_deep_queue_is_told_by_handler(client: Client) -> None:
     assert (5, 2, "warning") == (told["facts"]["batches"], told["facts"]["jobs"], told["severity"])
 
 
-def test_what_never_started_is_told_and_what_waits_for_a_worker_is_not(client: Client) -> None:
+def test_a_batch_that_never_started_raises_an_alert_unless_it_waits_for_a_worker(client: Client) -> None:
     lonely = Client(client.conn)
     alone = lonely.job()
     job = client.job()
@@ -267,7 +267,7 @@ def test_what_never_started_is_told_and_what_waits_for_a_worker_is_not(client: C
     assert [] == alerts(client, alone)
 
 
-def test_one_checks_at_a_time(client: Client, other: Client) -> None:
+def test_only_one_session_checks_at_a_time(client: Client, other: Client) -> None:
     client.job(3)
     with other.conn.transaction():
         other.one("SELECT evtrack.check_alerts()")
@@ -275,7 +275,7 @@ def test_one_checks_at_a_time(client: Client, other: Client) -> None:
     assert client.one("SELECT evtrack.check_alerts(max_pending => 2)") >= 1
 
 
-def test_slots_that_keep_dying_are_told_once_an_hour(client: Client) -> None:
+def test_slots_that_keep_dying_raise_one_alert_an_hour(client: Client) -> None:
     worker = client.worker()
     report = "SELECT evtrack.report_slots(%s, %s)"
     assert client.one(report, worker, "SIGSEGV" * 100)
@@ -288,7 +288,7 @@ def test_slots_that_keep_dying_are_told_once_an_hour(client: Client) -> None:
     assert row["cleared_at"] is not None
 
 
-def test_taking_reads_only_what_is_undelivered(client: Client) -> None:
+def test_taking_alerts_reads_only_undelivered_ones(client: Client) -> None:
     client.conn.execute(
         "INSERT INTO evtrack.alert (kind, subject, occasion, severity, delivered_at)"
         " SELECT 'batch_failed', 'old', i::text, 'error', now() FROM generate_series(1, 5000) i"

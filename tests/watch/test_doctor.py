@@ -50,9 +50,7 @@ def client(conn: Connection) -> Client:
     return Client(conn, "annotate")
 
 
-def test_all_is_well_and_a_canary_goes_through_a_live_worker_without_a_trace_in_listings(
-    dsn: str, client: Client
-) -> None:
+def test_a_canary_passes_through_a_live_worker_and_is_hidden_from_listings(dsn: str, client: Client) -> None:
     with worker_process(dsn, "--slots", "1"):
         eventually(lambda: client.one("SELECT count(*) FROM evtrack.worker"))
         code, found = examine(dsn, "--canary-timeout", "60")
@@ -72,7 +70,7 @@ def test_all_is_well_and_a_canary_goes_through_a_live_worker_without_a_trace_in_
     assert "evtrack.canary" not in client.one("SELECT handlers FROM evtrack.worker")
 
 
-def test_a_worker_that_hangs_is_found_by_its_canary(dsn: str, client: Client) -> None:
+def test_a_hanging_worker_is_found_by_its_canary(dsn: str, client: Client) -> None:
     with worker_process(dsn, "--slots", "1") as worker:
         eventually(lambda: client.one("SELECT count(*) FROM evtrack.worker"))
         os.kill(worker.pid, signal.SIGSTOP)
@@ -82,13 +80,13 @@ def test_a_worker_that_hangs_is_found_by_its_canary(dsn: str, client: Client) ->
     assert ["cancelled"] == [row["phase"] for row in client.rows("SELECT phase::text FROM evtrack.job")]
 
 
-def test_a_worker_that_is_busy_is_no_problem(dsn: str, client: Client) -> None:
+def test_a_busy_worker_is_not_a_problem(dsn: str, client: Client) -> None:
     client.one("SELECT evtrack.heartbeat(%s, 2)", client.worker())
     _, found = examine(dsn, "--canary-timeout", "0.1")
     assert ("note", "no worker completed it within 0.1 s: all slots are busy", "") == found["canary"]
 
 
-def test_an_unmigrated_schema_is_named(empty_dsn: str, conn: Connection, dsn: str) -> None:
+def test_an_unmigrated_schema_is_reported(empty_dsn: str, conn: Connection, dsn: str) -> None:
     code, found = examine(empty_dsn)
     assert (1, ("problem", "the database has no evtrack schema", "evtrack migrate up")) == (code, found["schema"])
     assert "queue" not in found, "what needs the schema is not looked at"
@@ -98,7 +96,7 @@ def test_an_unmigrated_schema_is_named(empty_dsn: str, conn: Connection, dsn: st
     assert "views/batches/crash.sql" in found["schema"][1]
 
 
-def test_a_role_without_rights_is_named_with_the_grant(dsn: str, conn: Connection) -> None:
+def test_a_role_without_rights_is_reported_with_the_grant(dsn: str, conn: Connection) -> None:
     name = f"evtrack_test_role_{os.getpid()}"
     conn.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'".encode())
     try:
@@ -116,7 +114,7 @@ def own() -> Iterator[str]:
         yield dsn
 
 
-def test_a_missing_role_is_named(own: str) -> None:
+def test_a_missing_role_is_reported(own: str) -> None:
     with connect(own, purpose="test") as conn:
         assert "note" == examine(own)[1]["roles"][0], "without any of them everything works"
         for role in ("evtrack_producer", "evtrack_reader", "evtrack_watcher"):
@@ -132,7 +130,7 @@ def test_a_missing_role_is_named(own: str) -> None:
     assert "roles" not in examine(own)[1], "nothing is to be said of roles that are as they should be"
 
 
-def test_notify_that_does_not_arrive_is_named(dsn: str) -> None:
+def test_notifications_that_do_not_arrive_are_reported(dsn: str) -> None:
     with pooled(dsn) as through:
         code, found = examine(through)
     assert (1, "problem") == (code, found["notify"][0])
@@ -140,7 +138,7 @@ def test_notify_that_does_not_arrive_is_named(dsn: str) -> None:
     assert "--dsn" in found["notify"][2]
 
 
-def test_a_clock_that_is_off_is_named(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_clock_is_reported(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "wall_clock", lambda: time.time() + 300)
     result = CliRunner().invoke(cli, ["doctor", "--dsn", dsn, "--json", "--no-canary"])
     found = worst(json.loads(result.stdout))
@@ -149,7 +147,7 @@ def test_a_clock_that_is_off_is_named(dsn: str, monkeypatch: pytest.MonkeyPatch)
     assert "canary" not in found
 
 
-def test_a_handler_that_nobody_offers_is_named(dsn: str, client: Client) -> None:
+def test_a_handler_that_no_worker_offers_is_reported(dsn: str, client: Client) -> None:
     client.job(3)
     code, found = examine(dsn)
     assert (1, "problem") == (code, found["queue"][0])
@@ -159,7 +157,7 @@ def test_a_handler_that_nobody_offers_is_named(dsn: str, client: Client) -> None
     assert "ok" == examine(dsn, "--no-canary")[1]["queue"][0]
 
 
-def test_a_silent_worker_and_an_old_transaction_are_named(
+def test_a_silent_worker_and_an_old_transaction_are_reported(
     dsn: str, conn: Connection, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.worker()
@@ -185,7 +183,7 @@ def test_a_silent_worker_and_an_old_transaction_are_named(
     assert "has sent no heartbeat for 30" in found["workers"][1]
 
 
-def test_alerts_that_no_watcher_tells_are_named(dsn: str, conn: Connection) -> None:
+def test_alerts_that_no_watcher_delivers_are_reported(dsn: str, conn: Connection) -> None:
     conn.execute("""SELECT evtrack.raise_alert('worker_lost', '1', '', 'error', '{"worker_id": 1}')""")
     assert "ok" == examine(dsn, "--no-canary")[1]["alerts"][0]
     conn.execute("UPDATE evtrack.alert SET created_at = created_at - interval '5 minutes'")
@@ -197,7 +195,7 @@ def test_alerts_that_no_watcher_tells_are_named(dsn: str, conn: Connection) -> N
     assert "ok" == examine(dsn, "--no-canary")[1]["alerts"][0]
 
 
-def test_no_connection_is_a_finding_too_and_all_fits_80_columns(dsn: str, client: Client) -> None:
+def test_a_failed_connection_is_reported_and_the_report_fits_80_columns(dsn: str, client: Client) -> None:
     code, found = examine("host=127.0.0.1 port=1 dbname=x")
     assert (1, "problem", {"connection"}) == (code, found["connection"][0], set(found))
     client.job()

@@ -80,7 +80,9 @@ def test_a_schema_is_judged_by_its_migrations(status: Status, level: Level, says
     ("apart_s", "took_s", "says"),
     [(0.0, 0.0, ""), (0.9, 0.0, ""), (-300.0, 0.02, "300.0 s ahead of"), (2.0, 0.1, "2.0 s behind"), (2.0, 10.0, "")],
 )
-def test_a_clock_is_off_when_a_slow_answer_does_not_explain_it(apart_s: float, took_s: float, says: str) -> None:
+def test_a_clock_is_wrong_if_a_slow_answer_does_not_explain_the_difference(
+    apart_s: float, took_s: float, says: str
+) -> None:
     finding = findings.clock(1000.0, 1000.0 + took_s / 2 + apart_s, 1000.0 + took_s)
     assert (finding.level is Level.PROBLEM) is bool(says)
     assert says in finding.says
@@ -90,7 +92,7 @@ def right(role: str, *, there: bool = True, mine: bool = True) -> Right:
     return Right(role.removeprefix("evtrack_"), role, there, mine)
 
 
-def test_roles_are_all_there_or_none_of_them_and_may_what_they_should() -> None:
+def test_a_cluster_has_all_roles_with_their_rights_or_none() -> None:
     four = ["evtrack_producer", "evtrack_reader", "evtrack_watcher", "evtrack_worker"]
     assert [] == problems(findings.roles([right(role) for role in four], "me"))
     none = findings.roles([right(role, there=False) for role in four], "me")
@@ -139,7 +141,7 @@ def worker(state: str = "alive", *, version: str = "1", busy: int = 1) -> Worker
     return WorkerRow(3, "w", state, "h", 1, ["a"], 2, busy, version, NOW, NOW, silent_s)
 
 
-def test_silent_workers_are_problems_and_other_versions_worth_a_word() -> None:
+def test_silent_workers_are_problems_and_other_versions_are_mentioned() -> None:
     assert ["worker 3 (w) has sent no heartbeat for 300 s and has not been declared lost"] == problems(
         findings.workers([worker(), worker("silent")], "1")
     )
@@ -149,7 +151,7 @@ def test_silent_workers_are_problems_and_other_versions_worth_a_word() -> None:
     assert [Level.NOTE] == [finding.level for finding in findings.workers([], "1")]
 
 
-def test_batches_that_wait_in_vain_are_a_problem_per_handler() -> None:
+def test_waiting_batches_are_a_problem_per_handler() -> None:
     found = [Stuck("a", "no worker", 1, 1, 5.0, 0, 7), Stuck("b", "never started", 2, 9, 80.0, 3, 8)]
     assert [
         "no worker offers the handler a: 1 batch has waited for 5 s",
@@ -158,7 +160,7 @@ def test_batches_that_wait_in_vain_are_a_problem_per_handler() -> None:
     assert Level.OK is findings.queue([])[0].level
 
 
-def test_alerts_that_nobody_delivers_are_a_problem() -> None:
+def test_undelivered_alerts_are_a_problem() -> None:
     assert [] == problems([findings.alerts(0, 0.0), findings.alerts(3, 59.0)])
     (says,) = problems([findings.alerts(3, 61.0)])
     assert "3 undelivered, the oldest for 61 s: no watcher is running" == says

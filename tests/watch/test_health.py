@@ -39,7 +39,7 @@ def mixed_job(client: Client) -> int:
 
 
 @pytest.mark.usefixtures("mixed_job")
-def test_alerts_that_nobody_tells_are_not_healthy(dsn: str, conn: Connection) -> None:
+def test_undelivered_alerts_are_unhealthy(dsn: str, conn: Connection) -> None:
     assert 0 == ask(dsn, "--max-crash-rate", "10")[0]
     conn.execute("UPDATE evtrack.alert SET created_at = created_at - interval '2 minutes'")
     code, out, _ = ask(dsn, "--max-crash-rate", "10")
@@ -65,7 +65,7 @@ def ask(dsn: str, *options: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_the_figures_are_those_of_the_job(mixed_job: int, dsn: str, conn: Connection, client: Client) -> None:
+def test_the_report_matches_the_events_of_the_job(mixed_job: int, dsn: str, conn: Connection, client: Client) -> None:
     code, out, _ = ask(dsn, "--json", "--max-crash-rate", "10")
     found: dict[str, Any] = json.loads(out)
     ended = {name: found[name] for name in ("attempts", "completed", "failed", "crashed", "workers_lost", "running")}
@@ -85,7 +85,7 @@ def test_the_figures_are_those_of_the_job(mixed_job: int, dsn: str, conn: Connec
     assert 0 == health(conn, span_s=0.001).failed
 
 
-def test_items_that_failed_in_attempts_that_completed_are_told_by_item_and_batch(
+def test_failed_items_of_completed_attempts_are_reported_by_item_and_batch(
     mixed_job: int, client: Client, conn: Connection, dsn: str
 ) -> None:
     job, worker = client.job(3, items=4, max_errors=1), client.worker()
@@ -126,9 +126,7 @@ def test_items_that_failed_in_attempts_that_completed_are_told_by_item_and_batch
     assert 0 == recent_sums(conn, span_s=0.000_001).jobs
 
 
-def test_the_exit_code_is_2_above_the_threshold_and_others_say_why_nothing_can_be_told(
-    mixed_job: int, dsn: str
-) -> None:
+def test_the_exit_code_is_2_above_the_threshold_and_other_codes_explain_the_error(mixed_job: int, dsn: str) -> None:
     assert mixed_job
     done = evtrack("health", "--dsn", dsn)
     assert (2, "") == (done.returncode, done.stderr)
@@ -145,18 +143,18 @@ def test_the_exit_code_is_2_above_the_threshold_and_others_say_why_nothing_can_b
     assert 5 == ask("host=127.0.0.1 port=1 dbname=x")[0]
 
 
-def test_without_a_schema_it_is_4(empty_dsn: str) -> None:
+def test_without_a_schema_the_exit_code_is_4(empty_dsn: str) -> None:
     assert 4 == ask(empty_dsn)[0]
 
 
-def test_nothing_at_all_is_healthy(dsn: str) -> None:
+def test_an_empty_database_is_healthy(dsn: str) -> None:
     code, out, _ = ask(dsn, "--window", "90s")
     assert 0 == code
     assert "healthy: 0.0 % of the attempts of the last 90s crashed" in out
     assert "no live worker" in out
 
 
-def test_a_lost_worker_counts_and_a_silent_one_is_named(client: Client, conn: Connection, dsn: str) -> None:
+def test_a_lost_worker_is_counted_and_a_silent_one_is_named(client: Client, conn: Connection, dsn: str) -> None:
     job, lost, silent = client.job(4), client.worker(), client.worker()
     client.claim(lost, job, fresh=1)
     conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 hour' WHERE worker_id = %s", [lost])

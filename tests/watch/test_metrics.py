@@ -124,7 +124,7 @@ def test_run_times_are_a_histogram(dsn: str, conn: Connection) -> None:
     assert 3 == after["evtrack_batch_run_seconds_count"][(own_client.handler,)]
 
 
-def test_how_things_stand(dsn: str, conn: Connection) -> None:
+def test_gauges_show_the_current_state(dsn: str, conn: Connection) -> None:
     own_client = Client(conn)
     _, _, after = worked(own_client, dsn)
     handler = own_client.handler
@@ -142,7 +142,7 @@ def test_how_things_stand(dsn: str, conn: Connection) -> None:
     assert (1, 0) == (after["evtrack_database_up"][()], after["evtrack_uncounted_transactions"][()])
 
 
-def test_counters_never_fall_and_count_nothing_twice(dsn: str, conn: Connection) -> None:
+def test_counters_never_decrease_and_count_nothing_twice(dsn: str, conn: Connection) -> None:
     own_client = Client(conn)
     job, worker = own_client.job(30, max_errors=1), own_client.worker()
     with figures(dsn) as one:
@@ -156,7 +156,7 @@ def test_counters_never_fall_and_count_nothing_twice(dsn: str, conn: Connection)
         assert {(own_client.handler, "completed"): 30} == read(one)["evtrack_attempts_total"]
 
 
-def test_what_commits_late_is_counted_when_it_has(dsn: str, conn: Connection) -> None:
+def test_a_late_commit_is_counted_once_it_is_visible(dsn: str, conn: Connection) -> None:
     own_client = Client(conn)
     job, worker = own_client.job(2), own_client.worker()
     first, second = own_client.claim(worker, job)
@@ -168,7 +168,7 @@ def test_what_commits_late_is_counted_when_it_has(dsn: str, conn: Connection) ->
         assert {(own_client.handler, "completed"): 2} == read(one)["evtrack_attempts_total"]
 
 
-def test_a_window_that_takes_too_long_is_cut_and_nothing_is_lost(
+def test_a_window_that_takes_too_long_is_shortened_and_loses_nothing(
     dsn: str, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_client = Client(conn)
@@ -199,13 +199,13 @@ def raise_cancelled(connection: Connection) -> None:
         connection.execute("SELECT pg_sleep(5)")
 
 
-def test_who_asks_again_soon_gets_the_same_and_asks_nobody(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_scrape_is_served_from_the_cache(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with figures(dsn) as one:
         monkeypatch.setattr(metrics, "current_figures", None)  # would raise
         list(one.collect())
 
 
-def test_a_database_that_does_not_answer_leaves_the_counters_and_says_so(dsn: str, conn: Connection) -> None:
+def test_an_unreachable_database_keeps_the_counters_and_is_reported(dsn: str, conn: Connection) -> None:
     own_client = Client(conn)
     job, worker = own_client.job(2), own_client.worker()
     with figures(dsn) as one:
@@ -221,7 +221,7 @@ def test_a_database_that_does_not_answer_leaves_the_counters_and_says_so(dsn: st
         assert 1 == read(one)["evtrack_database_up"][()]
 
 
-def test_watch_serves_them_until_it_is_stopped(dsn: str, conn: Connection) -> None:
+def test_watch_serves_metrics_until_it_is_stopped(dsn: str, conn: Connection) -> None:
     own_client = Client(conn)
     with running_watcher(dsn) as address:
         job, worker = own_client.job(2), own_client.worker()
@@ -243,7 +243,7 @@ def test_a_host_without_a_port_is_refused(dsn: str) -> None:
     assert (1, True) == (said.returncode, "serves nothing without --metrics-port" in said.stderr)
 
 
-def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "evtrack.runtime.watch.metrics", None)
     with (
         pytest.raises(options.NotInstalled, match=r"pip install 'evtrack\[metrics\]'"),
@@ -252,7 +252,7 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         pass
 
 
-def test_every_figure_is_told_of(dsn: str) -> None:
+def test_every_metric_is_documented(dsn: str) -> None:
     text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(evtrack_\w+)` \| (\w+) \| ([^|]*) \|", text, re.MULTILINE)
     there = []

@@ -89,7 +89,7 @@ def says(status: int, seen: list[bytes] | None = None) -> Callable[[socket.socke
     return answer
 
 
-def test_a_post_is_signed_over_its_number_its_time_and_its_body() -> None:
+def test_a_post_is_signed_over_its_id_time_and_body() -> None:
     seen: list[bytes] = []
     with answering(says(204, seen)) as url:
         WebhookSink(url, secret="whsec_" + base64.b64encode(b"key").decode()).send(ALERT)
@@ -109,7 +109,7 @@ def test_a_post_is_signed_over_its_number_its_time_and_its_body() -> None:
 
 
 @pytest.mark.parametrize(("status", "again"), [(500, True), (503, True), (429, True), (404, False), (301, False)])
-def test_an_answer_that_is_no_success_is_a_failure(status: int, *, again: bool) -> None:
+def test_a_response_without_success_is_a_failure(status: int, *, again: bool) -> None:
     with answering(says(status)) as url, pytest.raises(SinkError, match=f"127.0.0.1 answered {status}") as caught:
         WebhookSink(url).send(ALERT)
     assert again == caught.value.again
@@ -128,20 +128,20 @@ def drip(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("behaviour", [hang, drip], ids=["hangs", "sends a byte at a time"])
-def test_a_server_that_takes_its_time_is_cut_off(behaviour: Callable[[socket.socket], None]) -> None:
+def test_a_slow_server_is_cut_off(behaviour: Callable[[socket.socket], None]) -> None:
     begun = time.monotonic()
     with answering(behaviour) as url, pytest.raises(SinkError, match=r"no answer within 0\.3 s"):
         WebhookSink(url, limit_s=0.3).send(ALERT)
     assert time.monotonic() - begun < 3
 
 
-def test_a_socket_that_is_late_before_the_timer_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_timeout_before_the_timer_gives_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evtrack.runtime.watch.webhook_sink.threading.Timer.start", lambda _: None)
     with answering(hang) as url, pytest.raises(SinkError, match=r"no answer within 0\.3 s"):
         WebhookSink(url, limit_s=0.3).send(ALERT)
 
 
-def test_a_server_that_is_slow_within_the_limit_is_waited_for() -> None:
+def test_a_slow_server_within_the_limit_is_awaited() -> None:
     def slow(connection: socket.socket) -> None:
         got = request(connection)
         time.sleep(0.2)
@@ -152,7 +152,7 @@ def test_a_server_that_is_slow_within_the_limit_is_waited_for() -> None:
         WebhookSink(url, limit_s=5).send(ALERT)
 
 
-def test_who_refuses_or_hangs_up_is_a_failure_that_names_no_url() -> None:
+def test_a_refused_or_closed_connection_is_a_failure_without_the_url() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(SinkError, match="ConnectionRefusedError") as caught:
@@ -173,7 +173,7 @@ def test_who_refuses_or_hangs_up_is_a_failure_that_names_no_url() -> None:
         ("http://host/", "whsec_no base64!"),
     ],
 )
-def test_a_webhook_that_cannot_be_is_refused_without_its_secrets(url: str, secret: str | None) -> None:
+def test_an_invalid_webhook_is_refused_without_showing_its_secrets(url: str, secret: str | None) -> None:
     with pytest.raises(BadArgument) as caught:
         WebhookSink(url, secret=secret)
     assert "password" not in str(caught.value)
@@ -195,12 +195,12 @@ def test_a_program_gets_the_alert_on_stdin(tmp_path: Path) -> None:
         ("sh -c 'kill -9 $$'", "sh ended with SIGKILL"),
     ],
 )
-def test_a_program_that_fails_is_told(command: str, why: str) -> None:
+def test_a_program_that_fails_is_reported(command: str, why: str) -> None:
     with pytest.raises(SinkError, match=why):
         ExecSink(command).send(ALERT)
 
 
-def test_a_program_that_was_there_once_is_told(tmp_path: Path) -> None:
+def test_a_program_that_was_removed_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "page-me"
     path.touch(mode=0o755)
     program = ExecSink(str(path))
@@ -209,7 +209,7 @@ def test_a_program_that_was_there_once_is_told(tmp_path: Path) -> None:
         program.send(ALERT)
 
 
-def test_a_program_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     begun = time.monotonic()
     with pytest.raises(SinkError, match=r"took more than 0\.5 s and was killed"):
@@ -220,7 +220,7 @@ def test_a_program_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
 
 
 @pytest.mark.parametrize("command", ["", "sh -c 'no end", "/no/such/program"])
-def test_a_program_that_cannot_be_is_refused(command: str) -> None:
+def test_an_invalid_program_is_refused(command: str) -> None:
     with pytest.raises(BadArgument, match="--exec"):
         ExecSink(command)
 
@@ -261,7 +261,7 @@ def failures(logs: list[Any]) -> list[tuple[int, str, str, bool]]:
     ]
 
 
-def test_what_fails_is_tried_again_a_bounded_number_of_times_and_logged() -> None:
+def test_a_failed_delivery_is_retried_a_bounded_number_of_times_and_logged() -> None:
     sink = Moody(SinkError("one"), ValueError("two"), None, *[SinkError("no")] * 3, SinkError("gone", again=False))
     thread = SinkThread(sink, tries=3, backoff_s=0.001)
     with capture_logs() as logs:
@@ -282,7 +282,7 @@ def test_what_fails_is_tried_again_a_bounded_number_of_times_and_logged() -> Non
     ] == failures(logs)
 
 
-def test_what_has_no_room_does_not_reach_the_sink_and_nobody_waits() -> None:
+def test_alerts_beyond_the_queue_limit_are_dropped_without_waiting() -> None:
     sink = Moody()
     sink.gate.clear()
     thread = SinkThread(sink, size=2)
@@ -300,7 +300,7 @@ def test_what_has_no_room_does_not_reach_the_sink_and_nobody_waits() -> None:
     assert [(4, "error", "its queue is full", True)] == failures(logs)
 
 
-def test_a_sink_that_never_answers_does_not_keep_the_watcher() -> None:
+def test_a_sink_that_never_answers_does_not_block_the_watcher() -> None:
     sink = Moody()
     sink.gate.clear()
     thread = SinkThread(sink, backoff_s=60)

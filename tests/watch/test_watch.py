@@ -38,7 +38,7 @@ def crash(queue: Client, job: int, worker: int, number: int = 1) -> None:
         )
 
 
-def test_what_crashed_while_nobody_watched_is_told_once_by_one(queue: Client, dsn: str) -> None:
+def test_crashes_before_the_watchers_started_are_reported_once_by_one_of_them(queue: Client, dsn: str) -> None:
     job, worker = queue.job(5, items=2), queue.worker()
     crash(queue, job, worker, 5)
     with running_watcher(dsn) as first:
@@ -73,7 +73,7 @@ def test_what_crashed_while_nobody_watched_is_told_once_by_one(queue: Client, ds
     }.items() <= told[2].items()
 
 
-def test_an_alert_is_told_as_it_happens(queue: Client, dsn: str) -> None:
+def test_an_alert_is_printed_as_it_happens(queue: Client, dsn: str) -> None:
     worker = queue.worker()
     # So seldom does it look by itself that only the wake-up can have told it.
     with running_watcher(dsn, "--poll", "60") as one:
@@ -83,7 +83,7 @@ def test_an_alert_is_told_as_it_happens(queue: Client, dsn: str) -> None:
             eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
 
 
-def test_once_tells_what_is_there_and_leaves(queue: Client, dsn: str, tmp_path: Path) -> None:
+def test_once_prints_the_waiting_alerts_and_exits(queue: Client, dsn: str, tmp_path: Path) -> None:
     job, worker = queue.job(2, items=2), queue.worker()
     crash(queue, job, worker, 2)
     queue.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 hour'")
@@ -100,13 +100,13 @@ def test_once_tells_what_is_there_and_leaves(queue: Client, dsn: str, tmp_path: 
     assert ["queue_deep"] == [json.loads(line)["event"] for line in again.stdout.splitlines()]
 
 
-def test_the_form_of_the_log_is_the_form_of_alerts(queue: Client, dsn: str) -> None:
+def test_alerts_use_the_format_of_the_log(queue: Client, dsn: str) -> None:
     crash(queue, queue.job(items=2), queue.worker())
     told = evtrack("watch", "--once", "--log-format", "console", "--dsn", dsn).stdout
     assert " [warning] batch_crashed  " in told
 
 
-def test_who_nobody_reads_leaves_its_alerts_to_others(queue: Client, dsn: str) -> None:
+def test_a_watcher_with_a_closed_stdout_leaves_its_alerts_to_others(queue: Client, dsn: str) -> None:
     process = subprocess.Popen(
         evtrack_command("watch", "--dsn", dsn), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -121,7 +121,7 @@ def test_who_nobody_reads_leaves_its_alerts_to_others(queue: Client, dsn: str) -
     assert 1 == len(evtrack("watch", "--once", "--dsn", dsn).stdout.splitlines())
 
 
-def test_a_sink_that_fails_keeps_neither_the_lines_nor_the_other_sink(queue: Client, dsn: str, tmp_path: Path) -> None:
+def test_a_failing_sink_blocks_neither_stdout_nor_the_other_sink(queue: Client, dsn: str, tmp_path: Path) -> None:
     job, worker = queue.job(3, items=2), queue.worker()
     with running_watcher(dsn, "--webhook", "http://127.0.0.1:9/token", "--exec", f"tee -a {tmp_path / 'out'}") as one:
         eventually(lambda: one.logged("watcher_started"), 30)
@@ -135,7 +135,7 @@ def test_a_sink_that_fails_keeps_neither_the_lines_nor_the_other_sink(queue: Cli
     assert "token" not in json.dumps(one.log)
 
 
-def test_a_transaction_that_is_held_open_keeps_no_alert(queue: Client, dsn: str) -> None:
+def test_an_open_transaction_delays_no_alert(queue: Client, dsn: str) -> None:
     job, worker = queue.job(2, items=2), queue.worker()
     with connect(dsn, purpose="holder") as holder, running_watcher(dsn) as one:
         eventually(lambda: one.logged("watcher_started"), 30)
@@ -148,7 +148,7 @@ def test_a_transaction_that_is_held_open_keeps_no_alert(queue: Client, dsn: str)
     assert {job, job + 1} == {line["job_id"] for line in one.lines}
 
 
-def test_behind_a_pooler_alerts_are_told_by_polling_and_the_log_says_so(queue: Client, dsn: str) -> None:
+def test_behind_a_pooler_alerts_arrive_by_polling_and_the_log_says_so(queue: Client, dsn: str) -> None:
     with pooled(dsn) as through, running_watcher(through, "--poll", "0.2") as one:
         eventually(lambda: one.logged("notifications_unavailable"), 30)
         for number in range(1, 4):
@@ -157,7 +157,7 @@ def test_behind_a_pooler_alerts_are_told_by_polling_and_the_log_says_so(queue: C
         assert ["polling"] == [line["by"] for line in one.logged("watcher_started")]
 
 
-def test_a_server_that_is_killed_and_started_again_loses_no_alert() -> None:
+def test_a_killed_and_restarted_server_loses_no_alert() -> None:
     with servers.one_of_its_own() as (dsn, restart), running_watcher(dsn) as one:
         eventually(lambda: one.logged("watcher_started"), 30)
         with connect(dsn, purpose="test") as conn:
@@ -176,9 +176,7 @@ def test_a_server_that_is_killed_and_started_again_loses_no_alert() -> None:
 
 
 @pytest.mark.crash
-def test_watchers_that_are_killed_lose_no_alert_and_repeat_only_what_was_in_their_hands(
-    queue: Client, dsn: str
-) -> None:
+def test_killed_watchers_lose_no_alert_and_repeat_only_those_in_flight(queue: Client, dsn: str) -> None:
     worker, over, crashes = queue.worker(), threading.Event(), []
 
     def crashing() -> None:
@@ -209,7 +207,7 @@ def test_watchers_that_are_killed_lose_no_alert_and_repeat_only_what_was_in_thei
     assert sum(told.values()) - len(crashes) <= len(watchers) - 1
 
 
-def test_what_is_in_the_outbox_can_be_looked_at(queue: Client, dsn: str) -> None:
+def test_the_outbox_can_be_listed(queue: Client, dsn: str) -> None:
     job, worker = queue.job(2, items=2), queue.worker()
     crash(queue, job, worker, 2)
     few = evtrack("alerts", "--limit", "1", "--dsn", dsn)

@@ -8,14 +8,14 @@ from evtrack.config import watch_settings_from
 from evtrack.domain.errors import BadArgument
 
 
-def test_flags_go_before_the_environment_and_that_before_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_override_the_environment_which_overrides_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVTRACK_WATCH_MAX_PENDING", "7")
     monkeypatch.setenv("EVTRACK_WATCH_POLL", "0.5")
     told = watch_settings_from(max_pending=8, poll=None, exec="./page")
     assert (8, 0.5, 5.0, "./page") == (told.max_pending, told.poll, told.max_crash_rate, told.exec)
 
 
-def test_a_value_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadArgument, match="--poll is 0: input should be greater than 0"):
         watch_settings_from(poll=0)
     monkeypatch.setenv("EVTRACK_WATCH_MAX_CRASH_RATE", "many")

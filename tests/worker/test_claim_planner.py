@@ -15,7 +15,7 @@ def claimed(job_id: int, batch_no: int, attempt: int = 1) -> ClaimedBatch:
     return ClaimedBatch(job_id, batch_no, attempt, b"h", b"{[1,2)}", b"k", b"{}", None, 0)
 
 
-def test_only_the_jobs_of_the_highest_priority_are_named() -> None:
+def test_only_jobs_of_the_highest_priority_are_claimed() -> None:
     claims = listed((1, 5, 1, False), (2, 5, 1, False), (3, 0, 1, False))
     assert [1, 2] == claims.candidates(100.0)
     assert {1, 2, 3} == claims.listed
@@ -32,7 +32,7 @@ def test_with_many_jobs_each_gets_its_turn() -> None:
     assert set(range(100)) == seen
 
 
-def test_with_few_jobs_another_one_goes_first_each_time() -> None:
+def test_with_few_jobs_each_claim_starts_with_another_job() -> None:
     claims = listed((1, 0, 1, False), (2, 0, 1, False))
     firsts = []
     for _ in range(3):
@@ -42,7 +42,7 @@ def test_with_few_jobs_another_one_goes_first_each_time() -> None:
     assert [1, 2, 1] == firsts
 
 
-def test_a_claim_looks_behind_what_was_claimed_before() -> None:
+def test_a_claim_starts_after_the_last_claimed_batch() -> None:
     claims = listed((1, 0, 11, False))
     assert [10] == claims.plan([1], 500).after
     claims.record([claimed(1, 11), claimed(1, 12)], 100.0)
@@ -51,14 +51,14 @@ def test_a_claim_looks_behind_what_was_claimed_before() -> None:
     assert [10] == claims.plan([1], 500).after, "what another worker gave back shows again"
 
 
-def test_a_batch_that_came_back_hides_no_fresh_one() -> None:
+def test_a_retried_batch_hides_no_new_one() -> None:
     claims = listed((1, 0, 11, True))
     claims.plan([1], 500)
     claims.record([claimed(1, 900, attempt=2)], 100.0)
     assert [10] == claims.plan([1], 500).after
 
 
-def test_returning_batches_get_a_bounded_share() -> None:
+def test_retried_batches_get_a_bounded_share() -> None:
     both = listed((1, 0, 1, True)).plan([1], 100)
     assert (75, 25) == (both.max_new, both.max_retried)
     fresh = listed((1, 0, 1, False)).plan([1], 100)
@@ -69,7 +69,7 @@ def test_returning_batches_get_a_bounded_share() -> None:
     assert 1 == one.max_new + one.max_retried
 
 
-def test_a_list_is_asked_for_again_in_time() -> None:
+def test_the_list_of_jobs_is_refreshed_in_time() -> None:
     busy, idle = listed((1, 0, 1, False)), listed()
     assert not busy.is_stale(100.0)
     assert busy.is_stale(100.0 + REFRESH_S)
@@ -79,7 +79,7 @@ def test_a_list_is_asked_for_again_in_time() -> None:
     assert idle.is_stale(100.0)
 
 
-def test_a_short_claim_makes_the_list_stale_and_an_empty_one_waits() -> None:
+def test_a_partial_claim_makes_the_list_stale_and_an_empty_one_waits() -> None:
     claims = listed((1, 0, 1, False))
     claims.plan([1], 10)
     claims.record([claimed(1, 1)], 100.0)

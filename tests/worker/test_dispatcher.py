@@ -59,7 +59,7 @@ def test_batches_are_shared_among_the_slots() -> None:
     assert [[1, 2], [3, 4]] == slots.dealt()
 
 
-def test_what_has_cost_a_worker_is_given_to_a_slot_that_has_nothing_else() -> None:
+def test_a_batch_that_lost_a_worker_is_given_to_an_empty_slot() -> None:
     slots = FakeSlots(3)
     one = bench(slots)
     one.add([batch(1), batch(2, losses=1), batch(3), batch(4)])
@@ -67,7 +67,7 @@ def test_what_has_cost_a_worker_is_given_to_a_slot_that_has_nothing_else() -> No
     assert [[1, 4], [2], [3]] == slots.dealt()
 
 
-def test_it_waits_until_there_is_such_a_slot_and_gets_no_company() -> None:
+def test_a_batch_that_lost_a_worker_waits_for_an_empty_slot_and_runs_alone() -> None:
     slots = FakeSlots(1)
     one = bench(slots)
     one.add([batch(1), batch(2, losses=1), batch(3)])

@@ -59,7 +59,7 @@ def due(**options: float) -> Maintenance:
     return one
 
 
-def test_a_lost_worker_is_told_and_those_who_can_do_its_work_are_woken(queue: Client, dsn: str) -> None:
+def test_a_lost_worker_is_reported_and_suitable_workers_are_woken(queue: Client, dsn: str) -> None:
     gone = queue.worker()
     job = queue.job(2)
     queue.claim(gone, job)
@@ -86,11 +86,11 @@ def test_a_live_worker_is_left_alone_however_long_its_batch_runs(queue: Client) 
     assert "running" == queue.batch(job).status
 
 
-def test_a_worker_whose_row_is_gone_is_told_that_it_was_lost(queue: Client) -> None:
+def test_a_worker_without_a_row_was_lost(queue: Client) -> None:
     assert not heartbeat(queue.conn, 987_654, busy=1).accepted
 
 
-def test_days_to_come_are_made(queue: Client) -> None:
+def test_partitions_of_coming_days_are_created(queue: Client) -> None:
     count = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'evtrack.event'::regclass"
     before = queue.one(count)
     last = queue.one(
@@ -115,14 +115,14 @@ def test_maintenance_that_fails_is_retried_and_harms_nobody(queue: Client, monke
     assert 0.5 < one.due_in_s(time.monotonic()) <= 1
 
 
-def test_limits_that_make_no_sense_are_refused() -> None:
+def test_invalid_limits_are_refused() -> None:
     with pytest.raises(BadArgument, match="lease_s must be above 0, got 0"):
         Maintenance(lease_s=0)
     with pytest.raises(BadArgument, match="grace_s must not be negative, got -1"):
         Maintenance(grace_s=-1)
 
 
-def test_a_transaction_that_its_process_leaves_alone_is_ended(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_transaction_is_ended(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "IDLE_TIMEOUT", "100ms")
     one = connect(dsn, purpose="stopped")
     with connect(dsn, purpose="other") as other:
@@ -136,7 +136,7 @@ def test_a_transaction_that_its_process_leaves_alone_is_ended(dsn: str, monkeypa
     one.close()
 
 
-def test_behind_a_transaction_pooler_the_heartbeat_serves_and_the_log_says_so_once(
+def test_behind_a_transaction_pooler_the_heartbeat_is_used_and_logged_once(
     queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hold(_: Connection, worker_id: int) -> bool:
@@ -156,7 +156,7 @@ def test_behind_a_transaction_pooler_the_heartbeat_serves_and_the_log_says_so_on
 
 
 @pytest.mark.crash
-def test_a_fenced_worker_gives_nothing_to_slots_that_it_has_killed(
+def test_a_fenced_worker_gives_no_batch_to_killed_slots(
     queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed: list[threading.Timer] = []
@@ -183,9 +183,7 @@ def test_a_fenced_worker_gives_nothing_to_slots_that_it_has_killed(
 
 
 @pytest.mark.crash
-def test_slots_that_die_at_import_are_started_ever_more_seldom_until_they_live(
-    queue: Client, dsn: str, tmp_path: Path
-) -> None:
+def test_slots_that_die_at_import_are_restarted_with_backoff(queue: Client, dsn: str, tmp_path: Path) -> None:
     # Repetitions are told at debug level, which a test before this one may have left out.
     structlog.reset_defaults()
     (tmp_path / "late.py").write_text(MODULE, encoding="utf-8")
@@ -231,7 +229,7 @@ def _failures(logs: list[Any]) -> list[Any]:
     return [entry for entry in logs if entry["event"] in {SLOT_DIED_EARLY, SLOTS_KEEP_DYING}]
 
 
-def test_the_longest_times_that_options_take_are_taken(dsn: str) -> None:
+def test_the_longest_valid_times_are_accepted(dsn: str) -> None:
     most = str(LONGEST_S)
     common = ("--lease", most, "--lose-grace", most, "--dsn", dsn)
     done = evtrack("work", "--exec", "h=true", "--slots", "1", "--drain", "--grace", most, "--stall", most, *common)

@@ -18,41 +18,41 @@ def wish(pacing: Pacing, *, slots: int = 1, idle: int = 1, held: int = 0, held_s
     return pacing.claim_size([7], slots=slots, idle=idle, held=held, held_s=held_s)
 
 
-def test_of_an_unknown_job_each_slot_takes_one() -> None:
+def test_each_slot_takes_one_batch_of_an_unknown_job() -> None:
     assert 1 == wish(Pacing())
     assert 4 == wish(Pacing(), slots=4, idle=4)
 
 
-def test_fast_batches_are_taken_by_the_hundred_up_to_a_bound() -> None:
+def test_fast_batches_are_claimed_in_large_bounded_groups() -> None:
     assert MAX_CLAIM == wish(learned(1e-6))
     assert MAX_HELD - 900 == wish(learned(1e-6), held=900)
     assert 0 == wish(learned(1e-6), held=MAX_HELD, idle=0)
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.02, 0.1])
-def test_what_waits_is_no_longer_than_the_horizon(seconds: float) -> None:
+def test_the_backlog_of_a_worker_stays_within_the_horizon(seconds: float) -> None:
     count = wish(learned(seconds))
     assert HORIZON_S / seconds - 1 <= count <= HORIZON_S / seconds
 
 
-def test_a_slow_batch_is_taken_only_by_who_is_idle() -> None:
+def test_slow_batches_are_claimed_only_for_idle_slots() -> None:
     assert 2 == wish(learned(60.0), slots=3, idle=2, held=1, held_s=60.0)
     assert 0 == wish(learned(60.0), idle=0, held=1, held_s=60.0)
 
 
-def test_large_batches_are_taken_by_size() -> None:
+def test_large_batches_are_limited_by_size() -> None:
     assert 6 == wish(learned(1e-6, job_bytes=300_000))
     assert 1 == wish(learned(1e-6, job_bytes=300_000), held=6), "an idle slot gets one all the same"
 
 
-def test_a_job_that_turns_slow_is_noticed() -> None:
+def test_a_job_that_becomes_slow_is_noticed() -> None:
     pacing = learned(1e-6)
     for _ in range(10):
         pacing.learn_run_times([claimed_batch({})], [1.0])
     assert 1 == wish(pacing)
 
 
-def test_what_is_known_of_jobs_does_not_grow_without_end() -> None:
+def test_the_memory_of_past_jobs_is_bounded() -> None:
     pacing = Pacing()
     for job_id in range(10_000):
         pacing.learn_run_times([claimed_batch({})._replace(job_id=job_id)], [1.0])

@@ -62,7 +62,7 @@ def break_once(monkeypatch: pytest.MonkeyPatch, when: Callable[[Any, Any], bool]
     return cut
 
 
-def test_a_claim_whose_answer_was_lost_is_given_back_and_claimed_again(
+def test_a_claim_with_a_lost_answer_is_requeued_and_claimed_again(
     queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut = break_once(monkeypatch, lambda _, claim: claim is not None, after_commit=True)
@@ -78,7 +78,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back_and_claimed_again(
 
 
 @pytest.mark.parametrize("after_commit", [True, False])
-def test_outcomes_whose_answer_was_lost_are_sent_again_and_count_once(
+def test_outcomes_with_a_lost_answer_are_resent_and_count_once(
     queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch, *, after_commit: bool
 ) -> None:
     cut = break_once(monkeypatch, lambda done, _: done is not None, after_commit=after_commit)
@@ -94,7 +94,7 @@ def test_outcomes_whose_answer_was_lost_are_sent_again_and_count_once(
     assert 40 == len(queue.rows("SELECT * FROM evtrack.item_result WHERE job_id = %s", job))
 
 
-def test_a_worker_survives_that_all_its_connections_are_cut(queue: Client, dsn: str) -> None:
+def test_a_worker_survives_the_loss_of_all_its_connections(queue: Client, dsn: str) -> None:
     job = submit(queue, 300, '{"do": "sleep", "s": 0.01}')
     with running_worker(dsn, slots=2, until_job=job) as one:
         for _ in range(3):
@@ -119,7 +119,7 @@ def test_a_worker_survives_that_all_its_connections_are_cut(queue: Client, dsn: 
     assert 1 == queue.one("SELECT count(*) FROM evtrack.worker"), "it stayed the same worker"
 
 
-def test_a_refused_deadlock_is_tried_again(queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deadlock_is_retried(queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     original = Queue.complete_and_claim
     refused: list[int] = []
 
@@ -137,7 +137,7 @@ def test_a_refused_deadlock_is_tried_again(queue: Client, dsn: str, monkeypatch:
     assert [["enqueued", "started", "completed"]] * 5 == list(types(queue, job).values())
 
 
-def test_a_late_result_is_dropped_and_the_rest_of_its_group_completes(queue: Client, dsn: str) -> None:
+def test_a_late_result_is_dropped_and_the_other_results_complete(queue: Client, dsn: str) -> None:
     job = submit(queue, 4, '{"do": "sleep", "s": 0.7}')
     with running_worker(dsn, slots=4, until_job=job) as one:
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'") == 4)
@@ -151,7 +151,7 @@ def test_a_late_result_is_dropped_and_the_rest_of_its_group_completes(queue: Cli
     assert [["enqueued", "started", "completed"]] * 3 == [found[number] for number in (1, 3, 4)]
 
 
-def test_results_that_the_database_refuses_fail_their_batch_and_no_other(
+def test_results_refused_by_the_database_fail_only_their_batch(
     queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = Queue.complete_and_claim
@@ -172,7 +172,7 @@ def test_results_that_the_database_refuses_fail_their_batch_and_no_other(
     assert "value out of range" in queue.one("SELECT error FROM evtrack.batch WHERE batch_no = 3")
 
 
-def test_a_server_that_is_away_for_a_moment_is_waited_for(
+def test_a_worker_waits_for_a_server_that_is_briefly_unavailable(
     queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused: list[str] = []

@@ -29,7 +29,7 @@ def run(dsn: str, source: str, *options: str, handler: str = "scripted", imports
     return evtrack("run", source, *words, *options, env={"PYTHONPATH": HANDLER_DIRECTORY})
 
 
-def test_a_run_in_which_all_completes_exits_with_0_and_says_so_in_one_document(dsn: str, tmp_path: Path) -> None:
+def test_a_successful_run_exits_with_0_and_prints_one_document(dsn: str, tmp_path: Path) -> None:
     source = jsonl(tmp_path, *({"id": f"k{n}", "return": n} for n in range(100)))
     done = run(dsn, source, "--batch-size", "10", "--json")
     assert 0 == done.returncode, done.stderr
@@ -44,7 +44,7 @@ def test_a_run_in_which_all_completes_exits_with_0_and_says_so_in_one_document(d
     assert {"ordinal": 1, "item_key": "k0", "result": 0} == json.loads(keyed.stdout.splitlines()[0])
 
 
-def test_a_run_with_trouble_exits_with_3_and_accounts_for_every_item(dsn: str, tmp_path: Path) -> None:
+def test_a_run_with_failures_exits_with_3_and_accounts_for_every_item(dsn: str, tmp_path: Path) -> None:
     source = jsonl(
         tmp_path, *[{"id": f"k{n}"} for n in range(7)], {"do": "raise"}, {"do": "kill"}, '{"broken": \n', "\n"
     )
@@ -55,27 +55,27 @@ def test_a_run_with_trouble_exits_with_3_and_accounts_for_every_item(dsn: str, t
     assert expected == {name: said[name] for name in expected}
 
 
-def test_a_run_with_trouble_tells_people_where_to_look(dsn: str, tmp_path: Path) -> None:
+def test_a_run_with_failures_prints_where_to_look(dsn: str, tmp_path: Path) -> None:
     done = run(dsn, jsonl(tmp_path, {"id": "a"}, "null\n"))
     assert 3 == done.returncode, done.stderr
     assert "evtrack status 1 tells why" in done.stderr
 
 
-def test_a_run_for_people_ends_with_a_summary(dsn: str, tmp_path: Path) -> None:
+def test_a_run_without_json_ends_with_a_summary(dsn: str, tmp_path: Path) -> None:
     done = run(dsn, jsonl(tmp_path, {"id": "a"}))
     assert 0 == done.returncode, done.stderr
     assert "finished ok" in done.stdout
     assert "total" in done.stdout
 
 
-def test_a_batch_keeps_that_its_handler_goes_item_by_item(dsn: str, tmp_path: Path, conn: Connection) -> None:
+def test_a_job_stores_whether_its_handler_runs_item_by_item(dsn: str, tmp_path: Path, conn: Connection) -> None:
     run(dsn, jsonl(tmp_path, {"id": "a"}))
     run(dsn, jsonl(tmp_path, {"id": "a"}), handler="echo")
     policies = Client(conn).rows("SELECT handler, policy -> 'per_item' AS per_item FROM evtrack.job ORDER BY job_id")
     assert [{"handler": "scripted", "per_item": True}, {"handler": "echo", "per_item": False}] == policies
 
 
-def test_a_program_is_a_handler(dsn: str, tmp_path: Path) -> None:
+def test_a_program_can_be_a_handler(dsn: str, tmp_path: Path) -> None:
     words = f"awk -f {ROOT}/examples/word_count.awk"
     source = jsonl(tmp_path, {"id": "a", "text": 'two "words"'}, {"id": "b", "text": "now there\\nare four"})
     done = run(dsn, source, "--exec", f"words={words}", "--json", handler="words", imports="")
@@ -95,7 +95,7 @@ def test_a_program_is_a_handler(dsn: str, tmp_path: Path) -> None:
         (["--exec", "cat"], "--exec takes NAME='PROGRAM ARGUMENTS', got 'cat'"),
     ],
 )
-def test_an_error_of_use_exits_with_1_before_anything_is_submitted(
+def test_an_input_error_exits_with_1_before_anything_is_submitted(
     dsn: str, conn: Connection, tmp_path: Path, options: list[str], said: str
 ) -> None:
     done = run(dsn, jsonl(tmp_path, {"id": "a"}), *options)
@@ -105,15 +105,13 @@ def test_an_error_of_use_exits_with_1_before_anything_is_submitted(
 
 
 @pytest.mark.parametrize("given", ["0.0000001", "-1", "much", "inf", "nan"])
-def test_a_limit_of_memory_that_is_none_is_wrong_usage(dsn: str, tmp_path: Path, given: str) -> None:
+def test_an_invalid_memory_limit_is_wrong_usage(dsn: str, tmp_path: Path, given: str) -> None:
     done = run(dsn, jsonl(tmp_path, {"id": "a"}), "--max-rss", given)
     assert 2 == done.returncode
     assert "Invalid value for '--max-rss'" in done.stderr
 
 
-def test_a_run_keeps_to_its_limits_and_so_does_whoever_goes_on_with_the_job(
-    dsn: str, tmp_path: Path, conn: Connection
-) -> None:
+def test_a_run_and_the_worker_that_continues_it_obey_its_limits(dsn: str, tmp_path: Path, conn: Connection) -> None:
     source = jsonl(tmp_path, {"do": "loop"}, {"do": "hang"}, {"do": "leak"}, {"return": 1})
     limits = ["--timeout", "9", "--stall", "3", "--max-rss", "100", "--max-crashes", "1", "--batch-size", "1"]
     done = run(dsn, source, *limits, "--json")
@@ -138,13 +136,13 @@ def test_a_module_that_raises_shows_its_own_traceback_once(dsn: str, tmp_path: P
     assert "site-packages" not in done.stderr
 
 
-def test_a_source_that_is_not_there_exits_with_1(dsn: str) -> None:
+def test_a_missing_source_exits_with_1(dsn: str) -> None:
     done = run(dsn, "/not/there.jsonl")
     assert 1 == done.returncode
     assert "/not/there.jsonl" in done.stderr
 
 
-def test_results_of_a_job_that_is_not_there(dsn: str) -> None:
+def test_results_of_a_missing_job_exit_with_1(dsn: str) -> None:
     done = evtrack("results", "4711", "--dsn", dsn)
     assert (1, "") == (done.returncode, done.stdout)
     assert "There is no job 4711" in done.stderr
@@ -156,7 +154,7 @@ def test_what_handlers_print_reaches_stderr_and_never_stdout(dsn: str, tmp_path:
     assert json.loads(done.stdout)
 
 
-def test_work_drains_and_exits_with_0(dsn: str, conn: Connection, tmp_path: Path) -> None:
+def test_work_drains_the_queue_and_exits_with_0(dsn: str, conn: Connection, tmp_path: Path) -> None:
     source = jsonl(tmp_path, *({"id": f"k{n}"} for n in range(50)))
     submitted = evtrack("submit", source, "--dsn", dsn, "--handler", "scripted", "--batch-size", "5", "--json")
     job = json.loads(submitted.stdout)["job_id"]

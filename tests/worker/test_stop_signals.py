@@ -42,7 +42,7 @@ def running(queue: Client, count: int) -> bool:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_lets_what_runs_end_and_gives_the_rest_back(
+def test_a_signal_lets_running_batches_finish_and_requeues_the_rest(
     queue: Client, dsn: str, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     trace = tmp_path / "trace"
@@ -59,7 +59,7 @@ def test_a_signal_lets_what_runs_end_and_gives_the_rest_back(
     assert not any(alive(pid) for pid in slots)
 
 
-def test_a_second_signal_stops_at_once_and_gives_back_what_runs(queue: Client, dsn: str) -> None:
+def test_a_second_signal_stops_at_once_and_requeues_running_batches(queue: Client, dsn: str) -> None:
     job = submit(queue, *['{"do": "sleep", "s": 60}'] * 3)
     with worker_process(dsn, "--slots", "2") as worker:
         eventually(lambda: running(queue, 2), 30)
@@ -75,7 +75,7 @@ def test_a_second_signal_stops_at_once_and_gives_back_what_runs(queue: Client, d
     assert not any(alive(pid) for pid in slots)
 
 
-def test_a_worker_killed_with_9_leaves_no_slot(queue: Client, dsn: str) -> None:
+def test_a_worker_killed_with_sigkill_leaves_no_slot(queue: Client, dsn: str) -> None:
     submit(queue, *['{"do": "sleep", "s": 60}'] * 2)
     with worker_process(dsn, "--slots", "2") as worker:
         eventually(lambda: running(queue, 2), 30)
@@ -86,7 +86,7 @@ def test_a_worker_killed_with_9_leaves_no_slot(queue: Client, dsn: str) -> None:
         eventually(lambda: not any(alive(pid) for pid in below), 30)
 
 
-def test_a_fork_server_killed_from_outside_costs_no_item_its_budget(queue: Client, dsn: str, tmp_path: Path) -> None:
+def test_killing_the_fork_server_costs_no_item_its_budget(queue: Client, dsn: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     job = submit(queue, *[json.dumps({"do": "sleep", "s": 2, "return": 1, "trace": str(trace)})] * 4)
     with worker_process(dsn, "--slots", "2", "--drain") as worker:
@@ -106,7 +106,7 @@ def test_a_fork_server_killed_from_outside_costs_no_item_its_budget(queue: Clien
     assert 0 == queue.one("SELECT max(crashes) FROM evtrack.batch")
 
 
-def test_a_slot_killed_from_outside_is_told_with_the_item_in_hand_and_replaced(
+def test_a_slot_killed_from_outside_is_reported_with_its_current_item_and_replaced(
     queue: Client, dsn: str, tmp_path: Path
 ) -> None:
     submit(queue, json.dumps({"do": "sleep", "s": 60, "trace": str(tmp_path / "trace")}))
@@ -121,7 +121,7 @@ def test_a_slot_killed_from_outside_is_told_with_the_item_in_hand_and_replaced(
         assert 2 == queue.one("SELECT attempt FROM evtrack.batch")
 
 
-def test_a_handler_that_segfaults_on_one_key_stops_nothing_else(queue: Client, dsn: str) -> None:
+def test_a_segfault_on_one_key_stops_nothing_else(queue: Client, dsn: str) -> None:
     job = submit(queue, *['{"return": 1}'] * 50, '{"do": "segv"}', *['{"return": 1}'] * 49)
     with worker_process(dsn, "--slots", "2", "--drain") as worker:
         _, stderr = worker.communicate(timeout=60)
@@ -133,7 +133,7 @@ def test_a_handler_that_segfaults_on_one_key_stops_nothing_else(queue: Client, d
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_stopped_says_what_it_leaves_and_how_to_go_on(
+def test_a_stopped_run_reports_what_is_left_and_how_to_continue(
     queue: Client, dsn: str, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     source = tmp_path / "items.jsonl"
@@ -151,7 +151,7 @@ def test_a_run_that_is_stopped_says_what_it_leaves_and_how_to_go_on(
     assert [{"status": "completed"}, {"status": "pending"}] == found
 
 
-def test_a_run_that_is_stopped_while_it_reads_says_how_to_read_the_rest(queue: Client, dsn: str) -> None:
+def test_a_run_stopped_while_reading_reports_how_to_read_the_rest(queue: Client, dsn: str) -> None:
     with run_command(dsn, "-", "--batch-size", "1", "--slots", "1", stdin=subprocess.PIPE) as process:
         assert process.stdin
         process.stdin.write('{"return": 1}\n' * 2000)

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from evtrack.interfaces.cli.shared.stopping import stopping
 
 
-def test_the_hint_goes_above_a_bar_that_is_drawn_and_comes_once() -> None:
+def test_the_hint_is_printed_once_above_the_progress_bar() -> None:
     drawn, stops = io.StringIO(), []
     with (
         Progress(console=Console(file=drawn, force_terminal=True, width=80)),

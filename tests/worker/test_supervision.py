@@ -47,12 +47,12 @@ BAD = ItemFailure(0, "E", "m", "")
         ItemsDone(2, [0], [b"1"]),
     ],
 )
-def test_an_outcome_that_does_not_fit_is_refused(frame: Any) -> None:
+def test_an_outcome_that_does_not_match_its_batch_is_refused(frame: Any) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         check_frame(holding(claimed_batch({}, {}), claimed_batch({}, batch_no=2)), frame)
 
 
-def test_an_outcome_that_fits_is_taken() -> None:
+def test_an_outcome_that_matches_its_batch_is_accepted() -> None:
     check_frame(
         holding(claimed_batch({}, {}), claimed_batch({}, batch_no=2), first=5),
         BatchesDone(5, [0.1, 0.1], [b'"a"\n', None]),
@@ -60,14 +60,14 @@ def test_an_outcome_that_fits_is_taken() -> None:
     check_frame(holding(claimed_batch({}, {})), BatchPartlyDone(1, 0.1, b"1", [BAD]))
 
 
-def test_the_item_in_hand_is_named_where_it_is_known() -> None:
+def test_the_current_item_is_named_if_it_is_known() -> None:
     assert ("k6", 6) == claimed_batch({}, {}, first=5).item(1)
     assert (None, None) == claimed_batch({}, {}).item(None)
     assert ("k5", 5) == claimed_batch({}, first=5).item(None), "a batch of one leaves no doubt"
     assert (None, None) == claimed_batch({}).item(9)
 
 
-def test_a_page_is_seen_by_both_sides() -> None:
+def test_a_shared_page_is_seen_by_both_sides() -> None:
     ours = SharedPage.create()
     theirs = SharedPage(ours.fd)
     theirs.begin(3, 10.0)
@@ -81,7 +81,7 @@ def test_a_page_is_seen_by_both_sides() -> None:
     ours.close()
 
 
-def test_what_is_done_is_read_from_the_page_until_another_batch_begins() -> None:
+def test_completed_items_are_read_from_the_page_until_another_batch_begins() -> None:
     ours = SharedPage.create()
     theirs = SharedPage(ours.fd)
     theirs.begin(1, 10.0)
@@ -98,14 +98,14 @@ def test_what_is_done_is_read_from_the_page_until_another_batch_begins() -> None
     ours.close()
 
 
-def test_of_notes_that_make_no_sense_nothing_is_done() -> None:
+def test_invalid_notes_mean_that_nothing_was_completed() -> None:
     batch = claimed_batch({}, {}, {}, first=5)
     assert (None, None) == completed_items(batch, {})
     assert ("{[5,6),[7,8)}", b'1\n"c"') == completed_items(batch, {2: b'"c"', 0: b"1", 1: b"a\nb", 9: b"1"})
     assert ("{[6,7)}", None) == completed_items(batch, {1: b""})
 
 
-def test_a_kill_for_want_of_memory_explains_one_death(tmp_path: Path) -> None:
+def test_an_out_of_memory_kill_explains_one_death(tmp_path: Path) -> None:
     proc, group = tmp_path / "cgroup", tmp_path / "fs" / "a" / "b"
     proc.write_text("0::/a/b\n")
     group.mkdir(parents=True)
@@ -117,7 +117,7 @@ def test_a_kill_for_want_of_memory_explains_one_death(tmp_path: Path) -> None:
     assert [f"oom_kill rose from {n} to 6 in {events}" for n in (4, 5)] + [""] == [kills.take() for _ in range(3)]
 
 
-def test_a_control_group_of_version_1_counts_too(tmp_path: Path) -> None:
+def test_a_version_1_control_group_is_read_too(tmp_path: Path) -> None:
     proc, group = tmp_path / "cgroup", tmp_path / "fs" / "memory" / "docker" / "x"
     proc.write_text("3:cpu:/docker/x\n2:memory:/docker/x\n1:name=systemd:/\n")
     group.mkdir(parents=True)
@@ -127,11 +127,11 @@ def test_a_control_group_of_version_1_counts_too(tmp_path: Path) -> None:
     assert [True, False] == [bool(kills.take()) for _ in range(2)]
 
 
-def test_without_control_groups_no_death_is_the_kernels(tmp_path: Path) -> None:
+def test_without_control_groups_no_death_is_attributed_to_the_kernel(tmp_path: Path) -> None:
     assert not OomKillCounter(proc=tmp_path / "none", root=tmp_path).take()
 
 
-def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None:
+def test_a_job_that_seems_finished_is_checked_at_once_and_others_every_second() -> None:
     jobs = JobCompletion()
     jobs.add([1, 2], 100.0)
     assert [1, 2] == sorted(jobs.due(100.0, lambda _: False)), "the first look"
@@ -146,7 +146,7 @@ def test_a_job_that_seems_over_is_asked_at_once_and_others_each_second() -> None
 
 
 @pytest.mark.parametrize("name", ["timeout_s", "stall_s", "max_rss_bytes"])
-def test_a_limit_that_nothing_could_keep_is_refused_with_its_value(name: str) -> None:
+def test_an_impossible_limit_is_refused_with_its_value(name: str) -> None:
     with pytest.raises(BadArgument, match=f"{name} must be above 0, got 0"):
         SlotLimits(**{name: 0})
 
@@ -166,9 +166,9 @@ def test_a_wake_up_is_kept_until_it_is_cleared_and_never_blocks() -> None:
     ("text", "cleaned"),
     [("a\0b", "a\\0b"), ("\ud800", "\\ud800"), ("ü", "ü"), ("abcdef", "abcd ..."), ("", "")],
 )
-def test_text_for_the_log_is_bounded_and_without_what_postgres_refuses(text: str, cleaned: str) -> None:
+def test_text_for_the_log_is_bounded_and_valid_for_postgresql(text: str, cleaned: str) -> None:
     assert cleaned == storable(text, 4)
 
 
-def test_of_a_long_stderr_the_end_is_kept() -> None:
+def test_the_end_of_a_long_stderr_is_kept() -> None:
     assert "... cdef" == storable("abcdef", 4, keep_end=True)

@@ -59,7 +59,7 @@ def by_batch(spans: InMemorySpanExporter) -> list[ReadableSpan]:
     )
 
 
-def test_every_attempt_is_a_span_that_links_to_the_trace_that_submitted_it(
+def test_every_attempt_is_a_span_linked_to_the_submitting_trace(
     dsn: str, provider: TracerProvider, spans: InMemorySpanExporter
 ) -> None:
     items = [{"id": 1}, {"id": 2, "do": "raise"}, {"id": 3, "do": "segv"}]
@@ -90,7 +90,9 @@ def test_every_attempt_is_a_span_that_links_to_the_trace_that_submitted_it(
         assert (span.end_time - span.start_time) / 1e9 >= run_s * 0.9
 
 
-def test_the_trace_is_in_the_log_and_in_no_payload(dsn: str, conn: Connection, provider: TracerProvider) -> None:
+def test_the_trace_is_stored_in_the_log_and_not_in_payloads(
+    dsn: str, conn: Connection, provider: TracerProvider
+) -> None:
     with provider.get_tracer("application").start_as_current_span("upload") as upload:
         job = evtrack.submit([{"id": 1}], handler="scripted", connection=dsn).job_id
     client = Client(conn)
@@ -107,12 +109,12 @@ def test_without_a_current_span_the_log_names_no_trace(dsn: str, conn: Connectio
 
 
 @pytest.mark.parametrize("odd", ["x", "00-1-2-3", 7])
-def test_a_job_refuses_what_is_no_trace(dsn: str, odd: Any) -> None:
+def test_a_job_refuses_an_invalid_trace(dsn: str, odd: Any) -> None:
     with pytest.raises(BadArgument, match="traceparent"):
         evtrack.enqueue([{}], handler="scripted", connection=dsn, policy={"traceparent": odd})
 
 
-def test_a_batch_that_is_given_back_has_a_span_too(dsn: str, conn: Connection, spans: InMemorySpanExporter) -> None:
+def test_a_requeued_batch_has_a_span_too(dsn: str, conn: Connection, spans: InMemorySpanExporter) -> None:
     job = evtrack.enqueue([{"do": "sleep", "s": 60}], handler="scripted", connection=dsn)
     client = Client(conn)
     with running_worker(dsn) as one:
@@ -137,7 +139,7 @@ class _Collector(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_a_worker_sends_its_spans_where_the_environment_says(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_exports_spans_as_the_environment_configures(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     evtrack.enqueue([{}] * 3, handler="scripted", connection=dsn, batch_size=1)
     taken: list[tuple[str, ExportTraceServiceRequest]] = []
     with HTTPServer(("127.0.0.1", 0), _Collector) as server:
@@ -155,7 +157,7 @@ def test_a_worker_sends_its_spans_where_the_environment_says(dsn: str, monkeypat
     assert {"evtrack"} == {a.value.string_value for r in sent for a in r.resource.attributes if a.key == "service.name"}
 
 
-def test_a_worker_without_tracing_imports_nothing_of_it() -> None:
+def test_a_worker_without_tracing_does_not_import_opentelemetry() -> None:
     asked = (
         "import sys; from evtrack.runtime.worker.supervisor import new_outcome_buffer;"
         " import evtrack.interfaces.python, evtrack.interfaces.cli.processing.work;"
@@ -165,7 +167,7 @@ def test_a_worker_without_tracing_imports_nothing_of_it() -> None:
     assert "OutcomeBuffer []\n" == said.stdout
 
 
-def test_a_worker_that_cannot_trace_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_cannot_trace_works_without_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with capture_logs() as logs:

@@ -110,7 +110,7 @@ def test_a_handler_that_raises_is_retried_until_its_budget_is_spent(queue: Clien
     ]
 
 
-def test_a_crash_is_told_with_its_item_and_the_rest_completes(queue: Client, dsn: str, conn: Connection) -> None:
+def test_a_crash_is_recorded_with_its_item_and_the_rest_completes(queue: Client, dsn: str, conn: Connection) -> None:
     job = submit(queue, *['{"return": 1}'] * 6, '{"do": "segv"}', *['{"return": 1}'] * 13, batch_size=2, max_crashes=2)
     with running_worker(dsn, slots=2, until_job=job) as one:
         one.join()
@@ -121,7 +121,7 @@ def test_a_crash_is_told_with_its_item_and_the_rest_completes(queue: Client, dsn
     assert 19 == len(list(results(conn, job)))
 
 
-def test_a_crash_is_committed_within_a_moment_and_another_slot_is_there(queue: Client, dsn: str) -> None:
+def test_a_crash_is_committed_quickly_and_the_slot_replaced(queue: Client, dsn: str) -> None:
     with running_worker(dsn, slots=1):
         job = submit(queue, '{"do": "crash once", "return": 1}')
         eventually(lambda: queue.phase(job) == "finished", every_s=0.005)
@@ -140,7 +140,7 @@ def test_two_workers_run_no_batch_twice(queue: Client, dsn: str, tmp_path: Path)
     assert 2 == len(workers), "both had a share"
 
 
-def test_a_small_job_that_comes_later_is_not_held_up_by_a_large_one(queue: Client, dsn: str) -> None:
+def test_a_later_small_job_is_not_delayed_by_a_large_one(queue: Client, dsn: str) -> None:
     large = submit(queue, *['{"do": "sleep", "s": 0.005}'] * 3000)
     with running_worker(dsn):
         eventually(lambda: statuses(queue, large).get("completed", 0) > 20)
@@ -171,7 +171,7 @@ def test_suspending_takes_effect_at_once_and_resuming_too(queue: Client, dsn: st
         eventually(lambda: statuses(queue, job)["completed"] > before["completed"])
 
 
-def test_an_idle_worker_starts_what_comes_without_waiting_for_its_poll(queue: Client, dsn: str) -> None:
+def test_an_idle_worker_starts_new_work_before_its_next_poll(queue: Client, dsn: str) -> None:
     with running_worker(dsn):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker WHERE busy = 0") == 1)
         took = []
@@ -184,7 +184,7 @@ def test_an_idle_worker_starts_what_comes_without_waiting_for_its_poll(queue: Cl
         assert sorted(took)[2] < 0.3, f"a poll would take a second; took {took}"
 
 
-def test_a_worker_claims_nothing_that_it_does_not_offer(queue: Client, dsn: str) -> None:
+def test_a_worker_claims_only_batches_of_its_handlers(queue: Client, dsn: str) -> None:
     foreign = submit(queue, "{}", handler="os.system")
     mine = submit(queue, "{}")
     drain(dsn)
@@ -202,7 +202,7 @@ def test_a_worker_claims_nothing_that_it_does_not_offer(queue: Client, dsn: str)
         ({"max_rss_bytes": 1_000_000}, '{"do": "sleep", "s": 60}', "memory_limit"),
     ],
 )
-def test_a_batch_over_a_limit_of_its_job_is_ended_and_told_so(
+def test_a_batch_over_a_limit_of_its_job_is_killed_and_says_which(
     queue: Client, dsn: str, limit: dict[str, Any], item: str, cause: str
 ) -> None:
     job = submit(queue, item, max_crashes=1, **limit)
@@ -212,7 +212,7 @@ def test_a_batch_over_a_limit_of_its_job_is_ended_and_told_so(
     assert {"cause": cause, "signal": "SIGTERM", "item_key": "k1"} == crash
 
 
-def test_a_long_item_that_says_it_is_alive_is_never_called_stalled(queue: Client, dsn: str) -> None:
+def test_a_long_item_with_heartbeats_is_not_reported_as_stalled(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "beat", "s": 1.0}', stall_s=0.4, max_crashes=1)
     with running_worker(dsn, until_job=job) as one:
         one.join()
@@ -230,7 +230,9 @@ def test_a_slot_is_replaced_after_its_number_of_batches(queue: Client, dsn: str,
     assert [] == queue.rows("SELECT * FROM evtrack.crash")
 
 
-def test_a_stopped_worker_gives_back_what_waits_and_finishes_what_runs(queue: Client, dsn: str, tmp_path: Path) -> None:
+def test_a_stopped_worker_requeues_waiting_batches_and_finishes_running_ones(
+    queue: Client, dsn: str, tmp_path: Path
+) -> None:
     trace = tmp_path / "trace"
     job = submit(queue, *[f'{{"do": "sleep", "s": 0.4, "trace": "{trace}"}}'] * 4)
     with running_worker(dsn, grace_s=10) as one:
@@ -244,7 +246,7 @@ def test_a_stopped_worker_gives_back_what_waits_and_finishes_what_runs(queue: Cl
     assert 1 == queue.one("SELECT count(*) FROM evtrack.worker WHERE stopped_at IS NOT NULL")
 
 
-def test_what_outlasts_the_grace_is_given_back_and_is_no_crash(queue: Client, dsn: str) -> None:
+def test_a_batch_that_outlasts_the_grace_period_is_requeued_and_not_crashed(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "sleep", "s": 60}')
     with running_worker(dsn, grace_s=0.2) as one:
         eventually(lambda: "running" in statuses(queue, job))
@@ -254,7 +256,7 @@ def test_what_outlasts_the_grace_is_given_back_and_is_no_crash(queue: Client, ds
     assert "stopping" == queue.events(job, 1)[2].event.reason
 
 
-def test_a_worker_declared_lost_kills_its_slots_and_goes_on_as_another(queue: Client, dsn: str) -> None:
+def test_a_worker_declared_lost_kills_its_slots_and_registers_again(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "sleep", "s": 1.0, "return": 1}')
     with running_worker(dsn, lease_s=0.3):
         eventually(lambda: "running" in statuses(queue, job))
@@ -266,7 +268,7 @@ def test_a_worker_declared_lost_kills_its_slots_and_goes_on_as_another(queue: Cl
     assert ["enqueued", "started"] == told(queue.events(job, 1)), "what it was doing is for the reaper to tell"
 
 
-def test_a_slot_that_talks_nonsense_is_killed_and_its_batch_blamed(queue: Client, dsn: str) -> None:
+def test_a_slot_that_violates_the_protocol_is_killed_and_its_batch_crashes(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "babble"}', max_crashes=1)
     with running_worker(dsn, until_job=job) as one:
         one.join()
@@ -274,7 +276,7 @@ def test_a_slot_that_talks_nonsense_is_killed_and_its_batch_blamed(queue: Client
     assert {"cause": "protocol", "item_key": "k1"} == crash
 
 
-def test_a_slot_that_closes_its_channel_is_told_so(queue: Client, dsn: str) -> None:
+def test_a_slot_that_closes_its_channel_is_reported(queue: Client, dsn: str) -> None:
     job = submit(queue, '{"do": "close"}', max_crashes=1)
     with running_worker(dsn, until_job=job) as one:
         one.join()
@@ -291,7 +293,7 @@ def test_a_module_that_does_not_import_ends_the_worker_before_it_registers(
     assert 0 == queue.one("SELECT count(*) FROM evtrack.worker")
 
 
-def test_slots_that_die_while_they_import_end_the_worker_with_what_they_wrote(dsn: str, tmp_path: Path) -> None:
+def test_slots_that_die_while_importing_end_the_worker_with_their_stderr(dsn: str, tmp_path: Path) -> None:
     (tmp_path / "deadly.py").write_text(
         "import os, sys\nprint('last words', file=sys.stderr, flush=True)\nos._exit(9)\n"
     )
@@ -299,7 +301,7 @@ def test_slots_that_die_while_they_import_end_the_worker_with_what_they_wrote(ds
         Supervisor(dsn=dsn, setup=Setup(["deadly"], {}, [], str(tmp_path)), slots=4).run()
 
 
-def test_bad_numbers_are_refused_with_their_value(dsn: str) -> None:
+def test_invalid_numbers_are_refused_with_their_value(dsn: str) -> None:
     setup = Setup(["misbehaving_handlers"], {}, [], HANDLER_DIRECTORY)
     with pytest.raises(ValueError, match="at least 1 slot, got 0"):
         Supervisor(dsn=dsn, setup=setup, slots=0)
