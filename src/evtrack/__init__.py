@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from evtrack.version import __version__
 
 if TYPE_CHECKING:
-    from evtrack.interfaces.python import enqueue, submit, tail
+    from evtrack.interfaces.python_api import enqueue, submit, tail
     from evtrack.runtime.slot.batch import Batch, Context
     from evtrack.runtime.slot.handlers import batch_handler, handler
 
@@ -17,10 +17,10 @@ _HOMES = {
     "Batch": "evtrack.runtime.slot.batch",
     "Context": "evtrack.runtime.slot.batch",
     "batch_handler": "evtrack.runtime.slot.handlers",
-    "enqueue": "evtrack.interfaces.python",
+    "enqueue": "evtrack.interfaces.python_api",
     "handler": "evtrack.runtime.slot.handlers",
-    "submit": "evtrack.interfaces.python",
-    "tail": "evtrack.interfaces.python",
+    "submit": "evtrack.interfaces.python_api",
+    "tail": "evtrack.interfaces.python_api",
 }
 
 

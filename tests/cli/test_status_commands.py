@@ -15,7 +15,9 @@ from structlog.testing import capture_logs
 
 from client import Client
 from command_line import environment, evtrack, evtrack_command
-from evtrack.interfaces.terminal.progress import job_bar, run_progress
+from evtrack.interfaces.cli.jobs.progress import changes
+from evtrack.interfaces.cli.processing import run as run_command
+from evtrack.interfaces.terminal.progress import ProgressDisplay, job_state
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.reports.job_reports import job_progress
 from polling import eventually
@@ -99,9 +101,9 @@ def test_the_status_of_a_job_reads_well_in_80_columns(run: Any, job: int) -> Non
 def test_the_overview_shows_active_jobs(run: Any, asked: Any, client: Client, job: int) -> None:
     open_job = client.job(2)
     shown = run("status").stdout
-    assert "1 job under way, 1 ended; 1 worker, 0 of 2 slots busy" in shown
-    assert "Under way" in shown
-    assert "Ended last" in shown
+    assert "1 active job, 1 ended; 1 worker, 0 of 2 slots busy" in shown
+    assert "Active jobs" in shown
+    assert "Latest ended jobs" in shown
     document = asked("status")
     assert ([open_job], [job]) == tuple([row["job_id"] for row in document[part]] for part in ("active", "ended"))
     assert {"finished": 1, "sealed": 1} == document["phases"]
@@ -121,8 +123,8 @@ def test_jobs_are_listed_latest_first_and_filtered(run: Any, asked: Any, client:
     assert [job] == [row["job_id"] for row in asked("jobs", "--phase", "finished,cancelled")]
     assert [third] == [row["job_id"] for row in asked("jobs", "--handler", "other")]
     assert "annotate" in run("jobs").stdout
-    assert "No such job." in run("jobs", "--phase", "abandoned").stdout
-    assert "'done' is none of open, abandoned" in run("jobs", "--phase", "done", code=2).stderr
+    assert "No such jobs." in run("jobs", "--phase", "abandoned").stdout
+    assert "'done' is not one of open, abandoned" in run("jobs", "--phase", "done", code=2).stderr
 
 
 def test_batches_are_listed_and_filtered(run: Any, asked: Any, job: int) -> None:
@@ -133,7 +135,7 @@ def test_batches_are_listed_and_filtered(run: Any, asked: Any, job: int) -> None
     shown = run("batches", str(job), "--limit", "2").stdout
     assert "key:1, key:2, key:3... (1 more)" in shown
     assert "two\\nlines" in shown
-    assert "--limit shows more" in shown
+    assert "Raise --limit to see more" in shown
     assert "has no such batch" in run("batches", str(job), "--status", "pending").stdout
 
 
@@ -197,7 +199,7 @@ def test_progress_is_followed_to_the_end(dsn: str, client: Client, job: int) -> 
     running, worker = client.job(3), client.worker()
     seen = []
     with connect(dsn, purpose="test") as conn:
-        for progress in job_bar.changes(conn, running, poll_s=0.01):
+        for progress in changes(conn, running, poll_s=0.01):
             seen.append(progress.done)
             for claim in client.claim(worker, running, fresh=1):
                 client.complete(worker, [claim])
@@ -209,7 +211,7 @@ def test_a_change_too_soon_after_another_is_printed_later(dsn: str, client: Clie
     del job
     running, worker = client.job(2), client.worker()
     with connect(dsn, purpose="test") as conn:
-        following = job_bar.changes(conn, running, poll_s=0.01, apart_s=0.3)
+        following = changes(conn, running, poll_s=0.01, least_gap_s=0.3)
         assert 0 == next(following).done
         client.complete(worker, client.claim(worker, running, fresh=1))
         # Nothing happens after this, and nobody waits for more to happen.
@@ -227,8 +229,8 @@ def test_the_live_bar_shows_progress_and_failures(conn: Connection, client: Clie
     job, worker = client.job(4), client.worker()
     client.complete(worker, client.claim(worker, job, fresh=1))
     console = Console(force_terminal=True, width=80, record=True)
-    with job_bar.LiveBar(console=console) as live:
-        live.update(job_progress(conn, job))
+    with ProgressDisplay("", console=console, keeps_last=True) as display:
+        display.update(job_state(job_progress(conn, job)))
     drawn = console.export_text()
     assert f"job {job} working" in drawn
     assert "25.0 %" in drawn
@@ -241,7 +243,7 @@ def test_a_job_is_suspended_and_resumed(asked: Any, run: Any, client: Client) ->
     assert asked("suspend", str(job))["changed"] is False
     assert "sealed, suspended" in run("jobs").stdout
     assert [] == client.claim(client.worker(), job)
-    assert "goes on" in run("resume", str(job)).stdout
+    assert "is resumed" in run("resume", str(job)).stdout
     assert asked("resume", str(job))["changed"] is False
     assert 1 == len(client.claim(client.worker(), job))
 
@@ -268,17 +270,19 @@ def test_a_job_is_cancelled(asked: Any, run: Any, client: Client, job: int) -> N
 
 def test_failed_and_crashed_batches_can_be_retried(asked: Any, run: Any, client: Client, job: int) -> None:
     nothing = run("retry", str(job), "--batch", "1").stdout
-    assert f"Job {job}: no failed or crashed batch comes back.\n" == nothing
+    assert f"Job {job} has no failed or crashed batches to retry.\n" == nothing
     assert 1 == asked("retry", str(job), "--status", "failed")["batches"]
     assert "sealed" == client.phase(job)
     assert 0 == asked("retry", str(job), "--batch", "2")["batches"]
     # Batch 3 is split: its item in hand is in batch 4.
-    assert "no failed or crashed batch comes back" in run("retry", str(job), "--batch", "3").stdout
-    assert "1 batch comes back" in run("retry", str(job), "--batch", "4").stdout
+    assert "no failed or crashed batches to retry" in run("retry", str(job), "--batch", "3").stdout
+    assert "returned 1 batch to the queue" in run("retry", str(job), "--batch", "4").stdout
     assert ["completed", "pending", "split", "pending", "completed"] == [
         row["status"] for row in asked("batches", str(job))
     ]
-    assert "'completed' is none of failed, crashed." in run("retry", str(job), "--status", "completed", code=2).stderr
+    assert (
+        "'completed' is not one of failed, crashed." in run("retry", str(job), "--status", "completed", code=2).stderr
+    )
 
 
 @pytest.mark.parametrize("command", ["status", "batches", "events", "progress", "suspend", "resume", "cancel", "retry"])
@@ -320,11 +324,11 @@ def test_a_long_name_and_a_large_number_fit_into_80_columns(run: Any, client: Cl
 def test_progress_resumes_when_the_database_is_back(
     dsn: str, conn: Connection, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_progress, "EVERY_S", 0.01)
-    monkeypatch.setattr(run_progress, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(run_command, "LOG_EVERY_S", 0.01)
+    monkeypatch.setattr(run_command, "_RECONNECT_S", 0.01)
     job = client.job()
     mine = "FROM pg_stat_activity WHERE application_name = 'evtrack progress' AND datname = current_database()"
-    with capture_logs() as logs, run_progress.RunProgress(dsn=dsn) as progress:
+    with capture_logs() as logs, run_command.JobMonitor(dsn=dsn) as progress:
         progress.watch(job)
         eventually(lambda: "job_progress" in [log["event"] for log in logs])
         assert conn.execute(f"SELECT pg_terminate_backend(pid) {mine}").fetchall() == [(True,)]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from evtrack.domain.text import json_text, printable, printable_json, printable_lines
-from evtrack.interfaces.terminal import text
+from evtrack.interfaces.terminal import formatting
 
 
 @pytest.mark.parametrize(
@@ -47,28 +47,28 @@ def test_long_text_is_cut_with_an_ellipsis() -> None:
     ],
 )
 def test_durations_are_readable(seconds: float, shown: str) -> None:
-    assert shown == text.duration(seconds)
+    assert shown == formatting.duration(seconds)
 
 
 def test_times_are_in_utc() -> None:
     at = datetime(2026, 11, 24, 22, 5, tzinfo=timezone(timedelta(hours=1)))
-    assert "2026-11-24 21:05:00Z" == text.moment(at) == text.moment(at.astimezone(UTC))
+    assert "2026-11-24 21:05:00Z" == formatting.moment(at) == formatting.moment(at.astimezone(UTC))
 
 
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (text.count(1234567), "1,234,567"),
-        (text.count(None), "-"),
-        (text.counted(1, "batch", "batches"), "1 batch"),
-        (text.counted(2, "batch", "batches"), "2 batches"),
-        (text.counted(1000, "item"), "1,000 items"),
-        (text.percentage(99.9), "99.9 %"),
-        (text.percentage(None), "-"),
-        (text.pace_of(None), ""),
-        (text.pace_of(0.0), ""),
-        (text.pace_of(55.14), "55.1 items/s"),
-        (text.pace_of(12345.6), "12,346 items/s"),
+        (formatting.count(1234567), "1,234,567"),
+        (formatting.count(None), "-"),
+        (formatting.counted(1, "batch", "batches"), "1 batch"),
+        (formatting.counted(2, "batch", "batches"), "2 batches"),
+        (formatting.counted(1000, "item"), "1,000 items"),
+        (formatting.percentage(99.9), "99.9 %"),
+        (formatting.percentage(None), "-"),
+        (formatting.pace_of(None), ""),
+        (formatting.pace_of(0.0), ""),
+        (formatting.pace_of(55.14), "55.1 items/s"),
+        (formatting.pace_of(12345.6), "12,346 items/s"),
     ],
 )
 def test_numbers_are_readable(shown: str, expected: str) -> None:

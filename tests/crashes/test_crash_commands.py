@@ -76,7 +76,7 @@ def test_the_crashes_of_all_jobs_cover_one_day(run: Any, asked: Any, client: Cli
     assert 2 == len(asked("crashes", str(job), "--since", "1.5d"))
     assert [] == asked("crashes", str(job), "--since", "0s")
     assert "no crash" in run("crashes", str(job), "--since", "0s").stdout
-    assert "write it like 90s" in run("crashes", "--since", "yesterday", code=2).stderr
+    assert "use a form like 90s" in run("crashes", "--since", "yesterday", code=2).stderr
     assert "There is no job 99." in run("crashes", "99", code=1).stderr
 
 
@@ -93,7 +93,7 @@ def test_show_prints_the_events_of_a_batch_as_sentences(run: Any, job: int) -> N
         "Fatal Python error: Segmentation fault",
         "File h.py, line 7",
         r"about to die\x1b[2J",
-        "completed after 500ms; batches 3, 4 got the other 3",
+        "completed after 500ms; 3 items moved to batches 3, 4",
         "What became of its items",
     ):
         assert words in " ".join(shown.split()), words
@@ -103,9 +103,9 @@ def test_show_prints_the_events_of_a_batch_as_sentences(run: Any, job: int) -> N
     assert [] == [line for line in shown.splitlines() if len(line) > 80]
     assert "\x1b" not in shown
     poison = " ".join(run("show", str(job), "3").stdout.split())
-    assert "made of batch 1" in poison
+    assert "derived from batch 1" in poison
     assert "crashed after 1m 0s on worker 1: timeout (SIGKILL) at key:2" in poison
-    assert "its last crash: poison" in poison
+    assert "crash budget spent: poison" in poison
     failed = " ".join(run("show", str(job), "2").stdout.split())
     assert "failed after 250ms: ValueError: no" in failed
     assert "line 1 line 2" in failed
@@ -137,11 +137,11 @@ def test_every_kind_of_event_has_its_sentence(run: Any, client: Client) -> None:
     client.one("SELECT evtrack.quarantine(%s, '{key:2}')", job)
     numbers = list(client.batches(job))
     shown = {number: " ".join(run("show", str(job), str(number)).stdout.split()) for number in numbers}
-    assert "back in the queue as its worker stopped" in shown[1]
+    assert "returned to the queue because its worker stopped" in shown[1]
     assert "split into batches 5, 6" in shown[1]
-    assert "back in the queue to be tried again, not before" in shown[2]
-    assert "worker 2 (test, process 1 on host) reported attempt 1 completed too late: refused" in shown[3]
-    assert "crashed from the start: key:1 had no crash left" in shown[5]
+    assert "returned to the queue for a retry, not before" in shown[2]
+    assert "worker 2 (test, process 1 on host) reported attempt 1 completed too late: rejected" in shown[3]
+    assert "crashed at once: key:1 had spent its crash budget" in shown[5]
     assert "cancelled: quarantined" in shown[6]
 
 
@@ -167,7 +167,7 @@ def test_event_data_that_cannot_be_read_is_shown_shortened(run: Any, client: Cli
     (completed,) = (each["data"] for each in told if each["type"] == "completed")
     assert {"unreadable"} == completed.keys()
     shown = run("show", str(job), "1").stdout
-    assert "data that cannot be read:" in shown
+    assert "unreadable data:" in shown
     assert beginning in shown
     events = json.loads(run("show", str(job), "1", "--json").stdout)["events"]
     assert completed == events[2]["data"]
@@ -175,8 +175,8 @@ def test_event_data_that_cannot_be_read_is_shown_shortened(run: Any, client: Cli
 
 def test_single_items_can_be_retried(run: Any, asked: Any, client: Client, job: int) -> None:
     result = run("retry", str(job), "--items", "key:5", "key:7", "key:1")
-    assert f"Job {job}: 2 items brought back." in result.stdout
-    assert "key:1: it is completed" in result.stderr
+    assert f"Job {job}: returned 2 items to the queue." in result.stdout
+    assert "key:1: is completed" in result.stderr
     assert "sealed" == client.phase(job)
     assert "{[5,6),[7,8)}" == str(client.batch(job, 5).ordinals)
     document = asked("retry", str(job), "--items", "key:2", "--items", "key:6", "--status", "crashed")
@@ -184,7 +184,7 @@ def test_single_items_can_be_retried(run: Any, asked: Any, client: Client, job: 
     assert [("key:2", 2, 3, "retry"), ("key:6", 6, 2, "failed")] == [
         (item["item_key"], item["ordinal"], item["batch_no"], item["verdict"]) for item in document["items"]
     ]
-    assert "no item brought back" in run("retry", str(job), "--items", "key:6", "--batch", "3").stdout
+    assert "returned 0 items to the queue" in run("retry", str(job), "--items", "key:6", "--batch", "3").stdout
     worker = client.worker()
     client.complete(worker, client.claim(worker, job))
     assert client.one("SELECT evtrack.finish_due(%s)", job) is True
@@ -195,14 +195,11 @@ def test_single_items_can_be_retried(run: Any, asked: Any, client: Client, job: 
 
 def test_poison_items_can_be_quarantined(run: Any, asked: Any, client: Client, job: int) -> None:
     waiting = client.job(items=3)
-    assert (
-        f"Job {waiting}: 1 item kept out, and will not run."
-        in run("quarantine", str(waiting), "--items", "key:2").stdout
-    )
+    assert f"Job {waiting}: quarantined 1 item." in run("quarantine", str(waiting), "--items", "key:2").stdout
     worker = client.worker()
     claims = client.claimed(worker, waiting)
     assert ["key:1\nkey:3"] == [claim["item_keys"] for claim in claims]
-    assert "it is running" in run("quarantine", str(waiting), "--items", "key:1").stderr
+    assert "is running" in run("quarantine", str(waiting), "--items", "key:1").stderr
     document = asked("quarantine", str(job), "--items", "key:2", "key:5")
     assert ["quarantined", "quarantined"] == [item["verdict"] for item in document["items"]]
     only = client.job()
@@ -213,13 +210,13 @@ def test_poison_items_can_be_quarantined(run: Any, asked: Any, client: Client, j
 @pytest.mark.parametrize("command", ["retry", "quarantine"])
 def test_an_unknown_key_is_an_error(run: Any, job: int, command: str) -> None:
     result = run(command, str(job), "--items", "nonesuch", code=1)
-    assert "nonesuch: no item of this job has the key" in result.stderr
+    assert "nonesuch: the job has no item with this key" in result.stderr
     assert "evtrack batches" in result.stderr
     assert "There is no job 99." in run(command, "99", "--items", "x", code=1).stderr
 
 
 def test_item_keys_need_their_option(run: Any, job: int) -> None:
-    assert "Item keys follow --items." in run("retry", str(job), "key:1", code=2).stderr
+    assert "Put item keys after --items." in run("retry", str(job), "key:1", code=2).stderr
     run("quarantine", str(job), code=2)
 
 
@@ -232,11 +229,11 @@ def test_the_status_explains_why_a_job_waits(asked: Any, client: Client) -> None
     client.conn.execute("UPDATE evtrack.batch SET enqueued_at = enqueued_at - interval '5 minutes'")
     document = asked("status", str(job))
     assert ("never started", 2) == (document["waiting"]["why"], document["waiting"]["free_slots"])
-    assert any("although 2 slots were free" in step["why"] for step in document["next"])
+    assert any("although 2 slots are free" in step["why"] for step in document["next"])
 
 
 def test_the_workers_are_listed_with_their_status(run: Any, asked: Any, client: Client) -> None:
-    assert "No live worker." in run("workers").stdout
+    assert "No live workers." in run("workers").stdout
     assert "evtrack work --import MODULE" in run("workers", "--all").stdout
     alive, stopped, lost = client.worker(), client.worker(), client.worker()
     client.one("SELECT evtrack.stop_worker(%s)", stopped)

@@ -68,14 +68,14 @@ def test_the_status_of_a_batch_at_a_time_comes_from_its_events(own_client: Clien
     assert 4 == json.loads(run("status", str(job), "--at", "2999-01-01", "--json").stdout)["done"]
     early = (before - timedelta(days=1)).isoformat()
     assert "did not exist yet" in run("status", str(job), "--at", early, code=1).stderr
-    assert "is no time" in run("status", str(job), "--at", "yesterday", code=2).stderr
+    assert "is not a time" in run("status", str(job), "--at", "yesterday", code=2).stderr
     assert "--at needs a JOB" in run("status", "--at", early, code=2).stderr
 
 
 @pytest.mark.parametrize("beyond", ["9999-12-31 23:59:59-14", "0001-01-01 00:00:00+14"])
 def test_a_time_beyond_the_calendar_is_refused(run: Any, beyond: str) -> None:
     said = run("status", "1", "--at", beyond, code=2).stderr
-    assert f"'{beyond}' is beyond the calendar; write a time from 0001-01-01 00:00:00+00" in said
+    assert f"'{beyond}' must be between 0001-01-01 00:00:00+00 and" in said
 
 
 def test_the_timeline_is_drawn_as_a_chart(own_client: Client, run: Any, tmp_path: Path) -> None:
@@ -122,6 +122,6 @@ def test_a_dash_writes_only_the_chart_to_stdout(
     nothing = run("history", str(empty), "--svg", "-")
     assert ("", f"Job {empty} has no items yet.\n") == (nothing.stdout, nothing.stderr)
     both = run("history", str(job), "--svg", "-", "--json", code=2)
-    assert ("", True) == (both.stdout, "give one, or name a file" in both.stderr)
+    assert ("", True) == (both.stdout, "use one, or give --svg a file" in both.stderr)
     empty_name = run("history", str(job), "--svg", "", code=2)
-    assert "the name of the file is empty; write - for standard output" in empty_name.stderr
+    assert "The file name is empty; use - for standard output" in empty_name.stderr

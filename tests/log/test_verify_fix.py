@@ -35,8 +35,8 @@ def test_a_damaged_log_is_not_folded_again(conn: Connection, own_client: Client,
     printed = run("verify", "--fix", code=2).stdout
     assert f"job {job}, batch 1, version 3: the log is damaged: digest" in printed
     assert f"job {job}, batch 2: status: the log says completed, the projection says failed" in printed
-    assert f"job {job}: nothing was changed, as the log itself is damaged" in printed
-    assert f"The log itself is damaged, job {job}: restore the database from a backup" in printed
+    assert f"job {job}: nothing was changed because the log itself is damaged" in printed
+    assert f"The log itself is damaged: job {job}. Restore the database from a backup" in printed
     assert f"`evtrack verify {job} --fix --trust-log`" in printed
     assert "failed" == own_client.batch(job, 2).status
 
@@ -47,8 +47,11 @@ def test_an_intact_log_is_distinguished_from_a_damaged_one(own_client: Client, r
     with unguarded(own_client.conn, job) as part:
         own_client.conn.execute(f"UPDATE {part} SET attempt = 1 WHERE job_id = {job} AND batch_no = 1".encode())
     printed = run("verify", code=2).stdout.splitlines()[-2:]
-    assert f"The log itself is damaged, job {job}: " in printed[0]
-    assert f"only the projection departs from it, job {other}: `evtrack verify {other} --fix`" in printed[1]
+    assert f"The log itself is damaged: job {job}. " in printed[0]
+    assert (
+        f"the projection differs from it: job {other}. Rebuild the projection: evtrack verify {other} --fix"
+        in printed[1]
+    )
     sums = json.loads(run("verify", "--json", code=2).stdout.splitlines()[-1])
     assert (1, 1) == (sums["jobs_with_damaged_log"], sums["jobs_with_departed_projection"])
     assert "agree" in run("verify", str(whole)).stdout
@@ -56,7 +59,7 @@ def test_an_intact_log_is_distinguished_from_a_damaged_one(own_client: Client, r
     run("verify", "--trust-log", code=2)
     own_client.conn.execute("DELETE FROM evtrack.payload WHERE job_id = %s", [whole])
     printed = run("verify", str(whole), "--fix", code=2).stdout.splitlines()
-    assert f"Items are gone, job {whole}: nothing makes them anew." in printed[-1]
+    assert f"Items are missing: job {whole}. They cannot be rebuilt from the log." in printed[-1]
     assert not any("--fix" in line for line in printed)
 
 
@@ -69,7 +72,7 @@ def test_a_damaged_log_is_trusted_on_request(own_client: Client, run: Any) -> No
         )
     assert 0.5 == own_client.batch(job, 1).run_s
     printed = run("verify", "--fix", "--trust-log").stdout
-    assert f"job {job}: made anew from a damaged log, as it is: 1 batch." in printed
+    assert f"job {job}: rebuilt from the damaged log: 1 batch." in printed
     assert 7 == own_client.batch(job, 1).run_s
     assert [] == list(proof.verify(own_client.conn, job)), "the digests are made anew with the rows"
     own_client.complete(worker, own_client.claim(worker, job))
@@ -83,8 +86,8 @@ def test_trust_that_fixes_nothing_is_not_suggested_again(own_client: Client, run
     with unguarded(own_client.conn, job) as part:
         own_client.conn.execute(f"DELETE FROM {part} WHERE job_id = {job} AND batch_no = 1 AND version = 2".encode())
     last = run("verify", "--fix", "--trust-log", code=2).stdout.splitlines()[-1]
-    assert f"The log itself is damaged, job {job}: restore the database from a backup" in last
-    assert "what is missing goes on to show" in last
+    assert f"The log itself is damaged: job {job}. Restore the database from a backup" in last
+    assert "the rest of the damage remains visible" in last
     assert "--trust-log" not in last
 
 
@@ -139,7 +142,7 @@ def test_the_command_reports_what_it_found_and_what_it_did(own_client: Client, r
     ]
     run("verify", str(job))
     mended = run("verify", "--fix").stdout.splitlines()
-    assert f"job {other}: made anew from the log: 2 batches." in mended
+    assert f"job {other}: rebuilt from the log: 2 batches." in mended
     assert whole.splitlines()[-1] == mended[-1], "each event is counted once"
     run("verify")
     assert "no job 99" in run("verify", "99", code=1).output

@@ -75,7 +75,7 @@ def test_a_day_without_its_manifest_is_reported_as_missing(tmp_path: Path) -> No
         said = verify(folder)
         assert 2 == said.exit_code
         assert f"{bare}: differs\n  manifest.json is missing, so events.jsonl.gz cannot be verified\n" in said.output
-    assert f"{good}: good" in verify(tmp_path).output
+    assert f"{good}: ok" in verify(tmp_path).output
     (row,) = (each for each in json.loads(verify(tmp_path, "--json").output) if each["differences"])
     assert (str(bare), None) == (row["archive"], row["day"])
 
@@ -164,10 +164,10 @@ def test_an_invalid_manifest_is_reported(tmp_path: Path, text: bytes) -> None:
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (["cleanup", "--older-than", "99999999d"], "longer than 365000d"),
-        (["cleanup", "--older-than", "7d", "--archive", ""], "write . for the one that you are in"),
-        (["archive", "verify", ""], "write . for the one that you are in"),
-        (["archive", "restore", ""], "write . for the one that you are in"),
+        (["cleanup", "--older-than", "99999999d"], "must be at most 365000d"),
+        (["cleanup", "--older-than", "7d", "--archive", ""], "use . for the current directory"),
+        (["archive", "verify", ""], "use . for the current directory"),
+        (["archive", "restore", ""], "use . for the current directory"),
     ],
 )
 def test_contradictory_options_are_wrong_usage(args: list[str], told: str) -> None:

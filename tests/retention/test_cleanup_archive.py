@@ -117,13 +117,13 @@ def test_the_commands_report_each_step_of_archive_and_drop(own_client: Client, d
     common = ("cleanup", "--dsn", dsn, "--older-than", "0s", "--archive", str(tmp_path))
     dry = evtrack(*common, "--dry-run")
     assert (0, f"job {stays} is sealed") == (dry.returncode, dry.stdout.splitlines()[0].split("kept, ")[1])
-    assert f"{DAY}: would go, 1 job, 2 batches, 10 events, " in dry.stdout
+    assert f"{DAY}: would be dropped, 1 job, 2 batches, 10 events, " in dry.stdout
     assert DAY in partition_days(own_client)
     ran = evtrack(*common)
     assert 0 == ran.returncode, ran.stderr
     assert ran.stdout.splitlines()[-1].startswith("Dropped 1 day: 1 job, 2 batches, 10 events")
     # What was to go is what went, to the byte.
-    told = re.sub("would go", "dropped", re.sub("Would drop", "Dropped", dry.stdout))
+    told = re.sub("would be dropped", "dropped", re.sub("Would drop", "Dropped", dry.stdout))
     assert told == re.sub(r", archived to \S+", "", ran.stdout)
     again = evtrack(*common, "--json")
     assert (0, []) == (again.returncode, json.loads(again.stdout)["dropped"])

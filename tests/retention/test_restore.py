@@ -12,7 +12,7 @@ import pytest
 from client import Client, cloned
 from command_line import evtrack
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
-from evtrack.interfaces.terminal.reports.batch_report import sentence
+from evtrack.interfaces.terminal.reports.batch import event_sentence
 from evtrack.runtime.retention.archive_files import read_lines
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.day_digests import DayDigests
@@ -105,7 +105,7 @@ def test_a_restored_worker_is_named_if_its_id_belongs_to_another(
         tuple(row.values()) for row in elsewhere.rows("SELECT DISTINCT worker, host FROM evtrack.crash")
     ]
     told = batch_history(elsewhere.conn, job, 1)
-    assert f"started by worker {mine} (who it was), attempt 1" == sentence(told.events[1], told.restored)
+    assert f"started by worker {mine} (who it was), attempt 1" == event_sentence(told.events[1], told.restored)
     # What it does here is done by whom it is done here.
     assert 1 == elsewhere.one("SELECT evtrack.retry(%s)", job)
     elsewhere.handler = own_client.handler

@@ -176,20 +176,20 @@ def test_a_slow_input_is_submitted_before_it_ends(dsn: str, conn: Connection) ->
     ("args", "code", "says"),
     [
         (["nothing.jsonl", "--handler", "h"], 1, "Cannot read the source 'nothing.jsonl'"),
-        ([], 1, "no SOURCE is named"),
-        (["-"], 1, "no handler is named"),
+        ([], 1, "no SOURCE given"),
+        (["-"], 1, "no handler given"),
         (["-", "--handler", ""], 1, "invalid handler '': need 1 to 200 printable characters"),
         (["-", "--handler", "h" * 9000], 1, "need 1 to 200 printable characters"),
         (["-", "--handler", "\udcff"], 1, r"'\udcff' is not valid UTF-8"),
-        (["-", "--handler", "h", "--key", f"{'k' * 9000},"], 2, "kkk… names a field without a name"),
-        (["-", "--handler", "h", "--weight", "\x1b[2J,"], 2, r"'\x1b[2J,' names a field without a name"),
-        (["-", "--handler", "h", "--timeout", "nan"], 2, "'--timeout': nan is no number; write one above 0"),
-        (["-", "--handler", "h", "--backoff", "inf"], 2, "'--backoff': inf is not in the range 0<=x"),
+        (["-", "--handler", "h", "--key", f"{'k' * 9000},"], 2, "kkk… has an empty field name"),
+        (["-", "--handler", "h", "--weight", "\x1b[2J,"], 2, r"'\x1b[2J,' has an empty field name"),
+        (["-", "--handler", "h", "--timeout", "nan"], 2, "'--timeout': 'nan' is not a number above 0"),
+        (["-", "--handler", "h", "--backoff", "inf"], 2, "'--backoff': 'inf' is not a number from 0 to"),
         (["-", "--handler", "h", "--max-batch-bytes", "536870913"], 1, "at most 536870912"),
         (["--resume", "9" * 30], 2, "--resume"),
         (["--resume", "99"], 1, "no such job: 99"),
-        (["x.jsonl", "--resume", "1"], 1, "name no SOURCE beside it"),
-        (["-", "--handler", "h", "--key", "a,,b"], 2, "without a name"),
+        (["x.jsonl", "--resume", "1"], 1, "do not name a SOURCE"),
+        (["-", "--handler", "h", "--key", "a,,b"], 2, "has an empty field name"),
         (["-", "--handler", "h", "--batch-size", "0"], 2, "--batch-size"),
         (["-", "--handler", "h", "--format", "lines", "--key", "a"], 1, "plain lines have no fields"),
         (["-", "--handler", "h", "--max-item-bytes", "9", "--max-batch-bytes", "8"], 1, "max_item_bytes (9)"),
@@ -217,7 +217,7 @@ def test_ctrl_c_prints_how_to_resume(
 
     monkeypatch.setattr(Submitter, "run", interrupt)
     said = run("--log-format", form, "submit", __file__, "--format", "lines", "--handler", "h", code=130).stderr
-    words = "Interrupted. Job 1 is open still; go on with: evtrack submit --resume 1"
+    words = "Interrupted. Job 1 is still open. Continue with: evtrack submit --resume 1"
     if form == "json":
         line = json.loads(said)
         assert ("interrupted", "warning", words) == (line["event"], line["level"], line["message"])

@@ -46,9 +46,9 @@ def test_undelivered_alerts_are_unhealthy(dsn: str, conn: Connection) -> None:
     first, second = out.splitlines()[:2]
     assert 2 == code
     assert re.fullmatch(r"unhealthy: \d alerts wait for a watcher, the oldest for \dm \d+s: evtrack watch", first)
-    assert "10.0 % of the attempts of the last 24h crashed, at most 10 %" == second
+    assert "10.0 % of the attempts in the last 24h crashed, within 10 %" == second
     first, second = ask(dsn, "--max-crash-rate", "9")[1].splitlines()[:2]
-    assert "unhealthy: 10.0 % of the attempts of the last 24h crashed, above 9 %" == first
+    assert "unhealthy: 10.0 % of the attempts in the last 24h crashed, above 9 %" == first
     assert re.match(r"\d alerts wait for a watcher", second)
     assert 0 == ask(dsn, "--max-crash-rate", "10", "--max-alert-lag", "1h")[0]
     code, out, _ = ask(dsn, "--max-crash-rate", "10", "--json")
@@ -131,7 +131,7 @@ def test_the_exit_code_is_2_above_the_threshold_and_other_codes_explain_the_erro
     done = evtrack("health", "--dsn", dsn)
     assert (2, "") == (done.returncode, done.stderr)
     out = done.stdout
-    assert "unhealthy: 10.0 % of the attempts of the last 24h crashed, above 5 %" in out
+    assert "unhealthy: 10.0 % of the attempts in the last 24h crashed, above 5 %" in out
     assert "SIGSEGV" in out
     assert "key:36" in out
     assert [] == [line for line in out.splitlines() if len(line) > 80]
@@ -150,7 +150,7 @@ def test_without_a_schema_the_exit_code_is_4(empty_dsn: str) -> None:
 def test_an_empty_database_is_healthy(dsn: str) -> None:
     code, out, _ = ask(dsn, "--window", "90s")
     assert 0 == code
-    assert "healthy: 0.0 % of the attempts of the last 90s crashed" in out
+    assert "healthy: 0.0 % of the attempts in the last 90s crashed" in out
     assert "no live worker" in out
 
 
@@ -168,5 +168,5 @@ def test_a_lost_worker_is_counted_and_a_silent_one_is_named(client: Client, conn
     assert (1, 1, 0, 1) == tuple(found[name] for name in ("silent", "silent_busy", "workers", "no_worker"))
     assert 300 <= found["longest_silent_s"] < 400
     shown = " ".join(ask(dsn)[1].split())
-    assert re.search(r"1 silent, the longest for 5m \d+s, with 1 slot at work when last heard", shown)
-    assert "1 job without a worker: evtrack doctor" in shown
+    assert re.search(r"1 silent, the longest for 5m \d+s, with 1 slot busy at the last heartbeat", shown)
+    assert "1 job without a worker: see evtrack doctor" in shown

@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from client import Client
 from command_line import environment, evtrack, evtrack_command
-from evtrack.interfaces.cli.monitoring import metrics_options as options
+from evtrack.domain.errors import NotInstalled
+from evtrack.interfaces.cli.monitoring.watch import serving_metrics
 from evtrack.runtime.watch import attempt_counter, metrics
 from evtrack.storage.connection.connect import Connection, connect
 from polling import eventually
@@ -240,14 +241,14 @@ def test_watch_serves_metrics_until_it_is_stopped(dsn: str, conn: Connection) ->
 
 def test_a_host_without_a_port_is_refused(dsn: str) -> None:
     said = evtrack("watch", "--dsn", dsn, "--metrics-host", "0.0.0.0")  # noqa: S104  never opened
-    assert (1, True) == (said.returncode, "serves nothing without --metrics-port" in said.stderr)
+    assert (1, True) == (said.returncode, "--metrics-host needs --metrics-port" in said.stderr)
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "evtrack.runtime.watch.metrics", None)
     with (
-        pytest.raises(options.NotInstalled, match=r"pip install 'evtrack\[metrics\]'"),
-        options.serving_metrics("", {"metrics_port": 0, "metrics_host": None}),
+        pytest.raises(NotInstalled, match=r"pip install 'evtrack\[metrics\]'"),
+        serving_metrics("", port=0, host=None),
     ):
         pass
 

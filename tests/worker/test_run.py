@@ -58,7 +58,7 @@ def test_a_run_with_failures_exits_with_3_and_accounts_for_every_item(dsn: str, 
 def test_a_run_with_failures_prints_where_to_look(dsn: str, tmp_path: Path) -> None:
     done = run(dsn, jsonl(tmp_path, {"id": "a"}, "null\n"))
     assert 3 == done.returncode, done.stderr
-    assert "evtrack status 1 tells why" in done.stderr
+    assert "did not complete. For details, see: evtrack status 1" in done.stderr
 
 
 def test_a_run_without_json_ends_with_a_summary(dsn: str, tmp_path: Path) -> None:

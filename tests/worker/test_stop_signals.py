@@ -144,8 +144,8 @@ def test_a_stopped_run_reports_what_is_left_and_how_to_continue(
         _, stderr = process.communicate(timeout=20)
     assert code == process.returncode, stderr
     left = queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'pending'")
-    assert f"Job 1 is not finished: {left} items of 20 wait." in stderr
-    assert "Go on with it: evtrack work --import misbehaving_handlers" in stderr
+    assert f"Job 1 is not finished: {left} of 20 items left." in stderr
+    assert "Continue with: evtrack work --import misbehaving_handlers" in stderr
     assert "--resume" not in stderr
     found = queue.rows("SELECT DISTINCT status::text FROM evtrack.batch ORDER BY 1")
     assert [{"status": "completed"}, {"status": "pending"}] == found

@@ -160,7 +160,7 @@ def test_a_worker_exports_spans_as_the_environment_configures(dsn: str, monkeypa
 def test_a_worker_without_tracing_does_not_import_opentelemetry() -> None:
     asked = (
         "import sys; from evtrack.runtime.worker.supervisor import new_outcome_buffer;"
-        " import evtrack.interfaces.python, evtrack.interfaces.cli.processing.work;"
+        " import evtrack.interfaces.python_api, evtrack.interfaces.cli.processing.work;"
         " print(type(new_outcome_buffer()).__name__, [name for name in sys.modules if 'telemetry' in name])"
     )
     said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, env=environment())

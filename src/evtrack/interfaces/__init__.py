@@ -1,1 +1,1 @@
-"""What people touch: parse, call, print."""
+"""What users call: the command line and the Python API."""

@@ -1,4 +1,4 @@
-"""What commands say to people on stderr: words, or lines of JSON where stderr is for programs."""
+"""Write messages to the user on stderr: as text, or as JSON log lines where those were asked for."""
 
 import sys
 from typing import Final
@@ -9,55 +9,55 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.text import printable_lines
 from evtrack.interfaces.logs import only_json
-from evtrack.interfaces.output import to_nowhere
+from evtrack.interfaces.stdout_guard import discard_output
 
-# Of a line: a value that was refused may be as long as a command line can be.
 _LINE_LIMIT: Final = 1000
+"""A rejected value may be as long as a command line can be."""
 
 _log = structlog.get_logger()
 
 
 def notice(text: str) -> None:
-    """Say something beside the data.
+    """Write a message beside the data on stdout.
 
     Args:
-        text: Our own words.
+        text: The message.
     """
     if only_json():
         _log.info(log_names.NOTICE, message=text)
     else:
-        _say(text)
+        _write(text)
 
 
-def interrupted(text: str) -> None:
-    """Say that Ctrl-C ended a command.
+def report_interruption(text: str) -> None:
+    """Report that Ctrl-C ended a command.
 
     Args:
-        text: That, and how to go on.
+        text: The message, with how to continue.
     """
     if only_json():
         _log.warning(log_names.INTERRUPTED, message=text)
     else:
-        _say(text)
+        _write(text)
 
 
-def refused(message: str, *, exit_code: int, words: str = "") -> None:
-    """Say why a command ends with an error.
+def report_error(message: str, *, exit_code: int, text: str = "") -> None:
+    """Report the error that ends a command.
 
     Args:
-        message: What is wrong and what to do next; values of others in it are made harmless.
-        exit_code: Which code it ends with.
-        words: How people are told, if in other words than `Error:` and the message.
+        message: What is wrong and what to do next; values in it are made printable.
+        exit_code: The exit code that follows.
+        text: What to write as text, if not `Error:` and the message.
     """
     try:
         if only_json():
             _log.error(log_names.COMMAND_FAILED, message=printable_lines(message, _LINE_LIMIT), exit_code=exit_code)
         else:
-            _say(printable_lines(words or f"Error: {message}", _LINE_LIMIT))
+            _write(printable_lines(text or f"Error: {message}", _LINE_LIMIT))
     except OSError:
-        to_nowhere(sys.stderr)  # the exit code must do
+        discard_output(sys.stderr)  # the exit code has to be enough
 
 
-def _say(text: str) -> None:
-    # By name: what draws a bar puts itself between here and the terminal, and err=True would go around it.
+def _write(text: str) -> None:
+    # To sys.stderr by name: a progress bar replaces it to write above itself, and click's err=True would bypass it.
     click.echo(text, file=sys.stderr)

@@ -6,36 +6,36 @@ from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from evtrack.interfaces.cli.shared.exit_codes import endings, exit_code
-from evtrack.interfaces.cli.shared.options import connected, json_option, located, log_options, print_json
+from evtrack.interfaces.cli.shared.exit_codes import interruptible, run_command
+from evtrack.interfaces.cli.shared.options import log_options
 from evtrack.version import __version__
 
-__all__ = ["cli", "connected", "json_option", "located", "main", "print_json"]
+__all__ = ["cli", "main"]
 
-_HERE = "evtrack.interfaces.cli"
-_SIGNALLED = 128  # and the signal's number, as shells have it
+_HERE: Final = "evtrack.interfaces.cli"
+_SIGNALLED: Final = 128  # plus the signal's number, as in shells
 
-# name -> module:attribute, in the order that --help lists them
-_COMMANDS = {
+# The module and attribute of each command, in the order of --help.
+_COMMANDS: Final = {
     "run": "processing.run:run",
     "submit": "processing.submit:submit",
     "work": "processing.work:work",
     "watch": "monitoring.watch:watch",
     "results": "jobs.results:results",
     "status": "jobs.status:status",
-    "jobs": "jobs.status:jobs",
-    "batches": "jobs.status:batches",
+    "jobs": "jobs.listings:jobs",
+    "batches": "jobs.listings:batches",
     "crashes": "jobs.crashes:crashes",
     "show": "jobs.crashes:show",
     "alerts": "monitoring.alerts:alerts",
     "events": "jobs.events:events",
-    "progress": "jobs.status:progress",
+    "progress": "jobs.progress:progress",
     "history": "jobs.history:history",
-    "workers": "jobs.status:workers",
+    "workers": "jobs.listings:workers",
     "top": "monitoring.top:top",
     "health": "monitoring.health:health",
     "doctor": "monitoring.doctor:doctor",
@@ -45,8 +45,8 @@ _COMMANDS = {
     "cancel": "jobs.control:cancel",
     "retry": "jobs.control:retry",
     "quarantine": "jobs.control:quarantine",
-    "cleanup": "database.retention:cleanup",
-    "archive": "database.retention:archive",
+    "cleanup": "database.cleanup:cleanup",
+    "archive": "database.archive:archive",
     "migrate": "database.migrate:migrate",
     "dsn": "database.server:dsn",
     "psql": "database.server:psql",
@@ -55,7 +55,7 @@ _COMMANDS = {
 
 
 class _LazyGroup(click.Group):
-    """Import a command's module when the command is asked for; turn errors into exit codes."""
+    """Import a command's module only when the command is used; turn errors into exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(_COMMANDS)
@@ -65,11 +65,11 @@ class _LazyGroup(click.Group):
             return None
         module, attribute = _COMMANDS[cmd_name].split(":")
         command = getattr(import_module(f"{_HERE}.{module}"), attribute)
-        assert isinstance(command, click.Command), f"{module}:{attribute} is no command"  # noqa: S101  # our own table
+        assert isinstance(command, click.Command), f"{module}:{attribute} is not a command"  # noqa: S101  # our own table
         return command
 
     def invoke(self, ctx: click.Context) -> None:
-        with endings():
+        with interruptible():
             super().invoke(ctx)
 
     def main(
@@ -82,7 +82,7 @@ class _LazyGroup(click.Group):
     ) -> Any:
         command = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
         given = sys.argv[1:] if args is None else args
-        return sys.exit(exit_code(command, given)) if standalone_mode else command()
+        return sys.exit(run_command(command, given)) if standalone_mode else command()
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -91,21 +91,22 @@ class _LazyGroup(click.Group):
 def cli() -> None:
     """Track batch work in an immutable PostgreSQL event log.
 
-    The server is named by --dsn, EVTRACK_DSN, DATABASE_URL or libpq's PG* variables, in this order; without any, the
-    embedded one is used.
+    The database is set by --dsn, EVTRACK_DSN, DATABASE_URL or libpq's PG* variables; the first one that is set counts.
+    Without any, evtrack uses the embedded server.
 
-    Exit codes: 0 done; 1 error; 2 wrong usage; 3 a run ended with items that failed, crashed or were invalid; 4 the
-    database's schema is missing, older or newer; 5 no connection to a server; 74 stdout takes no more; 130 interrupted.
+    Exit codes: 0 done; 1 error; 2 wrong usage; 3 some items of a run failed, crashed or were invalid; 4 the schema is
+    missing, or older or newer than this evtrack; 5 no connection to the database; 74 stdout cannot be written; 130
+    interrupted.
     """
 
 
 def main() -> None:
     """Run the command line and exit."""
-    # A plain SIGTERM would leave the embedded server without its last user's goodbye; commands that stop in another
-    # way say so themselves.
-    signal.signal(signal.SIGTERM, _terminated)
+    # By default, SIGTERM would end the process before the embedded server learns that its last user is gone. Commands
+    # that stop in another way install their own handler.
+    signal.signal(signal.SIGTERM, _terminate)
     cli(prog_name="evtrack")
 
 
-def _terminated(number: int, _frame: FrameType | None) -> None:
+def _terminate(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(_SIGNALLED + number)

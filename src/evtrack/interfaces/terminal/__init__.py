@@ -1,1 +1,1 @@
-"""What people see on a terminal: bars, tables, reports, and text made harmless."""
+"""What users see on a terminal: progress, tables and reports."""

@@ -1,10 +1,10 @@
-"""What all drawings share: the console, colours, tables and harmless cells, for terminals from 80 columns on."""
+"""Draw on terminals from 80 columns on: consoles, colours, tables and cells."""
 
 import sys
 
 import click
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -26,59 +26,68 @@ STYLES: dict[str, str] = {
     JobPhase.SEALED: "cyan",
     JobPhase.FINISHED: "green",
 }
+"""The styles of batch statuses and job phases."""
 
 
-def stdout() -> Console:
-    """Return a console on stdout: colours on a terminal only, no markup in what it prints."""
+def stdout_console() -> Console:
+    """Return a console on stdout: it has colours only on a terminal, and takes no markup."""
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
-def drawable() -> bool:
-    """Tell whether stderr is for people who look at it now, so that bars may be drawn there."""
-    return sys.stderr.isatty() and not only_json()
+def stderr_console() -> Console | None:
+    """Return a console on stderr if a user watches it: a terminal, and no JSON log lines on it."""
+    return Console(stderr=True) if sys.stderr.isatty() and not only_json() else None
 
 
 def show(renderable: RenderableType) -> None:
     """Print to stdout.
 
     Args:
-        renderable: What rich can draw.
+        renderable: Anything that rich can draw.
     """
-    console = stdout()
+    console = stdout_console()
     with console.capture() as capture:
         console.print(renderable)
-    # Through click, which tests can catch; trailing blanks of table cells help nobody.
+    # Through click, so that tests can capture it; without the blanks that pad the last column.
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()), color=console.is_terminal)
 
 
+def section(title: str, body: RenderableType) -> RenderableType:
+    """Put a heading over a table."""
+    return Group("", Text(title, style="bold"), body)
+
+
 def table(*names: str, right: str = "", flexible: str = "") -> Table:
-    """Begin a table.
+    """Create a table.
 
     Args:
-        *names: The columns' heads.
-        right: Those of them that stand to the right, spaces in a name as hyphens.
-        flexible: Those that give way where the terminal is too narrow.
+        *names: The column headings.
+        right: The headings of right-aligned columns, separated by blanks; a blank in a heading is written as a hyphen.
+        flexible: The headings of columns that may be cut on a narrow terminal, in the same form.
 
     Returns:
         The table, without rows.
     """
-    # Where the terminal is too narrow, only flexible columns give way: a number that is cut is a wrong number.
-    rightmost, giving = right.split(), flexible.split()
+    # Numbers are never cut: a number without its last digits is a wrong number.
+    to_the_right, may_be_cut = right.split(), flexible.split()
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for name in names:
         word = name.replace(" ", "-")
         drawn.add_column(
-            name, justify="right" if word in rightmost else "left", no_wrap=word not in giving, overflow="ellipsis"
+            name,
+            justify="right" if word in to_the_right else "left",
+            no_wrap=word not in may_be_cut,
+            overflow="ellipsis",
         )
     return drawn
 
 
 def cell(text: str, style: str = "") -> Text:
-    """Make a cell of text from outside: harmless, on one line, cut where the column ends."""
+    """Make a table cell of text from outside: printable, on one line, cut at the column's end."""
     return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
-def state(phase: str, *, suspended: bool) -> Text:
-    """Write a job's phase, and beside it whether it is suspended."""
+def phase_text(phase: str, *, suspended: bool) -> Text:
+    """Write a job's phase, and whether the job is suspended."""
     text = Text(phase, style=STYLES.get(phase, ""))
     return text.append(", suspended", style="yellow") if suspended else text

@@ -1,31 +1,32 @@
-"""Draws lists: jobs, batches, workers, crashes, errors and notes."""
+"""Draw lists of jobs, batches, workers, crashes, errors and notes."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.text import printable
-from evtrack.interfaces.terminal.drawing import STYLES, cell, state, table
-from evtrack.interfaces.terminal.text import count, duration, moment, percentage
+from evtrack.interfaces.terminal.drawing import STYLES, cell, phase_text, table
+from evtrack.interfaces.terminal.formatting import count, duration, moment, percentage
 from evtrack.storage.reports.batch_reports import BatchRow, Crash
 from evtrack.storage.reports.job_reports import ErrorKind, JobStatus, NoteRow
 from evtrack.storage.reports.worker_reports import WorkerRow
 
-_WORKER_STYLES = {"alive": "green", "stopped": "dim", "lost": "bold red"}
+_WORKER_STYLES: Final = {"alive": "green", "stopped": "dim", "lost": "bold red"}
 
 
 def jobs_table(jobs: Sequence[JobStatus], *, now: datetime) -> Table:
     """Draw a list of jobs.
 
     Args:
-        jobs: Their rows.
-        now: What ages are counted from.
+        jobs: The jobs.
+        now: The time that their age is measured at.
 
     Returns:
-        A row a job.
+        A table with a row per job.
     """
     drawn = table(
         "JOB",
@@ -45,11 +46,11 @@ def jobs_table(jobs: Sequence[JobStatus], *, now: datetime) -> Table:
             str(job.job_id),
             cell(job.handler),
             cell(job.name or ""),
-            state(job.phase, suspended=job.suspended),
+            phase_text(job.phase, suspended=job.suspended),
             percentage(job.percent),
             count(job.total),
             Text(count(bad), style="red" if bad else "dim"),
-            duration(max(0.0, round((now - job.created_at).total_seconds()))),
+            _age(job.created_at, now),
         )
     return drawn
 
@@ -58,38 +59,39 @@ def batches_table(batches: Sequence[BatchRow]) -> Table:
     """Draw a list of batches.
 
     Args:
-        batches: Their rows.
+        batches: The batches.
 
     Returns:
-        A row a batch, and what went wrong below its items.
+        A table with a row per batch, and its error on a second line.
     """
-    drawn = table("BATCH", "STATUS", "ITEMS", "TRY", "RAN", "WHAT", right="BATCH ITEMS TRY RAN", flexible="WHAT")
+    names = ("BATCH", "STATUS", "ITEMS", "ATTEMPT", "RAN", "CONTENTS")
+    drawn = table(*names, right="BATCH ITEMS ATTEMPT RAN", flexible="CONTENTS")
     for batch in batches:
-        what = Text(printable(batch.item_summary), overflow="ellipsis", no_wrap=True)
+        contents = Text(printable(batch.item_summary), overflow="ellipsis", no_wrap=True)
         if batch.parent_no is not None:
-            what.append(f"  (from batch {batch.parent_no})", style="dim")
+            contents.append(f"  (from batch {batch.parent_no})", style="dim")
         if batch.error:
-            what.append(f"\n{printable(batch.error)}", style="red")
+            contents.append(f"\n{printable(batch.error)}", style="red")
         drawn.add_row(
             str(batch.batch_no),
             Text(batch.status, style=STYLES.get(batch.status, "")),
             count(batch.item_count),
             str(batch.attempt),
             "-" if batch.run_s is None else duration(batch.run_s),
-            what,
+            contents,
         )
     return drawn
 
 
 def workers_table(workers: Sequence[WorkerRow], *, now: datetime) -> Table:
-    """Draw workers.
+    """Draw a list of workers.
 
     Args:
-        workers: Their rows.
-        now: What ages are counted from.
+        workers: The workers.
+        now: The time that their age is measured at.
 
     Returns:
-        A row a worker.
+        A table with a row per worker.
     """
     drawn = table(
         "WORKER",
@@ -110,7 +112,7 @@ def workers_table(workers: Sequence[WorkerRow], *, now: datetime) -> Table:
             cell(worker.host),
             str(worker.pid),
             f"{worker.busy}/{worker.slots}",
-            duration(max(0.0, round((now - worker.started_at).total_seconds()))),
+            _age(worker.started_at, now),
             f"{duration(max(1, round(worker.silent_s)))} ago",
             cell(", ".join(worker.handlers)),
         )
@@ -118,48 +120,37 @@ def workers_table(workers: Sequence[WorkerRow], *, now: datetime) -> Table:
 
 
 def crashes_table(crashes: Sequence[Crash], *, with_job: bool = False, with_items: bool = False) -> Table:
-    """Draw crashes, each with its cause and what was in hand.
+    """Draw a list of crashes.
 
     Args:
-        crashes: Their rows.
-        with_job: Whether they are of several jobs.
-        with_items: Whether to show the batch's items where the one in hand is not known.
+        crashes: The crashes.
+        with_job: Whether to show the job of each.
+        with_items: Whether to show the batch's items if the item in hand is unknown.
 
     Returns:
-        A row a crash.
+        A table with a row per crash.
     """
     job = ["JOB"] if with_job else []
-    names = (*job, "BATCH", "TRY", "WHEN", "CAUSE", "ITEM IN HAND", "NOW")
-    drawn = table(*names, right="JOB BATCH TRY", flexible="CAUSE ITEM-IN-HAND")
+    names = (*job, "BATCH", "ATTEMPT", "WHEN", "CAUSE", "ITEM IN HAND", "NOW")
+    drawn = table(*names, right="JOB BATCH ATTEMPT", flexible="CAUSE ITEM-IN-HAND")
     for crash in crashes:
+        item = cell(crash.item_key) if crash.item_key else cell(crash.item_summary if with_items else "unknown", "dim")
+        poison = crash.poison and crash.batch_status == Status.CRASHED
         drawn.add_row(
             *([str(crash.job_id)] if with_job else []),
             str(crash.batch_no),
             str(crash.attempt),
             moment(crash.at),
-            cell(cause(crash), "bold red"),
-            cell(crash.item_key) if crash.item_key else cell(crash.item_summary if with_items else "not known", "dim"),
-            Text(
-                "poison" if crash.poison and crash.batch_status == Status.CRASHED else crash.batch_status,
-                style=STYLES.get(crash.batch_status, ""),
-            ),
+            cell(_cause(crash), "bold red"),
+            item,
+            Text("poison" if poison else crash.batch_status, style=STYLES.get(crash.batch_status, "")),
         )
     return drawn
 
 
-def cause(crash: Crash) -> str:
-    """Say in a word or two what ended a process."""
-    # Where a limit was the cause, the signal is only how it was enforced.
-    if crash.signal and crash.cause in {"signal", "unknown", None}:
-        return printable(crash.signal, 24)
-    if crash.exit_code is not None and crash.cause in {"exit_code", "unknown", None}:
-        return f"exit code {crash.exit_code}"
-    return printable(crash.cause or "unknown", 24).replace("_", " ")
-
-
 def errors_table(errors: Sequence[ErrorKind]) -> Table:
-    """Draw errors, the most common first."""
-    drawn = table("TIMES", "BATCH", "ITEM", "ERROR", right="TIMES BATCH", flexible="ITEM ERROR")
+    """Draw a list of errors, most common first."""
+    drawn = table("COUNT", "BATCH", "ITEM", "ERROR", right="COUNT BATCH", flexible="ITEM ERROR")
     for error in errors:
         text = ": ".join(part for part in (error.type, error.message) if part) or "no message"
         drawn.add_row(
@@ -172,8 +163,21 @@ def errors_table(errors: Sequence[ErrorKind]) -> Table:
 
 
 def notes_table(notes: Sequence[NoteRow]) -> Table:
-    """Draw messages about a source."""
-    drawn = table("WHERE", "WHAT", flexible="WHERE WHAT")
+    """Draw a list of notes about a source."""
+    drawn = table("WHERE", "NOTE", flexible="WHERE NOTE")
     for note in notes:
         drawn.add_row(cell(note.source or ""), cell(note.reason or ""))
     return drawn
+
+
+def _age(since: datetime, now: datetime) -> str:
+    return duration(max(0.0, round((now - since).total_seconds())))
+
+
+def _cause(crash: Crash) -> str:
+    # If a limit was the cause, the signal only enforced it.
+    if crash.signal and crash.cause in {"signal", "unknown", None}:
+        return crash.signal
+    if crash.exit_code is not None and crash.cause in {"exit_code", "unknown", None}:
+        return f"exit code {crash.exit_code}"
+    return (crash.cause or "unknown").replace("_", " ")

@@ -1,1 +1,1 @@
-"""Commands about the database: migrate, verify, cleanup, archive, server."""
+"""Commands about the database: migrate, verify, cleanup, archive, server, dsn, psql."""

@@ -1,9 +1,13 @@
-"""evtrack migrate: bring the schema up or down, say how it stands, print it as SQL."""
+"""`evtrack migrate`: apply or revert migrations, report their status, print them as SQL, and create roles."""
+
+from dataclasses import asdict
+from typing import Final
 
 import click
 
 from evtrack.config import settings_from
-from evtrack.interfaces.cli.shared.options import connected, dsn_option, json_option, print_json
+from evtrack.interfaces.cli.shared.options import dsn_option, json_option, print_json, with_connection
+from evtrack.interfaces.cli.shared.parameter_types import Integer
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.preconditions import check_schema, require_owner
@@ -12,104 +16,105 @@ from evtrack.storage.schema import migrations
 from evtrack.storage.schema import roles as storage_roles
 from evtrack.storage.schema.migration_script import migration_script
 
-_NOT_CURRENT = 4
-_VERSION = click.IntRange(0, 9999)  # as many digits as the names of migrations have
+_NOT_CURRENT: Final = 4
+_VERSION: Final = Integer(0, 9999)  # file names of migrations have four digits
 
 
 @click.group()
 def migrate() -> None:
-    """Bring evtrack's schema up or down."""
+    """Migrate evtrack's schema."""
 
 
 @migrate.command()
 @json_option
-@connected("migrate", schema=False, owner=True)
+@with_connection("migrate", schema=False, owner=True)
 def up(conn: Connection, *, as_json: bool) -> None:
-    """Apply what is missing, and replace functions and views."""
-    _refuse_newer(conn, migrations.status(conn))
-    done = migrations.up(conn)
+    """Apply pending migrations, and replace functions and views."""
+    _reject_newer(conn, migrations.status(conn))
+    applied = migrations.up(conn)
+    version = migrations.status(conn).version
     if as_json:
-        print_json({"applied": done, "version": migrations.status(conn).version})
+        print_json({"applied": applied, "version": version})
         return
-    for title in done:
+    for title in applied:
         click.echo(f"applied {title}")
-    click.echo(f"evtrack's schema is in version {migrations.status(conn).version}")
+    click.echo(f"The schema is at version {version}.")
 
 
 @migrate.command()
-@click.option("--to", type=_VERSION, help="The version to go back to; the one before the present if left out.")
-@click.option("--drop-log", is_flag=True, help="Allow that events, digests, alerts are lost.")
+@click.option("--to", type=_VERSION, help="Version to go back to.  [default: the one before the current version]")
+@click.option("--drop-log", is_flag=True, help="Allow the loss of events, digests and alerts.")
 @json_option
-@connected("migrate", schema=False, owner=True)
+@with_connection("migrate", schema=False, owner=True)
 def down(conn: Connection, *, to: int | None, drop_log: bool, as_json: bool) -> None:
-    """Take migrations back, the newest first."""
-    present = migrations.status(conn).version
-    done = migrations.down(conn, to=max(present - 1, 0) if to is None else to, drop_log=drop_log)
+    """Revert migrations, newest first."""
+    current = migrations.status(conn).version
+    reverted = migrations.down(conn, to=max(current - 1, 0) if to is None else to, drop_log=drop_log)
+    version = migrations.status(conn).version
     if as_json:
-        print_json({"taken_back": done, "version": migrations.status(conn).version})
+        print_json({"taken_back": reverted, "version": version})
         return
-    for title in done:
-        click.echo(f"took back {title}")
-    click.echo(f"evtrack's schema is in version {migrations.status(conn).version}")
+    for title in reverted:
+        click.echo(f"reverted {title}")
+    click.echo(f"The schema is at version {version}.")
 
 
 @migrate.command()
 @json_option
 @click.pass_context
-@connected("migrate", schema=False, owner=True)
+@with_connection("migrate", schema=False, owner=True)
 def status(conn: Connection, ctx: click.Context, *, as_json: bool) -> None:
-    """Say what is applied and what is not; exit code 4 if `up` has something to do, or the schema is too new."""
+    """Report which migrations are applied and which are pending.
+
+    Exit codes: 0 the schema is current; 4 migrations are pending, functions or views differ, or the schema is newer
+    than this evtrack.
+    """
     now = migrations.status(conn)
     if as_json:
-        print_json(
-            {
-                "version": now.version,
-                "latest": now.latest,
-                "pending": now.pending,
-                "stale_objects": now.stale_objects,
-                "current": now.current,
-            }
-        )
+        print_json({**asdict(now), "current": now.current})
     else:
-        click.echo(f"schema version {now.version}, this evtrack brings {now.latest}")
+        click.echo(f"The schema is at version {now.version}; this evtrack needs version {now.latest}.")
         for title in now.pending:
-            click.echo(f"not applied: {title}")
-        # Where nothing is applied, every one of them is missing, and a list would hide what matters.
+            click.echo(f"pending: {title}")
+        # In an empty database every object is missing, and the list would hide what matters.
         for path in now.stale_objects if now.version else ():
             click.echo(f"differs: {path}")
         if not now.current:
             click.echo("Run `evtrack migrate up`.")
-    _refuse_newer(conn, now)
+    _reject_newer(conn, now)
     if not now.current:
         ctx.exit(_NOT_CURRENT)
 
 
 @migrate.command("sql")
-@click.option("--after", type=_VERSION, default=0, show_default=True, help="The version that is there already.")
+@click.option("--after", type=_VERSION, default=0, show_default=True, help="Current version of the schema.")
 def print_sql(after: int) -> None:
-    """Print what `up` does as SQL for psql or any other tool."""
+    """Print the SQL that `up` would run."""
     for piece in migration_script(after=after):
         click.echo(piece, nl=False)
 
 
 @migrate.command()
-@click.option("--print-sql", is_flag=True, help="Connect to nothing; print the SQL for a DBA who runs it by psql.")
+@click.option("--print-sql", is_flag=True, help="Print the SQL, for example for a DBA, without connecting.")
 @dsn_option
 def roles(dsn: str | None, *, print_sql: bool) -> None:
-    """Make the roles of producers, workers, watchers and readers, and grant them what they need in this database."""
+    """Create the database roles and grant them their rights.
+
+    There is one role each for producers, workers, watchers and readers.
+    """
     if print_sql:
         click.echo(storage_roles.roles_script(), nl=False)
         return
-    with running_server(settings_from(dsn=dsn)) as there, connect(there, purpose="migrate") as conn, translated():
+    with running_server(settings_from(dsn=dsn)) as resolved, connect(resolved, purpose="migrate") as conn, translated():
         require_owner(conn)
         check_schema(conn)
-        made = storage_roles.create_roles(conn)
-    for role in made:
-        click.echo(f"made {role}")
-    click.echo("each of evtrack's roles has its rights here; give one to a user: GRANT evtrack_worker TO somebody")
+        created = storage_roles.create_roles(conn)
+    for role in created:
+        click.echo(f"created {role}")
+    click.echo("All roles have their rights in this database. Grant one to a user: GRANT evtrack_worker TO some_user")
 
 
-def _refuse_newer(conn: Connection, now: migrations.Status) -> None:
-    # "Nothing to do" would be a lie where every other command refuses to run.
+def _reject_newer(conn: Connection, now: migrations.Status) -> None:
+    # All other commands reject a newer schema, so this one must not report that there is nothing to do.
     if now.version > now.latest:
         check_schema(conn)

@@ -1,40 +1,42 @@
-"""evtrack dsn, psql and server: reach the PostgreSQL that evtrack uses."""
+"""`evtrack dsn`, `psql` and `server`: reach and run the PostgreSQL server that evtrack uses."""
 
 import os
 import shutil
 import signal
 import subprocess
-from pathlib import Path
 
 import click
 
 from evtrack.config import settings_from
 from evtrack.domain.errors import EvtrackError, NoServer
-from evtrack.interfaces.cli.shared.options import json_option, located, print_json
+from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
 from evtrack.storage.connection.redact import without_password
 from evtrack.storage.embedded.data_directory import default_data_dir, programs
 from evtrack.storage.embedded.shared_server import EmbeddedServer
 
 
 @click.command()
-@located(schema=False)
-def dsn(there: str) -> None:
+@with_dsn(schema=False)
+def dsn(resolved: str) -> None:
     """Print the connection string.
 
-    The embedded server is up afterwards only if something else uses it, or `evtrack server start` keeps it.
+    The embedded server keeps running only while another process uses it, or after `evtrack server start`.
     """
-    click.echo(there)
+    click.echo(resolved)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-@located(schema=False)
-def psql(there: str, ctx: click.Context, args: tuple[str, ...]) -> None:
-    """Open psql on evtrack's database; ARGS go to psql, a --dsn before them to evtrack."""
-    target, password = without_password(there)
+@with_dsn(schema=False)
+def psql(resolved: str, ctx: click.Context, args: tuple[str, ...]) -> None:
+    """Open psql on evtrack's database.
+
+    ARGS are passed to psql. Options of evtrack, such as --dsn, go before them.
+    """
+    target, password = without_password(resolved)
     environ = {**os.environ, "PGPASSWORD": password} if password else None
-    # While psql runs, Ctrl-C is its own: it cancels the query. A handler, unlike SIG_IGN, is not inherited.
+    # In psql, Ctrl-C cancels the query, so it must not end this process. psql would inherit SIG_IGN, but not a handler.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         result = subprocess.run([_psql_program(), target, *args], check=False, env=environ)  # noqa: S603  # as asked for
@@ -58,23 +60,19 @@ def _psql_program() -> str:
 
 @click.group()
 def server() -> None:
-    """Keep the embedded server up, or stop it.
+    """Start, stop and check the embedded server.
 
-    Without this it runs while an evtrack process uses it, and stops with the last.
+    By default it runs only while an evtrack process uses it.
     """
 
 
 def _embedded() -> EmbeddedServer:
-    return EmbeddedServer(_data_dir())
-
-
-def _data_dir() -> Path:
-    return settings_from().data_dir or default_data_dir()
+    return EmbeddedServer(settings_from().data_dir or default_data_dir())
 
 
 @server.command()
 def start() -> None:
-    """Start the embedded server and keep it up."""
+    """Start the embedded server and keep it running."""
     embedded = _embedded()
     address = embedded.acquire()
     try:
@@ -86,18 +84,24 @@ def start() -> None:
 
 @server.command()
 def stop() -> None:
-    """Stop the embedded server; if a process uses it, it stops with the last one."""
+    """Stop the embedded server.
+
+    If a process still uses it, it stops when the last such process ends.
+    """
     if _embedded().stop():
-        click.echo("The embedded server is down.")
+        click.echo("The embedded server is stopped.")
     else:
-        click.echo("The embedded server is in use; it stops with the last process that uses it.")
+        click.echo("The embedded server is in use. It stops when the last process that uses it ends.")
 
 
 @server.command()
 @json_option
 @click.pass_context
 def status(ctx: click.Context, *, as_json: bool) -> None:
-    """Say whether the embedded server is up; exit code 5 if it is down."""
+    """Report whether the embedded server is running.
+
+    Exit codes: 0 it is running; 5 it is not.
+    """
     embedded = _embedded()
     pid = embedded.pid
     if as_json:
@@ -112,9 +116,9 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
             }
         )
     elif pid is None:
-        click.echo(f"The embedded server is down; its data is in {embedded.paths.base}.")
+        click.echo(f"The embedded server is not running. Its data is in {embedded.paths.base}.")
     else:
         until = "until `evtrack server stop`" if embedded.kept else "until the last process that uses it ends"
-        click.echo(f"The embedded server is up (pid {pid}) {until}.\n{embedded.dsn}\nlog: {embedded.paths.log}")
+        click.echo(f"The embedded server is running (pid {pid}) {until}.\n{embedded.dsn}\nlog: {embedded.paths.log}")
     if pid is None:
         ctx.exit(NoServer.exit_code)

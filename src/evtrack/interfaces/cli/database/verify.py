@@ -1,79 +1,94 @@
-"""The command that proves the log: replay it, compare, and mend the projection where that is all that is wrong."""
+"""`evtrack verify`: replay the log, compare it with its digests and the projection, and fix the projection."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Final
 
 import click
 
+from evtrack.domain import log_names
 from evtrack.domain.errors import NoSuchJob
 from evtrack.domain.stream_proof import Difference
 from evtrack.domain.text import printable
-from evtrack.interfaces.cli.shared.options import connected, print_json
-from evtrack.interfaces.terminal.progress.verify_bar import VerifyProgress, verify_progress
-from evtrack.interfaces.terminal.reports.verify_report import Verdict, rebuilt_line
+from evtrack.interfaces.cli.shared.options import optional_job_argument, print_json, with_connection
+from evtrack.interfaces.terminal.drawing import stderr_console
+from evtrack.interfaces.terminal.progress import ProgressDisplay, verification_state
+from evtrack.interfaces.terminal.reports.verify import VerifyReport, rebuild_line
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log import proof
 from evtrack.storage.log.rebuild import rebuild
 
-_DIFFERENT = 2
+_DIFFERENT: Final = 2
+_LINE_LIMIT: Final = 2000
 
 
 @click.command()
-@click.argument("job_id", metavar="[JOB]", type=click.IntRange(min=1), required=False)
-@click.option("--fix", is_flag=True, help="Make the projection of jobs that differ anew from their log.")
-@click.option("--trust-log", is_flag=True, help="With --fix: also from a log that is damaged, as it is now.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON line a difference, and one with the sums.")
-@connected("verify", owner=True)
+@optional_job_argument
+@click.option("--fix", is_flag=True, help="Rebuild the projection of jobs that differ.")
+@click.option("--trust-log", is_flag=True, help="With --fix: rebuild it even from a damaged log.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per difference, and one with the totals.")
+@with_connection("verify", owner=True)
 def verify(conn: Connection, job_id: int | None, *, fix: bool, trust_log: bool, as_json: bool) -> None:
-    """Replay the log and compare: with its digests, with the projection, with the counters.
+    """Verify the log, the projection and the counters.
 
-    Each job is read as one snapshot has it, so workers may be at work. Needs to read the tables: run it as their owner.
-    It says whether the log itself is damaged, or only the projection departs from it. Items are counted, not read, and
-    results are no part of it.
+    Replays the log, and compares it with its digests, the projection and the counters. The report distinguishes a
+    damaged log from a projection that differs from an intact log. Each job is read in one snapshot, so workers may run
+    meanwhile. Items are counted but not read, and results are not verified. Run this as the owner of the tables.
 
-    With --fix a job's rows and counters are made anew in one transaction, unless its log itself is damaged: then
-    nothing is changed. Restore such a log from a backup or an archive. Where there is none, --fix --trust-log makes the
-    projection of what is there, and the damage no longer shows in the digests of the streams.
+    With --fix, a job's rows and counters are rebuilt in one transaction, unless its log is damaged: then nothing is
+    changed. Restore a damaged log from a backup or an archive. If there is none, --fix --trust-log rebuilds the
+    projection from the events that are left; after that, the digests no longer show the damage.
 
-    Exits with 2 where there are differences (also after wrong usage), with 0 where there are none, or all were mended.
+    Exit codes: 0 no differences, or all were fixed; 2 differences, or wrong usage.
     """
     if trust_log and not fix:
-        raise click.UsageError("--trust-log says from what --fix makes the projection anew: give both.")
-    with verify_progress() as progress:
-        work = _Work(conn, progress, trust_log=trust_log, as_json=as_json)
+        raise click.UsageError("--trust-log needs --fix.")
+    display = ProgressDisplay(
+        "verifying", console=stderr_console(), log_name=log_names.VERIFY_PROGRESS, shows_elapsed=True
+    )
+    with display:
+        run = _Verification(conn, display, trust_log=trust_log, as_json=as_json)
         for number in proof.jobs(conn) if job_id is None else [job_id]:
             if fix:
-                work.mend(number)
+                run.fix(number)
             else:
-                work.look(number)
-    verdict = work.verdict
-    if job_id is not None and progress.events == 0 and verdict.differences == 0:
-        raise NoSuchJob(f"There is no job {job_id}, and nothing of one in the log.", hint="evtrack jobs lists them.")
+                run.verify(number)
+    report = run.report
+    if job_id is not None and run.events == 0 and report.differences == 0:
+        raise NoSuchJob(f"There is no job {job_id}.", hint="`evtrack jobs` lists all jobs.")
     if as_json:
-        print_json({"jobs": progress.jobs, "events": progress.events, **verdict.sums()})
+        print_json({"jobs": run.jobs, "events": run.events, **report.totals()})
     else:
-        click.echo(verdict.line(jobs=progress.jobs, events=progress.events))
-    if verdict.differences:
+        click.echo(report.text(jobs=run.jobs, events=run.events))
+    if report.differences:
         raise click.exceptions.Exit(_DIFFERENT)
 
 
-class _Work:
-    """Goes over jobs, prints what it finds, and keeps in mind what is left."""
+class _Verification:
+    """Verifies jobs, prints their differences, and counts what is left."""
 
-    def __init__(self, conn: Connection, progress: VerifyProgress, *, trust_log: bool, as_json: bool) -> None:
+    def __init__(self, conn: Connection, display: ProgressDisplay, *, trust_log: bool, as_json: bool) -> None:
         self._conn = conn
-        self._progress = progress
+        self._display = display
         self._trust_log = trust_log
         self._as_json = as_json
-        self.verdict = Verdict(log_was_trusted=trust_log)
+        self._job_id: int | None = None
+        self._earlier_events = self._job_events = 0
+        self.report = VerifyReport(log_was_trusted=trust_log)
+        self.jobs = 0
 
-    def look(self, job_id: int) -> None:
-        found = proof.verify(self._conn, job_id, on_progress=self._progress.tell)
-        self.verdict.add(job_id, self._printed(found))
+    @property
+    def events(self) -> int:
+        """How many events were verified."""
+        return self._earlier_events + self._job_events
 
-    def mend(self, job_id: int) -> None:
-        # Looked at without a lock first: a whole job is left alone.
-        if not any(True for _ in proof.verify(self._conn, job_id, on_progress=self._progress.tell)):
+    def verify(self, job_id: int) -> None:
+        found = proof.verify(self._conn, job_id, on_progress=self._on_progress)
+        self.report.add(job_id, self._printed(found))
+
+    def fix(self, job_id: int) -> None:
+        # First without a lock, so that an intact job is not disturbed.
+        if not any(True for _ in proof.verify(self._conn, job_id, on_progress=self._on_progress)):
             return
         done = rebuild(self._conn, job_id, trust_log=self._trust_log)
         for _ in self._printed(done.found):
@@ -82,13 +97,20 @@ class _Work:
             facts = {name: value for name, value in asdict(done).items() if name != "found"}
             print_json(facts | {"damaged": done.damaged})
         else:
-            self._progress.say(rebuilt_line(done))
-        self.verdict.add(job_id, proof.verify(self._conn, job_id, on_progress=self._progress.tell))
+            self._display.print(rebuild_line(done))
+        self.report.add(job_id, proof.verify(self._conn, job_id, on_progress=self._on_progress))
+
+    def _on_progress(self, job_id: int, events: int) -> None:
+        if job_id != self._job_id:
+            self._earlier_events, self._job_id = self.events, job_id
+            self.jobs += 1
+        self._job_events = events
+        self._display.update(verification_state(job_id, jobs=self.jobs, events=self.events))
 
     def _printed(self, found: Iterable[Difference]) -> Iterable[Difference]:
         for each in found:
             if self._as_json:
                 print_json(asdict(each))
             else:
-                self._progress.say(printable(str(each), 2000))
+                self._display.print(printable(str(each), _LINE_LIMIT))
             yield each

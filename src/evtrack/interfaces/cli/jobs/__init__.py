@@ -1,1 +1,1 @@
-"""Commands about jobs: status, events, crashes, results, and what an operator does to a job."""
+"""Commands about jobs: their status, progress, events, crashes and results, and how operators control them."""

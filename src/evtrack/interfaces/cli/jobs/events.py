@@ -1,65 +1,117 @@
-"""The command that prints the log: a job's, or all of it, in commit order, once or for ever."""
+"""`evtrack events`: the log in commit order, of one job or of all, once or continuously."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from typing import Final
 
 import click
 
 from evtrack.domain.errors import BadArgument
-from evtrack.interfaces.cli.jobs.follow import events_until_end
-from evtrack.interfaces.cli.shared.options import BATCH_NO, located, print_json
-from evtrack.interfaces.terminal.lines import event_line
-from evtrack.storage.connection.connect import connect
+from evtrack.domain.text import printable
+from evtrack.interfaces.cli.jobs.progress import has_ended
+from evtrack.interfaces.cli.shared.options import optional_job_argument, print_json, with_dsn
+from evtrack.interfaces.cli.shared.parameter_types import BATCH_NO, Integer
+from evtrack.interfaces.terminal.formatting import moment_ms
+from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.log.follow import feed
 from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import LogRow, Tail
-from evtrack.storage.reports import job_reports
 from evtrack.storage.reports.batch_reports import batch_row
+from evtrack.storage.reports.job_reports import job_key, job_progress
+
+_POLL_S: Final = 0.5
+
+_DATA_LIMIT: Final = 160
+"""The most characters of an event's data on a line; --json prints all."""
 
 
 @click.command()
-@click.argument("job_id", metavar="[JOB]", type=click.IntRange(min=1), required=False)
+@optional_job_argument
 @click.option(
-    "--batch", "batch_no", type=click.IntRange(0, BATCH_NO.max), help="Only this batch; 0 is the job's own stream."
+    "--batch",
+    "batch_no",
+    type=Integer(0, BATCH_NO.most, "BATCH"),
+    help="Only this batch; 0 is the stream of the job itself.",
 )
-@click.option("--after", metavar="POSITION", help="Go on after this position, as the lines of --json have it.")
-@click.option("--follow", is_flag=True, help="Go on with what comes: until JOB has ended; without JOB, for ever.")
+@click.option("--after", metavar="POSITION", help="Start after this position, from a line that --json printed.")
+@click.option("--follow", is_flag=True, help="Continue with new events until JOB has ended; without JOB, forever.")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON document; with --follow, --after or all jobs a line each.",
+    help="Print one JSON document; with --follow, --after or without JOB, one line per event.",
 )
-@located()
+@with_dsn()
 def events(
     dsn: str, job_id: int | None, *, batch_no: int | None, after: str | None, follow: bool, as_json: bool
 ) -> None:
-    """Print a job's events in the order in which they were committed; without JOB, those of all jobs.
+    """Print events in commit order.
 
-    Each JSON line carries the position behind its event. A program that keeps it with what came of the event, and
-    starts again with --after, sees each event once. A position does not survive a restore into another database.
+    Without JOB, print the events of all jobs.
+
+    Each JSON line has the position after its event. To process each event exactly once, store the position together
+    with the result, and restart with --after. A position is not valid in another database, such as a restored one.
     """
     start = None if after is None else LogPosition.parse(after)
     if job_id is None:
         if batch_no is not None:
-            raise BadArgument(f"batch {batch_no} of which job?", hint="Name the job: evtrack events JOB --batch N.")
-        rows = feed(dsn, after=start, follow=follow)
-        _print_lines(rows, as_json=as_json)
+            raise BadArgument("--batch needs a JOB", hint=f"Name the job: evtrack events JOB --batch {batch_no}.")
+        _print_lines(feed(dsn, after=start, follow=follow), as_json=as_json)
         return
     with connect(dsn, purpose="events") as conn, translated():
-        key = job_reports.job_key(conn, job_id)
+        key = job_key(conn, job_id)
         if batch_no:
-            batch_row(conn, job_id, batch_no)  # refuses a number that no batch has
+            batch_row(conn, job_id, batch_no)  # rejects an unknown batch
         tail = Tail(conn=conn, start=start, job=(key.job_day, job_id), batch_no=batch_no)
-        found = events_until_end(conn, tail, job_id) if follow else tail.read()
+        rows = _follow(conn, tail, job_id) if follow else tail.read()
         if as_json and not follow and after is None:
-            _print_array(found)
+            _print_array(rows)
         else:
-            _print_lines(_placed(found, lambda: tail.position), as_json=as_json)
+            _print_lines(_with_positions(rows, lambda: tail.position), as_json=as_json)
 
 
-def _placed(rows: Iterator[LogRow], position: Callable[[], LogPosition]) -> Iterator[tuple[LogPosition, LogRow]]:
+def event_line(row: LogRow) -> str:
+    """Write an event on one line.
+
+    Args:
+        row: The event.
+
+    Returns:
+        Its time, stream, version, type, attempt, worker, and the beginning of its data.
+    """
+    stream = f"batch {row.batch_no}" if row.batch_no else "job"
+    by = f" by worker {row.worker_id}" if row.worker_id is not None else ""
+    attempt = f" (attempt {row.attempt})" if row.attempt else ""
+    data = printable(" ".join(f"{key}={_value(value)}" for key, value in row.data.items()), _DATA_LIMIT)
+    return f"{moment_ms(row.at)}  {stream:<10} v{row.version:<3} {row.type}{attempt}{by}  {data}".rstrip()
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _follow(conn: Connection, tail: Tail, job_id: int) -> Iterator[LogRow]:
+    tail.listen()
+    # Once the job has ended, all its events are in transactions before this one.
+    end: int | None = None
+    while True:
+        if end is None and has_ended(job_progress(conn, job_id)):
+            end = tail.end()
+        idle = True
+        for row in tail.read():
+            idle = False
+            yield row
+        if end is not None and tail.position.hi.xmax >= end:
+            return
+        if idle:
+            tail.wait(_POLL_S)
+
+
+def _with_positions(
+    rows: Iterator[LogRow], position: Callable[[], LogPosition]
+) -> Iterator[tuple[LogPosition, LogRow]]:
     for row in rows:
         yield position(), row
 
@@ -73,7 +125,7 @@ def _print_lines(rows: Iterator[tuple[LogPosition, LogRow]], *, as_json: bool) -
 
 
 def _print_array(rows: Iterator[LogRow]) -> None:
-    # One document, printed as it is read: a long log does not have to fit into memory.
+    # One document, printed while it is read: a long log may not fit into memory.
     click.echo("[")
     for number, row in enumerate(rows):
         if number:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evtrack.domain.text import json_text, printable_json
-from evtrack.interfaces.cli.shared.options import connected
+from evtrack.interfaces.cli.shared.options import job_argument, with_connection
 from evtrack.storage.reports.job_reports import job_key
 from evtrack.storage.reports.results import results as read_results
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("job_id", metavar="JOB", type=int)
-@click.option("--keys", "with_keys", is_flag=True, help="Write objects with ordinal, item_key and result.")
-@connected("results")
+@job_argument
+@click.option("--keys", "with_keys", is_flag=True, help="Print objects with ordinal, item_key and result.")
+@with_connection("results")
 def results(conn: Connection, job_id: int, *, with_keys: bool) -> None:
-    """Print what the handler of JOB returned: a JSON line for each item where it returned something.
+    """Print the results of JOB as JSON lines.
 
-    The lines come in the order of the source, as far as the job has come.
+    There is one line for each completed item whose handler returned a result, in the order of the source. For a job
+    that is still running, these are the results so far.
 
     \b
     evtrack results 7 | jq .mentions
     evtrack results 7 --keys > results.jsonl
-    """  # noqa: D301  # click's mark for lines that are to stay as they are
-    job_key(conn, job_id)  # refuses a number that no job has
+    """  # noqa: D301  # \b makes click keep these lines as they are
+    job_key(conn, job_id)  # rejects an unknown job
     write = sys.stdout.write
     for row in read_results(conn, job_id):
         result = printable_json(row.result)

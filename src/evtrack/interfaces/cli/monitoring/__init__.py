@@ -1,1 +1,1 @@
-"""Commands that monitor: watch, alerts, top, health, doctor."""
+"""Commands that monitor the whole system: watch, alerts, top, health, doctor."""

@@ -1,4 +1,4 @@
-"""`evtrack doctor`: look at everything that evtrack needs, and say what to do about what is wrong."""
+"""`evtrack doctor`: check everything that evtrack needs, and what to do about each problem."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from rich.table import Table
 from rich.text import Text
 
 from evtrack.domain.text import printable
-from evtrack.interfaces.cli.shared.number_types import SOME_SECONDS
-from evtrack.interfaces.cli.shared.options import json_option, located, print_json
+from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
+from evtrack.interfaces.cli.shared.parameter_types import POSITIVE_SECONDS
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.runtime.doctor.checkup import checkup
 from evtrack.runtime.doctor.findings import Finding, Level
 
 wall_clock = time.time
-"""This machine's clock."""
+"""The clock of this machine."""
 
 _STYLES: Final = {Level.OK: "green", Level.NOTE: "yellow", Level.PROBLEM: "bold red"}
 
 
 @click.command()
-@click.option("--canary/--no-canary", default=True, help="Whether to send a batch through a live worker.")
+@click.option("--canary/--no-canary", default=True, help="Whether to send a test batch through a live worker.")
 @click.option(
     "--canary-timeout",
-    type=SOME_SECONDS,
+    type=POSITIVE_SECONDS,
     default=10.0,
-    show_default=True,
-    help="Seconds in which it must have run.",
+    help="Time in which the test batch must complete.  [default: 10]",
 )
 @json_option
-@located(schema=False)
+@with_dsn(schema=False)
 def doctor(dsn: str, /, *, canary: bool, canary_timeout: float, as_json: bool) -> None:
-    """Check everything that evtrack needs, and say of each problem what to do next.
+    """Check everything that evtrack needs.
 
-    The server and its settings, clocks, NOTIFY, old transactions, migrations, roles, partitions, workers, what waits,
-    alerts, and a batch that does nothing, through a live worker.
+    Checks the server and its settings, clocks, NOTIFY, old transactions, migrations, roles, partitions, workers,
+    waiting jobs and alerts, and sends a test batch that does nothing through a live worker. For each problem, prints
+    what to do.
 
-    Exit codes: 0 nothing is to be done; 1 something is.
+    Exit codes: 0 no problems; 1 problems.
     """
     findings = checkup(dsn, canary_s=canary_timeout if canary else None, wall_clock=wall_clock)
     if as_json:
@@ -51,17 +51,17 @@ def doctor(dsn: str, /, *, canary: bool, canary_timeout: float, as_json: bool) -
         healthy = True
         for finding in findings:
             healthy = healthy and finding.level is not Level.PROBLEM
-            show(_drawn(finding))
+            show(_row(finding))
     raise click.exceptions.Exit(0 if healthy else 1)
 
 
-def _drawn(finding: Finding) -> Table:
+def _row(finding: Finding) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(width=7)
     grid.add_column(width=10)
     grid.add_column()
-    said = Text(printable(finding.says))
+    text = Text(printable(finding.says))
     if finding.next:
-        said.append(f"\n-> {printable(finding.next)}", style="cyan")
-    grid.add_row(Text(finding.level, style=_STYLES[finding.level]), finding.check, said)
+        text.append(f"\n-> {printable(finding.next)}", style="cyan")
+    grid.add_row(Text(finding.level, style=_STYLES[finding.level]), finding.check, text)
     return grid

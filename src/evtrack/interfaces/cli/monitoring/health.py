@@ -1,4 +1,4 @@
-"""`evtrack health`: how the whole is doing, with an exit code for monitoring."""
+"""`evtrack health`: the state of the whole system, with an exit code for monitoring."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from evtrack.interfaces.cli.shared.number_types import PERCENT
-from evtrack.interfaces.cli.shared.options import Span, connected, json_option, print_json
+from evtrack.interfaces.cli.shared.options import json_option, print_json, with_connection
+from evtrack.interfaces.cli.shared.parameter_types import PERCENT, TimeWindow
 from evtrack.interfaces.terminal import tables
-from evtrack.interfaces.terminal.drawing import show
+from evtrack.interfaces.terminal.drawing import section, show
+from evtrack.interfaces.terminal.formatting import counted, duration
 from evtrack.interfaces.terminal.reports.health import health_report
-from evtrack.interfaces.terminal.reports.job_report import section
-from evtrack.interfaces.terminal.text import counted, duration
 from evtrack.runtime.doctor.findings import MAX_ALERT_LAG_S
 from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
 from evtrack.storage.reports import batch_reports, system_health
@@ -26,11 +25,11 @@ WRONG_USAGE: Final = 64
 _LATEST: Final = 5
 
 
-class Check(click.Command):
-    """A command whose exit code 2 means something: wrong usage gets another one."""
+class HealthCommand(click.Command):
+    """A command whose exit code 2 means unhealthy, so that wrong usage needs another one."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Parse the arguments as any command, but for the exit code."""
+        """Parse the arguments, with the other exit code for wrong usage."""
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as error:
@@ -38,35 +37,36 @@ class Check(click.Command):
             raise
 
 
-@click.command(cls=Check)
-@click.option("--window", "span_s", type=Span(), default="24h", show_default=True, help="How far back: 90s, 30m, 24h.")
+@click.command(cls=HealthCommand)
+@click.option(
+    "--window", "span_s", type=TimeWindow(), default="24h", show_default=True, help="Time to look back: 90s, 30m, 24h."
+)
 @click.option(
     "--max-crash-rate",
     type=PERCENT,
     default=5.0,
-    show_default=True,
-    help="Crashed attempts in a hundred that are still healthy.",
+    help="Highest healthy percentage of attempts that crash.  [default: 5]",
 )
 @click.option(
     "--max-alert-lag",
     "max_lag_s",
-    type=Span(),
+    type=TimeWindow(),
     default=f"{MAX_ALERT_LAG_S:.0f}s",
     show_default=True,
-    help="How long an alert may wait for a watcher: 90s, 30m, 24h.",
+    help="Longest healthy time that an alert waits for a watcher: 90s, 30m, 24h.",
 )
 @json_option
-@connected("health")
+@with_connection("health")
 def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s: float, as_json: bool) -> None:
-    """Tell how the whole is doing: what completed, failed and crashed, what waits, and who works.
+    """Report whether the whole system is healthy.
 
-    A check for cron, a container or a monitoring system. Counted are attempts that ended in the window: a batch that
-    crashed and was completed later is one crash and one completion. Below them stands what became of the items and
-    batches of the jobs that were created in the window, whose items may have failed in an attempt that completed.
+    Made for cron, container health checks and monitoring systems. The first table counts attempts that ended in the
+    window: a batch that crashed and later completed is one crash and one completion. The second table shows the current
+    state of all jobs created in the window, by items and batches.
 
-    Exit codes: 0 healthy; 2 the crash rate is above --max-crash-rate, or alerts wait for longer than --max-alert-lag as
-    no watcher is at work. What keeps it from telling has other codes: 1 an error, 4 the schema does not fit, 5 no
-    connection, 64 wrong usage.
+    Exit codes: 0 healthy; 2 unhealthy: the crash rate is above --max-crash-rate, or an alert has waited longer than
+    --max-alert-lag because no watcher runs. If health cannot be determined: 1 error; 4 the schema does not fit; 5 no
+    connection; 64 wrong usage.
     """
     found = system_health.health(conn, span_s=span_s)
     sums = system_health.recent_sums(conn, span_s=span_s)
@@ -75,11 +75,20 @@ def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s:
     late = lag_s > max_lag_s
     healthy = found.crash_rate_pct <= max_crash_rate and not late
     if as_json:
-        rate = {"crash_rate_pct": round(found.crash_rate_pct, 3), "max_crash_rate_pct": max_crash_rate}
-        latest = [asdict(crash) for crash in crashes]
-        rate |= {"alerts_undelivered": undelivered, "alerts_lag_s": lag_s, "max_alert_lag_s": max_lag_s}
-        more = {"window_s": span_s, "created": asdict(sums), "latest_crashes": latest}
-        print_json({"healthy": healthy, **asdict(found), **rate, **more})
+        print_json(
+            {
+                "healthy": healthy,
+                **asdict(found),
+                "crash_rate_pct": round(found.crash_rate_pct, 3),
+                "max_crash_rate_pct": max_crash_rate,
+                "alerts_undelivered": undelivered,
+                "alerts_lag_s": lag_s,
+                "max_alert_lag_s": max_lag_s,
+                "window_s": span_s,
+                "created": asdict(sums),
+                "latest_crashes": [asdict(crash) for crash in crashes],
+            }
+        )
     else:
         waiting = counted(undelivered, "alert waits", "alerts wait")
         fault = f"{waiting} for a watcher, the oldest for {duration(lag_s)}: evtrack watch" if late else ""

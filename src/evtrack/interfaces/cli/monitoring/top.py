@@ -1,8 +1,12 @@
-"""`evtrack top`: watch what goes on, live."""
+"""`evtrack top`: a live view of jobs, workers and crashes."""
 
 from __future__ import annotations
 
+import os
+import select
+import sys
 import time
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -13,20 +17,19 @@ from evtrack.config import LONGEST_PAUSE_S
 from evtrack.domain.errors import CannotConnect, TransientError
 from evtrack.domain.states import JobPhase
 from evtrack.domain.text import printable
-from evtrack.interfaces.cli.shared.number_types import Number
-from evtrack.interfaces.cli.shared.options import json_option, located, print_json
-from evtrack.interfaces.cli.shared.stopping import Signals, stopping
-from evtrack.interfaces.terminal.drawing import show, stdout
-from evtrack.interfaces.terminal.keys import single_keys
-from evtrack.interfaces.terminal.reports.top import Picture, frame
-from evtrack.interfaces.terminal.text import duration
+from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
+from evtrack.interfaces.cli.shared.parameter_types import Number
+from evtrack.interfaces.cli.shared.signals import ReceivedSignals, stop_on_signals
+from evtrack.interfaces.terminal.drawing import show, stdout_console
+from evtrack.interfaces.terminal.formatting import duration
+from evtrack.interfaces.terminal.reports.top import SystemSnapshot, snapshot_view
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.monitoring.diagnosis import server_time
 from evtrack.storage.reports import batch_reports, job_reports, system_health, worker_reports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
@@ -35,82 +38,83 @@ _DAY_S: Final = 86_400.0
 _JOBS: Final = 10
 _WORKERS: Final = 10
 _CRASHES: Final = 5
-_KEY_S: Final = 0.1
-"""How long a signal may wait to be seen."""
+_KEY_POLL_S: Final = 0.1
+"""The longest time until a signal is noticed."""
 
-_UNDER_WAY: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
+_ACTIVE: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
 
 
 @click.command()
 @click.option(
-    "--interval", type=Number(0.1, LONGEST_PAUSE_S), default=1.0, show_default=True, help="Seconds between two looks."
+    "--interval",
+    type=Number(0.1, LONGEST_PAUSE_S, "SECONDS"),
+    default=1.0,
+    help="Time between two updates, at least 0.1.  [default: 1]",
 )
-@click.option("--once", is_flag=True, help="Print one frame and exit, as without a terminal.")
+@click.option("--once", is_flag=True, help="Print one view and exit; the default if stdout is not a terminal.")
 @json_option
-@located()
+@with_dsn()
 def top(dsn: str, /, *, interval: float, once: bool, as_json: bool) -> None:
-    """Watch jobs, progress, pace, workers and crashes, live; q or Ctrl-C ends it."""
-    console = stdout()
+    """Watch jobs, workers and crashes live.
+
+    Press q or Ctrl-C to quit.
+    """
+    console = stdout_console()
     if once or as_json or not console.is_terminal:
         with connect(dsn, purpose="top") as conn, translated():
-            picture = look(conn)
+            snapshot = _read_snapshot(conn)
         if as_json:
-            lists = {name: [asdict(row) for row in getattr(picture, name)] for name in ("jobs", "workers", "crashes")}
-            print_json({"at": picture.at, "health": asdict(picture.health), **lists})
+            lists = {name: [asdict(row) for row in getattr(snapshot, name)] for name in ("jobs", "workers", "crashes")}
+            print_json({"at": snapshot.at, "health": asdict(snapshot.health), **lists})
         else:
-            show(frame(picture))
+            show(snapshot_view(snapshot))
         return
-    with stopping(lambda: None, hint="") as came:
-        _watch(dsn, console, interval, came)
+    with stop_on_signals(lambda: None, hint="") as received:
+        _watch(dsn, console, interval, received)
 
 
-def look(conn: Connection) -> Picture:
-    """Read what one frame shows; a handful of statements that cost the same however much there is.
-
-    Args:
-        conn: An open connection.
-
-    Returns:
-        What was read.
-    """
-    return Picture(
+def _read_snapshot(conn: Connection) -> SystemSnapshot:
+    # A few statements, whose cost does not grow with the log.
+    return SystemSnapshot(
         at=server_time(conn),
         health=system_health.health(conn, span_s=_HOUR_S),
-        jobs=job_reports.jobs(conn, limit=_JOBS, phases=_UNDER_WAY),
+        jobs=job_reports.jobs(conn, limit=_JOBS, phases=_ACTIVE),
         workers=worker_reports.live_workers(conn, limit=_WORKERS),
         crashes=batch_reports.latest_crashes(conn, span_s=_DAY_S, limit=_CRASHES),
     )
 
 
-class _Eye:
-    """Looks through one connection, and through another one when that is lost."""
+class _SnapshotReader:
+    """Reads snapshots through one connection, and opens another one when it is lost."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._conn: Connection | None = None
         self._lost_at: float | None = None
-        self._why = ""
-        self.picture: Picture | None = None
+        self._reason = ""
+        self.latest: SystemSnapshot | None = None
 
-    def look(self) -> None:
+    def read(self) -> SystemSnapshot:
+        """Return a new snapshot; the latest one while there is no connection."""
         try:
             if self._conn is None:
                 self._conn = connect(self._dsn, purpose="top")
             with translated():
-                self.picture = look(self._conn)
+                self.latest = _read_snapshot(self._conn)
             self._lost_at = None
         except (TransientError, CannotConnect) as error:
-            if self.picture is None:
-                raise  # it never worked: say why, and leave
+            if self.latest is None:
+                raise  # it never worked: end with the reason
             self.close()
             self._lost_at = self._lost_at or time.monotonic()
-            self._why = printable(error.message, 200)
+            self._reason = printable(error.message, 200)
+        return self.latest
 
     @property
     def trouble(self) -> str:
         if self._lost_at is None:
             return ""
-        return f"no connection for {duration(time.monotonic() - self._lost_at)}, trying again: {self._why}"
+        return f"no connection for {duration(time.monotonic() - self._lost_at)}, retrying: {self._reason}"
 
     def close(self) -> None:
         if self._conn is not None:
@@ -118,23 +122,56 @@ class _Eye:
             self._conn = None
 
 
-def _watch(dsn: str, console: Console, interval_s: float, came: Signals) -> None:
-    eye = _Eye(dsn)
+def _watch(dsn: str, console: Console, interval_s: float, received: ReceivedSignals) -> None:
+    reader = _SnapshotReader(dsn)
     try:
-        eye.look()
-        assert eye.picture is not None  # noqa: S101  else it has raised
-        first = frame(eye.picture)
-        with single_keys() as pressed, Live(first, console=console, screen=True, auto_refresh=False) as live:
-            while not _leaves(pressed, came, interval_s):
-                eye.look()
-                live.update(frame(eye.picture, trouble=eye.trouble), refresh=True)
+        first = snapshot_view(reader.read())
+        with _single_keys() as read_keys, Live(first, console=console, screen=True, auto_refresh=False) as live:
+            while not _quits(read_keys, received, interval_s):
+                snapshot = reader.read()
+                live.update(snapshot_view(snapshot, trouble=reader.trouble), refresh=True)
     finally:
-        eye.close()
+        reader.close()
 
 
-def _leaves(pressed: Callable[[float], str], came: Signals, for_s: float) -> bool:
+def _quits(read_keys: Callable[[float], str], received: ReceivedSignals, for_s: float) -> bool:
     until = time.monotonic() + for_s
     while (left_s := until - time.monotonic()) > 0:
-        if came.received or "q" in pressed(min(left_s, _KEY_S)).lower():
+        if received or "q" in read_keys(min(left_s, _KEY_POLL_S)).lower():
             return True
-    return bool(came.received)
+    return bool(received)
+
+
+@contextmanager
+def _single_keys() -> Iterator[Callable[[float], str]]:
+    """Read keys from the terminal without Enter and without echo; Ctrl-C stays a signal.
+
+    Yields:
+        A function that waits for a number of seconds and returns the keys pressed.
+    """
+    if not sys.stdin.isatty():
+        yield _wait
+        return
+    import termios  # noqa: PLC0415  not on every system, and needed only here
+    import tty  # noqa: PLC0415
+
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    try:
+        tty.setcbreak(fd)
+        yield lambda timeout_s: _pressed(fd, timeout_s)
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def _pressed(fd: int, timeout_s: float) -> str:
+    readable, _, _ = select.select([fd], [], [], timeout_s)
+    if not readable:
+        return ""
+    # A closed terminal reads as its end: quit.
+    return os.read(fd, 64).decode("utf-8", "replace") or "q"
+
+
+def _wait(timeout_s: float) -> str:
+    select.select([], [], [], timeout_s)
+    return ""

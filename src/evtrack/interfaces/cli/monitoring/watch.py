@@ -1,21 +1,20 @@
-"""`evtrack watch`: tell people what went wrong, as lines that programs can read."""
+"""`evtrack watch`: deliver alerts, as lines on stdout, to a program and to a URL."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from evtrack.config import watch_settings_from
-from evtrack.domain.column_limits import BIGINT_MAX
-from evtrack.domain.errors import OutputLost
-from evtrack.interfaces.cli.monitoring.metrics_options import metrics_options, serving_metrics
+from evtrack.domain.errors import BadArgument, NotInstalled, OutputLost
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
-from evtrack.interfaces.cli.shared.number_types import PAUSE, PERCENT, SECONDS, SOME_SECONDS
-from evtrack.interfaces.cli.shared.options import located
-from evtrack.interfaces.cli.shared.stopping import stopping
-from evtrack.interfaces.logs import asked_format
+from evtrack.interfaces.cli.shared.options import with_dsn
+from evtrack.interfaces.cli.shared.parameter_types import COUNT, PAUSE, PERCENT, POSITIVE_SECONDS, SECONDS, Integer
+from evtrack.interfaces.cli.shared.signals import stop_on_signals
+from evtrack.interfaces.logs import requested_format
 from evtrack.interfaces.terminal.reports.alerts import alert_line
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S
 from evtrack.runtime.watch.exec_sink import ExecSink
@@ -24,110 +23,169 @@ from evtrack.runtime.watch.webhook_sink import WebhookSink
 from evtrack.storage.monitoring.alert_outbox import Thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from evtrack.config import WatchSettings
     from evtrack.domain.alerts import Alert
     from evtrack.runtime.watch.sink_thread import Sink
 
+_LOOPBACK: Final = "127.0.0.1"
+
 
 @click.command()
-@click.option("--once", is_flag=True, help="Tell what is there, and leave; for cron.")
-@click.option("--exec", metavar="PROGRAM", help="A program that gets each alert as a line of JSON on stdin.")
-@click.option("--webhook", metavar="URL", help="A URL that each alert is posted to; better EVTRACK_WATCH_WEBHOOK.")
+@click.option("--once", is_flag=True, help="Deliver the alerts that wait, then exit; for cron.")
+@click.option("--exec", metavar="PROGRAM", help="Program that gets each alert as a JSON line on stdin.")
+@click.option(
+    "--webhook",
+    metavar="URL",
+    help="URL that each alert is posted to. Prefer EVTRACK_WATCH_WEBHOOK, which other users cannot see.",
+)
 @click.option(
     "--webhook-secret-file",
     type=click.Path(dir_okay=False),
-    help="The file with the secret that signs these requests; else EVTRACK_WEBHOOK_SECRET.",
-)
-@click.option("--never-started", type=SOME_SECONDS, help="Tell of batches that wait so long beside free slots [60].")
-@click.option("--max-crash-rate", type=PERCENT, help="Tell of handlers above these percents [5].")
-@click.option("--crash-window", type=SOME_SECONDS, help="Seconds over which that is counted [3600].")
-@click.option(
-    "--least-attempts", type=click.IntRange(0, BIGINT_MAX), help="Attempts of which that is counted at least [20]."
+    help="File with the secret that signs webhook requests.  [default: EVTRACK_WEBHOOK_SECRET]",
 )
 @click.option(
-    "--max-pending", type=click.IntRange(0, BIGINT_MAX), help="Tell of handlers with more batches pending [100000]."
+    "--never-started",
+    type=POSITIVE_SECONDS,
+    help="Alert when batches wait this long although slots are free.  [default: 60]",
 )
-@click.option("--poll", type=PAUSE, help="Seconds between two looks when no wake-up comes [1].")
-@click.option("--name", help="What people call this watcher [host:pid].")
+@click.option("--max-crash-rate", type=PERCENT, help="Alert when a handler's crash rate is higher.  [default: 5]")
+@click.option(
+    "--crash-window", type=POSITIVE_SECONDS, help="Time over which the crash rate is measured.  [default: 3600]"
+)
+@click.option("--least-attempts", type=COUNT, help="Attempts needed to measure a crash rate.  [default: 20]")
+@click.option("--max-pending", type=COUNT, help="Alert when a handler has more pending batches.  [default: 100000]")
+@click.option("--poll", type=PAUSE, help="Time between two polls without a wake-up.  [default: 1]")
+@click.option("--name", help="Name of the watcher.  [default: host:pid]")
 @click.option(
     "--lose-grace",
     type=SECONDS,
     default=GRACE_S,
-    help="Seconds that a worker's session may be gone before it is lost [5].",
+    help=f"Mark a worker lost when its database session is gone for this long.  [default: {GRACE_S:g}]",
 )
 @click.option(
     "--lease",
-    type=SOME_SECONDS,
+    type=POSITIVE_SECONDS,
     default=LEASE_S,
-    help="Seconds that a worker's heartbeat may be old before it is lost [30].",
+    help=f"Mark a worker lost when its last heartbeat is this old.  [default: {LEASE_S:g}]",
 )
-@metrics_options
-@located()
-def watch(dsn: str, /, *, once: bool, lose_grace: float, lease: float, **flags: Any) -> None:
-    """Write an alert a line to stdout: crashes, poison items, failed batches, lost workers, jobs that ended badly.
+@click.option(
+    "--metrics-port", type=Integer(0, 65535), help="Serve metrics for Prometheus on this port; 0 chooses a free one."
+)
+@click.option("--metrics-host", metavar="ADDRESS", help=f"Address to serve metrics on.  [default: {_LOOPBACK}]")
+@with_dsn()
+def watch(
+    dsn: str,
+    /,
+    *,
+    once: bool,
+    lose_grace: float,
+    lease: float,
+    metrics_port: int | None,
+    metrics_host: str | None,
+    **flags: Any,
+) -> None:
+    """Print each alert as a line on stdout.
 
-    Any number of watchers share the work: each alert is written by one of them, also what happened while none ran.
-    An alert is written again only when a watcher is killed between writing and marking it. docs/alerts.md has the
-    schema of each line. A watcher also declares workers lost, finishes jobs and makes partitions, as workers do.
+    Alerts are crashes, poison items, failed batches, lost workers, jobs that ended badly, and exceeded thresholds;
+    docs/alerts.md describes them.
 
-    Each option may be given as EVTRACK_WATCH_MAX_PENDING and so on. SIGTERM or Ctrl-C ends it; a second one does not
-    wait for --exec and --webhook.
+    Any number of watchers share the work, and each alert is delivered by one of them, including alerts raised while no
+    watcher ran. An alert is delivered twice only if a watcher is killed after it delivered the alert but before it
+    recorded that. Like a worker, a watcher also marks workers lost, finishes jobs and creates partitions.
+
+    Options can also be set in the environment: EVTRACK_WATCH_MAX_PENDING, for example. SIGTERM or Ctrl-C stops the
+    watcher; after a second signal, it does not wait for --exec and --webhook.
 
     \b
     evtrack watch | tee -a alerts.jsonl
     evtrack watch --once --exec ./page-me
-    """  # noqa: D301  # click's mark for lines that are to stay as they are
-    metrics = {name: flags.pop(name) for name in ("metrics_port", "metrics_host")}
-    told = watch_settings_from(**flags)
+    """  # noqa: D301  # \b makes click keep these lines as they are
+    settings = watch_settings_from(**flags)
     watcher = Watcher(
         dsn=dsn,
-        write=_writer(),
-        sinks=_sinks(told),
+        write=_stdout_writer(),
+        sinks=_sinks(settings),
         thresholds=Thresholds(
-            never_started_s=told.never_started,
-            max_crash_rate=told.max_crash_rate,
-            crash_span_s=told.crash_window,
-            least_attempts=told.least_attempts,
-            max_pending=told.max_pending,
+            never_started_s=settings.never_started,
+            max_crash_rate=settings.max_crash_rate,
+            crash_span_s=settings.crash_window,
+            least_attempts=settings.least_attempts,
+            max_pending=settings.max_pending,
         ),
-        name=told.name,
-        poll_s=told.poll,
+        name=settings.name,
+        poll_s=settings.poll,
         grace_s=lose_grace,
         lease_s=lease,
     )
-    hint = "Stopping. Once more does not wait for --exec and --webhook."
-    with serving_metrics(dsn, metrics), stopping(watcher.stop, hint=hint) as came:
+    hint = "Stopping. Press Ctrl-C again to stop without waiting for --exec and --webhook."
+    with (
+        serving_metrics(dsn, port=metrics_port, host=metrics_host),
+        stop_on_signals(watcher.stop, hint=hint) as received,
+    ):
         watcher.once() if once else watcher.run()
-    if came.interrupted:
+    if received.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def _sinks(told: WatchSettings) -> list[Sink]:
+@contextmanager
+def serving_metrics(dsn: str, *, port: int | None, host: str | None) -> Iterator[None]:
+    """Serve metrics for Prometheus while the block runs.
+
+    Args:
+        dsn: The connection string.
+        port: The port; None to serve nothing.
+        host: The address; None for the loopback address.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        NotInstalled: The package that serves metrics is not installed.
+        BadArgument: There is no port, or metrics cannot be served on it.
+    """
+    if port is None:
+        if host is not None:
+            raise BadArgument("--metrics-host needs --metrics-port")
+        yield
+        return
+    try:
+        from evtrack.runtime.watch.metrics import MetricsServer  # noqa: PLC0415  an extra, needed only now
+    except ImportError:
+        raise NotInstalled("--metrics-port", extra="metrics") from None
+    server = MetricsServer(dsn=dsn, port=port, host=host or _LOOPBACK)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _sinks(settings: WatchSettings) -> list[Sink]:
     sinks: list[Sink] = []
-    if told.exec:
-        sinks.append(ExecSink(told.exec))
-    if told.webhook:
-        sinks.append(WebhookSink(told.webhook, secret=told.secret()))
+    if settings.exec:
+        sinks.append(ExecSink(settings.exec))
+    if settings.webhook:
+        sinks.append(WebhookSink(settings.webhook, secret=settings.secret()))
     return sinks
 
 
-def _writer() -> Callable[[Alert], None]:
-    wanted = asked_format()
-    for_people = wanted == "console" or (wanted == "auto" and sys.stdout.isatty())
+def _stdout_writer() -> Callable[[Alert], None]:
+    log_format = requested_format()
+    as_text = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
 
     def write(alert: Alert) -> None:
-        line = alert_line(alert) if for_people else alert.text()
+        line = alert_line(alert) if as_text else alert.text()
         try:
-            # The line and its end in one write: lines of several watchers into one pipe stay whole.
+            # The line and its end in one write, so that several watchers can share a pipe.
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
         except (OutputLost, BrokenPipeError) as error:
             raise OutputLost(
                 error.reason if isinstance(error, OutputLost) else error.strerror or str(error),
                 what="The alerts",
-                hint="What was not written is left to other watchers, or to the next one.",
+                hint="Another watcher, or the next one, will deliver the alerts that were not written.",
             ) from None
 
     return write

@@ -1,1 +1,1 @@
-"""Commands that process documents: submit, work, run."""
+"""Commands that submit and process items: submit, work, run."""

@@ -1,23 +1,26 @@
-"""`evtrack run`: submit a source and work on it until it is finished."""
+"""`evtrack run`: submit a source and process it until the job is finished."""
 
 from __future__ import annotations
 
 import shlex
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
+import structlog
 
-from evtrack.domain.errors import BadArgument, EvtrackError, UnknownHandler
-from evtrack.interfaces.cli.processing.submission_options import Wish, submission_options
-from evtrack.interfaces.cli.processing.work import worker_options
-from evtrack.interfaces.cli.shared.options import json_option, located, print_json
-from evtrack.interfaces.cli.shared.stopping import Signals, stopping
+from evtrack.domain import log_names
+from evtrack.domain.errors import EvtrackError, UnknownHandler
+from evtrack.interfaces.cli.processing.submit import SubmissionRequest, submission_options
+from evtrack.interfaces.cli.processing.work import STOP_HINT, worker_options
+from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
+from evtrack.interfaces.cli.shared.signals import ReceivedSignals, stop_on_signals
 from evtrack.interfaces.notices import notice
-from evtrack.interfaces.terminal.drawing import show
-from evtrack.interfaces.terminal.progress.run_progress import RunProgress
-from evtrack.interfaces.terminal.reports.job_report import job_head
+from evtrack.interfaces.terminal.drawing import show, stderr_console
+from evtrack.interfaces.terminal.formatting import counted
+from evtrack.interfaces.terminal.progress import LOG_EVERY_S, ProgressDisplay, job_state
+from evtrack.interfaces.terminal.reports.job import job_head
 from evtrack.runtime.slot.handlers import HandlerKind
 from evtrack.runtime.worker.offered_handlers import slot_setup
 from evtrack.runtime.worker.supervisor import Supervisor
@@ -27,33 +30,40 @@ from evtrack.storage.connection.preconditions import require_call
 from evtrack.storage.reports.job_reports import job_progress, job_status
 
 if TYPE_CHECKING:
+    from evtrack.runtime.submit.progress import SubmitProgress
     from evtrack.storage.reports.job_reports import JobProgress
 
 NOT_ALL_DONE: Final = 3
+"""The exit code of a run with items that did not complete."""
+
+_POLL_S: Final = 0.25
+_RECONNECT_S: Final = 1.0
+_JOIN_S: Final = 5.0
+
+_log = structlog.get_logger()
 
 
 @click.command()
 @submission_options
 @worker_options
 @json_option
-@located()
-def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
-    """Submit SOURCE... and work on it here until it is finished.
+@with_dsn()
+def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: Any) -> None:
+    """Submit SOURCE... and process it here until the job is finished.
 
-    It takes the options of `submit` and of `work`. The job is an ordinary one: others may watch it, and other workers
-    may help.
+    Takes the options of `submit` and of `work`. The job is an ordinary one: other workers may help with it.
 
-    SIGTERM or Ctrl-C lets running batches end within --grace and gives the rest back; a second one does so at once.
-    The job stays then, this says how to go on with it, and the exit code is 143 or 130.
+    On SIGTERM or Ctrl-C, running batches have --grace to finish, and the others go back to the queue. On a second
+    signal, all go back at once. The job stays in the database, a message explains how to continue it, and the exit code
+    is 143 or 130.
 
-    Exit code 0 when every item completed, 3 when some failed, crashed or were invalid.
+    Exit codes: 0 all items completed; 3 some items failed, crashed or were invalid.
 
     \b
     evtrack run corpus.jsonl --key sourcedb,sourceid --batch-size 50 \\
         --import examples.disease_stats --handler disease-stats
-    """  # noqa: D301  # click's mark for lines that are to stay as they are
-    if wish.spec is None:
-        raise BadArgument("no handler is named", hint="Say who shall work on the items: --handler NAME.")
+    """  # noqa: D301  # \b makes click keep these lines as they are
+    handler = request.named_spec.handler
     worker = Supervisor(
         dsn=dsn,
         setup=slot_setup(options["imports"], options["commands"]),
@@ -63,43 +73,45 @@ def run(dsn: str, /, *, wish: Wish, as_json: bool, **options: Any) -> None:
         lease_s=options["lease"],
         max_batches=options["max_batches"],
     )
-    hint = f"Stopping: what runs may end within {options['grace']:g} s. Once more stops at once."
-    with stopping(worker.stop, hint=hint) as came:
+    with stop_on_signals(worker.stop, hint=STOP_HINT.format(options["grace"])) as received:
         kinds = worker.prepare()
         try:
-            if not came.received and wish.spec.handler not in kinds:
-                raise UnknownHandler(wish.spec.handler, known=kinds)
-            job_id = None if came.received else _submit_and_work(dsn, worker, _with_kind(wish, kinds), came)
+            if not received and handler not in kinds:
+                raise UnknownHandler(handler, known=kinds)
+            job_id = None if received else _submit_and_work(dsn, worker, _with_kind(request, kinds), received)
         finally:
             worker.close()
     if job_id is not None:
         with connect(dsn, purpose="run") as conn:
             final = job_progress(conn, job_id)
-            _tell(final, as_json=as_json, head=None if as_json else job_head(job_status(conn, job_id), final))
-        _leave(final, came, work=_work_command(options), quiet=as_json)
-    raise click.exceptions.Exit(came.exit_code)
+            if as_json:
+                print_json(_summary(final))
+            else:
+                show(job_head(job_status(conn, job_id), final))
+        _exit_with_result(final, received, continue_with=_work_command(options), quiet=as_json)
+    raise click.exceptions.Exit(received.exit_code)
 
 
-def _with_kind(wish: Wish, kinds: dict[str, str]) -> Wish:
-    assert wish.spec is not None  # noqa: S101  asked before
-    # Whoever has to part a batch of this job later wants to know whether its items are independent.
-    per_item = kinds[wish.spec.handler] == HandlerKind.ITEM
-    return replace(wish, spec=replace(wish.spec, policy={**wish.spec.policy, "per_item": per_item}))
+def _with_kind(request: SubmissionRequest, kinds: dict[str, str]) -> SubmissionRequest:
+    # Whoever has to split a batch of this job later needs to know whether its items are independent.
+    spec = request.named_spec
+    per_item = kinds[spec.handler] == HandlerKind.ITEM
+    return replace(request, spec=replace(spec, policy={**spec.policy, "per_item": per_item}))
 
 
-def _submit_and_work(dsn: str, worker: Supervisor, wish: Wish, came: Signals) -> int:
+def _submit_and_work(dsn: str, worker: Supervisor, request: SubmissionRequest, received: ReceivedSignals) -> int:
     failures: list[BaseException] = []
-    with connect(dsn, purpose="submit") as conn, RunProgress(dsn=dsn) as progress:
+    with connect(dsn, purpose="submit") as conn, JobMonitor(dsn=dsn) as monitor:
         with translated():
-            require_call(conn, "register_worker")  # before there is a job that nobody here works on
-        submitter = wish.begin(conn, told=progress.submitted)
-        progress.watch(submitter.job_id)
+            require_call(conn, "register_worker")  # before a job exists that nobody here could work on
+        submitter = request.begin(conn, on_progress=monitor.report_waiting)
+        monitor.watch(submitter.job_id)
         worker.await_job(submitter.job_id)
 
         def submit() -> None:
             try:
                 submitter.run()
-            except BaseException as error:  # noqa: BLE001  it is raised again where someone hears it
+            except BaseException as error:  # noqa: BLE001  it is raised again in the main thread
                 failures.append(error)
                 worker.stop()
 
@@ -108,36 +120,97 @@ def _submit_and_work(dsn: str, worker: Supervisor, wish: Wish, came: Signals) ->
         try:
             worker.run()
         except EvtrackError:
-            notice(f"Job {submitter.job_id} stays: evtrack status {submitter.job_id} says what to do with it.")
+            notice(f"Job {submitter.job_id} is kept. For the next step, see: evtrack status {submitter.job_id}")
             raise
         finally:
             submitter.stop()
             thread.join()
-    if failures and not came.received:
+    if failures and not received:
         raise failures[0]
     return submitter.job_id
 
 
-def _tell(final: JobProgress, *, as_json: bool, head: Any) -> None:
-    if not as_json:
-        show(head)
-        return
-    print_json(
-        {
-            "job_id": final.job_id,
-            "phase": final.phase,
-            "total": final.total,
-            "done": final.done,
-            "failed": final.failed,
-            "crashed": final.crashed,
-            "invalid": final.invalid,
-            "cancelled": final.cancelled,
-            "pending": final.pending + final.running,
-            "batches": final.batches,
-            "seconds": round(final.elapsed_s, 3),
-            "items_per_s": round(final.done / final.elapsed_s, 1) if final.elapsed_s else None,
-        }
-    )
+class JobMonitor:
+    """Show a job's progress on stderr, from a thread and a connection of its own.
+
+    Args:
+        dsn: The connection string.
+    """
+
+    def __init__(self, *, dsn: str) -> None:
+        self._dsn = dsn
+        # The pace of the log lines is that of the polls.
+        self._display = ProgressDisplay(
+            "", console=stderr_console(), log_name=log_names.JOB_PROGRESS, log_every_s=0, keeps_last=True
+        )
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Start drawing."""
+        self._display.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Draw the last state, and stop."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
+        self._display.__exit__()
+
+    def watch(self, job_id: int) -> None:
+        """Start watching a job.
+
+        Args:
+            job_id: The job.
+        """
+        self._thread = threading.Thread(target=self._watch, args=(job_id,), name="evtrack-progress", daemon=True)
+        self._thread.start()
+
+    def report_waiting(self, submission: SubmitProgress) -> None:
+        """Log that the submission waits: the only part of its progress that the database does not show.
+
+        Args:
+            submission: Its progress.
+        """
+        if submission.waited_s:
+            _log.info(
+                log_names.SUBMISSION_THROTTLED,
+                job_id=submission.job_id,
+                waited_s=round(submission.waited_s, 1),
+                pending=submission.pending,
+            )
+
+    def _watch(self, job_id: int) -> None:
+        reported = False
+        while True:
+            try:
+                self._poll(job_id)
+            except EvtrackError as error:
+                # The run continues without the display, which returns when the database is back.
+                if not reported:
+                    _log.warning(log_names.PROGRESS_CONNECTION_LOST, job_id=job_id, error=str(error))
+                reported = True
+            if self._stopped.wait(_RECONNECT_S):
+                return
+
+    def _poll(self, job_id: int) -> None:
+        every_s = _POLL_S if self._display.is_live else LOG_EVERY_S
+        with translated(), connect(self._dsn, purpose="progress") as conn:
+            while not self._stopped.wait(every_s):
+                self._display.update(job_state(job_progress(conn, job_id)))
+            if self._display.is_live:
+                self._display.update(job_state(job_progress(conn, job_id)))
+
+
+def _summary(final: JobProgress) -> dict[str, Any]:
+    same = ("job_id", "phase", "total", "done", "failed", "crashed", "invalid", "cancelled")
+    return {name: getattr(final, name) for name in same} | {
+        "pending": final.pending + final.running,
+        "batches": final.batches,
+        "seconds": round(final.elapsed_s, 3),
+        "items_per_s": round(final.done / final.elapsed_s, 1) if final.elapsed_s else None,
+    }
 
 
 def _work_command(options: dict[str, Any]) -> str:
@@ -145,23 +218,23 @@ def _work_command(options: dict[str, Any]) -> str:
     return shlex.join(["evtrack", "work", *(word for pair in given for word in pair)])
 
 
-def _left(final: JobProgress, work: str) -> str:
-    count = final.pending + final.running
-    items = "1 item" if count == 1 else f"{count} items"
-    left = f"Job {final.job_id} is not finished: {items} of {final.total} wait."
-    if final.phase != "sealed":
-        left = f"{left[:-1]}, and the source is not read to its end."
-        left = f"{left}\nRead the rest: evtrack submit --resume {final.job_id}"
-    return f"{left}\nGo on with it: {work}"
-
-
-def _leave(final: JobProgress, came: Signals, *, work: str, quiet: bool) -> None:
+def _exit_with_result(final: JobProgress, received: ReceivedSignals, *, continue_with: str, quiet: bool) -> None:
     if final.phase not in {"finished", "cancelled"}:
-        notice(_left(final, work))
-        if came.received:
-            raise click.exceptions.Exit(came.exit_code)
-        raise EvtrackError(f"Job {final.job_id} was left {final.phase}.", hint="See `evtrack status`.")
+        notice(_unfinished(final, continue_with))
+        if received:
+            raise click.exceptions.Exit(received.exit_code)
+        raise EvtrackError(f"Job {final.job_id} is still {final.phase}.", hint="See `evtrack status`.")
     bad = final.failed + final.crashed + final.invalid + final.cancelled
     if bad and not quiet:
-        notice(f"Not all is done: evtrack status {final.job_id} tells why.")
+        notice(f"{counted(bad, 'item')} did not complete. For details, see: evtrack status {final.job_id}")
     raise click.exceptions.Exit(NOT_ALL_DONE if bad else 0)
+
+
+def _unfinished(final: JobProgress, continue_with: str) -> str:
+    left = f"{final.pending + final.running} of {counted(final.total, 'item')} left"
+    if final.phase == "sealed":
+        return f"Job {final.job_id} is not finished: {left}.\nContinue with: {continue_with}"
+    return (
+        f"Job {final.job_id} is not finished: {left}, and the source was not read to its end.\n"
+        f"Read the rest: evtrack submit --resume {final.job_id}\nContinue with: {continue_with}"
+    )

@@ -1,64 +1,278 @@
-"""`evtrack submit`: make a job of files, folders, archives or standard input."""
+"""`evtrack submit`: turn files, directories, archives or standard input into a job."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Final, TypeVar
 
 import click
 
-from evtrack.domain.column_limits import BIGINT_MAX
+from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
-from evtrack.interfaces.cli.processing.submission_options import Wish, submission_options
-from evtrack.interfaces.cli.shared.exit_codes import endings
-from evtrack.interfaces.cli.shared.options import connected, json_option, print_json
+from evtrack.interfaces.cli.shared.exit_codes import interruptible
+from evtrack.interfaces.cli.shared.options import batch_limit_options, json_option, print_json, with_connection
+from evtrack.interfaces.cli.shared.parameter_types import (
+    ATTEMPTS,
+    BATCH_NO,
+    JOB_ID,
+    POSITIVE_COUNT,
+    POSITIVE_SECONDS,
+    SECONDS,
+    FieldNames,
+    Integer,
+)
 from evtrack.interfaces.notices import notice
-from evtrack.interfaces.terminal.progress.submit_bar import submit_progress
-from evtrack.interfaces.terminal.text import count, counted
+from evtrack.interfaces.terminal.drawing import stderr_console
+from evtrack.interfaces.terminal.formatting import count, counted
+from evtrack.interfaces.terminal.progress import ProgressDisplay, submission_state
+from evtrack.runtime.submit.progress import SubmitProgress
+from evtrack.runtime.submit.recipe import DEFAULT_BATCH_SIZE, Recipe
+from evtrack.runtime.submit.submission import JobSpec, begin, files, recipe, reclaim
+from evtrack.runtime.submit.submitter import Submitter
+from evtrack.runtime.submit.throttle import MAX_WAIT_S
+from evtrack.sources.file_formats import FORMATS
 from evtrack.storage.connection.connect import Connection
+
+R = TypeVar("R")
+OnProgress = Callable[[SubmitProgress], None]
+
+_DEFAULT_WEIGHT: Final = 500
+"""The size of a batch that is measured by --weight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionRequest:
+    """What the options ask to submit, and how.
+
+    Args:
+        sources: What to read.
+        recipe: How to make batches of it.
+        spec: The new job; None without --handler.
+        max_pending: How many batches of the handler may be pending before the submitter waits.
+        max_wait_s: How long it waits at most.
+    """
+
+    sources: Sequence[str]
+    recipe: Recipe
+    spec: JobSpec | None
+    max_pending: int | None
+    max_wait_s: float
+
+    def begin(self, conn: Connection, *, on_progress: OnProgress) -> Submitter:
+        """Create the job.
+
+        Args:
+            conn: An open connection; the submitter must be its only user.
+            on_progress: Called with the submitter's progress.
+
+        Returns:
+            The submitter, ready to run.
+
+        Raises:
+            BadArgument: There is no source or no handler.
+            SourceNotFound: A source does not exist.
+        """
+        if not self.sources:
+            raise BadArgument("no SOURCE given", hint="Name files or directories, or - for standard input.")
+        source = files(list(self.sources), self.recipe)
+        return begin(
+            conn, source=source, recipe=self.recipe, spec=self.named_spec, told=on_progress, **self._throttling
+        )
+
+    def resume(self, conn: Connection, job_id: int, *, on_progress: OnProgress) -> Submitter:
+        """Continue a job that was not submitted to its end.
+
+        Args:
+            conn: An open connection; the submitter must be its only user.
+            job_id: The job.
+            on_progress: Called with the submitter's progress.
+
+        Returns:
+            The submitter, ready to run.
+        """
+        return reclaim(conn, job_id, told=on_progress, **self._throttling)
+
+    @property
+    def named_spec(self) -> JobSpec:
+        """The new job.
+
+        Raises:
+            BadArgument: There is no handler.
+        """
+        if self.spec is None:
+            raise BadArgument("no handler given", hint="Name a handler with --handler.")
+        return self.spec
+
+    @property
+    def _throttling(self) -> dict[str, Any]:
+        return {"max_pending": self.max_pending, "max_wait_s": self.max_wait_s}
+
+
+_OPTIONS = (
+    click.argument("sources", nargs=-1, metavar="SOURCE..."),
+    click.option("--handler", metavar="NAME", help="Handler that processes the items."),
+    click.option("--name", help="Name of the job.  [default: name of the source]"),
+    click.option(
+        "--priority",
+        type=Integer(-32768, 32767),
+        default=0,
+        show_default=True,
+        help="Jobs with a higher priority run first; from -32768 to 32767.",
+    ),
+    click.option(
+        "--key",
+        type=FieldNames(),
+        help="Fields that form an item's key, joined with a colon; . is the item itself.  "
+        "[default: the field id, or FILE:LINE]",
+    ),
+    click.option(
+        "--batch-size", type=Integer(1, BATCH_NO.most), help=f"Items per batch.  [default: {DEFAULT_BATCH_SIZE}]"
+    ),
+    click.option(
+        "--weight",
+        type=FieldNames(),
+        help="Measure batches by the elements of these list fields, not by items.  "
+        f"[default batch size: {_DEFAULT_WEIGHT} elements]",
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice(["add", "replace"]),
+        default="add",
+        show_default=True,
+        help="With replace, an item with the same key as the item before it is invalid.",
+    ),
+    click.option(
+        "--format", "format_", type=click.Choice(FORMATS), help="Format of all files.  [default: by file name]"
+    ),
+    click.option("--max-item-bytes", type=POSITIVE_COUNT, help="Larger items are invalid.  [default: 16 MB]"),
+    click.option(
+        "--max-batch-bytes",
+        type=POSITIVE_COUNT,
+        help="Largest size of a batch. Consecutive items of one key that exceed it are invalid.  [default: 256 MB]",
+    ),
+    click.option(
+        "--max-pending",
+        type=POSITIVE_COUNT,
+        help="Wait while the handler has this many pending batches.  [default: no limit]",
+    ),
+    click.option(
+        "--max-wait",
+        type=SECONDS,
+        default=MAX_WAIT_S,
+        help=f"Give up when --max-pending holds the submission back for this long.  [default: {MAX_WAIT_S:g}]",
+    ),
+    click.option("--max-errors", type=ATTEMPTS, help="Failures after which a batch stays failed.  [default: 3]"),
+    click.option("--max-crashes", type=ATTEMPTS, help="Crashes after which a batch stays crashed.  [default: 2]"),
+    click.option("--max-losses", type=ATTEMPTS, help="Lost workers after which a batch stays crashed.  [default: 5]"),
+    click.option(
+        "--max-alerts", type=ATTEMPTS, help="Alerts per kind and minute; the rest are summarized.  [default: 60]"
+    ),
+    click.option("--backoff", type=SECONDS, help="Delay before the first retry; it doubles each time.  [default: 1]"),
+    click.option("--backoff-max", type=SECONDS, help="Longest delay before a retry.  [default: 300]"),
+    click.option(
+        "--start-within",
+        type=POSITIVE_SECONDS,
+        help="Alert when a batch does not start within this time although slots are free.  [default: 60]",
+    ),
+)
+_POLICY: Final = {
+    "max_errors": "max_errors",
+    "max_crashes": "max_crashes",
+    "max_losses": "max_losses",
+    "max_alerts": "max_alerts",
+    "backoff": "backoff_s",
+    "backoff_max": "backoff_max_s",
+    "start_within": "start_within_s",
+    "timeout": "timeout_s",
+    "stall": "stall_s",
+    "max_rss": "max_rss_bytes",
+}
+_RECIPE: Final = ("key", "batch_size", "weight", "mode", "max_item_bytes", "max_batch_bytes")
+
+
+def submission_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options of a submission; it gets them as one argument, `request`.
+
+    Args:
+        function: The command.
+    """
+
+    @wraps(function)
+    def command(*args: Any, **kwargs: Any) -> R:
+        values = {name: kwargs.pop(name) for name in (*_POLICY, *_RECIPE, "name", "priority", "handler", "format_")}
+        if values["weight"] and not values["batch_size"]:
+            values["batch_size"] = _DEFAULT_WEIGHT
+        policy = {key: values[option] for option, key in _POLICY.items() if values[option] is not None}
+        spec = JobSpec(handler=values["handler"] or "", name=values["name"], priority=values["priority"], policy=policy)
+        request = SubmissionRequest(
+            sources=kwargs.pop("sources"),
+            recipe=recipe(format=values["format_"], **{name: values[name] for name in _RECIPE}),
+            spec=None if values["handler"] is None else spec,
+            max_pending=kwargs.pop("max_pending"),
+            max_wait_s=kwargs.pop("max_wait"),
+        )
+        return function(*args, request=request, **kwargs)
+
+    command = batch_limit_options(command)
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command()
 @submission_options
-@click.option(
-    "--resume", type=click.IntRange(1, BIGINT_MAX), metavar="JOB", help="Go on with a submission that ended too early."
-)
+@click.option("--resume", type=JOB_ID, help="Continue an interrupted submission.")
 @json_option
-@connected("submit")
-def submit(conn: Connection, *, wish: Wish, resume: int | None, as_json: bool) -> None:
+@with_connection("submit")
+def submit(conn: Connection, *, request: SubmissionRequest, resume: int | None, as_json: bool) -> None:
     """Submit SOURCE... as one job and print its number.
 
-    A SOURCE is a .jsonl file (an item a line), a .json file (an item, or an array of items), .csv with a header row
-    (an object a row), each also as .gz; a .tgz or .tar of them; a folder: all .json first, then .jsonl, then .csv,
-    sorted by name, hidden files left out; or - for JSON lines on standard input. --format lines takes each line of
-    text for an item.
+    A SOURCE is one of:
 
-    An item is any JSON value but null and, in files, an array. Invalid items are noted with file and line, in an array
-    with the number of the element, and the rest goes on. A batch holds items of one file; items of the same key in a
-    row are never in two batches.
+    \b
+      FILE.jsonl          one item per line
+      FILE.json           one item, or an array of items
+      FILE.csv            a header row, then one item per row
+      FILE.*.gz           one of these, compressed
+      FILE.tar, FILE.tgz  an archive of such files
+      DIRECTORY           its .json, then .jsonl, then .csv files, sorted by name;
+                          hidden files are ignored
+      -                   JSON lines on standard input
 
-    Each chunk is committed with the position that it reached: after a crash, --resume JOB goes on from there, no item
-    twice and none missing, as long as the source is the same. For standard input give the same input again.
+    With --format lines, each line of text is an item. A row of a CSV file becomes a JSON object.
+
+    An item is any JSON value except null and arrays. The job records invalid items with file and line (in an array, the
+    number of the element), and the submission continues. A batch holds items of one file. Consecutive items with the
+    same key always share a batch.
+
+    Each chunk is committed together with the position it reached. After a crash, --resume JOB continues from there and
+    neither loses nor duplicates an item, as long as the source is unchanged. For standard input, send the same input
+    again.
 
     \b
     evtrack submit corpus.jsonl --handler disease-stats --key sourcedb,sourceid
     zcat pages.jsonl.gz | evtrack submit - --handler annotate --batch-size 20
     evtrack submit --resume 7
-    """  # noqa: D301  # click's mark for lines that are to stay as they are
-    if resume is not None and any(source != "-" for source in wish.sources):
-        raise BadArgument("--resume goes on with the sources of the job: name no SOURCE beside it")
-    with submit_progress() as told:
-        submitter = wish.begin(conn, told=told) if resume is None else wish.go_on(conn, resume, told=told)
+    """  # noqa: D301  # \b makes click keep these lines as they are
+    if resume is not None and any(source != "-" for source in request.sources):
+        raise BadArgument("--resume reads the sources of the job again: do not name a SOURCE")
+    display = ProgressDisplay("submitting", console=stderr_console(), log_name=log_names.SUBMIT_PROGRESS)
+
+    def on_progress(now: SubmitProgress) -> None:
+        display.update(submission_state(now))
+
+    with display:
+        if resume is None:
+            submitter = request.begin(conn, on_progress=on_progress)
+        else:
+            submitter = request.resume(conn, resume, on_progress=on_progress)
         job = submitter.job_id
-        with endings(f"Interrupted. Job {job} is open still; go on with: evtrack submit --resume {job}"):
+        with interruptible(f"Interrupted. Job {job} is still open. Continue with: evtrack submit --resume {job}"):
             done = submitter.run()
     if as_json:
-        print_json(
-            {
-                "job_id": done.job_id,
-                "items": done.items,
-                "invalid": done.invalid,
-                "batches": done.batches,
-                "bytes_read": done.bytes_read,
-            }
-        )
+        print_json({name: getattr(done, name) for name in ("job_id", "items", "invalid", "batches", "bytes_read")})
         return
     click.echo(done.job_id)
     items, batches = counted(done.items, "item"), counted(done.batches, "batch", "batches")
-    invalid = f", {count(done.invalid)} invalid (evtrack status {done.job_id} tells why)" if done.invalid else ""
+    invalid = f", {count(done.invalid)} invalid (see evtrack status {done.job_id})" if done.invalid else ""
     notice(f"Job {done.job_id}: {items} in {batches}{invalid}.")

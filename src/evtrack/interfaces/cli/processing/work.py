@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from evtrack.domain.column_limits import BIGINT_MAX
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
-from evtrack.interfaces.cli.shared.number_types import SECONDS, SOME_SECONDS
-from evtrack.interfaces.cli.shared.options import MEMORY, located
-from evtrack.interfaces.cli.shared.stopping import stopping
+from evtrack.interfaces.cli.shared.options import batch_limit_options, with_dsn
+from evtrack.interfaces.cli.shared.parameter_types import COUNT, POSITIVE_SECONDS, SECONDS, Integer
+from evtrack.interfaces.cli.shared.signals import stop_on_signals
 from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.worker.offered_handlers import slot_setup
@@ -23,56 +22,61 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+STOP_HINT: Final = "Stopping: running batches may finish within {:g} s. Press Ctrl-C again to stop at once."
+
 
 def worker_options(function: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the options that say what to offer and how to run it; `work` and `run` share them.
+    """Give a command the options of a worker; `work` and `run` share them.
 
     Args:
-        function: The command; it gets imports, commands, slots, grace, lose_grace,
-            lease and max_batches.
+        function: The command; it gets imports, commands, slots, grace, lose_grace, lease and max_batches.
 
     Returns:
         The command with its options.
     """
     for option in reversed(
         (
-            click.option("--import", "imports", multiple=True, metavar="MODULE", help="Module that defines handlers."),
+            click.option(
+                "--import", "imports", multiple=True, metavar="MODULE", help="Module that defines handlers; repeatable."
+            ),
             click.option(
                 "--exec",
                 "commands",
                 multiple=True,
                 metavar="NAME=COMMAND",
-                help="A program as a handler: items as JSON lines on stdin, results as JSON lines on stdout.",
+                help="Program that serves as handler NAME; repeatable. It reads items as JSON lines from stdin and "
+                "writes results as JSON lines to stdout.",
             ),
             click.option(
                 "--slots",
-                type=click.IntRange(1, 1024),
+                type=Integer(1, 1024),
                 default=os.cpu_count() or 1,
-                help="Batches that run at once [one a processor].",
+                help="Batches to run at the same time, up to 1024.  [default: number of CPUs]",
             ),
             click.option(
                 "--grace",
                 type=SECONDS,
                 default=GRACE_S,
-                help="Seconds in which running batches may end when the worker is stopped [30].",
+                help=f"Time that running batches have to finish when the worker is stopped.  [default: {GRACE_S:g}]",
             ),
             click.option(
                 "--max-batches",
-                type=click.IntRange(0, BIGINT_MAX),
+                type=COUNT,
                 default=0,
-                help="Replace a slot after so many batches [never].",
+                help="Restart a slot's process after this many batches.  [default: never]",
             ),
             click.option(
                 "--lose-grace",
                 type=SECONDS,
                 default=LOSE_GRACE_S,
-                help="Seconds that a worker's session may be gone before it is lost [5].",
+                help="Mark a worker lost when its database session is gone for this long.  "
+                f"[default: {LOSE_GRACE_S:g}]",
             ),
             click.option(
                 "--lease",
-                type=SOME_SECONDS,
+                type=POSITIVE_SECONDS,
                 default=LEASE_S,
-                help="Seconds that a worker's heartbeat may be old before it is lost [30].",
+                help=f"Mark a worker lost when its last heartbeat is this old.  [default: {LEASE_S:g}]",
             ),
         )
     ):
@@ -82,26 +86,25 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
 
 @click.command()
 @worker_options
-@click.option("--handler", "only", multiple=True, metavar="NAME", help="Offer only this handler; may be repeated.")
-@click.option("--name", default="", help="What people call this worker [host:pid].")
-@click.option("--drain", is_flag=True, help="Exit when nothing is claimable and nothing runs.")
-@click.option("--timeout", type=SOME_SECONDS, help="Most seconds for a batch.")
-@click.option("--stall", type=SOME_SECONDS, help="Most seconds without a sign of life.")
-@click.option("--max-rss", type=MEMORY, help="Most memory of a slot [no limit].")
-@located()
+@click.option("--handler", "only", multiple=True, metavar="NAME", help="Offer only this handler; repeatable.")
+@click.option("--name", default="", help="Name of the worker.  [default: host:pid]")
+@click.option("--drain", is_flag=True, help="Exit when no batch can be claimed and none is running.")
+@batch_limit_options
+@with_dsn()
 def work(dsn: str, /, **options: Any) -> None:
-    """Work on batches until stopped.
+    """Run batches until stopped.
 
-    Handlers are found in the modules named with --import, which are looked for in the current folder first, in the
-    programs named with --exec, or, when neither is given, in the entry points `evtrack.handlers` of installed
-    packages. They run in child processes: one that crashes takes nothing else along.
+    Handlers come from the modules named by --import, which are searched in the current directory first, and from the
+    programs named by --exec. Without either, they come from the entry points `evtrack.handlers` of installed packages.
+    Handlers run in child processes, so a crash affects only its own batch.
 
-    SIGTERM or Ctrl-C lets running batches end within --grace and gives the rest back; a second one does so at once.
+    On SIGTERM or Ctrl-C, running batches have --grace to finish, and the others go back to the queue. On a second
+    signal, all go back at once.
 
     \b
     evtrack work --import examples.disease_stats --slots 4
     evtrack work --exec annotate='./annotate --fast' --drain
-    """  # noqa: D301  # click's mark for lines that are to stay as they are
+    """  # noqa: D301  # \b makes click keep these lines as they are
     worker = Supervisor(
         dsn=dsn,
         setup=slot_setup(options["imports"], options["commands"], options["only"]),
@@ -114,8 +117,7 @@ def work(dsn: str, /, **options: Any) -> None:
         limits=SlotLimits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=options["max_rss"]),
         drain=options["drain"],
     )
-    hint = f"Stopping: what runs may end within {options['grace']:g} s. Once more stops at once."
-    with stopping(worker.stop, hint=hint) as came:
+    with stop_on_signals(worker.stop, hint=STOP_HINT.format(options["grace"])) as received:
         worker.run()
-    if came.interrupted:
+    if received.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)

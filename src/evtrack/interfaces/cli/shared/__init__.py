@@ -1,1 +1,1 @@
-"""What commands share: options, number types, signals and exit codes."""
+"""What commands share: option types, options, connections, signals and exit codes."""

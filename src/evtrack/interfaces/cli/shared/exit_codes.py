@@ -1,4 +1,4 @@
-"""How a command ends: an error, a signal or an output that takes no more becomes clear words and an exit code."""
+"""End a command: turn an error, a signal or a failing stdout into a message and an exit code."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -8,71 +8,72 @@ from typing import Any, Final
 import click
 
 from evtrack.domain.errors import EvtrackError
-from evtrack.interfaces.cli.shared.options import settle_logs
-from evtrack.interfaces.notices import interrupted, refused
-from evtrack.interfaces.output import guarded_output
+from evtrack.interfaces.cli.shared.options import apply_log_format
+from evtrack.interfaces.notices import report_error, report_interruption
+from evtrack.interfaces.stdout_guard import guarded_stdout
 
 INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C."""
 
 
 @contextmanager
-def endings(said: str = "Interrupted.") -> Iterator[None]:
-    """Tell an interruption from the errors that come of it.
+def interruptible(message: str = "Interrupted.") -> Iterator[None]:
+    """Report Ctrl-C as such, and not as the error that it causes.
 
     Args:
-        said: What to say after Ctrl-C.
+        message: What to report after Ctrl-C.
 
     Yields:
         Nothing; wrap a command with it.
 
     Raises:
-        click.exceptions.Exit: Ctrl-C came.
+        click.exceptions.Exit: Ctrl-C was pressed.
     """
     try:
         yield
     except EvtrackError as error:
-        # A signal that comes within a statement ends it, and then its rollback may fail: the signal counts.
-        ending = _ending(error)
-        if ending is None:
+        # A signal during a statement ends the statement, and its rollback may then fail: the signal is the cause.
+        cause = _signal_behind(error)
+        if cause is None:
             raise
     except KeyboardInterrupt as interrupt:
-        ending = interrupt
+        cause = interrupt
     else:
         return
-    if isinstance(ending, KeyboardInterrupt):
-        interrupted(said)
+    if isinstance(cause, KeyboardInterrupt):
+        report_interruption(message)
         raise click.exceptions.Exit(INTERRUPTED)
-    raise ending
+    raise cause
 
 
-def exit_code(command: Callable[[], Any], args: Sequence[str]) -> int:
-    """Run a command, and say on stderr how it ended if it went wrong.
+def run_command(command: Callable[[], Any], args: Sequence[str]) -> int:
+    """Run a command, and report its error on stderr.
 
     Args:
-        command: What to run; it returns an exit code, or None.
-        args: The command line that it reads.
+        command: The command; it returns an exit code, or None.
+        args: Its command line.
 
     Returns:
         The exit code.
     """
     code: int = 0
     try:
-        with guarded_output():
+        with guarded_stdout():
             code = command() or 0
     except EvtrackError as error:
-        refused(str(error), exit_code=error.exit_code)
+        report_error(str(error), exit_code=error.exit_code)
         return error.exit_code
     except click.ClickException as error:
         if isinstance(error, click.UsageError):
-            settle_logs(args)
-        words = io.StringIO()
-        error.show(file=words)
-        refused(error.format_message(), exit_code=error.exit_code, words=words.getvalue().rstrip("\n"))
+            apply_log_format(args)
+        text = io.StringIO()
+        error.show(file=text)
+        report_error(error.format_message(), exit_code=error.exit_code, text=text.getvalue().rstrip("\n"))
         return error.exit_code
     return code
 
 
-def _ending(error: BaseException) -> SystemExit | KeyboardInterrupt | None:
+def _signal_behind(error: BaseException) -> SystemExit | KeyboardInterrupt | None:
     context: BaseException | None = error
     while context is not None and not isinstance(context, SystemExit | KeyboardInterrupt):
         context = context.__context__

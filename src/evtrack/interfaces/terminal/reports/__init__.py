@@ -1,1 +1,1 @@
-"""Reports for a terminal, one module a subject."""
+"""Reports on one subject each, drawn for a terminal or written as lines."""

@@ -1,4 +1,4 @@
-"""Writes alerts for people: one on a line, or many in a table."""
+"""Write alerts for users: one as a line, or many as a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import cell, table
-from evtrack.interfaces.terminal.text import moment
+from evtrack.interfaces.terminal.formatting import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = {"warning": "yellow", "error": "red"}
 _VALUE_LIMIT: Final = 200
-# What says most stands first, where a narrow terminal cuts the rest off.
+# The most telling facts come first, because a narrow terminal cuts the rest.
 _FIRST: Final = ("cause", "signal", "exit_code", "item_key", "error", "items", "failed", "crashed")
 
 
 def alert_line(alert: Alert) -> str:
-    """Write one alert on one line.
+    """Write an alert as one line.
 
     Args:
         alert: The alert.
 
     Returns:
-        When, what, and its facts; coloured on a terminal.
+        Its time, level, kind and facts; coloured on a terminal.
     """
     facts = alert.line()
     head = f"{moment(alert.timestamp)} [{facts.pop('level'):<7}] {printable(facts.pop('event'))}"
@@ -45,20 +45,20 @@ def alert_line(alert: Alert) -> str:
 
 
 def alerts_table(alerts: Sequence[AlertRow], *, with_job: bool) -> Table:
-    """Draw alerts.
+    """Draw a list of alerts.
 
     Args:
-        alerts: Their rows.
-        with_job: Whether to say which job each is of.
+        alerts: The alerts.
+        with_job: Whether to show the job of each.
 
     Returns:
-        A row an alert.
+        A table with a row per alert.
     """
-    names = ["ALERT", "WHEN", *(["JOB"] if with_job else []), "BATCH", "KIND", "TOLD", "WHAT"]
-    drawn = table(*names, right="ALERT JOB BATCH", flexible="WHAT")
+    names = ["ALERT", "WHEN", *(["JOB"] if with_job else []), "BATCH", "KIND", "DELIVERED", "FACTS"]
+    drawn = table(*names, right="ALERT JOB BATCH", flexible="FACTS")
     for row in alerts:
-        told = sorted(row.facts.items(), key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))
-        facts = {name: value for name, value in told if name not in {"handler", "job_id", "final"}}
+        ranked = sorted(row.facts.items(), key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))
+        facts = {name: value for name, value in ranked if name not in {"handler", "job_id", "final"}}
         drawn.add_row(
             str(row.alert_id),
             moment(row.created_at),

@@ -1,4 +1,4 @@
-"""Draws how the whole is doing."""
+"""Draw the health of the whole system."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from evtrack.interfaces.terminal.drawing import table
-from evtrack.interfaces.terminal.reports.job_report import section
-from evtrack.interfaces.terminal.text import count, counted, duration, percentage, span
+from evtrack.interfaces.terminal.drawing import section, table
+from evtrack.interfaces.terminal.formatting import count, counted, duration, percentage, window
 
 if TYPE_CHECKING:
     from evtrack.storage.reports.system_health import Health, RecentSums
@@ -18,31 +17,31 @@ if TYPE_CHECKING:
 def health_report(
     health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, healthy: bool, fault: str
 ) -> RenderableType:
-    """Draw how the whole is doing.
+    """Draw the health of the whole system.
 
     Args:
-        health: Its figures.
-        sums: What became of the items and batches of its latest jobs.
-        span_s: Over how long.
-        max_crash_rate: Crashed attempts in a hundred that are still healthy.
-        healthy: The verdict, which hangs on more than the crash rate.
-        fault: What beside the crash rate makes it unhealthy; else nothing.
+        health: The attempts in the window, the queue and the workers.
+        sums: The items and batches of jobs created in the window.
+        span_s: The length of the window.
+        max_crash_rate: The highest healthy percentage of attempts that crash.
+        healthy: The verdict, which depends on more than the crash rate.
+        fault: What makes the system unhealthy apart from the crash rate; empty for nothing.
 
     Returns:
-        A verdict, the attempts, the latest jobs' items and batches, and a line each about queue and workers.
+        The verdict, the attempts, the items and batches, and a line each about the queue and the workers.
     """
     above = health.crash_rate_pct > max_crash_rate
     rate = (
-        f"{percentage(health.crash_rate_pct)} of the attempts of the last {span(span_s)} crashed,"
-        f" {'above' if above else 'at most'} {max_crash_rate:g} %"
+        f"{percentage(health.crash_rate_pct)} of the attempts in the last {window(span_s)} crashed,"
+        f" {'above' if above else 'within'} {max_crash_rate:g} %"
     )
-    # What makes it unhealthy stands first: it is what an alert shows of the whole.
+    # What makes the system unhealthy comes first: monitoring systems often show only the first line.
     facts = [rate, fault] if above or not fault else [fault, rate]
     verdict = Text("healthy" if healthy else "unhealthy", style="bold green" if healthy else "bold red")
     verdict.append(f": {facts[0]}", style="none")
     if facts[1]:
         verdict.append(f"\n{facts[1]}", style="none")
-    created = section(f"{counted(sums.jobs, 'job')} created in the last {span(span_s)}", _sums(sums))
+    created = section(f"{counted(sums.jobs, 'job')} created in the last {window(span_s)}", _sums(sums))
     return Group(verdict, _attempts(health), created, "", Text(_queue(health)), _workers(health))
 
 
@@ -52,7 +51,7 @@ def _attempts(health: Health) -> RenderableType:
         ("completed", health.completed, "green"),
         ("failed", health.failed, "red"),
         ("crashed", health.crashed, "bold red"),
-        ("  of lost workers", health.workers_lost, "dim"),
+        ("  with lost workers", health.workers_lost, "dim"),
         ("ended", health.attempts, "bold"),
     )
     for name, number, style in rows:
@@ -84,27 +83,27 @@ def _sums(sums: RecentSums) -> RenderableType:
 
 
 def _queue(health: Health) -> str:
-    words = f"{counted(health.running, 'batch', 'batches')} running, {count(health.pending)} pending"
+    text = f"{counted(health.running, 'batch', 'batches')} running, {count(health.pending)} pending"
     if health.pending:
-        words += f" ({counted(health.pending_items, 'item')})"
+        text += f" ({counted(health.pending_items, 'item')})"
     if health.oldest_s is not None and health.oldest_s > 0:
-        words += f", the oldest for {duration(health.oldest_s)}"
+        text += f", the oldest for {duration(health.oldest_s)}"
     if health.no_worker:
-        words += f"; {counted(health.no_worker, 'job')} without a worker: evtrack doctor"
+        text += f"; {counted(health.no_worker, 'job')} without a worker: see evtrack doctor"
     if health.never_started:
-        words += f"; {counted(health.never_started, 'job')} never started: evtrack doctor"
-    return words
+        text += f"; {counted(health.never_started, 'job')} never started: see evtrack doctor"
+    return text
 
 
 def _workers(health: Health) -> Text:
     if not health.workers:
-        words = Text("no live worker", style="yellow" if health.pending else "none")
+        text = Text("no live workers", style="yellow" if health.pending else "none")
     else:
-        words = Text(f"{counted(health.workers, 'worker')}, {health.busy} of {counted(health.slots, 'slot')} busy")
+        text = Text(f"{counted(health.workers, 'worker')}, {health.busy} of {counted(health.slots, 'slot')} busy")
     if health.silent and health.longest_silent_s is not None:
-        words.append(
+        text.append(
             f"; {count(health.silent)} silent, the longest for {duration(health.longest_silent_s)},"
-            f" with {counted(health.silent_busy, 'slot')} at work when last heard",
+            f" with {counted(health.silent_busy, 'slot')} busy at the last heartbeat",
             style="bold yellow",
         )
-    return words
+    return text

@@ -1,70 +1,80 @@
-"""Draws the course of a job: bars for a terminal, and an SVG of its own."""
+"""Draw how a job's items changed over time: bars for a terminal, or an SVG chart."""
 
 from collections.abc import Sequence
 from html import escape
-from typing import Final
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
-from evtrack.interfaces.terminal.text import moment
+from evtrack.interfaces.terminal.formatting import moment
 from evtrack.storage.reports.history import Moment
 
 _ROWS: Final = 24
 _WIDTH: Final = 40
+
+
+class _Layer(NamedTuple):
+    """How the items of one status are drawn."""
+
+    status: str
+    mark: str
+    style: str
+    fill: str
+
+
 _LAYERS: Final = (
-    ("done", "green", "#2e9e4f"),
-    ("failed", "red", "#d9a514"),
-    ("crashed", "magenta", "#c8372d"),
-    ("cancelled", "bright_black", "#8a8a8a"),
-    ("running", "cyan", "#3b82c4"),
-    ("pending", "white", "#dddddd"),
+    _Layer("done", "█", "green", "#2e9e4f"),
+    _Layer("failed", "x", "red", "#d9a514"),
+    _Layer("crashed", "X", "magenta", "#c8372d"),
+    _Layer("cancelled", "-", "bright_black", "#8a8a8a"),
+    _Layer("running", "▒", "cyan", "#3b82c4"),
+    _Layer("pending", "·", "white", "#dddddd"),
 )
-_MARKS: Final = {"done": "█", "failed": "x", "crashed": "X", "cancelled": "-", "running": "▒", "pending": "·"}
 
 
-def course_table(course: Sequence[Moment]) -> Table:
-    """Draw a bar a moment, at most 24 of them.
+def timeline_table(timeline: Sequence[Moment]) -> Table:
+    """Draw a timeline for a terminal.
 
     Args:
-        course: At least one moment.
+        timeline: At least one moment.
 
     Returns:
-        The table.
+        A table with a bar for each of at most 24 moments.
     """
-    legend = " ".join(f"{_MARKS[name]} {name}" for name, _, _ in _LAYERS)
+    legend = " ".join(f"{layer.mark} {layer.status}" for layer in _LAYERS)
     table = Table(box=None, pad_edge=False, caption=legend, caption_justify="left", caption_style="")
     table.add_column("time", no_wrap=True)
     table.add_column("items", min_width=_WIDTH, no_wrap=True)
     table.add_column("done", justify="right", no_wrap=True)
-    most = max(_sum(each) for each in course) or 1
-    step = max(1, -(-len(course) // _ROWS))
-    for each in [*course[:-1:step], course[-1]]:
-        bar, drawn, upto = Text(), 0, 0
-        for name, colour, _ in _LAYERS:
-            upto += getattr(each, name)
-            cells = round(_WIDTH * upto / most) - drawn
-            bar.append(_MARKS[name] * cells, style=colour)
+    most = max(_total(each) for each in timeline) or 1
+    step = max(1, -(-len(timeline) // _ROWS))
+    for each in [*timeline[:-1:step], timeline[-1]]:
+        bar, drawn = Text(), 0
+        for layer, upper in zip(_LAYERS, accumulate(_counts(each)), strict=True):
+            cells = round(_WIDTH * upper / most) - drawn
+            bar.append(layer.mark * cells, style=layer.style)
             drawn += cells
         table.add_row(moment(each.at), bar, f"{each.done:,}")
     return table
 
 
-def course_svg(course: Sequence[Moment], *, title: str, width: int = 800, height: int = 320) -> str:
-    """Draw the course as a stacked area chart.
+def timeline_svg(timeline: Sequence[Moment], *, title: str, width: int = 800, height: int = 320) -> str:
+    """Draw a timeline as a stacked area chart.
 
     Args:
-        course: At least one moment.
-        title: What it is of.
-        width: In pixels.
-        height: In pixels.
+        timeline: At least one moment.
+        title: The title.
+        width: The width in pixels.
+        height: The height in pixels.
 
     Returns:
         An SVG document.
     """
     left, top, right, bottom = 60, 30, width - 20, height - 50
-    first, last = course[0].at, course[-1].at
-    span, most = max((last - first).total_seconds(), 1.0), max(_sum(each) for each in course) or 1
+    first, last = timeline[0].at, timeline[-1].at
+    span, most = max((last - first).total_seconds(), 1.0), max(_total(each) for each in timeline) or 1
 
     def x(each: Moment) -> float:
         return round(left + (right - left) * (each.at - first).total_seconds() / span, 1)
@@ -73,16 +83,16 @@ def course_svg(course: Sequence[Moment], *, title: str, width: int = 800, height
         return round(bottom - (bottom - top) * number / most, 1)
 
     areas: list[str] = []
-    below = [0] * len(course)
-    for place, (name, _, colour) in enumerate(_LAYERS):
-        above = [under + int(getattr(each, name)) for under, each in zip(below, course, strict=True)]
-        points = [(x(each), y(number)) for each, number in zip(course, above, strict=True)]
-        points += [(x(each), y(number)) for each, number in reversed(list(zip(course, below, strict=True)))]
-        drawn = " ".join(f"{across},{up}" for across, up in points)
-        areas.append(f'<polygon points="{drawn}" fill="{colour}"><title>{name}</title></polygon>')
+    below = [0] * len(timeline)
+    for place, layer in enumerate(_LAYERS):
+        above = [under + _counts(each)[place] for under, each in zip(below, timeline, strict=True)]
+        points = [(x(each), y(number)) for each, number in zip(timeline, above, strict=True)]
+        points += [(x(each), y(number)) for each, number in reversed(list(zip(timeline, below, strict=True)))]
+        outline = " ".join(f"{across},{up}" for across, up in points)
+        areas.append(f'<polygon points="{outline}" fill="{layer.fill}"><title>{layer.status}</title></polygon>')
         label = left + place * 110
-        areas.append(f'<rect x="{label}" y="{height - 18}" width="10" height="10" fill="{colour}"/>')
-        areas.append(f'<text x="{label + 14}" y="{height - 9}">{name}</text>')
+        areas.append(f'<rect x="{label}" y="{height - 18}" width="10" height="10" fill="{layer.fill}"/>')
+        areas.append(f'<text x="{label + 14}" y="{height - 9}">{layer.status}</text>')
         below = above
     return "\n".join(
         [
@@ -102,5 +112,9 @@ def course_svg(course: Sequence[Moment], *, title: str, width: int = 800, height
     )
 
 
-def _sum(each: Moment) -> int:
-    return sum(getattr(each, name) for name, _, _ in _LAYERS)
+def _counts(each: Moment) -> tuple[int, ...]:
+    return tuple(getattr(each, layer.status) for layer in _LAYERS)
+
+
+def _total(each: Moment) -> int:
+    return sum(_counts(each))

@@ -1,18 +1,17 @@
-"""Draws what goes on: jobs with pace and end, workers, latest crashes; fits 80 columns."""
+"""Draw a live view of the whole system that fits 80 columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from evtrack.interfaces.terminal import tables
-from evtrack.interfaces.terminal.drawing import cell, state, table
-from evtrack.interfaces.terminal.reports.job_report import section
-from evtrack.interfaces.terminal.text import count, counted, duration, pace_of, percentage
+from evtrack.interfaces.terminal.drawing import cell, phase_text, section, table
+from evtrack.interfaces.terminal.formatting import count, counted, duration, pace_of, percentage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,19 +24,19 @@ if TYPE_CHECKING:
     from evtrack.storage.reports.system_health import Health
     from evtrack.storage.reports.worker_reports import WorkerRow
 
-_BAR_COLUMNS = 12
+_BAR_COLUMNS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What was read for one frame.
+class SystemSnapshot:
+    """The state of the whole system at a time.
 
     Args:
-        at: When, by the database's clock.
+        at: The time, by the database's clock.
         health: The figures of the last hour.
-        jobs: Those under way, latest first.
-        workers: Those that are alive.
-        crashes: The latest of the last day.
+        jobs: The latest active jobs.
+        workers: The live workers.
+        crashes: The latest crashes of the last day.
     """
 
     at: datetime
@@ -47,51 +46,51 @@ class Picture:
     crashes: Sequence[Crash]
 
 
-def frame(picture: Picture, *, trouble: str = "") -> RenderableType:
-    """Draw one frame.
+def snapshot_view(snapshot: SystemSnapshot, *, trouble: str = "") -> RenderableType:
+    """Draw a snapshot.
 
     Args:
-        picture: What was read.
-        trouble: Why it is an old one; empty when it is not.
+        snapshot: The snapshot.
+        trouble: Why it is an old one; empty if it is current.
 
     Returns:
-        Head, jobs, workers and crashes.
+        A head line, jobs, workers and crashes.
     """
-    parts: list[RenderableType] = [_head(picture)]
+    parts: list[RenderableType] = [_head(snapshot)]
     if trouble:
         parts.append(Text(trouble, style="bold red"))
-    parts.append(section("Jobs", _jobs(picture)) if picture.jobs else Text("\nNo job under way.", style="dim"))
-    workers = tables.workers_table(picture.workers, now=picture.at)
-    parts.append(section("Workers", workers) if picture.workers else Text("\nNo live worker.", style="yellow"))
-    if picture.crashes:
-        parts.append(section("Latest crashes", tables.crashes_table(picture.crashes, with_job=True)))
+    parts.append(section("Jobs", _jobs(snapshot)) if snapshot.jobs else Text("\nNo active jobs.", style="dim"))
+    workers = tables.workers_table(snapshot.workers, now=snapshot.at)
+    parts.append(section("Workers", workers) if snapshot.workers else Text("\nNo live workers.", style="yellow"))
+    if snapshot.crashes:
+        parts.append(section("Latest crashes", tables.crashes_table(snapshot.crashes, with_job=True)))
     return Group(*parts)
 
 
-def _head(picture: Picture) -> Text:
-    health = picture.health
-    line = Text(f"evtrack  {picture.at:%H:%M:%SZ}  ", style="bold")
+def _head(snapshot: SystemSnapshot) -> Text:
+    health = snapshot.health
+    line = Text(f"evtrack  {snapshot.at:%H:%M:%SZ}  ", style="bold")
     line.append(
         f"{count(health.pending)} pending, {count(health.running)} running; "
         f"{health.busy}/{counted(health.slots, 'slot')} busy, ",
         style="none",
     )
-    rate = f"{percentage(health.crash_rate_pct)} crashes in 1h"
+    rate = f"{percentage(health.crash_rate_pct)} crashed in 1h"
     line.append(rate, style="red" if health.crashed else "dim")
     return line
 
 
-def _jobs(picture: Picture) -> Table:
+def _jobs(snapshot: SystemSnapshot) -> Table:
     names = ("JOB", "HANDLER", "STATE", "", "DONE", "ITEMS", "NOT OK", "PACE", "LEFT")
     drawn = table(*names, right="JOB DONE ITEMS NOT-OK PACE LEFT", flexible="HANDLER")
-    for job in picture.jobs:
+    for job in snapshot.jobs:
         bad = job.failed + job.crashed + job.invalid
         pace = pace_of(job.pace).replace(" items", "")
-        left = "" if job.eta is None else duration(max(0.0, round((job.eta - picture.at).total_seconds())))
+        left = "" if job.eta is None else duration(max(0.0, round((job.eta - snapshot.at).total_seconds())))
         drawn.add_row(
             str(job.job_id),
             cell(job.handler),
-            state(job.phase, suspended=job.suspended),
+            phase_text(job.phase, suspended=job.suspended),
             ProgressBar(total=100, completed=job.percent or 0, width=_BAR_COLUMNS),
             percentage(job.percent),
             count(job.total),

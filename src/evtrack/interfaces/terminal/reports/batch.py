@@ -1,8 +1,7 @@
-"""Tells the story of one batch: what happened when, by whom, with the dossier of each crash."""
+"""Draw the timeline of one batch: its events, its crash reports, and what became of its items."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,85 +9,87 @@ from rich.text import Text
 
 from evtrack.domain.states import EventType
 from evtrack.domain.text import printable
-from evtrack.interfaces.terminal.drawing import STYLES, table
-from evtrack.interfaces.terminal.reports.job_report import section
-from evtrack.interfaces.terminal.text import bytes_of, count, counted, duration
+from evtrack.interfaces.terminal.drawing import STYLES, section, table
+from evtrack.interfaces.terminal.formatting import bytes_of, count, counted, duration, moment_ms
 from evtrack.storage.log.reader import LogRow
 from evtrack.storage.reports.batch_reports import BatchHistory, ItemOutcome
 from evtrack.storage.reports.worker_reports import WorkerRow
 
-_LINES = 30
-_STYLES = {
+_LINES: Final = 30
+"""The most lines to print of a traceback or of stderr."""
+
+_STYLES: Final = {
     EventType.COMPLETED: "green",
     EventType.FAILED: "red",
     EventType.CRASHED: "bold red",
     EventType.CANCELLED: "yellow",
     EventType.LATE_RESULT: "yellow",
 }
-_REASONS = {
-    "retry": "to be tried again",
-    "stopping": "as its worker stopped",
-    "reconcile": "as its worker did not have it after a reconnect",
-    "lost": "as its worker was lost",
-    "person": "by a person",
+_REQUEUE_REASONS: Final = {
+    "retry": "for a retry",
+    "stopping": "because its worker stopped",
+    "reconcile": "because its worker no longer had it after a reconnect",
+    "lost": "because its worker was lost",
+    "person": "by a user",
 }
 
 
-def story(told: BatchHistory) -> RenderableType:
-    """Draw one batch's story.
+def batch_timeline(report: BatchHistory) -> RenderableType:
+    """Draw the timeline of one batch.
 
     Args:
-        told: All that is known of it.
+        report: The batch, its events, and what became of its items.
 
     Returns:
-        How it stands, what happened, and what became of its items.
+        Its state, its events, and where its items ended.
     """
-    batch = told.batch
-    title = Text.assemble((f"Job {batch.job_id}, batch {batch.batch_no}", "bold"), "  ", printable(told.handler, 40))
+    batch = report.batch
+    title = Text.assemble((f"Job {batch.job_id}, batch {batch.batch_no}", "bold"), "  ", printable(report.handler, 40))
     line = Text(batch.status, style=STYLES.get(batch.status, ""))
     facts = [counted(batch.item_count, "item"), counted(batch.attempt, "attempt")]
     if batch.parent_no is not None:
-        facts.append(f"made of batch {batch.parent_no}")
+        facts.append(f"derived from batch {batch.parent_no}")
     line.append("".join(f" · {fact}" for fact in facts))
-    parts = [title, line, section("What happened", Group(*(_told(event, told) for event in told.events)))]
-    if told.outcomes:
-        parts.append(section("What became of its items", _fates(told.outcomes)))
+    parts = [title, line, section("Timeline", Group(*(_event(event, report) for event in report.events)))]
+    if report.outcomes:
+        parts.append(section("What became of its items", _fates_table(report.outcomes)))
     return Group(*parts)
 
 
-def _told(event: LogRow, told: BatchHistory) -> RenderableType:
-    # A restored event has no transaction of this database, and its worker is not the one that has the number here.
-    workers: Mapping[int, WorkerRow | str] = told.restored if told.restored and not event.xid else told.workers
+def _event(event: LogRow, report: BatchHistory) -> RenderableType:
+    # A restored event has no transaction in this database, and its worker's number belongs to another worker here.
+    workers: Mapping[int, WorkerRow | str] = report.restored if report.restored and not event.xid else report.workers
     row = Table.grid(padding=(0, 2))
     row.add_column(no_wrap=True, style="dim")
     row.add_column(overflow="fold")
-    at = f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "Z"
-    row.add_row(at, Text(sentence(event, workers), style=_STYLES.get(EventType(event.type), "")))
-    # Tracebacks take the whole width: beside the times there would be too little left for a path.
-    left = (Text(f"  {name}:\n{text}", style="dim", overflow="fold") for name, text in evidence(event.data))
-    return Group(row, *left)
+    style = _STYLES.get(EventType(event.type), "")
+    row.add_row(moment_ms(event.at), Text(event_sentence(event, workers), style=style))
+    # Tracebacks take the whole width, because paths need it.
+    texts = (Text(f"  {name}:\n{text}", style="dim", overflow="fold") for name, text in _evidence(event.data))
+    return Group(row, *texts)
 
 
-def sentence(event: LogRow, workers: Mapping[int, WorkerRow | str]) -> str:
-    """Say in one line what an event means.
+def event_sentence(event: LogRow, workers: Mapping[int, WorkerRow | str]) -> str:
+    """Describe an event in one line.
 
     Args:
-        event: A batch's event.
-        workers: Those that its stream names, or what they are called.
+        event: An event of a batch.
+        workers: The workers of its stream, or their names, by number.
 
     Returns:
-        Harmless text.
+        Printable text.
     """
     data, by = event.data, _worker(event.worker_id, workers)
     match event.type:
         case EventType.ENQUEUED:
-            made = f", made of batch {data['parent']}" if data.get("parent") else ""
-            return f"enqueued with {counted(_number(data.get('items')) or 0, 'item')}{made}"
+            origin = f", derived from batch {data['parent']}" if data.get("parent") else ""
+            return f"enqueued with {counted(_number(data.get('items')) or 0, 'item')}{origin}"
         case EventType.STARTED:
             return f"started by {by}, attempt {event.attempt}"
         case EventType.COMPLETED:
-            moved = f"; {_batches(data.get('moved_to'))} got the other {count(_number(data.get('moved_items')))}"
-            return f"completed{_took(data)}{moved if data.get('moved_items') else ''}"
+            others = counted(_number(data.get("moved_items")) or 0, "item")
+            moved = f"; {others} moved to {_batches(data.get('moved_to'))}" if data.get("moved_items") else ""
+            return f"completed{_took(data)}{moved}"
         case EventType.FAILED:
             raised = data.get("error")
             error: dict[str, Any] = raised if isinstance(raised, dict) else {"message": raised}
@@ -99,38 +100,26 @@ def sentence(event: LogRow, workers: Mapping[int, WorkerRow | str]) -> str:
         case EventType.REQUEUED:
             reason = str(data.get("reason", ""))
             later = f", not before {printable(data['run_at'], 40)}" if data.get("run_at") else ""
-            return f"back in the queue {_REASONS.get(reason, printable(reason, 60))}{later}".rstrip()
+            return f"returned to the queue {_REQUEUE_REASONS.get(reason, printable(reason, 60))}{later}".rstrip()
         case EventType.SPLIT:
-            left = (
-                f"{counted(_number(data.get('moved_items')) or 0, 'item')} moved to"
-                if data.get("moved")
-                else "split into"
-            )
-            return f"{left} {_batches(data.get('to'))}"
+            return _split(data)
         case EventType.CANCELLED:
             return f"cancelled: {printable(data.get('reason', 'no reason given'), 120)}"
         case EventType.LATE_RESULT:
-            return f"{by} reported attempt {event.attempt} {printable(data.get('outcome', ''), 20)} too late: refused"
+            return f"{by} reported attempt {event.attempt} {printable(data.get('outcome', ''), 20)} too late: rejected"
         case _:
             return printable(event.type)
 
 
-def evidence(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Pick what a crash or an error left behind in print.
-
-    Args:
-        data: An event's data.
-
-    Yields:
-        What it is, and its last lines, harmless.
-    """
+def _evidence(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    # The name of each traceback or output that an event has, and its last lines.
     error = data.get("error")
     texts = {
         "native traceback": data.get("native_traceback"),
         "Python traceback": data.get("python_traceback"),
         "traceback": error.get("traceback") if isinstance(error, dict) else None,
         "stderr": data.get("stderr"),
-        "data that cannot be read": data.get("unreadable"),
+        "unreadable data": data.get("unreadable"),
     }
     for name, text in texts.items():
         if isinstance(text, str) and text.strip():
@@ -141,7 +130,7 @@ def evidence(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _crash(event: LogRow) -> str:
     data = event.data
     if event.version == 2:  # noqa: PLR2004  right after enqueued: no attempt ended
-        return f"crashed from the start: {printable(data.get('item_key', 'its item'), 200)} had no crash left"
+        return f"crashed at once: {printable(data.get('item_key', 'its item'), 200)} had spent its crash budget"
     cause = printable(data.get("cause", "unknown"), 40).replace("_", " ")
     how = {
         "signal": printable(data.get("signal", cause), 40),
@@ -153,21 +142,27 @@ def _crash(event: LogRow) -> str:
         f"peak memory {bytes_of(data['peak_rss_bytes'])}" if _number(data.get("peak_rss_bytes")) else "",
         f"CPU {duration(data['cpu_s'])}" if _number(data.get("cpu_s")) is not None else "",
         printable(data["why"], 40) if data.get("why") else "",
-        "its last crash: poison" if data.get("poison") is True else "",
+        "crash budget spent: poison" if data.get("poison") is True else "",
     ]
     more = "".join(f"; {fact}" for fact in facts if fact)
     return f"crashed{_took(data)} on worker {event.worker_id}: {how}{at}{more}"
 
 
+def _split(data: dict[str, Any]) -> str:
+    if not data.get("moved"):
+        return f"split into {_batches(data.get('to'))}"
+    return f"{counted(_number(data.get('moved_items')) or 0, 'item')} moved to {_batches(data.get('to'))}"
+
+
 def _worker(worker_id: int | None, workers: Mapping[int, WorkerRow | str]) -> str:
     if worker_id is None:
-        return "nobody"
+        return "no worker"
     worker = workers.get(worker_id)
     if worker is None:
         return f"worker {worker_id}"
     if isinstance(worker, str):
         return f"worker {worker_id} ({printable(worker, 60)})"
-    # A worker that was given no name is called by just these two.
+    # A worker without a name of its own is named after these two.
     where = f"process {worker.pid} on {printable(worker.host, 60)}"
     named = worker.name != f"{worker.host}:{worker.pid}"
     return f"worker {worker_id} ({f'{printable(worker.name, 60)}, ' if named else ''}{where})"
@@ -187,8 +182,8 @@ def _number(value: Any) -> Any:
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _fates(fates: list[ItemOutcome]) -> Table:
-    drawn = table("ITEMS", "STATUS", "PATH", "WHICH", right="ITEMS", flexible="PATH WHICH")
+def _fates_table(fates: list[ItemOutcome]) -> Table:
+    drawn = table("ITEMS", "STATUS", "BATCHES", "KEYS", right="ITEMS", flexible="BATCHES KEYS")
     for fate in fates:
         keys = ", ".join(printable(key, 60) for key in fate.first_keys)
         more = fate.items - len(fate.first_keys)

@@ -1,16 +1,16 @@
-"""Words for people: durations, counts and times."""
+"""Format durations, counts, sizes and times for users."""
 
 from datetime import UTC, datetime
 
 
 def duration(seconds: float) -> str:
-    """Say how long something took or takes.
+    """Format a duration.
 
     Args:
-        seconds: The time, from 0.
+        seconds: The duration, at least 0.
 
     Returns:
-        As `1d 2h 3m 4s`, from a minute on without fractions; the zeros in front are left out.
+        As `1d 2h 3m 4s`, without leading zeros; with fractions only below 10 seconds.
     """
     if seconds < 1:
         return f"{seconds * 1000:.0f}ms"
@@ -25,14 +25,14 @@ def duration(seconds: float) -> str:
     return " ".join(f"{number}{unit}" for number, unit in parts)
 
 
-def span(seconds: float) -> str:
-    """Write a span of time as people ask for it.
+def window(seconds: float) -> str:
+    """Format a span of time as users write it in options.
 
     Args:
-        seconds: The time, above 0.
+        seconds: The span, above 0.
 
     Returns:
-        As `90s`, `30m`, `24h` or `7d`, the largest unit without a rest; up to three days in hours.
+        As `90s`, `30m`, `24h` or `7d`, in the largest unit that divides it; up to three days in hours.
     """
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds % size == 0 and (unit != "d" or seconds > 3 * size):
@@ -41,7 +41,7 @@ def span(seconds: float) -> str:
 
 
 def moment(at: datetime) -> str:
-    """Write a time as people read it, in UTC.
+    """Format a time in UTC.
 
     Args:
         at: An aware time.
@@ -52,11 +52,23 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
-def count(number: float | None) -> str:
-    """Write a number with its thousands apart.
+def moment_ms(at: datetime) -> str:
+    """Format a time in UTC, to the millisecond.
 
     Args:
-        number: The number, or None for unknown.
+        at: An aware time.
+
+    Returns:
+        As `2026-11-24 21:05:00.123Z`.
+    """
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "Z"
+
+
+def count(number: float | None) -> str:
+    """Format a number with separators between its thousands.
+
+    Args:
+        number: The number, or None if unknown.
 
     Returns:
         As `12,345`; a dash for None.
@@ -65,12 +77,12 @@ def count(number: float | None) -> str:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """Write a number with its noun.
+    """Format a number with its noun.
 
     Args:
         number: How many.
-        noun: For one.
-        plural: For others; noun with an s if left out.
+        noun: The singular.
+        plural: The plural; by default the singular with an s.
 
     Returns:
         As `1 batch` or `12,345 batches`.
@@ -79,10 +91,10 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def percentage(percent: float | None) -> str:
-    """Write a percentage.
+    """Format a percentage.
 
     Args:
-        percent: From 0 to 100, or None for unknown.
+        percent: From 0 to 100, or None if unknown.
 
     Returns:
         As `45.2 %`; a dash for None.
@@ -91,13 +103,13 @@ def percentage(percent: float | None) -> str:
 
 
 def pace_of(pace: float | None) -> str:
-    """Write a pace of items.
+    """Format a number of items per second.
 
     Args:
-        pace: Items a second, or None for unknown.
+        pace: Items per second, or None if unknown.
 
     Returns:
-        As `55.1 items/s`; nothing when it stands still.
+        As `55.1 items/s`; empty for 0 and None.
     """
     if not pace:
         return ""
@@ -105,7 +117,7 @@ def pace_of(pace: float | None) -> str:
 
 
 def bytes_of(number: float) -> str:
-    """Write a number of bytes.
+    """Format a number of bytes.
 
     Args:
         number: How many.

@@ -1,0 +1,72 @@
+"""`evtrack jobs`, `batches` and `workers`: lists."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from evtrack.domain.states import BatchStatus, JobPhase
+from evtrack.interfaces.cli.jobs.status import NO_JOBS
+from evtrack.interfaces.cli.shared.options import job_argument, json_option, print_json, with_connection
+from evtrack.interfaces.cli.shared.parameter_types import LIMIT, Words
+from evtrack.interfaces.terminal import tables
+from evtrack.interfaces.terminal.drawing import show
+from evtrack.interfaces.terminal.formatting import counted
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.reports import batch_reports, job_reports, worker_reports
+
+
+@click.command()
+@click.option("--limit", type=LIMIT, default=20, show_default=True, help="Most jobs to list, latest first.")
+@click.option("--phase", "phases", type=Words("PHASE", JobPhase), help="Only jobs in these phases: open,sealed,...")
+@click.option("--handler", metavar="NAME", help="Only jobs of this handler.")
+@json_option
+@with_connection("jobs")
+def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str | None, as_json: bool) -> None:
+    """List the latest jobs."""
+    found = job_reports.jobs(conn, limit=limit, phases=phases, handler=handler)
+    if as_json:
+        print_json([asdict(job) for job in found])
+    elif found:
+        show(tables.jobs_table(found, now=datetime.now(UTC)))
+    else:
+        click.echo("No such jobs." if phases or handler else NO_JOBS)
+
+
+@click.command()
+@job_argument
+@click.option(
+    "--status", "statuses", type=Words("STATUS", BatchStatus), help="Only batches with this status: failed,crashed,..."
+)
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="Most batches to list, lowest number first.")
+@json_option
+@with_connection("batches")
+def batches(conn: Connection, job_id: int, *, statuses: list[str] | None, limit: int, as_json: bool) -> None:
+    """List a job's batches with their items and errors."""
+    job_reports.job_key(conn, job_id)
+    found = batch_reports.batches(conn, job_id, limit=limit, statuses=statuses)
+    if as_json:
+        print_json([asdict(batch) for batch in found])
+        return
+    if not found:
+        click.echo(f"Job {job_id} has no such batches.")
+        return
+    show(tables.batches_table(found))
+    if len(found) == limit:
+        click.echo(f"These are the first {counted(limit, 'batch', 'batches')}. Raise --limit to see more.")
+
+
+@click.command()
+@click.option("--all", "every", is_flag=True, help="Also list stopped and lost workers, latest first.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="Most workers to list.")
+@json_option
+@with_connection("workers")
+def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None:
+    """List live workers, including silent ones."""
+    found = worker_reports.workers(conn, limit=limit) if every else worker_reports.live_workers(conn, limit=limit)
+    if as_json:
+        print_json([asdict(worker) for worker in found])
+    elif found:
+        show(tables.workers_table(found, now=datetime.now(UTC)))
+    else:
+        click.echo("No workers. Start one: evtrack work --import MODULE" if every else "No live workers.")
