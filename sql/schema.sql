@@ -61,11 +61,7 @@ CREATE TYPE evtrack.job_transition AS (
 CREATE FUNCTION evtrack.add_batches(the_job bigint, the_submitter uuid, first_batch_no integer, item_counts integer[], weights bigint[], first_ordinals integer[], source_position jsonb DEFAULT NULL::jsonb, source_bytes_read bigint DEFAULT NULL::bigint, invalid integer DEFAULT 0, notes jsonb DEFAULT NULL::jsonb, note_total integer DEFAULT 0) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
-    SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
-    SET jit TO 'off'
     AS $$
 DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
@@ -194,7 +190,7 @@ DECLARE
     this_minute timestamptz := date_trunc('minute', clock_timestamp());
     new_alerts bigint;
 BEGIN
-    WITH e AS MATERIALIZED (
+    WITH e AS (
         -- The next event of the batch in this statement is its outcome.
         SELECT u.*,
             lead(u.type) OVER stream AS next_type,
@@ -335,9 +331,6 @@ $$;
 CREATE FUNCTION evtrack.attempts(span interval DEFAULT '24:00:00'::interval) RETURNS TABLE(since timestamp with time zone, attempts bigint, completed bigint, failed bigint, crashed bigint, workers_lost bigint, running bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
-    SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
     WITH s AS (
@@ -715,8 +708,6 @@ END $$;
 CREATE FUNCTION evtrack.claim(the_worker bigint, job_ids bigint[], after integer[], max_fresh integer, handlers text[], max_returning integer DEFAULT 0) RETURNS TABLE(job_id bigint, job_day date, batch_no integer, attempt integer, handler text, item_count integer, ordinals text, losses smallint, policy jsonb, item_keys text, payload text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     SET enable_seqscan TO 'off'
     SET enable_sort TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -747,13 +738,11 @@ BEGIN
         WHERE j.job_id = ANY(job_ids)
     LOOP
         RETURN QUERY
-        WITH open_job AS MATERIALIZED (
+        WITH open_job AS (
             SELECT j.job_id, j.handler, j.priority,
                 nullif(j.policy, '{}') AS policy, l.after, l.place
             FROM unnest(job_ids, claim.after)
                 WITH ORDINALITY AS l (job_id, after, place)
-            -- OFFSET 0 keeps the look-up by number. A plan made while few jobs
-            -- are open else walks over all that are, at each claim.
             CROSS JOIN LATERAL (
                 SELECT j.* FROM evtrack.job j
                 WHERE j.job_id = l.job_id OFFSET 0
@@ -820,9 +809,6 @@ BEGIN
             FROM (
                 SELECT l.item_key, l.payload
                 FROM unnest(h.ordinals) r
-                -- OFFSET 0 keeps the range of ordinals in the look-up. In a
-                -- day that was never analysed the planner else reads all
-                -- payloads of the job for each batch.
                 CROSS JOIN LATERAL (
                     SELECT p.ordinal, p.item_key, p.payload
                     FROM evtrack.payload p
@@ -839,9 +825,7 @@ END $$;
 CREATE FUNCTION evtrack.claimable(handlers text[], known_jobs bigint[] DEFAULT '{}'::bigint[], known_marks integer[] DEFAULT '{}'::integer[]) RETURNS TABLE(job_id bigint, job_day date, handler text, priority smallint, mark integer, due boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
     SET enable_sort TO 'off'
-    SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
     AS $$
 DECLARE
@@ -872,7 +856,6 @@ BEGIN
         WHERE b.job_day BETWEEN first_day AND last_day
             AND b.job_day = j.job_day AND b.job_id = j.job_id
             AND b.run_at <= statement_timestamp()
-        -- So that no other index serves, whatever statistics say.
         ORDER BY b.run_at LIMIT 1
     ) r ON true
     WHERE j.handler = ANY(handlers)
@@ -908,11 +891,8 @@ $$;
 CREATE FUNCTION evtrack.complete(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], run_s double precision[], results text[] DEFAULT NULL::text[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
-    SET jit TO 'off'
     AS $$
 DECLARE
     n integer := coalesce(cardinality(job_ids), 0);
@@ -925,7 +905,7 @@ BEGIN
         SELECT DISTINCT j.job_day FROM evtrack.job j
         WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
     LOOP
-        WITH given AS MATERIALIZED (
+        WITH given AS (
             -- If a batch is listed twice, the second report is a repetition.
             SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*
             FROM unnest(job_ids, batch_nos, attempts, run_s, results)
@@ -1096,10 +1076,8 @@ CREATE FUNCTION evtrack.crash(the_worker bigint, job_ids bigint[], batch_nos int
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
-    SET jit TO 'off'
     AS $$
 DECLARE
     r record;
@@ -1462,8 +1440,6 @@ END $_$;
 CREATE FUNCTION evtrack.enqueue(handler text, item_keys text[], payloads text[], name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, batch_size integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET jit TO 'off'
     AS $$
 DECLARE
     n integer := coalesce(cardinality(item_keys), 0);
@@ -1589,7 +1565,7 @@ CREATE FUNCTION evtrack.fail(the_worker bigint, job_ids bigint[], batch_nos inte
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts, run_s);
     RETURN QUERY
-    WITH report AS MATERIALIZED (
+    WITH report AS (
         SELECT h.*, h.phase <> 'cancelled' AND h.errors + 1
             < coalesce((h.policy ->> 'max_errors')::integer, 3) AS again
         FROM evtrack.held(
@@ -2208,16 +2184,11 @@ END $$;
 CREATE FUNCTION evtrack.held(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], outcome evtrack.event_type) RETURNS TABLE(place bigint, job_day date, job_id bigint, batch_no integer, attempt integer, version integer, status evtrack.status, errors smallint, crashes smallint, losses smallint, policy jsonb, phase evtrack.phase, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
-    SET enable_seqscan TO 'off'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET jit TO 'off'
     AS $$
 BEGIN
     PERFORM evtrack.find_worker(the_worker);
     RETURN QUERY
-    WITH given AS MATERIALIZED (
+    WITH given AS (
         SELECT g.*, j.job_day, j.policy, j.phase
         FROM unnest(job_ids, batch_nos, attempts)
             WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
@@ -2253,7 +2224,8 @@ BEGIN
                     AND e.batch_no = l.batch_no AND e.type = outcome
                     AND e.attempt = l.attempt AND e.worker_id = the_worker
                     -- Reported by the reaper, not by the worker.
-                    AND e.data ->> 'cause' IS DISTINCT FROM 'worker_lost')
+                    AND e.data ->> 'cause' IS DISTINCT FROM 'worker_lost'
+                OFFSET 0)
                 THEN 'again'
             ELSE 'late' END AS verdict
         FROM locked l
@@ -2506,9 +2478,6 @@ $$;
 CREATE FUNCTION evtrack.latest_crashes(span interval DEFAULT '24:00:00'::interval, most integer DEFAULT 5) RETURNS TABLE(job_id bigint, batch_no integer, attempt integer, at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
-    SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
     SELECT c.job_id, c.batch_no, c.attempt, c.at
@@ -2673,9 +2642,7 @@ DECLARE
     came_from integer[] := '{}';
     went_to integer[] := '{}';
 BEGIN
-    -- By the key alone, and then the job: in a day that was never analysed the
-    -- planner else reads all items of the job. The batch that holds an item is
-    -- found as item_status finds it.
+    -- The batch that holds an item is found as item_status finds it.
     SELECT array_agg(wanted.k), array_agg(i.ordinal), array_agg(coalesce((
         SELECT max(d.batch_no) FROM evtrack.batch d
         WHERE d.job_day = j.job_day AND d.job_id = j.job_id
@@ -3078,7 +3045,7 @@ CREATE FUNCTION evtrack.requeue(the_worker bigint, job_ids bigint[], batch_nos i
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     RETURN QUERY
-    WITH report AS MATERIALIZED (
+    WITH report AS (
         SELECT h.* FROM evtrack.held(
             the_worker, job_ids, batch_nos, attempts, 'requeued') h
     ), appended AS (
@@ -4436,7 +4403,7 @@ CREATE VIEW evtrack.waiting AS
      CROSS JOIN LATERAL ( SELECT LEAST(( SELECT b.enqueued_at
                    FROM evtrack.batch b
                   WHERE ((b.job_day = j.job_day) AND (b.job_id = j.job_id) AND b.fresh)
-                  ORDER BY b.batch_no
+                  ORDER BY (b.batch_no + 0)
                  LIMIT 1), ( SELECT min(b.run_at) AS min
                    FROM evtrack.batch b
                   WHERE ((b.job_day = j.job_day) AND (b.job_id = j.job_id) AND (b.run_at IS NOT NULL)))) AS since) o)

@@ -14,8 +14,13 @@ import memory_cgroup
 import servers
 from client import Client, cloned
 from evtrack.interfaces.cli import cli
+from evtrack.storage.connection import sql_files
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.schema import migrations
+
+# Another tree of SQL files than the checkout's: test_planner_page.py takes a setting out and runs its test on the rest.
+if "EVTRACK_TEST_SQL" in os.environ:
+    sql_files._CHECKOUT = Path(os.environ["EVTRACK_TEST_SQL"])
 
 _stack = ExitStack()
 _server: dict[str, str] = {}

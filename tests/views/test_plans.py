@@ -1,16 +1,15 @@
 """The claim and the reports read what they need by index, however many batches are finished beside it."""
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
-import psycopg
 import pytest
 
+import plans
 from client import Claim, Client, cloned
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.reports.batch_reports import latest_crashes
 from evtrack.storage.reports.system_health import health, recent_sums
+from plans import Plan, blocks, nodes, scans
 
 pytestmark = pytest.mark.integration
 
@@ -57,34 +56,13 @@ def full(request: pytest.FixtureRequest, admin_dsn: str, template: str) -> Itera
 
 
 @pytest.fixture(params=["plans made on statistics", "plans made on an empty table"])
-def explained(request: pytest.FixtureRequest, full: tuple[Client, int, int]) -> Iterator[list[dict[str, Any]]]:
+def explained(request: pytest.FixtureRequest, full: tuple[Client, int, int]) -> Iterator[list[Plan]]:
     """The plans of every statement that the session runs, nested ones too."""
     client = full[0]
     if request.param == "plans made on statistics":
         client.conn.execute("VACUUM ANALYZE")
-    plans: list[dict[str, Any]] = []
-
-    def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
-        _, _, plan = (diagnostic.message_primary or "").partition("plan:\n")
-        if plan:
-            plans.append(json.loads(plan))
-
-    client.conn.add_notice_handler(notice)
-    client.conn.execute("LOAD 'auto_explain'")
-    for setting in (
-        "min_duration = 0",
-        "analyze = on",
-        "buffers = on",
-        "nested_statements = on",
-        "format = json",
-        "timing = off",
-    ):
-        client.conn.execute(f"SET auto_explain.log_{setting}".encode())
-    client.conn.execute("SET client_min_messages = log")
-    yield plans
-    client.conn.execute("SET client_min_messages = warning")
-    client.conn.execute("SET auto_explain.log_min_duration = -1")
-    client.conn.remove_notice_handler(notice)
+    with plans.explained(client) as found:
+        yield found
 
 
 def fresh(client: Client, job: int, number: int) -> None:
@@ -92,33 +70,7 @@ def fresh(client: Client, job: int, number: int) -> None:
     client.conn.execute(FRESH.encode(), [job, number, number, number])
 
 
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Walk the nodes of a plan."""
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes(child)
-
-
-def scans(plans: list[dict[str, Any]], table: str) -> list[tuple[str, str, int]]:
-    """Return (node, index, rows read) of each scan of a table, or of its partitions, that was really run."""
-    found = []
-    for plan in plans:
-        for node in nodes(plan["Plan"]):
-            name = node.get("Relation Name", "")
-            is_wanted = name == table or name.startswith(f"{table}_2")
-            if is_wanted and "Scan" in node["Node Type"] and node["Actual Loops"]:
-                removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-                index = node.get("Index Name") or next((below.get("Index Name", "") for below in nodes(node)), "")
-                found.append((node["Node Type"], index, round(node["Actual Loops"] * (node["Actual Rows"] + removed))))
-    return found
-
-
-def blocks(plans: list[dict[str, Any]]) -> int:
-    """Return how many pages the largest statement touched."""
-    return max(plan["Plan"].get("Shared Hit Blocks", 0) + plan["Plan"].get("Shared Read Blocks", 0) for plan in plans)
-
-
-def test_the_claim_uses_its_partial_indexes(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+def test_the_claim_uses_its_partial_indexes(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, worker, done = full
     # In the same job, behind all that is finished, and in one of its own.
     fresh(client, done, 20)
@@ -132,9 +84,7 @@ def test_the_claim_uses_its_partial_indexes(full: tuple[Client, int, int], expla
     assert blocks(explained) < 3_000
 
 
-def test_the_claim_of_retried_batches_uses_their_index(
-    full: tuple[Client, int, int], explained: list[dict[str, Any]]
-) -> None:
+def test_the_claim_of_retried_batches_uses_their_index(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, worker, done = full
     fresh(client, done, 20)
     client.requeue(worker, client.claim(worker, done, fresh=20, returning=0))
@@ -143,9 +93,7 @@ def test_the_claim_of_retried_batches_uses_their_index(
     assert max(rows for _, _, rows in scans(explained, "batch")) <= 40, scans(explained, "batch")
 
 
-def test_a_claim_reads_only_the_jobs_that_it_names(
-    full: tuple[Client, int, int], explained: list[dict[str, Any]]
-) -> None:
+def test_a_claim_reads_only_the_jobs_that_it_names(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, worker, _ = full
     *_, last = [client.job() for _ in range(4)]
     explained.clear()
@@ -155,9 +103,7 @@ def test_a_claim_reads_only_the_jobs_that_it_names(
     assert max(rows for _, _, rows in read) <= 1, f"others were read too: {read}"
 
 
-def test_claimable_finds_the_low_water_mark_by_index(
-    full: tuple[Client, int, int], explained: list[dict[str, Any]]
-) -> None:
+def test_claimable_finds_the_low_water_mark_by_index(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, _, _ = full
     jobs = [client.job(3) for _ in range(3)]
     # Who looks first behind all that was finished meets entries that nobody has marked as dead yet.
@@ -170,9 +116,7 @@ def test_claimable_finds_the_low_water_mark_by_index(
     assert blocks(explained) < 1_000
 
 
-def test_claimable_scans_only_days_with_open_jobs(
-    full: tuple[Client, int, int], explained: list[dict[str, Any]]
-) -> None:
+def test_claimable_scans_only_days_with_open_jobs(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, _, _ = full
     client.job()
     explained.clear()
@@ -188,9 +132,7 @@ def test_claimable_scans_only_days_with_open_jobs(
 
 
 @pytest.mark.parametrize("function", ["complete", "fail", "crash", "requeue"])
-def test_reports_read_only_their_own_rows(
-    full: tuple[Client, int, int], explained: list[dict[str, Any]], function: str
-) -> None:
+def test_reports_read_only_their_own_rows(full: tuple[Client, int, int], explained: list[Plan], function: str) -> None:
     client, worker, _ = full
     claims = client.claim(worker, client.job(50, backoff_s=300), fresh=50)
     explained.clear()
@@ -207,7 +149,7 @@ def test_reports_read_only_their_own_rows(
     assert blocks(explained) < 10_000
 
 
-def test_a_late_report_reads_only_its_own_rows(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+def test_a_late_report_reads_only_its_own_rows(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, worker, done = full
     explained.clear()
     assert ["ok"] * 50 == client.complete(worker, [Claim(done, number, 1) for number in range(100, 150)])
@@ -216,7 +158,7 @@ def test_a_late_report_reads_only_its_own_rows(full: tuple[Client, int, int], ex
     assert blocks(explained) < 3_000
 
 
-def test_health_reads_counters_and_no_batches(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+def test_health_reads_counters_and_no_batches(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, worker, done = full
     job = client.job(3)
     one, *_ = client.claim(worker, job)
@@ -238,7 +180,7 @@ def test_health_reads_counters_and_no_batches(full: tuple[Client, int, int], exp
     assert blocks(explained) < 3_000
 
 
-def test_finishing_does_not_count_the_batches(full: tuple[Client, int, int], explained: list[dict[str, Any]]) -> None:
+def test_finishing_does_not_count_the_batches(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, worker, done = full
     explained.clear()
     assert client.one("SELECT evtrack.finish_due(%s)", done) is False
@@ -249,3 +191,13 @@ def test_finishing_does_not_count_the_batches(full: tuple[Client, int, int], exp
     # For the digest, once it is finished: its own batches, once.
     assert [2] == [rows for _, _, rows in scans(explained, "batch")]
     assert blocks(explained) < 1_000
+
+
+def test_the_oldest_batch_that_waits_is_found_by_index(full: tuple[Client, int, int], explained: list[Plan]) -> None:
+    client, worker, _ = full
+    job = client.job(300)
+    client.complete(worker, client.claim(worker, job, fresh=299, returning=0))
+    explained.clear()
+    (row,) = client.rows("SELECT batches, since IS NULL AS idle FROM evtrack.waiting WHERE job_id = %s", job)
+    assert {"batches": 1, "idle": False} == row
+    assert max(rows for _, _, rows in scans(explained, "batch")) < 50, scans(explained, "batch")

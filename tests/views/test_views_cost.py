@@ -9,6 +9,7 @@ import pytest
 
 from client import Client, cloned
 from evtrack.storage.connection.connect import Connection, connect
+from plans import Plan, nodes, rows_read
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -38,28 +39,9 @@ def client(conn: Connection) -> Client:
     return Client(conn)
 
 
-def plan(client: Client, query: str, *parameters: Any) -> dict[str, Any]:
+def plan(client: Client, query: str, *parameters: Any) -> Plan:
     """Run a query and return its plan with what it really read."""
     return client.one(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *parameters)[0]["Plan"]
-
-
-def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Walk a plan."""
-    yield node
-    for child in node.get("Plans", []):
-        yield from nodes(child)
-
-
-def rows_read(node: dict[str, Any]) -> int:
-    """Count the rows that the plan's scans touched, those that they threw away too."""
-    return round(
-        sum(
-            (each["Actual Rows"] + each.get("Rows Removed by Filter", 0) + each.get("Rows Removed by Index Recheck", 0))
-            * each["Actual Loops"]
-            for each in nodes(node)
-            if "Relation Name" in each
-        )
-    )
 
 
 def test_progress_of_a_large_job_costs_no_more_than_that_of_a_small_one(big: tuple[Client, int, int]) -> None:

@@ -6,6 +6,7 @@
 -- counted. Notifies watchers inside the transaction, which is cheap enough
 -- because alerts are rare. Called only by evtrack.fold(), whose settings
 -- disable index scans.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.alert_of(events evtrack.event[])
 RETURNS void
 LANGUAGE plpgsql SET enable_indexscan = on AS $$
@@ -13,7 +14,7 @@ DECLARE
     this_minute timestamptz := date_trunc('minute', clock_timestamp());
     new_alerts bigint;
 BEGIN
-    WITH e AS MATERIALIZED (
+    WITH e AS (
         -- The next event of the batch in this statement is its outcome.
         SELECT u.*,
             lead(u.type) OVER stream AS next_type,

@@ -3,6 +3,7 @@
 -- Completions come from the progress counters, precise to ten seconds (for a
 -- job that has ended, to a 120th of its run time), so the cost does not depend
 -- on the number of batches.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.attempts(
     span interval DEFAULT '24 hours'
 ) RETURNS TABLE (
@@ -10,9 +11,7 @@ CREATE OR REPLACE FUNCTION evtrack.attempts(
     crashed bigint, workers_lost bigint, running bigint
 )
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET jit = off AS $$
+SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH s AS (
         SELECT clock_timestamp() - span AS since
     ), each_job AS (

@@ -1,6 +1,7 @@
 -- Move items out of their batches, by their keys, into new batches that are
 -- pending (retry) or cancelled at once (quarantined), and return what became of
 -- each. The caller has locked the job, so that no item moves meanwhile.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.move_items(
     j evtrack.job, item_keys text[], statuses text[], batch_nos integer[],
     fate text
@@ -15,9 +16,7 @@ DECLARE
     came_from integer[] := '{}';
     went_to integer[] := '{}';
 BEGIN
-    -- By the key alone, and then the job: in a day that was never analysed the
-    -- planner else reads all items of the job. The batch that holds an item is
-    -- found as item_status finds it.
+    -- The batch that holds an item is found as item_status finds it.
     SELECT array_agg(wanted.k), array_agg(i.ordinal), array_agg(coalesce((
         SELECT max(d.batch_no) FROM evtrack.batch d
         WHERE d.job_day = j.job_day AND d.job_id = j.job_id

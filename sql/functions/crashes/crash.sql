@@ -3,14 +3,15 @@
 -- multirange), and `results` has their lines. The rest of the batch is split
 -- until the poison item is known; see crash_one(). One verdict per batch:
 -- retry, split, crashed, late or unknown.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.crash(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
     attempts integer[], dossiers jsonb[],
     done text[] DEFAULT NULL, results text[] DEFAULT NULL
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+SET enable_hashjoin = off SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     r record;
 BEGIN

@@ -1,15 +1,14 @@
 -- Return the latest crashes of the last `span` over all jobs, latest first.
 -- Join the view evtrack.crash for details: by itself, that view would read
 -- every crash ever recorded.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.latest_crashes(
     span interval DEFAULT '24 hours', most integer DEFAULT 5
 ) RETURNS TABLE (
     job_id bigint, batch_no integer, attempt integer, at timestamptz
 )
 LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET jit = off AS $$
+SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT c.job_id, c.batch_no, c.attempt, c.at
     FROM evtrack.job j
     CROSS JOIN LATERAL (

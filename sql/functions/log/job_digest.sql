@@ -3,6 +3,7 @@
 -- zeros for a missing one. NULL if there is no such job. The job's finished
 -- event holds it.
 -- Does not read other jobs' batches, however few rows the statistics claim.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.job_digest(the_job bigint) RETURNS bytea
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off AS $$

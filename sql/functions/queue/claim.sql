@@ -4,6 +4,7 @@
 -- locks, then locked with SKIP LOCKED. The join with the job row makes a
 -- suspension effective at once. item_keys and payload have one line per item,
 -- in the order of `ordinals`.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.claim(
     the_worker bigint,
     job_ids bigint[],
@@ -17,8 +18,8 @@ CREATE OR REPLACE FUNCTION evtrack.claim(
     policy jsonb, item_keys text, payload text
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET enable_sort = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+SET enable_seqscan = off SET enable_sort = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
     day date;
@@ -44,13 +45,11 @@ BEGIN
         WHERE j.job_id = ANY(job_ids)
     LOOP
         RETURN QUERY
-        WITH open_job AS MATERIALIZED (
+        WITH open_job AS (
             SELECT j.job_id, j.handler, j.priority,
                 nullif(j.policy, '{}') AS policy, l.after, l.place
             FROM unnest(job_ids, claim.after)
                 WITH ORDINALITY AS l (job_id, after, place)
-            -- OFFSET 0 keeps the look-up by number. A plan made while few jobs
-            -- are open else walks over all that are, at each claim.
             CROSS JOIN LATERAL (
                 SELECT j.* FROM evtrack.job j
                 WHERE j.job_id = l.job_id OFFSET 0
@@ -117,9 +116,6 @@ BEGIN
             FROM (
                 SELECT l.item_key, l.payload
                 FROM unnest(h.ordinals) r
-                -- OFFSET 0 keeps the range of ordinals in the look-up. In a
-                -- day that was never analysed the planner else reads all
-                -- payloads of the job for each batch.
                 CROSS JOIN LATERAL (
                     SELECT p.ordinal, p.item_key, p.payload
                     FROM evtrack.payload p

@@ -3,6 +3,7 @@
 -- lowest number among them) or retried batches that are due. The search in
 -- known jobs starts at their known low-water marks, because no new batch ever
 -- appears below them.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.claimable(
     handlers text[],
     known_jobs bigint[] DEFAULT '{}',
@@ -12,8 +13,7 @@ CREATE OR REPLACE FUNCTION evtrack.claimable(
     mark integer, due boolean
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_sort = off
-SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+SET enable_sort = off SET jit = off AS $$
 DECLARE
     first_day date;
     last_day date;
@@ -42,7 +42,6 @@ BEGIN
         WHERE b.job_day BETWEEN first_day AND last_day
             AND b.job_day = j.job_day AND b.job_id = j.job_id
             AND b.run_at <= statement_timestamp()
-        -- So that no other index serves, whatever statistics say.
         ORDER BY b.run_at LIMIT 1
     ) r ON true
     WHERE j.handler = ANY(handlers)

@@ -2,13 +2,13 @@
 -- handlers returned something, its result lines. One verdict per batch, in the
 -- order given: ok, late (rejected and recorded: another attempt has it) or
 -- unknown. Sending an identical report again returns ok.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.complete(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
     attempts integer[], run_s float8[], results text[] DEFAULT NULL
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     n integer := coalesce(cardinality(job_ids), 0);
     done integer := 0;
@@ -20,7 +20,7 @@ BEGIN
         SELECT DISTINCT j.job_day FROM evtrack.job j
         WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
     LOOP
-        WITH given AS MATERIALIZED (
+        WITH given AS (
             -- If a batch is listed twice, the second report is a repetition.
             SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*
             FROM unnest(job_ids, batch_nos, attempts, run_s, results)

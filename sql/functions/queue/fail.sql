@@ -9,7 +9,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts, run_s);
     RETURN QUERY
-    WITH report AS MATERIALIZED (
+    WITH report AS (
         SELECT h.*, h.phase <> 'cancelled' AND h.errors + 1
             < coalesce((h.policy ->> 'max_errors')::integer, 3) AS again
         FROM evtrack.held(

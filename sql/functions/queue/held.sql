@@ -2,6 +2,7 @@
 -- worker still holds the batch: held; again (an identical report is in the
 -- log); late (another attempt has it, or it ended: a late_result is appended);
 -- unknown.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.held(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
     attempts integer[], outcome evtrack.event_type
@@ -11,13 +12,11 @@ CREATE OR REPLACE FUNCTION evtrack.held(
     errors smallint, crashes smallint, losses smallint, policy jsonb,
     phase evtrack.phase, verdict text
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM evtrack.find_worker(the_worker);
     RETURN QUERY
-    WITH given AS MATERIALIZED (
+    WITH given AS (
         SELECT g.*, j.job_day, j.policy, j.phase
         FROM unnest(job_ids, batch_nos, attempts)
             WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
@@ -53,7 +52,8 @@ BEGIN
                     AND e.batch_no = l.batch_no AND e.type = outcome
                     AND e.attempt = l.attempt AND e.worker_id = the_worker
                     -- Reported by the reaper, not by the worker.
-                    AND e.data ->> 'cause' IS DISTINCT FROM 'worker_lost')
+                    AND e.data ->> 'cause' IS DISTINCT FROM 'worker_lost'
+                OFFSET 0)
                 THEN 'again'
             ELSE 'late' END AS verdict
         FROM locked l

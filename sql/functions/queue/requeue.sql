@@ -10,7 +10,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     RETURN QUERY
-    WITH report AS MATERIALIZED (
+    WITH report AS (
         SELECT h.* FROM evtrack.held(
             the_worker, job_ids, batch_nos, attempts, 'requeued') h
     ), appended AS (

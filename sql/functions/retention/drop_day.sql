@@ -4,6 +4,7 @@
 -- all of its jobs, their event counts and their digests. Returns `dropped`;
 -- `busy` if a lock was not available; or `changed` if the day differs from what
 -- was read. In the last two cases nothing was changed.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.drop_day(
     the_day date,
     ended_before timestamptz,
@@ -15,7 +16,6 @@ CREATE OR REPLACE FUNCTION evtrack.drop_day(
 ) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms'
--- A day may be without statistics: its newest events are found by index.
 SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     suffix text := to_char(the_day, 'YYYYMMDD');

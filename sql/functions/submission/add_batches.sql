@@ -6,6 +6,7 @@
 -- the next free numbers. `notes`, an array of {source, reason, key?}, describes
 -- invalid items; `note_total` also counts those that did not fit. Returns the
 -- job's last batch number.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.add_batches(
     the_job bigint,
     the_submitter uuid,
@@ -20,8 +21,7 @@ CREATE OR REPLACE FUNCTION evtrack.add_batches(
     note_total integer DEFAULT 0
 ) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
     n integer := coalesce(cardinality(item_counts), 0);

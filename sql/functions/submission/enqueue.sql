@@ -10,8 +10,7 @@ CREATE OR REPLACE FUNCTION evtrack.enqueue(
     policy jsonb DEFAULT '{}',
     batch_size integer DEFAULT NULL
 ) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     n integer := coalesce(cardinality(item_keys), 0);
     size integer := coalesce(batch_size, greatest(cardinality(item_keys), 1));

@@ -1,5 +1,4 @@
--- OFFSET 0: crashes are few, so each looks up its batch. Left free, the planner of a day that was never analysed
--- walks all batches of the job instead.
+-- OFFSET 0: see docs/planner.md.
 -- Version 2 of a stream is not a crash of its own: the batch was created for a poison item, and its parent has the
 -- crash. Values in a crash report are used only if they have the expected type, so that others cannot break the view.
 CREATE OR REPLACE VIEW evtrack.crash AS

@@ -1,6 +1,6 @@
 -- Items move to batches derived from the same submitted batch; the latest one that has the ordinal holds the item.
 -- This takes one probe of the index on (job, root) per item: a look-up for one key, linear for a whole job.
--- OFFSET 0: left free, the planner of a day that was never analysed may probe for each pair of an item and a batch.
+-- OFFSET 0: see docs/planner.md.
 CREATE OR REPLACE VIEW evtrack.item_status AS
 SELECT -- noqa: ST06
     p.job_id,

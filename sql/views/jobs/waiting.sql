@@ -36,7 +36,7 @@ CROSS JOIN
                     SELECT b.enqueued_at
                     FROM evtrack.batch AS b
                     WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
-                    ORDER BY b.batch_no
+                    ORDER BY b.batch_no + 0
                     LIMIT 1
                 ),
                 (
