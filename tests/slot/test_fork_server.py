@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -41,3 +43,9 @@ def test_a_dead_fork_server_starts_no_slots() -> None:
         forks.start(0, 0, 0)
     with pytest.raises(ForkServerGone):
         forks.poll(1)
+
+
+def test_a_slot_starts_without_the_packages_that_only_the_supervisor_needs() -> None:
+    script = "import sys, evtrack.runtime.slot.fork_server; print({'pydantic', 'psycopg', 'psutil'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "set()\n" == done.stdout

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from evtrack.domain.log_names import HANDLER_LOG, HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
 from evtrack.runtime.slot.output import FACTS, TEXT
+from evtrack.runtime.worker.slots import handler_output
 from evtrack.runtime.worker.slots.handler_output import LINE_CHARACTERS, HandlerOutput, OutputParser, OutputTag
 from slot_driver import SlotDriver, claimed_batch, run_times, slot, slot_setup
 
@@ -28,9 +29,9 @@ END = b"\x1eevtrack:\x1f"
 class Output:
     """The output of a slot that holds one batch of two items, number 1 in its life."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self) -> None:
         held = claimed_batch({}, {}, batch_no=3)
-        self.output = HandlerOutput(pid=4711, find_batch=lambda seq: held if seq == 1 else None, **options)
+        self.output = HandlerOutput(pid=4711, find_batch=lambda seq: held if seq == 1 else None)
 
     def told(self, data: bytes, *, place: int | None = 0, kind: str = TEXT, now: float = NOW) -> list[dict[str, Any]]:
         with capture_logs() as logs:
@@ -98,8 +99,9 @@ def test_a_long_line_is_cut_and_its_rest_is_dropped(out: Output) -> None:
     assert ["after"] == [entry["line"] for entry in out.told(b"xx\nafter\n")]
 
 
-def test_lines_above_the_rate_limit_are_only_counted() -> None:
-    out = Output(lines_a_second=2)
+def test_lines_above_the_rate_limit_are_only_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handler_output, "LINES_A_SECOND", 2)
+    out = Output()
     assert ["1", "2"] == [entry["line"] for entry in out.told(b"1\n2\n3\n4\n")]
     assert [] == out.told(b"5\n", now=NOW + 0.9)
     with capture_logs() as logs:
@@ -111,11 +113,6 @@ def test_lines_above_the_rate_limit_are_only_counted() -> None:
         out.output.close()
     assert ["7", None] == [entry.get("line") for entry in logs]
     assert 2 == logs[-1]["lines"]
-
-
-def test_an_invalid_rate_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1, got 0"):
-        Output(lines_a_second=0)
 
 
 def test_a_record_keeps_its_level_and_is_one_line(out: Output) -> None:

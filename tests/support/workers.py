@@ -46,10 +46,13 @@ def running_worker(dsn: str, **options: Any) -> Iterator[WorkerThread]:
 
     Args:
         dsn: The database.
-        **options: What Worker takes; `only` and `commands` go into its setup.
+        **options: What Supervisor takes; `only` and `commands` go into its setup, `until_job` is the job to wait for.
     """
     told = Setup(["misbehaving_handlers"], options.pop("commands", {}), options.pop("only", []), HANDLER_DIRECTORY)
+    until_job = options.pop("until_job", None)
     one = WorkerThread(Supervisor(dsn=dsn, setup=told, **options))
+    if until_job is not None:
+        one.worker.await_job(until_job)
     one.thread.start()
     try:
         yield one

@@ -6,6 +6,7 @@ from typing import Any
 
 from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.runtime.worker.dispatcher import Dispatcher
+from evtrack.runtime.worker.outcomes.outcome_buffer import OutcomeBuffer
 from slot_driver import claimed_batch
 
 
@@ -45,7 +46,7 @@ def batch(number: int, losses: int = 0) -> ClaimedBatch:
 
 
 def bench(slots: FakeSlots) -> Dispatcher:
-    one = Dispatcher()
+    one = Dispatcher(OutcomeBuffer())
     one.attach(slots)  # type: ignore[arg-type]  it knows no more of them than this
     one.pacing.learn_run_times([batch(0)], [0.001])
     return one

@@ -69,10 +69,6 @@ class Registry:
         """Iterate over all handlers."""
         return iter(self._handlers.values())
 
-    def __len__(self) -> int:
-        """Count the handlers."""
-        return len(self._handlers)
-
     def add(self, handler: Handler) -> None:
         """Add a handler.
 

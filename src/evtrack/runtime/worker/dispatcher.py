@@ -13,13 +13,13 @@ from evtrack.runtime.slot.handlers import HandlerKind
 from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, CommandKilled, ItemsDone
 from evtrack.runtime.worker.outcomes.crash_reports import command_crash_report, slot_crash_report
 from evtrack.runtime.worker.outcomes.frame_checks import check_frame
-from evtrack.runtime.worker.outcomes.outcome_buffer import OutcomeBuffer
 from evtrack.runtime.worker.pacing import HORIZON_S, MAX_HELD, Pacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evtrack.domain.claimed_batch import BatchKey, ClaimedBatch
+    from evtrack.runtime.worker.outcomes.outcome_buffer import OutcomeBuffer
     from evtrack.runtime.worker.slots.pool import SlotPool
     from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
 
@@ -33,9 +33,8 @@ class Dispatcher:
         outcomes: Where outcomes are collected.
     """
 
-    def __init__(self, outcomes: OutcomeBuffer | None = None) -> None:
-        # An empty buffer is falsy.
-        self.outcomes = OutcomeBuffer() if outcomes is None else outcomes
+    def __init__(self, outcomes: OutcomeBuffer) -> None:
+        self.outcomes = outcomes
         self.pacing = Pacing()
         self._slots: SlotPool | None = None
         self._waiting: deque[ClaimedBatch] = deque()

@@ -56,7 +56,6 @@ class Supervisor:
         max_batches: Batches after which a slot is replaced; 0 for never.
         limits: Limits of a batch; those of its job take precedence.
         drain: Stop when nothing is claimable.
-        until_job: Stop when this job is finished.
     """
 
     def __init__(
@@ -72,7 +71,6 @@ class Supervisor:
         max_batches: int = 0,
         limits: SlotLimits | None = None,
         drain: bool = False,
-        until_job: int | None = None,
     ) -> None:
         # Before anything is opened that would have to be closed again.
         if slots < 1:
@@ -93,7 +91,7 @@ class Supervisor:
         self._waker = Waker()
         self._selector.register(self._waker.socket, selectors.EVENT_READ, self._waker.clear)
         self._dispatcher = Dispatcher(new_outcome_buffer())
-        self._queue_sync = QueueSync(dispatcher=self._dispatcher, until_job=until_job)
+        self._queue_sync = QueueSync(dispatcher=self._dispatcher)
         # Reported when the database can be reached; the latest two are enough.
         self._crash_loops: deque[str | None] = deque(maxlen=2)
         self._slots = SlotPool(
@@ -288,8 +286,7 @@ class Supervisor:
     def _recover_from_loss(self) -> None:
         """Kill the slots and register again: this worker was declared lost."""
         _log.error(
-            log_names.WORKER_DECLARED_LOST,
-            hint="other workers have its batches now; it kills its slots and registers again",
+            log_names.WORKER_DECLARED_LOST, hint="others have its batches; it kills its slots and registers again"
         )
         queue = self._session.queue if self._session is not None else None
         if queue is not None:

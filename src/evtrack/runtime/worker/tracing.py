@@ -57,20 +57,12 @@ class TracedOutcomeBuffer(OutcomeBuffer):
         self._claimed: dict[BatchKey, tuple[int, ClaimedBatch]] = {}
 
     def register(self, batches: Sequence[ClaimedBatch]) -> None:
-        """Begin the spans of claimed batches.
-
-        Args:
-            batches: The batches.
-        """
+        """Begin the spans of claimed batches."""
         now = time.time_ns()
         self._claimed.update({batch.key: (now, batch) for batch in batches})
 
     def drop(self, keys: Iterable[BatchKey]) -> None:
-        """End the spans of batches that another worker has.
-
-        Args:
-            keys: The batches.
-        """
+        """End the spans of batches that another worker has."""
         for key in keys:
             self._end(key, "lost", "the batch was given to another worker")
 
@@ -81,70 +73,39 @@ class TracedOutcomeBuffer(OutcomeBuffer):
         results: Sequence[bytes | None] | None,
         now: float,
     ) -> None:
-        """Add batches that completed.
-
-        Args:
-            batches: The batches.
-            run_s: Run time of each batch.
-            results: Result lines of each batch; None when no batch has any.
-            now: The monotonic clock.
-        """
+        """Add batches that completed, and end their spans."""
         super().add_completed(batches, run_s, results, now)
         for batch, seconds in zip(batches, run_s, strict=True):
             self._end(batch.key, "completed", run_s=seconds)
 
     def add_partly_done(self, batch: ClaimedBatch, frame: BatchPartlyDone, now: float) -> None:
-        """Add a batch in which some items failed.
-
-        Args:
-            batch: The batch.
-            frame: The slot's report.
-            now: The monotonic clock.
-        """
+        """Add a batch in which some items failed, and end its span."""
         super().add_partly_done(batch, frame, now)
         count = len(frame.failures)
         self._end(batch.key, "completed", f"{count} items failed", run_s=frame.run_s, items_failed=count)
 
     def add_failed(self, batch: ClaimedBatch, frame: BatchErrored, now: float) -> None:
-        """Add a batch that failed as a whole.
-
-        Args:
-            batch: The batch.
-            frame: The slot's report.
-            now: The monotonic clock.
-        """
+        """Add a batch that failed as a whole, and end its span."""
         super().add_failed(batch, frame, now)
         self._end(batch.key, "failed", f"{frame.type}: {frame.message}", run_s=frame.run_s)
 
     def add_crashed(
         self, batch: ClaimedBatch, report: dict[str, Any], results: Mapping[int, bytes], now: float
     ) -> None:
-        """Add a batch whose process died.
-
-        Args:
-            batch: The batch.
-            report: The crash report.
-            results: Results of the items that were completed before, by index.
-            now: The monotonic clock.
-        """
+        """Add a batch whose process died, and end its span."""
         super().add_crashed(batch, report, results, now)
         facts = {name: report.get(name) for name in ("cause", "signal", "exit_code", "item_key", "run_s")}
         error = " ".join(str(facts[name]) for name in ("cause", "signal") if facts[name])
         self._end(batch.key, "crashed", error, **facts)
 
     def add_returned(self, batches: Sequence[ClaimedBatch], now: float) -> None:
-        """Add batches that are given back: they did not run, or not to their end.
-
-        Args:
-            batches: The batches.
-            now: The monotonic clock.
-        """
+        """Add batches that are given back, and end their spans."""
         super().add_returned(batches, now)
         for batch in batches:
             self._end(batch.key, "requeued")
 
     def clear(self) -> None:
-        """Drop everything: the worker was declared lost, so other workers have its batches."""
+        """Drop everything, and end all spans."""
         super().clear()
         self.drop(list(self._claimed))
 

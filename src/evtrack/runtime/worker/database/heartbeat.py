@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars
 
 from evtrack.domain import log_names
 from evtrack.runtime.backoff import backoff_s
-from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Maintenance
+from evtrack.runtime.maintenance import Maintenance
 from evtrack.runtime.waker import Waker
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
 from evtrack.storage.connection.listener import WORK, Listener
@@ -51,8 +51,8 @@ class Heartbeat:
         handlers: Iterable[str],
         waker: Waker,
         busy: Callable[[], int],
-        grace_s: float = GRACE_S,
-        lease_s: float = LEASE_S,
+        grace_s: float,
+        lease_s: float,
     ) -> None:
         self.fenced = False
         """Whether the worker was declared lost."""

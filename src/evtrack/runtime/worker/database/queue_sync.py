@@ -30,11 +30,11 @@ class QueueSync:
 
     Args:
         dispatcher: Takes claimed batches and collects outcomes.
-        until_job: The job to wait for.
     """
 
-    def __init__(self, *, dispatcher: Dispatcher, until_job: int | None = None) -> None:
-        self.until_job = until_job
+    def __init__(self, *, dispatcher: Dispatcher) -> None:
+        self.until_job: int | None = None
+        """The job to wait for."""
         self.is_job_over = False
         """Whether the awaited job has ended."""
         self._dispatcher = dispatcher

@@ -11,7 +11,6 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
-from evtrack.runtime.maintenance import GRACE_S, LEASE_S
 from evtrack.runtime.slot.handlers import CANARY_HANDLER
 from evtrack.runtime.worker.database.heartbeat import Heartbeat
 from evtrack.storage.connection.connect import Connection, connect
@@ -49,8 +48,8 @@ class WorkerSession:
         handlers: Sequence[str],
         waker: Waker,
         busy: Callable[[], int],
-        lose_grace_s: float = GRACE_S,
-        lease_s: float = LEASE_S,
+        lose_grace_s: float,
+        lease_s: float,
     ) -> None:
         self._dsn = dsn
         self._slots = slots

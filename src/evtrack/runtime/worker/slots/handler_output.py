@@ -86,19 +86,14 @@ class HandlerOutput:
     Args:
         pid: The slot's process.
         find_batch: Finds a batch by its sequence number; None when the slot does not hold it.
-        lines_a_second: Most lines per second.
     """
 
-    def __init__(
-        self, *, pid: int, find_batch: Callable[[int], ClaimedBatch | None], lines_a_second: int = LINES_A_SECOND
-    ) -> None:
-        if lines_a_second < 1:
-            raise ValueError(f"lines_a_second must be at least 1, got {lines_a_second}")
+    def __init__(self, *, pid: int, find_batch: Callable[[int], ClaimedBatch | None]) -> None:
         self.suppressed = 0
         """Lines that were dropped since the last log line about dropped lines."""
         self._pid = pid
         self._find_batch = find_batch
-        self._most = self._left = lines_a_second
+        self._left = LINES_A_SECOND
         self._second = 0
         self._tag: OutputTag | None = None
         self._batch: ClaimedBatch | None = None
@@ -137,7 +132,7 @@ class HandlerOutput:
             now: The monotonic clock.
         """
         if int(now) != self._second:
-            self._second, self._left = int(now), self._most
+            self._second, self._left = int(now), LINES_A_SECOND
             self._log_suppressed()
 
     def close(self) -> None:

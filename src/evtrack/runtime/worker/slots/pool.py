@@ -51,11 +51,11 @@ class SlotPool:
         *,
         setup: Setup,
         count: int,
-        max_batches: int = 0,
+        max_batches: int,
         selector: selectors.BaseSelector,
         on_frame: Callable[[SlotProcess, Any], None],
         on_exit: Callable[[SlotProcess, SlotExit], None],
-        on_crash_loop: Callable[[str | None], None] = lambda _: None,
+        on_crash_loop: Callable[[str | None], None],
     ) -> None:
         self._setup = setup
         self._fork_server: ForkServerClient | None = None

@@ -29,7 +29,7 @@ class RestartBackoff:
         on_crash_loop: Called with a description when the worker is in a crash loop, and with None when it recovered.
     """
 
-    def __init__(self, on_crash_loop: Callable[[str | None], None] = lambda _: None) -> None:
+    def __init__(self, on_crash_loop: Callable[[str | None], None]) -> None:
         self._on_crash_loop = on_crash_loop
         self._was_ready = False
         self._count = 0
