@@ -28,21 +28,24 @@ _names = iter(range(1_000_000))
 
 
 def _start() -> dict[str, str]:
-    """Start the session's server, once; what the tests of the domain alone never need."""
+    """Start the session's server, unless it has been started."""
     if not _server:
         kind = servers.chosen()
         admin = _stack.enter_context(servers.running(kind))
         with psycopg.connect(admin, autocommit=True) as conn:
             number = conn.info.server_version
-        where = {"embedded": "embedded", "container": "in a container", "dsn": "named by EVTRACK_TEST_DSN"}[kind]
-        _server.update(admin=admin, says=f"PostgreSQL {number // 10000} {where} (server version {number})")
+        where = {"embedded": "embedded", "container": "in a container", "dsn": "from EVTRACK_TEST_DSN"}[kind]
+        _server.update(admin=admin, label=f"PostgreSQL {number // 10000} {where} (server version {number})")
     return _server
 
 
-def pytest_report_header() -> list[str]:
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Name the server, which starts only if a test needs it, and how tests of out-of-memory kills run."""
+    if config.option.collectonly or not any(item.get_closest_marker("integration") for item in items):
+        return []
     above = memory_cgroup.parent()
-    real = f"real, below {above}" if isinstance(above, Path) else f"only from counters on record: {above}"
-    return [f"evtrack: tests run on {_start()['says']}", f"evtrack: kills for want of memory are {real}"]
+    real = f"real, below {above}" if isinstance(above, Path) else f"only from recorded counters: {above}"
+    return [f"evtrack: tests run on {_start()['label']}", f"evtrack: out-of-memory kills are {real}"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
