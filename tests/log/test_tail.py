@@ -16,7 +16,7 @@ from client import Client
 from command_line import environment, evtrack_command
 from evtrack.domain.errors import CannotConnect
 from evtrack.storage.connection.connect import _OwnConnection
-from evtrack.storage.log.follow import feed
+from evtrack.storage.log.feed import feed
 from evtrack.storage.log.reader import LogRow
 from pgbouncer import pooled
 from polling import eventually

@@ -23,7 +23,7 @@ _USERS = {
 def roles_dsn(admin_dsn: str, template: str) -> Iterator[str]:
     """A database of its owner's with evtrack's roles, which go again at the end, and users of them."""
     with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
-        made = roles.make(conn)
+        made = roles.create_roles(conn)
         for user, has in _USERS.values():
             conn.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'")
             for role in has:

@@ -7,7 +7,7 @@ import pytest
 
 from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.findings import Finding, Level
-from evtrack.storage.monitoring.diagnosis import OldTransaction, Right, Server, Stuck
+from evtrack.storage.monitoring.doctor_facts import OldTransaction, Right, Server, Stuck
 from evtrack.storage.reports.worker_reports import WorkerRow
 from evtrack.storage.schema.migrations import Status
 

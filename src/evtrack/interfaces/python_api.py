@@ -15,10 +15,9 @@ from evtrack.sources.item_reader import InvalidItemError, ItemReader
 from evtrack.sources.iterable_source import IterableSource
 from evtrack.sources.records import MAX_ITEM_BYTES, InvalidItem
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.preconditions import check_schema
 from evtrack.storage.embedded.server_choice import running_server
-from evtrack.storage.log.follow import feed
+from evtrack.storage.log.feed import feed
 from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import LogRow
 from evtrack.storage.queue.job_control import wake_workers
@@ -200,7 +199,7 @@ def tail(
     """
     start = None if after is None else LogPosition.parse(after)
     with running_server(settings_from(dsn=connection)) as dsn:
-        with connect(dsn, purpose="tail") as conn, translated():
+        with connect(dsn, purpose="tail") as conn:
             check_schema(conn)
             key = None if job is None else (job_key(conn, job).job_day, job)
         for position, row in feed(dsn, after=start, job=key, follow=follow):

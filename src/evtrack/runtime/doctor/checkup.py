@@ -10,8 +10,7 @@ from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.canary import send_canary
 from evtrack.runtime.doctor.findings import Finding, note, problem
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
-from evtrack.storage.connection.error_translation import translated
-from evtrack.storage.monitoring import diagnosis
+from evtrack.storage.monitoring import doctor_facts
 from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
 from evtrack.storage.reports import worker_reports
 from evtrack.storage.schema import migrations
@@ -43,10 +42,10 @@ def checkup(
         yield problem("connection", error.message, error.hint)
         return
     with connection as conn:
-        facts = diagnosis.server_facts(conn)
+        facts = doctor_facts.server_facts(conn)
         yield from findings.server(facts)
         before = wall_clock()
-        server_time = diagnosis.server_time(conn).timestamp()
+        server_time = doctor_facts.server_time(conn).timestamp()
         yield findings.clock(before, server_time, wall_clock())
         yield from _guarded("notify", lambda: [_notifications(conn, dsn)])
         yield from _guarded("horizon", lambda: _horizon(conn, sees_all=facts.sees_all))
@@ -54,11 +53,11 @@ def checkup(
         yield from schema
         if any(each.check == "schema" and each.level == "problem" for each in schema):
             return
-        yield from _guarded("roles", lambda: findings.roles(diagnosis.rights(conn), facts.role))
-        yield from _guarded("roles", lambda: findings.grants(diagnosis.missing_rights(conn)))
-        yield from _guarded("partitions", lambda: [findings.partitions(diagnosis.days_ahead(conn))])
+        yield from _guarded("roles", lambda: findings.roles(doctor_facts.rights(conn), facts.role))
+        yield from _guarded("roles", lambda: findings.grants(doctor_facts.missing_rights(conn)))
+        yield from _guarded("partitions", lambda: [findings.partitions(doctor_facts.days_ahead(conn))])
         yield from _guarded("workers", lambda: findings.workers(worker_reports.live_workers(conn), __version__))
-        yield from _guarded("queue", lambda: findings.queue(diagnosis.stuck(conn)))
+        yield from _guarded("queue", lambda: findings.queue(doctor_facts.stuck(conn)))
         yield from _guarded("alerts", lambda: [findings.alerts(*undelivered_alerts(conn))])
         if canary_s is not None:
             yield from _guarded("canary", lambda: [_canary(conn, canary_s)])
@@ -72,11 +71,11 @@ def _schema(conn: Connection) -> list[Finding]:
 
 
 def _horizon(conn: Connection, *, sees_all: bool) -> list[Finding]:
-    return findings.horizon(diagnosis.old_transactions(conn, older_s=findings.OLD_TRANSACTION_S), sees_all=sees_all)
+    return findings.horizon(doctor_facts.old_transactions(conn, older_s=findings.OLD_TRANSACTION_S), sees_all=sees_all)
 
 
 def _notifications(conn: Connection, dsn: str) -> Finding:
-    arrived = diagnosis.notification_arrives(conn, dsn, timeout_s=NOTIFY_TIMEOUT_S)
+    arrived = doctor_facts.notification_arrives(conn, dsn, timeout_s=NOTIFY_TIMEOUT_S)
     return findings.notifications(arrived=arrived, pooled=behind_pooler(conn))
 
 
@@ -87,8 +86,7 @@ def _canary(conn: Connection, patience_s: float) -> Finding:
 
 def _guarded(check: str, run: Callable[[], list[Finding]]) -> list[Finding]:
     try:
-        with translated():
-            return run()
+        return run()
     except PermissionDenied as error:
         return [note(check, f"not checked, this role has no right to: {error.message}")]
     except EvtrackError as error:

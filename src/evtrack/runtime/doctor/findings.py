@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from evtrack.storage.monitoring.diagnosis import OldTransaction, Right, Server, Stuck
+    from evtrack.storage.monitoring.doctor_facts import OldTransaction, Right, Server, Stuck
     from evtrack.storage.reports.worker_reports import WorkerRow
     from evtrack.storage.schema.migrations import Status
 

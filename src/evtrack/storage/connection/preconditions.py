@@ -28,9 +28,6 @@ class _SchemaOwner(NamedTuple):
 def check_schema(conn: Connection) -> None:
     """Make sure that the database's schema and this code work together.
 
-    Args:
-        conn: An open connection.
-
     Raises:
         SchemaMissing: The database has no evtrack schema.
         SchemaTooOld: A migration of this code is not applied.
@@ -65,10 +62,6 @@ def version_key(version: str) -> tuple[int, ...]:
 def require_call(conn: Connection, function: str) -> None:
     """Make sure that this user may call a function that is needed at the end of what is about to start.
 
-    Args:
-        conn: An open connection.
-        function: The function.
-
     Raises:
         PermissionDenied: The user may not call it; the hint names the role to grant.
     """
@@ -78,9 +71,6 @@ def require_call(conn: Connection, function: str) -> None:
 
 def require_owner(conn: Connection) -> None:
     """Make sure that this user has the rights of the schema's owner; without a schema, every user passes.
-
-    Args:
-        conn: An open connection.
 
     Raises:
         PermissionDenied: The user does not have them; the hint says how to connect as the owner.

@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 from urllib.parse import quote
 
+import psutil
+
 from evtrack.domain.errors import CannotConnect, EvtrackError
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.query import value
@@ -54,13 +56,7 @@ class Postmaster:
             pid = int((self._paths.cluster / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
         except (OSError, ValueError):
             return None
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return None
-        except PermissionError:
-            return pid
-        return pid
+        return pid if psutil.pid_exists(pid) else None
 
     def ensure_running(self) -> None:
         """Start the server unless it answers; create the cluster first if there is none.

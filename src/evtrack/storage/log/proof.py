@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 from psycopg.rows import class_row, dict_row
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _PAGE = 2000
 _PROGRESS_EVERY = 10_000
-
-T = TypeVar("T")
 
 
 class _AnyTime(TimestamptzLoader):
@@ -91,9 +89,6 @@ def verify(
 
 def jobs(conn: Connection) -> Iterator[int]:
     """Find all jobs, also those whose row is gone but other rows are left.
-
-    Args:
-        conn: An open connection.
 
     Yields:
         Their ids, ascending.

@@ -68,7 +68,7 @@ class _RowRepair:
             "batch_no": stream.batch_no,
             "links": bytes(stream.links),
         }
-        if self._written("rebuild_batch", values=values):
+        if self._write("rebuild_batch", values=values):
             self._done.batches += 1
         else:
             self._done.kept += 1
@@ -78,7 +78,7 @@ class _RowRepair:
             return
         counters = proof.counters()
         if any(each.field in counters for each in found):
-            self._done.counters = self._written(
+            self._done.counters = self._write(
                 "rebuild_progress", values={"job_id": proof.job_id, "counters": Jsonb(counters)}
             )
         names = {each.name for each in fields(Job)} | {"row", "job_day"}
@@ -89,11 +89,11 @@ class _RowRepair:
                 name: getattr(proof.job, name) for name in names - {"row", "job_day", "policy", "source", "position"}
             }
             values |= {"phase": str(proof.job.phase), "job_id": proof.job_id, "links": bytes(own.links)}
-            self._done.job = self._written("rebuild_job", "rebuild_job_links", values=values)
+            self._done.job = self._write("rebuild_job", "rebuild_job_links", values=values)
         if changed and not self._done.job:
             self._done.kept += 1
 
-    def _written(self, *names: str, values: dict[str, Any]) -> bool:
+    def _write(self, *names: str, values: dict[str, Any]) -> bool:
         try:
             with self._conn.transaction():
                 for name in names:

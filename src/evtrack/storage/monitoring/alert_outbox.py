@@ -131,9 +131,6 @@ def alerts(
         limit: How many at most.
         job_id: Only those of this job; None for all.
         undelivered: Only those that no watcher has delivered yet.
-
-    Returns:
-        Their rows.
     """
     values = {"job_id": job_id, "undelivered": undelivered, "limit": limit}
     return rows(connection, AlertRow, "alerts", **values)
@@ -141,9 +138,6 @@ def alerts(
 
 def undelivered_alerts(connection: Connection) -> Undelivered:
     """Read how many alerts wait for delivery.
-
-    Args:
-        connection: An open connection.
 
     Returns:
         How many, and for how long.

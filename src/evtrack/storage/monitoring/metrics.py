@@ -55,11 +55,7 @@ class Attempts(NamedTuple):
 
 
 def current_figures(connection: Connection) -> CurrentFigures:
-    """Read the current figures.
-
-    Args:
-        connection: An open connection, in autocommit mode.
-    """
+    """Read the current figures."""
     with translated(), connection.transaction():
         run(connection, "bound_statements", statement=STATEMENT_MS)
         return CurrentFigures(
@@ -71,11 +67,7 @@ def current_figures(connection: Connection) -> CurrentFigures:
 
 
 def horizon(connection: Connection) -> int:
-    """Return the transaction id below which all transactions have ended.
-
-    Args:
-        connection: An open connection, in autocommit mode.
-    """
+    """Return the transaction id below which all transactions have ended."""
     return int(value(connection, "horizon"))
 
 

@@ -29,10 +29,6 @@ class ItemVerdict:
 def suspend_job(conn: Connection, job_id: int) -> bool:
     """Stop handing out a job's batches; running ones continue.
 
-    Args:
-        conn: A connection in autocommit mode.
-        job_id: The job.
-
     Returns:
         Whether anything changed.
 
@@ -46,10 +42,6 @@ def suspend_job(conn: Connection, job_id: int) -> bool:
 
 def resume_job(conn: Connection, job_id: int) -> bool:
     """Hand out a suspended job's batches again, and wake the workers.
-
-    Args:
-        conn: A connection in autocommit mode.
-        job_id: The job.
 
     Returns:
         Whether anything changed.
@@ -66,10 +58,6 @@ def resume_job(conn: Connection, job_id: int) -> bool:
 
 def cancel_job(conn: Connection, job_id: int) -> bool:
     """Cancel a job's pending batches; running ones finish and are not retried.
-
-    Args:
-        conn: A connection in autocommit mode.
-        job_id: The job.
 
     Returns:
         Whether anything changed.
@@ -169,10 +157,6 @@ def quarantine_items(conn: Connection, job_id: int, item_keys: Sequence[str]) ->
 
 def finish_due(conn: Connection, job_id: int) -> bool:
     """Finish a job if all of its batches have ended; call it after the commit that may have ended the last one.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
 
     Returns:
         Whether this call finished it.

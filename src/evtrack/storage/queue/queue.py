@@ -82,7 +82,7 @@ class CompletedBatches:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReportVerdict:
     """The queue's answer to the report of a batch.
 
     Args:
@@ -120,7 +120,7 @@ class Queue:
         self._handlers = list(handlers)
         # The two statements of the hot path share a round trip, so each has its own cursor. Claimed batches go to the
         # slots as they are: texts stay bytes, and the columns are in the order of the fields.
-        self._completions = connection.cursor(binary=True, row_factory=class_row(Verdict))
+        self._completions = connection.cursor(binary=True, row_factory=class_row(ReportVerdict))
         self._claims = connection.cursor(binary=True, row_factory=lambda _: ClaimedBatch._make)
         self._claims.adapters.register_loader("text", ByteaBinaryLoader)
         self._complete_sql = statement("complete")
@@ -132,16 +132,13 @@ class Queue:
 
         Args:
             marks: For known jobs, the smallest batch number that may be new.
-
-        Returns:
-            The jobs.
         """
         known = {"job_ids": array_literal(list(marks)), "marks": array_literal(list(marks.values()))}
         return rows(self._conn, Claimable, "claimable", handlers=self._handlers, **known)
 
     def complete_and_claim(
         self, done: CompletedBatches | None, claim: Claim | None
-    ) -> tuple[list[Verdict], list[ClaimedBatch]]:
+    ) -> tuple[list[ReportVerdict], list[ClaimedBatch]]:
         """Report completed batches and claim more, in one round trip and one commit.
 
         Args:
@@ -193,7 +190,7 @@ class Queue:
 
     def fail(
         self, batches: Sequence[BatchKey], run_s: Sequence[float], errors: Sequence[dict[str, Any]]
-    ) -> list[Verdict]:
+    ) -> list[ReportVerdict]:
         """Report batches whose handler raised an error.
 
         Args:
@@ -212,7 +209,7 @@ class Queue:
         crash_reports: Sequence[dict[str, Any]],
         done: Sequence[str | None],
         results: Sequence[bytes | None],
-    ) -> list[Verdict]:
+    ) -> list[ReportVerdict]:
         """Report batches whose process died.
 
         Args:
@@ -232,7 +229,7 @@ class Queue:
             results=[None if lines is None else lines.decode() for lines in results],
         )
 
-    def requeue(self, batches: Sequence[BatchKey], reason: str) -> list[Verdict]:
+    def requeue(self, batches: Sequence[BatchKey], reason: str) -> list[ReportVerdict]:
         """Give back batches that did not run to their end.
 
         Args:
@@ -284,8 +281,8 @@ class Queue:
             }
             self._claims.execute(self._claim_sql, values)
 
-    def _report(self, name: str, batches: Sequence[BatchKey], **more: Any) -> list[Verdict]:
-        return rows(self._conn, Verdict, name, **self._keys(batches), **more)
+    def _report(self, name: str, batches: Sequence[BatchKey], **more: Any) -> list[ReportVerdict]:
+        return rows(self._conn, ReportVerdict, name, **self._keys(batches), **more)
 
     def _keys(self, batches: Sequence[BatchKey]) -> dict[str, Any]:
         return self._columns(*zip(*batches, strict=True)) if batches else self._columns((), (), ())

@@ -60,9 +60,6 @@ def bound_waits(connection: Connection) -> None:
     """Limit how long a worker's statements may run and its transactions may stay open.
 
     Behind a pooler the session is not ours, so there the settings of the role apply.
-
-    Args:
-        connection: A worker's connection.
     """
     if not behind_pooler(connection):
         run(connection, "bound_waits", lock=LOCK_TIMEOUT, statement=STATEMENT_TIMEOUT, idle=IDLE_TIMEOUT)
@@ -80,9 +77,6 @@ def register_worker(
         pid: Its process there.
         slots: How many batches it runs at once.
         handlers: The handlers that it offers.
-
-    Returns:
-        The worker's number.
     """
     values = {"name": name, "host": host, "pid": pid, "slots": slots, "handlers": list(handlers)}
     return int(value(connection, "register_worker", **values, version=__version__))
@@ -137,9 +131,6 @@ def reap(connection: Connection, *, grace_s: float, lease_s: float) -> list[Lost
 def finish_overdue(connection: Connection) -> list[int]:
     """Finish the jobs whose batches have all ended, but whose last worker died before it finished them.
 
-    Args:
-        connection: Any connection.
-
     Returns:
         The jobs that this call finished.
     """
@@ -148,9 +139,6 @@ def finish_overdue(connection: Connection) -> list[int]:
 
 def make_partitions(connection: Connection) -> int:
     """Make the missing partitions of the coming days.
-
-    Args:
-        connection: Any connection.
 
     Returns:
         How many days were made.

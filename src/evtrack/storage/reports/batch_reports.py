@@ -103,9 +103,6 @@ def batches(conn: Connection, job_id: int, *, limit: int, statuses: Sequence[str
         job_id: The job.
         limit: How many at most.
         statuses: Only those of one of these statuses; None for any.
-
-    Returns:
-        Their rows.
     """
     wanted = None if statuses is None else list(statuses)
     return rows(conn, BatchRow, "batches", job_id=job_id, limit=limit, statuses=wanted)
@@ -113,14 +110,6 @@ def batches(conn: Connection, job_id: int, *, limit: int, statuses: Sequence[str
 
 def batch_row(conn: Connection, job_id: int, batch_no: int) -> BatchRow:
     """Read the status of one batch.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
-        batch_no: The batch.
-
-    Returns:
-        Its row.
 
     Raises:
         NoSuchJob: The job has no such batch.
@@ -133,11 +122,6 @@ def batch_row(conn: Connection, job_id: int, batch_no: int) -> BatchRow:
 
 def batch_history(conn: Connection, job_id: int, batch_no: int) -> BatchHistory:
     """Read everything about one batch.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
-        batch_no: The batch.
 
     Returns:
         Everything about it.
@@ -165,9 +149,6 @@ def crashes(conn: Connection, job_id: int | None, *, limit: int, since_s: float 
         job_id: The job; None for all.
         limit: How many at most.
         since_s: Only those of this many last seconds; None for all.
-
-    Returns:
-        Their rows.
     """
     return rows(conn, Crash, "crashes", job_id=job_id, limit=limit, since_s=since_s)
 
@@ -179,8 +160,5 @@ def latest_crashes(conn: Connection, *, span_s: float, limit: int) -> list[Crash
         conn: An open connection.
         span_s: Only those of this many last seconds.
         limit: How many at most.
-
-    Returns:
-        Their rows.
     """
     return rows(conn, Crash, "latest_crashes", span_s=span_s, limit=limit)

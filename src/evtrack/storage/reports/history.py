@@ -74,10 +74,6 @@ def job_progress_at(conn: Connection, job_id: int, as_of: datetime) -> ProgressA
 def job_timeline(conn: Connection, job_id: int) -> list[Moment]:
     """Read a job's items by status over time, in spans of ten seconds; of an ended job at most 120 spans.
 
-    Args:
-        conn: An open connection.
-        job_id: The job.
-
     Returns:
         A moment at the end of each span in which something changed.
 

@@ -128,13 +128,6 @@ class JobKey:
 def job_status(conn: Connection, job_id: int) -> JobStatus:
     """Read the status of one job.
 
-    Args:
-        conn: An open connection.
-        job_id: The job.
-
-    Returns:
-        Its row.
-
     Raises:
         NoSuchJob: There is no such job; JobDropped, if a cleanup dropped it.
     """
@@ -151,9 +144,6 @@ def jobs(
         limit: How many at most.
         phases: Only those in one of these phases; None for any.
         handler: Only those of this handler; None for any.
-
-    Returns:
-        Their rows.
     """
     wanted = None if phases is None else list(phases)
     return rows(conn, JobStatus, "jobs", limit=limit, phases=wanted, handler=handler)
@@ -161,13 +151,6 @@ def jobs(
 
 def job_progress(conn: Connection, job_id: int) -> JobProgress:
     """Read the progress of one job; the cost does not depend on its number of batches.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
-
-    Returns:
-        Its row.
 
     Raises:
         NoSuchJob: There is no such job; JobDropped, if a cleanup dropped it.
@@ -178,9 +161,6 @@ def job_progress(conn: Connection, job_id: int) -> JobProgress:
 def jobs_by_phase(conn: Connection) -> dict[str, int]:
     """Count the jobs in each phase.
 
-    Args:
-        conn: An open connection.
-
     Returns:
         The number for each phase that has jobs.
     """
@@ -189,13 +169,6 @@ def jobs_by_phase(conn: Connection) -> dict[str, int]:
 
 def job_key(conn: Connection, job_id: int) -> JobKey:
     """Read a job's day, handler and phase.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
-
-    Returns:
-        Its row.
 
     Raises:
         NoSuchJob: There is no such job; JobDropped, if a cleanup dropped it.
@@ -206,10 +179,6 @@ def job_key(conn: Connection, job_id: int) -> JobKey:
 def waiting(conn: Connection, job_id: int) -> Waiting | None:
     """Read why a job's pending batches wait.
 
-    Args:
-        conn: An open connection.
-        job_id: The job.
-
     Returns:
         Its row, or None when it has no pending batch.
     """
@@ -217,26 +186,12 @@ def waiting(conn: Connection, job_id: int) -> Waiting | None:
 
 
 def errors(conn: Connection, job_id: int, *, limit: int) -> list[ErrorKind]:
-    """Read a job's most common errors, most common first.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
-        limit: How many at most.
-
-    Returns:
-        Their rows.
-    """
+    """Read a job's most common errors, most common first."""
     return rows(conn, ErrorKind, "errors", job_id=job_id, limit=limit)
 
 
 def notes(conn: Connection, job_id: int, *, limit: int) -> list[NoteRow]:
     """Read the latest messages about a job's source, latest first.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
-        limit: How many at most.
 
     Returns:
         The messages that the log contains; JobStatus.note_count counts all.
@@ -246,10 +201,6 @@ def notes(conn: Connection, job_id: int, *, limit: int) -> list[NoteRow]:
 
 def submitter_lives(conn: Connection, job_id: int) -> bool:
     """Return whether a process is submitting the job now.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
 
     Returns:
         Whether a session holds the submission's lock.

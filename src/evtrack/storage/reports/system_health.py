@@ -66,9 +66,6 @@ def health(conn: Connection, *, span_s: float) -> Health:
     Args:
         conn: An open connection.
         span_s: Over how many seconds, up to now.
-
-    Returns:
-        One row.
     """
     return rows(conn, Health, "health", span_s=span_s)[0]
 
@@ -79,8 +76,5 @@ def recent_sums(conn: Connection, *, span_s: float) -> RecentSums:
     Args:
         conn: An open connection.
         span_s: In how many last seconds.
-
-    Returns:
-        One row.
     """
     return rows(conn, RecentSums, "recent_sums", span_s=span_s)[0]

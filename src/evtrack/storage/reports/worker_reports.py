@@ -26,24 +26,12 @@ class WorkerRow:
 
 
 def live_workers(conn: Connection, *, limit: int = 1000) -> list[WorkerRow]:
-    """Read the workers that are neither stopped nor lost.
-
-    Args:
-        conn: An open connection.
-        limit: How many at most.
-
-    Returns:
-        Their rows.
-    """
+    """Read the workers that are neither stopped nor lost."""
     return rows(conn, WorkerRow, "live_workers", limit=limit)
 
 
 def workers(conn: Connection, *, limit: int) -> list[WorkerRow]:
     """Read the latest workers, including stopped and lost ones.
-
-    Args:
-        conn: An open connection.
-        limit: How many at most.
 
     Returns:
         Their rows, the latest first.

@@ -1,4 +1,4 @@
-"""Drops whole days of the log: which days may go, what they contain, and who is in the way."""
+"""Drops whole days of the log: which days may go, what they contain, and what blocks dropping them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -76,9 +76,6 @@ class _WorkerName(NamedTuple):
 def cleanup_lock(conn: Connection) -> Iterator[None]:
     """Be the only session that drops or restores days, until the block ends.
 
-    Args:
-        conn: A connection in autocommit mode.
-
     Yields:
         Nothing.
 
@@ -100,11 +97,7 @@ def cleanup_lock(conn: Connection) -> Iterator[None]:
 
 
 def prepare_session(conn: Connection) -> None:
-    """Set up a session for reading and dropping days while others work.
-
-    Args:
-        conn: A connection in autocommit mode.
-    """
+    """Set up a session for reading and dropping days while others work."""
     run(conn, "adopt_log")
     run(conn, "configure_cleanup")
     # Lets the server soon notice that a cleanup was killed, so the next one need not wait for it; not every platform
@@ -218,9 +211,6 @@ def forget_old(conn: Connection, ended_before: datetime) -> None:
 def find_blocker(conn: Connection) -> Blocker | None:
     """Find which session blocks the cleanup.
 
-    Args:
-        conn: An open connection.
-
     Returns:
         The one that has used the log's tables for longest in an open transaction; None if there is none.
     """
@@ -229,9 +219,6 @@ def find_blocker(conn: Connection) -> Blocker | None:
 
 def origin(conn: Connection) -> Origin:
     """Read which database this is.
-
-    Args:
-        conn: An open connection.
 
     Returns:
         What an archive records about its origin.

@@ -31,10 +31,6 @@ class LedgerLine:
 def ledger_line(conn: Connection, job_id: int) -> LedgerLine | None:
     """Read a dropped job's line.
 
-    Args:
-        conn: An open connection.
-        job_id: The job.
-
     Returns:
         The line; None when no such job was dropped.
     """
@@ -43,10 +39,6 @@ def ledger_line(conn: Connection, job_id: int) -> LedgerLine | None:
 
 def refuse_dropped(conn: Connection, job_id: int) -> None:
     """Make sure that a missing job was not dropped by a cleanup.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
 
     Raises:
         JobDropped: It was dropped; the message says when, and where its archive is.

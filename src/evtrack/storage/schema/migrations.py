@@ -101,7 +101,7 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
     """
     tree = tree or root()
     migrations = read_migrations(tree)
-    with translated(), _alone(conn):
+    with translated(), _migration_lock(conn):
         _check_encoding(conn)
         conn.execute(trusted((tree / "bootstrap.sql").read_text(encoding="utf-8")))
         applied = _applied(conn)
@@ -137,7 +137,7 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
     """
     tree = tree or root()
     migrations = read_migrations(tree)
-    with translated(), _alone(conn):
+    with translated(), _migration_lock(conn):
         applied = _applied(conn)
         _check(applied, migrations)
         version = max(applied, default=0)
@@ -166,7 +166,7 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
 
 
 @contextmanager
-def _alone(conn: Connection) -> Iterator[None]:
+def _migration_lock(conn: Connection) -> Iterator[None]:
     """Open a transaction in which this is the only migrator, and in which every name means only itself."""
     with conn.transaction():
         conn.execute(PINNED)

@@ -108,9 +108,6 @@ def create_job(
         source: What it is submitted from, and how: enough to continue after a crash.
         bytes_total: How large the source is, if that is known.
 
-    Returns:
-        The job.
-
     Raises:
         BadArgument: The database rejects one of the values.
     """
@@ -159,10 +156,6 @@ def reclaim_job(conn: Connection, job_id: int) -> OpenJob:
 
 def lock_submission(conn: Connection, job_id: int) -> bool:
     """Show, for as long as the connection lives, that the job has a submitter; impossible behind a pooler.
-
-    Args:
-        conn: An open connection.
-        job_id: The job.
 
     Returns:
         Whether it is locked.
@@ -227,12 +220,7 @@ def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> int:
 
 
 def seal_job(conn: Connection, job: OpenJob) -> None:
-    """Record that the job is submitted completely.
-
-    Args:
-        conn: An open connection.
-        job: The job.
-    """
+    """Record that the job is submitted completely."""
     run(conn, "seal_job", job_id=job.job_id, submitter=job.submitter)
 
 
@@ -258,9 +246,6 @@ def enqueue(
         priority: Higher goes first.
         policy: Budgets, backoff and limits.
         batch_size: Items per batch; None puts all into one.
-
-    Returns:
-        The job's id.
     """
     values = {"handler": handler, "item_keys": list(item_keys), "payloads": list(payloads), "name": name}
     more = {"priority": priority, "policy": Jsonb(_finite(policy)), "batch_size": batch_size}
@@ -268,24 +253,12 @@ def enqueue(
 
 
 def pending_batches(conn: Connection, handler: str) -> int:
-    """Count the pending batches of a handler, over all its jobs.
-
-    Args:
-        conn: An open connection.
-        handler: The handler.
-
-    Returns:
-        How many.
-    """
+    """Count the pending batches of a handler, over all its jobs."""
     return int(value(conn, "pending_batches", the_handler=handler))
 
 
 def joins_transaction(conn: Connection) -> bool:
-    """Return whether statements on a connection become part of its user's own transaction.
-
-    Args:
-        conn: An open connection.
-    """
+    """Return whether statements on a connection become part of its user's own transaction."""
     return not conn.autocommit or conn.info.transaction_status != TransactionStatus.IDLE
 
 

@@ -23,7 +23,7 @@ StoredItem = tuple[int | None, str, bytes]
 
 
 class PayloadRows:
-    """Gather payload rows. Building them here takes a third of the time that psycopg's write_row() takes.
+    """Gathers payload rows; building them here takes a third of the time that psycopg's write_row() takes.
 
     Args:
         job_day: The job's day.
@@ -62,7 +62,7 @@ class PayloadRows:
             self._close_block()
 
     def take(self) -> list[bytes]:
-        """Return the rows as a whole COPY stream in blocks, and begin anew."""
+        """Return the rows as a whole COPY stream in blocks, and start over."""
         self._parts.append(_TRAILER)
         self._close_block()
         stream, self._blocks = self._blocks, []

@@ -9,7 +9,6 @@ from evtrack.config import settings_from
 from evtrack.interfaces.cli.shared.options import dsn_option, json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import Integer
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.preconditions import check_schema, require_owner
 from evtrack.storage.embedded.server_choice import running_server
 from evtrack.storage.schema import migrations
@@ -105,7 +104,7 @@ def roles(dsn: str | None, *, print_sql: bool) -> None:
     if print_sql:
         click.echo(storage_roles.roles_script(), nl=False)
         return
-    with running_server(settings_from(dsn=dsn)) as resolved, connect(resolved, purpose="migrate") as conn, translated():
+    with running_server(settings_from(dsn=dsn)) as resolved, connect(resolved, purpose="migrate") as conn:
         require_owner(conn)
         check_schema(conn)
         created = storage_roles.create_roles(conn)

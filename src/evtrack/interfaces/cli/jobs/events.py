@@ -14,8 +14,7 @@ from evtrack.interfaces.cli.shared.options import optional_job_argument, print_j
 from evtrack.interfaces.cli.shared.parameter_types import BATCH_NO, Integer
 from evtrack.interfaces.terminal.formatting import moment_ms
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.connection.error_translation import translated
-from evtrack.storage.log.follow import feed
+from evtrack.storage.log.feed import feed
 from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import LogRow, Tail
 from evtrack.storage.reports.batch_reports import batch_row
@@ -60,7 +59,7 @@ def events(
             raise BadArgument("--batch needs a JOB", hint=f"Name the job: evtrack events JOB --batch {batch_no}.")
         _print_lines(feed(dsn, after=start, follow=follow), as_json=as_json)
         return
-    with connect(dsn, purpose="events") as conn, translated():
+    with connect(dsn, purpose="events") as conn:
         key = job_key(conn, job_id)
         if batch_no:
             batch_row(conn, job_id, batch_no)  # rejects an unknown batch

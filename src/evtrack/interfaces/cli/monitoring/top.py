@@ -24,8 +24,7 @@ from evtrack.interfaces.terminal.drawing import show, stdout_console
 from evtrack.interfaces.terminal.formatting import duration
 from evtrack.interfaces.terminal.reports.top import SystemSnapshot, snapshot_view
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.connection.error_translation import translated
-from evtrack.storage.monitoring.diagnosis import server_time
+from evtrack.storage.monitoring.doctor_facts import server_time
 from evtrack.storage.reports import batch_reports, job_reports, system_health, worker_reports
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def top(dsn: str, /, *, interval: float, once: bool, as_json: bool) -> None:
     """
     console = stdout_console()
     if once or as_json or not console.is_terminal:
-        with connect(dsn, purpose="top") as conn, translated():
+        with connect(dsn, purpose="top") as conn:
             snapshot = _read_snapshot(conn)
         if as_json:
             lists = {name: [asdict(row) for row in getattr(snapshot, name)] for name in ("jobs", "workers", "crashes")}
@@ -99,8 +98,7 @@ class _SnapshotReader:
         try:
             if self._conn is None:
                 self._conn = connect(self._dsn, purpose="top")
-            with translated():
-                self.latest = _read_snapshot(self._conn)
+            self.latest = _read_snapshot(self._conn)
             self._lost_at = None
         except (TransientError, CannotConnect) as error:
             if self.latest is None:

@@ -25,7 +25,6 @@ from evtrack.runtime.slot.handlers import HandlerKind
 from evtrack.runtime.worker.offered_handlers import slot_setup
 from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.preconditions import require_call
 from evtrack.storage.reports.job_reports import job_progress, job_status
 
@@ -102,8 +101,7 @@ def _with_kind(request: SubmissionRequest, kinds: dict[str, str]) -> SubmissionR
 def _submit_and_work(dsn: str, worker: Supervisor, request: SubmissionRequest, received: ReceivedSignals) -> int:
     failures: list[BaseException] = []
     with connect(dsn, purpose="submit") as conn, JobMonitor(dsn=dsn) as monitor:
-        with translated():
-            require_call(conn, "register_worker")  # before a job exists that nobody here could work on
+        require_call(conn, "register_worker")  # before a job exists that nobody here could work on
         submitter = request.begin(conn, on_progress=monitor.report_waiting)
         monitor.watch(submitter.job_id)
         worker.await_job(submitter.job_id)
@@ -196,7 +194,7 @@ class JobMonitor:
 
     def _poll(self, job_id: int) -> None:
         every_s = _POLL_S if self._display.is_live else LOG_EVERY_S
-        with translated(), connect(self._dsn, purpose="progress") as conn:
+        with connect(self._dsn, purpose="progress") as conn:
             while not self._stopped.wait(every_s):
                 self._display.update(job_state(job_progress(conn, job_id)))
             if self._display.is_live:

@@ -13,7 +13,6 @@ from evtrack.domain.text import json_text
 from evtrack.interfaces.cli.shared.parameter_types import JOB_ID, POSITIVE_SECONDS, Memory
 from evtrack.interfaces.logs import FORMATS, configure_logs
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.preconditions import check_schema, read_only_explained, require_owner
 from evtrack.storage.embedded.server_choice import running_server
 
@@ -137,7 +136,6 @@ def with_connection(
                 running_server(settings_from(dsn=dsn)) as resolved,
                 read_only_explained(resolved),
                 connect(resolved, purpose=purpose) as conn,
-                translated(),
             ):
                 if owner:
                     require_owner(conn)

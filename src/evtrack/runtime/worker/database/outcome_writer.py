@@ -12,7 +12,7 @@ from evtrack.domain.errors import BadArgument, EvtrackError, IllegalEvent, Stora
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND
 from evtrack.runtime.worker.outcomes.item_reports import failed_ordinals, item_errors
-from evtrack.storage.queue.queue import CANCELLED, Claim, CompletedBatches, Queue, Verdict
+from evtrack.storage.queue.queue import CANCELLED, Claim, CompletedBatches, Queue, ReportVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,7 +104,7 @@ class OutcomeWriter:
                 kept.failed.append((key, kept.run_s[0], failure))
             del kept.completed[0], kept.run_s[0], kept.results[0]
 
-    def _complete_partly(self, queue: Queue, batch: ClaimedBatch, frame: BatchPartlyDone) -> list[Verdict]:
+    def _complete_partly(self, queue: Queue, batch: ClaimedBatch, frame: BatchPartlyDone) -> list[ReportVerdict]:
         verdict = queue.complete_partly(
             batch.key,
             run_s=frame.run_s,
@@ -112,12 +112,12 @@ class OutcomeWriter:
             failed=failed_ordinals(batch, frame.failures),
             errors=item_errors(batch, frame.failures),
         )
-        return [Verdict(batch.job_id, batch.batch_no, verdict)]
+        return [ReportVerdict(batch.job_id, batch.batch_no, verdict)]
 
     def _write_groups(
         self,
         kept: list[_Outcome],
-        call: Callable[[Sequence[_Outcome]], list[Verdict]],
+        call: Callable[[Sequence[_Outcome]], list[ReportVerdict]],
         *,
         group_size: int = _CALL,
     ) -> None:
@@ -138,7 +138,7 @@ class OutcomeWriter:
                 )
             del kept[: len(group)]
 
-    def _record(self, verdicts: Sequence[Verdict]) -> None:
+    def _record(self, verdicts: Sequence[ReportVerdict]) -> None:
         self.acknowledged.update(verdict.job_id for verdict in verdicts)
         requeued = any(verdict.verdict in {"retry", "split", "ok"} for verdict in verdicts)
         self.has_requeued = self.has_requeued or requeued
@@ -159,7 +159,7 @@ def _is_temporary(error: EvtrackError) -> bool:
     return isinstance(error, StorageError) and error.sqlstate == CANCELLED
 
 
-def _log_rejected(rejected: Sequence[Verdict]) -> None:
+def _log_rejected(rejected: Sequence[ReportVerdict]) -> None:
     if rejected:
         _log.warning(
             log_names.OUTCOMES_REJECTED,

@@ -89,9 +89,6 @@ def rights(conn: Connection) -> list[Right]:
 def missing_rights(conn: Connection) -> dict[str, str]:
     """Read which rights evtrack's roles lack.
 
-    Args:
-        conn: An open connection.
-
     Returns:
         What each such role should have the right to use and does not, names separated by commas.
     """
