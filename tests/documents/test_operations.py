@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from command_line import environment
-from evtrack.domain.alerts import KINDS, Alert
+from evtrack.domain.alerts import ALERT_MODELS, Alert
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
@@ -64,4 +64,4 @@ def command(model: type[Alert]) -> str:
 
 def test_every_kind_of_alert_names_the_documented_next_command() -> None:
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| `(evtrack [^`]+)` \|$", TEXT, re.MULTILINE)
-    assert {kind: command(model) for kind, model in KINDS.items()} == dict(rows)
+    assert {kind: command(model) for kind, model in ALERT_MODELS.items()} == dict(rows)

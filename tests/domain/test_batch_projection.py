@@ -1,17 +1,21 @@
 """The meaning of the log: what each event makes of a batch, and what is refused."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.domain import events as ev
-from evtrack.domain.batch_projection import ERROR_BOUND, BatchState, evolve, fold
+from evtrack.domain.batch_projection import MAX_ERROR_CHARACTERS, BatchState, evolve_batch
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BATCH_TRANSITIONS, FINAL_STATUSES, BatchStatus
+from folding import fold, stored_event
+
+if TYPE_CHECKING:
+    from evtrack.domain.stored_event import StoredEvent
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WORKER = 7
@@ -24,14 +28,14 @@ class Stream:
 
     def __init__(self, **enqueued: Any) -> None:
         self.batch: BatchState | None = None
-        self.events: list[ev.StoredEvent] = []
+        self.events: list[StoredEvent] = []
         self.then("enqueued", **(enqueued or TEN_ITEMS))
 
     def then(self, kind: str, *, attempt: int | None = None, worker: int | None = None, **data: Any) -> BatchState:
         """Append an event that fits the batch's present attempt, and return the batch after it."""
         version = len(self.events) + 1
         now = 0 if self.batch is None else self.batch.attempt
-        stored = ev.StoredEvent.from_row(
+        stored = stored_event(
             {
                 "job_day": date(2026, 11, 24),
                 "job_id": 3,
@@ -46,7 +50,7 @@ class Stream:
                 "data": data,
             }
         )
-        self.batch = evolve(self.batch, stored)
+        self.batch = evolve_batch(self.batch, stored)
         self.events.append(stored)
         return self.batch
 
@@ -142,7 +146,7 @@ def test_a_failure_counts_as_an_error_and_says_why() -> None:
     stream = Stream()
     stream.start()
     batch = stream.then("failed", worker=WORKER, run_s=0.5, error={"type": "ValueError", "message": "x" * 1000})
-    assert (BatchStatus.FAILED, 1, 0, 0, "x" * ERROR_BOUND, 0.5) == (
+    assert (BatchStatus.FAILED, 1, 0, 0, "x" * MAX_ERROR_CHARACTERS, 0.5) == (
         batch.status,
         batch.errors,
         batch.crashes,
@@ -295,7 +299,7 @@ def test_a_stream_starts_with_enqueued() -> None:
     with pytest.raises(IllegalEvent, match="the next version is 1"):
         fold(started.events[1:])
     with pytest.raises(IllegalEvent, match="the batch is not there"):
-        fold([started.events[1].model_copy(update={"version": 1})])
+        fold([replace(started.events[1], version=1)])
 
 
 def test_a_job_event_is_refused_in_the_stream_of_a_batch() -> None:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from client import Client
-from evtrack.domain.events import StoredEvent
+from evtrack.domain.stored_event import StoredEvent
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log import proof
 

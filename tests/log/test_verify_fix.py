@@ -34,7 +34,7 @@ def test_a_damaged_log_is_not_folded_again(conn: Connection, own_client: Client,
     conn.execute("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s AND batch_no = 2", [job])
     printed = run("verify", "--fix", code=2).stdout
     assert f"job {job}, batch 1, version 3: the log is damaged: digest" in printed
-    assert f"job {job}, batch 2: status: the log says completed, the projection says failed" in printed
+    assert f"job {job}, batch 2: status: the log has completed, the projection has failed" in printed
     assert f"job {job}: nothing was changed because the log itself is damaged" in printed
     assert f"The log itself is damaged: job {job}. Restore the database from a backup" in printed
     assert f"`evtrack verify {job} --fix --trust-log`" in printed

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from evtrack.domain.alerts import KINDS, Alert
+from evtrack.domain.alerts import ALERT_MODELS, Alert
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "alerts.md"
 _BEGIN, _END = "<!-- generated: tests/support/alerts_doc.py -->\n", "<!-- end of the generated part -->\n"
@@ -15,7 +15,7 @@ def generated() -> str:
     """Return the tables."""
     common = _rows(Alert)
     parts = ["## Every line\n", _table(common)]
-    for kind, model in KINDS.items():
+    for kind, model in ALERT_MODELS.items():
         rows = [row for row in _rows(model) if row not in common]
         parts += [f"## `{kind}`\n", f"{_first(model)} Next: `{model.advice}`.\n", _table(rows)]
     return "\n".join(parts)

@@ -11,10 +11,11 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from evtrack.domain.batch_projection import BatchState, fold
-from evtrack.domain.events import StoredEvent
+from evtrack.domain.batch_projection import BatchState
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BatchStatus
+from evtrack.domain.stored_event import StoredEvent
+from folding import fold, stored_event
 
 _names = count()
 _BATCH_COLUMNS = ", ".join(name for name in BatchState.__slots__ if name != "ordinals")
@@ -222,7 +223,7 @@ class Client:
             number,
             number,
         )
-        return [StoredEvent.from_row(row) for row in rows]
+        return [stored_event(row) for row in rows]
 
     def view(self, name: str, job: int, order: str = "1") -> list[dict[str, Any]]:
         """Return a view's rows for one job."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import alerts_doc
-from evtrack.domain.alerts import KINDS, AlertKind, OtherAlert, alert_from
+from evtrack.domain.alerts import ALERT_MODELS, AlertKind, OtherAlert, alert_from
 
 HEAD = {"level": "error", "timestamp": datetime(2026, 11, 25, 1, 2, 3, tzinfo=UTC), "alert_id": 5}
 
@@ -17,7 +17,7 @@ def test_the_document_has_the_schema_of_each_kind() -> None:
 
 
 def test_there_is_a_model_for_each_kind() -> None:
-    assert {str(kind) for kind in AlertKind} == set(KINDS)
+    assert {str(kind) for kind in AlertKind} == set(ALERT_MODELS)
 
 
 def test_a_line_has_the_known_facts_and_the_next_command() -> None:

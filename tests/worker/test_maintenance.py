@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from client import Client
 from command_line import evtrack
 from evtrack.config import LONGEST_S
-from evtrack.domain.column_limits import BIGINT_MAX
+from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.errors import BadArgument, TransientError
 from evtrack.domain.log_names import SLOT_DIED_EARLY, SLOTS_KEEP_DYING, SLOTS_RECOVERED, WORKER_LOST
 from evtrack.runtime.maintenance import Maintenance

@@ -10,7 +10,7 @@ import pytest
 
 from client import Client
 from evtrack.domain.errors import EvtrackError, HandlerImportError
-from evtrack.domain.events import StoredEvent
+from evtrack.domain.stored_event import StoredEvent
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import Connection

@@ -18,7 +18,7 @@ SELECT -- noqa: ST06
                 job_id, batch_no, version, type, attempt, worker_id, at, seq, xid, data
             )
         ELSE 'at no time'
-    END AS said
+    END AS digest_text
 FROM evtrack.event
 WHERE job_id = %(job_id)s
 ORDER BY batch_no, version, job_day

@@ -1,4 +1,4 @@
-"""Alerts: one frozen model for each kind, which is also the schema of the line that a watcher writes."""
+"""Alerts: a frozen model for each kind, which is also the schema of the line that a watcher writes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AlertKind(StrEnum):
-    """The kinds of alerts; each is the `event` of a watcher's line."""
+    """The kinds of alerts, as in the field `event` of a watcher's line."""
 
     BATCH_CRASHED = "batch_crashed"
     ITEM_POISONED = "item_poisoned"
@@ -30,7 +30,7 @@ class AlertKind(StrEnum):
 
 
 class Alert(BaseModel):
-    """Something that operators must learn of."""
+    """Something that operators need to know."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     advice: ClassVar[str] = "evtrack alerts"
@@ -47,15 +47,15 @@ class Alert(BaseModel):
         return self.advice.format_map(dict(self))
 
     def line(self) -> dict[str, Any]:
-        """Return the alert as the facts of a log line.
+        """Return the alert as the fields of a log line.
 
         Returns:
-            A dict ready for JSON, without unknown facts; the command to run next comes last.
+            A dict ready for JSON, without unset fields; the next command comes last.
         """
         return self.model_dump(mode="json", exclude_none=True)
 
     def text(self) -> str:
-        """Return the alert as a line of JSON.
+        """Return the alert as one line of JSON.
 
         Returns:
             The line, without a newline.
@@ -63,7 +63,7 @@ class Alert(BaseModel):
         return json_text(self.line())
 
 
-class OfJob(Alert):
+class JobAlert(Alert):
     """An alert about a job."""
 
     advice = "evtrack status {job_id}"
@@ -73,7 +73,7 @@ class OfJob(Alert):
     handler: str | None = Field(None, description="The job's handler")
 
 
-class OfBatch(OfJob):
+class BatchAlert(JobAlert):
     """An alert about a batch."""
 
     advice = "evtrack show {job_id} {batch_no}"
@@ -89,7 +89,7 @@ class OfBatch(OfJob):
     host: str | None = Field(None, description="The host of that worker")
 
 
-class OfCrash(OfBatch):
+class CrashAlert(BatchAlert):
     """An alert about a process that died."""
 
     cause: str | None = Field(None, description="What ended the process; the view evtrack.crash lists the causes")
@@ -101,7 +101,7 @@ class OfCrash(OfBatch):
     run_s: float | None = Field(None, description="How many seconds the handler had run")
 
 
-class BatchCrashed(OfCrash):
+class BatchCrashed(CrashAlert):
     """The process that ran a batch died, or its worker was lost."""
 
     event: Literal[AlertKind.BATCH_CRASHED]
@@ -110,13 +110,13 @@ class BatchCrashed(OfCrash):
     )
 
 
-class ItemPoisoned(OfCrash):
+class ItemPoisoned(CrashAlert):
     """An item in a batch of its own crashed as often as the crash budget allows; it stays crashed."""
 
     event: Literal[AlertKind.ITEM_POISONED]
 
 
-class BatchFailed(OfBatch):
+class BatchFailed(BatchAlert):
     """A batch's handler raised errors as often as the error budget allows; the batch stays failed."""
 
     event: Literal[AlertKind.BATCH_FAILED]
@@ -124,7 +124,7 @@ class BatchFailed(OfBatch):
     error: str | None = Field(None, description="Its message, cut to 300 characters")
 
 
-class JobAbandoned(OfJob):
+class JobAbandoned(JobAlert):
     """A job's submitter died before it reached the end of the source."""
 
     advice = "evtrack submit --resume {job_id}"
@@ -132,7 +132,7 @@ class JobAbandoned(OfJob):
     event: Literal[AlertKind.JOB_ABANDONED]
 
 
-class JobFinishedWithErrors(OfJob):
+class JobFinishedWithErrors(JobAlert):
     """A job finished, but not all of its items were completed."""
 
     event: Literal[AlertKind.JOB_FINISHED_WITH_ERRORS]
@@ -173,7 +173,7 @@ class SlotsKeepDying(Alert):
     said: str = Field(description="How many slots died, and how the last one ended")
 
 
-class NeverStarted(OfJob):
+class NeverStarted(JobAlert):
     """Batches of a job do not start although slots are free. At most one an hour for each job."""
 
     event: Literal[AlertKind.NEVER_STARTED]
@@ -211,7 +211,7 @@ class QueueDeep(Alert):
     max_pending: int | None = Field(None, description="The threshold")
 
 
-class AlertStorm(OfJob):
+class AlertStorm(JobAlert):
     """A job raised more alerts of one kind in a minute than are delivered one by one."""
 
     advice = "evtrack status {job_id}"
@@ -225,7 +225,7 @@ class AlertStorm(OfJob):
     @property
     def view(self) -> str:
         """The query that lists all of them."""
-        return _VIEWS.get(self.of, "SELECT * FROM evtrack.batch_status WHERE job_id = {job_id}").format(
+        return _QUERIES.get(self.of, "SELECT * FROM evtrack.batch_status WHERE job_id = {job_id}").format(
             job_id=self.job_id
         )
 
@@ -236,13 +236,13 @@ class OtherAlert(Alert):
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
-_VIEWS: Final = {
+_QUERIES: Final = {
     "batch_crashed": "SELECT * FROM evtrack.crash WHERE job_id = {job_id} ORDER BY at DESC",
     "item_poisoned": "SELECT * FROM evtrack.crash WHERE job_id = {job_id} AND poison ORDER BY at DESC",
     "batch_failed": "SELECT * FROM evtrack.error_summary WHERE job_id = {job_id} ORDER BY failures DESC",
 }
 
-KINDS: Final[Mapping[str, type[Alert]]] = {
+ALERT_MODELS: Final[Mapping[str, type[Alert]]] = {
     str(AlertKind.BATCH_CRASHED): BatchCrashed,
     str(AlertKind.ITEM_POISONED): ItemPoisoned,
     str(AlertKind.BATCH_FAILED): BatchFailed,
@@ -262,14 +262,14 @@ def alert_from(row: Mapping[str, Any]) -> Alert:
     """Build an alert from its row in the outbox.
 
     Args:
-        row: Its columns and facts, under the names that the models use.
+        row: Its columns and fields, under the names in the models.
 
     Returns:
-        The alert. If this version does not know its kind or form, its facts are passed on unchanged.
+        The alert. If this version does not know its kind or form, its fields are passed on unchanged.
     """
-    model = KINDS.get(str(row["event"]), OtherAlert)
+    model = ALERT_MODELS.get(str(row["event"]), OtherAlert)
     try:
         return model.model_validate(row)
     except ValidationError:
-        # A fact of an unexpected form must not keep the alert from being delivered.
+        # A field of an unexpected type must not prevent the alert's delivery.
         return OtherAlert.model_validate({key: value for key, value in row.items() if key != "next"})

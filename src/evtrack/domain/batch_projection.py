@@ -1,4 +1,4 @@
-"""The meaning of the log: what a stream of events makes of a batch. The SQL fold is tested against it."""
+"""Folds the events of a batch into its state. The fold in SQL is tested against this one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, BatchTransition, Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
-    from evtrack.domain.events import StoredEvent
     from evtrack.domain.ordinals import Ordinals
+    from evtrack.domain.stored_event import StoredEvent
 
-ERROR_BOUND: Final = 300
-"""Characters of an error that the projection shows; the event has all of it."""
+MAX_ERROR_CHARACTERS: Final = 300
+"""Length of an error in the projection; the event has the whole text."""
 
 _STEPS: Final = {
     (step.type, step.before, moves): step
@@ -29,7 +28,7 @@ _STEPS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState:
-    """A batch as its events have made it: a row of ``evtrack.batch``."""
+    """The state of a batch after its events: a row of ``evtrack.batch``."""
 
     status: BatchStatus
     version: int
@@ -52,41 +51,23 @@ class BatchState:
     error: str | None = None
 
 
-def fold(events: Iterable[StoredEvent]) -> BatchState | None:
-    """Fold a batch's whole stream.
-
-    Args:
-        events: Its events in the order of their versions.
-
-    Returns:
-        The batch, or None when there are no events.
-
-    Raises:
-        IllegalEvent: An event does not follow from those before it.
-    """
-    batch = None
-    for event in events:
-        batch = evolve(batch, event)
-    return batch
-
-
-def evolve(batch: BatchState | None, stored: StoredEvent) -> BatchState:
+def evolve_batch(batch: BatchState | None, stored: StoredEvent) -> BatchState:
     """Apply one event.
 
     Args:
-        batch: The batch so far; None before its first event.
-        stored: What happened next.
+        batch: The batch before the event; None before its first event.
+        stored: The event.
 
     Returns:
-        The batch after it.
+        The batch after the event.
 
     Raises:
-        IllegalEvent: The event does not follow from what was there.
+        IllegalEvent: The event is not a transition of the batch.
     """
     step = _step(batch, stored)
     if isinstance(stored.event, ev.Enqueued):
-        return _born(stored, stored.event)
-    # The table of transitions lets nothing but enqueued come first.
+        return _enqueued(stored, stored.event)
+    # The transitions allow no other first event, so there is a batch.
     return replace(_changed(cast("BatchState", batch), stored), status=step.after, version=stored.version)
 
 
@@ -118,7 +99,7 @@ def _check_lease(batch: BatchState, stored: StoredEvent, lease: Lease | None) ->
         raise _illegal(stored, f"the batch has had {batch.attempt} attempts, the last by worker {batch.worker_id}")
 
 
-def _born(stored: StoredEvent, event: ev.Enqueued) -> BatchState:
+def _enqueued(stored: StoredEvent, event: ev.Enqueued) -> BatchState:
     derived = event.root is not None
     return BatchState(
         status=BatchStatus.PENDING,
@@ -152,19 +133,19 @@ def _changed(batch: BatchState, stored: StoredEvent) -> BatchState:
                 finished_at=None,
             )
         case ev.Completed() as event:
-            return _completed(_over(batch, stored), event)
+            return _completed(_ended(batch, stored), event)
         case ev.Failed() as event:
             message = event.error.message if isinstance(event.error, ev.Failure) else None
             return replace(
-                _over(batch, stored),
+                _ended(batch, stored),
                 errors=batch.errors + 1,
                 run_s=batch.run_s if event.run_s is None else event.run_s,
-                error=(batch.error if message is None else message[:ERROR_BOUND]),
+                error=(batch.error if message is None else message[:MAX_ERROR_CHARACTERS]),
             )
         case ev.Crashed() as event:
             lost = event.cause == CrashCause.WORKER_LOST
             return replace(
-                _over(batch, stored),
+                _ended(batch, stored),
                 crashes=batch.crashes + (not lost),
                 losses=batch.losses + lost,
                 run_s=batch.run_s if event.run_s is None else event.run_s,
@@ -178,10 +159,10 @@ def _changed(batch: BatchState, stored: StoredEvent) -> BatchState:
                 batch, item_count=batch.item_count - (event.moved_items or 0), ordinals=batch.ordinals - moved
             )
         case event:
-            return batch if isinstance(event, ev.LateResult) else _over(batch, stored)
+            return batch if isinstance(event, ev.LateResult) else _ended(batch, stored)
 
 
-def _over(batch: BatchState, stored: StoredEvent) -> BatchState:
+def _ended(batch: BatchState, stored: StoredEvent) -> BatchState:
     return replace(batch, fresh=False, run_at=None, finished_at=stored.at)
 
 
@@ -202,7 +183,7 @@ def _crash_line(event: ev.Crashed) -> str:
     how = event.signal if event.cause in {CrashCause.SIGNAL, CrashCause.UNKNOWN} and event.signal else event.cause
     code = None if event.exit_code is None else str(event.exit_code)
     item = None if event.item_key is None else f"at {event.item_key}"
-    return " ".join(part for part in (how, code, item) if part is not None)[:ERROR_BOUND]
+    return " ".join(part for part in (how, code, item) if part is not None)[:MAX_ERROR_CHARACTERS]
 
 
 def _illegal(stored: StoredEvent, reason: str) -> IllegalEvent:

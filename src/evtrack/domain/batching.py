@@ -1,4 +1,4 @@
-"""Items -> batches: by size, by weight, and never two batches for one run of the same key."""
+"""Groups items into batches by weight and size; a run of items with the same key stays in one batch."""
 
 from dataclasses import dataclass
 from typing import Generic, Literal, NamedTuple, TypeVar
@@ -9,15 +9,15 @@ Mode = Literal["add", "replace"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLimits:
-    """Say when a batch is full and what may stand in it.
+    """The limits of a batch.
 
     Args:
-        batch_size: A batch is full from this sum of weights on; an item weighs 1 when nothing else is said.
-        max_batch_bytes: No batch holds more, nor does a run of items of the same key.
-        mode: "replace" refuses an item whose key is that of the item before it; "add" takes it.
+        batch_size: The sum of weights at which a batch is full; by default an item weighs 1.
+        max_batch_bytes: The maximum size of a batch, and of a run of items with the same key.
+        mode: "replace" rejects an item with the same key as the previous item; "add" accepts it.
 
     Raises:
-        ValueError: A limit is below 1, or the mode unknown.
+        ValueError: A limit is below 1, or the mode is unknown.
     """
 
     batch_size: int = 100
@@ -25,20 +25,20 @@ class BatchLimits:
     mode: Mode = "add"
 
     def __post_init__(self) -> None:
-        """Reject limits that no batch can keep."""
+        """Reject impossible limits."""
         if self.batch_size < 1:
-            raise ValueError(f"a batch holds at least one item: batch_size is {self.batch_size}")
+            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
         if self.max_batch_bytes < 1:
-            raise ValueError(f"max_batch_bytes is {self.max_batch_bytes}, it must be at least 1")
+            raise ValueError(f"max_batch_bytes must be at least 1, not {self.max_batch_bytes}")
         if self.mode not in ("add", "replace"):
-            raise ValueError(f"mode is {self.mode!r}, it must be 'add' or 'replace'")
+            raise ValueError(f"mode must be 'add' or 'replace', not {self.mode!r}")
 
 
 class ItemBatch(NamedTuple, Generic[Item]):
-    """Hold a full batch. A named tuple: a million may be made of a million items.
+    """A full batch. A named tuple, because there may be a million of them.
 
     Args:
-        items: Its items, in the order they came.
+        items: Its items, in their order in the source.
         weight: The sum of their weights.
     """
 
@@ -46,12 +46,12 @@ class ItemBatch(NamedTuple, Generic[Item]):
     weight: int
 
 
-class ItemRejected(Exception):  # says what happened to an item; the submission goes on
-    """An item cannot stand in any batch.
+class ItemRejected(Exception):
+    """An item cannot be in any batch. The submission notes that and continues.
 
     Args:
-        reason: Why, in words for the one who submitted it.
-        taken_back: Items of the same run that were in the open batch and are refused with it.
+        reason: Why, for the user who submitted it.
+        taken_back: Items of the same run that were in the open batch and are rejected, too.
     """
 
     def __init__(self, reason: str, taken_back: tuple[object, ...] = ()) -> None:
@@ -61,15 +61,15 @@ class ItemRejected(Exception):  # says what happened to an item; the submission 
 
 
 class Batcher(Generic[Item]):
-    """Gather items into batches.
+    """Groups items into batches.
 
-    A batch closes when it is full *and* the next item has another key, so the items of one document never lie in
-    two batches, and a batch may be larger than its limit.
+    A batch is closed when it is full *and* the next item has another key. So the items of one document are never in two
+    batches, and the weight of a batch may exceed its limit.
 
     Args:
-        limits: When a batch is full.
-        last_key: The key of the item before the first one, when a submission goes on.
-        run_refused: Whether the run of that key was refused.
+        limits: The limits of a batch.
+        last_key: For a resumed submission, the key of the previous item.
+        run_refused: Whether the run of that key was rejected.
     """
 
     def __init__(self, limits: BatchLimits, *, last_key: str | None = None, run_refused: bool = False) -> None:
@@ -80,12 +80,12 @@ class Batcher(Generic[Item]):
         self._refused_key = last_key if run_refused else None
         self._items: list[Item] = []
         self._weight = self._bytes = 0
-        # Where in the open batch the run of the last key begins, and what the batch was before it.
+        # Where the run of the last key begins in the open batch, and the batch's weight and size before it.
         self._run_start = self._run_weight_before = self._run_bytes_before = 0
 
     @property
     def is_empty(self) -> bool:
-        """Whether no item waits for its batch to close."""
+        """Whether the open batch has no items."""
         return not self._items
 
     @property
@@ -95,33 +95,33 @@ class Batcher(Generic[Item]):
 
     @property
     def run_refused(self) -> bool:
-        """Whether the run of the last key is refused."""
+        """Whether the run of the last key was rejected."""
         return self._refused_key is not None
 
     def add(self, item: Item, *, key: str, weight: int, size: int) -> ItemBatch[Item] | None:
-        """Take one item.
+        """Add an item.
 
         Args:
             item: The item.
             key: Its key.
-            weight: What it counts towards the batch's size.
+            weight: Its weight.
             size: Its length in bytes, at most max_batch_bytes.
 
         Returns:
-            The batch that had to close before this item, if one had to.
+            The batch that was closed before this item, if any.
 
         Raises:
-            ItemRejected: The item stands in no batch.
+            ItemRejected: The item cannot be in any batch.
         """
         closed = None
         if key == self._last_key:
             if self._replace:
                 raise ItemRejected(
-                    "the same key as the item before it, and replacing would keep only one of the two: "
+                    "the previous item has the same key, and mode replace would keep only one of them: "
                     "remove the duplicate, or submit with --mode add"
                 )
             if key == self._refused_key or self._bytes - self._run_bytes_before + size > self._max_bytes:
-                raise ItemRejected(self._too_long(), self._take_back_run(key))
+                raise ItemRejected(self._run_too_large(), self._take_back_run(key))
         else:
             if self._weight >= self._size or (self._items and self._bytes + size > self._max_bytes):
                 closed = self.flush()
@@ -136,10 +136,10 @@ class Batcher(Generic[Item]):
         return closed
 
     def flush(self) -> ItemBatch[Item] | None:
-        """Close the open batch, full or not: at the end of a file.
+        """Close the open batch, full or not, at the end of a file.
 
         Returns:
-            The batch, or None when no item is waiting.
+            The batch, or None if it has no items.
         """
         if not self._items:
             return None
@@ -150,12 +150,12 @@ class Batcher(Generic[Item]):
         return closed
 
     def _take_back_run(self, key: str) -> tuple[Item, ...]:
-        """Take the run's earlier items out of the open batch: half a document would be worse than none."""
+        """Remove the run's earlier items from the open batch: half a document would be worse than none."""
         taken = tuple(self._items[self._run_start :])
         del self._items[self._run_start :]
         self._weight, self._bytes = self._run_weight_before, self._run_bytes_before
         self._refused_key = key
         return taken
 
-    def _too_long(self) -> str:
-        return f"the items of this key in a row are above --max-batch-bytes ({self._max_bytes})"
+    def _run_too_large(self) -> str:
+        return f"consecutive items with this key exceed --max-batch-bytes ({self._max_bytes})"

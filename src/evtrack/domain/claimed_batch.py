@@ -1,4 +1,4 @@
-"""A claimed batch, as the database hands it to a worker and the worker to a slot."""
+"""A claimed batch, as the database returns it to a worker, which passes it on to a slot."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 from evtrack.domain.ordinals import Ordinals
 
 BatchKey = tuple[int, int, int]
-"""Job, batch number, attempt: what a report about a claimed batch names."""
+"""Job, batch number and attempt, which identify a claimed batch in reports."""
 
 
 class ClaimedBatch(NamedTuple):
-    """A row of the claim; texts stay bytes, because decoding them in the worker would be wasted work.
+    """A row of the claim; texts stay bytes, because the worker does not need to decode them.
 
     Args:
         job_id: The job.
@@ -37,13 +37,8 @@ class ClaimedBatch(NamedTuple):
 
     @property
     def key(self) -> BatchKey:
-        """What a report about this batch names."""
+        """What identifies this batch in reports."""
         return self[:3]
-
-    @property
-    def handler_name(self) -> str:
-        """The handler's name as text."""
-        return self.handler.decode("utf-8", "replace")
 
     @property
     def item_count(self) -> int:

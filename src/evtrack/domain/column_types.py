@@ -1,29 +1,33 @@
-"""Types of event fields, bounded as the columns of the projection that hold them.
+"""Limits of PostgreSQL's integer columns, and types of event fields with these limits.
 
-The fold rejects what a column cannot hold, so no event that it accepted is out of these bounds.
+The fold rejects a value that does not fit its column, so every event in the log is within these limits.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from evtrack.domain.column_limits import BIGINT_MAX, INTEGER_MAX, SMALLINT_MAX
 from evtrack.domain.ordinals import Ordinals
 
+SMALLINT_MAX: Final = 2**15 - 1
+INTEGER_MAX: Final = 2**31 - 1
+BIGINT_MAX: Final = 2**63 - 1
+BIGINT_MIN: Final = -(2**63)
+
 SmallInt = Annotated[int, Field(ge=-SMALLINT_MAX - 1, le=SMALLINT_MAX)]
-FailureCount = Annotated[int, Field(ge=0, le=SMALLINT_MAX)]
+SmallCount = Annotated[int, Field(ge=0, le=SMALLINT_MAX)]
 Count = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
 PositiveCount = Annotated[int, Field(ge=1, le=INTEGER_MAX)]
-Sum = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
+BigCount = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
 
 
-def _parsed(value: object) -> object:
-    found = Ordinals.parse(value) if isinstance(value, str) else value
-    if isinstance(found, Ordinals) and found.spans and found.spans[-1][1] > INTEGER_MAX:
-        message = f"ordinals beyond {INTEGER_MAX}"
+def _parse_ordinals(value: object) -> object:
+    ordinals = Ordinals.parse(value) if isinstance(value, str) else value
+    if isinstance(ordinals, Ordinals) and ordinals.spans and ordinals.spans[-1][1] > INTEGER_MAX:
+        message = f"ordinals above {INTEGER_MAX}"
         raise ValueError(message)
-    return found
+    return ordinals
 
 
-OrdinalText = Annotated[Ordinals, BeforeValidator(_parsed), PlainSerializer(str, return_type=str)]
-"""An `Ordinals` field of a pydantic model, read from and written as the text form."""
+OrdinalText = Annotated[Ordinals, BeforeValidator(_parse_ordinals), PlainSerializer(str, return_type=str)]
+"""An `Ordinals` field of a pydantic model, which is read and written in its text form."""

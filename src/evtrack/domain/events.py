@@ -1,10 +1,9 @@
-"""The events of the log: one frozen model each, their union, and the envelope in which the log stores them."""
+"""The events of the log: a frozen model for each type, and their union."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -16,21 +15,20 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
-    TypeAdapter,
 )
 
-from evtrack.domain.column_types import Count, FailureCount, OrdinalText, PositiveCount, SmallInt, Sum
+from evtrack.domain.column_types import BigCount, Count, OrdinalText, PositiveCount, SmallCount, SmallInt
 from evtrack.domain.crash import CrashReport
 from evtrack.domain.retry import Policy
 from evtrack.domain.states import EventType
 
 
 class _Event(BaseModel):
-    # Extra keys are kept: code of the next version may have written them, and a log must read back whole.
+    # A newer version may have written more keys; nothing in the log may be dropped.
     model_config = ConfigDict(frozen=True, extra="allow")
 
     def data(self) -> dict[str, Any]:
-        """Give the event's data as the log stores it: without its type and without what is unset.
+        """Return the event's data as the log stores it, without its type and without unset fields.
 
         Returns:
             A dict ready for JSON.
@@ -39,17 +37,17 @@ class _Event(BaseModel):
 
 
 class Enqueued(_Event):
-    """A batch came to be, as submitted or with the items of another."""
+    """A batch was created, from the source or with the items of another batch."""
 
     type: Literal[EventType.ENQUEUED] = EventType.ENQUEUED
     items: PositiveCount
-    weight: Sum = 0
+    weight: BigCount = 0
     ordinals: OrdinalText
     root: PositiveCount | None = None
     parent: PositiveCount | None = None
-    errors: FailureCount = 0
-    crashes: FailureCount = 0
-    losses: FailureCount = 0
+    errors: SmallCount = 0
+    crashes: SmallCount = 0
+    losses: SmallCount = 0
     run_at: AwareDatetime | None = None
     error: str | None = None
 
@@ -61,12 +59,12 @@ class Started(_Event):
 
 
 class Completed(_Event):
-    """The items that the batch holds are done; those it names as moved went to other batches."""
+    """The batch's items are done, except for those in `moved`, which are now in other batches."""
 
     type: Literal[EventType.COMPLETED] = EventType.COMPLETED
     run_s: NonNegativeFloat | None = None
     moved: OrdinalText | None = None
-    # 0 after a crash that came when all items were done.
+    # 0 if the process crashed after the last item.
     moved_items: Count | None = None
     moved_to: tuple[PositiveCount, ...] | None = None
 
@@ -81,7 +79,7 @@ class ItemError(_Event):
 
 
 class Failure(_Event):
-    """What the handler raised."""
+    """The exception that the handler raised."""
 
     type: str | None = None
     message: str | None = None
@@ -90,22 +88,22 @@ class Failure(_Event):
 
 
 class Failed(_Event):
-    """The handler raised."""
+    """The handler raised an exception."""
 
     type: Literal[EventType.FAILED] = EventType.FAILED
     run_s: NonNegativeFloat | None = None
-    # Clients in other languages report what they have; of another shape it is kept as it is.
+    # Clients in other languages may report errors in another form, which is kept unchanged.
     error: Annotated[Failure | JsonValue, Field(union_mode="left_to_right")] = None
 
 
 class Crashed(_Event, CrashReport):
-    """The process, the worker or the host of the batch died, or it hung."""
+    """The batch's process, worker or host died or hung."""
 
     type: Literal[EventType.CRASHED] = EventType.CRASHED
 
 
 class Requeued(_Event):
-    """The batch goes back to the queue."""
+    """The batch returned to the queue."""
 
     type: Literal[EventType.REQUEUED] = EventType.REQUEUED
     reason: str | None = None
@@ -114,7 +112,7 @@ class Requeued(_Event):
 
 
 class Split(_Event):
-    """All items of the batch moved to the batches named; or those in `moved`, and the batch goes on with the rest."""
+    """All items of the batch moved to other batches; or only those in `moved`, and the batch keeps the rest."""
 
     type: Literal[EventType.SPLIT] = EventType.SPLIT
     to: tuple[PositiveCount, ...] = ()
@@ -123,14 +121,14 @@ class Split(_Event):
 
 
 class Cancelled(_Event):
-    """A person cancelled the batch, or the job."""
+    """A user cancelled the batch or the job."""
 
     type: Literal[EventType.CANCELLED] = EventType.CANCELLED
     reason: str | None = None
 
 
 class LateResult(_Event):
-    """A worker reported on a batch whose lease it had lost; nothing changed."""
+    """A worker reported on a batch whose lease it had lost; the report was ignored."""
 
     type: Literal[EventType.LATE_RESULT] = EventType.LATE_RESULT
     outcome: str | None = None
@@ -138,7 +136,7 @@ class LateResult(_Event):
 
 
 class Created(_Event):
-    """A job came to be."""
+    """A job was created."""
 
     type: Literal[EventType.CREATED] = EventType.CREATED
     handler: str
@@ -146,7 +144,7 @@ class Created(_Event):
     priority: SmallInt = 0
     policy: Policy = Policy()
     source: Mapping[str, Any] = Field(default_factory=dict)
-    bytes_total: Sum | None = None
+    bytes_total: BigCount | None = None
     submitter: UUID | None = None
 
 
@@ -155,11 +153,11 @@ class Extended(_Event):
 
     type: Literal[EventType.EXTENDED] = EventType.EXTENDED
     batches: Count
-    items: Sum
+    items: BigCount
     first_batch_no: PositiveCount | None = None
     position: Mapping[str, Any] | None = None
-    bytes_read: Sum | None = None
-    invalid: Sum = 0
+    bytes_read: BigCount | None = None
+    invalid: BigCount = 0
 
 
 class Note(_Event):
@@ -171,27 +169,27 @@ class Note(_Event):
 
 
 class Noted(_Event):
-    """Messages about the source; the list is capped, the total is not."""
+    """Messages about the source; the list is limited, the total is not."""
 
     type: Literal[EventType.NOTED] = EventType.NOTED
-    total: Sum
+    total: BigCount
     notes: tuple[Note, ...] = ()
 
 
 class Sealed(_Event):
-    """The source is at its end; no more batches will come."""
+    """The source was read to its end; no more batches will be added."""
 
     type: Literal[EventType.SEALED] = EventType.SEALED
 
 
 class Suspended(_Event):
-    """A person holds the job back."""
+    """A user suspended the job."""
 
     type: Literal[EventType.SUSPENDED] = EventType.SUSPENDED
 
 
 class Resumed(_Event):
-    """A person lets the job go on."""
+    """A user resumed the job."""
 
     type: Literal[EventType.RESUMED] = EventType.RESUMED
 
@@ -203,26 +201,26 @@ class Abandoned(_Event):
 
 
 class Reclaimed(_Event):
-    """Another submitter took the job over."""
+    """A submitter resumed the submission."""
 
     type: Literal[EventType.RECLAIMED] = EventType.RECLAIMED
     submitter: UUID | None = None
 
 
 class Reopened(_Event):
-    """A person's retry brought a finished job back."""
+    """A user retried batches of a finished job."""
 
     type: Literal[EventType.REOPENED] = EventType.REOPENED
 
 
 class Finished(_Event):
-    """Every batch of the job is final."""
+    """Every batch of the job is in a final status."""
 
     type: Literal[EventType.FINISHED] = EventType.FINISHED
-    # sha256 over all streams, and the transactions whose events it is over.
+    # SHA-256 over all streams, and the snapshot of the transactions that it covers.
     digest: str | None = None
     snapshot: str | None = Field(default=None, pattern=r"\A\d+:\d+:(\d+(,\d+)*)?\z")
-    # It is over restored events too, up to this seq: the snapshot does not know the transactions of another cluster.
+    # It also covers restored events up to this seq; a snapshot cannot tell the transactions of another cluster.
     restored_seq: NonNegativeInt | None = None
 
 
@@ -248,70 +246,4 @@ Event = Annotated[
     | Finished,
     Field(discriminator="type"),
 ]
-"""Any event, told apart by its ``type``."""
-
-_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-
-
-def read_event(kind: str, data: Mapping[str, Any]) -> Event:
-    """Read what happened from an event's type and data.
-
-    Args:
-        kind: The column ``type``.
-        data: The column ``data``.
-
-    Returns:
-        The event.
-
-    Raises:
-        ValidationError: The data has not the shape of the type.
-    """
-    return _EVENT.validate_python({**data, "type": kind})
-
-
-class StoredEvent(BaseModel):
-    """An event in its envelope: a row of ``evtrack.event``.
-
-    Args:
-        job_day: UTC day of the job, which names its partition.
-        job_id: The job.
-        batch_no: The batch; 0 is the job's own stream.
-        version: Place in the stream, from 1.
-        attempt: The attempt that the event belongs to.
-        worker_id: The worker that it belongs to.
-        at: When it was written.
-        seq: Place in the whole log, in no strict order of commits.
-        xid: Transaction that wrote it.
-        event: What happened.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    job_day: date
-    job_id: PositiveInt
-    batch_no: NonNegativeInt
-    version: PositiveInt
-    attempt: NonNegativeInt = 0
-    worker_id: int | None = None
-    at: datetime
-    seq: NonNegativeInt
-    xid: NonNegativeInt
-    event: Event
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """Read a row of the log.
-
-        Args:
-            row: Column name to value, ``type`` and ``data`` among them.
-
-        Returns:
-            The event in its envelope.
-        """
-        envelope = {name: value for name, value in row.items() if name not in {"type", "data"}}
-        return cls(event=read_event(row["type"], row["data"]), **envelope)
-
-    @property
-    def type(self) -> EventType:
-        """The event's type."""
-        return self.event.type
+"""Any event; its ``type`` selects the model."""

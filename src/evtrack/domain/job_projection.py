@@ -1,4 +1,4 @@
-"""What a job's own events make of the job. The counterpart of `projection` for the stream with batch number 0."""
+"""Folds the events of a job's own stream, which has batch number 0, into the job's state."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from evtrack.domain.events import StoredEvent
     from evtrack.domain.retry import Policy
+    from evtrack.domain.stored_event import StoredEvent
 
 _STEPS: Final = {(step.type, step.before): step for step in JOB_TRANSITIONS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A job as its own events have made it: a row of ``evtrack.job``.
+class JobState:
+    """The state of a job after its own events: a row of ``evtrack.job``.
 
-    ``batch_count`` holds what was submitted; the row also counts the batches made of others, which have streams of
-    their own.
+    ``batch_count`` counts the submitted batches. In the row it includes batches that were derived from others, whose
+    events are in other streams.
     """
 
     handler: str
@@ -51,18 +51,18 @@ class Job:
     cancelled_at: datetime | None = None
 
 
-def evolve_job(job: Job | None, stored: StoredEvent) -> Job:
+def evolve_job(job: JobState | None, stored: StoredEvent) -> JobState:
     """Apply one event of a job's own stream.
 
     Args:
-        job: The job so far; None before its first event.
-        stored: What happened next.
+        job: The job before the event; None before its first event.
+        stored: The event.
 
     Returns:
-        The job after it.
+        The job after the event.
 
     Raises:
-        IllegalEvent: The event does not follow from what was there.
+        IllegalEvent: The event is not a transition of the job.
     """
     due = 1 if job is None else job.version + 1
     if stored.version != due:
@@ -73,12 +73,12 @@ def evolve_job(job: Job | None, stored: StoredEvent) -> Job:
         raise _illegal(stored, f"the job is {before or 'not there'}")
     if isinstance(stored.event, ev.Created):
         return _created(stored, stored.event)
-    # The table of transitions lets nothing but created come first.
-    return replace(_changed(cast("Job", job), stored), phase=step.after, version=stored.version)
+    # The transitions allow no other first event, so there is a job.
+    return replace(_changed(cast("JobState", job), stored), phase=step.after, version=stored.version)
 
 
-def _created(stored: StoredEvent, event: ev.Created) -> Job:
-    return Job(
+def _created(stored: StoredEvent, event: ev.Created) -> JobState:
+    return JobState(
         handler=event.handler,
         name=event.name,
         priority=event.priority,
@@ -99,7 +99,7 @@ def _created(stored: StoredEvent, event: ev.Created) -> Job:
     )
 
 
-def _changed(job: Job, stored: StoredEvent) -> Job:
+def _changed(job: JobState, stored: StoredEvent) -> JobState:
     match stored.event:
         case ev.Extended() as event:
             return replace(

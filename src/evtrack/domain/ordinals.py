@@ -1,4 +1,4 @@
-"""Ordinals: a set of item ordinals, kept as ranges, as PostgreSQL's int4multirange writes them."""
+"""Sets of item ordinals, stored as ranges and written like PostgreSQL's int4multirange."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_TEXT = re.compile(r"\{(?:\[\d+,\d+\)(?:,\[\d+,\d+\))*)?\}")
-_SPAN = re.compile(r"\[(\d+),(\d+)\)")
+_MULTIRANGE = re.compile(r"\{(?:\[\d+,\d+\)(?:,\[\d+,\d+\))*)?\}")
+_RANGE = re.compile(r"\[(\d+),(\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +18,17 @@ class Ordinals:
     """A set of item ordinals.
 
     Args:
-        spans: Half-open ranges ``(first, past_last)`` in any order; they are sorted and joined, so that two
-            equal sets have equal spans.
+        spans: Half-open ranges ``(first, past_last)`` in any order; they are sorted and merged, so that equal sets
+            have equal spans.
     """
 
     spans: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        """Bring the spans into their one canonical form.
+        """Bring the spans into canonical form.
 
         Raises:
-            ValueError: A span is empty, runs backwards, or starts below zero.
+            ValueError: A span is empty or reversed, or starts below zero.
         """
         joined: list[tuple[int, int]] = []
         for first, past in sorted(self.spans):
@@ -43,10 +43,10 @@ class Ordinals:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the text form, like ``{[1,51),[60,61)}``.
+        """Parse the text form, such as ``{[1,51),[60,61)}``.
 
         Args:
-            text: What PostgreSQL prints for an int4multirange.
+            text: An int4multirange as PostgreSQL prints it.
 
         Returns:
             The set.
@@ -55,17 +55,17 @@ class Ordinals:
             ValueError: The text is not a canonical multirange.
         """
         compact = text.replace(" ", "")
-        if not _TEXT.fullmatch(compact):
+        if not _MULTIRANGE.fullmatch(compact):
             message = f"not a multirange of ordinals: {text!r}"
             raise ValueError(message)
-        return cls(tuple((int(first), int(past)) for first, past in _SPAN.findall(compact)))
+        return cls(tuple((int(first), int(past)) for first, past in _RANGE.findall(compact)))
 
     @classmethod
     def of(cls, ordinals: Iterable[int]) -> Self:
-        """Gather single ordinals into a set.
+        """Make a set of single ordinals.
 
         Args:
-            ordinals: The ordinals, in any order, repeats allowed.
+            ordinals: The ordinals in any order; duplicates are allowed.
 
         Returns:
             The set.
@@ -81,20 +81,20 @@ class Ordinals:
         return sum(past - first for first, past in self.spans)
 
     def __iter__(self) -> Iterator[int]:
-        """Walk the ordinals upwards."""
+        """Iterate over the ordinals in ascending order."""
         for first, past in self.spans:
             yield from range(first, past)
 
     def __contains__(self, ordinal: object) -> bool:
-        """Tell whether the ordinal is in the set."""
+        """Check whether the set contains an ordinal."""
         return isinstance(ordinal, int) and any(first <= ordinal < past for first, past in self.spans)
 
     def __or__(self, other: Ordinals) -> Ordinals:
-        """Unite two sets."""
+        """Return the union of both sets."""
         return Ordinals(self.spans + other.spans)
 
     def __sub__(self, other: Ordinals) -> Ordinals:
-        """Take the other set's ordinals away."""
+        """Return the ordinals that are not in the other set."""
         left: list[tuple[int, int]] = []
         for span in self.spans:
             first, past = span
@@ -109,9 +109,9 @@ class Ordinals:
         return Ordinals(tuple(left))
 
     def __and__(self, other: Ordinals) -> Ordinals:
-        """Keep what both sets have."""
+        """Return the ordinals that are in both sets."""
         return self - (self - other)
 
     def __le__(self, other: Ordinals) -> bool:
-        """Tell whether all of this set is in the other."""
+        """Check whether this set is a subset of the other."""
         return not self - other

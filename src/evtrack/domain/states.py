@@ -1,4 +1,4 @@
-"""The states of batches and jobs, and what each event makes of them, as data."""
+"""The states of batches and jobs, and the transitions between them, as data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class BatchStatus(StrEnum):
-    """Where a batch stands. The labels are those of the SQL type ``evtrack.status``, in its order."""
+    """The status of a batch. The labels are those of the SQL type ``evtrack.status``, in its order."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -19,7 +19,7 @@ class BatchStatus(StrEnum):
 
 
 class JobPhase(StrEnum):
-    """Where a job stands. The labels are those of the SQL type ``evtrack.phase``, in its order."""
+    """The phase of a job. The labels are those of the SQL type ``evtrack.phase``, in its order."""
 
     OPEN = "open"
     ABANDONED = "abandoned"
@@ -29,7 +29,7 @@ class JobPhase(StrEnum):
 
 
 class EventType(StrEnum):
-    """What happened. The labels are those of the SQL type ``evtrack.event_type``, in its order."""
+    """The type of an event. The labels are those of the SQL type ``evtrack.event_type``, in its order."""
 
     ENQUEUED = "enqueued"
     STARTED = "started"
@@ -57,10 +57,10 @@ _P = JobPhase
 _E = EventType
 
 FINAL_STATUSES: Final = frozenset({_B.COMPLETED, _B.FAILED, _B.CRASHED, _B.SPLIT, _B.CANCELLED})
-"""A batch in one of these is done with, unless a person's retry brings it back."""
+"""A batch in one of these statuses is over, unless a user retries it."""
 
 FINAL_PHASES: Final = frozenset({_P.FINISHED, _P.CANCELLED})
-"""A job in one of these takes no more batches."""
+"""A job in one of these phases accepts no more batches."""
 
 
 class Lease(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from evtrack.domain.column_limits import SMALLINT_MAX
+from evtrack.domain.column_types import SMALLINT_MAX
 from evtrack.domain.errors import PermissionDenied
 from evtrack.domain.text import printable
 from evtrack.runtime.doctor.findings import Finding, note, ok, problem

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Self
 
-from evtrack.domain.column_limits import BIGINT_MAX
+from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
 

@@ -14,13 +14,14 @@ from psycopg.types.json import set_json_loads
 from pydantic import ValidationError
 
 from evtrack.domain.batch_projection import BatchState
-from evtrack.domain.column_limits import BIGINT_MIN
-from evtrack.domain.job_projection import Job
-from evtrack.domain.job_proof import JobProof, Kept
+from evtrack.domain.column_types import BIGINT_MIN
+from evtrack.domain.job_projection import JobState
+from evtrack.domain.job_proof import JobProof, ProjectedStream
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.retry import Policy
 from evtrack.domain.states import BatchStatus, JobPhase
-from evtrack.domain.stream_proof import LINK_BYTES, Difference, LoggedEvent, StreamProof
+from evtrack.domain.stored_event import LoggedEvent
+from evtrack.domain.stream_proof import LINK_BYTES, Difference, StreamProof
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import mapping, value
@@ -61,7 +62,7 @@ class Repair(Protocol):
     def batch(self, stream: StreamProof[BatchState], found: list[Difference]) -> None:
         """Receive a batch."""
 
-    def job(self, proof: JobProof, own: StreamProof[Job], found: list[Difference]) -> None:
+    def job(self, proof: JobProof, job_stream: StreamProof[JobState], found: list[Difference]) -> None:
         """Receive the job, after its batches."""
 
 
@@ -113,16 +114,16 @@ def prove(
     Yields:
         The differences.
     """
-    kept = _kept_job(conn, job_id)
+    kept = _projected_job(conn, job_id)
     proof = JobProof(job_id=job_id, job_day=None if kept is None else kept[0])
     streams = _streams(conn, job_id)
     number, rows, _ = next(streams, (0, iter(()), None))
-    own, found = proof.own(rows if number == 0 else (), None if kept is None else kept[1])
+    job_stream, found = proof.check_job_stream(rows if number == 0 else (), None if kept is None else kept[1])
     yield from found
     on_progress(job_id, proof.events)
     report_at = _PROGRESS_EVERY
     for number, rows, kept_batch in streams:
-        stream, wrong = proof.batch(number, rows, kept_batch)
+        stream, wrong = proof.check_batch_stream(number, rows, kept_batch)
         if repair is not None:
             repair.batch(stream, wrong)
         yield from wrong
@@ -130,14 +131,14 @@ def prove(
             on_progress(job_id, proof.events)
             report_at = proof.events + _PROGRESS_EVERY
     counters = mapping(conn, "proof_sums", job_id=job_id)
-    wrong = proof.end(own, counters, value(conn, "proof_payload_rows", job_id=job_id))
+    wrong = proof.finish(job_stream, counters, value(conn, "proof_payload_rows", job_id=job_id))
     if repair is not None:
-        repair.job(proof, own, [*found, *wrong])
+        repair.job(proof, job_stream, [*found, *wrong])
     yield from wrong
     on_progress(job_id, proof.events)
 
 
-def _streams(conn: Connection, job_id: int) -> Iterator[tuple[int, Iterator[LoggedEvent], Kept | None]]:
+def _streams(conn: Connection, job_id: int) -> Iterator[tuple[int, Iterator[LoggedEvent], ProjectedStream | None]]:
     """Pair the events of each stream with its row, by number; the job's own stream always comes first."""
     groups = groupby(_stream_rows(conn, "proof_events", job_id, class_row(LoggedEvent)), key=lambda row: row.batch_no)
     batches = _stream_rows(conn, "proof_batches", job_id, dict_row)
@@ -150,10 +151,10 @@ def _streams(conn: Connection, job_id: int) -> Iterator[tuple[int, Iterator[Logg
             yield group[0], group[1], None
             group = next(groups, None)
         elif group is None or batch["batch_no"] < group[0]:
-            yield batch["batch_no"], iter(()), _kept_batch(batch)
+            yield batch["batch_no"], iter(()), _projected_batch(batch)
             batch = next(batches, None)
         else:
-            yield group[0], group[1], _kept_batch(batch)
+            yield group[0], group[1], _projected_batch(batch)
             group, batch = next(groups, None), next(batches, None)
 
 
@@ -171,29 +172,29 @@ def _accept_any_value(cursor: psycopg.Cursor[Any]) -> None:
     set_json_loads(_any_json, cursor)
 
 
-def _kept_batch(row: dict[str, Any]) -> Kept:
+def _projected_batch(row: dict[str, Any]) -> ProjectedStream:
     values = {each.name: row[each.name] for each in fields(BatchState)}
     try:
         ordinals: Any = Ordinals.parse(row["ordinals"])
     except ValueError:
         ordinals = row["ordinals"]
     values |= {"status": BatchStatus(row["status"]), "ordinals": ordinals}
-    return Kept(BatchState(**values), row["version"], row["links"])
+    return ProjectedStream(BatchState(**values), row["version"], row["links"])
 
 
-def _kept_job(conn: Connection, job_id: int) -> tuple[Any, Kept] | None:
+def _projected_job(conn: Connection, job_id: int) -> tuple[Any, ProjectedStream] | None:
     with translated(), conn.cursor(row_factory=dict_row) as cursor:
         _accept_any_value(cursor)
         row = cursor.execute(statement("proof_job"), {"job_id": job_id}).fetchone()
     if row is None:
         return None
-    values = {each.name: row[each.name] for each in fields(Job)}
+    values = {each.name: row[each.name] for each in fields(JobState)}
     try:
         policy: Any = Policy.model_validate(row["policy"])
     except ValidationError:
         policy = row["policy"]
     values |= {"phase": JobPhase(row["phase"]), "policy": policy}
-    return row["job_day"], Kept(Job(**values), row["version"], _job_links(conn, job_id, row["links"]))
+    return row["job_day"], ProjectedStream(JobState(**values), row["version"], _job_links(conn, job_id, row["links"]))
 
 
 def _job_links(conn: Connection, job_id: int, newest: bytes | None) -> bytes | None:

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from evtrack.domain.batch_projection import BatchState
 from evtrack.domain.errors import StorageError
-from evtrack.domain.job_projection import Job
+from evtrack.domain.job_projection import JobState
 from evtrack.domain.job_proof import JobProof
 from evtrack.domain.stream_proof import Difference, StreamProof
 from evtrack.storage.connection.connect import Connection
@@ -73,7 +73,7 @@ class _RowRepair:
         else:
             self._done.kept += 1
 
-    def job(self, proof: JobProof, own: StreamProof[Job], found: list[Difference]) -> None:
+    def job(self, proof: JobProof, job_stream: StreamProof[JobState], found: list[Difference]) -> None:
         if not found:
             return
         counters = proof.counters()
@@ -81,14 +81,14 @@ class _RowRepair:
             self._done.counters = self._write(
                 "rebuild_progress", values={"job_id": proof.job_id, "counters": Jsonb(counters)}
             )
-        names = {each.name for each in fields(Job)} | {"row", "job_day"}
-        chained = own.kept_links is not None and own.kept_links != own.links
+        names = {each.name for each in fields(JobState)} | {"row", "job_day"}
+        chained = job_stream.projected_links is not None and job_stream.projected_links != job_stream.links
         changed = chained or any(each.field in names for each in found)
-        if changed and proof.job is not None and own.rebuildable:
+        if changed and proof.job is not None and job_stream.rebuildable:
             values = {
                 name: getattr(proof.job, name) for name in names - {"row", "job_day", "policy", "source", "position"}
             }
-            values |= {"phase": str(proof.job.phase), "job_id": proof.job_id, "links": bytes(own.links)}
+            values |= {"phase": str(proof.job.phase), "job_id": proof.job_id, "links": bytes(job_stream.links)}
             self._done.job = self._write("rebuild_job", "rebuild_job_links", values=values)
         if changed and not self._done.job:
             self._done.kept += 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Literal
 
-from evtrack.domain.column_limits import BIGINT_MAX, BIGINT_MIN
+from evtrack.domain.column_types import BIGINT_MAX, BIGINT_MIN
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import rows, value

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from struct import Struct
 
-from evtrack.domain.column_limits import INTEGER_MAX
+from evtrack.domain.column_types import INTEGER_MAX
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from evtrack.config import LONGEST_PAUSE_S, LONGEST_S
-from evtrack.domain.column_limits import BIGINT_MAX, INTEGER_MAX
+from evtrack.domain.column_types import BIGINT_MAX, INTEGER_MAX
 from evtrack.domain.text import quoted
 
 MOST_ATTEMPTS: Final = 9999

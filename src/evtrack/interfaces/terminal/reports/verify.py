@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from evtrack.domain.job_proof import ITEMS
+from evtrack.domain.job_proof import PAYLOAD_ROWS
 from evtrack.interfaces.terminal.formatting import count, counted
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class VerifyReport:
         kinds: set[str] = set()
         for each in found:
             self.differences += 1
-            kinds.add("damaged" if each.log_is_damaged else "missing items" if each.field == ITEMS else "departed")
+            kinds.add("damaged" if each.log_is_damaged else "missing items" if each.field == PAYLOAD_ROWS else "departed")
         if "missing items" in kinds:
             self.missing_items.add(job_id)
         if "damaged" in kinds:
