@@ -41,6 +41,11 @@ class ClaimedBatch(NamedTuple):
         return self[:3]
 
     @property
+    def handler_name(self) -> str:
+        """The handler's name as text."""
+        return self.handler.decode("utf-8", "replace")
+
+    @property
     def item_count(self) -> int:
         """How many items the batch has."""
         return (self.item_keys or b"").count(b"\n") + 1
