@@ -100,3 +100,12 @@ def test_the_rest_of_a_refused_run_is_refused_in_a_resumed_submission() -> None:
 def test_impossible_limits_are_rejected(wrong: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         BatchLimits(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_batcher_reports_its_state_to_resume_from() -> None:
+    batcher: Batcher[str] = Batcher(BatchLimits(max_batch_bytes=1), last_key="k", run_refused=True)
+    assert (True, "k", True) == (batcher.is_empty, batcher.last_key, batcher.run_refused)
+    batcher.add("a", key="a", weight=1, size=1)
+    assert (False, "a", False) == (batcher.is_empty, batcher.last_key, batcher.run_refused)
+    batcher.flush()
+    assert batcher.is_empty

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from evtrack.domain.column_types import OrdinalText
 from evtrack.domain.ordinals import Ordinals
@@ -53,6 +53,22 @@ def test_an_impossible_range_is_refused_by_value(span: tuple[int, int]) -> None:
 
 def test_only_integers_are_members() -> None:
     assert "1" not in Ordinals.of([1])
+
+
+@pytest.mark.parametrize(("text", "fits"), [("{[1,2147483647)}", True), ("{[1,2147483648)}", False), ("{}", True)])
+def test_a_model_rejects_ordinals_that_do_not_fit_their_column(text: str, fits: bool) -> None:  # noqa: FBT001
+    adapter: TypeAdapter[Ordinals] = TypeAdapter(OrdinalText)
+    if fits:
+        assert Ordinals.parse(text) == adapter.validate_python(text)
+    else:
+        with pytest.raises(ValidationError, match="ordinals above 2147483647"):
+            adapter.validate_python(text)
+
+
+@pytest.mark.parametrize("value", [5, None, "no"])
+def test_a_model_rejects_what_is_not_a_set_of_ordinals(value: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(OrdinalText).validate_python(value)
 
 
 def test_a_model_reads_and_writes_the_text_form() -> None:

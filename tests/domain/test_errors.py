@@ -1,0 +1,125 @@
+"""The errors: what each one reports, what to do next, and the exit code of the command that it ends."""
+
+import pytest
+
+from evtrack.domain import errors
+
+OUTPUT_HINT = "Free some space, or send it elsewhere. What the command did is done: evtrack status shows it."
+HANDLER_HINT = "Name the module that defines it with --import MODULE, or a program with --exec NAME=COMMAND."
+READ_ONLY_SETTING = "default_transaction_read_only is on for this user, this database or the server: turn it off there"
+
+
+@pytest.mark.parametrize(
+    ("message", "hint", "error"),
+    [
+        ("An argument has an invalid value.", "", errors.BadArgument()),
+        ("Something else.", "Do it.", errors.EvtrackError("Something else.", hint="Do it.")),
+        (
+            "The exporter needs a package that is not installed.",
+            "Install it: pip install 'evtrack[otel]'",
+            errors.NotInstalled("The exporter", extra="otel"),
+        ),
+        ("The output cannot be written to stdout: disk full.", OUTPUT_HINT, errors.OutputLost("disk full")),
+        ("The log cannot be written to stdout: x.", "y", errors.OutputLost("x", what="The log", hint="y")),
+        (
+            "This database session is read-only.",
+            f"Either the server is a standby: connect to the primary. Or {READ_ONLY_SETTING}.",
+            errors.ReadOnly(),
+        ),
+        ("m", "The server is a standby: connect to the primary.", errors.ReadOnly("m", standby=True)),
+        ("m", f"The setting {READ_ONLY_SETTING}, or connect as another user.", errors.ReadOnly("m", standby=False)),
+        ("m", "h", errors.StorageError("m", sqlstate="42P01", hint="h")),
+        (
+            "The database has version 3 of evtrack's schema, but this evtrack needs version 5.",
+            "Run `evtrack migrate up` as the schema's owner.",
+            errors.SchemaTooOld(found=3, wanted=5),
+        ),
+        (
+            "The database has version 9 of evtrack's schema, which needs evtrack 2.0 or later; this is evtrack 1.5.",
+            "Install evtrack 2.0 or later.",
+            errors.SchemaTooNew(found=9, least_code="2.0", code="1.5"),
+        ),
+        (
+            "Job 3 was dropped on 2026-11-24, not archived.",
+            "`evtrack status 3` shows what is left of it.",
+            errors.JobDropped(job_id=3, dropped_at="2026-11-24", archive=None),
+        ),
+        (
+            "Job 3 was dropped on 2026-11-24, archived to /a b.",
+            "`evtrack status 3` shows what is left of it; `evtrack archive restore '/a b' --job 3` restores its log.",
+            errors.JobDropped(job_id=3, dropped_at="2026-11-24", archive="/a b"),
+        ),
+        ("No handler is named 'x'; offered here: none.", HANDLER_HINT, errors.UnknownHandler("x")),
+        (
+            "No handler is named 'x'; offered here: a, b.",
+            "h",
+            errors.UnknownHandler("x", known=iter(["b", "a"]), hint="h"),
+        ),
+        (
+            "Cannot import the module 'm':\nTraceback",
+            "Fix the module, or install what it needs into the environment that evtrack runs in.",
+            errors.HandlerImportError("m", traceback="Traceback\n"),
+        ),
+        ("Cannot read the source 'a.json': no such file or directory.", "", errors.SourceNotFound("a.json")),
+        ("Cannot read the source 'a': r.", "h", errors.SourceNotFound("a", reason="r", hint="h")),
+        (
+            "Cannot read the source 'a': it has changed.",
+            "Restore the source as it was, or cancel the job and submit the new one.",
+            errors.SourceChanged("a", reason="it has changed"),
+        ),
+        (
+            "The queue is full: 7 batches pending, at most 5 allowed, waited 1.2 s.",
+            "Start more workers, or raise --max-pending.",
+            errors.QueueFull(waited_s=1.23, pending=7, limit=5),
+        ),
+        (
+            "The archive /a is damaged:\n  x differs\n  y is missing",
+            "Restore it from a copy, or move it away if the database still has the day.",
+            errors.ArchiveDamaged("/a", differences=["x differs", "y is missing"]),
+        ),
+    ],
+)
+def test_an_error_reports_what_is_wrong_and_what_to_do_next(
+    message: str, hint: str, error: errors.EvtrackError
+) -> None:
+    assert (message, hint) == (error.message, error.hint)
+    assert (f"{message}\n{hint}" if hint else message) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("lost", "sqlstate"),
+    [(True, None), (True, "08006"), (True, "57P01"), (True, "25P03"), (False, "40001"), (False, "57014")],
+)
+def test_a_transient_error_may_have_lost_the_connection(lost: bool, sqlstate: str | None) -> None:  # noqa: FBT001
+    assert lost is errors.TransientError(sqlstate=sqlstate).connection_lost
+
+
+def test_errors_have_exit_codes() -> None:
+    assert {
+        "EvtrackError": 1,
+        "OutputLost": 74,
+        "NoServer": 5,
+        "CannotConnect": 5,
+        "SchemaMissing": 4,
+        "SchemaTooOld": 4,
+        "SchemaTooNew": 4,
+        "MigrationError": 4,
+    } == {name: kind.exit_code for name, kind in vars(errors).items() if "exit_code" in getattr(kind, "__dict__", ())}
+
+
+def test_fields_of_errors_can_be_read() -> None:
+    assert ("The exporter", "otel") == vars_of(errors.NotInstalled("The exporter", extra="otel"))
+    assert ("42P01",) == vars_of(errors.StorageError(sqlstate="42P01"))
+    assert (3, 5) == vars_of(errors.SchemaTooOld(found=3, wanted=5))
+    assert (9, "2", "1") == vars_of(errors.SchemaTooNew(found=9, least_code="2", code="1"))
+    assert (3, "/a") == vars_of(errors.JobDropped(job_id=3, dropped_at="", archive="/a"))
+    assert ("x", ("a", "b")) == vars_of(errors.UnknownHandler("x", known=["b", "a"]))
+    assert ("m", "T") == vars_of(errors.HandlerImportError("m", traceback="T"))
+    assert ("a", "r") == vars_of(errors.SourceChanged("a", reason="r"))
+    assert (1.5, 7, 5) == vars_of(errors.QueueFull(waited_s=1.5, pending=7, limit=5))
+    assert ("/a", ("x",)) == vars_of(errors.ArchiveDamaged("/a", differences=iter(["x"])))
+
+
+def vars_of(error: errors.EvtrackError) -> tuple[object, ...]:
+    """Return an error's own fields."""
+    return tuple(value for name, value in vars(error).items() if name not in {"message", "hint"})
