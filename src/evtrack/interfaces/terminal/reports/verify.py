@@ -75,7 +75,9 @@ class VerifyReport:
         kinds: set[str] = set()
         for each in found:
             self.differences += 1
-            kinds.add("damaged" if each.log_is_damaged else "missing items" if each.field == PAYLOAD_ROWS else "departed")
+            kinds.add(
+                "damaged" if each.log_is_damaged else "missing items" if each.field == PAYLOAD_ROWS else "departed"
+            )
         if "missing items" in kinds:
             self.missing_items.add(job_id)
         if "damaged" in kinds:
