@@ -9,8 +9,8 @@ from io import TextIOWrapper
 
 def main() -> None:
     """Import the command line, run it and exit."""
-    # Imports take most of a second on a busy machine. Ctrl-C ends them without a word, not with a traceback from
-    # wherever they are; where it is ignored, as below nohup, it stays so.
+    # Imports take up to a second on a busy machine. Until they are done, Ctrl-C ends the process silently instead of
+    # with a traceback. If the caller had it ignored, as shells do for background jobs, it stays ignored.
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if usual:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -22,12 +22,12 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    # Of a stream that the caller has closed, the next file or socket would take the number.
+    # If the caller closed a stream, the next file or socket would get its number.
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
-    # In a locale without the letter, its number is better than a traceback.
+    # A character that the locale lacks is escaped: better than a traceback.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -166,7 +166,7 @@ def test_a_recent_end_keeps_a_day_however_old_it_is(own_client: Client) -> None:
 def test_progress_is_reported_in_each_step(own_client: Client, tmp_path: Path) -> None:
     ended_job(own_client, DAY, items=2)
     told: list[tuple[str, int]] = []
-    run_cleanup(own_client, tmp_path, with_payload=True, told=lambda _, step, lines: told.append((step, lines)))
+    run_cleanup(own_client, tmp_path, with_payload=True, on_progress=lambda _, step, lines: told.append((step, lines)))
     # the log, the items and the results, and all three again
     wrote = [("events", 10), ("payloads", 4), ("results", 2)]
     assert [("jobs", 1), *wrote, *(("read back", lines) for _, lines in wrote)] == told
@@ -182,7 +182,9 @@ def test_a_retry_while_the_day_is_read_keeps_the_day(own_client: Client, own_oth
     own_client.fail(worker, own_client.claim(worker, job))
     assert own_client.one("SELECT evtrack.finish_due(%s)", job)
     archive = tmp_path / "archive"
-    done = run_cleanup(own_client, archive, told=after_reading(lambda: own_other.one("SELECT evtrack.retry(%s)", job)))
+    done = run_cleanup(
+        own_client, archive, on_progress=after_reading(lambda: own_other.one("SELECT evtrack.retry(%s)", job))
+    )
     assert [(DAY, "changed", None)] == kept_days(done)
     assert 2 == len(own_client.claim(worker, job))
     assert [] == own_client.rows("SELECT * FROM evtrack.dropped_job")
@@ -222,7 +224,7 @@ def test_a_retry_between_two_pages_keeps_the_day_and_the_next_day_is_dropped(
 
 def test_a_late_result_while_the_day_is_read_is_not_lost(own_client: Client, own_other: Client) -> None:
     job, worker = ended_job(own_client, DAY), own_client.worker()
-    done = run_cleanup(own_client, told=after_reading(lambda: own_other.complete(worker, [Claim(job, 1, 1)])))
+    done = run_cleanup(own_client, on_progress=after_reading(lambda: own_other.complete(worker, [Claim(job, 1, 1)])))
     assert [(DAY, "changed", None)] == kept_days(done)
     assert "late_result" == own_client.types(job)[-1]
     (dropped,) = run_cleanup(own_client)
@@ -324,7 +326,7 @@ def test_a_second_cleanup_is_refused_while_the_first_runs(own_client: Client, ow
             run_cleanup(own_other)
         met.append(caught.value)
 
-    run_cleanup(own_client, told=meet)
+    run_cleanup(own_client, on_progress=meet)
     assert f"process {own_client.conn.info.backend_pid}" in str(met[0])
 
 

@@ -44,7 +44,7 @@ def prepared(conn: Connection, source: Path, seen: list[SubmitProgress], *, max_
         spec=JobSpec(handler="h"),
         max_pending=10,
         max_wait_s=max_wait_s,
-        told=seen.append,
+        on_progress=seen.append,
     )
 
 

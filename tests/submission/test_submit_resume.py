@@ -124,7 +124,7 @@ class _Stop(Exception):
 def interrupted(conn: Connection, path: Path, made: Recipe, told: Callable[[SubmitProgress], None]) -> int:
     """Submit until `told` raises; return the job."""
     submitter = begin(
-        conn, source=files([str(path)], made), recipe=made, spec=JobSpec(handler="h"), told=told, overlap=False
+        conn, source=files([str(path)], made), recipe=made, spec=JobSpec(handler="h"), on_progress=told, overlap=False
     )
     with pytest.raises(_Stop):
         submitter.run()
@@ -163,7 +163,7 @@ def test_a_submission_can_resume_after_every_chunk(
             steps += 1
             assert steps < 200
             try:
-                reclaim(other, job, told=stop_at(2 + steps % 3), overlap=False).run()
+                reclaim(other, job, on_progress=stop_at(2 + steps % 3), overlap=False).run()
             except _Stop:
                 continue
             except JobPhaseError:  # the last look was the one after the end
@@ -320,7 +320,7 @@ def test_a_directory_of_all_formats_can_be_resumed_in_any_file(
         assert steps < 200
         with connect(dsn, purpose="next") as other:
             try:
-                done = reclaim(other, job, told=told, overlap=False).run()
+                done = reclaim(other, job, on_progress=told, overlap=False).run()
             except _Stop:
                 continue
             break

@@ -1,4 +1,4 @@
-"""The Python API: submit any iterable as a job, also inside the caller's own transaction; follow the log."""
+"""The Python API: submit any iterable as a job, also in a transaction of the caller, and follow the log."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -49,35 +49,35 @@ def submit(
 ) -> Submission:
     """Submit any iterable as one job; memory does not grow with it.
 
-    On a connection of yours that is in a transaction, or not in autocommit mode, all of it becomes a part of your
-    transaction: the job exists when you commit. Otherwise each chunk is committed on its own, and a submission that
-    ended early goes on with `resume` and the same items.
+    If your connection is in a transaction, or not in autocommit mode, the whole submission becomes part of your
+    transaction, and the job exists once you commit. Otherwise each chunk is committed separately, and an interrupted
+    submission continues with `resume` and the same items.
 
     Args:
-        items: Dicts, texts, numbers, dataclasses, pydantic models, or bytes that are JSON already.
-        handler: Who shall work on them.
-        key: The fields that make an item's key ("sourcedb,sourceid"), or a function of the item. Without it, the field
-            id, else the item's place in the iterable.
-        connection: A psycopg connection, or a connection string; without it, the one that the environment names.
-        resume: Go on with this job, with the options that it began with; give its `key` again if it is a function.
-        name: What people call the job.
-        priority: Higher goes first.
+        items: Dicts, strings, numbers, lists, dataclasses, pydantic models, or bytes that are already JSON.
+        handler: The handler that processes the items.
+        key: The fields that form an item's key ("sourcedb,sourceid"), or a function of the item. By default, the field
+            id, or else the item's position in the iterable.
+        connection: A psycopg connection or a connection string; by default, the one from the environment.
+        resume: Continue this job with the options it was created with; pass `key` again if it is a function.
+        name: The name of the job.
+        priority: Jobs with a higher priority run first.
         policy: Budgets, backoff and limits, such as max_errors, backoff_s, timeout_s.
-        batch_size: A batch is full from this many items, or this weight, on.
-        weight: The fields whose lists are counted instead of items.
-        mode: "replace" refuses an item with the key of the one before it.
-        max_item_bytes: A larger item is invalid.
-        max_batch_bytes: No batch is larger; at most 512 MiB.
-        max_pending: How many batches of the handler may be pending before this waits.
-        max_wait_s: For how long it waits at a time.
-        on_progress: Is told how far it is, a few times a second.
+        batch_size: A batch is full when it has this many items, or this weight.
+        weight: The list fields whose elements are counted instead of items.
+        mode: With "replace", an item with the same key as the item before it is invalid.
+        max_item_bytes: Larger items are invalid.
+        max_batch_bytes: The largest size of a batch; at most 512 MiB.
+        max_pending: Wait while the handler has this many pending batches.
+        max_wait_s: Give up when max_pending holds the submission back for this long.
+        on_progress: Called with the progress a few times a second.
 
     Returns:
-        What was submitted; `invalid` items are noted in the job.
+        What was submitted; the job has a note for each `invalid` item.
 
     Raises:
-        BadArgument: An argument cannot be kept.
-        QueueFull: The queue stayed full for too long; the job is open still.
+        BadArgument: An argument is invalid.
+        QueueFull: The queue was full for too long; the job is still open.
     """
     called = key if callable(key) else None
     made = recipe(
@@ -89,18 +89,18 @@ def submit(
         max_batch_bytes=max_batch_bytes,
     )
     if (handler is None) == (resume is None):
-        raise BadArgument("name either a handler, for a new job, or a job to resume")
+        raise BadArgument("give either a handler, for a new job, or a job to resume")
     source = IterableSource(items, name=name or "items", max_item_bytes=made.max_item_bytes, key=called)
     with _connected(connection) as (conn, is_own):
         joins = joins_transaction(conn)
         if joins and (resume is not None or max_pending is not None):
-            raise BadArgument("resume and max_pending need a connection that is in no transaction, in autocommit mode")
+            raise BadArgument("resume and max_pending need a connection in autocommit mode, outside a transaction")
         options: dict[str, Any] = {
             "max_pending": max_pending,
             "max_wait_s": max_wait_s,
             "overlap": is_own,
             "in_callers_transaction": joins,
-            "told": on_progress,
+            "on_progress": on_progress,
             "key_of": source.key_of if called else None,
             "arrays": True,
         }
@@ -113,9 +113,8 @@ def submit(
             return submitter.run()
         except Exception as error:
             if not joins and not isinstance(error, EvtrackError):
-                error.add_note(
-                    f"evtrack job {submitter.job_id} is open: submit(items, resume={submitter.job_id}) goes on."
-                )
+                number = submitter.job_id
+                error.add_note(f"evtrack job {number} is still open; continue with submit(items, resume={number}).")
             raise
 
 
@@ -130,23 +129,23 @@ def enqueue(
     policy: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
 ) -> int:
-    """Submit a small job in one statement: all of its items, or none.
+    """Submit a small job in one statement: all of its items or none.
 
     Args:
         items: As for `submit`, at least one.
-        handler: Who shall work on them.
+        handler: The handler that processes the items.
         key: As for `submit`.
         connection: As for `submit`.
-        name: What people call the job.
-        priority: Higher goes first.
+        name: The name of the job.
+        priority: Jobs with a higher priority run first.
         policy: Budgets, backoff and limits.
-        batch_size: Items in a batch; without it, all are one batch.
+        batch_size: Items per batch; by default, one batch holds them all.
 
     Returns:
         The job's id.
 
     Raises:
-        BadArgument: There is no item, or one is invalid.
+        BadArgument: There are no items, or one is invalid.
     """
     called = key if callable(key) else None
     made = recipe(key=None if callable(key) else _fields(key))
@@ -174,7 +173,7 @@ def enqueue(
             policy=traced(policy or {}),
             batch_size=batch_size,
         )
-        # In the caller's transaction it is sent with the commit; otherwise the commit was before it.
+        # In the caller's transaction, the wake-up is sent with the commit; otherwise the commit came first.
         wake_workers(conn, handler)
     return job_id
 
@@ -182,19 +181,19 @@ def enqueue(
 def tail(
     connection: str | None = None, *, after: str | None = None, job: int | None = None, follow: bool = False
 ) -> Iterator[tuple[str, LogRow]]:
-    """Read the log in commit order, each event once and the versions of each stream rising.
+    """Read the log in commit order: each event once, and each stream in the order of its versions.
 
     Args:
-        connection: A connection string; without it, the one that the environment names.
-        after: The position to go on after; from the beginning if None.
+        connection: A connection string; by default, the one from the environment.
+        after: The position to start after; None to start at the beginning.
         job: Only this job.
-        follow: Go on with what comes, for ever; a lost connection is opened again.
+        follow: Continue with new events forever; a lost connection is reopened.
 
     Yields:
-        The position behind an event, to be kept together with what came of it, and the event.
+        The position after an event, to be stored together with the result of the event, and the event.
 
     Raises:
-        BadArgument: The position is none, or of another cluster: after a restore start from the beginning.
+        BadArgument: The position is invalid, or comes from another cluster: after a restore, start at the beginning.
         NoSuchJob: There is no such job.
     """
     start = None if after is None else LogPosition.parse(after)

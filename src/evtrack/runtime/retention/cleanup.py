@@ -58,7 +58,7 @@ class Cleanup:
         older_than_s: A job that ended less than so many seconds ago pins its day.
         archive: The directory to archive each day to before it is dropped; None for no archive.
         with_payload: Whether to archive payloads and results too.
-        told: Called with progress: the day, the step, and how many items of the step are done.
+        on_progress: Called with progress: the day, the step, and how many items of the step are done.
         patience_s: How long to retry dropping a day whose tables are in use.
     """
 
@@ -69,7 +69,7 @@ class Cleanup:
         older_than_s: float,
         archive: Path | None = None,
         with_payload: bool = False,
-        told: Callable[[Day, Step, int], None] = lambda *_: None,
+        on_progress: Callable[[Day, Step, int], None] = lambda *_: None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._conn = conn
@@ -77,7 +77,7 @@ class Cleanup:
         # The ledger stores the path, and is read later and from elsewhere.
         self._archive = None if archive is None else archive.absolute()
         self._with_payload = with_payload
-        self._told = told
+        self._on_progress = on_progress
         self._patience_s = patience_s
 
     def plan(self) -> tuple[list[Day], list[KeptDay]]:
@@ -194,9 +194,9 @@ class Cleanup:
         count = 0
         for count, item in enumerate(paced(items, every), 1):
             if count % (_PROGRESS_EVERY * every) == 0:
-                self._told(day, step, count)
+                self._on_progress(day, step, count)
             yield item
-        self._told(day, step, count)
+        self._on_progress(day, step, count)
 
 
 def _changed(day: Day, job_id: int | None = None) -> KeptDay:

@@ -49,7 +49,7 @@ class Submitter:
         max_wait_s: How long it waits at a time.
         overlap: Read in this thread while another one writes; not if the source uses the connection too.
         in_callers_transaction: Commit nothing.
-        told: Called with the progress, a few times a second at most.
+        on_progress: Called with the progress, a few times a second at most.
         key_of: Returns the key of the item on a line, instead of the recipe's fields.
         arrays: Whether an item may be an array.
     """
@@ -65,11 +65,11 @@ class Submitter:
         max_wait_s: float = MAX_WAIT_S,
         overlap: bool = True,
         in_callers_transaction: bool = False,
-        told: Callable[[SubmitProgress], None] = lambda _: None,
+        on_progress: Callable[[SubmitProgress], None] = lambda _: None,
         key_of: Callable[[int], str | None] | None = None,
         arrays: bool = False,
     ) -> None:
-        self._conn, self._job, self._source, self._told = connection, job, source, told
+        self._conn, self._job, self._source, self._on_progress = connection, job, source, on_progress
         self._stop = Event()
         self._reader = ItemReader(key=recipe.key, weight=recipe.weight, arrays=arrays, key_of=key_of)
         self._start = SourcePosition.of(job.position)
@@ -246,4 +246,4 @@ class Submitter:
         if last or now - self._reported_at >= _REPORT_EVERY_S:
             self._reported_at = now
             figures = (self._chunk.items, self._invalid, self._chunk.batches, self._bytes_read, self._job.bytes_total)
-            self._told(SubmitProgress(self._job.job_id, *figures, waited_s, pending))
+            self._on_progress(SubmitProgress(self._job.job_id, *figures, waited_s, pending))

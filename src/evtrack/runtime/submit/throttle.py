@@ -50,12 +50,12 @@ class Throttle:
         self._max_wait_s = max_wait_s
         self._stop = stop
 
-    def wait(self, batches: int, told: Callable[[float, int], None]) -> None:
+    def wait(self, batches: int, on_progress: Callable[[float, int], None]) -> None:
         """Wait until there is room.
 
         Args:
             batches: Room for this many batches; more than the limit need an empty queue.
-            told: Called at every check with the seconds waited and the number of pending batches.
+            on_progress: Called at every check with the seconds waited and the number of pending batches.
 
         Raises:
             QueueFull: There was no room in time.
@@ -67,7 +67,7 @@ class Throttle:
             waited_s = time.monotonic() - begun
             if pending <= room_from:
                 return
-            told(waited_s, pending)
+            on_progress(waited_s, pending)
             if waited_s >= self._max_wait_s:
                 raise QueueFull(waited_s=waited_s, pending=pending, limit=self._max_pending)
             self._stop.wait(min(_POLL_S, self._max_wait_s - waited_s))

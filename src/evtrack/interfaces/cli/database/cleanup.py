@@ -103,7 +103,7 @@ def _clean_up(
     dropped: list[DroppedDay] = []
     kept: list[KeptDay] = []
     run = Cleanup(
-        conn=conn, older_than_s=older_than_s, archive=directory, with_payload=with_payload, told=on_progress
+        conn=conn, older_than_s=older_than_s, archive=directory, with_payload=with_payload, on_progress=on_progress
     ).run()
     with display:
         for day in run:

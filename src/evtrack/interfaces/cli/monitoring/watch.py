@@ -11,12 +11,11 @@ import click
 from evtrack.config import watch_settings_from
 from evtrack.domain.errors import BadArgument, NotInstalled, OutputLost
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
-from evtrack.interfaces.cli.shared.options import with_dsn
-from evtrack.interfaces.cli.shared.parameter_types import COUNT, PAUSE, PERCENT, POSITIVE_SECONDS, SECONDS, Integer
+from evtrack.interfaces.cli.shared.options import lost_worker_options, with_dsn
+from evtrack.interfaces.cli.shared.parameter_types import COUNT, PAUSE, PERCENT, POSITIVE_SECONDS, Integer
 from evtrack.interfaces.cli.shared.signals import stop_on_signals
 from evtrack.interfaces.logs import requested_format
 from evtrack.interfaces.terminal.reports.alerts import alert_line
-from evtrack.runtime.maintenance import GRACE_S, LEASE_S
 from evtrack.runtime.watch.exec_sink import ExecSink
 from evtrack.runtime.watch.watcher import Watcher
 from evtrack.runtime.watch.webhook_sink import WebhookSink
@@ -58,18 +57,7 @@ _LOOPBACK: Final = "127.0.0.1"
 @click.option("--max-pending", type=COUNT, help="Alert when a handler has more pending batches.  [default: 100000]")
 @click.option("--poll", type=PAUSE, help="Time between two polls without a wake-up.  [default: 1]")
 @click.option("--name", help="Name of the watcher.  [default: host:pid]")
-@click.option(
-    "--lose-grace",
-    type=SECONDS,
-    default=GRACE_S,
-    help=f"Mark a worker lost when its database session is gone for this long.  [default: {GRACE_S:g}]",
-)
-@click.option(
-    "--lease",
-    type=POSITIVE_SECONDS,
-    default=LEASE_S,
-    help=f"Mark a worker lost when its last heartbeat is this old.  [default: {LEASE_S:g}]",
-)
+@lost_worker_options
 @click.option(
     "--metrics-port", type=Integer(0, 65535), help="Serve metrics for Prometheus on this port; 0 chooses a free one."
 )

@@ -76,7 +76,7 @@ class SubmissionRequest:
             raise BadArgument("no SOURCE given", hint="Name files or directories, or - for standard input.")
         source = files(list(self.sources), self.recipe)
         return begin(
-            conn, source=source, recipe=self.recipe, spec=self.named_spec, told=on_progress, **self._throttling
+            conn, source=source, recipe=self.recipe, spec=self.named_spec, on_progress=on_progress, **self._throttling
         )
 
     def resume(self, conn: Connection, job_id: int, *, on_progress: OnProgress) -> Submitter:
@@ -90,7 +90,7 @@ class SubmissionRequest:
         Returns:
             The submitter, ready to run.
         """
-        return reclaim(conn, job_id, told=on_progress, **self._throttling)
+        return reclaim(conn, job_id, on_progress=on_progress, **self._throttling)
 
     @property
     def named_spec(self) -> JobSpec:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
-from evtrack.interfaces.cli.shared.options import batch_limit_options, with_dsn
-from evtrack.interfaces.cli.shared.parameter_types import COUNT, POSITIVE_SECONDS, SECONDS, Integer
+from evtrack.interfaces.cli.shared.options import batch_limit_options, lost_worker_options, with_dsn
+from evtrack.interfaces.cli.shared.parameter_types import COUNT, SECONDS, Integer
 from evtrack.interfaces.cli.shared.signals import stop_on_signals
-from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
-from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.worker.offered_handlers import slot_setup
 from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.runtime.worker.supervisor import GRACE_S, Supervisor
@@ -65,19 +63,7 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
                 default=0,
                 help="Restart a slot's process after this many batches.  [default: never]",
             ),
-            click.option(
-                "--lose-grace",
-                type=SECONDS,
-                default=LOSE_GRACE_S,
-                help="Mark a worker lost when its database session is gone for this long.  "
-                f"[default: {LOSE_GRACE_S:g}]",
-            ),
-            click.option(
-                "--lease",
-                type=POSITIVE_SECONDS,
-                default=LEASE_S,
-                help=f"Mark a worker lost when its last heartbeat is this old.  [default: {LEASE_S:g}]",
-            ),
+            lost_worker_options,
         )
     ):
         function = option(function)

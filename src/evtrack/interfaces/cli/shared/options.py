@@ -10,8 +10,9 @@ import click
 
 from evtrack.config import settings_from
 from evtrack.domain.text import json_text
-from evtrack.interfaces.cli.shared.parameter_types import JOB_ID, POSITIVE_SECONDS, Memory
+from evtrack.interfaces.cli.shared.parameter_types import JOB_ID, POSITIVE_SECONDS, SECONDS, Memory
 from evtrack.interfaces.logs import FORMATS, configure_logs
+from evtrack.runtime.maintenance import GRACE_S, LEASE_S
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.preconditions import check_schema, read_only_explained, require_owner
 from evtrack.storage.embedded.server_choice import running_server
@@ -85,6 +86,23 @@ def batch_limit_options(function: F) -> F:
     )
     memory = click.option("--max-rss", type=Memory(), help="Most memory that a slot may use.  [default: no limit]")
     return timeout(stall(memory(function)))
+
+
+def lost_worker_options(function: F) -> F:
+    """Give a command --lose-grace and --lease, which decide when a worker is lost."""
+    grace = click.option(
+        "--lose-grace",
+        type=SECONDS,
+        default=GRACE_S,
+        help=f"Mark a worker lost when its database session is gone for this long.  [default: {GRACE_S:g}]",
+    )
+    lease = click.option(
+        "--lease",
+        type=POSITIVE_SECONDS,
+        default=LEASE_S,
+        help=f"Mark a worker lost when its last heartbeat is this old.  [default: {LEASE_S:g}]",
+    )
+    return grace(lease(function))
 
 
 def with_dsn(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], R]], Callable[..., R]]:
