@@ -176,8 +176,8 @@ def test_a_slow_input_is_submitted_before_it_ends(dsn: str, conn: Connection) ->
     ("args", "code", "says"),
     [
         (["nothing.jsonl", "--handler", "h"], 1, "Cannot read the source 'nothing.jsonl'"),
-        ([], 1, "no SOURCE given"),
-        (["-"], 1, "no handler given"),
+        ([], 1, "No SOURCE given."),
+        (["-"], 1, "No handler given."),
         (["-", "--handler", ""], 1, "invalid handler '': need 1 to 200 printable characters"),
         (["-", "--handler", "h" * 9000], 1, "need 1 to 200 printable characters"),
         (["-", "--handler", "\udcff"], 1, r"'\udcff' is not valid UTF-8"),

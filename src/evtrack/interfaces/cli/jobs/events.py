@@ -56,7 +56,7 @@ def events(
     start = None if after is None else LogPosition.parse(after)
     if job_id is None:
         if batch_no is not None:
-            raise BadArgument("--batch needs a JOB", hint=f"Name the job: evtrack events JOB --batch {batch_no}.")
+            raise BadArgument("--batch needs a JOB.", hint=f"Name the job: evtrack events JOB --batch {batch_no}.")
         _print_lines(feed(dsn, after=start, follow=follow), as_json=as_json)
         return
     with connect(dsn, purpose="events") as conn:

@@ -135,7 +135,7 @@ def serving_metrics(dsn: str, *, port: int | None, host: str | None) -> Iterator
     """
     if port is None:
         if host is not None:
-            raise BadArgument("--metrics-host needs --metrics-port")
+            raise BadArgument("--metrics-host needs --metrics-port.")
         yield
         return
     try:

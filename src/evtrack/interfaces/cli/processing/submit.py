@@ -73,7 +73,7 @@ class SubmissionRequest:
             SourceNotFound: A source does not exist.
         """
         if not self.sources:
-            raise BadArgument("no SOURCE given", hint="Name files or directories, or - for standard input.")
+            raise BadArgument("No SOURCE given.", hint="Name files or directories, or - for standard input.")
         source = files(list(self.sources), self.recipe)
         return begin(
             conn, source=source, recipe=self.recipe, spec=self.named_spec, on_progress=on_progress, **self._throttling
@@ -100,7 +100,7 @@ class SubmissionRequest:
             BadArgument: There is no handler.
         """
         if self.spec is None:
-            raise BadArgument("no handler given", hint="Name a handler with --handler.")
+            raise BadArgument("No handler given.", hint="Name a handler with --handler.")
         return self.spec
 
     @property
@@ -255,7 +255,7 @@ def submit(conn: Connection, *, request: SubmissionRequest, resume: int | None, 
     evtrack submit --resume 7
     """  # noqa: D301  # \b makes click keep these lines as they are
     if resume is not None and any(source != "-" for source in request.sources):
-        raise BadArgument("--resume reads the sources of the job again: do not name a SOURCE")
+        raise BadArgument("--resume reads the sources of the job again: do not name a SOURCE.")
     display = ProgressDisplay("submitting", console=stderr_console(), log_name=log_names.SUBMIT_PROGRESS)
 
     def on_progress(now: SubmitProgress) -> None:

@@ -120,9 +120,9 @@ class Memory(click.ParamType[int]):
         except (ValueError, OverflowError):
             self.fail(f"{quoted(value)} is not a number of MiB.", param, ctx)
         if count < 1:
-            self.fail(f"{quoted(value)} MiB must be at least 1 byte.", param, ctx)
+            self.fail(f"must be at least 1 byte, not {quoted(value)} MiB.", param, ctx)
         if count > _MOST_BYTES:
-            self.fail(f"{quoted(value)} MiB must be at most {_MOST_BYTES >> 20} MiB.", param, ctx)
+            self.fail(f"must be at most {_MOST_BYTES >> 20} MiB, not {quoted(value)}.", param, ctx)
         return count
 
 

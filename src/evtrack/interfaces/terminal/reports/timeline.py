@@ -45,9 +45,9 @@ def timeline_table(timeline: Sequence[Moment]) -> Table:
     """
     legend = " ".join(f"{layer.mark} {layer.status}" for layer in _LAYERS)
     table = Table(box=None, pad_edge=False, caption=legend, caption_justify="left", caption_style="")
-    table.add_column("time", no_wrap=True)
-    table.add_column("items", min_width=_WIDTH, no_wrap=True)
-    table.add_column("done", justify="right", no_wrap=True)
+    table.add_column("TIME", no_wrap=True)
+    table.add_column("ITEMS", min_width=_WIDTH, no_wrap=True)
+    table.add_column("DONE", justify="right", no_wrap=True)
     most = max(_total(each) for each in timeline) or 1
     step = max(1, -(-len(timeline) // _ROWS))
     for each in [*timeline[:-1:step], timeline[-1]]:
