@@ -183,7 +183,7 @@ def test_enqueue_accepts_all_or_nothing(dsn: str, conn: Connection) -> None:
     assert ("sealed", "few") == conn.execute("SELECT phase, name FROM evtrack.job WHERE job_id = %s", [job]).fetchone()
     with pytest.raises(BadArgument, match="item 2: null is not an item"):
         evtrack.enqueue([1, None], handler="h", connection=dsn)
-    with pytest.raises(BadArgument, match="one at least"):
+    with pytest.raises(BadArgument, match="at least one"):
         evtrack.enqueue([], handler="h", connection=dsn)
     assert (1,) == conn.execute("SELECT count(*) FROM evtrack.job").fetchone()
 
