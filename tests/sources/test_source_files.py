@@ -191,7 +191,7 @@ def test_reading_can_resume_after_any_record(tmp_path: Path, format_: Format, *,
     ("name", "reason"),
     [
         ("nothing", "no such file"),
-        ("x.txt", "cannot be told from its name"),
+        ("x.txt", "does not reveal its format"),
         ("empty", "contains no .json"),
         ("\udcff", "UTF-8"),
     ],

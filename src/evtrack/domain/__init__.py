@@ -1,1 +1,1 @@
-"""The pure layer: events, states and what they mean; no clock, no I/O."""
+"""The pure layer: events, states and transitions, without a clock and without I/O."""

@@ -79,7 +79,7 @@ def _step(batch: BatchState | None, stored: StoredEvent) -> BatchTransition:
     moves = isinstance(stored.event, ev.Completed | ev.Split) and stored.event.moved is not None
     step = _STEPS.get((stored.type, before, moves))
     if step is None:
-        raise _illegal(stored, f"the batch is {before or 'not there'}")
+        raise _illegal(stored, f"the batch is {before}" if before else "there is no such batch")
     if batch is not None:
         _check_lease(batch, stored, step.lease)
         if step.derived and batch.root_no is None:

@@ -70,7 +70,7 @@ def evolve_job(job: JobState | None, stored: StoredEvent) -> JobState:
     before = None if job is None else job.phase
     step = _STEPS.get((stored.type, before))
     if step is None or (job is not None and step.suspended not in {None, job.suspended}):
-        raise _illegal(stored, f"the job is {before or 'not there'}")
+        raise _illegal(stored, f"the job is {before}" if before else "there is no such job")
     if isinstance(stored.event, ev.Created):
         return _created(stored, stored.event)
     # The transitions allow no other first event, so there is a job.

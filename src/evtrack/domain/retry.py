@@ -67,13 +67,11 @@ class Policy(BaseModel):
         Returns:
             The budget.
         """
-        match kind:
-            case FailureKind.ERROR:
-                return self.max_errors
-            case FailureKind.CRASH:
-                return self.max_crashes
-            case FailureKind.LOSS:
-                return self.max_losses
+        return {
+            FailureKind.ERROR: self.max_errors,
+            FailureKind.CRASH: self.max_crashes,
+            FailureKind.LOSS: self.max_losses,
+        }[kind]
 
     def delay(self, kind: FailureKind, *, count: int, jitter: float) -> float | None:
         """Decide what follows a failure.

@@ -64,23 +64,23 @@ FINAL_PHASES: Final = frozenset({_P.FINISHED, _P.CANCELLED})
 
 
 class Lease(StrEnum):
-    """What the attempt and the worker of an event must be for it to take effect."""
+    """How the attempt and the worker of an event must relate to those of the batch."""
 
     TAKE = "take"
-    """The next attempt, and a worker."""
+    """The next attempt, by a worker."""
     HOLD = "hold"
     """The attempt and the worker that hold the batch."""
     ATTEMPT = "attempt"
-    """The present attempt, whoever appends the event."""
+    """The current attempt, whoever appends the event."""
     PAST = "past"
-    """The present attempt or an earlier one."""
+    """The current attempt or an earlier one."""
 
 
 class BatchTransition(NamedTuple):
-    """What an event may do to a batch: a row of ``evtrack.batch_transitions()``.
+    """A transition of a batch: a row of ``evtrack.batch_transitions()``.
 
     ``before`` is None for a batch that does not exist yet. ``moved`` is whether the event must move some items to other
-    batches (None: not asked), ``derived`` whether the batch must be made from another.
+    batches, or None if it may. ``derived`` is whether the batch must be derived from another.
     """
 
     type: EventType
@@ -92,7 +92,7 @@ class BatchTransition(NamedTuple):
 
 
 class JobTransition(NamedTuple):
-    """What an event may do to a job. One that asks for ``suspended`` inverts it."""
+    """A transition of a job. If ``suspended`` is not None, the job must have that value, and the event inverts it."""
 
     type: EventType
     before: JobPhase | None
@@ -107,11 +107,11 @@ BATCH_TRANSITIONS: Final = (
     BatchTransition(_E.ENQUEUED, None, _B.PENDING),
     BatchTransition(_E.STARTED, _B.PENDING, _B.RUNNING, Lease.TAKE),
     BatchTransition(_E.COMPLETED, _B.RUNNING, _B.COMPLETED, Lease.HOLD, moved=False),
-    # Some items are done, the others moved; from crashed: the slot died.
+    # Some items are done and the others were moved, perhaps because the slot crashed.
     BatchTransition(_E.COMPLETED, _B.RUNNING, _B.COMPLETED, Lease.HOLD, moved=True),
     BatchTransition(_E.COMPLETED, _B.CRASHED, _B.COMPLETED, Lease.HOLD, moved=True),
     BatchTransition(_E.FAILED, _B.RUNNING, _B.FAILED, Lease.HOLD),
-    # Made from a batch that failed or crashed, with no budget left.
+    # A batch that was derived from a failed or crashed one may have no budget left.
     BatchTransition(_E.FAILED, _B.PENDING, _B.FAILED, Lease.ATTEMPT, derived=True),
     BatchTransition(_E.CRASHED, _B.RUNNING, _B.CRASHED, Lease.HOLD),
     BatchTransition(_E.CRASHED, _B.PENDING, _B.CRASHED, Lease.ATTEMPT, derived=True),
@@ -120,10 +120,10 @@ BATCH_TRANSITIONS: Final = (
     BatchTransition(_E.REQUEUED, _B.CRASHED, _B.PENDING, Lease.ATTEMPT),
     BatchTransition(_E.SPLIT, _B.RUNNING, _B.SPLIT, Lease.ATTEMPT, moved=False),
     *(BatchTransition(_E.SPLIT, each, _B.SPLIT, Lease.ATTEMPT, moved=False) for each in _LIVE),
-    # Only some items moved: the batch stays what it is with the others. Not while it runs: its worker has all of it.
+    # Some items move, and the batch keeps its status and the rest. A running batch cannot: its worker has all items.
     *(BatchTransition(_E.SPLIT, each, each, Lease.ATTEMPT, moved=True) for each in _LIVE),
     *(BatchTransition(_E.CANCELLED, each, _B.CANCELLED) for each in _LIVE),
-    # A rejected report is kept, and changes nothing but the version.
+    # A rejected report is logged, but changes only the version.
     *(BatchTransition(_E.LATE_RESULT, each, each, Lease.PAST) for each in _B),
 )
 """The state machine of a batch. ``evtrack.batch_transitions()`` has the same rows, and a test compares them."""

@@ -111,7 +111,7 @@ class FileSource:
         if file_type is None:
             raise SourceNotFound(
                 path,
-                reason="its format cannot be told from its name",
+                reason="its name does not reveal its format",
                 hint="Name the format: --format json, jsonl, csv or lines.",
             )
         facts |= {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}

@@ -105,7 +105,7 @@ class ItemReader:
         return _checked(key), weight
 
     def _read_whole(self, item: bytes, name: str, line: int | None) -> str:  # noqa: C901  # one error per branch
-        """Read an item that is not an object with all key fields: return its key, or raise what is wrong with it."""
+        """Read an item that is not an object with all key fields: return its key, or raise why it has none."""
         try:
             whole = msgspec.json.decode(item)
         except RecursionError:

@@ -13,7 +13,7 @@ _BOM = b"\xef\xbb\xbf"
 def read_json(
     blocks: Iterable[bytes], *, offset: int = 0, line: int = 0, max_item_bytes: int = MAX_ITEM_BYTES
 ) -> Records:
-    """Read a whole .json file.
+    """Read a .json file.
 
     Args:
         blocks: The bytes from `offset` on.
