@@ -1,4 +1,4 @@
-"""Migration files that are not as they must be are refused by name."""
+"""Invalid migrations are refused by name."""
 
 from pathlib import Path
 
@@ -14,35 +14,40 @@ def test_evtracks_own_files_are_in_order() -> None:
     assert len(read_objects(sql_files.root())) > 0
 
 
-@pytest.mark.parametrize("name", ["1_short.up.sql", "0003_Upper.up.sql", "0003_no_way.sql", "0003-dash.down.sql"])
+def _migration(tree: Path, name: str) -> None:
+    directory = tree / "migrations" / name
+    directory.mkdir()
+    for way in ("up", "down"):
+        (directory / f"{way}.sql").write_text("-- least-code: 0.1.0\n")
+
+
+@pytest.mark.parametrize("name", ["1_short", "0003_Upper", "0003_file.up.sql", "0003-dash"])
 def test_a_wrong_name_is_refused(sql_tree: Path, name: str) -> None:
-    (sql_tree / "migrations" / name).write_text("-- least-code: 0.1.0\n")
+    _migration(sql_tree, name)
     with pytest.raises(MigrationError, match=name):
         read_migrations(sql_tree)
 
 
 def test_a_gap_is_refused(sql_tree: Path) -> None:
-    for way in ("up", "down"):
-        (sql_tree / "migrations" / f"0004_late.{way}.sql").write_text("-- least-code: 0.1.0\n")
+    _migration(sql_tree, "0004_late")
     with pytest.raises(MigrationError, match=r"\[1, 2, 4\]"):
         read_migrations(sql_tree)
 
 
 def test_two_migrations_with_the_same_number_are_refused(sql_tree: Path) -> None:
-    for way in ("up", "down"):
-        (sql_tree / "migrations" / f"0002_other.{way}.sql").write_text("-- least-code: 0.1.0\n")
+    _migration(sql_tree, "0002_other")
     with pytest.raises(MigrationError, match=r"\[1, 2, 2\]"):
         read_migrations(sql_tree)
 
 
 def test_a_migration_without_its_down_file_is_refused(sql_tree: Path) -> None:
-    (sql_tree / "migrations" / "0002_two.down.sql").unlink()
-    with pytest.raises(MigrationError, match=r"0002_two has no \.down\.sql"):
+    (sql_tree / "migrations" / "0002_two" / "down.sql").unlink()
+    with pytest.raises(MigrationError, match=r"0002_two has no down\.sql"):
         read_migrations(sql_tree)
 
 
 def test_a_migration_must_declare_its_compatibility(sql_tree: Path) -> None:
-    (sql_tree / "migrations" / "0002_two.up.sql").write_text("SELECT 1;\n")
+    (sql_tree / "migrations" / "0002_two" / "up.sql").write_text("SELECT 1;\n")
     with pytest.raises(MigrationError, match="0002_two") as refusal:
         read_migrations(sql_tree)
     assert "least-code" in refusal.value.hint

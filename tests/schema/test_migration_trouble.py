@@ -24,7 +24,7 @@ _GATE = 4711
 
 
 def test_migrators_at_once_share_the_work(empty_dsn: str, sql_tree: Path) -> None:
-    slow = sql_tree / "migrations" / "0001_one.up.sql"
+    slow = sql_tree / "migrations" / "0001_one" / "up.sql"
     slow.write_text(slow.read_text() + "SELECT pg_sleep(0.3);\n")
 
     def migrate(_: int) -> tuple[str, ...]:
@@ -44,9 +44,10 @@ def test_a_killed_migrator_leaves_the_previous_version(empty_dsn: str, sql_tree:
         # Version 2 is there; to come are 3 and 4, to be taken back 2 and 1. The migrator dies over the second.
         for number, name in ((3, "three"), (4, "four")):
             start = sql_tree / "migrations" / f"{number:04d}_{name}"
-            start.with_suffix(".up.sql").write_text(f"-- least-code: 0.1.0\nCREATE TABLE evtrack.{name} (n integer);\n")
-            start.with_suffix(".down.sql").write_text(f"DROP TABLE evtrack.{name};\n")
-        gated = sql_tree / "migrations" / f"{gate}.{way}.sql"
+            start.mkdir()
+            (start / "up.sql").write_text(f"-- least-code: 0.1.0\nCREATE TABLE evtrack.{name} (n integer);\n")
+            (start / "down.sql").write_text(f"DROP TABLE evtrack.{name};\n")
+        gated = sql_tree / "migrations" / gate / f"{way}.sql"
         free = gated.read_text()
         gated.write_text(f"{free}SELECT pg_advisory_xact_lock({_GATE});\n")
         before = schema_dump.dump(empty_dsn)
@@ -85,7 +86,7 @@ def _migrating(conn: Connection) -> bool:
 def test_a_migration_changed_after_it_was_applied_is_named(empty_dsn: str, sql_tree: Path) -> None:
     with connect(empty_dsn, purpose="test") as conn:
         migrations.up(conn, sql_tree)
-        changed = sql_tree / "migrations" / "0001_one.up.sql"
+        changed = sql_tree / "migrations" / "0001_one" / "up.sql"
         changed.write_text(changed.read_text() + "-- one more line\n")
         for call in (migrations.status, migrations.up):
             with pytest.raises(MigrationError, match="0001_one was changed after it was applied"):
@@ -93,7 +94,7 @@ def test_a_migration_changed_after_it_was_applied_is_named(empty_dsn: str, sql_t
 
 
 def test_a_failed_migration_rolls_everything_back(empty_dsn: str, sql_tree: Path) -> None:
-    broken = sql_tree / "migrations" / "0002_two.up.sql"
+    broken = sql_tree / "migrations" / "0002_two" / "up.sql"
     broken.write_text(broken.read_text() + "SELECT 1 / 0;\n")
     with connect(empty_dsn, purpose="test") as conn:
         with pytest.raises(Exception, match="division by zero"):

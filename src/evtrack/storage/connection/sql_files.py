@@ -59,4 +59,4 @@ def trusted(text: str) -> LiteralString:
 @cache
 def latest_migration() -> int:
     """Return the number of the newest migration in sql/, 0 if there is none."""
-    return max((int(path.name[:4]) for path in (root() / "migrations").glob("[0-9]*.up.sql")), default=0)
+    return max((int(path.name[:4]) for path in (root() / "migrations").glob("[0-9]*_*")), default=0)

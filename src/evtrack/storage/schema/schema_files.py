@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evtrack.domain.errors import MigrationError
 
-_MIGRATION = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.(?P<way>up|down)\.sql")
+_MIGRATION = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)")
 _LEAST_CODE = re.compile(r"^-- least-code: (\d+(?:\.\d+)*)$", re.MULTILINE)
 _LOSES = re.compile(r"^-- loses: (?P<what>.+), if evtrack\.(?P<table>[a-z_]+) has rows$", re.MULTILINE)
 _MENTION = re.compile(r"\bevtrack\.([a-z_]+)\b(?!\()")
@@ -43,7 +43,7 @@ class Migration:
 
     @property
     def title(self) -> str:
-        """Number and name, as in the file names."""
+        """Number and name, as its directory is called."""
         return f"{self.version:04d}_{self.name}"
 
 
@@ -77,38 +77,36 @@ def read_migrations(tree: Path) -> tuple[Migration, ...]:
     Raises:
         MigrationError: A name is not valid, a number is missing or used twice, or a file or a header is missing.
     """
-    halves: dict[tuple[int, str], dict[str, str]] = {}
-    for path in sorted((tree / "migrations").glob("*.sql")):
-        match = _MIGRATION.fullmatch(path.name)
-        if match is None:
-            raise MigrationError(
-                f"{path.name} is not a valid name of a migration.",
-                hint="Name it NNNN_what_it_does.up.sql or .down.sql.",
-            )
-        step = halves.setdefault((int(match["version"]), match["name"]), {})
-        step[match["way"]] = _text(path)
-    found = [_migration(version, name, step) for (version, name), step in sorted(halves.items())]
+    found = [_migration(path) for path in sorted((tree / "migrations").glob("*"))]
     numbers = [migration.version for migration in found]
     if numbers != list(range(1, len(found) + 1)):
         raise MigrationError(f"Migrations are numbered 0001, 0002, ... without a gap; these are {numbers}.")
     return tuple(found)
 
 
-def _migration(version: int, name: str, step: dict[str, str]) -> Migration:
-    title = f"{version:04d}_{name}"
+def _migration(directory: Path) -> Migration:
+    title = directory.name
+    match = _MIGRATION.fullmatch(title)
+    if match is None:
+        raise MigrationError(f"{title} is not a valid name of a migration.", hint="Name it NNNN_what_it_does.")
+    step: dict[str, str] = {}
     for way in ("up", "down"):
-        if way not in step:
-            raise MigrationError(f"{title} has no .{way}.sql.", hint="Each migration is a pair of files.")
+        try:
+            step[way] = _text(directory / f"{way}.sql")
+        except OSError:
+            raise MigrationError(
+                f"{title} has no {way}.sql.", hint="A migration is a directory with an up.sql and a down.sql."
+            ) from None
     least_code = _LEAST_CODE.search(step["up"])
     if least_code is None:
         raise MigrationError(
-            f"{title}.up.sql does not name the oldest evtrack that works with it.",
+            f"{title}/up.sql does not name the oldest evtrack that works with it.",
             hint="Add a line like `-- least-code: 1.2.0`.",
         )
     loses = _LOSES.search(step["down"])
     return Migration(
-        version=version,
-        name=name,
+        version=int(match["version"]),
+        name=match["name"],
         up=step["up"],
         down=step["down"],
         least_code=least_code[1],
