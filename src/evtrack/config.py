@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from evtrack.domain.alerts import Thresholds
 from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
@@ -23,6 +24,8 @@ LONGEST_PAUSE_S: Final = 86_400
 _Pause = Annotated[float, Field(gt=0, le=LONGEST_PAUSE_S)]
 _Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
 _Count = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
+
+_DEFAULT: Final = Thresholds()
 
 # Any of these chooses a configured server; libpq itself then reads all of its PG* variables.
 _PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
@@ -73,11 +76,11 @@ class WatchSettings(BaseSettings):
 
     name: str = ""
     poll: _Pause = 1.0
-    never_started: _Seconds = 60.0
-    max_crash_rate: float = Field(default=5.0, ge=0, le=100)
-    crash_window: _Seconds = 3600.0
-    least_attempts: _Count = 20
-    max_pending: _Count = 100_000
+    never_started: _Seconds = _DEFAULT.never_started_s
+    max_crash_rate: float = Field(default=_DEFAULT.max_crash_rate, ge=0, le=100)
+    crash_window: _Seconds = _DEFAULT.crash_span_s
+    least_attempts: _Count = _DEFAULT.least_attempts
+    max_pending: _Count = _DEFAULT.max_pending
     exec: str | None = None
     webhook: str | None = None
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET")

@@ -55,10 +55,8 @@ BEGIN
                     AND a.created_at >= this_minute LIMIT k.most) t) AS places
         FROM (
             SELECT DISTINCT r.kind, r.job_id,
-                CASE WHEN jsonb_typeof(r.policy -> 'max_alerts') = 'number'
-                    THEN least(greatest(
-                        (r.policy -> 'max_alerts')::numeric, 0), 100000)::bigint
-                    ELSE 60 END AS most
+                least(greatest(evtrack.policy_number(
+                    r.policy, 'max_alerts'), 0), 100000)::bigint AS most
             FROM ranked r
         ) k
     ), counted AS (

@@ -32,7 +32,7 @@ BEGIN
     SELECT * INTO b FROM evtrack.batch
     WHERE job_day = j.job_day AND job_id = the_job AND batch_no = the_batch;
     -- Even a budget of 0 allows the crash that has just happened.
-    budget := greatest(coalesce((j.policy ->> 'max_crashes')::integer, 2), 1);
+    budget := greatest(evtrack.policy_number(j.policy, 'max_crashes'), 1);
     tries := b.crashes + 1;
     lost := facts ->> 'cause' = 'worker_lost';
     done := CASE WHEN lost THEN '{}' ELSE done * b.ordinals END;
@@ -59,7 +59,7 @@ BEGIN
         OR j.phase = 'cancelled' AND isempty(done) THEN
         again := j.phase <> 'cancelled' AND CASE
             WHEN lost THEN b.losses + 1
-                < coalesce((j.policy ->> 'max_losses')::integer, 5)
+                < evtrack.policy_number(j.policy, 'max_losses')
             ELSE tries < budget END;
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)

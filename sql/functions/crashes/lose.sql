@@ -11,7 +11,7 @@ BEGIN
     WITH mine AS (
         SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
             r.phase <> 'cancelled' AND b.losses + 1
-            < coalesce((r.policy ->> 'max_losses')::integer, 5) AS again
+            < evtrack.policy_number(r.policy, 'max_losses') AS again
         FROM (
             SELECT h.job_day, h.job_id, h.batch_no, j.phase, j.policy
             FROM evtrack.running_batches(lost.worker_id) h

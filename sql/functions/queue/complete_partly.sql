@@ -58,7 +58,7 @@ BEGIN
         the_worker, jsonb_build_object('reason', 'retry',
             'run_at', evtrack.retry_at(j.policy, b.errors + 1))
     WHERE j.phase <> 'cancelled' AND b.errors + 1
-        < coalesce((j.policy ->> 'max_errors')::integer, 3);
+        < evtrack.policy_number(j.policy, 'max_errors');
     IF results IS NOT NULL THEN
         INSERT INTO evtrack.result (
             job_day, job_id, batch_no, ordinals, lines)

@@ -11,7 +11,7 @@ BEGIN
     RETURN QUERY
     WITH report AS (
         SELECT h.*, h.phase <> 'cancelled' AND h.errors + 1
-            < coalesce((h.policy ->> 'max_errors')::integer, 3) AS again
+            < evtrack.policy_number(h.policy, 'max_errors') AS again
         FROM evtrack.held(
             the_worker, job_ids, batch_nos, attempts, 'failed') h
     ), appended AS (

@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION evtrack.retry_at(
 ) RETURNS timestamptz
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT clock_timestamp() + make_interval(secs => (0.5 + random() / 2) * least(1e9,
-        coalesce((policy ->> 'backoff_max_s')::float8, 300),
-        coalesce((policy ->> 'backoff_s')::float8, 1)
+        evtrack.policy_number(policy, 'backoff_max_s'),
+        evtrack.policy_number(policy, 'backoff_s')
         * 2 ^ least(greatest(errors - 1, 0), 30)))
 $$;

@@ -21,11 +21,7 @@ CROSS JOIN
         SELECT
             statement_timestamp() AS instant,
             make_interval(
-                secs => CASE
-                    WHEN jsonb_typeof(j.policy -> 'start_within_s') = 'number'
-                        THEN least((j.policy -> 'start_within_s')::numeric, 1e9)
-                    ELSE 60
-                END::double precision
+                secs => least(evtrack.policy_number(j.policy, 'start_within_s'), 1e9)::double precision
             ) AS patience
     ) AS t
 CROSS JOIN

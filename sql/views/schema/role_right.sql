@@ -74,6 +74,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'need_partition', '{}'),
     ('function', 'open_batches', '{}'),
     ('function', 'pending_batches', '{producer}'),
+    ('function', 'policy_number', '{producer,reader,watcher,worker}'),
     ('function', 'quarantine', '{producer}'),
     ('function', 'raise_alert', '{}'),
     ('function', 'reap', '{watcher,worker}'),

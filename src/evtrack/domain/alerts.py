@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
@@ -27,6 +28,25 @@ class AlertKind(StrEnum):
     CRASH_RATE_HIGH = "crash_rate_high"
     QUEUE_DEEP = "queue_deep"
     ALERT_STORM = "alert_storm"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The thresholds at which ``evtrack.check_alerts()`` raises alerts, with their defaults.
+
+    Args:
+        never_started_s: How long batches may wait while slots are free.
+        max_crash_rate: The percentage of a handler's attempts that may crash.
+        crash_span_s: The time over which crashes are counted.
+        least_attempts: The attempts below which the rate is not judged.
+        max_pending: How many batches of a handler may be pending.
+    """
+
+    never_started_s: float = 60.0
+    max_crash_rate: float = 5.0
+    crash_span_s: float = 3600.0
+    least_attempts: int = 20
+    max_pending: int = 100_000
 
 
 class Alert(BaseModel):

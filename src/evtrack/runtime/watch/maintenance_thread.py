@@ -16,9 +16,9 @@ from evtrack.storage.monitoring.alert_outbox import check_alerts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from evtrack.domain.alerts import Thresholds
     from evtrack.runtime.maintenance import Maintenance
     from evtrack.storage.connection.connect import Connection
-    from evtrack.storage.monitoring.alert_outbox import Thresholds
 
 CHECK_S: Final = 10.0
 """How often it checks for alerts that no single event raises."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
+from evtrack.domain.alerts import Thresholds
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Maintenance
 from evtrack.runtime.waker import Waker
@@ -22,7 +23,7 @@ from evtrack.runtime.watch.reconnect import run_reconnecting
 from evtrack.runtime.watch.sink_thread import SinkThread
 from evtrack.storage.connection.connect import behind_pooler, connect
 from evtrack.storage.connection.listener import ALERTS, Listener
-from evtrack.storage.monitoring.alert_outbox import Thresholds, deliver
+from evtrack.storage.monitoring.alert_outbox import deliver
 from evtrack.storage.queue.workers import bound_waits
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from evtrack.domain.alerts import Alert, alert_from
+from evtrack.domain.alerts import Alert, Thresholds, alert_from
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import one, rows, run, value
 
@@ -17,25 +17,6 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 100
 """Alerts that are delivered before they are marked together; as many may be delivered twice if a watcher is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The thresholds at which `check_alerts` raises alerts.
-
-    Args:
-        never_started_s: How long batches may wait while slots are free.
-        max_crash_rate: The percentage of a handler's attempts that may crash.
-        crash_span_s: The time over which crashes are counted.
-        least_attempts: The attempts below which the rate is not judged.
-        max_pending: How many batches of a handler may be pending.
-    """
-
-    never_started_s: float = 60.0
-    max_crash_rate: float = 5.0
-    crash_span_s: float = 3600.0
-    least_attempts: int = 20
-    max_pending: int = 100_000
 
 
 class Undelivered(NamedTuple):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from evtrack.config import watch_settings_from
+from evtrack.domain.alerts import Thresholds
 from evtrack.domain.errors import BadArgument, NotInstalled, OutputLost
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
 from evtrack.interfaces.cli.shared.options import lost_worker_options, with_dsn
@@ -19,7 +20,6 @@ from evtrack.interfaces.terminal.reports.alerts import alert_line
 from evtrack.runtime.watch.exec_sink import ExecSink
 from evtrack.runtime.watch.watcher import Watcher
 from evtrack.runtime.watch.webhook_sink import WebhookSink
-from evtrack.storage.monitoring.alert_outbox import Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from evtrack.runtime.watch.sink_thread import Sink
 
 _LOOPBACK: Final = "127.0.0.1"
+_THRESHOLDS: Final = Thresholds()
 
 
 @click.command()
@@ -47,14 +48,28 @@ _LOOPBACK: Final = "127.0.0.1"
 @click.option(
     "--never-started",
     type=POSITIVE_SECONDS,
-    help="Alert when batches wait this long although slots are free.  [default: 60]",
+    help=f"Alert when batches wait this long although slots are free.  [default: {_THRESHOLDS.never_started_s:g}]",
 )
-@click.option("--max-crash-rate", type=PERCENT, help="Alert when a handler's crash rate is higher.  [default: 5]")
 @click.option(
-    "--crash-window", type=POSITIVE_SECONDS, help="Time over which the crash rate is measured.  [default: 3600]"
+    "--max-crash-rate",
+    type=PERCENT,
+    help=f"Alert when a handler's crash rate is higher.  [default: {_THRESHOLDS.max_crash_rate:g}]",
 )
-@click.option("--least-attempts", type=COUNT, help="Attempts needed to measure a crash rate.  [default: 20]")
-@click.option("--max-pending", type=COUNT, help="Alert when a handler has more pending batches.  [default: 100000]")
+@click.option(
+    "--crash-window",
+    type=POSITIVE_SECONDS,
+    help=f"Time over which the crash rate is measured.  [default: {_THRESHOLDS.crash_span_s:g}]",
+)
+@click.option(
+    "--least-attempts",
+    type=COUNT,
+    help=f"Attempts needed to measure a crash rate.  [default: {_THRESHOLDS.least_attempts}]",
+)
+@click.option(
+    "--max-pending",
+    type=COUNT,
+    help=f"Alert when a handler has more pending batches.  [default: {_THRESHOLDS.max_pending}]",
+)
 @click.option("--poll", type=PAUSE, help="Time between two polls without a wake-up.  [default: 1]")
 @click.option("--name", help="Name of the watcher.  [default: host:pid]")
 @lost_worker_options

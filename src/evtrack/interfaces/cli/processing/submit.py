@@ -9,6 +9,7 @@ import click
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
+from evtrack.domain.retry import Policy
 from evtrack.interfaces.cli.shared.exit_codes import interruptible
 from evtrack.interfaces.cli.shared.options import batch_limit_options, json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import (
@@ -38,6 +39,8 @@ OnProgress = Callable[[SubmitProgress], None]
 
 _DEFAULT_WEIGHT: Final = 500
 """The size of a batch that is measured by --weight."""
+
+_DEFAULTS: Final = Policy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,18 +164,39 @@ _OPTIONS = (
         default=MAX_WAIT_S,
         help=f"Give up when --max-pending holds the submission back for this long.  [default: {MAX_WAIT_S:g}]",
     ),
-    click.option("--max-errors", type=ATTEMPTS, help="Failures after which a batch stays failed.  [default: 3]"),
-    click.option("--max-crashes", type=ATTEMPTS, help="Crashes after which a batch stays crashed.  [default: 2]"),
-    click.option("--max-losses", type=ATTEMPTS, help="Lost workers after which a batch stays crashed.  [default: 5]"),
     click.option(
-        "--max-alerts", type=ATTEMPTS, help="Alerts per kind and minute; the rest are summarized.  [default: 60]"
+        "--max-errors",
+        type=ATTEMPTS,
+        help=f"Failures after which a batch stays failed.  [default: {_DEFAULTS.max_errors}]",
     ),
-    click.option("--backoff", type=SECONDS, help="Delay before the first retry; it doubles each time.  [default: 1]"),
-    click.option("--backoff-max", type=SECONDS, help="Longest delay before a retry.  [default: 300]"),
+    click.option(
+        "--max-crashes",
+        type=ATTEMPTS,
+        help=f"Crashes after which a batch stays crashed.  [default: {_DEFAULTS.max_crashes}]",
+    ),
+    click.option(
+        "--max-losses",
+        type=ATTEMPTS,
+        help=f"Lost workers after which a batch stays crashed.  [default: {_DEFAULTS.max_losses}]",
+    ),
+    click.option(
+        "--max-alerts",
+        type=ATTEMPTS,
+        help=f"Alerts per kind and minute; the rest are summarized.  [default: {_DEFAULTS.max_alerts}]",
+    ),
+    click.option(
+        "--backoff",
+        type=SECONDS,
+        help=f"Delay before the first retry; it doubles each time.  [default: {_DEFAULTS.backoff_s:g}]",
+    ),
+    click.option(
+        "--backoff-max", type=SECONDS, help=f"Longest delay before a retry.  [default: {_DEFAULTS.backoff_max_s:g}]"
+    ),
     click.option(
         "--start-within",
         type=POSITIVE_SECONDS,
-        help="Alert when a batch does not start within this time although slots are free.  [default: 60]",
+        help="Alert when a batch does not start within this time although slots are free.  "
+        f"[default: {_DEFAULTS.start_within_s:g}]",
     ),
 )
 _POLICY: Final = {
