@@ -38,8 +38,8 @@ class ProgressState:
     """How far a command is.
 
     Args:
-        title: What it is doing; stands before the bar.
-        figures: What it has done; stands behind the bar.
+        title: What it is doing; drawn before the bar.
+        figures: What it has done; drawn after the bar.
         fields: The same as fields of a log line.
         completed: How far the bar is filled.
         total: The value of a full bar; None while it is unknown.
