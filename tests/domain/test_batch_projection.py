@@ -1,67 +1,17 @@
-"""The meaning of the log: what each event makes of a batch, and what is refused."""
+"""The pure fold: what each event changes in a batch."""
 
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.domain.batch_projection import MAX_ERROR_CHARACTERS, BatchState, evolve_batch
+from event_streams import DERIVED, TEN_ITEMS, Stream, fold
+from evtrack.domain.batch_projection import MAX_ERROR_CHARACTERS, BatchState
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BATCH_TRANSITIONS, FINAL_STATUSES, BatchStatus
-from folding import fold, stored_event
-
-if TYPE_CHECKING:
-    from evtrack.domain.stored_event import StoredEvent
-
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-WORKER = 7
-TEN_ITEMS = {"items": 10, "weight": 30, "ordinals": "{[1,11)}"}
-DERIVED = TEN_ITEMS | {"root": 1, "parent": 1, "errors": 2, "crashes": 1, "losses": 1}
-
-
-class Stream:
-    """Writes the stream of one batch, each event a minute after the one before."""
-
-    def __init__(self, **enqueued: Any) -> None:
-        self.batch: BatchState | None = None
-        self.events: list[StoredEvent] = []
-        self.then("enqueued", **(enqueued or TEN_ITEMS))
-
-    def then(self, kind: str, *, attempt: int | None = None, worker: int | None = None, **data: Any) -> BatchState:
-        """Append an event that fits the batch's present attempt, and return the batch after it."""
-        version = len(self.events) + 1
-        now = 0 if self.batch is None else self.batch.attempt
-        stored = stored_event(
-            {
-                "job_day": date(2026, 11, 24),
-                "job_id": 3,
-                "batch_no": 5,
-                "version": version,
-                "attempt": now + (kind == "started") if attempt is None else attempt,
-                "worker_id": worker,
-                "at": self.minute(version),
-                "seq": version,
-                "xid": 700,
-                "type": kind,
-                "data": data,
-            }
-        )
-        self.batch = evolve_batch(self.batch, stored)
-        self.events.append(stored)
-        return self.batch
-
-    def start(self) -> BatchState:
-        """Claim the batch."""
-        return self.then("started", worker=WORKER)
-
-    @staticmethod
-    def minute(version: int) -> datetime:
-        """Return the time of a version."""
-        return NOON + timedelta(minutes=version)
+from proving import NOON, WORKER
 
 
 def test_a_submitted_batch_is_new() -> None:
@@ -274,65 +224,6 @@ def test_a_late_result_changes_nothing_but_the_version() -> None:
     assert before is not None
     after = stream.then("late_result", worker=99, outcome="completed")
     assert (before.status, before.fresh, before.attempt, 2) == (after.status, after.fresh, after.attempt, after.version)
-
-
-def test_a_late_result_of_an_unknown_attempt_is_refused() -> None:
-    with pytest.raises(IllegalEvent, match="the batch has had 0 attempts"):
-        Stream().then("late_result", attempt=1)
-
-
-def test_the_refusal_names_batch_version_and_reason() -> None:
-    with pytest.raises(IllegalEvent, match=r"^job 3, batch 5, version 2: completed is refused: the batch is pending$"):
-        Stream().then("completed")
-
-
-def test_a_gap_in_the_versions_is_refused() -> None:
-    stream = Stream()
-    stream.events.append(stream.events[0])
-    with pytest.raises(IllegalEvent, match="the next version is 2"):
-        stream.start()
-
-
-def test_a_stream_starts_with_enqueued() -> None:
-    started = Stream()
-    started.start()
-    with pytest.raises(IllegalEvent, match="the next version is 1"):
-        fold(started.events[1:])
-    with pytest.raises(IllegalEvent, match="there is no such batch"):
-        fold([replace(started.events[1], version=1)])
-
-
-def test_a_job_event_is_refused_in_the_stream_of_a_batch() -> None:
-    with pytest.raises(IllegalEvent, match="sealed is refused"):
-        Stream().then("sealed")
-
-
-def test_a_start_names_its_worker() -> None:
-    with pytest.raises(IllegalEvent, match="the batch has had 0 attempts"):
-        Stream().then("started")
-
-
-@pytest.mark.parametrize("kind", ["completed", "failed", "crashed", "requeued"])
-@pytest.mark.parametrize(("attempt", "worker"), [(2, WORKER), (0, WORKER), (1, 99), (1, None)])
-def test_only_the_holder_reports(kind: str, attempt: int, worker: int | None) -> None:
-    stream = Stream()
-    stream.start()
-    with pytest.raises(IllegalEvent, match="the batch has had 1 attempts, the last by worker 7"):
-        stream.then(kind, attempt=attempt, worker=worker, **({"cause": "signal"} if kind == "crashed" else {}))
-
-
-def test_a_crashed_batch_does_not_complete_entirely() -> None:
-    stream = Stream()
-    stream.start()
-    stream.then("crashed", worker=WORKER, cause="signal")
-    with pytest.raises(IllegalEvent, match="the batch is crashed"):
-        stream.then("completed", worker=WORKER)
-
-
-@pytest.mark.parametrize("kind", ["failed", "crashed"])
-def test_only_a_derived_batch_can_start_in_a_final_status(kind: str) -> None:
-    with pytest.raises(IllegalEvent, match="only a derived batch"):
-        Stream().then(kind, **({"cause": "signal"} if kind == "crashed" else {}))
 
 
 DATA = {"crashed": {"cause": "signal"}, "enqueued": TEN_ITEMS}

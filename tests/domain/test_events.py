@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from event_streams import stored_event
 from evtrack.domain import events as ev
 from evtrack.domain.states import EventType
 from evtrack.domain.stored_event import read_event
-from folding import stored_event
 
 MINIMAL_DATA: dict[EventType, dict[str, Any]] = {
     EventType.ENQUEUED: {"items": 3, "ordinals": "{[1,4)}", "weight": 3},

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from event_streams import stored_event
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.job_projection import JobState, evolve_job
 from evtrack.domain.retry import Policy
 from evtrack.domain.states import JobPhase
-from folding import stored_event
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SUBMITTER = UUID(int=5)

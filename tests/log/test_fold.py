@@ -1,49 +1,16 @@
-"""Events written straight into the log: what is legal is folded, what is not is refused with its reason."""
+"""Legal events inserted directly into the log are folded."""
 
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
 from client import Client
 from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, EventType
+from log_tampering import Row, append, refused
 
 pytestmark = pytest.mark.integration
 
-Row = tuple[int, int, int, str, int, int | None, dict[str, Any]]
 """job_id, batch_no, version, type, attempt, worker_id, data."""
-
-
-def append(client: Client, *rows: Row, **forged: Any) -> None:
-    """Write events in one INSERT; `forged` sets columns that have honest defaults."""
-    days = {
-        job: client.one("SELECT job_day FROM evtrack.job WHERE job_id = %s", job) for job in {row[0] for row in rows}
-    }
-    columns = ["job_day", "job_id", "batch_no", "version", "type", "attempt", "worker_id", "data"]
-    written = [
-        {"job_day": days[row[0]], **dict(zip(columns[1:], (*row[:-1], Jsonb(row[-1])), strict=True)), **forged}
-        for row in rows
-    ]
-    names = list(written[0])
-    holes = ", ".join(
-        "(" + ", ".join("%s::evtrack.event_type" if name == "type" else "%s" for name in names) + ")" for _ in written
-    )
-    client.conn.execute(
-        f"INSERT INTO evtrack.event ({', '.join(names)}) VALUES {holes}".encode(),
-        [row[name] for row in written for name in names],
-    )
-
-
-def refused(client: Client, match: str, *rows: Row, **forged: Any) -> None:
-    """Expect the fold to refuse these events, and nothing to change."""
-    jobs = {row[0] for row in rows}
-    before = [client.events(job) for job in jobs]
-    with pytest.raises(psycopg.Error, match=match) as caught:
-        append(client, *rows, **forged)
-    assert "EV001" == caught.value.sqlstate
-    assert before == [client.events(job) for job in jobs]
-    client.check(*jobs)
 
 
 def enqueued(ordinals: str, items: int, **more: Any) -> dict[str, Any]:
@@ -142,116 +109,7 @@ def test_one_illegal_transition_refuses_the_whole_insert(client: Client) -> None
 # Forgeries
 
 
-def test_a_forged_xid_is_refused(client: Client) -> None:
-    job, worker = client.job(), client.worker()
-    refused(
-        client, rf"job {job}, batch 1, version 2: .*xid 3 is not that", (job, 1, 2, "started", 1, worker, {}), xid="3"
-    )
-
-
-@pytest.mark.parametrize("at", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"])
-def test_a_forged_time_is_refused(client: Client, at: str) -> None:
-    job, worker = client.job(), client.worker()
-    refused(client, rf"job {job}, batch 1, version 2: .*does not lie in", (job, 1, 2, "started", 1, worker, {}), at=at)
-
-
-@pytest.mark.parametrize("batch", [0, 1])
-def test_a_forged_day_is_refused(client: Client, batch: int) -> None:
-    job, worker = client.job(), client.worker()
-    tomorrow = client.one("SELECT job_day + 1 FROM evtrack.job WHERE job_id = %s", job)
-    event: Row = (job, 0, 4, "suspended", 0, None, {}) if batch == 0 else (job, 1, 2, "started", 1, worker, {})
-    refused(
-        client,
-        rf"job {job}, batch {batch}, version {event[2]}: .*job_day .* is not that of the job",
-        event,
-        job_day=tomorrow,
-    )
-
-
-def test_a_second_stream_on_another_day_is_refused(client: Client) -> None:
-    job = client.job()
-    tomorrow = client.one("SELECT job_day + 1 FROM evtrack.job WHERE job_id = %s", job)
-    refused(
-        client,
-        rf"job {job}, batch 1, version 1",
-        (job, 1, 1, "enqueued", 0, None, enqueued("{[1,2)}", 1)),
-        job_day=tomorrow,
-    )
-
-
-@pytest.mark.parametrize("version", [1, 3, 9])
-def test_a_version_out_of_order_is_refused(client: Client, version: int) -> None:
-    job, worker = client.job(), client.worker()
-    event: Row = (job, 1, version, "started", 1, worker, {})
-    if version == 1:
-        with pytest.raises(psycopg.errors.UniqueViolation):
-            append(client, event)
-    else:
-        refused(client, rf"job {job}, batch 1, version {version}: started is refused: the next version is 2", event)
-
-
-def test_a_gap_inside_an_insert_is_refused(client: Client) -> None:
-    job, worker = client.job(), client.worker()
-    refused(
-        client,
-        rf"job {job}, batch 1, version 4: .*the next version is 3",
-        (job, 1, 2, "started", 1, worker, {}),
-        (job, 1, 4, "completed", 1, worker, {}),
-    )
-
-
-@pytest.mark.parametrize("number", [2, 7])
-def test_a_batch_number_that_was_never_assigned_is_refused(client: Client, number: int) -> None:
-    job = client.job()
-    refused(
-        client,
-        rf"job {job}, batch {number}, version 1: enqueued",
-        (job, number, 1, "enqueued", 0, None, enqueued("{[1,2)}", 1)),
-    )
-
-
-def test_a_missing_batch_is_named(client: Client) -> None:
-    job, worker = client.job(), client.worker()
-    refused(client, rf"job {job}, batch 5, version 2: .*no such batch", (job, 5, 2, "started", 1, worker, {}))
-
-
-def test_a_missing_job_is_named(client: Client) -> None:
-    with pytest.raises(
-        psycopg.Error, match="job 999999999, batch 1, version 1: enqueued is refused: there is no such job"
-    ):
-        client.conn.execute(
-            "INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)"
-            " VALUES ((now() AT TIME ZONE 'UTC')::date, 999999999, 1, 1, 'enqueued', %s)",
-            [Jsonb(enqueued("{[1,2)}", 1))],
-        )
-
-
 # Who may say what
-
-
-@pytest.mark.parametrize("kind", ["completed", "failed", "crashed", "requeued"])
-@pytest.mark.parametrize("attempt", [0, 2])
-def test_a_wrong_attempt_is_refused(client: Client, kind: str, attempt: int) -> None:
-    job, worker = client.job(), client.worker()
-    client.claim(worker, job)
-    refused(
-        client,
-        rf"job {job}, batch 1, version 3: {kind} is refused: attempt 1 holds the batch, not {attempt}",
-        (job, 1, 3, kind, attempt, worker, {}),
-    )
-
-
-@pytest.mark.parametrize("kind", ["completed", "failed", "crashed", "requeued"])
-@pytest.mark.parametrize("somebody", [True, False])
-def test_a_wrong_worker_is_refused(client: Client, kind: str, somebody: bool) -> None:  # noqa: FBT001
-    job, worker = client.job(), client.worker()
-    client.claim(worker, job)
-    other = client.worker() if somebody else None
-    refused(
-        client,
-        rf"batch 1, version 3: {kind} is refused: worker {worker} holds the batch, not {other or 'nobody'}",
-        (job, 1, 3, kind, 1, other, {}),
-    )
 
 
 @pytest.mark.parametrize(("attempt", "named"), [(0, True), (2, True), (1, False)])
@@ -262,17 +120,6 @@ def test_a_start_counts_the_attempt_and_names_its_worker(client: Client, attempt
         rf"job {job}, batch 1, version 2: started is refused: a start counts the attempt, 1",
         (job, 1, 2, "started", attempt, worker if named else None, {}),
     )
-
-
-def test_a_late_result_of_a_future_attempt_is_refused(client: Client) -> None:
-    job, worker = client.job(), client.worker()
-    refused(client, rf"job {job}, batch 1, version 2: late_result", (job, 1, 2, "late_result", 1, worker, {}))
-
-
-@pytest.mark.parametrize("kind", ["failed", "crashed"])
-def test_only_a_derived_batch_can_start_in_a_final_status(client: Client, kind: str) -> None:
-    job = client.job()
-    refused(client, rf"job {job}, batch 1, version 2: {kind}", (job, 1, 2, kind, 0, None, {}))
 
 
 def test_a_crashed_batch_completes_only_with_the_items_that_were_done(client: Client) -> None:

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from client import Claim, Client, cloned
-from evtrack.domain.batch_projection import fold
+from event_streams import fold
 from evtrack.domain.events import StoredEvent
 from evtrack.domain.job_projection import Job, evolve_job
 from evtrack.domain.ordinals import Ordinals

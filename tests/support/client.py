@@ -11,11 +11,11 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from event_streams import fold, stored_event
 from evtrack.domain.batch_projection import BatchState
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BatchStatus
 from evtrack.domain.stored_event import StoredEvent
-from folding import fold, stored_event
 
 _names = count()
 _BATCH_COLUMNS = ", ".join(name for name in BatchState.__slots__ if name != "ordinals")

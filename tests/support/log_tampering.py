@@ -1,16 +1,18 @@
-"""A job to which nearly everything happened, and the way behind the guards of its log."""
+"""A job with nearly every kind of event, forged events, and a way around the guards of the log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import pytest
+from psycopg.types.json import Jsonb
 
 from client import Client
 
 
 def eventful_job(client: Client) -> int:
-    """Make a job to which nearly everything happens, and bring it to its end."""
+    """Make a finished job with nearly every kind of event."""
     job, worker = client.job(6, items=4, max_errors=2, max_crashes=1, backoff_s=0), client.worker()
     client.rows("SELECT evtrack.suspend(%s), evtrack.resume(%s) FROM generate_series(1, 17)", job, job)
     one, two, three, four, five, six = client.claim(worker, job)
@@ -34,8 +36,42 @@ def eventful_job(client: Client) -> int:
 
 @contextmanager
 def unguarded(conn: psycopg.Connection[Any], job: int) -> Iterator[str]:
-    """Take the guards from the partition of a job, and put them back; a superuser's way."""
+    """Disable the guards of a job's partition, as only a superuser can, and enable them again."""
     (part,) = conn.execute("SELECT tableoid::regclass::text FROM evtrack.event WHERE job_id = %s", [job]).fetchone()  # type: ignore[misc]  # it is there
     conn.execute(f"ALTER TABLE {part} DISABLE TRIGGER USER".encode())
     yield part
     conn.execute(f"ALTER TABLE {part} ENABLE TRIGGER USER".encode())
+
+
+Row = tuple[int, int, int, str, int, int | None, dict[str, Any]]
+
+
+def append(client: Client, *rows: Row, **forged: Any) -> None:
+    """Insert events with one INSERT; `forged` overrides columns that have correct defaults."""
+    days = {
+        job: client.one("SELECT job_day FROM evtrack.job WHERE job_id = %s", job) for job in {row[0] for row in rows}
+    }
+    columns = ["job_day", "job_id", "batch_no", "version", "type", "attempt", "worker_id", "data"]
+    written = [
+        {"job_day": days[row[0]], **dict(zip(columns[1:], (*row[:-1], Jsonb(row[-1])), strict=True)), **forged}
+        for row in rows
+    ]
+    names = list(written[0])
+    holes = ", ".join(
+        "(" + ", ".join("%s::evtrack.event_type" if name == "type" else "%s" for name in names) + ")" for _ in written
+    )
+    client.conn.execute(
+        f"INSERT INTO evtrack.event ({', '.join(names)}) VALUES {holes}".encode(),
+        [row[name] for row in written for name in names],
+    )
+
+
+def refused(client: Client, match: str, *rows: Row, **forged: Any) -> None:
+    """Expect the fold to refuse these events and to change nothing."""
+    jobs = {row[0] for row in rows}
+    before = [client.events(job) for job in jobs]
+    with pytest.raises(psycopg.Error, match=match) as caught:
+        append(client, *rows, **forged)
+    assert "EV001" == caught.value.sqlstate
+    assert before == [client.events(job) for job in jobs]
+    client.check(*jobs)

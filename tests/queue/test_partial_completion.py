@@ -1,0 +1,73 @@
+"""Batches of which some items failed: those move to a batch of their own."""
+
+import psycopg
+import pytest
+
+from client import Client
+from evtrack.domain.states import BatchStatus
+
+pytestmark = pytest.mark.integration
+
+
+def test_the_failed_items_move_to_a_batch_of_their_own(client: Client) -> None:
+    job, worker = client.job(2, items=5, backoff_s=0), client.worker()
+    claims = client.claim(worker, job)
+    errors = [{"ordinal": 7, "key": "key:7", "type": "KeyError", "message": "'x'"}]
+    assert "ok" == client.complete_partly(worker, claims[1], "{[7,8),[9,10)}", results="1\n\n3", errors=errors)
+    kept, moved = client.batch(job, 2), client.batch(job, 3)
+    assert (BatchStatus.COMPLETED, 3, "{[6,7),[8,9),[10,11)}") == (kept.status, kept.item_count, str(kept.ordinals))
+    assert (BatchStatus.PENDING, 2, "{[7,8),[9,10)}", 2, 2, 1, "'x'") == (
+        moved.status,
+        moved.item_count,
+        str(moved.ordinals),
+        moved.root_no,
+        moved.parent_no,
+        moved.errors,
+        moved.error,
+    )
+    assert ["enqueued", "failed", "requeued"] == client.types(job, 3)
+    assert {"moved": "{[7,8),[9,10)}", "moved_items": 2, "moved_to": [3]}.items() <= (
+        client.events(job, 2)[-1].event.data().items()
+    )
+    assert "{[6,7),[8,9),[10,11)}" == client.one("SELECT ordinals::text FROM evtrack.result WHERE job_id = %s", job)
+    client.check(job)
+    (row,) = client.claimed(worker, job)
+    assert (3, 2, "key:7\nkey:9") == (row["batch_no"], row["attempt"], row["item_keys"])
+
+
+def test_moved_items_start_as_failed_when_the_budget_is_spent(client: Client) -> None:
+    job, worker = client.job(items=4, max_errors=2, backoff_s=0), client.worker()
+    (claim,) = client.claim(worker, job)
+    client.complete_partly(worker, claim, "{[1,4)}")
+    (claim,) = client.claim(worker, job)
+    client.complete_partly(worker, claim, "{[2,3)}")
+    assert [(1, "completed", 1), (2, "completed", 2), (3, "failed", 1)] == [
+        (number, batch.status, batch.item_count) for number, batch in client.batches(job).items()
+    ]
+    assert (1, 2, 2) == (client.batch(job, 3).root_no, client.batch(job, 3).parent_no, client.batch(job, 3).errors)
+    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+    client.check(job)
+
+
+@pytest.mark.parametrize("failed", ["{}", "{[1,5)}", "{[4,6)}", "{[9,10)}"])
+def test_failed_items_must_be_a_part_of_the_batch(client: Client, failed: str) -> None:
+    job, worker = client.job(items=4), client.worker()
+    (claim,) = client.claim(worker, job)
+    with pytest.raises(psycopg.Error, match=rf"job {job}, batch 1: failed items") as caught:
+        client.complete_partly(worker, claim, failed)
+    assert "EV007" == caught.value.sqlstate
+    assert BatchStatus.RUNNING is client.batch(job).status
+
+
+def test_a_partial_completion_gets_a_verdict_too(client: Client) -> None:
+    job, worker, rival = client.job(items=4), client.worker(), client.worker()
+    (claim,) = client.claim(worker, job)
+    assert "late" == client.complete_partly(rival, claim, "{[1,2)}")
+    assert "unknown" == client.complete_partly(worker, claim._replace(attempt=9), "{[1,2)}")
+    assert "ok" == client.complete_partly(worker, claim, "{[1,2)}")
+    assert "ok" == client.complete_partly(worker, claim, "{[1,2)}")
+    assert 2 == len(client.batches(job))
+    with pytest.raises(psycopg.Error, match="no such job: 999999999") as caught:
+        client.complete_partly(worker, claim._replace(job_id=999_999_999), "{[1,2)}")
+    assert "EV003" == caught.value.sqlstate
+    client.check(job)
