@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from client import Claim, Client
+from event_streams import data_of
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BatchStatus
 
@@ -101,7 +102,7 @@ def test_the_current_item_is_isolated_and_the_rest_stays_together(client: Client
     assert ("{[3,4)}", 1, 1, 1) == (str(suspect.ordinals), suspect.crashes, suspect.root_no, suspect.parent_no)
     assert ("{[1,3),[4,7)}", 0) == (str(rest.ordinals), rest.crashes)
     assert ["enqueued", "started", "crashed", "split"] == client.types(job, 1)
-    crashed, split = (event.event.data() for event in client.events(job, 1)[2:])
+    crashed, split = (data_of(event) for event in client.events(job, 1)[2:])
     assert (3, "key:3") == (crashed["ordinal"], crashed["item_key"])
     assert [2, 3] == list(split["to"])
 
@@ -124,7 +125,7 @@ def test_the_only_unfinished_item_was_the_current_one(client: Client) -> None:
     job, worker = client.job(items=3), client.worker()
     client.crash_with(worker, client.claim(worker, job), [{}], done=["{[1,3)}"])
     assert ("{[3,4)}", 1) == (str(client.batch(job, 2).ordinals), client.batch(job, 2).crashes)
-    assert "key:3" in str(client.batch(job, 1).error) or client.events(job, 1)[2].event.data()["item_key"] == "key:3"
+    assert "key:3" in str(client.batch(job, 1).error) or data_of(client.events(job, 1)[2])["item_key"] == "key:3"
     assert ["crashed"] == client.crash(worker, client.claim(worker, job))
     client.check(job)
 
@@ -153,7 +154,7 @@ def test_a_current_item_outside_the_batch_is_ignored(client: Client) -> None:
 def test_a_crash_report_of_any_shape_is_accepted(client: Client, dossier: Any) -> None:
     job, worker = client.job(items=2), client.worker()
     assert ["split"] == client.crash_with(worker, client.claim(worker, job), [dossier])
-    data = client.events(job, 1)[2].event.data()
+    data = data_of(client.events(job, 1)[2])
     assert ("unknown", None, None) == (data["cause"], data.get("ordinal"), data.get("run_s"))
     assert 1 == len(client.rows("SELECT * FROM evtrack.crash WHERE job_id = %s", job))
     client.check(job)
@@ -162,10 +163,10 @@ def test_a_crash_report_of_any_shape_is_accepted(client: Client, dossier: Any) -
 def test_a_client_cannot_declare_an_item_poison_and_long_texts_are_cut(client: Client) -> None:
     job, worker = client.job(), client.worker()
     assert ["retry"] == client.crash(worker, client.claim(worker, job), poison=True, stderr="x" * 100_000, mine="kept")
-    data = client.events(job, 1)[2].event.data()
+    data = data_of(client.events(job, 1)[2])
     assert (None, 16_000, "kept") == (data.get("poison"), len(data["stderr"]), data["mine"])
     assert ["crashed"] == client.crash(worker, client.claim(worker, job))
-    assert client.events(job, 1)[-1].event.data()["poison"] is True
+    assert data_of(client.events(job, 1)[-1])["poison"] is True
 
 
 def test_an_item_without_payload_still_has_an_outcome(client: Client) -> None:

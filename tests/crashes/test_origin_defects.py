@@ -11,6 +11,7 @@ import pytest
 
 from client import Client
 from command_line import evtrack
+from event_streams import data_of
 from evtrack.domain.states import BatchStatus
 from evtrack.storage.connection.connect import Connection, connect
 from polling import eventually
@@ -226,5 +227,5 @@ def test_a_late_report_changes_nothing(client: Client) -> None:
     assert before.finished_at == client.batch(job).finished_at
     assert [] == client.rows("SELECT * FROM evtrack.item_result WHERE job_id = %s", job)
     late = client.events(job, 1)[-1]
-    assert ("late_result", worker, {"outcome": "completed"}) == (late.type, late.worker_id, late.event.data())
+    assert ("late_result", worker, {"outcome": "completed"}) == (late.type, late.worker_id, data_of(late))
     client.check(job)

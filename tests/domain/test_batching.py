@@ -109,3 +109,33 @@ def test_a_batcher_reports_its_state_to_resume_from() -> None:
     assert (False, "a", False) == (batcher.is_empty, batcher.last_key, batcher.run_refused)
     batcher.flush()
     assert batcher.is_empty
+
+
+def test_a_rejection_gives_the_reason_and_the_next_step() -> None:
+    replacing: Batcher[str] = Batcher(BatchLimits(mode="replace"), last_key="a")
+    with pytest.raises(ItemRejected) as rejection:
+        replacing.add("a", key="a", weight=1, size=1)
+    assert (
+        "the previous item has the same key, and mode replace would keep only one of them: "
+        "remove the duplicate, or submit with --mode add"
+    ) == rejection.value.reason
+    small: Batcher[str] = Batcher(BatchLimits(max_batch_bytes=1), last_key="a", run_refused=True)
+    with pytest.raises(ItemRejected) as rejection:
+        small.add("a", key="a", weight=1, size=1)
+    assert ("consecutive items with this key exceed --max-batch-bytes (1)", ()) == (
+        rejection.value.reason,
+        rejection.value.taken_back,
+    )
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_run_may_continue_in_an_empty_batch_up_to_its_limit(flushed: bool) -> None:  # noqa: FBT001
+    batcher: Batcher[str] = Batcher(BatchLimits(max_batch_bytes=3), last_key=None if flushed else "a")
+    if flushed:
+        for item in "xa":
+            assert None is batcher.add(item, key=item, weight=1, size=1)
+        batcher.flush()
+    assert None is batcher.add("second", key="a", weight=1, size=2)
+    with pytest.raises(ItemRejected) as rejection:
+        batcher.add("third", key="a", weight=1, size=2)
+    assert ("second",) == rejection.value.taken_back

@@ -31,7 +31,12 @@ def test_an_item_is_found_by_its_index(index: int | None, expected: tuple[str | 
     assert expected == batch().item(index)
 
 
+def test_keys_may_contain_spaces() -> None:
+    assert ("a b", 4) == batch(b"a b\nc").item(0)
+
+
 def test_the_only_item_needs_no_index() -> None:
+    assert ("", 7) == batch(None, b"{[7,8)}").item(None)
     assert ("ä\ufffd", 7) == batch("ä".encode() + b"\xff", b"{[7,8)}").item(None)
 
 

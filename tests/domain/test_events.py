@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from event_streams import stored_event
+from event_streams import data_of, stored_event
 from evtrack.domain import events as ev
 from evtrack.domain.states import EventType
-from evtrack.domain.stored_event import read_event
+from evtrack.domain.stored_event import LoggedEvent, StoredEvent, read_event
 
 MINIMAL_DATA: dict[EventType, dict[str, Any]] = {
     EventType.ENQUEUED: {"items": 3, "ordinals": "{[1,4)}", "weight": 3},
@@ -48,14 +48,14 @@ def test_every_event_type_has_a_model_and_keeps_its_data(kind: EventType) -> Non
     data = MINIMAL_DATA.get(kind, {})
     stored = stored_event(event_row(kind, data))
     assert kind is stored.type
-    written = stored.event.data()
+    written = data_of(stored)
     assert data.items() <= written.items()
 
 
 @given(st.dictionaries(st.text(min_size=1).filter(lambda key: key not in {"type", "data"}), st.integers()))
 def test_keys_written_by_newer_code_are_kept(extra: dict[str, int]) -> None:
     data = {key: value for key, value in extra.items() if key.isidentifier() and key != "reason"}
-    assert data.items() <= stored_event(event_row("cancelled", data)).event.data().items()
+    assert data.items() <= data_of(stored_event(event_row("cancelled", data))).items()
 
 
 def test_an_unknown_cause_is_readable() -> None:
@@ -81,3 +81,21 @@ def test_events_are_immutable() -> None:
 def test_a_finished_event_with_an_invalid_snapshot_is_refused(snapshot: str) -> None:
     with pytest.raises(ValidationError):
         read_event("finished", {"snapshot": snapshot})
+
+
+def test_a_logged_event_is_validated_in_its_envelope() -> None:
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    logged = LoggedEvent(date(2026, 11, 24), 3, 5, 2, "started", 1, 7, at, 11, 700, {}, "text")
+    expected = StoredEvent(
+        job_day=date(2026, 11, 24),
+        job_id=3,
+        batch_no=5,
+        version=2,
+        attempt=1,
+        worker_id=7,
+        at=at,
+        seq=11,
+        xid=700,
+        event=ev.Started(),
+    )
+    assert expected == logged.validate()

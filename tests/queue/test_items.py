@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from client import Client
+from event_streams import data_of
 from evtrack.domain.states import BatchStatus
 
 pytestmark = pytest.mark.integration
@@ -89,7 +90,7 @@ def test_poison_can_be_quarantined_before_it_runs(client: Client) -> None:
     assert ["key:1\nkey:3", "key:5\nkey:6"] == [claim["item_keys"] for claim in claims]
     assert [(1, 1, "running")] == call(client, "quarantine", job, 1)
     assert [] == client.claim(worker, job)
-    assert {"reason": "quarantined"} == client.events(job, 3)[-1].event.data()
+    assert {"reason": "quarantined"} == data_of(client.events(job, 3)[-1])
     client.check(job)
 
 

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from client import Client
+from event_streams import data_of
 from evtrack.domain.states import BatchStatus
 
 pytestmark = pytest.mark.integration
@@ -27,7 +28,7 @@ def test_the_failed_items_move_to_a_batch_of_their_own(client: Client) -> None:
     )
     assert ["enqueued", "failed", "requeued"] == client.types(job, 3)
     assert {"moved": "{[7,8),[9,10)}", "moved_items": 2, "moved_to": [3]}.items() <= (
-        client.events(job, 2)[-1].event.data().items()
+        data_of(client.events(job, 2)[-1]).items()
     )
     assert "{[6,7),[8,9),[10,11)}" == client.one("SELECT ordinals::text FROM evtrack.result WHERE job_id = %s", job)
     client.check(job)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from client import Client
+from event_streams import data_of
 from evtrack.domain.states import BatchStatus
 from evtrack.storage.connection.connect import connect
 from polling import eventually
@@ -85,7 +86,7 @@ def test_a_worker_without_its_session_is_lost_after_the_grace_period(client: Cli
     assert [] == reap(client, grace="0 s")
     assert ["enqueued", "started", "crashed", "requeued"] == client.types(job)
     crashed = client.events(job, 1)[2]
-    data = crashed.event.data()
+    data = data_of(crashed)
     assert ("worker_lost", "session gone", "host", 1, worker) == (
         data["cause"], data["why"], data["host"], data["pid"], crashed.worker_id,
     )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from client import Claim, Client
+from event_streams import data_of
 from evtrack.domain.states import BatchStatus
 from polling import eventually
 
@@ -155,7 +156,7 @@ def test_a_chunk_can_consist_of_only_notes_and_a_position(client: Client, submis
     assert {"invalid_count": 1, "note_count": 7, "position": {"line": 3}, "batch_count": 0}.items() <= (
         submission.row().items()
     )
-    assert {"total": 7, "notes": notes}.items() <= client.events(submission.job_id, 0)[-1].event.data().items()
+    assert {"total": 7, "notes": notes}.items() <= data_of(client.events(submission.job_id, 0)[-1]).items()
 
 
 @pytest.mark.parametrize(
@@ -334,7 +335,7 @@ def test_a_job_finishes_when_nothing_is_open_and_records_its_outcome(client: Cli
     client.crash(worker, client.claim(worker, job))
     assert client.one("SELECT evtrack.finish_due(%s)", job) is True
     assert client.one("SELECT evtrack.finish_due(%s)", job) is False
-    finished = client.events(job, 0)[-1].event.data()
+    finished = data_of(client.events(job, 0)[-1])
     assert {"completed": 1, "failed": 1, "crashed": 2, "split": 1, "cancelled": 0} == finished["batches"]
     assert {"completed": 2, "failed": 2, "crashed": 2, "cancelled": 0} == finished["items"]
     # JobCompletion compacts the counters; their sums stay.

@@ -7,6 +7,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from client import Client
+from event_streams import data_of
 from evtrack.storage.log import proof
 
 pytestmark = pytest.mark.integration
@@ -101,10 +102,8 @@ def test_unreadable_values_are_left_out_of_errors_and_crash_reports(client: Clie
     client.rows(fail, worker, job, one.batch_no, one.attempt, error)
     crash = "SELECT evtrack.crash(%s, ARRAY[%s::bigint], ARRAY[%s], ARRAY[%s], ARRAY[%s::jsonb])"
     client.rows(crash, worker, job, two.batch_no, two.attempt, dossier)
-    assert {"type": "T"} == {
-        name: said for name, said in client.events(job, 1)[-1].event.data()["error"].items() if said
-    }
-    data = client.events(job, 2)[-1].event.data()
+    assert {"type": "T"} == {name: said for name, said in data_of(client.events(job, 1)[-1])["error"].items() if said}
+    data = data_of(client.events(job, 2)[-1])
     assert ("signal", 7, False) == (data["cause"], data["pid"], "mine" in data)
     assert [] == list(proof.verify(client.conn, job))
 
@@ -125,7 +124,7 @@ def test_a_small_error_is_kept_unchanged(client: Client) -> None:
     job, worker = client.job(1, max_errors=1), client.worker()
     error = {"type": "KeyError", "message": "m" * 30_000, "mine": {"a": [1, 2]}}
     client.fail(worker, client.claim(worker, job), error)
-    assert error == client.events(job, 1)[-1].event.data()["error"]
+    assert error == data_of(client.events(job, 1)[-1])["error"]
 
 
 def test_only_as_many_failed_items_as_fit_are_stored(client: Client) -> None:
@@ -153,7 +152,7 @@ def test_a_huge_crash_report_keeps_its_known_small_fields(client: Client) -> Non
     own = {f"mine_{n}": "v" * 1000 for n in range(2000)}
     dossier = {"cause": "signal", "signal": "SIGSEGV", "stderr": HUGE, "host": "h", "pid": 7, "list": [HUGE], **own}
     assert ["crashed"] == client.crash(worker, client.claim(worker, job), **dossier)
-    data = client.events(job, 1)[-1].event.data()
+    data = data_of(client.events(job, 1)[-1])
     assert ("signal", "SIGSEGV", "h", 7) == (data["cause"], data["signal"], data["host"], data["pid"])
     assert 16_000 == len(data["stderr"])
     assert "list" not in data

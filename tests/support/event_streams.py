@@ -64,3 +64,8 @@ class Stream:
     def minute(version: int) -> datetime:
         """Return the time of a version."""
         return NOON + timedelta(minutes=version)
+
+
+def data_of(stored: StoredEvent) -> dict[str, Any]:
+    """Return an event's data as the log stores it: without its type and without unset fields."""
+    return stored.event.model_dump(mode="json", exclude={"type"}, exclude_none=True)

@@ -47,6 +47,7 @@ def test_an_unknown_kind_or_value_is_passed_on_unchanged(told: dict[str, Any]) -
     alert = alert_from({**HEAD, **told})
     assert isinstance(alert, OtherAlert)
     line = json.loads(alert.text())
+    assert "next" == list(line)[-1]
     assert line.pop("next") == "evtrack alerts"
     expected = {key: value for key, value in told.items() if value is not None and key != "next"}
     assert expected.items() <= line.items()

@@ -27,14 +27,6 @@ class _Event(BaseModel):
     # A newer version may have written more keys; nothing in the log may be dropped.
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    def data(self) -> dict[str, Any]:
-        """Return the event's data as the log stores it, without its type and without unset fields.
-
-        Returns:
-            A dict ready for JSON.
-        """
-        return self.model_dump(mode="json", exclude={"type"}, exclude_none=True)
-
 
 class Enqueued(_Event):
     """A batch was created, from the source or with the items of another batch."""
