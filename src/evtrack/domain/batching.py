@@ -102,9 +102,6 @@ class Batcher(Generic[Item]):
         """Add an item.
 
         Args:
-            item: The item.
-            key: Its key.
-            weight: Its weight.
             size: Its length in bytes, at most max_batch_bytes.
 
         Returns:

@@ -14,10 +14,8 @@ class ClaimedBatch(NamedTuple):
     """A row of the claim; texts stay bytes, because the worker does not need to decode them.
 
     Args:
-        job_id: The job.
         batch_no: The batch in the job.
         attempt: How often the batch has been claimed, this time included.
-        handler: The handler's name.
         ordinals: The items' ordinals, as PostgreSQL writes a multirange.
         item_keys: The items' keys, one per line.
         payload: A line of JSON for each item; None when it has been deleted.

@@ -144,9 +144,6 @@ class CrashReport(BaseModel):
 def signal_name(number: int) -> str:
     """Return the name of a signal.
 
-    Args:
-        number: Its number.
-
     Returns:
         Its name, such as ``SIGSEGV``; ``SIG42`` if the platform has no name for it.
     """

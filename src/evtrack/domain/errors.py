@@ -212,7 +212,6 @@ class JobDropped(NoSuchJob):
     """A cleanup dropped the job; the ledger still lists it.
 
     Args:
-        job_id: The job.
         dropped_at: When, as text.
         archive: The directory that contains its log, or None.
     """
@@ -266,7 +265,6 @@ class HandlerImportError(EvtrackError):
     """A handler's module cannot be imported.
 
     Args:
-        module: The module's name.
         traceback: The module's traceback.
     """
 

@@ -59,7 +59,6 @@ class JobProof:
     """Checks a job's own stream, then those of its batches by number, and returns the differences.
 
     Args:
-        job_id: The job.
         job_day: Its day, or None if it has no row.
     """
 

@@ -61,9 +61,6 @@ class Policy(BaseModel):
     def budget(self, kind: FailureKind) -> int:
         """Return the number of failures of a kind at which the batch is given up.
 
-        Args:
-            kind: The kind.
-
         Returns:
             The budget.
         """
@@ -77,7 +74,6 @@ class Policy(BaseModel):
         """Decide what follows a failure.
 
         Args:
-            kind: The kind.
             count: How many of this kind the batch has had, this one included.
             jitter: A random number in [0, 1), so that batches that failed together do not return together.
 

@@ -40,7 +40,6 @@ class StoredEvent:
 
     Args:
         job_day: UTC day of the job, which determines its partition.
-        job_id: The job.
         batch_no: The batch; 0 is the job's own stream.
         version: Position in the stream, from 1.
         attempt: The attempt that the event belongs to.
@@ -48,7 +47,6 @@ class StoredEvent:
         at: When it was written.
         seq: Position in the whole log; not strictly in commit order.
         xid: Transaction that wrote it.
-        event: The event.
     """
 
     job_day: date

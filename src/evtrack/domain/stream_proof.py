@@ -31,10 +31,8 @@ class Difference:
     """A difference between the log and what was derived from it.
 
     Args:
-        job_id: The job.
         batch_no: The batch; 0 for the job itself.
         field: What differs: a column of the projection, or a property of an event.
-        log: The value in the log.
         projection: The value in the projection, the counters or the digests.
         version: The event, if it is about an event.
         log_is_damaged: Whether the log itself is wrong, which cannot be fixed; otherwise the projection is.
@@ -67,7 +65,6 @@ class StreamProof(Generic[State]):
     `broken` means that the events cannot be folded to the end, because one is missing, invalid or not a transition.
 
     Args:
-        job_id: The job.
         batch_no: The stream.
         job_day: The job's day, if it is known.
         evolve: Applies an event to the state.
@@ -94,9 +91,6 @@ class StreamProof(Generic[State]):
 
     def check(self, event: LoggedEvent) -> tuple[StoredEvent | None, list[Difference]]:
         """Check the next event.
-
-        Args:
-            event: The event.
 
         Returns:
             The event if its data is valid, and the differences.

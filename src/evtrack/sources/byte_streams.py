@@ -31,11 +31,7 @@ class ByteStream(Protocol):
 
 
 class FileStream:
-    """A regular file.
-
-    Args:
-        path: The file.
-    """
+    """A regular file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -14,7 +14,6 @@ class FoundFile:
     """A file in a directory.
 
     Args:
-        path: Its path.
         name: Its name in notes and item keys.
         type: How to read it; None if it cannot be read.
         size: Its size in bytes.
@@ -36,7 +35,6 @@ def find_files(directory: Path, forced: Format | None) -> Iterator[FoundFile]:
     Skip hidden files and directories, and files of other types.
 
     Args:
-        directory: The directory.
         forced: The format that the user chose for all files.
     """
     unreadable: list[OSError] = []

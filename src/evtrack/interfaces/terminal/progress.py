@@ -114,11 +114,7 @@ class ProgressDisplay:
             structlog.get_logger().info(self._log_name, **state.fields)
 
     def print(self, line: str) -> None:
-        """Print a line on stdout, above what is drawn.
-
-        Args:
-            line: The line.
-        """
+        """Print a line on stdout, above what is drawn."""
         if self._bar is None:
             click.echo(line)
         else:

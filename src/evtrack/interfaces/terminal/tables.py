@@ -22,7 +22,6 @@ def jobs_table(jobs: Sequence[JobStatus], *, now: datetime) -> Table:
     """Draw a list of jobs.
 
     Args:
-        jobs: The jobs.
         now: The time that their age is measured at.
 
     Returns:
@@ -58,9 +57,6 @@ def jobs_table(jobs: Sequence[JobStatus], *, now: datetime) -> Table:
 def batches_table(batches: Sequence[BatchRow]) -> Table:
     """Draw a list of batches.
 
-    Args:
-        batches: The batches.
-
     Returns:
         A table with a row per batch, and its error on a second line.
     """
@@ -87,7 +83,6 @@ def workers_table(workers: Sequence[WorkerRow], *, now: datetime) -> Table:
     """Draw a list of workers.
 
     Args:
-        workers: The workers.
         now: The time that their age is measured at.
 
     Returns:
@@ -123,7 +118,6 @@ def crashes_table(crashes: Sequence[Crash], *, with_job: bool = False, with_item
     """Draw a list of crashes.
 
     Args:
-        crashes: The crashes.
         with_job: Whether to show the job of each.
         with_items: Whether to show the batch's items if the item in hand is unknown.
 

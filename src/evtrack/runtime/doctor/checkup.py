@@ -29,7 +29,6 @@ def checkup(
     """Run all checks.
 
     Args:
-        dsn: The connection string.
         canary_s: How long the canary batch may take; None sends no canary.
         wall_clock: Returns this machine's time, in seconds since the epoch.
 

@@ -144,7 +144,6 @@ def clock(before: float, server_time: float, after: float) -> Finding:
 
     Args:
         before: This machine's time before the query.
-        server_time: The server's time.
         after: This machine's time after the query.
     """
     offset = server_time - (before + after) / 2

@@ -21,7 +21,6 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     """Write lines to a new gzip file and flush it to disk.
 
     Args:
-        path: The file.
         lines: The lines, each with its newline.
 
     Returns:
@@ -50,9 +49,6 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
 def read_lines(path: Path) -> Iterator[bytes]:
     """Read a gzip file's lines in constant memory.
 
-    Args:
-        path: The file.
-
     Yields:
         The lines, each with its newline.
 
@@ -67,11 +63,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
 
 
 def hash_file(path: Path) -> tuple[int, str]:
-    """Return a file's size and the SHA-256 of its bytes, in hexadecimal digits.
-
-    Args:
-        path: The file.
-    """
+    """Return a file's size and the SHA-256 of its bytes, in hexadecimal digits."""
     hashed, size = sha256(), 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -81,12 +73,7 @@ def hash_file(path: Path) -> tuple[int, str]:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a new small file and flush it to disk.
-
-    Args:
-        path: The file.
-        content: Its content.
-    """
+    """Write a new small file and flush it to disk."""
     with path.open("xb") as file:
         file.write(content)
         file.flush()
@@ -94,11 +81,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Flush a directory to disk, so that new names in it survive a power failure.
-
-    Args:
-        directory: The directory.
-    """
+    """Flush a directory to disk, so that new names in it survive a power failure."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         # Some file systems do not support fsync of a directory, and do not need it.

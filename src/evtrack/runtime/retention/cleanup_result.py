@@ -16,7 +16,6 @@ class DroppedDay:
     """A day that was dropped.
 
     Args:
-        day: The day.
         jobs: How many jobs it had.
         batches: How many batches they had.
         events: How many events.
@@ -37,7 +36,6 @@ class KeptDay:
     """A day that was kept.
 
     Args:
-        day: The day.
         why: A job pins it; it changed while it was read; its log and projection differ; or its tables were in use.
         reason: The same as text.
         job_id: The job that it was kept for, if any.

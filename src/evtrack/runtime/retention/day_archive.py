@@ -30,7 +30,6 @@ class DayArchive:
 
     Args:
         root: The directory of archives.
-        job_day: The day.
         pace: Wraps the iteration over lines that are read back, to add pauses or to report progress.
 
     Raises:

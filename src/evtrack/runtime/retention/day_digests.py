@@ -24,7 +24,6 @@ class IncompleteStream(ValueError):
     """A stream lacks an event.
 
     Args:
-        job_id: The job.
         message: What is missing.
     """
 

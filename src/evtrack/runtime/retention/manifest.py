@@ -100,9 +100,7 @@ class Manifest(_Record):
         schema_version: The schema's version that evtrack knew.
         server_version: PostgreSQL's version number.
         system_identifier: The cluster that the day comes from.
-        database: The database in it.
         snapshot: The transactions that the archive contains.
-        files: Its files.
         jobs: Its jobs by number.
         format: The format's version.
     """

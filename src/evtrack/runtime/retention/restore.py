@@ -31,8 +31,6 @@ class RestoredJob:
     """A restored job.
 
     Args:
-        day: Its day.
-        job_id: The job.
         events: How many events it has.
         was_there: Whether the database had it already, with the same log.
     """

@@ -18,8 +18,6 @@ class Context:
 
     Args:
         page: Where signs of life are recorded.
-        handler: The handler's name.
-        job_id: The job.
         batch_no: The batch in the job.
         attempt: How often this batch has been claimed, this time included.
     """
@@ -82,7 +80,6 @@ class Batch:
     Args:
         context: The context of this call.
         page: Where the current item is recorded.
-        items: The items.
         item_keys: Their keys, one per line.
         ordinals: Their ordinals, as PostgreSQL writes a multirange.
     """

@@ -72,9 +72,6 @@ class FrameReader:
 def encode_frame(frame: ToSlot | FromSlot) -> bytearray:
     """Encode a frame.
 
-    Args:
-        frame: The frame.
-
     Returns:
         Its length and its content.
 

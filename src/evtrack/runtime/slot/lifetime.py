@@ -26,11 +26,7 @@ def die_with_parent(parent_pid: int) -> None:
 
 
 def prepare_command(slot_pid: int) -> None:
-    """Make a command, between fork and exec, die with its slot and react to SIGTERM as any program does.
-
-    Args:
-        slot_pid: The slot.
-    """
+    """Make a command, between fork and exec, die with its slot and react to SIGTERM as any program does."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     die_with_parent(slot_pid)

@@ -38,7 +38,6 @@ class Work(Frame, frozen=True, gc=False, tag="work"):
 
     Args:
         first: Sequence number of the first batch in the slot's life, from 1.
-        batches: The batches.
     """
 
     first: int
@@ -107,7 +106,6 @@ class BatchErrored(Frame, frozen=True, gc=False, tag="failed"):
         run_s: Its run time.
         type: The exception's class.
         message: The exception's text.
-        traceback: The traceback.
         items: The failed items of a per-item handler: all items of the batch.
     """
 
@@ -155,7 +153,6 @@ class CommandKilled(Frame, frozen=True, gc=False, tag="died"):
     Args:
         seq: The batch's sequence number.
         run_s: Its run time.
-        signal: The signal's number.
         stderr: The end of what the command wrote to stderr.
         pid: The command's process.
         peak_rss_bytes: Peak memory of that process.

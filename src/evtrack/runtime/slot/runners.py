@@ -33,7 +33,6 @@ def make_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], 
     """Make the function that calls a handler with a batch.
 
     Args:
-        handler: The handler.
         page: Where the current item and completed items are recorded.
         send: Sends completed items when the page is full.
 

@@ -20,7 +20,6 @@ class ChunkWriter:
 
     Args:
         connection: The connection to write to.
-        job: The job.
         in_background: Read on while the database works. Not on a caller's connection: the caller's iterable may use it
             at the same time.
         in_callers_transaction: Neither commit nor wake workers; the caller does.
@@ -42,9 +41,6 @@ class ChunkWriter:
 
     def send(self, chunk: Chunk) -> None:
         """Write a chunk after the previous one.
-
-        Args:
-            chunk: The chunk.
 
         Raises:
             EvtrackError: This chunk or the previous one was not committed.

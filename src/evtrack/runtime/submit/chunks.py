@@ -64,11 +64,7 @@ class ChunkBuilder:
         return self.is_full or self._clock() - self._begun_at >= self._max_age_s
 
     def add(self, batch: ItemBatch[StoredItem]) -> None:
-        """Add a closed batch.
-
-        Args:
-            batch: The batch.
-        """
+        """Add a closed batch."""
         self.batches += 1
         first = self.items + 1
         self.items += len(batch.items)

@@ -8,10 +8,8 @@ class SubmitProgress:
     """The progress of a submission; no number ever decreases.
 
     Args:
-        job_id: The job.
         items: Items in batches.
         invalid: Invalid items.
-        batches: Batches.
         bytes_read: Bytes of the source read so far.
         bytes_total: The size of the source in bytes, if known.
         waited_s: How long the full queue has held back this chunk; 0 if it does not.
@@ -33,10 +31,8 @@ class Submission:
     """The result of a submission.
 
     Args:
-        job_id: The job.
         items: Its valid items.
         invalid: Its invalid items.
-        batches: Its batches.
         bytes_read: Bytes of the source read.
         sealed: Whether the whole source is submitted; if not, the submission was stopped and can be resumed.
     """

@@ -132,7 +132,6 @@ def reclaim(connection: Connection, job_id: int, *, source: NamedSource | None =
 
     Args:
         connection: Holds the job's submission from now on.
-        job_id: The job.
         source: Its source, if it cannot be opened again: a Python iterable.
         **options: Options of `Submitter`.
 

@@ -33,7 +33,6 @@ class Throttle:
 
     Args:
         connection: The connection that counts them.
-        handler: The handler.
         max_pending: How many may be pending.
         max_wait_s: How long to wait at a time.
         stop: Ends a wait early.

@@ -54,9 +54,6 @@ class ExecSink:
     def send(self, alert: Alert) -> None:
         """Run the program for one alert.
 
-        Args:
-            alert: The alert.
-
         Raises:
             SinkError: It cannot be started, fails, or takes too long.
         """

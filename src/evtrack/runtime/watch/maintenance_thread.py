@@ -32,7 +32,6 @@ class MaintenanceThread:
     """Runs the watcher's periodic work on its own connection, so that no alert waits for it.
 
     Args:
-        dsn: The connection string.
         maintenance: The maintenance that every worker does too.
         thresholds: When to raise alerts about load and waiting.
         on_end: Called when an error ends the thread.

@@ -34,11 +34,7 @@ _log = structlog.get_logger()
 
 
 class DatabaseMetrics(Collector):
-    """Reads the database at a scrape, at most once every FRESH_S.
-
-    Args:
-        dsn: The connection string.
-    """
+    """Reads the database at a scrape, at most once every FRESH_S."""
 
     def __init__(self, *, dsn: str) -> None:
         self._dsn = dsn
@@ -118,7 +114,6 @@ class MetricsServer:
     """Serves the metrics over HTTP, on its own threads.
 
     Args:
-        dsn: The connection string.
         port: The port to listen on; 0 picks a free one.
         host: The address to listen on.
     """

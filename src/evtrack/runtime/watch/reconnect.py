@@ -26,7 +26,6 @@ def run_reconnecting(dsn: str, live: Callable[[Connection], None], *, purpose: s
     """Run something on a connection, and again on a new one whenever the database fails.
 
     Args:
-        dsn: The connection string.
         live: What to run; it returns when it is stopped.
         purpose: What the connection is for.
         stopping: Ends it, even during a pause.

@@ -46,9 +46,6 @@ class Sink(Protocol):
     def send(self, alert: Alert) -> None:
         """Deliver one alert, within a bounded time.
 
-        Args:
-            alert: The alert.
-
         Raises:
             SinkError: The sink did not accept it.
         """
@@ -61,7 +58,6 @@ class SinkThread:
     """Sends alerts to a sink one by one, so that nothing else waits for the sink.
 
     Args:
-        sink: The sink.
         tries: How often each alert is tried.
         backoff_s: The pause after the first failure; each further one is twice as long.
         size: How many alerts may wait.
@@ -89,11 +85,7 @@ class SinkThread:
         self._thread.start()
 
     def enqueue(self, alert: Alert) -> None:
-        """Queue an alert, or log that the queue is full.
-
-        Args:
-            alert: The alert.
-        """
+        """Queue an alert, or log that the queue is full."""
         try:
             self._waiting.put_nowait(alert)
         except queue.Full:

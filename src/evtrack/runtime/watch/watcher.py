@@ -49,7 +49,6 @@ class Watcher:
     """Delivers alerts until it is stopped.
 
     Args:
-        dsn: The connection string.
         write: Writes one alert; only when it returns does the alert count as delivered.
         sinks: Where alerts go in addition, at best effort.
         thresholds: When to raise alerts about load and waiting.

@@ -71,9 +71,6 @@ class WebhookSink:
     def send(self, alert: Alert) -> None:
         """Post one alert.
 
-        Args:
-            alert: The alert.
-
         Raises:
             SinkError: No answer in time, or a status other than 200 to 299.
         """

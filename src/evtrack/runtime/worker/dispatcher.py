@@ -42,19 +42,11 @@ class Dispatcher:
         self._is_closed = False
 
     def attach(self, slots: SlotPool) -> None:
-        """Set the slots that run the batches.
-
-        Args:
-            slots: The slots.
-        """
+        """Set the slots that run the batches."""
         self._slots = slots
 
     def add(self, batches: Sequence[ClaimedBatch]) -> None:
-        """Add claimed batches.
-
-        Args:
-            batches: The batches.
-        """
+        """Add claimed batches."""
         self.pacing.learn_sizes(batches)
         self.outcomes.register(batches)
         self._waiting.extend(batches)
@@ -96,7 +88,6 @@ class Dispatcher:
         """Handle a slot's report about its batches.
 
         Args:
-            slot: The slot.
             frame: An outcome.
 
         Raises:
@@ -126,7 +117,6 @@ class Dispatcher:
         """Blame the batch that an ended slot was running; its other batches never ran and go to other slots.
 
         Args:
-            slot: The slot.
             ended: How it ended.
         """
         now = monotonic()

@@ -36,7 +36,6 @@ class Pacing:
         """Learn from the run times of batches that ended.
 
         Args:
-            batches: The batches.
             run_s: Run time of each batch.
         """
         totals: dict[int, list[float]] = {}
@@ -54,20 +53,13 @@ class Pacing:
             del self._run_s[next(iter(self._run_s))]
 
     def learn_sizes(self, batches: Sequence[ClaimedBatch]) -> None:
-        """Learn from the sizes of claimed batches.
-
-        Args:
-            batches: The batches.
-        """
+        """Learn from the sizes of claimed batches."""
         if batches:
             mean = sum([len(batch.payload or b"") + len(batch.item_keys or b"") for batch in batches]) / len(batches)
             self._bytes = max(mean, self._bytes + _WEIGHT * (mean - self._bytes))
 
     def expected_s(self, job_id: int) -> float:
         """Return the expected run time of a batch of a job.
-
-        Args:
-            job_id: The job.
 
         Returns:
             Seconds; a whole horizon while nothing is known, so that the first batches are assigned one by one.

@@ -46,7 +46,6 @@ class Supervisor:
     """Runs batches in slots until it is stopped.
 
     Args:
-        dsn: The connection string.
         setup: The handlers to offer.
         slots: How many batches run at once.
         name: The worker's name for users; empty for host and process.
@@ -160,11 +159,7 @@ class Supervisor:
             self.close()
 
     def await_job(self, job_id: int) -> None:
-        """Stop when a job is finished.
-
-        Args:
-            job_id: The job.
-        """
+        """Stop when a job is finished."""
         self._queue_sync.until_job = job_id
         self._waker.set()
 

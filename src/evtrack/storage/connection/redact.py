@@ -29,9 +29,6 @@ def without_secrets(text: str, dsn: str) -> str:
 def without_password(dsn: str) -> tuple[str, str | None]:
     """Take the password out of a connection string, for places where others may read it.
 
-    Args:
-        dsn: The connection string.
-
     Returns:
         The connection string without it, and the password if there was one.
     """

@@ -75,7 +75,6 @@ def verify(
     connection must be in autocommit mode, and its role must have the right to read the tables.
 
     Args:
-        conn: An open connection.
         job_id: One job; all if None.
         on_progress: Called with the progress.
 
@@ -107,7 +106,6 @@ def prove(
 
     Args:
         conn: A connection in a transaction.
-        job_id: The job.
         on_progress: Called with the progress.
         repair: Receives what the log proves.
 

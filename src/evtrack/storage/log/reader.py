@@ -200,7 +200,6 @@ def stream(conn: Connection, job: tuple[date, int], batch_no: int) -> list[LogRo
     """Read one stream in the order of its versions.
 
     Args:
-        conn: An open connection.
         job: The job's day and id.
         batch_no: The batch; 0 for the job's own stream.
 

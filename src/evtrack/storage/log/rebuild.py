@@ -22,7 +22,6 @@ class Rebuilt:
     """The outcome of rebuilding a job.
 
     Args:
-        job_id: The job.
         found: The differences before.
         trusted: Whether a damaged log is accepted as it is.
         batches: How many rows of batches were rewritten.
@@ -115,7 +114,6 @@ def rebuild(
 
     Args:
         conn: An open connection in autocommit mode, as a role that owns the tables.
-        job_id: The job.
         trust_log: Whether to accept a damaged log as it is; its digests are then rebuilt too.
         on_progress: Called with the progress.
 

@@ -108,7 +108,6 @@ def alerts(
     """Read the latest alerts, latest first.
 
     Args:
-        connection: An open connection.
         limit: How many at most.
         job_id: Only those of this job; None for all.
         undelivered: Only those that no watcher has delivered yet.

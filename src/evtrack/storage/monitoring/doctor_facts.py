@@ -104,7 +104,6 @@ def old_transactions(conn: Connection, *, older_s: float) -> list[OldTransaction
     """Read which transactions hold back the horizon.
 
     Args:
-        conn: An open connection.
         older_s: For longer than how many seconds.
 
     Returns:

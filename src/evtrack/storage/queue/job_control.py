@@ -139,7 +139,6 @@ def quarantine_items(conn: Connection, job_id: int, item_keys: Sequence[str]) ->
 
     Args:
         conn: A connection in autocommit mode.
-        job_id: The job.
         item_keys: The items' keys; a key of several items stands for all of them.
 
     Returns:
@@ -168,7 +167,6 @@ def wake_workers(conn: Connection, handler: str) -> None:
     """Notify workers that there is work; call it after the commit.
 
     Args:
-        conn: An open connection.
         handler: The handler whose workers to wake.
     """
     run(conn, "wake_workers", handler=handler)

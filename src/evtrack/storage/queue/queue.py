@@ -33,7 +33,6 @@ class Claimable:
     """A job that may be claimed from.
 
     Args:
-        job_id: The job.
         priority: Higher goes first.
         mark: The low-water mark: the smallest number of a new batch, or None when there is none.
         due: Whether a retried batch is due.
@@ -86,8 +85,6 @@ class ReportVerdict:
     """The queue's answer to the report of a batch.
 
     Args:
-        job_id: Its job.
-        batch_no: Its number.
         verdict: What came of it; `late` or `unknown` when the report was rejected.
     """
 
@@ -171,7 +168,6 @@ class Queue:
         """Report a batch some of whose items failed.
 
         Args:
-            batch: The batch.
             run_s: How long it ran.
             results: A line of JSON for each completed item.
             failed: The ordinals of the others, as a multirange.
@@ -194,7 +190,6 @@ class Queue:
         """Report batches whose handler raised an error.
 
         Args:
-            batches: The batches.
             run_s: How long each ran.
             errors: The error of each.
 
@@ -213,7 +208,6 @@ class Queue:
         """Report batches whose process died.
 
         Args:
-            batches: The batches.
             crash_reports: The crash report of each.
             done: For each, the ordinals of the items whose results are known, as a multirange; None for none.
             results: For each, a line of JSON for each of those items; None when nothing was returned.
@@ -233,7 +227,6 @@ class Queue:
         """Give back batches that did not run to their end.
 
         Args:
-            batches: The batches.
             reason: Why.
 
         Returns:

@@ -42,8 +42,6 @@ class LostWorker:
     """A worker that was declared lost.
 
     Args:
-        worker_id: Its number.
-        name: Its name.
         why: How this is known.
         batches: How many batches it held.
         handlers: The handlers that it offered; their batches are pending again.
@@ -71,8 +69,6 @@ def register_worker(
     """Register a worker.
 
     Args:
-        connection: Any connection.
-        name: Its name.
         host: Where it runs.
         pid: Its process there.
         slots: How many batches it runs at once.
@@ -87,7 +83,6 @@ def lock_worker(connection: Connection, worker_id: int) -> bool:
 
     Args:
         connection: The connection that holds it.
-        worker_id: The worker.
 
     Returns:
         Whether it is held; False while an earlier connection of this worker is still open.
@@ -100,7 +95,6 @@ def heartbeat(connection: Connection, worker_id: int, *, busy: int) -> Pulse:
 
     Args:
         connection: The connection that holds its lock, if one does.
-        worker_id: The worker.
         busy: How many of its slots are running a batch.
 
     Returns:
@@ -118,7 +112,6 @@ def reap(connection: Connection, *, grace_s: float, lease_s: float) -> list[Lost
     """Declare dead workers lost, and set their batches back to pending; one caller at a time does.
 
     Args:
-        connection: Any connection.
         grace_s: How long a worker's session lock may be gone.
         lease_s: How old a worker's heartbeat may be.
 
@@ -150,7 +143,6 @@ def stop_worker(connection: Connection, worker_id: int) -> None:
     """Record that the worker stopped normally.
 
     Args:
-        connection: Any connection.
         worker_id: The worker; it holds no batch any more.
     """
     run(connection, "stop_worker", worker_id=worker_id)
@@ -161,7 +153,6 @@ def report_slots(connection: Connection, worker_id: int, problem: str | None) ->
 
     Args:
         connection: A connection in autocommit mode.
-        worker_id: The worker.
         problem: What is wrong; None once they have recovered.
     """
     run(connection, "report_slots", worker_id=worker_id, problem=problem)

@@ -99,8 +99,6 @@ def batches(conn: Connection, job_id: int, *, limit: int, statuses: Sequence[str
     """Read a job's batches in the order of their numbers.
 
     Args:
-        conn: An open connection.
-        job_id: The job.
         limit: How many at most.
         statuses: Only those of one of these statuses; None for any.
     """
@@ -145,7 +143,6 @@ def crashes(conn: Connection, job_id: int | None, *, limit: int, since_s: float 
     """Read the latest crashes, latest first.
 
     Args:
-        conn: An open connection.
         job_id: The job; None for all.
         limit: How many at most.
         since_s: Only those of this many last seconds; None for all.
@@ -157,7 +154,6 @@ def latest_crashes(conn: Connection, *, span_s: float, limit: int) -> list[Crash
     """Read the latest crashes over all jobs, latest first.
 
     Args:
-        conn: An open connection.
         span_s: Only those of this many last seconds.
         limit: How many at most.
     """

@@ -53,8 +53,6 @@ def job_progress_at(conn: Connection, job_id: int, as_of: datetime) -> ProgressA
     """Read a job's progress as of a time; reads all of its events until then.
 
     Args:
-        conn: An open connection.
-        job_id: The job.
         as_of: The time.
 
     Returns:

@@ -140,7 +140,6 @@ def jobs(
     """Read the latest jobs, latest first.
 
     Args:
-        conn: An open connection.
         limit: How many at most.
         phases: Only those in one of these phases; None for any.
         handler: Only those of this handler; None for any.

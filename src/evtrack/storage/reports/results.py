@@ -22,7 +22,6 @@ class Result(NamedTuple):
 
     Args:
         ordinal: The item's ordinal in the job.
-        item_key: Its key.
         result: A line of JSON.
     """
 
@@ -36,7 +35,6 @@ def results(conn: Connection, job_id: int) -> Iterator[Result]:
 
     Args:
         conn: An open connection, which nothing else may use meanwhile.
-        job_id: The job.
 
     Yields:
         Each item with a result.

@@ -64,7 +64,6 @@ def health(conn: Connection, *, span_s: float) -> Health:
     """Read the state of the whole system; the cost does not depend on the number of batches.
 
     Args:
-        conn: An open connection.
         span_s: Over how many seconds, up to now.
     """
     return rows(conn, Health, "health", span_s=span_s)[0]
@@ -74,7 +73,6 @@ def recent_sums(conn: Connection, *, span_s: float) -> RecentSums:
     """Read the items and batches by status, of the jobs created lately.
 
     Args:
-        conn: An open connection.
         span_s: In how many last seconds.
     """
     return rows(conn, RecentSums, "recent_sums", span_s=span_s)[0]

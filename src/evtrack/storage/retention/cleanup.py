@@ -19,7 +19,6 @@ class Day:
     """A day before the cut-off, and what it contains.
 
     Args:
-        job_day: The day.
         jobs: How many jobs it has.
         batches: How many batches they have.
         items: How many items they have.
@@ -47,7 +46,6 @@ class Origin:
 
     Args:
         system_identifier: The cluster.
-        database: The database's name.
         server_version: PostgreSQL's version number.
         schema_version: The newest migration of this code.
     """
@@ -110,7 +108,6 @@ def time_ago(conn: Connection, seconds: float) -> datetime:
     """Return the time so many seconds ago, by the database's clock.
 
     Args:
-        conn: An open connection.
         seconds: How many.
     """
     at: datetime = value(conn, "server_time", seconds_ago=seconds)
@@ -121,7 +118,6 @@ def retention_days(conn: Connection, ended_before: datetime, *, counted: bool = 
     """Read which days lie completely before a time.
 
     Args:
-        conn: An open connection.
         ended_before: A job that ended later pins its day.
         counted: Whether to count events too, which reads one row per batch.
 
@@ -135,8 +131,6 @@ def day_changed(conn: Connection, job_day: date, *, snapshot: str) -> bool:
     """Return whether a day has events that a snapshot did not see.
 
     Args:
-        conn: An open connection.
-        job_day: The day.
         snapshot: The snapshot in which the day was read.
     """
     return bool(value(conn, "day_changed", job_day=job_day, seen=snapshot))
@@ -155,7 +149,6 @@ def drop_day(
 
     Args:
         conn: A connection in autocommit mode, as the schema's owner.
-        job_day: The day.
         ended_before: When all of its jobs must have ended.
         snapshot: The snapshot in which the day was read.
         jobs: All of its jobs, with the number of their events and their digest.
@@ -184,7 +177,6 @@ def worker_names(conn: Connection, workers: Mapping[int, Iterable[int]]) -> dict
     """Read the names of workers.
 
     Args:
-        conn: An open connection.
         workers: By job, the workers that its events refer to.
 
     Returns:

@@ -52,7 +52,6 @@ class DayView:
 
     Args:
         conn: A connection in autocommit mode, outside of a transaction.
-        job_day: The day.
     """
 
     def __init__(self, conn: Connection, job_day: date) -> None:
@@ -79,7 +78,6 @@ class DayView:
         A caller that does not read to the end must close it; until then the connection cannot be used.
 
         Args:
-            table: Which one.
             jobs: The day's jobs by number.
 
         Yields:
@@ -101,7 +99,6 @@ def pages(jobs: Sequence[DayJob], table: Table, size: int = PAGE) -> Iterator[tu
 
     Args:
         jobs: The day's jobs by number.
-        table: Which table.
         size: How many rows a page should have.
 
     Yields:

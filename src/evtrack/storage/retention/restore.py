@@ -29,7 +29,6 @@ def known_jobs(conn: Connection, job_ids: Iterable[int]) -> dict[int, KnownJob]:
     """Find which jobs are in the database, or were dropped from it.
 
     Args:
-        conn: An open connection.
         job_ids: The jobs to look for.
 
     Returns:
@@ -43,7 +42,6 @@ def prepare_day(conn: Connection, job_day: date, last_job: int) -> None:
 
     Args:
         conn: A connection in autocommit mode, as the schema's owner.
-        job_day: The day.
         last_job: The highest number that will be restored.
     """
     run(conn, "make_partition", job_day=job_day)
@@ -63,7 +61,6 @@ def restore_job(
 
     Args:
         conn: A connection in autocommit mode, as the schema's owner.
-        job_day: Its day.
         job_id: The job, which must not exist.
         digest: The expected digest of its log.
         tables: Its lines by table: events, and payloads and results if there are any.

@@ -56,7 +56,6 @@ def status(conn: Connection, tree: Path | None = None) -> Status:
     """Compare the database with this code.
 
     Args:
-        conn: An open connection.
         tree: The sql/ directory, if not evtrack's own.
 
     Returns:

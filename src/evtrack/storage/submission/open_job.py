@@ -28,15 +28,12 @@ class OpenJob:
     """A job that is being submitted, as it was when this submitter took it.
 
     Args:
-        job_id: The job.
-        job_day: Its day.
         submitter: The token that permits extending it.
         batch_count: The number of its last batch.
         item_count: The ordinal of its last item.
         invalid_count: How many items were invalid.
         position: How far its source was read; None at the beginning.
         source: What it is submitted from, and how.
-        handler: Its handler.
         bytes_read: How much of its source was read.
         bytes_total: How large its source is, if that is known.
     """
@@ -100,7 +97,6 @@ def create_job(
     """Create a job.
 
     Args:
-        conn: An open connection.
         handler: The handler that will process it.
         name: Its name, if any.
         priority: Higher goes first.
@@ -133,7 +129,6 @@ def reclaim_job(conn: Connection, job_id: int) -> OpenJob:
 
     Args:
         conn: An open connection; the submission stays locked for as long as it lives.
-        job_id: The job.
 
     Returns:
         The job as it is.
@@ -168,7 +163,6 @@ def unlock_submission(conn: Connection, job_id: int) -> None:
 
     Args:
         conn: The connection that holds the lock; a broken one holds nothing.
-        job_id: The job.
     """
     if not conn.closed and not behind_pooler(conn):
         run(conn, "unlock_submission", job_id=job_id)
@@ -178,8 +172,6 @@ def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> int:
     """Append a chunk, in one transaction or as part of the one that is open.
 
     Args:
-        conn: An open connection.
-        job: The job.
         chunk: What to append.
 
     Returns:
@@ -238,9 +230,7 @@ def enqueue(
     """Submit a small job in one call.
 
     Args:
-        conn: An open connection.
         handler: The handler that will process it.
-        item_keys: The items' keys.
         payloads: The items, each a line of JSON.
         name: Its name, if any.
         priority: Higher goes first.

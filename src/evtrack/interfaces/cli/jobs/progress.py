@@ -51,8 +51,6 @@ def changes(
     """Watch a job until its end.
 
     Args:
-        conn: An open connection.
-        job_id: The job.
         poll_s: The time between two polls.
         least_gap_s: The least time between two yields; a change that comes sooner is yielded later, the end at once.
 

@@ -137,7 +137,6 @@ def serving_metrics(dsn: str, *, port: int | None, host: str | None) -> Iterator
     """Serve metrics for Prometheus while the block runs.
 
     Args:
-        dsn: The connection string.
         port: The port; None to serve nothing.
         host: The address; None for the loopback address.
 

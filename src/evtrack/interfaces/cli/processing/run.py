@@ -129,11 +129,7 @@ def _submit_and_work(dsn: str, worker: Supervisor, request: SubmissionRequest, r
 
 
 class JobMonitor:
-    """Show a job's progress on stderr, from a thread and a connection of its own.
-
-    Args:
-        dsn: The connection string.
-    """
+    """Show a job's progress on stderr, from a thread and a connection of its own."""
 
     def __init__(self, *, dsn: str) -> None:
         self._dsn = dsn
@@ -157,11 +153,7 @@ class JobMonitor:
         self._display.__exit__()
 
     def watch(self, job_id: int) -> None:
-        """Start watching a job.
-
-        Args:
-            job_id: The job.
-        """
+        """Start watching a job."""
         self._thread = threading.Thread(target=self._watch, args=(job_id,), name="evtrack-progress", daemon=True)
         self._thread.start()
 

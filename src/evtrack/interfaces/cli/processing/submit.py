@@ -87,7 +87,6 @@ class SubmissionRequest:
 
         Args:
             conn: An open connection; the submitter must be its only user.
-            job_id: The job.
             on_progress: Called with the submitter's progress.
 
         Returns:

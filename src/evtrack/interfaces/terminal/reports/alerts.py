@@ -30,9 +30,6 @@ _FIRST: Final = ("cause", "signal", "exit_code", "item_key", "error", "items", "
 def alert_line(alert: Alert) -> str:
     """Write an alert as one line.
 
-    Args:
-        alert: The alert.
-
     Returns:
         Its time, level, kind and facts; coloured on a terminal.
     """
@@ -48,7 +45,6 @@ def alerts_table(alerts: Sequence[AlertRow], *, with_job: bool) -> Table:
     """Draw a list of alerts.
 
     Args:
-        alerts: The alerts.
         with_job: Whether to show the job of each.
 
     Returns:

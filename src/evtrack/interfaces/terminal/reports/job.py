@@ -21,10 +21,6 @@ from evtrack.storage.retention.ledger import LedgerLine
 def job_head(job: JobStatus, progress: JobProgress) -> RenderableType:
     """Draw the state of a job.
 
-    Args:
-        job: The job.
-        progress: Its progress.
-
     Returns:
         Its names, phase, times and pace, a bar, and its counts.
     """

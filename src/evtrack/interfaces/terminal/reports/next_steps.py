@@ -28,7 +28,6 @@ def next_steps(
     """Choose the commands that help with a job now.
 
     Args:
-        job: The job.
         submitter_lives: Whether a process is submitting it.
         workers: The live workers.
         example_batch: A batch that crashed or failed.

@@ -65,7 +65,6 @@ def timeline_svg(timeline: Sequence[Moment], *, title: str, width: int = 800, he
 
     Args:
         timeline: At least one moment.
-        title: The title.
         width: The width in pixels.
         height: The height in pixels.
 

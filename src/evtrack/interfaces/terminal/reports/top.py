@@ -50,7 +50,6 @@ def snapshot_view(snapshot: SystemSnapshot, *, trouble: str = "") -> RenderableT
     """Draw a snapshot.
 
     Args:
-        snapshot: The snapshot.
         trouble: Why it is an old one; empty if it is current.
 
     Returns:

@@ -53,7 +53,6 @@ class VerifyReport:
 
     Args:
         log_was_trusted: Whether projections were rebuilt even from damaged logs.
-        differences: The number of differences.
         damaged: Jobs whose log is damaged.
         departed: Jobs whose log is intact, but whose projection differs from it.
         missing_items: Jobs that lost items.
@@ -69,7 +68,6 @@ class VerifyReport:
         """Count the differences of a job.
 
         Args:
-            job_id: The job.
             found: Its differences.
         """
         kinds: set[str] = set()

@@ -34,8 +34,6 @@ class Heartbeat:
     """Keeps a worker registered as alive on a connection of its own, and wakes it when there is work.
 
     Args:
-        dsn: The connection string.
-        worker_id: The worker.
         handlers: The handlers for whose work it wakes the worker.
         waker: Wakes the worker.
         busy: Returns how many slots hold a batch.

@@ -28,7 +28,6 @@ class JobCompletion:
         """Add jobs in which batches ended.
 
         Args:
-            job_ids: The jobs.
             now: The monotonic clock.
         """
         for job_id in job_ids:
@@ -63,10 +62,6 @@ class JobCompletion:
         return list(dict.fromkeys(jobs))
 
     def remove(self, job_id: int) -> None:
-        """Remove a finished job.
-
-        Args:
-            job_id: The job.
-        """
+        """Remove a finished job."""
         self._touched.pop(job_id, None)
         self._unasked.discard(job_id)

@@ -48,7 +48,6 @@ class OutcomeWriter:
         """Write all outcomes, and claim batches in the same round trip.
 
         Args:
-            queue: The queue.
             claim: What to claim, if anything.
 
         Returns:

@@ -49,7 +49,6 @@ class QueueSync:
         """Report and claim what is due.
 
         Args:
-            queue: The queue.
             now: The monotonic clock.
         """
         if not self._is_closed and self._planner.is_stale(now) and self._dispatcher.has_room:
@@ -86,11 +85,7 @@ class QueueSync:
         self._planner.expire()
 
     def report_late(self, queue: Queue) -> None:
-        """Report the outcomes of batches that other workers may have by now.
-
-        Args:
-            queue: The queue.
-        """
+        """Report the outcomes of batches that other workers may have by now."""
         self._writer.write(queue, None)
         self._writer.acknowledged.clear()
 

@@ -29,7 +29,6 @@ class WorkerSession:
     """Holds the worker's id, its connection and its heartbeat.
 
     Args:
-        dsn: The connection string.
         name: The worker's name for users; empty for host and process.
         slots: How many batches it runs at once.
         handlers: The handlers that it offers.

@@ -34,7 +34,6 @@ def slot_crash_report(slot: SlotProcess, ended: SlotExit, batch: ClaimedBatch, n
     """Report how a slot died while it ran a batch.
 
     Args:
-        slot: The slot.
         ended: How it ended.
         batch: The batch that it ran.
         now: The monotonic clock.
@@ -74,7 +73,6 @@ def command_crash_report(slot: SlotProcess, batch: ClaimedBatch, frame: CommandK
 
     Args:
         slot: The slot that ran it, which lives.
-        batch: The batch.
         frame: The slot's report.
 
     Returns:

@@ -28,7 +28,6 @@ def check_frame(
 
     Args:
         slot: The slot that sent the frame.
-        frame: The frame.
 
     Raises:
         ValueError: The frame is inconsistent.

@@ -23,7 +23,6 @@ def completed_items(batch: ClaimedBatch, results: Mapping[int, bytes]) -> tuple[
     """Report which items of a crashed batch are completed, and their results.
 
     Args:
-        batch: The batch.
         results: Results by item index. A slot is not trusted: an inconsistent entry counts as not completed.
 
     Returns:
@@ -41,7 +40,6 @@ def batch_error(batch: ClaimedBatch, frame: BatchErrored) -> dict[str, Any]:
     """Report why a batch failed.
 
     Args:
-        batch: The batch.
         frame: The slot's report.
 
     Returns:

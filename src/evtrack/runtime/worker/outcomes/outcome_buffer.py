@@ -33,11 +33,7 @@ class OutcomeBuffer:
         return len(self.completed) + len(self.partly) + len(self.failed) + len(self.crashed) + len(self.returned)
 
     def register(self, batches: Sequence[ClaimedBatch]) -> None:
-        """Register claimed batches and the outcomes they owe.
-
-        Args:
-            batches: The batches.
-        """
+        """Register claimed batches and the outcomes they owe."""
 
     def drop(self, keys: Iterable[BatchKey]) -> None:
         """Drop registered batches: another worker has them.
@@ -56,7 +52,6 @@ class OutcomeBuffer:
         """Add batches that completed.
 
         Args:
-            batches: The batches.
             run_s: Run time of each batch.
             results: Result lines of each batch; None when no batch has any.
             now: The monotonic clock.
@@ -70,7 +65,6 @@ class OutcomeBuffer:
         """Add a batch in which some items failed.
 
         Args:
-            batch: The batch.
             frame: The slot's report.
             now: The monotonic clock.
         """
@@ -81,7 +75,6 @@ class OutcomeBuffer:
         """Add a batch that failed as a whole.
 
         Args:
-            batch: The batch.
             frame: The slot's report.
             now: The monotonic clock.
         """
@@ -94,7 +87,6 @@ class OutcomeBuffer:
         """Add a batch whose process died.
 
         Args:
-            batch: The batch.
             report: The crash report.
             results: Results of the items that were completed before, by index.
             now: The monotonic clock.
@@ -106,7 +98,6 @@ class OutcomeBuffer:
         """Add batches that are given back: they did not run, or not to their end.
 
         Args:
-            batches: The batches.
             now: The monotonic clock.
         """
         if batches:

@@ -51,11 +51,7 @@ class SlotChannel:
         return cls(ours), theirs
 
     def send(self, frame: ToSlot) -> None:
-        """Send a frame, as far as the channel has room; `flush` sends the rest.
-
-        Args:
-            frame: The frame.
-        """
+        """Send a frame, as far as the channel has room; `flush` sends the rest."""
         self._unsent.append(memoryview(encode_frame(frame)))
         self.flush()
 

@@ -58,7 +58,6 @@ class SlotLimits:
         """Check each slot that runs a batch.
 
         Args:
-            slots: The slots.
             now: The monotonic clock.
         """
         if now - self._checked_at < _CHECK_S:

@@ -118,9 +118,6 @@ class SlotPool:
     def remaining_batches(self, slot: SlotProcess) -> int:
         """Count the batches that may still be assigned to a slot.
 
-        Args:
-            slot: The slot.
-
         Returns:
             The number; a large one when there is no bound.
         """
@@ -129,11 +126,7 @@ class SlotPool:
         return max(0, self._max_batches - slot.finished - len(slot.held))
 
     def watch_writes(self, slot: SlotProcess) -> None:
-        """Watch for room in a slot's channel while data waits to be sent.
-
-        Args:
-            slot: The slot.
-        """
+        """Watch for room in a slot's channel while data waits to be sent."""
         if slot.channel.has_unsent != (slot.pid in self._unsent):
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if slot.channel.has_unsent else 0)
             self._selector.modify(slot.channel.socket, events, lambda: self._read_frames(slot))

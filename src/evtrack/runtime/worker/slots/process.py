@@ -125,9 +125,6 @@ class SlotProcess:
     def kind_of(self, batch: ClaimedBatch) -> str | None:
         """Return the kind of a batch's handler.
 
-        Args:
-            batch: The batch.
-
         Returns:
             The kind, or None when the slot does not offer the handler.
         """
