@@ -58,7 +58,9 @@ class Alert(BaseModel):
     timestamp: AwareDatetime = Field(description="When the alert was raised, by the database's clock")
     level: Literal["warning", "error"] = Field(description="Severity")
     event: str = Field(description="The kind of alert")
-    alert_id: int = Field(description="The alert's number; a repeated number is the same alert, delivered twice")
+    alert_id: int = Field(
+        description="The alert's number; a repeated number means that the same alert was delivered again"
+    )
 
     @computed_field(description="The command to run next")  # type: ignore[prop-decorator]  # pydantic's own form
     @property
@@ -101,9 +103,9 @@ class BatchAlert(JobAlert):
     batch_no: int = Field(description="The batch")
     attempt: int | None = Field(None, description="The attempt that ended")
     items: str | None = Field(
-        None, description="Keys of the first three items that the batch then held, and how many more"
+        None, description="Keys of the first three items that the batch held at that time, and how many more"
     )
-    item_count: int | None = Field(None, description="How many items the batch held then")
+    item_count: int | None = Field(None, description="How many items the batch held at that time")
     worker_id: int | None = Field(None, description="The worker that ran it")
     worker: str | None = Field(None, description="That worker's name")
     host: str | None = Field(None, description="The host of that worker")
@@ -126,7 +128,7 @@ class BatchCrashed(CrashAlert):
 
     event: Literal[AlertKind.BATCH_CRASHED]
     final: bool = Field(
-        description="Whether the batch stays crashed; otherwise its items run again, here or in new batches"
+        description="Whether the batch stays crashed; otherwise its unfinished items run again, here or in new batches"
     )
 
 
@@ -180,7 +182,7 @@ class WorkerLostAlert(Alert):
 
 
 class SlotsKeepDying(Alert):
-    """A worker's slots die before they run anything, so it does no work. At most one an hour for each worker."""
+    """A worker's slots die before they run anything, so it does no work. At most one alert an hour for each worker."""
 
     advice = "evtrack workers"
 
@@ -194,7 +196,7 @@ class SlotsKeepDying(Alert):
 
 
 class NeverStarted(JobAlert):
-    """Batches of a job do not start although slots are free. At most one an hour for each job."""
+    """Batches of a job do not start although slots are free. At most one alert an hour for each job."""
 
     event: Literal[AlertKind.NEVER_STARTED]
     batches: int = Field(description="How many batches wait")
@@ -205,7 +207,7 @@ class NeverStarted(JobAlert):
 
 
 class CrashRateHigh(Alert):
-    """Too many of a handler's attempts crash. At most one an hour for each handler."""
+    """Too many of a handler's attempts crash. At most one alert an hour for each handler."""
 
     advice = "evtrack crashes --since 1h"
 
@@ -219,7 +221,7 @@ class CrashRateHigh(Alert):
 
 
 class QueueDeep(Alert):
-    """Too many batches of a handler are pending, not counting suspended jobs. At most one an hour for each handler."""
+    """A handler has too many pending batches outside suspended jobs. At most one alert an hour for each handler."""
 
     advice = "evtrack workers"
 
@@ -232,14 +234,14 @@ class QueueDeep(Alert):
 
 
 class AlertStorm(JobAlert):
-    """A job raised more alerts of one kind in a minute than are delivered one by one."""
+    """A job raised more alerts of one kind in a minute than it may raise."""
 
     advice = "evtrack status {job_id}"
 
     event: Literal[AlertKind.ALERT_STORM]
     of: str = Field(description="The kind of alert")
     alerts: int = Field(description="How many alerts of that minute were only counted")
-    minute: str = Field(description="The minute")
+    minute: str = Field(description="The minute in which they were raised")
 
     @computed_field(description="A query that lists all of them")  # type: ignore[prop-decorator]  # pydantic's own form
     @property

@@ -91,11 +91,11 @@ class _LazyGroup(click.Group):
 def cli() -> None:
     """Track batch work in an immutable PostgreSQL event log.
 
-    The database is set by --dsn, EVTRACK_DSN, DATABASE_URL or libpq's PG* variables; the first one that is set counts.
-    Without any, evtrack uses the embedded server.
+    The database is set by --dsn, EVTRACK_DSN, DATABASE_URL or libpq's PG* variables; the first one that is set is used.
+    If none is set, evtrack uses the embedded server.
 
     Exit codes: 0 done; 1 error; 2 wrong usage; 3 some items of a run failed, crashed or were invalid; 4 the schema is
-    missing, or older or newer than this evtrack; 5 no connection to the database; 74 stdout cannot be written; 130
+    missing, or older or newer than this evtrack; 5 no connection to the database; 74 writing to stdout failed; 130
     interrupted.
     """
 

@@ -31,8 +31,8 @@ def archive() -> None:
 def verify(ctx: click.Context, directory: Path, *, as_json: bool) -> None:
     """Compare archives with their manifests.
 
-    DIR is the directory that `cleanup --archive` wrote to, or one day in it. All files are read to their end. No
-    database is needed.
+    DIR is the directory that `cleanup --archive` wrote to, or one day in it. Reads every file completely, and needs no
+    database.
 
     Exit codes: 0 all archives match; 2 something differs.
     """

@@ -54,11 +54,10 @@ def cleanup(
     """Drop old days of the log.
 
     A day is dropped only if all its jobs ended longer ago than --older-than. A job that is still active or ended later
-    keeps its whole day. A summary of each dropped job remains: see
-    `evtrack status JOB`. Workers may run meanwhile. If
+    keeps its whole day. A summary of each dropped job remains: see `evtrack status JOB`. Workers can keep running. If
     cleanup is killed, the next one continues.
 
-    Exit codes: 0 done, or nothing to do; 1 a day that should have been dropped was not, and the error says why.
+    Exit codes: 0 done, or nothing to do; 1 a day that should have been dropped was not, and the error gives the reason.
 
     \b
     evtrack cleanup --older-than 7d --dry-run

@@ -32,12 +32,13 @@ def verify(conn: Connection, job_id: int | None, *, fix: bool, trust_log: bool, 
     """Verify the log, the projection and the counters.
 
     Replays the log, and compares it with its digests, the projection and the counters. The report distinguishes a
-    damaged log from a projection that differs from an intact log. Each job is read in one snapshot, so workers may run
-    meanwhile. Items are counted but not read, and results are not verified. Run this as the owner of the tables.
+    damaged log from a projection that differs from an intact log. Each job is read in one snapshot, so workers can keep
+    running. Items are counted but not read, and results are not verified. Run this as the owner of the tables.
 
     With --fix, a job's rows and counters are rebuilt in one transaction, unless its log is damaged: then nothing is
     changed. Restore a damaged log from a backup or an archive. If there is none, --fix --trust-log rebuilds the
-    projection from the events that are left; after that, the digests no longer show the damage.
+    projection from the events that are left; it also rebuilds their digests, which then no longer show what was
+    changed.
 
     Exit codes: 0 no differences, or all were fixed; 2 differences, or wrong usage.
     """

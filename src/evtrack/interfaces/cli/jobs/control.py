@@ -82,7 +82,7 @@ def retry(
 ) -> None:
     """Return failed and crashed batches to the queue.
 
-    Their budgets start again. A finished job is reopened.
+    Their budgets are reset. A finished job is reopened.
     """
     wanted = statuses or list(_RETRYABLE)
     keys = _keys(item_keys, more_keys)

@@ -30,9 +30,11 @@ _DAY_S: Final = 86400.0
     "--since",
     "since_s",
     type=TimeWindow(),
-    help="Only crashes of the last 90s, 30m, 24h, 7d.  [default: all of JOB; without JOB, 24h]",
+    help="Only crashes of this last span of time: 90s, 30m, 24h, 7d.  [default: all of JOB; without JOB, 24h]",
 )
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="Most crashes to list, latest first.")
+@click.option(
+    "--limit", type=LIMIT, default=50, show_default=True, help="List at most this many crashes, latest first."
+)
 @json_option
 @with_connection("crashes")
 def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limit: int, as_json: bool) -> None:
@@ -65,7 +67,7 @@ def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limi
 def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None:
     """Show the timeline of one batch.
 
-    It has each event with its worker, the crash reports, and what became of the batch's items.
+    Prints each event with its worker, the crash reports, and what became of the batch's items.
     """
     report = batch_history(conn, job_id, batch_no)
     if as_json:

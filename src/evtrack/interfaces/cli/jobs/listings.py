@@ -17,7 +17,7 @@ from evtrack.storage.reports import batch_reports, job_reports, worker_reports
 
 
 @click.command()
-@click.option("--limit", type=LIMIT, default=20, show_default=True, help="Most jobs to list, latest first.")
+@click.option("--limit", type=LIMIT, default=20, show_default=True, help="List at most this many jobs, latest first.")
 @click.option("--phase", "phases", type=Words("PHASE", JobPhase), help="Only jobs in these phases: open,sealed,...")
 @click.option("--handler", metavar="NAME", help="Only jobs of this handler.")
 @json_option
@@ -38,7 +38,9 @@ def jobs(conn: Connection, *, limit: int, phases: list[str] | None, handler: str
 @click.option(
     "--status", "statuses", type=Words("STATUS", BatchStatus), help="Only batches with this status: failed,crashed,..."
 )
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="Most batches to list, lowest number first.")
+@click.option(
+    "--limit", type=LIMIT, default=50, show_default=True, help="List at most this many batches, lowest number first."
+)
 @json_option
 @with_connection("batches")
 def batches(conn: Connection, job_id: int, *, statuses: list[str] | None, limit: int, as_json: bool) -> None:
@@ -58,11 +60,11 @@ def batches(conn: Connection, job_id: int, *, statuses: list[str] | None, limit:
 
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Also list stopped and lost workers, latest first.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="Most workers to list.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="List at most this many workers.")
 @json_option
 @with_connection("workers")
 def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None:
-    """List live workers, including silent ones."""
+    """List live workers, including those without a recent heartbeat."""
     found = worker_reports.workers(conn, limit=limit) if every else worker_reports.live_workers(conn, limit=limit)
     if as_json:
         print_json([asdict(worker) for worker in found])

@@ -28,7 +28,9 @@ _ENDED: Final = (JobPhase.FINISHED, JobPhase.CANCELLED)
 
 @click.command()
 @optional_job_argument
-@click.option("--at", "as_of", type=Timestamp(), help="Show JOB as it was then: 2025-10-06 08:29:03+00.")
+@click.option(
+    "--at", "as_of", type=Timestamp(), help="Show JOB as it was at this time, for example 2025-10-06 08:29:03+00."
+)
 @json_option
 @with_connection("status")
 def status(conn: Connection, job_id: int | None, *, as_of: datetime | None, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from evtrack.storage.reports import job_reports
 @click.command()
 @click.option("--job", "job_id", type=JOB_ID, help="Only alerts of this job.")
 @click.option("--undelivered", is_flag=True, help="Only alerts that no watcher has delivered yet.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="Most alerts to list, latest first.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="List at most this many alerts, latest first.")
 @json_option
 @with_connection("alerts")
 def alerts(conn: Connection, *, job_id: int | None, undelivered: bool, limit: int, as_json: bool) -> None:

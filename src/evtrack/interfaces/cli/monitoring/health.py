@@ -45,7 +45,7 @@ class HealthCommand(click.Command):
     "--max-crash-rate",
     type=PERCENT,
     default=5.0,
-    help="Highest healthy percentage of attempts that crash.  [default: 5]",
+    help="Unhealthy if more than this percentage of attempts crash.  [default: 5]",
 )
 @click.option(
     "--max-alert-lag",
@@ -53,7 +53,7 @@ class HealthCommand(click.Command):
     type=TimeWindow(),
     default=f"{MAX_ALERT_LAG_S:.0f}s",
     show_default=True,
-    help="Longest healthy time that an alert waits for a watcher: 90s, 30m, 24h.",
+    help="Unhealthy if an alert waits longer than this for a watcher: 90s, 30m, 24h.",
 )
 @json_option
 @with_connection("health")
@@ -65,8 +65,8 @@ def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s:
     state of all jobs created in the window, by items and batches.
 
     Exit codes: 0 healthy; 2 unhealthy: the crash rate is above --max-crash-rate, or an alert has waited longer than
-    --max-alert-lag because no watcher runs. If health cannot be determined: 1 error; 4 the schema does not fit; 5 no
-    connection; 64 wrong usage.
+    --max-alert-lag because no watcher is running. If health cannot be determined: 1 error; 4 the schema does not fit
+    this evtrack; 5 no connection; 64 wrong usage.
     """
     found = system_health.health(conn, span_s=span_s)
     sums = system_health.recent_sums(conn, span_s=span_s)

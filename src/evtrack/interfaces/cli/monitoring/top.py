@@ -50,7 +50,7 @@ _ACTIVE: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
     default=1.0,
     help="Time between two updates, at least 0.1.  [default: 1]",
 )
-@click.option("--once", is_flag=True, help="Print one view and exit; the default if stdout is not a terminal.")
+@click.option("--once", is_flag=True, help="Print once and exit; the default if stdout is not a terminal.")
 @json_option
 @with_dsn()
 def top(dsn: str, /, *, interval: float, once: bool, as_json: bool) -> None:

@@ -33,7 +33,7 @@ _THRESHOLDS: Final = Thresholds()
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Deliver the alerts that wait, then exit; for cron.")
+@click.option("--once", is_flag=True, help="Deliver undelivered alerts, then exit; for cron.")
 @click.option("--exec", metavar="PROGRAM", help="Program that gets each alert as a JSON line on stdin.")
 @click.option(
     "--webhook",
@@ -70,7 +70,7 @@ _THRESHOLDS: Final = Thresholds()
     type=COUNT,
     help=f"Alert when a handler has more pending batches.  [default: {_THRESHOLDS.max_pending}]",
 )
-@click.option("--poll", type=PAUSE, help="Time between two polls without a wake-up.  [default: 1]")
+@click.option("--poll", type=PAUSE, help="Time between polls when no wake-up arrives.  [default: 1]")
 @click.option("--name", help="Name of the watcher.  [default: host:pid]")
 @lost_worker_options
 @click.option(
@@ -91,12 +91,12 @@ def watch(
 ) -> None:
     """Print each alert as a line on stdout.
 
-    Alerts are crashes, poison items, failed batches, lost workers, jobs that ended badly, and exceeded thresholds;
-    docs/alerts.md describes them.
+    Alerts are crashes, poison items, failed batches, lost workers, jobs that were abandoned or finished with errors,
+    and exceeded thresholds; docs/alerts.md describes them.
 
     Any number of watchers share the work, and each alert is delivered by one of them, including alerts raised while no
-    watcher ran. An alert is delivered twice only if a watcher is killed after it delivered the alert but before it
-    recorded that. Like a worker, a watcher also marks workers lost, finishes jobs and creates partitions.
+    watcher was running. An alert is delivered twice only if a watcher is killed after it delivered the alert but before
+    it recorded that. Like a worker, a watcher also declares workers lost, finishes jobs and creates partitions.
 
     Options can also be set in the environment: EVTRACK_WATCH_MAX_PENDING, for example. SIGTERM or Ctrl-C stops the
     watcher; after a second signal, it does not wait for --exec and --webhook.

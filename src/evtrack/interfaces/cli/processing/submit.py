@@ -133,7 +133,7 @@ _OPTIONS = (
     click.option(
         "--weight",
         type=FieldNames(),
-        help="Measure batches by the elements of these list fields, not by items.  "
+        help="Limit batches by the number of elements in these list fields, not of items.  "
         f"[default batch size: {_DEFAULT_WEIGHT} elements]",
     ),
     click.option(
@@ -161,7 +161,7 @@ _OPTIONS = (
         "--max-wait",
         type=SECONDS,
         default=MAX_WAIT_S,
-        help=f"Give up when --max-pending holds the submission back for this long.  [default: {MAX_WAIT_S:g}]",
+        help=f"Give up when --max-pending has held the submission back for this long.  [default: {MAX_WAIT_S:g}]",
     ),
     click.option(
         "--max-errors",
@@ -181,7 +181,7 @@ _OPTIONS = (
     click.option(
         "--max-alerts",
         type=ATTEMPTS,
-        help=f"Alerts per kind and minute; the rest are summarized.  [default: {_DEFAULTS.max_alerts}]",
+        help=f"Alerts per kind and minute; the rest are only counted.  [default: {_DEFAULTS.max_alerts}]",
     ),
     click.option(
         "--backoff",

@@ -82,9 +82,11 @@ def batch_limit_options(function: F) -> F:
     """Give a command the limits of a batch: --timeout, --stall and --max-rss."""
     timeout = click.option("--timeout", type=POSITIVE_SECONDS, help="Longest run time of a batch.  [default: no limit]")
     stall = click.option(
-        "--stall", type=POSITIVE_SECONDS, help="Longest time without a sign of life.  [default: no limit]"
+        "--stall",
+        type=POSITIVE_SECONDS,
+        help="Longest time without a new item, a heartbeat or program output.  [default: no limit]",
     )
-    memory = click.option("--max-rss", type=Memory(), help="Most memory that a slot may use.  [default: no limit]")
+    memory = click.option("--max-rss", type=Memory(), help="Memory limit of a slot.  [default: no limit]")
     return timeout(stall(memory(function)))
 
 
@@ -94,13 +96,13 @@ def lost_worker_options(function: F) -> F:
         "--lose-grace",
         type=SECONDS,
         default=GRACE_S,
-        help=f"Mark a worker lost when its database session is gone for this long.  [default: {GRACE_S:g}]",
+        help=f"Declare a worker lost when its database session has been gone for this long.  [default: {GRACE_S:g}]",
     )
     lease = click.option(
         "--lease",
         type=POSITIVE_SECONDS,
         default=LEASE_S,
-        help=f"Mark a worker lost when its last heartbeat is this old.  [default: {LEASE_S:g}]",
+        help=f"Declare a worker lost when its last heartbeat is this old.  [default: {LEASE_S:g}]",
     )
     return grace(lease(function))
 
