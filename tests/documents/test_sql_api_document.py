@@ -87,7 +87,7 @@ def test_every_column_of_a_claim_is_documented(client: Client) -> None:
 
 def test_every_listed_function_exists_with_the_listed_arguments(client: Client) -> None:
     listed = re.findall(
-        r"`([a-z_]+)\(([^)`]*)\)`", TEXT[TEXT.index("| function |") : TEXT.index("Other functions in the schema")]
+        r"`([a-z_]+)\(([^)`]*)\)`", TEXT[TEXT.index("| function |") : TEXT.index("All other functions in the schema")]
     )
     there = {
         row["proname"]: row["pronargs"]
