@@ -8,7 +8,8 @@ import pytest
 
 from command_line import evtrack
 from evtrack.config import settings_from
-from evtrack.domain.errors import BadArgument, CannotConnect, ReadOnly
+from evtrack.domain.database_errors import CannotConnect, ReadOnly
+from evtrack.domain.errors import BadArgument
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.error_translation import connection_refused
 from evtrack.storage.connection.redact import without_password

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from command_line import environment, evtrack
-from evtrack.domain.errors import EvtrackError, NoServer
+from evtrack.domain.database_errors import NoServer
+from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.embedded import data_directory
 from evtrack.storage.embedded.shared_server import EmbeddedServer

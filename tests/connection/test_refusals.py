@@ -8,7 +8,7 @@ from psycopg.conninfo import make_conninfo
 
 import servers
 from command_line import evtrack
-from evtrack.domain.errors import CannotConnect, PermissionDenied, TransientError
+from evtrack.domain.database_errors import CannotConnect, PermissionDenied, TransientError
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.error_translation import translated
 

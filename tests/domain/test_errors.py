@@ -2,7 +2,7 @@
 
 import pytest
 
-from evtrack.domain import errors
+from evtrack.domain import database_errors, errors
 
 OUTPUT_HINT = "Free some space, or send it elsewhere. What the command did is done: evtrack status shows it."
 HANDLER_HINT = "Name the module that defines it with --import MODULE, or a program with --exec NAME=COMMAND."
@@ -24,20 +24,24 @@ READ_ONLY_SETTING = "default_transaction_read_only is on for this user, this dat
         (
             "This database session is read-only.",
             f"Either the server is a standby: connect to the primary. Or {READ_ONLY_SETTING}.",
-            errors.ReadOnly(),
+            database_errors.ReadOnly(),
         ),
-        ("m", "The server is a standby: connect to the primary.", errors.ReadOnly("m", standby=True)),
-        ("m", f"The setting {READ_ONLY_SETTING}, or connect as another user.", errors.ReadOnly("m", standby=False)),
-        ("m", "h", errors.StorageError("m", sqlstate="42P01", hint="h")),
+        ("m", "The server is a standby: connect to the primary.", database_errors.ReadOnly("m", standby=True)),
+        (
+            "m",
+            f"The setting {READ_ONLY_SETTING}, or connect as another user.",
+            database_errors.ReadOnly("m", standby=False),
+        ),
+        ("m", "h", database_errors.StorageError("m", sqlstate="42P01", hint="h")),
         (
             "The database has version 3 of evtrack's schema, but this evtrack needs version 5.",
             "Run `evtrack migrate up` as the schema's owner.",
-            errors.SchemaTooOld(found=3, wanted=5),
+            database_errors.SchemaTooOld(found=3, wanted=5),
         ),
         (
             "The database has version 9 of evtrack's schema, which needs evtrack 2.0 or later; this is evtrack 1.5.",
             "Install evtrack 2.0 or later.",
-            errors.SchemaTooNew(found=9, least_code="2.0", code="1.5"),
+            database_errors.SchemaTooNew(found=9, least_code="2.0", code="1.5"),
         ),
         (
             "Job 3 was dropped on 2026-11-24, not archived.",
@@ -91,7 +95,7 @@ def test_an_error_reports_what_is_wrong_and_what_to_do_next(
     [(True, None), (True, "08006"), (True, "57P01"), (True, "25P03"), (False, "40001"), (False, "57014")],
 )
 def test_a_transient_error_may_have_lost_the_connection(lost: bool, sqlstate: str | None) -> None:  # noqa: FBT001
-    assert lost is errors.TransientError(sqlstate=sqlstate).connection_lost
+    assert lost is database_errors.TransientError(sqlstate=sqlstate).connection_lost
 
 
 def test_errors_have_exit_codes() -> None:
@@ -109,9 +113,9 @@ def test_errors_have_exit_codes() -> None:
 
 def test_fields_of_errors_can_be_read() -> None:
     assert ("The exporter", "otel") == vars_of(errors.NotInstalled("The exporter", extra="otel"))
-    assert ("42P01",) == vars_of(errors.StorageError(sqlstate="42P01"))
-    assert (3, 5) == vars_of(errors.SchemaTooOld(found=3, wanted=5))
-    assert (9, "2", "1") == vars_of(errors.SchemaTooNew(found=9, least_code="2", code="1"))
+    assert ("42P01",) == vars_of(database_errors.StorageError(sqlstate="42P01"))
+    assert (3, 5) == vars_of(database_errors.SchemaTooOld(found=3, wanted=5))
+    assert (9, "2", "1") == vars_of(database_errors.SchemaTooNew(found=9, least_code="2", code="1"))
     assert (3, "/a") == vars_of(errors.JobDropped(job_id=3, dropped_at="", archive="/a"))
     assert ("x", ("a", "b")) == vars_of(errors.UnknownHandler("x", known=["b", "a"]))
     assert ("m", "T") == vars_of(errors.HandlerImportError("m", traceback="T"))

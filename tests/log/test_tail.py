@@ -14,7 +14,7 @@ import pytest
 import evtrack
 from client import Client
 from command_line import environment, evtrack_command
-from evtrack.domain.errors import CannotConnect
+from evtrack.domain.database_errors import CannotConnect
 from evtrack.storage.connection.connect import _OwnConnection
 from evtrack.storage.log.feed import feed
 from evtrack.storage.log.reader import LogRow

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evtrack.domain.errors import MigrationError
+from evtrack.domain.database_errors import MigrationError
 from evtrack.storage.connection import sql_files
 from evtrack.storage.schema.schema_files import read_migrations, read_objects
 

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import schema_dump
 from command_line import environment, evtrack
-from evtrack.domain.errors import MigrationError, SchemaMissing, SchemaTooNew, SchemaTooOld
+from evtrack.domain.database_errors import MigrationError, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.storage.connection import preconditions
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.preconditions import check_schema

@@ -7,7 +7,7 @@ import pytest
 
 import schema_dump
 from client import Client
-from evtrack.domain.errors import MigrationError
+from evtrack.domain.database_errors import MigrationError
 from evtrack.storage.connection import sql_files
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.log import proof

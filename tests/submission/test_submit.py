@@ -11,7 +11,8 @@ from click.testing import Result
 
 from client import Client
 from command_line import environment, evtrack, evtrack_command
-from evtrack.domain.errors import JobPhaseError, TransientError
+from evtrack.domain.database_errors import TransientError
+from evtrack.domain.errors import JobPhaseError
 from evtrack.runtime.submit.submission import JobSpec, begin, recipe
 from evtrack.runtime.submit.submitter import Submitter
 from evtrack.sources.iterable_source import IterableSource

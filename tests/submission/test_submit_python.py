@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 import evtrack
 from client import Client
-from evtrack.domain.errors import BadArgument, CannotConnect
+from evtrack.domain.database_errors import CannotConnect
+from evtrack.domain.errors import BadArgument
 from evtrack.storage.connection.connect import Connection
 from polling import eventually
 

@@ -16,7 +16,8 @@ from client import Client
 from command_line import evtrack
 from evtrack.config import LONGEST_S
 from evtrack.domain.column_types import BIGINT_MAX
-from evtrack.domain.errors import BadArgument, TransientError
+from evtrack.domain.database_errors import TransientError
+from evtrack.domain.errors import BadArgument
 from evtrack.domain.log_names import SLOT_DIED_EARLY, SLOTS_KEEP_DYING, SLOTS_RECOVERED, WORKER_LOST
 from evtrack.runtime.maintenance import Maintenance
 from evtrack.runtime.slot.protocol import Setup

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from client import Client
-from evtrack.domain.errors import CannotConnect, StorageError, TransientError
+from evtrack.domain.database_errors import CannotConnect, StorageError, TransientError
 from evtrack.runtime.worker.database import session
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.queue.queue import Queue

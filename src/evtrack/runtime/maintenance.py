@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.errors import BadArgument, EvtrackError, TransientError
+from evtrack.domain.database_errors import TransientError
+from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.storage.queue.job_control import wake_workers
 from evtrack.storage.queue.workers import finish_overdue, make_partitions, reap
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.column_types import SMALLINT_MAX
-from evtrack.domain.errors import PermissionDenied
+from evtrack.domain.database_errors import PermissionDenied
 from evtrack.domain.text import printable
 from evtrack.runtime.doctor.findings import Finding, note, ok, problem
 from evtrack.runtime.slot.handlers import CANARY_HANDLER

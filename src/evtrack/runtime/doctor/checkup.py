@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from evtrack.domain.errors import EvtrackError, MigrationError, PermissionDenied
+from evtrack.domain.database_errors import MigrationError, PermissionDenied
+from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.canary import send_canary
 from evtrack.runtime.doctor.findings import Finding, note, problem

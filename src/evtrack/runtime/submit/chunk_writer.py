@@ -3,7 +3,7 @@
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from evtrack.domain.errors import TransientError
+from evtrack.domain.database_errors import TransientError
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.queue.job_control import wake_workers
 from evtrack.storage.submission.open_job import Chunk, OpenJob, add_chunk

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from evtrack.domain.errors import StorageError
+from evtrack.domain.database_errors import StorageError
 from evtrack.storage.monitoring.metrics import attempts_between, horizon
 from evtrack.storage.queue.queue import CANCELLED
 

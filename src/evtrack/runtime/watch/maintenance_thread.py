@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.errors import EvtrackError, TransientError
+from evtrack.domain.database_errors import TransientError
+from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.watch.reconnect import run_reconnecting
 from evtrack.storage.monitoring.alert_outbox import check_alerts
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.errors import CannotConnect, StorageError, TransientError
+from evtrack.domain.database_errors import CannotConnect, StorageError, TransientError
 from evtrack.runtime.backoff import backoff_s
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.queue.workers import bound_waits

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.errors import BadArgument, CannotConnect, EvtrackError, StorageError, TransientError, WorkerLost
+from evtrack.domain.database_errors import CannotConnect, StorageError, TransientError
+from evtrack.domain.errors import BadArgument, EvtrackError, WorkerLost
 from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.maintenance import LEASE_S

@@ -7,7 +7,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import scalar_row
 
-from evtrack.domain.errors import CannotConnect
+from evtrack.domain.database_errors import CannotConnect
 from evtrack.storage.connection.error_translation import connection_refused, translated
 from evtrack.storage.connection.redact import without_secrets
 from evtrack.storage.connection.session_settings import configure_session

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import psycopg
 
-from evtrack.domain import errors
-from evtrack.domain.errors import CannotConnect, EvtrackError, PermissionDenied, StorageError, TransientError
+from evtrack.domain import database_errors, errors
+from evtrack.domain.database_errors import CannotConnect, PermissionDenied, StorageError, TransientError
+from evtrack.domain.errors import EvtrackError
 from evtrack.domain.text import quoted
 from evtrack.storage.connection import rights
 
@@ -100,11 +101,11 @@ def translation(error: psycopg.Error) -> EvtrackError:
     if state == "42501":
         return PermissionDenied(text, hint=hint or permission_hint(message))
     if state == "25006":
-        return errors.ReadOnly(text)
+        return database_errors.ReadOnly(text)
     if state == "23514" and error.diag.table_name and not error.diag.constraint_name:
         return errors.BadArgument(text, hint="The job has another day: create_job returns it, and each row carries it.")
     if state in _UNDEFINED and "evtrack" in message:
-        return errors.SchemaMissing(
+        return database_errors.SchemaMissing(
             f"The database lacks a part of evtrack's schema: {text}", hint="Run `evtrack migrate up`."
         )
     return StorageError(text, sqlstate=state, hint=hint)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from psycopg.conninfo import make_conninfo
 
-from evtrack.domain.errors import PermissionDenied, ReadOnly, SchemaMissing, SchemaTooNew, SchemaTooOld
+from evtrack.domain.database_errors import PermissionDenied, ReadOnly, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.query import one, value
 from evtrack.storage.connection.rights import Thing, who_may

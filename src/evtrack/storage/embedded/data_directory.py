@@ -15,7 +15,8 @@ from pathlib import Path
 
 import platformdirs
 
-from evtrack.domain.errors import EvtrackError, NoServer
+from evtrack.domain.database_errors import NoServer
+from evtrack.domain.errors import EvtrackError
 
 _ROOT_DATA = Path("/var/lib/evtrack")
 _SYSTEM_USER = "evtrack"

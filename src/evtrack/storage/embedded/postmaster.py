@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import psutil
 
-from evtrack.domain.errors import CannotConnect, EvtrackError
+from evtrack.domain.database_errors import CannotConnect
+from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.query import value
 from evtrack.storage.embedded.data_directory import ServerPaths

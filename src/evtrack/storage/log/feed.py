@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Final
 
-from evtrack.domain.errors import CannotConnect, TransientError
+from evtrack.domain.database_errors import CannotConnect, TransientError
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import LogRow, Tail

@@ -7,7 +7,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from evtrack.domain.batch_projection import BatchState
-from evtrack.domain.errors import StorageError
+from evtrack.domain.database_errors import StorageError
 from evtrack.domain.job_projection import JobState
 from evtrack.domain.job_proof import JobProof
 from evtrack.domain.stream_proof import Difference, StreamProof

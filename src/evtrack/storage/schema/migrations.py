@@ -9,7 +9,7 @@ from typing import Final
 from psycopg import sql as compose
 from psycopg.rows import scalar_row
 
-from evtrack.domain.errors import MigrationError
+from evtrack.domain.database_errors import MigrationError
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import mapping, run

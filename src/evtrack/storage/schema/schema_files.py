@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 from hashlib import sha256
 from pathlib import Path
 
-from evtrack.domain.errors import MigrationError
+from evtrack.domain.database_errors import MigrationError
 
 _MIGRATION = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)")
 _LEAST_CODE = re.compile(r"^-- least-code: (\d+(?:\.\d+)*)$", re.MULTILINE)

@@ -8,7 +8,8 @@ import subprocess
 import click
 
 from evtrack.config import settings_from
-from evtrack.domain.errors import EvtrackError, NoServer
+from evtrack.domain.database_errors import NoServer
+from evtrack.domain.errors import EvtrackError
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
 from evtrack.storage.connection.redact import without_password
 from evtrack.storage.embedded.data_directory import default_data_dir, programs

@@ -14,7 +14,7 @@ import click
 from rich.live import Live
 
 from evtrack.config import LONGEST_PAUSE_S
-from evtrack.domain.errors import CannotConnect, TransientError
+from evtrack.domain.database_errors import CannotConnect, TransientError
 from evtrack.domain.states import JobPhase
 from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.errors import BadArgument, EvtrackError, IllegalEvent, StorageError
+from evtrack.domain.database_errors import StorageError
+from evtrack.domain.errors import BadArgument, EvtrackError, IllegalEvent
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND
 from evtrack.runtime.worker.outcomes.item_reports import failed_ordinals, item_errors

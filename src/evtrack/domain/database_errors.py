@@ -1,0 +1,123 @@
+"""The errors of reaching and using the database, and of the schema in it."""
+
+from evtrack.domain.errors import EvtrackError
+
+
+class NoServer(EvtrackError):
+    """No PostgreSQL server is configured, and the embedded one is not installed."""
+
+    exit_code = 5
+
+
+class CannotConnect(EvtrackError):
+    """The PostgreSQL server cannot be reached, or refuses the connection."""
+
+    exit_code = 5
+
+
+class TransientError(EvtrackError):
+    """The database aborted this transaction; a retry may succeed.
+
+    Args:
+        message: The database's message.
+        sqlstate: Its five-character code, or None when the connection was lost.
+        hint: What to do next.
+    """
+
+    def __init__(self, message: str = "", *, sqlstate: str | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.sqlstate = sqlstate
+
+    @property
+    def connection_lost(self) -> bool:
+        """Whether the connection was lost, so it is unknown whether the commit succeeded."""
+        return self.sqlstate is None or self.sqlstate.startswith(("08", "57P", "25P03"))
+
+
+class PermissionDenied(EvtrackError):
+    """The database role may not do this."""
+
+
+class ReadOnly(PermissionDenied):
+    """This database session is read-only.
+
+    Args:
+        message: The database's message.
+        standby: Whether the server is a standby; None if unknown.
+    """
+
+    def __init__(self, message: str = "", *, standby: bool | None = None) -> None:
+        setting = "default_transaction_read_only is on for this user, this database or the server: turn it off there"
+        hint = {
+            None: f"Either the server is a standby: connect to the primary. Or {setting}.",
+            True: "The server is a standby: connect to the primary.",
+            False: f"The setting {setting}, or connect as another user.",
+        }[standby]
+        super().__init__(message, hint=hint)
+
+
+class StorageError(EvtrackError):
+    """The database rejected a statement for a reason that evtrack does not handle.
+
+    Args:
+        message: The database's message.
+        sqlstate: Its five-character code.
+        hint: The database's hint.
+    """
+
+    def __init__(self, message: str = "", *, sqlstate: str | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.sqlstate = sqlstate
+
+
+class SchemaMissing(EvtrackError):
+    """This database has no evtrack schema."""
+
+    exit_code = 4
+
+
+class SchemaTooOld(EvtrackError):
+    """The database's schema is older than this evtrack.
+
+    Args:
+        found: The database's schema version.
+        wanted: The version that this evtrack needs.
+    """
+
+    exit_code = 4
+
+    def __init__(self, *, found: int, wanted: int) -> None:
+        super().__init__(
+            f"The database has version {found} of evtrack's schema, but this evtrack needs version {wanted}.",
+            hint="Run `evtrack migrate up` as the schema's owner.",
+        )
+        self.found = found
+        self.wanted = wanted
+
+
+class SchemaTooNew(EvtrackError):
+    """The database's schema needs a newer evtrack.
+
+    Args:
+        found: The database's schema version.
+        least_code: The oldest evtrack that works with it.
+        code: The version of this evtrack.
+    """
+
+    exit_code = 4
+
+    def __init__(self, *, found: int, least_code: str, code: str) -> None:
+        super().__init__(
+            f"The database has version {found} of evtrack's schema, which needs evtrack {least_code} or later; "
+            f"this is evtrack {code}.",
+            hint=f"Install evtrack {least_code} or later.",
+        )
+        self.found = found
+        self.least_code = least_code
+        self.code = code
+
+
+class MigrationError(EvtrackError):
+    """A migration cannot be applied or reverted."""
+
+    exit_code = 4
