@@ -108,7 +108,11 @@ def test_errors_have_exit_codes() -> None:
         "SchemaTooOld": 4,
         "SchemaTooNew": 4,
         "MigrationError": 4,
-    } == {name: kind.exit_code for name, kind in vars(errors).items() if "exit_code" in getattr(kind, "__dict__", ())}
+    } == {
+        name: kind.exit_code
+        for name, kind in {**vars(errors), **vars(database_errors)}.items()
+        if "exit_code" in getattr(kind, "__dict__", ())
+    }
 
 
 def test_fields_of_errors_can_be_read() -> None:
