@@ -30,7 +30,7 @@ _DAY_S: Final = 86400.0
     "--since",
     "since_s",
     type=TimeWindow(),
-    help="Only crashes of this last span of time: 90s, 30m, 24h, 7d.  [default: all of JOB; without JOB, 24h]",
+    help="Time to look back: 90s, 30m, 24h, 7d.  [default: all of JOB; without JOB, 24h]",
 )
 @click.option(
     "--limit", type=LIMIT, default=50, show_default=True, help="List at most this many crashes, latest first."

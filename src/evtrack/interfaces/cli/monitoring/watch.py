@@ -33,7 +33,7 @@ _THRESHOLDS: Final = Thresholds()
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Deliver undelivered alerts, then exit; for cron.")
+@click.option("--once", is_flag=True, help="Deliver pending alerts, then exit; for cron.")
 @click.option("--exec", metavar="PROGRAM", help="Program that gets each alert as a JSON line on stdin.")
 @click.option(
     "--webhook",

@@ -133,7 +133,7 @@ _OPTIONS = (
     click.option(
         "--weight",
         type=FieldNames(),
-        help="Limit batches by the number of elements in these list fields, not of items.  "
+        help="Count the elements of these list fields, not the items, towards the batch size.  "
         f"[default batch size: {_DEFAULT_WEIGHT} elements]",
     ),
     click.option(
@@ -150,7 +150,8 @@ _OPTIONS = (
     click.option(
         "--max-batch-bytes",
         type=POSITIVE_COUNT,
-        help="Largest size of a batch. Consecutive items of one key that exceed it are invalid.  [default: 256 MB]",
+        help="Largest size of a batch. Consecutive items with the same key that exceed it are invalid.  "
+        "[default: 256 MB]",
     ),
     click.option(
         "--max-pending",
