@@ -1,9 +1,11 @@
 """One PostgreSQL server a session, a template database migrated once, a clone of it for each test."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -116,9 +118,21 @@ def run(dsn: str) -> Callable[..., Result]:
 
 
 @pytest.fixture
+def run_json(run: Callable[..., Result]) -> Callable[..., Any]:
+    """Run a command with --json, and return its document."""
+    return lambda *args, **code: json.loads(run(*args, "--json", **code).stdout)
+
+
+@pytest.fixture
 def own_client(conn: Connection) -> Client:
     """A session with a database of this test's own."""
     return Client(conn)
+
+
+@pytest.fixture
+def queue(conn: Connection) -> Client:
+    """A session with a database of this test's own, for the handler "scripted"."""
+    return Client(conn, "scripted")
 
 
 @pytest.fixture

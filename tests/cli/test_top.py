@@ -21,7 +21,7 @@ import servers
 from client import Client
 from command_line import environment, evtrack_command
 from evtrack.interfaces.cli import cli
-from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.connect import connect
 
 pytestmark = pytest.mark.integration
 
@@ -77,11 +77,6 @@ def top(dsn: str) -> Iterator[Terminal]:
         process.wait()
         os.close(master)
         os.close(slave)
-
-
-@pytest.fixture
-def client(conn: Connection) -> Client:
-    return Client(conn, "annotate")
 
 
 @pytest.fixture

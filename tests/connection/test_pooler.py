@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from client import Client
 from command_line import evtrack
-from evtrack.storage.connection.connect import Connection, behind_pooler, connect
+from evtrack.storage.connection.connect import behind_pooler, connect
 from evtrack.storage.queue.workers import bound_waits
 from evtrack.storage.submission.open_job import create_job, lock_submission, reclaim_job, unlock_submission
 from pgbouncer import pooled
@@ -26,12 +26,6 @@ def through(dsn: str) -> Iterator[str]:
     """This test's database, seen through a pooler."""
     with pooled(dsn) as dsn_of_pooler:
         yield dsn_of_pooler
-
-
-@pytest.fixture
-def queue(conn: Connection) -> Client:
-    """A session with this test's own database, past the pooler."""
-    return Client(conn, "scripted")
 
 
 def advisory_locks(queue: Client) -> list[dict[str, Any]]:

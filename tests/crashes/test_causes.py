@@ -14,18 +14,12 @@ from client import Client
 from evtrack.domain.log_names import HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
 from evtrack.runtime.worker.slots.handler_output import LINES_A_SECOND
 from evtrack.runtime.worker.slots.limits import SlotLimits
-from evtrack.storage.connection.connect import Connection
 from polling import eventually
 from workers import HANDLER_DIRECTORY, running_worker
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def queue(conn: Connection) -> Client:
-    return Client(conn, "scripted")
 
 
 def submit(queue: Client, do: str, handler: str = "scripted", **policy: Any) -> int:

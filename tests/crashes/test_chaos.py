@@ -7,27 +7,30 @@ some minutes: EVTRACK_CHAOS_ROUNDS=20 EVTRACK_CHAOS_ITEMS=100000 bin/test -m slo
 import json
 import os
 import random
+import signal
+import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import servers
 from client import Client
-from command_line import evtrack
+from command_line import environment, evtrack, evtrack_command
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import connect
-from job_processes import JobProcesses
 from polling import eventually
+from workers import HANDLER_DIRECTORY, children, slots_of
 
 ROUNDS = int(os.environ.get("EVTRACK_CHAOS_ROUNDS", "6"))
 ITEMS = int(os.environ.get("EVTRACK_CHAOS_ITEMS", "4000"))
 POISON = max(5, ITEMS // 5000)
 BATCH = 20
 WORK_S = max(0.001, 20 / ITEMS)
-DEEDS = ["slot", "worker", "watcher", "submitter", "server", "stop"]
+ACTIONS = ["slot", "worker", "watcher", "submitter", "server", "stop"]
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(120 + 30 * ROUNDS)]
 
@@ -42,8 +45,8 @@ def write(source: Path, poison: set[int]) -> None:
 
 def choose(chance: random.Random) -> list[str]:
     """Choose a action for each round: each kind at least once, if there are rounds enough."""
-    actions = chance.sample(DEEDS, min(ROUNDS, len(DEEDS)))
-    actions += chance.choices(DEEDS, k=ROUNDS - len(actions))
+    actions = chance.sample(ACTIONS, min(ROUNDS, len(ACTIONS)))
+    actions += chance.choices(ACTIONS, k=ROUNDS - len(actions))
     chance.shuffle(actions)
     return actions
 
@@ -86,7 +89,7 @@ def test_every_item_has_one_outcome_whatever_is_killed(tmp_path: Path) -> None:
 
         def reached(wanted: int) -> bool:
             def question(queue: Client) -> bool:
-                fleet.man(queue)
+                fleet.start_missing(queue)
                 return bool(queue.one("SELECT coalesce(sum(done), 0) FROM evtrack.job_progress") >= wanted)
 
             return eventually(asked(dsn, question), 120, every_s=0.1)
@@ -107,7 +110,7 @@ def test_every_item_has_one_outcome_whatever_is_killed(tmp_path: Path) -> None:
                 elif action == "stop":
                     fleet.stop_worker(chance)
                     eventually(asked(dsn, fleet.stopped_is_lost), 30, every_s=0.1)
-                    fleet.go_on()
+                    fleet.resume_worker()
                 else:
                     fleet.kill_slot(chance)
             reached(ITEMS - POISON)
@@ -116,7 +119,7 @@ def test_every_item_has_one_outcome_whatever_is_killed(tmp_path: Path) -> None:
             eventually(lambda: poison <= alerted(fleet.alerts), 30, every_s=0.1)
             print(f"{time.monotonic() - begun:6.1f} s: finished, {fleet.submitters} submitters")  # noqa: T201
         finally:
-            fleet.go_on()
+            fleet.resume_worker()
             fleet.close()
         with connect(dsn, purpose="test") as conn:
             hold_to_account(Client(conn), 1, poison)
@@ -146,3 +149,107 @@ def hold_to_account(queue: Client, job: int, poison: set[int]) -> None:
     )
     late = queue.one("SELECT count(*) FROM evtrack.event WHERE type = 'late_result'")
     print(f"crashes by cause: {dict(causes)}; late results: {late}")  # noqa: T201
+
+
+_LEASE_S = 3.0
+
+
+class JobProcesses:
+    """Workers, a watcher, and the submitter of one job; `start_missing` replaces those that are gone.
+
+    Args:
+        dsn: The database, in which there is no other job.
+        source: What is submitted.
+        recipe: Options of `evtrack submit`.
+        log: Where they write their logs.
+        workers: How many workers.
+    """
+
+    def __init__(self, *, dsn: str, source: Path, recipe: Sequence[str], log: Path, workers: int = 2) -> None:
+        self._dsn, self._log, self._count = dsn, log, workers
+        self._recipe = [str(source), *recipe]
+        self._submitter: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._stopped: subprocess.Popen[bytes] | None = None
+        self.alerts = log.with_name("alerts")
+        """What the watchers wrote, a line an alert."""
+        self.submitters = 0
+        """How many were started."""
+
+    def start_missing(self, queue: Client) -> None:
+        """Start what is missing.
+
+        Args:
+            queue: A session that can say whether the job is submitted.
+        """
+        self._workers = [worker for worker in self._workers if worker.poll() is None]
+        while len(self._workers) < self._count:
+            limits = ["--slots", "2", "--lose-grace", "1", "--lease", str(_LEASE_S)]
+            self._workers.append(self._start("work", "--import", "misbehaving_handlers", *limits))
+        if self._watcher is None or self._watcher.poll() is not None:
+            self._watcher = self._start("watch", stdout=self.alerts)
+        if self._submitter is None or self._submitter.poll() is not None:
+            jobs = queue.rows("SELECT job_id, phase::text FROM evtrack.job")
+            if not jobs:
+                self._submit(*self._recipe)
+            elif jobs[0]["phase"] in {"open", "abandoned"}:
+                self._submit("--resume", str(jobs[0]["job_id"]))
+
+    def kill_worker(self, chance: random.Random) -> None:
+        """Kill a worker with signal 9."""
+        chance.choice(self._workers).kill()
+
+    def kill_slot(self, chance: random.Random) -> None:
+        """Kill a slot of a worker, or its fork server and so all its slots, with signal 9."""
+        pid = chance.choice(self._workers).pid
+        with suppress(OSError, IndexError):
+            os.kill(chance.choice([*children(pid), *slots_of(pid)]), signal.SIGKILL)
+
+    def kill_watcher(self) -> None:
+        """Kill the watcher with signal 9."""
+        assert self._watcher is not None
+        self._watcher.kill()
+        self._watcher.wait(10)
+
+    def kill_submitter(self) -> None:
+        """Kill the submitter with signal 9, if it is not done."""
+        if self._submitter is not None:
+            self._submitter.kill()
+            self._submitter.wait(10)
+
+    def stop_worker(self, chance: random.Random) -> None:
+        """Stop a worker, as a debugger does, until `resume_worker`."""
+        self._stopped = chance.choice(self._workers)
+        self._stopped.send_signal(signal.SIGSTOP)
+
+    def stopped_is_lost(self, queue: Client) -> bool:
+        """Return whether the stopped worker was declared lost or had not registered."""
+        assert self._stopped is not None
+        return not queue.rows("SELECT 1 FROM evtrack.worker WHERE pid = %s AND lost_at IS NULL", self._stopped.pid)
+
+    def resume_worker(self) -> None:
+        """Resume the stopped worker."""
+        if self._stopped is not None:
+            self._stopped.send_signal(signal.SIGCONT)
+            self._stopped = None
+
+    def close(self) -> None:
+        """Kill all processes."""
+        for process in filter(None, [self._submitter, self._watcher, *self._workers]):
+            process.kill()
+            process.wait(10)
+
+    def _submit(self, *words: str) -> None:
+        self._submitter = self._start("submit", *words)
+        self.submitters += 1
+
+    def _start(self, *words: str, stdout: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log, stdout.open("ab") as out:
+            return subprocess.Popen(
+                evtrack_command(*words, "--dsn", self._dsn),
+                cwd=HANDLER_DIRECTORY,
+                env=environment(),
+                stdout=out,
+                stderr=log,
+            )

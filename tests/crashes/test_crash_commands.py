@@ -20,12 +20,6 @@ def client(conn: Connection) -> Client:
 
 
 @pytest.fixture
-def asked(run: Any) -> Any:
-    """Run a command with --json, and return its document."""
-    return lambda *args, **code: json.loads(run(*args, "--json", **code).stdout)
-
-
-@pytest.fixture
 def job(client: Client) -> int:
     """A finished job of 2 batches of 4: item 2 is poison (batch 3), the rest done; batch 2 failed."""
     job, worker = client.job(2, items=4, max_errors=1), client.worker()
@@ -51,8 +45,8 @@ def job(client: Client) -> int:
     return job
 
 
-def test_the_crashes_of_a_job_are_listed_latest_first(run: Any, asked: Any, job: int) -> None:
-    rows = asked("crashes", str(job))
+def test_the_crashes_of_a_job_are_listed_latest_first(run: Any, run_json: Any, job: int) -> None:
+    rows = run_json("crashes", str(job))
     assert [(3, 2, "timeout", "SIGKILL", "key:2", True), (1, 1, "signal", "SIGSEGV", "key:2", False)] == [
         (row["batch_no"], row["attempt"], row["cause"], row["signal"], row["item_key"], row["poison"]) for row in rows
     ]
@@ -66,15 +60,15 @@ def test_the_crashes_of_a_job_are_listed_latest_first(run: Any, asked: Any, job:
     assert f"evtrack show {job} 3" in result.stderr
 
 
-def test_the_crashes_of_all_jobs_cover_one_day(run: Any, asked: Any, client: Client, job: int) -> None:
+def test_the_crashes_of_all_jobs_cover_one_day(run: Any, run_json: Any, client: Client, job: int) -> None:
     worker, other = client.worker(), client.job()
     client.crash(worker, client.claim(worker, other))
-    assert [other, job, job] == [row["job_id"] for row in asked("crashes")]
-    assert [other] == [row["job_id"] for row in asked("crashes", "--limit", "1")]
+    assert [other, job, job] == [row["job_id"] for row in run_json("crashes")]
+    assert [other] == [row["job_id"] for row in run_json("crashes", "--limit", "1")]
     assert re.match(r"JOB +BATCH", run("crashes").stdout)
-    assert 2 == len(asked("crashes", str(job), "--since", "1h"))
-    assert 2 == len(asked("crashes", str(job), "--since", "1.5d"))
-    assert [] == asked("crashes", str(job), "--since", "0s")
+    assert 2 == len(run_json("crashes", str(job), "--since", "1h"))
+    assert 2 == len(run_json("crashes", str(job), "--since", "1.5d"))
+    assert [] == run_json("crashes", str(job), "--since", "0s")
     assert "no crash" in run("crashes", str(job), "--since", "0s").stdout
     assert "use a form like 90s" in run("crashes", "--since", "yesterday", code=2).stderr
     assert "There is no job 99." in run("crashes", "99", code=1).stderr
@@ -111,8 +105,8 @@ def test_show_prints_the_events_of_a_batch_as_sentences(run: Any, job: int) -> N
     assert "line 1 line 2" in failed
 
 
-def test_show_with_json_prints_one_document(asked: Any, run: Any, job: int) -> None:
-    document = asked("show", str(job), "1")
+def test_show_with_json_prints_one_document(run_json: Any, run: Any, job: int) -> None:
+    document = run_json("show", str(job), "1")
     assert (job, 1, "completed", "annotate") == tuple(
         document[name] for name in ("job_id", "batch_no", "status", "handler")
     )
@@ -173,13 +167,13 @@ def test_event_data_that_cannot_be_read_is_shown_shortened(run: Any, client: Cli
     assert completed == events[2]["data"]
 
 
-def test_single_items_can_be_retried(run: Any, asked: Any, client: Client, job: int) -> None:
+def test_single_items_can_be_retried(run: Any, run_json: Any, client: Client, job: int) -> None:
     result = run("retry", str(job), "--items", "key:5", "key:7", "key:1")
     assert f"Job {job}: returned 2 items to the queue." in result.stdout
     assert "key:1: is completed" in result.stderr
     assert "sealed" == client.phase(job)
     assert "{[5,6),[7,8)}" == str(client.batch(job, 5).ordinals)
-    document = asked("retry", str(job), "--items", "key:2", "--items", "key:6", "--status", "crashed")
+    document = run_json("retry", str(job), "--items", "key:2", "--items", "key:6", "--status", "crashed")
     assert (job, "retry", True) == (document["job_id"], document["action"], document["changed"])
     assert [("key:2", 2, 3, "retry"), ("key:6", 6, 2, "failed")] == [
         (item["item_key"], item["ordinal"], item["batch_no"], item["verdict"]) for item in document["items"]
@@ -193,14 +187,14 @@ def test_single_items_can_be_retried(run: Any, asked: Any, client: Client, job: 
     )
 
 
-def test_poison_items_can_be_quarantined(run: Any, asked: Any, client: Client, job: int) -> None:
+def test_poison_items_can_be_quarantined(run: Any, run_json: Any, client: Client, job: int) -> None:
     waiting = client.job(items=3)
     assert f"Job {waiting}: quarantined 1 item." in run("quarantine", str(waiting), "--items", "key:2").stdout
     worker = client.worker()
     claims = client.claimed(worker, waiting)
     assert ["key:1\nkey:3"] == [claim["item_keys"] for claim in claims]
     assert "is running" in run("quarantine", str(waiting), "--items", "key:1").stderr
-    document = asked("quarantine", str(job), "--items", "key:2", "key:5")
+    document = run_json("quarantine", str(job), "--items", "key:2", "key:5")
     assert ["quarantined", "quarantined"] == [item["verdict"] for item in document["items"]]
     only = client.job()
     run("quarantine", str(only), "--items", "key:1")
@@ -220,31 +214,31 @@ def test_item_keys_need_their_option(run: Any, job: int) -> None:
     run("quarantine", str(job), code=2)
 
 
-def test_the_status_explains_why_a_job_waits(asked: Any, client: Client) -> None:
+def test_the_status_explains_why_a_job_waits(run_json: Any, client: Client) -> None:
     job = client.job(2)
-    assert "no worker" == asked("status", str(job))["waiting"]["why"]
+    assert "no worker" == run_json("status", str(job))["waiting"]["why"]
     client.worker()
-    assert "queue" == asked("status", str(job))["waiting"]["why"]
+    assert "queue" == run_json("status", str(job))["waiting"]["why"]
     client.conn.execute("UPDATE evtrack.worker SET started_at = started_at - interval '5 minutes'")
     client.conn.execute("UPDATE evtrack.batch SET enqueued_at = enqueued_at - interval '5 minutes'")
-    document = asked("status", str(job))
+    document = run_json("status", str(job))
     assert ("never started", 2) == (document["waiting"]["why"], document["waiting"]["free_slots"])
     assert any("although 2 slots are free" in step["why"] for step in document["next"])
 
 
-def test_the_workers_are_listed_with_their_status(run: Any, asked: Any, client: Client) -> None:
+def test_the_workers_are_listed_with_their_status(run: Any, run_json: Any, client: Client) -> None:
     assert "No live workers." in run("workers").stdout
     assert "evtrack work --import MODULE" in run("workers", "--all").stdout
     alive, stopped, lost = client.worker(), client.worker(), client.worker()
     client.one("SELECT evtrack.stop_worker(%s)", stopped)
     client.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE worker_id = %s", (lost,))
     assert [(lost, "silent"), (alive, "alive")] == sorted(
-        ((row["worker_id"], row["state"]) for row in asked("workers")), reverse=True
+        ((row["worker_id"], row["state"]) for row in run_json("workers")), reverse=True
     )
     client.rows("SELECT * FROM evtrack.reap()")
-    assert [alive] == [row["worker_id"] for row in asked("workers")]
+    assert [alive] == [row["worker_id"] for row in run_json("workers")]
     assert {alive: "alive", stopped: "stopped", lost: "lost"} == {
-        row["worker_id"]: row["state"] for row in asked("workers", "--all")
+        row["worker_id"]: row["state"] for row in run_json("workers", "--all")
     }
-    assert 1 == len(asked("workers", "--all", "--limit", "1"))
+    assert 1 == len(run_json("workers", "--all", "--limit", "1"))
     assert re.search(r"lost +host", run("workers", "--all").stdout)

@@ -14,23 +14,11 @@ import pytest
 
 import servers
 from client import Client
-from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.connect import connect
 from polling import eventually
-from workers import alive, descendants, items_begun, worker_process
+from workers import alive, descendants, items_begun, submit, worker_process
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
-
-
-@pytest.fixture
-def queue(conn: Connection) -> Client:
-    return Client(conn, "scripted")
-
-
-def submit(queue: Client, *items: str, handler: str = "scripted", batch_size: int = 1) -> int:
-    keys = [f"k{number}" for number in range(1, len(items) + 1)]
-    return int(
-        queue.one("SELECT evtrack.enqueue(%s, %s, %s, batch_size => %s)", handler, keys, list(items), batch_size)
-    )
 
 
 def running(queue: Client, count: int) -> bool:

@@ -9,7 +9,6 @@ from statistics import mean
 import pytest
 
 from client import Client
-from evtrack.storage.connection.connect import Connection
 from polling import eventually
 from workers import running_worker
 
@@ -29,11 +28,6 @@ for line in sys.stdin:
         os.kill(os.getpid(), signal.SIGSEGV)
     print(item["n"])
 """
-
-
-@pytest.fixture
-def queue(conn: Connection) -> Client:
-    return Client(conn, "scripted")
 
 
 def submit(queue: Client, handler: str, trace: Path, poison: tuple[int, ...]) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from client import Client
 from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, EventType
-from log_tampering import Row, append, refused
+from log_tampering import Row, append, refused_events
 
 pytestmark = pytest.mark.integration
 
@@ -97,7 +97,7 @@ def test_several_streams_of_several_jobs_mix_in_one_insert(client: Client) -> No
 
 def test_one_illegal_transition_refuses_the_whole_insert(client: Client) -> None:
     job, worker = client.job(2), client.worker()
-    refused(
+    refused_events(
         client,
         rf"job {job}, batch 2, version 3: started is refused: the batch is running",
         (job, 1, 2, "started", 1, worker, {}),
@@ -115,7 +115,7 @@ def test_one_illegal_transition_refuses_the_whole_insert(client: Client) -> None
 @pytest.mark.parametrize(("attempt", "named"), [(0, True), (2, True), (1, False)])
 def test_a_start_counts_the_attempt_and_names_its_worker(client: Client, attempt: int, named: bool) -> None:  # noqa: FBT001
     job, worker = client.job(), client.worker()
-    refused(
+    refused_events(
         client,
         rf"job {job}, batch 1, version 2: started is refused: a start counts the attempt, 1",
         (job, 1, 2, "started", attempt, worker if named else None, {}),
@@ -126,7 +126,7 @@ def test_a_crashed_batch_completes_only_with_the_items_that_were_done(client: Cl
     job, worker = client.job(items=3, max_crashes=1), client.worker()
     (claim,) = client.claim(worker, job)
     append(client, (job, 1, 3, "crashed", claim.attempt, worker, {"cause": "signal"}))
-    refused(client, rf"job {job}, batch 1, version 4: completed", (job, 1, 4, "completed", 1, worker, {}))
+    refused_events(client, rf"job {job}, batch 1, version 4: completed", (job, 1, 4, "completed", 1, worker, {}))
     append(
         client,
         (job, 1, 4, "completed", 1, worker, {"moved": "{[2,4)}", "moved_items": 2, "moved_to": [2]}),
@@ -163,7 +163,7 @@ def test_the_fold_and_the_table_of_transitions_agree(client: Client, status: Bat
         if step.type is kind and not step.derived and not step.moved
     }.get(status)
     if after is None:
-        refused(client, rf"job {job}, batch 1, version {len(steps) + 2}: {kind} is refused", event)
+        refused_events(client, rf"job {job}, batch 1, version {len(steps) + 2}: {kind} is refused", event)
     else:
         append(client, event)
         assert after is client.batch(job).status
@@ -194,4 +194,4 @@ def test_a_sealed_job_accepts_only_legal_events(client: Client, kind: str, legal
         append(client, (job, 0, 4, kind, 0, None, data))
         assert kind == client.types(job, 0)[-1]
     else:
-        refused(client, rf"job {job}, batch 0, version 4: {kind} is refused", (job, 0, 4, kind, 0, None, data))
+        refused_events(client, rf"job {job}, batch 0, version 4: {kind} is refused", (job, 0, 4, kind, 0, None, data))

@@ -21,10 +21,10 @@ from hypothesis.stateful import (
 
 from client import Claim, Client, cloned
 from event_streams import fold
-from evtrack.domain.events import StoredEvent
-from evtrack.domain.job_projection import Job, evolve_job
+from evtrack.domain.job_projection import JobState, evolve_job
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import FINAL_PHASES, BatchStatus
+from evtrack.domain.stored_event import StoredEvent
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log.proof import verify
 
@@ -316,7 +316,7 @@ class Machine(RuleBasedStateMachine):
                 moment,
             )
         ]
-        state: Job | None = None
+        state: JobState | None = None
         for event in own:
             if event.at <= moment:
                 state = evolve_job(state, event)

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import psycopg
+import pytest
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
@@ -285,3 +286,11 @@ def _columns(claims: Sequence[Claim]) -> tuple[list[int], list[int], list[int]]:
 
 def _batch(row: dict[str, Any]) -> BatchState:
     return BatchState(**row | {"status": BatchStatus(row["status"]), "ordinals": Ordinals.parse(row["ordinals"])})
+
+
+@contextmanager
+def refused(sqlstate: str, match: str = "") -> Iterator[None]:
+    """Expect that the write API refuses a call."""
+    with pytest.raises(psycopg.Error, match=match) as caught:
+        yield
+    assert sqlstate == caught.value.sqlstate

@@ -66,7 +66,7 @@ def append(client: Client, *rows: Row, **forged: Any) -> None:
     )
 
 
-def refused(client: Client, match: str, *rows: Row, **forged: Any) -> None:
+def refused_events(client: Client, match: str, *rows: Row, **forged: Any) -> None:
     """Expect the fold to refuse these events and to change nothing."""
     jobs = {row[0] for row in rows}
     before = [client.events(job) for job in jobs]

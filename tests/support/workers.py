@@ -1,5 +1,6 @@
 """Runs workers for tests: in a thread of this process, or as the real command."""
 
+import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from client import Client
 from command_line import environment, evtrack_command
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.supervisor import Supervisor
@@ -111,3 +113,24 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(") ")[1][0] != "Z"
     except OSError:
         return False
+
+
+def submit(queue: Client, *items: str, batch_size: int = 1, priority: int = 0, handler: str = "", **policy: Any) -> int:
+    """Enqueue items given as JSON; keys are k1, k2 and so on."""
+    job = queue.one(
+        "SELECT evtrack.enqueue(%s, %s, %s, NULL, %s::smallint, %s::jsonb, %s)",
+        handler or queue.handler,
+        [f"k{number}" for number in range(1, len(items) + 1)],
+        list(items),
+        priority,
+        json.dumps(policy),
+        batch_size,
+    )
+    queue.one("SELECT pg_notify('evtrack_work', %s)", handler or queue.handler)
+    return int(job)
+
+
+def statuses(queue: Client, job: int) -> dict[str, int]:
+    """Return how many batches of a job have each status."""
+    rows = queue.rows("SELECT status::text, count(*) FROM evtrack.batch WHERE job_id = %s GROUP BY 1", job)
+    return {row["status"]: row["count"] for row in rows}

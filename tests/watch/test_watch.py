@@ -16,17 +16,12 @@ import pytest
 import servers
 from client import Client
 from command_line import environment, evtrack, evtrack_command
-from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.connect import connect
 from pgbouncer import pooled
 from polling import eventually
 from watchers import running_watcher
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def queue(conn: Connection) -> Client:
-    return Client(conn, "scripted")
 
 
 def crash(queue: Client, job: int, worker: int, number: int = 1) -> None:

@@ -48,11 +48,6 @@ def late(item):
 """
 
 
-@pytest.fixture
-def queue(conn: Connection) -> Client:
-    return Client(conn, "scripted")
-
-
 def due(**options: float) -> Maintenance:
     """Return maintenance that is due at once."""
     one = Maintenance(**options)

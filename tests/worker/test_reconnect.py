@@ -10,17 +10,11 @@ import pytest
 from client import Client
 from evtrack.domain.database_errors import CannotConnect, StorageError, TransientError
 from evtrack.runtime.worker.database import session
-from evtrack.storage.connection.connect import Connection
 from evtrack.storage.queue.queue import Queue
 from polling import eventually
 from workers import running_worker
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def queue(conn: Connection) -> Client:
-    return Client(conn, "scripted")
 
 
 def submit(queue: Client, count: int, item: str = "{}", **policy: Any) -> int:

@@ -12,29 +12,20 @@ import pytest
 
 from client import Client
 from command_line import environment, evtrack_command
-from evtrack.storage.connection.connect import Connection
 from polling import eventually
-from workers import HANDLER_DIRECTORY, alive, children, descendants, items_begun, slots_of, worker_process
+from workers import (
+    HANDLER_DIRECTORY,
+    alive,
+    children,
+    descendants,
+    items_begun,
+    slots_of,
+    statuses,
+    submit,
+    worker_process,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
-
-
-@pytest.fixture
-def queue(conn: Connection) -> Client:
-    return Client(conn, "scripted")
-
-
-def submit(queue: Client, *items: str) -> int:
-    return queue.one(
-        "SELECT evtrack.enqueue('scripted', %s, %s, batch_size => 1)",
-        [f"k{number}" for number in range(1, len(items) + 1)],
-        list(items),
-    )
-
-
-def statuses(queue: Client, job: int) -> dict[str, int]:
-    rows = queue.rows("SELECT status::text, count(*) FROM evtrack.batch WHERE job_id = %s GROUP BY 1", job)
-    return {row["status"]: row["count"] for row in rows}
 
 
 def running(queue: Client, count: int) -> bool:

@@ -1,6 +1,5 @@
 """Workers on a real queue: everything is done once, in its turn, and told as it was."""
 
-import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -9,41 +8,13 @@ from typing import Any
 import pytest
 
 from client import Client
-from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.domain.stored_event import StoredEvent
-from evtrack.runtime.slot.protocol import Setup
-from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports.results import results
 from polling import eventually
-from workers import HANDLER_DIRECTORY, drain, running_worker
+from workers import drain, running_worker, statuses, submit
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def queue(conn: Connection) -> Client:
-    return Client(conn, "scripted")
-
-
-def submit(queue: Client, *items: str, batch_size: int = 1, priority: int = 0, handler: str = "", **policy: Any) -> int:
-    """Enqueue items given as JSON; keys are k1, k2 and so on."""
-    job = queue.one(
-        "SELECT evtrack.enqueue(%s, %s, %s, NULL, %s::smallint, %s::jsonb, %s)",
-        handler or queue.handler,
-        [f"k{number}" for number in range(1, len(items) + 1)],
-        list(items),
-        priority,
-        json.dumps(policy),
-        batch_size,
-    )
-    queue.one("SELECT pg_notify('evtrack_work', %s)", handler or queue.handler)
-    return int(job)
-
-
-def statuses(queue: Client, job: int) -> dict[str, int]:
-    rows = queue.rows("SELECT status::text, count(*) FROM evtrack.batch WHERE job_id = %s GROUP BY 1", job)
-    return {row["status"]: row["count"] for row in rows}
 
 
 def told(events: list[StoredEvent]) -> list[str]:
@@ -282,30 +253,3 @@ def test_a_slot_that_closes_its_channel_is_reported(queue: Client, dsn: str) -> 
         one.join()
     (crash,) = queue.rows("SELECT cause, item_key FROM evtrack.crash")
     assert {"cause": "pipe_closed", "item_key": "k1"} == crash
-
-
-def test_a_module_that_does_not_import_ends_the_worker_before_it_registers(
-    queue: Client, dsn: str, tmp_path: Path
-) -> None:
-    (tmp_path / "broken.py").write_text("1 / 0\n")
-    with pytest.raises(HandlerImportError, match="ZeroDivisionError"):
-        Supervisor(dsn=dsn, setup=Setup(["broken"], {}, [], str(tmp_path)), slots=2).run()
-    assert 0 == queue.one("SELECT count(*) FROM evtrack.worker")
-
-
-def test_slots_that_die_while_importing_end_the_worker_with_their_stderr(dsn: str, tmp_path: Path) -> None:
-    (tmp_path / "deadly.py").write_text(
-        "import os, sys\nprint('last words', file=sys.stderr, flush=True)\nos._exit(9)\n"
-    )
-    with pytest.raises(EvtrackError, match=r"^Slots died 3 times in a row .* with exit code 9:\nlast words\n"):
-        Supervisor(dsn=dsn, setup=Setup(["deadly"], {}, [], str(tmp_path)), slots=4).run()
-
-
-def test_invalid_numbers_are_refused_with_their_value(dsn: str) -> None:
-    setup = Setup(["misbehaving_handlers"], {}, [], HANDLER_DIRECTORY)
-    with pytest.raises(ValueError, match="at least 1 slot, got 0"):
-        Supervisor(dsn=dsn, setup=setup, slots=0)
-    with pytest.raises(ValueError, match="grace_s must not be negative, got -1"):
-        Supervisor(dsn=dsn, setup=setup, grace_s=-1)
-    with pytest.raises(ValueError, match="max_batches must not be negative, got -1"):
-        Supervisor(dsn=dsn, setup=setup, max_batches=-1)
