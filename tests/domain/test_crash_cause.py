@@ -82,3 +82,14 @@ def test_the_tail_of_a_long_stderr_is_kept() -> None:
 def test_a_signal_without_a_name_keeps_its_number() -> None:
     assert signal_name(42) == "SIG42"
     assert signal_name(9) == "SIGKILL"
+
+
+def test_an_exit_code_is_no_signal_not_even_zero() -> None:
+    assert [(0, None), (1, None), (None, "SIGHUP")] == [
+        (report.exit_code, report.signal) for code in (0, 1, -1) if (report := CrashReport.from_exit(code, Evidence()))
+    ]
+
+
+def test_a_crash_report_has_the_end_of_both_tracebacks() -> None:
+    report = CrashReport.from_exit(1, Evidence(native_traceback="native", python_traceback="python"))
+    assert ("native", "python") == (report.native_traceback, report.python_traceback)

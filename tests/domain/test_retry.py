@@ -51,6 +51,13 @@ def test_the_first_delays_double() -> None:
     assert waits == [0.5, 1.0, 2.0, 4.0]
 
 
+def test_jitter_spreads_delays_over_their_upper_half() -> None:
+    policy = Policy(max_errors=10)
+    assert [2.0, 3.0, 4.0] == [
+        pytest.approx(policy.delay(FailureKind.ERROR, count=3, jitter=jitter), abs=0.01) for jitter in (0, 0.5, 0.999)
+    ]
+
+
 @pytest.mark.parametrize("kind", [FailureKind.CRASH, FailureKind.LOSS])
 def test_crashes_and_lost_workers_have_no_delay(kind: FailureKind) -> None:
     assert Policy().delay(kind, count=1, jitter=0.9) == 0.0
