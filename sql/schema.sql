@@ -1438,6 +1438,7 @@ END $_$;
 CREATE FUNCTION evtrack.enqueue(handler text, item_keys text[], payloads text[], name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, batch_size integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
     n integer := coalesce(cardinality(item_keys), 0);

@@ -9,7 +9,7 @@ from client import Claim, Client, cloned
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.reports.batch_reports import latest_crashes
 from old_jobs import days_ago, ended_job
-from plans import Plan, compiled, explained, made_for_one_call, rows_by_table
+from plans import Plan, compiled, explained, made_for_one_call, nodes, rows_by_table
 
 pytestmark = pytest.mark.integration
 
@@ -263,6 +263,23 @@ def test_no_chunk_of_a_submission_is_planned_again(seasoned: Session) -> None:
     seasoned.plans.clear()
     extend(seasoned.client)
     assert [] == made_for_one_call(seasoned.plans)
+
+
+def test_no_enqueued_job_is_planned_again(seasoned: Session) -> None:
+    # A plan for one call knows how many items the call brings; those that stay are the same for each.
+    expected = []
+    for batches in (2, 40):
+        seasoned.plans.clear()
+        seasoned.client.job(batches)
+        expected.append(
+            [
+                node["Plan Rows"]
+                for plan in seasoned.plans
+                if "INSERT INTO evtrack.payload" in plan["Query Text"]
+                for node in nodes(plan["Plan"])
+            ]
+        )
+    assert expected[0] == expected[1] != []
 
 
 def test_claims_are_not_compiled(seasoned: Session) -> None:

@@ -1,6 +1,7 @@
 -- Submit a small job in one call and one transaction: its payloads, and batches
 -- of batch_size items (null: all in one). The job is sealed. Returns its id.
 -- Notify 'evtrack_work' with the handler's name after the commit.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.enqueue(
     handler text,
     item_keys text[],
@@ -10,7 +11,8 @@ CREATE OR REPLACE FUNCTION evtrack.enqueue(
     policy jsonb DEFAULT '{}',
     batch_size integer DEFAULT NULL
 ) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     n integer := coalesce(cardinality(item_keys), 0);
     size integer := coalesce(batch_size, greatest(cardinality(item_keys), 1));
