@@ -215,11 +215,7 @@ _RECIPE: Final = ("key", "batch_size", "weight", "mode", "max_item_bytes", "max_
 
 
 def submission_options(function: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the options of a submission; it gets them as one argument, `request`.
-
-    Args:
-        function: The command.
-    """
+    """Give a command the options of a submission; it gets them as one argument, `request`."""
 
     @wraps(function)
     def command(*args: Any, **kwargs: Any) -> R:
