@@ -234,7 +234,7 @@ class QueueDeep(Alert):
 
 
 class AlertStorm(JobAlert):
-    """A job raised more alerts of one kind in a minute than it may raise."""
+    """A job exceeded its limit of alerts of one kind in a minute."""
 
     advice = "evtrack status {job_id}"
 
