@@ -1,4 +1,4 @@
-"""How commands end: clear words on stderr and an exit code, also where stdout or stderr take no more."""
+"""How commands end: a clear message on stderr and an exit code, even if stdout or stderr is full or closed."""
 
 import json
 import subprocess

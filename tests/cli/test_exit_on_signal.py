@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: an exit code that says so, and no embedded server left behind."""
+"""Ctrl-C and SIGTERM end a command with their exit code and leave no embedded server behind."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Each fact has one name: constants in one module, used by every log call, and told of in docs/logs.md."""
+"""Every log event has one name: a constant in one module, used by every log call and listed in docs/logs.md."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Log lines go to stderr: JSON where nobody watches, with the event's name and its facts as keys."""
+"""Log lines go to stderr as JSON, with the name of the event and its facts as keys."""
 
 import json
 from collections.abc import Iterator

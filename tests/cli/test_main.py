@@ -1,4 +1,4 @@
-"""What happens before the command line stands."""
+"""Interrupting a command while it is still importing its modules."""
 
 import signal
 import subprocess

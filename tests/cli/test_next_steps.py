@@ -1,4 +1,4 @@
-"""What to run next follows from where a job stands."""
+"""The commands that evtrack suggests next depend on the state of the job."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

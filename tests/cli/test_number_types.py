@@ -1,4 +1,4 @@
-"""No option takes a number that nothing could work with: it is refused by name, before anything is asked."""
+"""Numeric options reject invalid numbers by name, before the command does anything."""
 
 from collections.abc import Iterator
 

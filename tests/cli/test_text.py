@@ -1,4 +1,4 @@
-"""What the command line makes of numbers, times and strange text."""
+"""How the command line formats numbers, times and unusual text."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""`evtrack top` through a real terminal: what it shows, and that it gives the terminal back however it ends."""
+"""`evtrack top` in a real terminal: what it shows, and that it restores the terminal however it ends."""
 
 import fcntl
 import json

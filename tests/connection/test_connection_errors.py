@@ -1,4 +1,4 @@
-"""Connection strings and libpq's refusals: what is wrong, and what to do next."""
+"""Invalid connection strings and libpq's errors: what is wrong, and what to do next."""
 
 import socket
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What stands in Python and in SQL must be the same."""
+"""Labels and causes that are defined in both Python and SQL are the same."""
 
 import re
 from enum import StrEnum

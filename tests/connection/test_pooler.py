@@ -1,4 +1,4 @@
-"""Behind a real pgbouncer in transaction mode: nothing that belongs to a session is relied on, or left behind."""
+"""With a real pgbouncer in transaction mode evtrack neither relies on session state nor leaves any behind."""
 
 import json
 from collections.abc import Iterator

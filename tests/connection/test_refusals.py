@@ -1,4 +1,4 @@
-"""What a real server refuses: a wrong password, no such database, no permission."""
+"""What a real server refuses: a wrong password, a missing database, missing permissions."""
 
 from collections.abc import Iterator
 from pathlib import Path

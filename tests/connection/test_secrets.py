@@ -1,4 +1,4 @@
-"""No payload and no password in anything that evtrack prints, whatever goes wrong; and its log options."""
+"""evtrack never prints a payload or a password, whatever fails; and its log options."""
 
 import json
 import re

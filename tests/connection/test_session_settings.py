@@ -1,4 +1,4 @@
-"""What a role, a database or a server has set does not change what evtrack does."""
+"""Settings of a role, a database or a server do not change what evtrack does."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Each way in which a process can end is told as what it was."""
+"""Each way in which a process can end is recorded with its cause."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""crash: what is left of a batch is split until the poison item is alone, and everything else is completed."""
+"""crash: the rest of a batch is split until the poison item is alone, and everything else is completed."""
 
 from math import ceil, log2
 from typing import Any

@@ -1,4 +1,4 @@
-"""crashes, show, retry --items and quarantine: what a person does about crashes, on a job with known events."""
+"""crashes, show, retry --items and quarantine, on a job with known events."""
 
 import json
 import re

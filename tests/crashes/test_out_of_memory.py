@@ -1,4 +1,4 @@
-"""The kernel kills for want of memory, really, and it is told so, with the evidence."""
+"""A real out-of-memory kill is reported as such, with its evidence."""
 
 import json
 import subprocess

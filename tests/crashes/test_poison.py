@@ -1,4 +1,4 @@
-"""A corpus with poison in it: exactly the poison ends crashed, everything else completes, and little runs twice."""
+"""In a corpus with poison items, only those end crashed, everything else completes, and little runs twice."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The files in deploy/ are such as their programs take, and name only commands, options and figures that are there."""
+"""The files in deploy/ are valid, and use only commands, options and metrics that exist."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""README and docs promise only commands and options that are there, and link only to what exists."""
+"""README and docs mention only commands and options that exist, and their links resolve."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/operations.md is true: its commands run, in their order, and every kind of alert has one."""
+"""The commands in docs/operations.md run in order, and every kind of alert has one."""
 
 import json
 import os

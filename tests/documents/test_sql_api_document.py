@@ -1,4 +1,4 @@
-"""docs/sql_api.md is true: its statements run, its views have these columns, its functions are there."""
+"""docs/sql_api.md is correct: its statements run, and it lists the views' columns and the functions."""
 
 import re
 

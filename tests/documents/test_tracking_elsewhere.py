@@ -1,4 +1,4 @@
-"""The examples that track batches without evtrack's worker: in psql, and in Node, which may be killed."""
+"""The examples that track batches without evtrack's worker: in psql, and in a Node program that is killed."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Items become batches by size and weight, and a run of one key never lies in two."""
+"""Items become batches by size and weight, and items with the same key in a row stay in one batch."""
 
 from itertools import pairwise
 

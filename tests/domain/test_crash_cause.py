@@ -1,4 +1,4 @@
-"""What a wait status and the evidence say about a death."""
+"""The cause of a crash follows from the wait status and the evidence."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Sets of ordinals: their text form, and the algebra of sets."""
+"""Sets of ordinals: their text form and their set operations."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What the policy makes of errors, crashes and losses."""
+"""How the retry policy treats errors, crashes and lost workers."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The transition tables: complete, and closed over the states they name."""
+"""The transition tables are complete, and use only the states they define."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A log that came from another cluster, out of an archive or in a dump: every event is read once, from any position."""
+"""A log from another cluster, restored from an archive or a dump, is read once from any position."""
 
 import subprocess
 from collections import Counter

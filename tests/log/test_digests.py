@@ -1,4 +1,4 @@
-"""The digests: a chain over each stream, made by the database of nothing but what the events say."""
+"""The digests: the database computes a chain over each stream from the contents of its events."""
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Looking back: a job as of each moment of its life, and its course as a drawing."""
+"""The state of a job at any past moment, and its timeline as a chart."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The log in commit order: every event once, the versions of each stream rising, positions that hold."""
+"""Reading the log in commit order: every event once, each stream in order, and stable positions."""
 
 import random
 import threading

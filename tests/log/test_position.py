@@ -1,4 +1,4 @@
-"""Positions in the log are read as they were written, and a snapshot knows which of two came later."""
+"""Positions in the log survive writing and reading, and a snapshot knows which of two came later."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A state machine that drives the real queue at random and holds it, after each step, against the fold of its log."""
+"""A state machine drives the real queue at random and compares it after each step with the fold of its log."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Following the log for other programs: positions to go on from, lost connections, an end by Ctrl-C."""
+"""Following the log from other programs: positions to resume from, lost connections, and Ctrl-C."""
 
 import json
 import signal

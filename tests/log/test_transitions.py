@@ -1,4 +1,4 @@
-"""The two state machines stand in SQL, in Python and in the diagrams, and are the same edge by edge."""
+"""The two state machines in SQL, in Python and in the diagrams are the same, edge by edge."""
 
 import re
 from pathlib import Path

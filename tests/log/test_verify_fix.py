@@ -1,4 +1,4 @@
-"""What `evtrack verify` says of a damage, and what `--fix` makes anew: from a whole log, or from a trusted one."""
+"""What `evtrack verify` reports about damage, and what `--fix` rebuilds from an intact or a trusted log."""
 
 import json
 from typing import Any

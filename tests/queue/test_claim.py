@@ -1,4 +1,4 @@
-"""claimable and claim: who gets what, in which order, and what it costs to hold a job back."""
+"""claimable and claim: which worker gets which batches in which order, and when it gets none."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""Workers that crash and are lost, a reaper, and a person who moves items, all at once: each item has one fate."""
+"""Crashing and lost workers, a reaper and a user who moves items, all at once: each item has one outcome."""
 
 import random
 import time

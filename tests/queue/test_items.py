@@ -1,4 +1,4 @@
-"""retry_items and quarantine: single items of a job come back, or never run, and the others stay where they are."""
+"""retry_items and quarantine: single items are retried or never run, and the others stay where they are."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who waits for whom: locks are taken in one order everywhere, and the hot paths do not wait for the slow ones."""
+"""Locks are taken in the same order everywhere, and the hot paths do not wait for the slow ones."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

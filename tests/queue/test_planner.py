@@ -1,4 +1,4 @@
-"""A session's plans stay good: those made while the tables were nearly empty, too, and none is made for one call."""
+"""A session's plans stay good, even those made while the tables were nearly empty; none is made for one call."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

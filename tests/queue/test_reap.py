@@ -1,4 +1,4 @@
-"""reap: who is lost, who is not, and what becomes of a lost worker's batches and a lost submitter's job."""
+"""reap: which workers are lost, and what happens to their batches and to the job of a lost submitter."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

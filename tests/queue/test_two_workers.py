@@ -1,4 +1,4 @@
-"""Two workers at once: nothing runs twice, nothing is lost, nobody deadlocks, and the last one finishes the job."""
+"""Two workers at once: nothing runs twice or is lost, no deadlock, and the last one finishes the job."""
 
 import os
 import random

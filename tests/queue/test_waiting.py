@@ -1,4 +1,4 @@
-"""waiting: what never started is told from a long queue, and from a handler that nobody offers."""
+"""The waiting view distinguishes a batch that never started from a long queue and from a missing handler."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an archive says of itself is not taken on trust, and what it lost is missed; no database is needed for that."""
+"""An archive is checked against its contents, and what is missing is reported; without a database."""
 
 import json
 from collections.abc import Callable

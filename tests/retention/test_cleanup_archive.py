@@ -1,4 +1,4 @@
-"""A cleanup writes each day into an archive that is read back before the day goes, and what keeps it from that."""
+"""A cleanup writes each day into an archive, and reads it back before it drops the day."""
 
 import json
 import re

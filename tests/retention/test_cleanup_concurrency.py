@@ -1,4 +1,4 @@
-"""Cleanup beside retries, late results, readers and a second cleanup."""
+"""Cleanup while retries, late results, readers or a second cleanup run."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

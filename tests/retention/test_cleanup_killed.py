@@ -1,4 +1,4 @@
-"""A cleanup that is killed at any point leaves a day whole or gone, and the next one finishes."""
+"""A cleanup that is killed at any point leaves each day complete or dropped, and the next one finishes."""
 
 import random
 import signal

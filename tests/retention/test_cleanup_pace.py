@@ -1,4 +1,4 @@
-"""A cleanup is in no hurry, and yet comes to an end."""
+"""A cleanup pauses often, but for a bounded time."""
 
 from collections.abc import Iterator
 

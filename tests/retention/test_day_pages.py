@@ -1,4 +1,4 @@
-"""A day is cut into pages that cover it without a gap."""
+"""A day is divided into pages that cover it without a gap."""
 
 from datetime import UTC, datetime
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""What was archived comes back as it was: every event, and the projection that follows from them."""
+"""A restored archive is identical: every event, and the projection that follows from them."""
 
 import json
 import re

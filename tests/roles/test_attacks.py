@@ -1,4 +1,4 @@
-"""A user who has every role and means harm: names in a schema of his own, and texts that are more than text."""
+"""A hostile user with every role: objects in a schema of their own, and texts with control characters."""
 
 import json
 import re

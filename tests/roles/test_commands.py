@@ -1,4 +1,4 @@
-"""Each command works for a user who has the role for it, and says to anybody else what to be given."""
+"""Each command works for a user with its role, and tells any other user which role is missing."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A producer writes items of its own submission, and of no other."""
+"""A producer can write payloads only for its own submission."""
 
 from collections.abc import Callable, Iterator
 from datetime import date

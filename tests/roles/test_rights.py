@@ -1,4 +1,4 @@
-"""Each role may do what sql/views/role_right.sql says, and nothing else: every function, table and view is tried."""
+"""Each role has exactly the rights in sql/views/schema/role_right.sql: every function, table and view is tried."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""A database of a released version comes up with its log as it was, and work goes on."""
+"""A database of a released version is migrated with its log unchanged, and work continues."""
 
 import gzip
 import os

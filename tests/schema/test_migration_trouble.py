@@ -1,4 +1,4 @@
-"""Two migrators at once, one killed halfway, a migration changed after its release, other versions of the schema."""
+"""Concurrent and killed migrators, changed migrations, and other versions of the schema."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Days are made ahead beside writers, and neither waits for the other."""
+"""Partitions of coming days are created while others write, and neither waits for the other."""
 
 from datetime import timedelta
 

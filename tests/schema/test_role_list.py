@@ -1,4 +1,4 @@
-"""Nothing is added to the schema without saying who may use it."""
+"""Everything in the schema is in the list of rights."""
 
 import pytest
 

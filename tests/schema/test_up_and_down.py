@@ -1,4 +1,4 @@
-"""The schema goes up and down, and comes out the same."""
+"""The schema goes up and down, and is the same afterwards."""
 
 from difflib import unified_diff
 from pathlib import Path

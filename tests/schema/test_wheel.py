@@ -1,4 +1,4 @@
-"""What people install: the wheel, built from the source distribution, in a clean environment."""
+"""What users install: the wheel, built from the source distribution, in a clean environment."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The fork server: it starts slots, tells how each ended, and takes them along when it is gone."""
+"""The fork server starts slots, reports how each ended, and takes them with it when it dies."""
 
 import os
 import signal

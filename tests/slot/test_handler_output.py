@@ -1,4 +1,4 @@
-"""What handlers print comes through the worker: a log line each, bound to batch and item, harmless and bounded."""
+"""Output of handlers becomes log lines with their batch and item, escaped and limited."""
 
 import json
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""What is offered: decorators, programs, modules."""
+"""How handlers are defined: by decorators, programs and modules."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Frames: whole again whatever the pieces, and nothing else than what is expected."""
+"""Frames are complete however the stream is cut, and unexpected ones are refused."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""A real slot, driven without a database: what becomes of batches, and how its death is told."""
+"""A real slot, driven without a database: the outcomes of its batches, and how its death is reported."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Files, folders and archives are found in one order, and what cannot be read is a fault, not an end."""
+"""Files, directories and archives are read in a fixed order, and an unreadable one is a fault, not the end."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""What is read of an item: its key, its weight, and what is wrong with it."""
+"""The key and weight of an item, and what makes it invalid."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Lines come out the same however the bytes are cut into blocks, and a long one is never held."""
+"""Lines are the same whatever the block size, and a long one is never kept in memory."""
 
 from collections.abc import Iterator
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The life of a job: create, add, seal, reclaim, suspend, cancel, finish, retry."""
+"""Submitting a job: create, add, seal, reclaim and enqueue."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""No number that is none gets into the log: it is refused with what it needs, and the log stays whole."""
+"""Invalid numbers are refused with what is expected, and the log stays intact."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""No caller makes an event of megabytes, and a worker that nobody knows is refused in one way by all."""
+"""Huge values are refused or cut, and all functions refuse an unknown worker alike."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`evtrack submit` from the outside: what it takes, what it stores, what it says."""
+"""`evtrack submit` from the outside: its input, what it stores, and what it prints."""
 
 import json
 import subprocess

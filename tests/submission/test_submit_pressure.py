@@ -1,4 +1,4 @@
-"""A full queue holds a submitter back, for a bounded time, and it says truthfully for how long."""
+"""A submitter waits for a full queue for a bounded time, and reports how long it waited."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""Handlers of annotated documents, of which some take their process down: those that DEADLY names, one a line."""
+"""Handlers of annotated documents that die of the documents listed in DEADLY, one per line."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""A thin client of the write API for tests: it calls the SQL functions and returns what they answer, nothing more."""
+"""A thin client of the write API: it calls the SQL functions and returns their answers."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

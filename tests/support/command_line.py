@@ -1,4 +1,4 @@
-"""Runs the command line in a process of its own, with a clean environment."""
+"""Run the command line in a process of its own, with a clean environment."""
 
 import os
 import subprocess

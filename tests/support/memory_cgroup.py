@@ -1,4 +1,4 @@
-"""A control group of its own for processes that are to run out of memory."""
+"""A control group for processes that should run out of memory."""
 
 import os
 from collections.abc import Iterator

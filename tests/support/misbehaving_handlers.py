@@ -1,4 +1,4 @@
-"""Handlers that do what an item tells them to: return, raise, sleep, or take their process down."""
+"""Handlers that do what their item says: return, raise, sleep, or kill their process."""
 
 import ctypes
 import logging

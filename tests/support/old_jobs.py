@@ -1,4 +1,4 @@
-"""Jobs of days that are over, for tests of retention: as the schema's owner may append them, who may name any day."""
+"""Jobs of past days, which only the schema's owner can append, and cleanups that drop them."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

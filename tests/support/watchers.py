@@ -1,4 +1,4 @@
-"""Runs watchers for tests, and reads what they write."""
+"""Run watchers and read what they print."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Runs workers for tests: in a thread of this process, or as the real command."""
+"""Run workers, in a thread of this process or as the real command, and submit their work."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The claim and the reports read what they need by index, however many batches are finished beside it."""
+"""The claim and the reports use their indexes, however many batches are finished."""
 
 from collections.abc import Iterator
 

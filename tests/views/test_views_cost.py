@@ -1,4 +1,4 @@
-"""What the views cost: each question about one job or item is an index look-up, however much else there is."""
+"""What the views cost: queries about one job or item use an index, however large the tables are."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Alerts: the models are the schema that docs/alerts.md tells of, and nothing keeps an alert from being told."""
+"""The models of alerts match docs/alerts.md, and an unknown alert is passed on."""
 
 import json
 from datetime import UTC, datetime

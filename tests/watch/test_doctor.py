@@ -1,4 +1,4 @@
-"""`evtrack doctor` names what is wrong, on real databases, workers and poolers that have it wrong."""
+"""`evtrack doctor` finds real problems of databases, workers and poolers."""
 
 import json
 import os

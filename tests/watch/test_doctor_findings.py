@@ -1,4 +1,4 @@
-"""What the doctor makes of facts: which are problems, and that each problem says what to do."""
+"""How the doctor judges what it measures: which facts are problems, and what to do about each."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

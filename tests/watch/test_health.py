@@ -1,4 +1,4 @@
-"""`evtrack health` on a job whose figures are known, and its exit codes as a monitor sees them."""
+"""`evtrack health` on a job with known events, and its exit codes for monitoring."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""DatabaseMetrics for Prometheus: right, monotone, cheap for the database, and told of in docs/metrics.md."""
+"""DatabaseMetrics for Prometheus: correct, monotonic, cheap for the database, and listed in docs/metrics.md."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""`evtrack watch`: each alert a line, by one of any number of watchers, whatever happens to them."""
+"""`evtrack watch` prints each alert on one line, by one of any number of watchers."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""What a watcher is told: flags over environment, and the secret without a flag of its own."""
+"""The settings of a watcher: flags override the environment, and the secret has no flag."""
 
 from pathlib import Path
 

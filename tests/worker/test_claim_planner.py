@@ -1,4 +1,4 @@
-"""Which jobs a claim names, and from where on."""
+"""Which jobs a claim names, and where it starts."""
 
 from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.runtime.worker.database.claim_planner import IDLE_S, MAX_JOBS, REFRESH_S, ClaimPlanner

@@ -1,4 +1,4 @@
-"""Which slot gets what: what has cost a worker before runs alone."""
+"""Which slot gets which batch: a batch that lost a worker runs alone."""
 
 from collections import deque
 from collections.abc import Sequence

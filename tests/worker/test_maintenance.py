@@ -1,4 +1,4 @@
-"""What every worker does for all of them, and what it does when its slots keep dying."""
+"""Maintenance that every worker does for all, and what it does when its slots keep dying."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""How much is taken: little of what is unknown or slow, much of what is fast, never more than fits."""
+"""How many batches are claimed: few if they are unknown or slow, many if they are fast, up to a limit."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A connection that breaks, at any moment: nothing stays running under a worker that does not have it."""
+"""A connection that breaks at any moment leaves no batch running that its worker does not hold."""
 
 import json
 import threading

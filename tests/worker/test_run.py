@@ -1,4 +1,4 @@
-"""`evtrack run` and `evtrack results`, as people type them."""
+"""`evtrack run` and `evtrack results` from the outside."""
 
 import json
 from pathlib import Path

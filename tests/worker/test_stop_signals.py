@@ -1,4 +1,4 @@
-"""Real signals to the real command: what runs is finished or given back, and no process is left."""
+"""Real signals to the real command: running batches finish or are requeued, and no process is left."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a first Ctrl-C says."""
+"""The hint that a first Ctrl-C prints."""
 
 import io
 import signal

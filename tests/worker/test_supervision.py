@@ -1,4 +1,4 @@
-"""Small parts of the supervisor: what a slot may say, which jobs may be over, limits, the relay, the wake-up."""
+"""Small parts of the supervisor: checks of frames, job completion, limits, stderr and the wake-up."""
 
 import select
 from pathlib import Path

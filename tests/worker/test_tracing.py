@@ -1,4 +1,4 @@
-"""A span a batch, linked to the trace that submitted it, where OpenTelemetry is configured; nothing elsewhere."""
+"""With OpenTelemetry, each attempt is a span linked to the trace that submitted it; without it, nothing is traced."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Workers on a real queue: everything is done once, in its turn, and told as it was."""
+"""Workers on a real queue: every batch is done once, in its turn, and recorded."""
 
 import time
 from collections import Counter

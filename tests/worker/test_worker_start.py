@@ -1,4 +1,4 @@
-"""A worker that cannot start says why."""
+"""A worker that cannot start reports why."""
 
 from pathlib import Path
 
