@@ -64,7 +64,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no server of the developer's own be touched by accident."""
+    """Keep tests away from a server of the developer's own."""
     for name in os.environ:
         if name.startswith("PG") or name in {"EVTRACK_DSN", "EVTRACK_DATA_DIR", "DATABASE_URL"}:
             monkeypatch.delenv(name)

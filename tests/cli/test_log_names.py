@@ -33,7 +33,7 @@ def name_of(call: ast.Call) -> str | None:
 
 
 def rows() -> dict[str, tuple[str, str]]:
-    """Return level and keys of each event that the document tells of."""
+    """Return level and keys of each event in the document."""
     text = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
     found = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \| ([^|]*) ?\|$", text, re.MULTILINE)
     return {name: (level.strip(), keys) for name, level, keys in found}
@@ -65,7 +65,7 @@ def test_the_document_lists_every_name_with_its_level_and_keys() -> None:
     assert set(NAMES.values()) == set(told)
     for place, call, level in calls():
         event = NAMES[name_of(call) or ""]
-        # What is said again and again goes to debug.
+        # Repeated messages have debug level.
         assert level == "debug" or told[event][0] in {level, "the record's"}, place
         for key in (keyword.arg for keyword in call.keywords if keyword.arg):
             assert re.search(rf"\b{key}\b", told[event][1]), f"{place}: {event} has the key {key}"

@@ -14,7 +14,7 @@ from evtrack.interfaces.cli.shared.parameter_types import Integer, Number
 
 @pytest.fixture(autouse=True)
 def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no command begin that should have been refused."""
+    """Fail if a command starts that should have been refused."""
     monkeypatch.setenv("EVTRACK_DSN", "host=/nowhere")
 
 
@@ -39,7 +39,7 @@ def taking(*kinds: type) -> list[object]:
 
 
 def refused(words: tuple[str, ...], option: str, value: str) -> str:
-    """Run what is wrong usage, and return what is said."""
+    """Run a command with wrong usage, and return its error."""
     said = CliRunner().invoke(cli, [*words, option, value], terminal_width=200)
     assert said.exit_code == (64 if words == ("health",) else 2), said.output
     assert f"Invalid value for '{option}'" in said.stderr

@@ -45,7 +45,7 @@ def test_a_change_too_soon_after_another_is_printed_later(dsn: str, client: Clie
         following = changes(conn, running, poll_s=0.01, least_gap_s=0.3)
         assert 0 == next(following).done
         client.complete(worker, client.claim(worker, running, fresh=1))
-        # Nothing happens after this, and nobody waits for more to happen.
+        # Nothing happens after this, and the follower does not wait for more.
         assert 1 == next(following).done
 
 

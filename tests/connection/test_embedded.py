@@ -36,7 +36,7 @@ with running_server(settings_from()) as dsn:
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A data directory for all tests here, since making a cluster is what takes the time."""
-    # Not pytest's own folder: that one is closed to the user who runs the server for root.
+    # Not pytest's own directory: the user who runs the server for root cannot enter it.
     made = Path(tempfile.mkdtemp(prefix="evtrack-test-"))
     yield made
     shutil.rmtree(made)

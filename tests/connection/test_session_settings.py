@@ -40,7 +40,7 @@ STRANGE = {
 
 @pytest.fixture
 def strange(dsn: str) -> Iterator[str]:
-    """This test's database, with settings that nobody expects."""
+    """This test's database, with unusual settings."""
     name = str(conninfo_to_dict(dsn)["dbname"])
     with psycopg.connect(make_conninfo(dsn, client_encoding="UTF8"), autocommit=True) as conn:
         known = {row[0].lower() for row in conn.execute("SELECT name FROM pg_settings").fetchall()}

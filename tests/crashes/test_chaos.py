@@ -60,7 +60,7 @@ def alerted(alerts: Path) -> set[int]:
 
 
 def asked(dsn: str, question: Callable[[Client], bool]) -> Callable[[], bool]:
-    """Make a question that is a no while the server is away."""
+    """Return a predicate that is false while the server is unavailable."""
 
     def ask() -> bool:
         try:
@@ -115,7 +115,7 @@ def test_every_item_has_one_outcome_whatever_is_killed(tmp_path: Path) -> None:
                     fleet.kill_slot(chance)
             reached(ITEMS - POISON)
             eventually(asked(dsn, lambda queue: queue.phase(1) == "finished"), 90, every_s=0.1)
-            # A watcher that was killed last is not missed: another one tells of what happened meanwhile.
+            # If the watcher was killed last, another one reports what happened meanwhile.
             eventually(lambda: poison <= alerted(fleet.alerts), 30, every_s=0.1)
             print(f"{time.monotonic() - begun:6.1f} s: finished, {fleet.submitters} submitters")  # noqa: T201
         finally:
@@ -128,7 +128,7 @@ def test_every_item_has_one_outcome_whatever_is_killed(tmp_path: Path) -> None:
 
 
 def hold_to_account(queue: Client, job: int, poison: set[int]) -> None:
-    """Make sure that each item has one fate, that the poison alone is crashed, and that all sums agree."""
+    """Check that each item has one outcome, that only the poison items crashed, and that all sums agree."""
     rows = queue.rows("SELECT ordinal, item_key, status::text FROM evtrack.item_status WHERE job_id = %s", job)
     assert {n: str(n) for n in range(1, ITEMS + 1)} == {row["ordinal"]: row["item_key"] for row in rows}
     assert ITEMS == len(rows), "no item has two fates"

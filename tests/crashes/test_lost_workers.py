@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
 
 def running(queue: Client, count: int) -> bool:
-    """Tell whether at least so many batches are in workers' hands."""
+    """Return whether at least this many batches are running."""
     return bool(queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'") >= count)
 
 
@@ -37,7 +37,7 @@ def finished(queue: Client, job: int) -> bool:
 
 @contextmanager
 def worker(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Have a worker that holds nothing back for long; its log goes nowhere, so that no pipe fills."""
+    """Run a worker with short pauses; its log is discarded, so no pipe fills."""
     with worker_process(dsn, "--lose-grace", "1", "--lease", "30", *options) as process:
         yield process
 

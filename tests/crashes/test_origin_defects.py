@@ -61,7 +61,7 @@ def client(conn: Connection) -> Client:
 
 
 def later(client: Client, table: str, *columns: str, by: str = "2 hours") -> None:
-    """Let time pass: move times of a table back."""
+    """Move times of a table back, as if time had passed."""
     changes = ", ".join(f"{column} = {column} - interval '{by}'" for column in columns)
     client.conn.execute(f"UPDATE evtrack.{table} SET {changes}".encode())
 
@@ -126,7 +126,7 @@ def test_a_worker_is_seen_alive_before_any_batch_is_done(client: Client, dsn: st
     with running_worker(dsn, slots=1, lease_s=0.9):
         eventually(lambda: client.batch(job).status == BatchStatus.RUNNING)
         first = client.one("SELECT seen_at FROM evtrack.worker")
-        # Three leases long nothing is done, and nobody is lost for it.
+        # For three leases nothing is completed, and no worker is declared lost.
         eventually(lambda: (client.one("SELECT seen_at FROM evtrack.worker") - first).total_seconds() > 2.7, 10)
         assert (0, 0) == client.sums(job)["completed"]
         assert client.one("SELECT lost_at FROM evtrack.worker") is None

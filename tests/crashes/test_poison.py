@@ -55,7 +55,7 @@ def runs(trace: Path) -> Counter[str]:
     return Counter(line.split(" ", 1)[0] for line in trace.read_text(encoding="utf-8").splitlines())
 
 
-# The worst case of a poison item in 50 that nobody names: 6 halvings, and then its budget of 2.
+# The worst case of an unidentified poison item among 50: 6 halvings, and then its budget of 2.
 @pytest.mark.parametrize(
     ("handler", "bounds"), [("scripted", (3, 1.1)), ("scripted batch", (8, 1.5)), ("program", (8, 1.5))]
 )

@@ -24,7 +24,7 @@ INSTALLED = "/opt/evtrack/venv/bin/evtrack"
 
 
 def check(words: list[str]) -> None:
-    """Let a command parse its words, without running it."""
+    """Parse the arguments of a command without running it."""
     context: click.Context = click.Context(cli, info_name="evtrack")
     command: click.Command | None = cli
     rest = [word for word in words if not word.startswith("$")]

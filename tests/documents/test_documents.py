@@ -13,7 +13,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def commands(text: str) -> list[str]:
-    """Find what a text tells people to run: code, without what stands below `Planned`."""
+    """Return the code that a text tells users to run, without the section `Planned`."""
     said = text.split("\n## Planned", maxsplit=1)[0].replace("\\\n", " ")
     blocks = re.findall(r"^```.*?^```", said, re.MULTILINE | re.DOTALL)
     inline = re.findall(r"`[^`]+`", re.sub(r"^```.*?^```", "", said, flags=re.MULTILINE | re.DOTALL))

@@ -52,7 +52,7 @@ def test_the_node_program_tracks_its_batches_and_is_reported_lost_when_it_dies(d
     first = run(dsn, *words)
     assert -9 == first.returncode, (first.stdout, first.stderr)
     assert ["ok", "failed", "ok"] == [line.split()[-1] for line in first.stdout.splitlines()]
-    # Nobody reported the fourth. Anyone who reaps finds the session gone.
+    # The fourth was never reported. A reaper finds that the session is gone.
     reap = "SELECT why, batches FROM evtrack.reap('0.2 seconds', '1 hour')"
     (lost,) = eventually(lambda: client.rows(reap), 20)
     assert {"why": "session gone", "batches": 1} == lost

@@ -26,7 +26,7 @@ MINIMAL_DATA: dict[EventType, dict[str, Any]] = {
 
 
 def event_row(kind: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
-    """Make a row as the log gives it."""
+    """Return a row as the log returns it."""
     return {
         "job_day": date(2026, 11, 24),
         "job_id": 1,

@@ -61,7 +61,7 @@ def names(rows: list[LogRow]) -> list[Name]:
 
 
 def step_by_step(own_client: Client, at: LogPosition | None = None) -> tuple[list[LogRow], LogPosition]:
-    """Read on, by a new reader for each event, who starts at the position that is written down."""
+    """Continue reading with a new reader per event, each from the stored position."""
     rows: list[LogRow] = []
     while True:
         tail = Tail(conn=own_client.conn, start=at and LogPosition.parse(str(at)))
@@ -79,7 +79,7 @@ def logged(own_client: Client) -> list[Name]:
 
 
 def failed_job(own_client: Client) -> int:
-    """Have a job of an old day one of whose batches failed."""
+    """Return a finished job of an old day with a failed batch."""
     job, worker = old_job(own_client, DAY, 3, max_errors=1), own_client.worker()
     claims = own_client.claim(worker, job)
     own_client.fail(worker, claims[:1])
@@ -89,7 +89,7 @@ def failed_job(own_client: Client) -> int:
 
 
 def goes_on_once(far: Client, job: int, at: LogPosition) -> None:
-    """Let the job go on where it is now, and others begin: what was read is not read again, what is new once."""
+    """Continue the job and start others: read events are not read again, and new ones once."""
     before = logged(far)
     assert 1 == far.one("SELECT evtrack.retry(%s)", job)
     worker = far.worker()
@@ -121,7 +121,7 @@ def test_an_archive_restored_in_another_cluster_is_read_once(own_client: Client,
     assert far.rows("SELECT seq FROM evtrack.event GROUP BY seq HAVING count(*) > 1")
     read, at = step_by_step(far)
     assert logged(far) == sorted(names(read))
-    # A restore is no news to who has read on.
+    # A restore brings no new events to a reader that continued.
     assert [] == step_by_step(far, early)[0]
     # As old as it was, it may go again, and come back.
     done = list(Cleanup(conn=far.conn, older_than_s=0, archive=tmp_path / "far", with_payload=True).run())
@@ -137,7 +137,7 @@ def test_a_dump_restored_in_another_cluster_is_read_once(own_client: Client, far
     _, old = step_by_step(own_client)
     far.conn.execute("DROP SCHEMA evtrack CASCADE")
     folder = programs()
-    # The other server knows none of this one's users.
+    # The users of this server do not exist on the other one.
     words = [folder / "pg_dump", "--schema=evtrack", "--no-owner", "--no-privileges", dsn]
     dump = subprocess.run(words, check=True, capture_output=True)
     subprocess.run(

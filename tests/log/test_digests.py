@@ -58,7 +58,7 @@ def text(event: StoredEvent, data: str) -> bytes:
 
 
 def chain(client: Client, job: int, number: int) -> list[bytes]:
-    """Make the digests of a stream anew, in Python."""
+    """Compute the digests of a stream in Python."""
     stored = client.rows(
         "SELECT data::text AS data FROM evtrack.event WHERE job_id = %s AND batch_no = %s ORDER BY version", job, number
     )
@@ -117,7 +117,7 @@ def go_on(client: Client, job: int, times: int) -> None:
 
 
 def windows(client: Client, job: int) -> list[tuple[int, int]]:
-    """Tell how a job's digests are taken apart: the first version and how many; what stands in its row comes last."""
+    """Return the first version and the number of each part of a job's digests; the part in its row comes last."""
     rows = client.rows(
         "SELECT first_version AS first, octet_length(links) / 32 AS many FROM evtrack.job_link WHERE job_id = %s"
         " UNION ALL SELECT version - octet_length(links) / 32 + 1, octet_length(links) / 32 FROM evtrack.job"

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 def enqueued(ordinals: str, items: int, **more: Any) -> dict[str, Any]:
-    """Make the data of an enqueued event."""
+    """Return the data of an enqueued event."""
     return {"items": items, "weight": items, "ordinals": ordinals, **more}
 
 
@@ -109,7 +109,7 @@ def test_one_illegal_transition_refuses_the_whole_insert(client: Client) -> None
 # Forgeries
 
 
-# Who may say what
+# Which events are accepted from whom
 
 
 @pytest.mark.parametrize(("attempt", "named"), [(0, True), (2, True), (1, False)])

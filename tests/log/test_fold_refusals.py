@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 
 def enqueued(ordinals: str, items: int, **more: Any) -> dict[str, Any]:
-    """Make the data of an enqueued event."""
+    """Return the data of an enqueued event."""
     return {"items": items, "weight": items, "ordinals": ordinals, **more}
 
 

@@ -32,7 +32,7 @@ def test_a_late_commit_arrives_late_and_delays_no_other_event(dsn: str, own_clie
         first = slow.execute("SELECT evtrack.enqueue('h', '{a}', '{1}')").fetchone()
         second = own_client.job()
         assert {second} == {row.job_id for row in tail.read()}
-        # The position says who was late, for whoever goes on there.
+        # The position records which transactions were late, for a reader that resumes there.
         tail = Tail(conn=own_client.conn, start=LogPosition.parse(str(tail.position)))
         third = own_client.job()
         assert {third} == {row.job_id for row in tail.read()}

@@ -49,7 +49,7 @@ def some_of(choices: Sequence[T], chance: Random, *, most: int | None = None) ->
 
 
 class Machine(RuleBasedStateMachine):
-    """Two workers and a person at work on a few jobs; it knows who holds what, and nothing else."""
+    """Two workers and a user act on a few jobs; the machine only knows which worker holds which batch."""
 
     conn: psycopg.Connection[Any]
 
@@ -63,7 +63,7 @@ class Machine(RuleBasedStateMachine):
         self.items: dict[int, int] = {}
         self.submit(batches, items, policy)
 
-    # A person
+    # A user
 
     @precondition(lambda self: len(self.items) < 2)
     @rule(batches=st.integers(1, 4), items=st.integers(1, 4), policy=budgets)
@@ -349,7 +349,7 @@ class Machine(RuleBasedStateMachine):
         return list(self.items)[pick % len(self.items)]
 
     def suspended(self, job: int) -> bool:
-        """Tell whether a job is suspended."""
+        """Return whether a job is suspended."""
         return bool(self.client.one("SELECT suspended FROM evtrack.job WHERE job_id = %s", job))
 
     def let_go(self, who: int, claims: list[Claim]) -> None:

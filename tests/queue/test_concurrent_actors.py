@@ -27,7 +27,7 @@ def client(dsn: str) -> Iterator[Client]:
 
 
 def worker(jobs: list[int], seed: int, deadline: float) -> Callable[[Client], int]:
-    """Make a worker that reports all kinds of ends, and begins anew when it was declared lost."""
+    """Return a worker that reports all kinds of outcomes, and registers again when it was declared lost."""
 
     def work(client: Client) -> int:
         dice, lost, me = random.Random(seed), 0, client.worker()
@@ -59,7 +59,7 @@ def worker(jobs: list[int], seed: int, deadline: float) -> Callable[[Client], in
 
 
 def reaper(deadline: float) -> Callable[[Client], int]:
-    """Make somebody who declares a worker lost every now and then, and reaps."""
+    """Return an actor that now and then declares a worker lost and reaps."""
 
     def reap(client: Client) -> int:
         batches = 0
@@ -78,7 +78,7 @@ def reaper(deadline: float) -> Callable[[Client], int]:
 
 
 def person(jobs: list[int], deadline: float) -> Callable[[Client], int]:
-    """Make a person who brings items back and puts some into quarantine."""
+    """Return a user who retries items and quarantines some."""
 
     def decide(client: Client) -> int:
         dice, moved = random.Random(0), 0

@@ -42,7 +42,7 @@ def waiting(pool: ThreadPoolExecutor, watcher: Client, waiter: Client, call: Cal
 
 
 def free(client: Client, table: str, job: int, number: int | None = None) -> bool:
-    """Tell whether a row is free of locks that would hold up a writer."""
+    """Return whether no lock on a row would block a writer."""
     where = "job_id = %s" if number is None else "job_id = %s AND batch_no = %s"
     parameters = [job] if number is None else [job, number]
     with client.conn.transaction():
@@ -179,7 +179,7 @@ def test_concurrent_claims_share_the_batches(client: Client, other: Client) -> N
         theirs = other.claim(rival, job, returning=2)
         ours = client.claim(worker, job, returning=2)
     assert {1, 2} == {claim.batch_no for claim in theirs}
-    # They were the oldest for both; who comes second goes empty rather than waiting.
+    # They were the oldest for both; the second session gets nothing instead of waiting.
     assert [] == ours
     assert {Claim(job, 3, 2), Claim(job, 4, 2)} == set(client.claim(worker, job))
     client.check(job)

@@ -26,14 +26,14 @@ def dsn_of_workers(shared_dsn: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _nobody_else(client: Client) -> None:
-    """Let no worker or job of another test be reaped by this one."""
+    """Keep workers and jobs of other tests from being reaped by this test."""
     client.conn.execute("UPDATE evtrack.worker SET stopped_at = now() WHERE stopped_at IS NULL AND lost_at IS NULL")
     client.conn.execute("UPDATE evtrack.job SET phase = 'cancelled' WHERE phase = 'open'")
 
 
 @contextmanager
 def session(dsn: str, worker: int) -> Iterator[Client]:
-    """Hold a worker's lock, and say so by a heartbeat."""
+    """Hold a worker's lock, and report it with a heartbeat."""
     with connect(dsn, purpose="test worker") as conn:
         client = Client(conn)
         client.one("SELECT pg_advisory_lock(hashtextextended('evtrack.worker', %s))", worker)
@@ -54,7 +54,7 @@ def gone_at(client: Client, worker: int) -> Any:
 
 
 def seen_gone(client: Client, worker: int) -> Any:
-    """Let a reaper look, and return since when the lock is gone."""
+    """Run a reaper, and return since when the lock is missing."""
     assert [] == reap(client)
     return gone_at(client, worker)
 

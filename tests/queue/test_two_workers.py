@@ -38,7 +38,7 @@ def at_once(dsn: str, client: Client, *bodies: Callable[[Client], None]) -> None
 
 
 def drain(job_ids: list[int], done: list[Claim], *, group: int = 7) -> Callable[[Client], None]:
-    """Make a worker that claims and completes until two claims in a row come back empty."""
+    """Return a worker that claims and completes until two claims in a row are empty."""
 
     def work(client: Client) -> None:
         worker, empty = client.worker(), 0
@@ -64,7 +64,7 @@ def test_two_workers_never_run_a_batch_twice(dsn: str, client: Client) -> None:
 
 
 def quarrel(jobs: list[int], order: int, deadline: float, ran: Counter[Claim]) -> Callable[[Client], None]:
-    """Make a worker that claims and reports in its own order, also what it has no longer, until the deadline."""
+    """Return a worker that claims and reports in its own order, even batches it no longer holds, until the deadline."""
 
     def work(client: Client) -> None:
         dice, worker = random.Random(order), client.worker()
@@ -143,7 +143,7 @@ def test_a_later_small_job_is_not_delayed(client: Client) -> None:
     marks: dict[int, int] = {}
 
     def step() -> list[Claim]:
-        """Do one round of a worker that refreshes what is claimable."""
+        """Run one round of a worker that refreshes its list of jobs."""
         rows = client.rows(
             "SELECT job_id, mark FROM evtrack.claimable(%s, %s::bigint[], %s::int[])",
             [client.handler],

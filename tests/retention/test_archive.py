@@ -30,7 +30,7 @@ JOB = ArchivedJob(
 
 
 def manifest(folder: Path, *jobs: ArchivedJob) -> Manifest:
-    """Have a folder with a file of no events, and say so."""
+    """Make a directory with an empty file of events, and return it."""
     folder.mkdir(parents=True)
     file = folder / "events.jsonl.gz"
     lines = write_lines(file, [])
@@ -50,7 +50,7 @@ def manifest(folder: Path, *jobs: ArchivedJob) -> Manifest:
 
 
 def archived(folder: Path) -> Path:
-    """Have an archive of a day without jobs."""
+    """Make an archive of a day without jobs."""
     said = manifest(folder)
     (folder / "manifest.json").write_bytes(said.dump())
     return folder

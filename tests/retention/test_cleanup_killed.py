@@ -34,7 +34,7 @@ def client(conn: Connection) -> Client:
 
 @contextmanager
 def cleaning(dsn: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Have the real command run; it is killed when the block ends."""
+    """Run the real command; kill it when the block ends."""
     process = subprocess.Popen(
         evtrack_command("cleanup", "--dsn", dsn, "--older-than", "0s", "--archive", str(folder)),
         env=environment(),
@@ -51,7 +51,7 @@ def cleaning(dsn: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def whole(client: Client) -> None:
     """Hold every day to being there with all of its rows, or gone with a line for each of its jobs."""
-    # The server sees a moment later that a killed one is gone, and may still commit what it was told last.
+    # The server notices a killed client a moment later, and may still commit its last statement.
     eventually(lambda: client.one(OVER), 30)
     there = partition_days(client)
     for day in DAYS:

@@ -22,7 +22,7 @@ class Clock:
             yield b"{}\n"
 
     def monotonic(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
     def sleep(self, seconds: float) -> None:

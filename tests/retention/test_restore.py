@@ -42,7 +42,7 @@ def rows(own_client: Client, table: str, job: int) -> list[dict[str, Any]]:
 
 
 def crashed_job(own_client: Client) -> int:
-    """Have a job in which one of three batches was split by a crash, and one item is poison."""
+    """Return a job with three batches, one of them split by a crash, and one poison item."""
     job, worker = old_job(own_client, DAY, 3, items=2, max_crashes=1), own_client.worker()
     claims = own_client.claim(worker, job)
     own_client.complete(worker, claims[:2], results=['{"ok": 1}\n', '\n{"ok": 2}'])

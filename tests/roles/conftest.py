@@ -38,7 +38,7 @@ def roles_dsn(admin_dsn: str, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def as_role(roles_dsn: str) -> Callable[[str], str]:
-    """Gives the connection string of a user who has what `_USERS` says, and no more."""
+    """Return the connection string of a user with exactly the roles in `_USERS`."""
 
     def dsn(role: str) -> str:
         return make_conninfo(roles_dsn, user=_USERS[role][0], password=PASSWORD)

@@ -34,7 +34,7 @@ def _ok(result: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin/ folder of a clean environment with the wheel and what it requires; no extra."""
+    """The bin/ directory of a clean environment with the wheel and its requirements, without extras."""
     folder = tmp_path_factory.mktemp("packaging")
     # Without isolation: the build back end is installed already, in the version that the tests know.
     _ok(_run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", _CHECKOUT, cwd=folder))

@@ -60,7 +60,7 @@ def test_a_handler_with_a_second_argument_gets_a_context(function: Any, wanted: 
 
 def test_two_handlers_with_one_name_are_refused_with_both_locations() -> None:
     evtrack.handler("same")(len)
-    evtrack.handler("same")(len)  # the same one again: its module was loaded anew
+    evtrack.handler("same")(len)  # the same one again: its module was reloaded
     with pytest.raises(BadArgument, match=r"builtins\.len and builtins\.max"):
         evtrack.handler("same")(max)
 

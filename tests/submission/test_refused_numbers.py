@@ -14,7 +14,7 @@ NO_TIMES = (float("nan"), float("inf"), float("-inf"), -1.0, 1e16)
 
 
 def refused(client: Client, statement: str, *parameters: Any) -> str:
-    """Run what is refused as an argument, and return what is said."""
+    """Run a statement with a refused argument, and return the error."""
     with pytest.raises(psycopg.Error) as caught:
         client.rows(statement, *parameters)
     assert "EV007" == caught.value.sqlstate, caught.value

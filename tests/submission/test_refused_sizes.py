@@ -18,7 +18,7 @@ UNREADABLE = ["[" * 1500 + "]" * 1500, "1e30000"]
 
 
 def refused(client: Client, statement: str, *parameters: Any, state: str = "EV007") -> str:
-    """Run what is refused, and return what is said."""
+    """Run a refused statement, and return the error."""
     with pytest.raises(psycopg.Error) as caught:
         client.rows(statement, *parameters)
     assert state == caught.value.sqlstate, caught.value

@@ -9,7 +9,7 @@ import evtrack
 
 
 def _annotate(document: dict[str, Any]) -> int:
-    """Write down that a document is looked at, count its mentions; or die of it."""
+    """Record that a document is processed, and count its mentions; or crash."""
     key = f"{document['sourcedb']}:{document['sourceid']}"
     with Path(os.environ["TRACE"]).open("a", encoding="utf-8") as file:
         file.write(f"{key}\n")

@@ -32,7 +32,7 @@ class Claim(NamedTuple):
 
 @contextmanager
 def cloned(admin_dsn: str, template: str) -> Iterator[str]:
-    """Make a database from the template, to be shared by the tests of a module."""
+    """Create a database from the template for all tests of a module."""
     name = f"{template}_shared_{next(_names)}"
     with psycopg.connect(admin_dsn, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -176,7 +176,7 @@ class Client:
         )
 
     def reconcile(self, worker: int, claims: Iterable[Claim] = ()) -> list[tuple[Claim, str]]:
-        """Say what the worker holds, and return what the queue makes of it."""
+        """Report what the worker holds, and return the verdict on each batch."""
         rows = self.rows(
             "SELECT * FROM evtrack.reconcile(%s, %s::bigint[], %s::integer[], %s::integer[])",
             worker,

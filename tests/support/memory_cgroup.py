@@ -36,7 +36,7 @@ def parent(proc: Path = Path("/proc/self/cgroup"), root: Path = ROOT) -> Path | 
 
 @contextmanager
 def memory_cgroup(above: Path, most_bytes: int) -> Iterator[Path]:
-    """Have a group of processes that may use so much memory, all together, and no swap.
+    """Create a group of processes with a common memory limit and without swap.
 
     Args:
         above: The group in which to make it.

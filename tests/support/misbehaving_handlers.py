@@ -18,7 +18,7 @@ import evtrack
 
 @evtrack.handler("scripted")
 def scripted(item: dict[str, Any], ctx: Any) -> Any:  # noqa: C901  one branch per action
-    """Do what the item says, and return what it asks for."""
+    """Do what the item says, and return the value it asks for."""
     do = item.get("do", "")
     if trace := item.get("trace"):
         with Path(trace).open("a", encoding="utf-8") as file:
@@ -57,7 +57,7 @@ def _end(do: str) -> None:
         _close_channel()
         time.sleep(60)
     elif do == "child":
-        # A child that holds all pipes open and outlives its parent, if nobody ends it.
+        # A child that holds all pipes open and outlives its parent unless it is killed.
         if os.fork() == 0:
             time.sleep(60)
         os.kill(os.getpid(), signal.SIGKILL)

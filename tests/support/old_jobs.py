@@ -48,7 +48,7 @@ def old_job(client: Client, day: date, batches: int = 1, *, items: int = 1, **po
 
 
 def ended_job(client: Client, day: date, batches: int = 2, *, items: int = 1) -> int:
-    """Have a job of an old day that is done."""
+    """Return a finished job of an old day."""
     job, worker = old_job(client, day, batches, items=items), client.worker()
     claims = client.claim(worker, job, fresh=batches)
     client.complete(worker, claims, results=['{"ok": true}' + "\n{}" * (items - 1)] * batches)

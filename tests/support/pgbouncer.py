@@ -34,7 +34,7 @@ pidfile = {folder}/pid
 
 @contextmanager
 def pooled(dsn: str, *, sessions: int = 4) -> Iterator[str]:
-    """Have a pgbouncer in transaction mode in front of a server.
+    """Run a pgbouncer in transaction mode in front of a server.
 
     Args:
         dsn: A database of that server.
@@ -45,7 +45,7 @@ def pooled(dsn: str, *, sessions: int = 4) -> Iterator[str]:
     """
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
-        # CI installs it, and says so: there its absence is a failure.
+        # CI installs it and sets this variable: there its absence is a failure.
         assert not os.environ.get("EVTRACK_TEST_POOLER"), "pgbouncer is not installed"
         pytest.skip("pgbouncer is not installed")
     with psycopg.connect(dsn) as conn:

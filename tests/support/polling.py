@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def eventually(predicate: Callable[[], T], timeout_s: float = 10.0, *, every_s: float = 0.02) -> T:
-    """Ask until the answer is true.
+    """Call a predicate until its answer is true.
 
     Args:
         predicate: What to ask; an AssertionError counts as a no.

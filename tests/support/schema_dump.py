@@ -42,7 +42,7 @@ def dump(dsn: str) -> str:
     lines = [
         line.rstrip()
         for line in result.stdout.splitlines()
-        # Some servers number the columns of each relation anew when they are made, and tell the number as an option.
+        # Some servers number the columns of each new relation, and dump the number as an option.
         if not re.match(r"--|SET |SELECT pg_catalog\.set_config|\\(un)?restrict |ALTER .* SET \(pg_attver=\d+\);", line)
     ]
     return _HEAD + re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"

@@ -34,7 +34,7 @@ def chosen() -> str:
 
 @contextmanager
 def running(kind: str) -> Iterator[str]:
-    """Have the chosen server up.
+    """Run the chosen server.
 
     Args:
         kind: What `chosen` returned.
@@ -62,7 +62,7 @@ def _in_a_container() -> Iterator[str]:
 
 
 def _embedded() -> Iterator[str]:
-    # Not pytest's own folder: that one is closed to the user who runs the server for root.
+    # Not pytest's own directory: the user who runs the server for root cannot enter it.
     folder = Path(tempfile.mkdtemp(prefix="evtrack-test-"))
     server = EmbeddedServer(folder)
     try:
@@ -78,7 +78,7 @@ def _embedded() -> Iterator[str]:
 
 
 def _docker_answers() -> bool:
-    """Knock at the Docker engine's door; its Python client leaves a socket open where nobody answers."""
+    """Try to connect to the Docker engine; its Python client would leak a socket if none answers."""
     address = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     unix = address.scheme == "unix"
     with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as door:
@@ -92,7 +92,7 @@ def _docker_answers() -> bool:
 
 @contextmanager
 def one_of_its_own() -> Iterator[tuple[str, Callable[[], None]]]:
-    """Have an embedded server that nobody else uses.
+    """Run an embedded server for this test only.
 
     Yields:
         The connection string of a migrated database, and what kills the server (as `pg_ctl stop -m immediate` does)

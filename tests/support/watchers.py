@@ -66,7 +66,7 @@ def _read(stream: Any, into: list[dict[str, Any]]) -> None:
 
 @contextmanager
 def running_watcher(dsn: str, *options: str, **env: str) -> Iterator[WatcherProcess]:
-    """Have a watcher; it is killed when the block ends."""
+    """Run a watcher; kill it when the block ends."""
     one = WatcherProcess(dsn, *options, **env)
     try:
         yield one

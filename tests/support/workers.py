@@ -44,7 +44,7 @@ class WorkerThread:
 
 @contextmanager
 def running_worker(dsn: str, **options: Any) -> Iterator[WorkerThread]:
-    """Have a worker that offers tests/support/misbehaving_handlers.py; it is stopped at once when the block ends.
+    """Run a worker that offers tests/support/misbehaving_handlers.py; stop it at once when the block ends.
 
     Args:
         dsn: The database.
@@ -71,7 +71,7 @@ def drain(dsn: str, **options: Any) -> None:
 
 @contextmanager
 def worker_process(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Have `evtrack work` run with tests/support/misbehaving_handlers.py; it is killed when the block ends."""
+    """Run `evtrack work` with tests/support/misbehaving_handlers.py; kill it when the block ends."""
     process = subprocess.Popen(
         evtrack_command("work", "--dsn", dsn, "--import", "misbehaving_handlers", *options),
         cwd=HANDLER_DIRECTORY,
@@ -88,12 +88,12 @@ def worker_process(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def items_begun(trace: Path, count: int) -> bool:
-    """Tell whether handlers have begun so many items, which name this file as their trace: claimed is not begun."""
+    """Return whether handlers have started this many items with this trace file; a claimed item has not started."""
     return trace.exists() and len(trace.read_text().splitlines()) >= count
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that one has started; only Linux tells."""
+    """Return the child processes of a process; only on Linux."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
@@ -103,12 +103,12 @@ def slots_of(pid: int) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return all processes below one."""
+    """Return all descendants of a process."""
     return [each for child in children(pid) for each in (child, *descendants(child))]
 
 
 def alive(pid: int) -> bool:
-    """Tell whether a process is there and no zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(") ")[1][0] != "Z"
     except OSError:

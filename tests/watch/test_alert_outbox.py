@@ -185,7 +185,7 @@ def test_a_storm_becomes_one_alert_with_the_count_after_its_minute(client: Clien
     (storm,) = alerts(client, job, "alert_storm")
     assert ("batch_failed", 4, client.handler) == tuple(storm["facts"][name] for name in ("of", "alerts", "handler"))
     client.one("SELECT evtrack.mark_alerts(%s::bigint[], 'x')", [storm["alert_id"]])
-    # What commits later is added, and the whole is told again.
+    # A late commit is added, and the alert is raised again with the total.
     client.conn.execute(
         "INSERT INTO evtrack.alert_storm SELECT 'batch_failed', job_id, occasion::timestamptz, -1, 2"
         " FROM evtrack.alert WHERE alert_id = %s",

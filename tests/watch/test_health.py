@@ -29,7 +29,7 @@ def mixed_job(client: Client) -> int:
     client.complete(worker, claims[:14])
     client.fail(worker, claims[14:16])
     client.crash(worker, claims[16:17], cause="signal", signal="SIGSEGV", item_key="key:33", ordinal=33)
-    # The first item was done; that is no attempt of its own.
+    # The first item was completed; that is not a separate attempt.
     dossier = {"cause": "exit_code", "exit_code": 7, "item_key": "key:36", "ordinal": 36}
     client.crash_with(worker, claims[17:], [dossier], done=["{[35,36)}"])
     client.complete(worker, client.claim(worker, job, returning=2)[:2])

@@ -27,7 +27,7 @@ Sample = dict[str, dict[tuple[str, ...], float]]
 
 @contextmanager
 def running_watcher(dsn: str, *more: str) -> Iterator[str]:
-    """Have `evtrack watch` serve metrics on a free port, and yield the address; it is stopped when the block ends."""
+    """Run `evtrack watch` with metrics on a free port, and yield the address; stop it when the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -70,7 +70,7 @@ def parsed(text: str) -> Sample:
 
 @contextmanager
 def figures(dsn: str) -> Iterator[metrics.DatabaseMetrics]:
-    """Have the collector in this process."""
+    """Run the collector in this process."""
     one = metrics.DatabaseMetrics(dsn=dsn)
     one.begin()
     try:
@@ -91,7 +91,7 @@ def read(one: metrics.DatabaseMetrics) -> Sample:
 
 
 def worked(own_client: Client, dsn: str) -> tuple[int, Sample, Sample]:
-    """Let things happen between two readings; return the job and both."""
+    """Work between two readings; return the job and both readings."""
     job, worker = own_client.job(8, items=2, max_errors=1, max_crashes=1), own_client.worker()
     with figures(dsn) as one:
         before = read(one)
@@ -193,7 +193,7 @@ def test_a_window_that_takes_too_long_is_shortened_and_loses_nothing(
 
 
 def raise_cancelled(connection: Connection) -> None:
-    """Have the server cancel a statement."""
+    """Make the server cancel a statement."""
     from evtrack.storage.connection.error_translation import translated  # noqa: PLC0415
 
     with translated():

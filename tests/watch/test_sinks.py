@@ -65,7 +65,7 @@ def test_an_invalid_program_is_refused(command: str) -> None:
 
 
 class Moody:
-    """A sink that fails as told."""
+    """A sink that fails when the test wants it to."""
 
     name = "moody"
 

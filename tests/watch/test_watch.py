@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 
 
 def crash(queue: Client, job: int, worker: int, number: int = 1) -> None:
-    """Let batches of a job crash, with an item in hand."""
+    """Crash batches of a job at their current item."""
     for claim in queue.claim(worker, job, fresh=number, returning=0):
         key = f"key:{2 * claim.batch_no}"
         assert ["split"] == queue.crash(
@@ -70,7 +70,7 @@ def test_crashes_before_the_watchers_started_are_reported_once_by_one_of_them(qu
 
 def test_an_alert_is_printed_as_it_happens(queue: Client, dsn: str) -> None:
     worker = queue.worker()
-    # So seldom does it look by itself that only the wake-up can have told it.
+    # It polls so rarely that only the wake-up can have triggered it.
     with running_watcher(dsn, "--poll", "60") as one:
         eventually(lambda: one.logged("watcher_started"), 30)
         for number in range(1, 4):

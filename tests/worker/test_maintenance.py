@@ -180,7 +180,7 @@ def test_a_fenced_worker_gives_no_batch_to_killed_slots(
 
 @pytest.mark.crash
 def test_slots_that_die_at_import_are_restarted_with_backoff(queue: Client, dsn: str, tmp_path: Path) -> None:
-    # Repetitions are told at debug level, which a test before this one may have left out.
+    # Repetitions are logged at debug level, which an earlier test may have disabled.
     structlog.reset_defaults()
     (tmp_path / "late.py").write_text(MODULE, encoding="utf-8")
     flag = tmp_path / "flag"

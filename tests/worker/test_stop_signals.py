@@ -156,7 +156,7 @@ def test_a_run_stopped_while_reading_reports_how_to_read_the_rest(queue: Client,
 
 @contextmanager
 def run_command(dsn: str, *words: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Have `evtrack run` with tests/support/misbehaving_handlers.py; it is killed when the block ends."""
+    """Run `evtrack run` with tests/support/misbehaving_handlers.py; kill it when the block ends."""
     process = subprocess.Popen(
         evtrack_command("run", *words, "--dsn", dsn, "--import", "misbehaving_handlers", "--handler", "scripted"),
         env=environment(),

@@ -136,7 +136,7 @@ class _Collector(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def test_a_worker_exports_spans_as_the_environment_configures(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
