@@ -58,9 +58,7 @@ class Alert(BaseModel):
     timestamp: AwareDatetime = Field(description="When the alert was raised, by the database's clock")
     level: Literal["warning", "error"] = Field(description="Severity")
     event: str = Field(description="The kind of alert")
-    alert_id: int = Field(
-        description="The alert's number; a repeated number means that the same alert was delivered again"
-    )
+    alert_id: int = Field(description="The alert's number; if it repeats, the same alert was delivered again")
 
     @computed_field(description="The command to run next")  # type: ignore[prop-decorator]  # pydantic's own form
     @property
@@ -102,10 +100,8 @@ class BatchAlert(JobAlert):
 
     batch_no: int = Field(description="The batch")
     attempt: int | None = Field(None, description="The attempt that ended")
-    items: str | None = Field(
-        None, description="Keys of the first three items that the batch held at that time, and how many more"
-    )
-    item_count: int | None = Field(None, description="How many items the batch held at that time")
+    items: str | None = Field(None, description="Keys of the batch's first three items at that time, and how many more")
+    item_count: int | None = Field(None, description="How many items the batch had at that time")
     worker_id: int | None = Field(None, description="The worker that ran it")
     worker: str | None = Field(None, description="That worker's name")
     host: str | None = Field(None, description="The host of that worker")
@@ -182,7 +178,7 @@ class WorkerLostAlert(Alert):
 
 
 class SlotsKeepDying(Alert):
-    """A worker's slots die before they run anything, so it does no work. At most one alert an hour for each worker."""
+    """A worker's slots die before they run anything, so it does no work. At most one alert an hour per worker."""
 
     advice = "evtrack workers"
 
@@ -196,7 +192,7 @@ class SlotsKeepDying(Alert):
 
 
 class NeverStarted(JobAlert):
-    """Batches of a job do not start although slots are free. At most one alert an hour for each job."""
+    """Batches of a job do not start although slots are free. At most one alert an hour per job."""
 
     event: Literal[AlertKind.NEVER_STARTED]
     batches: int = Field(description="How many batches wait")
@@ -207,7 +203,7 @@ class NeverStarted(JobAlert):
 
 
 class CrashRateHigh(Alert):
-    """Too many of a handler's attempts crash. At most one alert an hour for each handler."""
+    """Too many of a handler's attempts crash. At most one alert an hour per handler."""
 
     advice = "evtrack crashes --since 1h"
 
@@ -221,7 +217,7 @@ class CrashRateHigh(Alert):
 
 
 class QueueDeep(Alert):
-    """A handler has too many pending batches outside suspended jobs. At most one alert an hour for each handler."""
+    """A handler has too many pending batches outside suspended jobs. At most one alert an hour per handler."""
 
     advice = "evtrack workers"
 
