@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
-from psycopg.conninfo import make_conninfo
 
 import memory_cgroup
 import servers
@@ -26,7 +25,6 @@ if "EVTRACK_TEST_SQL" in os.environ:
 
 _stack = ExitStack()
 _server: dict[str, str] = {}
-_names = iter(range(1_000_000))
 
 
 def _start() -> dict[str, str]:
@@ -79,13 +77,14 @@ def admin_dsn() -> str:
 @pytest.fixture
 def empty_dsn(admin_dsn: str) -> Iterator[str]:
     """A database without evtrack's schema."""
-    yield from _database(admin_dsn, "template0")
+    with cloned(admin_dsn, "template0") as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")
 def template(admin_dsn: str) -> Iterator[str]:
     """The name of a database that is migrated, to be cloned."""
-    for dsn in _database(admin_dsn, "template0"):
+    with cloned(admin_dsn, "template0") as dsn:
         with connect(dsn, purpose="test template") as conn:
             migrations.up(conn)
             name = conn.info.dbname
@@ -95,7 +94,8 @@ def template(admin_dsn: str) -> Iterator[str]:
 @pytest.fixture
 def dsn(admin_dsn: str, template: str) -> Iterator[str]:
     """A migrated database of this test's own."""
-    yield from _database(admin_dsn, template)
+    with cloned(admin_dsn, template) as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -187,13 +187,3 @@ def mixed_job(client: Client) -> int:
     client.complete(worker, [back[7]])
     client.fail(worker, [back[5]], {"type": "ValueError", "message": "no 7", "items": errors})
     return job
-
-
-def _database(admin_dsn: str, template: str) -> Iterator[str]:
-    name = f"evtrack_test_{os.getpid()}_{next(_names)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    yield make_conninfo(admin_dsn, dbname=name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        # FORCE: a test that kills processes may leave their connections behind for a moment.
-        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

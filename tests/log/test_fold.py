@@ -1,21 +1,12 @@
 """Legal events inserted directly into the log are folded."""
 
-from typing import Any
-
 import pytest
 
 from client import Client
 from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, EventType
-from log_tampering import Row, append, refused_events
+from log_tampering import Row, append, enqueued, refused_events
 
 pytestmark = pytest.mark.integration
-
-"""job_id, batch_no, version, type, attempt, worker_id, data."""
-
-
-def enqueued(ordinals: str, items: int, **more: Any) -> dict[str, Any]:
-    """Return the data of an enqueued event."""
-    return {"items": items, "weight": items, "ordinals": ordinals, **more}
 
 
 # Several events in one INSERT

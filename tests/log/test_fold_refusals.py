@@ -1,20 +1,13 @@
 """Forged and illegal events that the fold in the database refuses."""
 
-from typing import Any
-
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from client import Client
-from log_tampering import Row, append, refused_events
+from log_tampering import Row, append, enqueued, refused_events
 
 pytestmark = pytest.mark.integration
-
-
-def enqueued(ordinals: str, items: int, **more: Any) -> dict[str, Any]:
-    """Return the data of an enqueued event."""
-    return {"items": items, "weight": items, "ordinals": ordinals, **more}
 
 
 def test_a_forged_xid_is_refused(client: Client) -> None:

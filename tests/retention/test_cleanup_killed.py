@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from client import Client
-from command_line import environment, evtrack_command
+from command_line import evtrack_process
 from evtrack.runtime.retention.archive_check import check_archive, find_archives
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.cleanup_result import DroppedDay
@@ -35,18 +35,10 @@ def client(conn: Connection) -> Client:
 @contextmanager
 def cleaning(dsn: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Run the real command; kill it when the block ends."""
-    process = subprocess.Popen(
-        evtrack_command("cleanup", "--dsn", dsn, "--older-than", "0s", "--archive", str(folder)),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
+    with evtrack_process(
+        "cleanup", "--dsn", dsn, "--older-than", "0s", "--archive", str(folder), stderr=subprocess.STDOUT
+    ) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def whole(client: Client) -> None:

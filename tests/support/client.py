@@ -1,5 +1,6 @@
 """A thin client of the write API: it calls the SQL functions and returns their answers."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -32,12 +33,13 @@ class Claim(NamedTuple):
 
 @contextmanager
 def cloned(admin_dsn: str, template: str) -> Iterator[str]:
-    """Create a database from the template for all tests of a module."""
-    name = f"{template}_shared_{next(_names)}"
+    """Create a database from a template, and drop it when the block ends."""
+    name = f"evtrack_test_{os.getpid()}_{next(_names)}"
     with psycopg.connect(admin_dsn, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield make_conninfo(admin_dsn, dbname=name)
     with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        # FORCE: a test that kills processes may leave their connections behind for a moment.
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -51,3 +52,31 @@ def evtrack(
 def evtrack_command(*args: str) -> Sequence[str]:
     """Return the words that run `evtrack` with the interpreter of the tests."""
     return [sys.executable, "-m", "evtrack", *args]
+
+
+@contextmanager
+def evtrack_process(
+    *args: str, cwd: str | None = None, stdin: int | None = None, stderr: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
+    """Run the command line in the background, and kill it when the block ends.
+
+    Args:
+        *args: What follows `evtrack`.
+        cwd: The directory that it runs in.
+        stdin: What it reads, as subprocess.Popen takes it.
+        stderr: Where it writes its log, as subprocess.Popen takes it.
+    """
+    process = subprocess.Popen(
+        evtrack_command(*args),
+        cwd=cwd,
+        env=environment(),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

@@ -44,6 +44,12 @@ def unguarded(conn: psycopg.Connection[Any], job: int) -> Iterator[str]:
 
 
 Row = tuple[int, int, int, str, int, int | None, dict[str, Any]]
+"""job_id, batch_no, version, type, attempt, worker_id, data."""
+
+
+def enqueued(ordinals: str, items: int, **more: Any) -> dict[str, Any]:
+    """Return the data of an enqueued event."""
+    return {"items": items, "weight": items, "ordinals": ordinals, **more}
 
 
 def append(client: Client, *rows: Row, **forged: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from client import Client
-from command_line import environment, evtrack_command
+from command_line import evtrack_process
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.supervisor import Supervisor
 
@@ -72,19 +72,10 @@ def drain(dsn: str, **options: Any) -> None:
 @contextmanager
 def worker_process(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Run `evtrack work` with tests/support/misbehaving_handlers.py; kill it when the block ends."""
-    process = subprocess.Popen(
-        evtrack_command("work", "--dsn", dsn, "--import", "misbehaving_handlers", *options),
-        cwd=HANDLER_DIRECTORY,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with evtrack_process(
+        "work", "--dsn", dsn, "--import", "misbehaving_handlers", *options, cwd=HANDLER_DIRECTORY
+    ) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def items_begun(trace: Path, count: int) -> bool:

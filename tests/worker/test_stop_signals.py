@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from client import Client
-from command_line import environment, evtrack_command
+from command_line import evtrack_process
 from polling import eventually
 from workers import (
     HANDLER_DIRECTORY,
@@ -157,17 +157,6 @@ def test_a_run_stopped_while_reading_reports_how_to_read_the_rest(queue: Client,
 @contextmanager
 def run_command(dsn: str, *words: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
     """Run `evtrack run` with tests/support/misbehaving_handlers.py; kill it when the block ends."""
-    process = subprocess.Popen(
-        evtrack_command("run", *words, "--dsn", dsn, "--import", "misbehaving_handlers", "--handler", "scripted"),
-        env=environment(),
-        cwd=HANDLER_DIRECTORY,
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    words = ("run", *words, "--dsn", dsn, "--import", "misbehaving_handlers", "--handler", "scripted")
+    with evtrack_process(*words, cwd=HANDLER_DIRECTORY, stdin=stdin) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
