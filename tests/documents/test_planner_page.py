@@ -81,7 +81,7 @@ def test_the_tests_that_are_named_exist() -> None:
     assert [] == missing
 
 
-@pytest.mark.slow
+@pytest.mark.mutation
 @pytest.mark.integration
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fence", ROWS, ids=[f"{row.file}-{row.text}-{row.nth}" for row in ROWS])
