@@ -184,7 +184,6 @@ PARTITION BY RANGE (job_day);
 
 CREATE FUNCTION evtrack.alert_of(events evtrack.event[]) RETURNS void
     LANGUAGE plpgsql
-    SET enable_indexscan TO 'on'
     AS $$
 DECLARE
     this_minute timestamptz := date_trunc('minute', clock_timestamp());
@@ -1689,13 +1688,8 @@ $$;
 CREATE FUNCTION evtrack.fold() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     SET enable_seqscan TO 'off'
-    SET enable_indexscan TO 'off'
-    SET enable_indexonlyscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
-    SET jit TO 'off'
     AS $$
 DECLARE
     total bigint;
@@ -1984,7 +1978,7 @@ CREATE FUNCTION evtrack.fold_steps(events evtrack.event[], day date) RETURNS big
 DECLARE
     stepped bigint;
 BEGIN
-    WITH due AS MATERIALIZED (
+    WITH due AS (
         SELECT a.*, b.status AS before, coalesce(t.after, b.status) AS after,
             t.after IS NULL AS stays, t.lease,
             CASE WHEN t.moved

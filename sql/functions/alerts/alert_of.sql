@@ -4,12 +4,11 @@
 -- one that finished with errors. For each kind, a job raises a limited number
 -- of alerts a minute (max_alerts of its policy [60]); the others are only
 -- counted. Notifies watchers inside the transaction, which is cheap enough
--- because alerts are rare. Called only by evtrack.fold(), whose settings
--- disable index scans.
--- Planner settings: docs/planner.md.
+-- because alerts are rare. Called only by evtrack.fold(), and planned under its
+-- settings.
 CREATE OR REPLACE FUNCTION evtrack.alert_of(events evtrack.event[])
 RETURNS void
-LANGUAGE plpgsql SET enable_indexscan = on AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     this_minute timestamptz := date_trunc('minute', clock_timestamp());
     new_alerts bigint;

@@ -11,16 +11,8 @@
 CREATE OR REPLACE FUNCTION evtrack.fold() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
--- The transition table has no statistics and a plan is kept for the session:
--- one made while the tables are empty must still be good when they are full.
--- Of all ways to join, a bitmap scan by the primary key alone is left: an
--- index scan could also walk all batches and look for each among the events.
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET enable_seqscan = off
-SET enable_indexscan = off
-SET enable_indexonlyscan = off
-SET plan_cache_mode = force_generic_plan SET jit = off
+-- Planner settings: docs/planner.md.
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     total bigint;

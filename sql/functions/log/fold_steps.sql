@@ -8,7 +8,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     stepped bigint;
 BEGIN
-    WITH due AS MATERIALIZED (
+    WITH due AS (
         SELECT a.*, b.status AS before, coalesce(t.after, b.status) AS after,
             t.after IS NULL AS stays, t.lease,
             CASE WHEN t.moved
