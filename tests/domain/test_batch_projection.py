@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_streams import DERIVED, TEN_ITEMS, Stream, fold
+from event_streams import DERIVED, NOON, TEN_ITEMS, WORKER, Stream, fold
 from evtrack.domain.batch_projection import MAX_ERROR_CHARACTERS, BatchState
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BATCH_TRANSITIONS, FINAL_STATUSES, BatchStatus
-from proving import NOON, WORKER
 
 
 def test_a_submitted_batch_is_new() -> None:

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from event_streams import Stream, fold
+from event_streams import WORKER, Stream, fold
 from evtrack.domain.errors import IllegalEvent
-from proving import WORKER
 
 
 def test_a_late_result_of_an_unknown_attempt_is_refused() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from random import Random
 from typing import Any, TypeVar
 
@@ -20,11 +19,9 @@ from hypothesis.stateful import (
 )
 
 from client import Claim, Client, cloned
-from event_streams import fold
-from evtrack.domain.job_projection import JobState, evolve_job
+from event_streams import check_past
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import FINAL_PHASES, BatchStatus
-from evtrack.domain.stored_event import StoredEvent
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log.proof import verify
 
@@ -295,50 +292,7 @@ class Machine(RuleBasedStateMachine):
             own, events = self.client.events(job, 0), self.client.events(job)
             moments = sorted({event.at for event in (*own, *events)})
             for moment in moments[:: 1 + len(moments) // 8] + moments[-1:]:
-                self.check_past(job, moment, own, events)
-
-    def check_past(self, job: int, moment: datetime, own: list[StoredEvent], events: list[StoredEvent]) -> None:
-        """Hold one moment of a job's past against the pure fold."""
-        streams: dict[int, list[StoredEvent]] = {}
-        for event in events:
-            if event.at <= moment:
-                streams.setdefault(event.batch_no, []).append(event)
-        folded = {number: state for number, stream in streams.items() if (state := fold(stream))}
-        assert [
-            (number, str(state.status), state.attempt, state.version, state.item_count, state.worker_id)
-            for number, state in folded.items()
-        ] == [
-            tuple(row.values())
-            for row in self.client.rows(
-                "SELECT batch_no, status::text, attempt, version, item_count, worker_id"
-                " FROM evtrack.batch_status_at(%s, %s)",
-                job,
-                moment,
-            )
-        ]
-        state: JobState | None = None
-        for event in own:
-            if event.at <= moment:
-                state = evolve_job(state, event)
-        rows = self.client.rows("SELECT * FROM evtrack.job_progress_at(%s, %s)", job, moment)
-        assert len(rows) == (state is not None)
-        if state is None:
-            return
-        (row,) = rows
-        items = {status: sum(b.item_count for b in folded.values() if b.status is status) for status in BatchStatus}
-        counts = {status: sum(b.status is status for b in folded.values()) for status in BatchStatus}
-        assert (state.phase, state.suspended, state.item_count + state.invalid_count, state.invalid_count) == (
-            row["phase"],
-            row["suspended"],
-            row["total"],
-            row["invalid"],
-        )
-        names = {status: "done" if status is BatchStatus.COMPLETED else str(status) for status in BatchStatus}
-        assert {name: items[status] for status, name in names.items() if name != "split"} == {
-            name: row[name] for name in names.values() if name != "split"
-        }
-        assert len(folded) == row["batches"]
-        assert counts == {status: row[f"batches_{status}"] for status in BatchStatus}
+                check_past(self.client, job, moment, own, events)
 
     def holder(self, chance: Random) -> int:
         """Return one of the workers that hold something."""
