@@ -74,10 +74,10 @@ def test_an_element_above_the_limit_is_invalid_and_the_next_one_is_found() -> No
         (b'{"a":"\n\xff"}', "not valid UTF-8"),
     ],
 )
-def test_each_fault_is_explained(text: bytes, reason: str) -> None:
-    faults = [item.reason for _, item, _ in read(text) if isinstance(item, InvalidItem)]
-    assert 1 == len(faults)
-    assert reason in faults[0]
+def test_each_invalid_item_is_explained(text: bytes, reason: str) -> None:
+    reasons = [item.reason for _, item, _ in read(text) if isinstance(item, InvalidItem)]
+    assert 1 == len(reasons)
+    assert reason in reasons[0]
 
 
 def test_a_document_above_the_limit_is_invalid() -> None:

@@ -18,7 +18,7 @@ Read = list[tuple[str, int | None, str]]
 
 
 def read(source: FileSource) -> Read:
-    """Read all; a fault is shown in angle brackets."""
+    """Read all; the reason of an invalid item is shown in angle brackets."""
     found: Read = []
     for part in source.parts():
         for group in part.records():
@@ -57,7 +57,7 @@ def test_gzip_with_several_members_is_read_completely(tmp_path: Path) -> None:
     assert ["1", "23", "4"] == [item for _, _, item in read(FileSource([str(path)]))]
 
 
-def test_damaged_gzip_yields_its_readable_part_and_a_fault(tmp_path: Path) -> None:
+def test_damaged_gzip_yields_its_readable_part_and_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     whole = gzip.compress(os.urandom(200_000).hex().encode() + b"\n2\n", 0)
     path.write_bytes(gzip.compress(b"1\n") + whole[:-9])
@@ -67,7 +67,7 @@ def test_damaged_gzip_yields_its_readable_part_and_a_fault(tmp_path: Path) -> No
     assert "cannot be read from here on: the compressed data ends too early" in found[-1][2]
 
 
-def test_a_file_that_is_not_gzip_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_that_is_not_gzip_is_invalid(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(b"1\n2\n")
     ((name, line, reason),) = read(FileSource([str(path)]))
@@ -112,7 +112,7 @@ def test_an_archive_is_read_in_the_order_of_a_directory(tmp_path: Path, name: st
     assert expected == read(FileSource([str(path)]))
 
 
-def test_a_damaged_archive_yields_its_readable_part_and_a_fault(tmp_path: Path) -> None:
+def test_a_damaged_archive_yields_its_readable_part_and_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "t.tgz"
     tar(path, [("a.json", b"1"), ("b.json", b'"' + os.urandom(60_000).hex().encode() + b'"')])
     path.write_bytes(path.read_bytes()[:-2_000])
@@ -127,7 +127,7 @@ def test_an_archive_without_items_is_reported(tmp_path: Path) -> None:
     assert "contains no .json" in reason
 
 
-def test_a_file_that_disappears_before_it_is_read_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_that_disappears_before_it_is_read_is_invalid(tmp_path: Path) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_bytes(b"1\n")
     source = FileSource([str(tmp_path)])
@@ -161,11 +161,11 @@ def test_csv_rows_become_objects(tmp_path: Path) -> None:
         (b"id\ttext\n1\tx\n", "use commas, not '\\t'"),
     ],
 )
-def test_an_invalid_csv_header_is_a_fault(tmp_path: Path, header: bytes, reason: str) -> None:
+def test_an_invalid_csv_header_is_invalid(tmp_path: Path, header: bytes, reason: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(header)
-    ((_, _, fault),) = read(FileSource([str(path)]))
-    assert reason in fault
+    ((_, _, invalid),) = read(FileSource([str(path)]))
+    assert reason in invalid
 
 
 def test_any_file_can_be_read_by_lines(tmp_path: Path) -> None:

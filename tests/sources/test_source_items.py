@@ -57,7 +57,7 @@ def test_an_item_without_a_line_is_named_by_its_file() -> None:
         (b'{"db":"P","id":"1","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
     ],
 )
-def test_each_fault_is_explained(item: bytes, reason: str) -> None:
+def test_each_invalid_item_is_explained(item: bytes, reason: str) -> None:
     with pytest.raises(InvalidItemError) as unfit:
         ItemReader(key=BOTH).read(item, "f", 7)
     assert reason in unfit.value.reason

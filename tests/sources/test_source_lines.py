@@ -35,7 +35,7 @@ def test_an_empty_block_yields_an_empty_group() -> None:
     assert [[], [(1, b"a", 2)]] == list(read_lines([b"", b"a\n"]))
 
 
-def test_invalid_utf8_is_a_fault_of_only_its_line() -> None:
+def test_invalid_utf8_makes_only_its_line_invalid() -> None:
     (first, bad, last) = read("ä\n".encode() + b'"\xff"\n' + "ö\n".encode())
     assert ("ä".encode(), "ö".encode()) == (first[1], last[1])
     assert InvalidItem("not valid UTF-8: byte 2 is 0xff") == bad[1]
