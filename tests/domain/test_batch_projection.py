@@ -246,3 +246,30 @@ def test_a_batch_stays_consistent_under_any_events(kinds: list[str], derived: bo
         assert (after.status is BatchStatus.PENDING) == (after.fresh or after.run_at is not None)
         assert (after.status in FINAL_STATUSES) == (after.finished_at is not None)
     assert fold(stream.events) == stream.batch
+
+
+@pytest.mark.parametrize("kind", ["failed", "crashed"])
+def test_an_outcome_without_a_run_time_keeps_the_previous_one(kind: str) -> None:
+    stream = Stream()
+    stream.start()
+    assert 0.5 == stream.then(kind, worker=WORKER, run_s=0.5).run_s
+    stream.then("requeued")
+    stream.start()
+    assert 0.5 == stream.then(kind, worker=WORKER).run_s
+    stream.then("requeued")
+    stream.start()
+    assert 2.5 == stream.then("completed", worker=WORKER, moved="{[1,2)}", moved_items=1, run_s=2.5).run_s
+
+
+def test_a_completed_batch_has_no_error_and_an_earlier_end_is_forgotten_at_the_start() -> None:
+    stream = Stream()
+    stream.start()
+    stream.then("failed", worker=WORKER, error={"message": "no"})
+    requeued = stream.then("requeued")
+    assert ("no", False, None) == (requeued.error, requeued.fresh, requeued.finished_at)
+    assert stream.start().finished_at is None
+    assert stream.then("completed", worker=WORKER).error is None
+
+
+def test_items_that_move_without_a_count_are_not_subtracted() -> None:
+    assert 10 == Stream().then("split", to=[6], moved="{[2,4)}").item_count

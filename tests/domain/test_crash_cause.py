@@ -93,3 +93,7 @@ def test_an_exit_code_is_no_signal_not_even_zero() -> None:
 def test_a_crash_report_has_the_end_of_both_tracebacks() -> None:
     report = CrashReport.from_exit(1, Evidence(native_traceback="native", python_traceback="python"))
     assert ("native", "python") == (report.native_traceback, report.python_traceback)
+
+
+def test_the_data_of_a_crash_report_is_plain_json() -> None:
+    assert str is type(CrashReport.from_exit(1, Evidence()).data()["cause"])

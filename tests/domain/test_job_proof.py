@@ -75,6 +75,7 @@ def prove(
     for number, batch in batches.items():
         found += proof.check_batch_stream(number, batch, rows[number])[1]
     found += proof.finish(own, counters, payload_rows)
+    assert {JOB_ID} >= {each.job_id for each in found}
     return proof, [
         (each.batch_no, each.version, each.field, each.log, each.projection, each.log_is_damaged) for each in found
     ]
@@ -259,3 +260,78 @@ def test_a_batch_that_cannot_be_folded_and_has_no_row_does_not_count() -> None:
     assert COUNTERS == {"completed_batches": 1, "completed_items": 3} | {
         name: number for name, number in proof.counters().items() if number
     }
+
+
+def test_batches_with_the_same_status_add_up_in_the_counters() -> None:
+    fourth = stream(
+        ("enqueued", {"items": 2, "ordinals": "{[4,6)}", "root": 2}),
+        ("started", {}),
+        ("completed", {}),
+        batch_no=4,
+    )
+    proof, _ = prove(batches={**BATCHES, 4: fourth}, batch_rows={4: projected(fourth, evolve_batch)})
+    assert COUNTERS | {"completed_batches": 2, "completed_items": 5} == {
+        name: number for name, number in proof.counters().items() if number
+    }
+
+
+def test_the_log_counts_and_not_a_row_that_differs_from_it() -> None:
+    row = projected(BATCHES[1], evolve_batch)
+    wrong = replace(row, state=replace(row.state, status=BatchStatus.FAILED))
+    assert [(1, None, "status", "completed", "failed", False)] == prove(batch_rows={1: wrong})[1]
+
+
+def test_derived_batches_are_counted_with_the_submitted_ones() -> None:
+    derived = {
+        number: stream(("enqueued", {"items": 3, "ordinals": "{[1,4)}", "root": 1}), batch_no=number)
+        for number in (2, 3)
+    }
+    rows = {number: projected(events, evolve_batch) for number, events in derived.items()}
+    proof, found = prove(batches={1: BATCHES[1], **derived}, batch_rows=rows)
+    assert proof.job is not None
+    assert 4 == proof.job.batch_count, "two submitted, of which the last is missing, and two derived"
+    assert (0, None, "batches", "3 of 4", "-", True) in found
+
+
+def test_an_event_may_have_several_differences() -> None:
+    events = [changed(BATCHES[1][0], data={"items": 2, "ordinals": "{[1,4)}"}), *BATCHES[1][1:]]
+    assert {"digest", "ordinals"} <= {
+        field for batch, version, field, *_ in prove(batches=BATCHES | {1: events})[1] if (batch, version) == (1, 1)
+    }
+
+
+def test_without_digests_a_row_knows_how_many_events_its_stream_had() -> None:
+    row = replace(projected(BATCHES[1], evolve_batch), links=None)
+    found = prove(batches=BATCHES | {1: BATCHES[1][:2]}, batch_rows={1: row})[1]
+    assert (1, 3, "event", "nothing", "an event", True) in found
+
+
+OTHER_DAY = date(2026, 11, 25)
+
+
+@pytest.mark.parametrize(
+    ("days", "row_day", "expected"),
+    [
+        ([JOB_DAY, OTHER_DAY], None, JOB_DAY),
+        ([JOB_DAY], None, JOB_DAY),
+        ([JOB_DAY, JOB_DAY, OTHER_DAY], OTHER_DAY, JOB_DAY),
+        ([JOB_DAY, OTHER_DAY, OTHER_DAY], OTHER_DAY, OTHER_DAY),
+    ],
+)
+def test_the_first_two_events_determine_the_day_of_a_job(
+    days: list[date], row_day: date | None, expected: date
+) -> None:
+    events = [changed(event, job_day=day) for event, day in zip(job_events(), days, strict=False)]
+    proof, found = prove(events, job_day=row_day)
+    assert expected == proof.job_day
+    reported = [version for batch, version, field, *_ in found if (batch, field) == (0, "job_day") and version]
+    assert [number for number, day in enumerate(days, 1) if day != expected] == reported
+
+
+def test_a_digest_without_a_snapshot_covers_the_stream_of_the_job_only() -> None:
+    events = job_events()
+    digest = sha256(links(events[:-1])[-LINK_BYTES:]).hexdigest()
+    early = {1: stream(("enqueued", {"items": 5, "ordinals": "{[1,6)}"}), batch_no=1, first_seq=0)}
+    bare = [*events[:-1], changed(events[-1], data={"digest": digest})]
+    found = prove(bare, batches=early, batch_rows={1: projected(early[1], evolve_batch)})[1]
+    assert "digest over all streams" not in {field for _, _, field, *_ in found}

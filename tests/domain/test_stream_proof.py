@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from event_streams import JOB_DAY, JOB_ID, changed, links, projected, stream
+from event_streams import JOB_DAY, JOB_ID, NOON, changed, links, projected, stream
 from evtrack.domain.batch_projection import BatchState, evolve_batch
 from evtrack.domain.states import BatchStatus
 from evtrack.domain.stored_event import LoggedEvent
@@ -215,6 +215,6 @@ def test_a_difference_is_described_in_one_line(expected: str, where: dict[str, A
 
 
 def test_values_are_displayed_as_bounded_text() -> None:
-    assert ["nothing", "2026-11-24", "x" * 200, "x" * 200 + "…"] == [
-        display(value) for value in (None, JOB_DAY, "x" * 200, "x" * 201)
+    assert ["nothing", "2026-11-24T12:00:00+00:00", "x" * 200, "x" * 200 + "…"] == [
+        display(value) for value in (None, NOON, "x" * 200, "x" * 201)
     ]

@@ -40,7 +40,7 @@ def test_a_storm_names_the_view() -> None:
     [
         {"event": "of_tomorrow", "job_id": None, "batch_no": None, "what": {"a": 1}},
         {"event": "batch_crashed", "job_id": 3, "batch_no": "seven", "final": 1},
-        {"event": "worker_lost", "worker_id": "many", "next": "rm -rf /"},
+        {"next": "rm -rf /", "event": "worker_lost", "worker_id": "many"},
     ],
 )
 def test_an_unknown_kind_or_value_is_passed_on_unchanged(told: dict[str, Any]) -> None:
