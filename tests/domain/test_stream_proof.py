@@ -145,6 +145,10 @@ def test_an_event_that_was_never_folded_is_reported() -> None:
     assert [(3, "event", "completed", "no digest: the event was never folded", True)] == found
 
 
+def test_digests_and_not_the_version_of_the_row_show_how_many_events_there_were() -> None:
+    assert [] == prove(EVENTS, projected_version=9)[1]
+
+
 def test_superfluous_bytes_of_digests_are_reported() -> None:
     assert INTACT.links is not None
     found = prove(EVENTS, projected_links=INTACT.links + b"x")[1]

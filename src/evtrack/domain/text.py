@@ -98,8 +98,8 @@ def _json_keeps(character: str) -> bool:
 
 
 def _json_escaped(character: str) -> str:
-    # json.dumps writes characters beyond the first plane as a surrogate pair, but leaves DEL as it is.
-    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
+    # json.dumps writes a character beyond the first plane as a surrogate pair, as JSON requires.
+    return json.dumps(character)[1:-1]
 
 
 def _escaped(character: str) -> str:
