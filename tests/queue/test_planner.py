@@ -8,7 +8,7 @@ from client import Claim, Client, cloned
 from evtrack.storage.connection.connect import connect
 from old_jobs import days_ago, ended_job
 from plan_sessions import GROW, Session, grow, reads, without_autovacuum
-from plans import compiled, explained, made_for_one_call, nodes
+from plans import compiled, explained, made_for_one_call, nodes, scans
 
 pytestmark = pytest.mark.integration
 
@@ -202,3 +202,12 @@ def test_dropping_a_day_reads_its_newest_events_and_is_not_compiled(seasoned: Se
     assert "dropped" == verdict
     assert [] == compiled(seasoned.plans)
     assert {} == reads(seasoned)
+
+
+def test_the_oldest_batch_that_waits_is_found_behind_those_that_are_done(own_client: Client) -> None:
+    job, worker = own_client.job(2_000), own_client.worker()
+    own_client.complete(worker, own_client.claim(worker, job, fresh=1_000))
+    own_client.conn.execute("VACUUM ANALYZE")
+    with explained(own_client) as plans:
+        assert 1_000 == own_client.one("SELECT batches FROM evtrack.waiting WHERE since IS NOT NULL")
+        assert 50 > max(rows for _, _, rows in scans(plans, "batch")), scans(plans, "batch")
