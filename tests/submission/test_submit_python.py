@@ -163,7 +163,7 @@ def test_a_failed_iterable_leaves_a_job_that_can_be_resumed(dsn: str, conn: Conn
 
     with pytest.raises(ConnectionError) as broken:
         evtrack.submit(items(breaks=True), handler="h", connection=dsn, batch_size=10)
-    assert ["evtrack job 1 is open: submit(items, resume=1) goes on."] == broken.value.__notes__
+    assert ["evtrack job 1 is still open; continue with submit(items, resume=1)."] == broken.value.__notes__
     assert conn.execute("SELECT item_count FROM evtrack.job WHERE item_count BETWEEN 50 AND 150").fetchone()
     done = evtrack.submit(items(breaks=False), resume=1, connection=dsn)
     assert (200, 20) == (done.items, done.batches)
@@ -192,8 +192,8 @@ def test_enqueue_accepts_all_or_nothing(dsn: str, conn: Connection) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({}, "name either a handler"),
-        ({"handler": "h", "resume": 1}, "name either a handler"),
+        ({}, "give either a handler"),
+        ({"handler": "h", "resume": 1}, "give either a handler"),
         ({"handler": "h", "batch_size": 0}, "batch_size"),
         ({"handler": "h", "mode": "merge"}, "mode"),
         ({"handler": "", "batch_size": 1}, "handler"),
@@ -210,7 +210,7 @@ def test_wrong_arguments_are_explained(dsn: str, wrong: dict[str, Any], says: st
 
 
 def test_waiting_in_the_callers_transaction_is_refused(dsn: str) -> None:
-    with psycopg.connect(dsn) as mine, pytest.raises(BadArgument, match="in no transaction"):
+    with psycopg.connect(dsn) as mine, pytest.raises(BadArgument, match="outside a transaction"):
         evtrack.submit([1], handler="h", connection=mine, max_pending=5)
 
 
