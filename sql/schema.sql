@@ -2508,7 +2508,7 @@ BEGIN
                     'restore its log.', gone.archive, the_job) END;
     END IF;
     RAISE EXCEPTION 'no such job: %', the_job
-        USING ERRCODE = 'EV003', HINT = 'Run evtrack jobs to list all jobs.';
+        USING ERRCODE = 'EV003', HINT = 'Run evtrack jobs to list the latest jobs.';
 END $$;
 
 CREATE FUNCTION evtrack.lose(lost evtrack.worker, why text) RETURNS integer

@@ -218,14 +218,14 @@ class ArchiveDamaged(ArchiveError):
     """An archive does not match its manifest.
 
     Args:
-        folder: The archive.
+        directory: The archive.
         differences: What differs, one line each.
     """
 
-    def __init__(self, folder: str, *, differences: Iterable[str]) -> None:
-        self.folder = folder
+    def __init__(self, directory: str, *, differences: Iterable[str]) -> None:
+        self.directory = directory
         self.differences = tuple(differences)
         super().__init__(
-            f"The archive {folder} is damaged:\n" + "\n".join(f"  {each}" for each in self.differences),
+            f"The archive {directory} is damaged:\n" + "\n".join(f"  {each}" for each in self.differences),
             hint="Restore it from a copy, or move it away if the database still has the day.",
         )

@@ -114,7 +114,7 @@ class Dispatcher:
             self.outcomes.add_failed(batches[0], frame, now)
 
     def on_exit(self, slot: SlotProcess, ended: SlotExit) -> None:
-        """Blame the batch that an ended slot was running; its other batches never ran and go to other slots.
+        """Add the batch that an ended slot was running as crashed; its other batches never ran and go to other slots.
 
         Args:
             ended: How it ended.
@@ -128,13 +128,13 @@ class Dispatcher:
             # The batches before it ran, but their outcomes died with the slot: they run again.
             place = slot.page.seq - slot.first
             if 0 <= place < len(batches):
-                blamed = batches.pop(place)
-                report = slot_crash_report(slot, ended, blamed, now)
+                crashed = batches.pop(place)
+                report = slot_crash_report(slot, ended, crashed, now)
                 results = {}
-                if slot.kind_of(blamed) == HandlerKind.ITEM:
+                if slot.kind_of(crashed) == HandlerKind.ITEM:
                     results = {**(slot.item_results if place == 0 else {}), **slot.page.results()}
-                self.outcomes.add_crashed(blamed, report, results, now)
-                _log_crash(blamed, report)
+                self.outcomes.add_crashed(crashed, report, results, now)
+                _log_crash(crashed, report)
             elif not slot.is_retired and slot.kinds is not None:
                 _log.warning(log_names.SLOT_EXITED_IDLE, pid=slot.pid, wait_status=ended.wait_status)
         batches = [batch for batch in batches if batch.key not in self._lost]

@@ -210,5 +210,5 @@ def submitter_lives(conn: Connection, job_id: int) -> bool:
 def _existing(conn: Connection, row: Row | None, job_id: int) -> Row:
     if row is None:
         refuse_dropped(conn, job_id)
-        raise NoSuchJob(f"There is no job {job_id}.", hint="`evtrack jobs` lists the existing jobs.")
+        raise NoSuchJob(f"There is no job {job_id}.", hint="`evtrack jobs` lists the latest jobs.")
     return row

@@ -56,7 +56,7 @@ def verify(conn: Connection, job_id: int | None, *, fix: bool, trust_log: bool, 
                 run.verify(number)
     report = run.report
     if job_id is not None and run.events == 0 and report.differences == 0:
-        raise NoSuchJob(f"There is no job {job_id}.", hint="`evtrack jobs` lists all jobs.")
+        raise NoSuchJob(f"There is no job {job_id}.", hint="`evtrack jobs` lists the latest jobs.")
     if as_json:
         print_json({"jobs": run.jobs, "events": run.events, **report.totals()})
     else:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = {"warning": "yellow", "error": "red"}
 _VALUE_LIMIT: Final = 200
-# The most telling facts come first, because a narrow terminal cuts the rest.
+# The most important facts come first, because a narrow terminal cuts the rest.
 _FIRST: Final = ("cause", "signal", "exit_code", "item_key", "error", "items", "failed", "crashed")
 
 
