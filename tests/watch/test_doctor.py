@@ -42,7 +42,7 @@ def worst(document: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
     levels = {"ok": 0, "note": 1, "problem": 2}
     found = sorted(document["findings"], key=lambda finding: levels[finding["level"]])
     assert document["ok"] is all(finding["level"] != "problem" for finding in found)
-    return {finding["check"]: (finding["level"], finding["says"], finding["next"]) for finding in found}
+    return {finding["check"]: (finding["level"], finding["message"], finding["next"]) for finding in found}
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_missing_role_is_reported(own: str) -> None:
         code, found = examine(own)
     assert (1, "problem") == (code, found["roles"][0])
     assert found["roles"][2].startswith("evtrack migrate roles")
-    texts = [each["says"] for each in json.loads(ask("doctor", "--dsn", own).stdout)["findings"]]
+    texts = [each["message"] for each in json.loads(ask("doctor", "--dsn", own).stdout)["findings"]]
     assert "missing role: evtrack_worker" in texts
     assert any(text.startswith("evtrack_reader lacks rights on a") for text in texts)
     assert 0 == CliRunner().invoke(cli, ["migrate", "roles", "--dsn", own]).exit_code

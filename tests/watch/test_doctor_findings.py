@@ -18,7 +18,7 @@ def problems(findings: list[Finding]) -> list[str]:
     """Return what is wrong; each problem must say what to do."""
     wrong = [finding for finding in findings if finding.level is Level.PROBLEM]
     assert all(finding.next for finding in wrong)
-    return [finding.says for finding in wrong]
+    return [finding.message for finding in wrong]
 
 
 def server(**changes: Any) -> Server:
@@ -52,7 +52,7 @@ def server(**changes: Any) -> Server:
 def test_a_server_is_judged_by_version_and_settings(changes: dict[str, Any], level: Level, says: str) -> None:
     (finding,) = findings.server(server(**changes))
     assert (level, "server") == (finding.level, finding.check)
-    assert says in finding.says
+    assert says in finding.message
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_server_is_judged_by_version_and_settings(changes: dict[str, Any], lev
 def test_a_schema_is_judged_by_its_migrations(status: Status, level: Level, says: str) -> None:
     (finding,) = findings.schema(status)
     assert level is finding.level
-    assert says in finding.says
+    assert says in finding.message
     assert (finding.next == "evtrack migrate up") is (level is Level.PROBLEM)
 
 
@@ -85,7 +85,7 @@ def test_a_clock_is_wrong_if_a_slow_answer_does_not_explain_the_difference(
 ) -> None:
     finding = findings.clock(1000.0, 1000.0 + took_s / 2 + apart_s, 1000.0 + took_s)
     assert (finding.level is Level.PROBLEM) is bool(says)
-    assert says in finding.says
+    assert says in finding.message
 
 
 def right(role: str, *, there: bool = True, mine: bool = True) -> Right:
@@ -121,7 +121,7 @@ def test_missing_partitions_are_reported_before_their_day(made: int, says: str) 
     days = [(date(2026, 11, 25) + timedelta(days=day), day < made) for day in range(8)]
     finding = findings.partitions(days)
     assert bool(says) is (finding.level is Level.PROBLEM)
-    assert says in finding.says
+    assert says in finding.message
 
 
 def test_each_old_transaction_is_named_with_how_to_end_it() -> None:
@@ -130,10 +130,10 @@ def test_each_old_transaction_is_named_with_how_to_end_it() -> None:
         OldTransaction(0, "db", "", "", 70.0, "g"),
     ]
     first, second = findings.horizon(found, sees_all=True)
-    assert "process 71 (psql\\x1b" in first.says
+    assert "process 71 (psql\\x1b" in first.message
     assert "SELECT pg_terminate_backend(71)" == first.next
     assert "ROLLBACK PREPARED 'g'" == second.next
-    assert "among those that this role can see" in findings.horizon([], sees_all=False)[0].says
+    assert "among those that this role can see" in findings.horizon([], sees_all=False)[0].message
 
 
 def worker(state: str = "alive", *, version: str = "1", busy: int = 1) -> WorkerRow:
@@ -146,7 +146,7 @@ def test_silent_workers_are_problems_and_other_versions_are_mentioned() -> None:
         findings.workers([worker(), worker("silent")], "1")
     )
     assert ["some run evtrack 2, this is version 1", "1 alive, 1 of 2 slots busy"] == [
-        finding.says for finding in findings.workers([worker(version="2")], "1")
+        finding.message for finding in findings.workers([worker(version="2")], "1")
     ]
     assert [Level.NOTE] == [finding.level for finding in findings.workers([], "1")]
 
@@ -158,6 +158,11 @@ def test_waiting_batches_are_a_problem_per_handler() -> None:
         "handler b: 9 batches have waited for 80 s although 3 slots are free",
     ] == problems(findings.queue(found))
     assert Level.OK is findings.queue([])[0].level
+
+
+def test_the_command_for_a_handler_can_be_pasted_into_a_shell() -> None:
+    (found,) = findings.queue([Stuck("big docs!", "no worker", 1, 1, 5.0, 0, 7)])
+    assert "evtrack work --import MODULE --handler 'big docs!'" == found.next
 
 
 def test_undelivered_alerts_are_a_problem() -> None:

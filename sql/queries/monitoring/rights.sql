@@ -22,7 +22,7 @@ FROM
     (
         VALUES
         ('submit', 'evtrack_producer', '{create_job,add_batches,seal,enqueue}'::text[]),
-        ('look', 'evtrack_reader', '{}'::text[]),
+        ('read', 'evtrack_reader', '{}'::text[]),
         ('watch', 'evtrack_watcher', '{take_alerts,mark_alerts,reap}'::text[]),
         ('work', 'evtrack_worker', '{register_worker,claim,complete,crash,heartbeat}'::text[])
     ) AS p (part, role, functions)

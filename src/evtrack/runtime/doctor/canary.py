@@ -71,7 +71,7 @@ def send_canary(conn: Connection, workers: Sequence[WorkerRow], *, patience_s: f
 
 
 def _not_taken(workers: Sequence[WorkerRow], patience_s: float) -> Finding:
-    says = f"no worker completed it within {patience_s:g} s"
+    message = f"no worker completed it within {patience_s:g} s"
     if all(worker.busy >= worker.slots for worker in workers):
-        return note("canary", f"{says}: all slots are busy")
-    return problem("canary", says, "check the workers' logs, and restart workers that hang")
+        return note("canary", f"{message}: all slots are busy")
+    return problem("canary", message, "check the workers' logs, and restart workers that hang")

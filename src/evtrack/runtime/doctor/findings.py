@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -46,29 +47,29 @@ class Finding:
     Args:
         check: What was checked, in one word.
         level: Whether somebody must act.
-        says: What is right or wrong.
+        message: What is right or wrong.
         next: What to do, usually a command; empty where there is nothing to do.
     """
 
     check: str
     level: Level
-    says: str
+    message: str
     next: str = ""
 
 
-def ok(check: str, says: str) -> Finding:
+def ok(check: str, message: str) -> Finding:
     """Report that a check passed."""
-    return Finding(check, Level.OK, says)
+    return Finding(check, Level.OK, message)
 
 
-def note(check: str, says: str, next_step: str = "") -> Finding:
+def note(check: str, message: str, next_step: str = "") -> Finding:
     """Report something worth knowing that needs no action."""
-    return Finding(check, Level.NOTE, says, next_step)
+    return Finding(check, Level.NOTE, message, next_step)
 
 
-def problem(check: str, says: str, next_step: str) -> Finding:
+def problem(check: str, message: str, next_step: str) -> Finding:
     """Report what is wrong, and what to do."""
-    return Finding(check, Level.PROBLEM, says, next_step)
+    return Finding(check, Level.PROBLEM, message, next_step)
 
 
 def server(found: Server) -> list[Finding]:
@@ -82,13 +83,13 @@ def server(found: Server) -> list[Finding]:
         create = "CREATE DATABASE evtrack ENCODING 'UTF8' TEMPLATE template0"
         findings.append(problem("server", f"the database's encoding is {found.encoding}, not UTF8", create))
     if not found.durable:
-        says = "fsync or full_page_writes is off: a power failure may destroy the log"
-        findings.append(note("server", says, "ALTER SYSTEM RESET fsync; ALTER SYSTEM RESET full_page_writes"))
+        message = "fsync or full_page_writes is off: a power failure may destroy the log"
+        findings.append(note("server", message, "ALTER SYSTEM RESET fsync; ALTER SYSTEM RESET full_page_writes"))
     if found.synchronous_commit == "off":
         findings.append(note("server", "synchronous_commit is off: a power failure may lose the latest events"))
     if found.connections > _MAX_CONNECTIONS_USED * found.max_connections:
-        says = f"{found.connections} of {found.max_connections} connections are in use"
-        findings.append(problem("server", says, "raise max_connections, or run fewer processes"))
+        message = f"{found.connections} of {found.max_connections} connections are in use"
+        findings.append(problem("server", message, "raise max_connections, or run fewer processes"))
     return findings or [ok("server", f"PostgreSQL {found.version}, role {printable(found.role, 60)}")]
 
 
@@ -105,8 +106,8 @@ def schema(found: Status) -> list[Finding]:
             problem("schema", f"functions or views differ from those of this evtrack: {names}", "evtrack migrate up")
         ]
     if found.version > found.latest:
-        says = f"version {found.version} is newer than this evtrack's {found.latest}, but compatible with it"
-        return [note("schema", says, "upgrade evtrack here after the deployment")]
+        message = f"version {found.version} is newer than this evtrack's {found.latest}, but compatible with it"
+        return [note("schema", message, "upgrade evtrack here after the deployment")]
     return [ok("schema", f"version {found.version}, nothing to migrate")]
 
 
@@ -115,11 +116,11 @@ def roles(found: Sequence[Right], me: str) -> list[Finding]:
     findings = []
     missing = [right.role for right in found if not right.role_exists]
     if len(missing) == len(found):
-        says = "evtrack's roles do not exist: every client must connect as the schema's owner"
-        findings.append(note("roles", says, "evtrack migrate roles"))
+        message = "evtrack's roles do not exist: every client must connect as the schema's owner"
+        findings.append(note("roles", message, "evtrack migrate roles"))
     elif missing:
-        says = f"missing {'role' if len(missing) == 1 else 'roles'}: {', '.join(missing)}"
-        findings.append(problem("roles", says, "evtrack migrate roles"))
+        message = f"missing {'role' if len(missing) == 1 else 'roles'}: {', '.join(missing)}"
+        findings.append(problem("roles", message, "evtrack migrate roles"))
     mine = [right.part for right in found if right.i_may]
     if not mine:
         grant = f'GRANT {found[0].role} TO "{printable(me, 63)}" (or another of evtrack\'s roles)'
@@ -149,8 +150,10 @@ def clock(before: float, server_time: float, after: float) -> Finding:
     offset = server_time - (before + after) / 2
     if abs(offset) - abs(after - before) / 2 > MAX_CLOCK_OFFSET_S:
         relation = "behind" if offset > 0 else "ahead of"
-        says = f"this machine's clock is {abs(offset):.1f} s {relation} the server's: times in logs and events differ"
-        return problem("clock", says, "timedatectl set-ntp true (on the machine whose clock is wrong)")
+        message = (
+            f"this machine's clock is {abs(offset):.1f} s {relation} the server's: times in logs and events differ"
+        )
+        return problem("clock", message, "timedatectl set-ntp true (on the machine whose clock is wrong)")
     return ok("clock", f"within {max(abs(offset), 0.001):.3f} s of the server's")
 
 
@@ -158,11 +161,13 @@ def notifications(*, arrived: bool, pooled: bool) -> Finding:
     """Check whether notifications arrive."""
     if not arrived:
         cause = "because of a transaction pooler" if pooled else "something between here and the server drops it"
-        says = f"NOTIFY does not arrive, {cause}: workers and watchers poll, so they are up to a second late"
-        return problem("notify", says, "use a --dsn that connects workers and watchers to the server directly")
+        message = f"NOTIFY does not arrive, {cause}: workers and watchers poll, so they are up to a second late"
+        return problem("notify", message, "use a --dsn that connects workers and watchers to the server directly")
     if pooled:
-        says = "NOTIFY arrives, but behind a pooler a lost worker is noticed only after its lease, not its grace period"
-        return note("notify", says, "use a --dsn that connects workers to the server directly")
+        message = (
+            "NOTIFY arrives, but behind a pooler a lost worker is noticed only after its lease, not its grace period"
+        )
+        return note("notify", message, "use a --dsn that connects workers to the server directly")
     return ok("notify", "LISTEN and NOTIFY arrive")
 
 
@@ -224,8 +229,8 @@ def alerts(undelivered: int, lag_s: float) -> Finding:
     """Check whether a watcher delivers alerts."""
     if lag_s <= MAX_ALERT_LAG_S:
         return ok("alerts", f"{undelivered} about to be delivered" if undelivered else "all delivered")
-    says = f"{undelivered} undelivered, the oldest for {lag_s:.0f} s: no watcher is running"
-    return problem("alerts", says, "evtrack watch; or list them with evtrack alerts --undelivered")
+    message = f"{undelivered} undelivered, the oldest for {lag_s:.0f} s: no watcher is running"
+    return problem("alerts", message, "evtrack watch; or list them with evtrack alerts --undelivered")
 
 
 def queue(found: Sequence[Stuck]) -> list[Finding]:
@@ -237,9 +242,9 @@ def queue(found: Sequence[Stuck]) -> list[Finding]:
             "1 batch has waited" if one.batches == 1 else f"{one.batches} batches have waited",
         )
         if one.why == "no worker":
-            says = f"no worker offers the handler {handler}: {number} for {one.waited_s:.0f} s"
-            findings.append(problem("queue", says, f"evtrack work --import MODULE --handler {handler}"))
+            message = f"no worker offers the handler {handler}: {number} for {one.waited_s:.0f} s"
+            findings.append(problem("queue", message, f"evtrack work --import MODULE --handler {shlex.quote(handler)}"))
         else:
-            says = f"handler {handler}: {number} for {one.waited_s:.0f} s although {one.free_slots} slots are free"
-            findings.append(problem("queue", says, f"evtrack status {one.example_job_id}; restart the worker"))
+            message = f"handler {handler}: {number} for {one.waited_s:.0f} s although {one.free_slots} slots are free"
+            findings.append(problem("queue", message, f"evtrack status {one.example_job_id}; restart the worker"))
     return findings or [ok("queue", "no batch waits longer than it should")]

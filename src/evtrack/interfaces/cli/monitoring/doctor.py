@@ -60,7 +60,7 @@ def _row(finding: Finding) -> Table:
     grid.add_column(width=7)
     grid.add_column(width=10)
     grid.add_column()
-    text = Text(printable(finding.says))
+    text = Text(printable(finding.message))
     if finding.next:
         text.append(f"\n-> {printable(finding.next)}", style="cyan")
     grid.add_row(Text(finding.level, style=_STYLES[finding.level]), finding.check, text)
