@@ -126,8 +126,8 @@ def test_a_single_job_or_stream_can_be_read(own_client: Client) -> None:
     assert [(other, 0, 1), (other, 0, 2), (other, 0, 3)] == names(
         list(Tail(conn=own_client.conn, job=(day, other), batch_no=0).read())
     )
-    assert [(job, 2, 1)] == names(stream(own_client.conn, (day, job), 2))
-    assert [(job, 0, 3)] == names(stream(own_client.conn, (day, job), 0))[2:]
+    assert [(job, 2, 1)] == names(stream(own_client.conn, day, job, 2))
+    assert [(job, 0, 3)] == names(stream(own_client.conn, day, job, 0))[2:]
     with pytest.raises(BadArgument, match="no such batch"):
         Tail(conn=own_client.conn, batch_no=3)
 

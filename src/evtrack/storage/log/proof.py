@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -112,11 +112,11 @@ def prove(
     Yields:
         The differences.
     """
-    kept = _projected_job(conn, job_id)
-    proof = JobProof(job_id=job_id, job_day=None if kept is None else kept[0])
+    job_day, projected = _projected_job(conn, job_id)
+    proof = JobProof(job_id=job_id, job_day=job_day)
     streams = _streams(conn, job_id)
     number, rows, _ = next(streams, (0, iter(()), None))
-    job_stream, found = proof.check_job_stream(rows if number == 0 else (), None if kept is None else kept[1])
+    job_stream, found = proof.check_job_stream(rows if number == 0 else (), projected)
     yield from found
     on_progress(job_id, proof.events)
     report_at = _PROGRESS_EVERY
@@ -180,12 +180,12 @@ def _projected_batch(row: dict[str, Any]) -> ProjectedStream:
     return ProjectedStream(BatchState(**values), row["version"], row["links"])
 
 
-def _projected_job(conn: Connection, job_id: int) -> tuple[Any, ProjectedStream] | None:
+def _projected_job(conn: Connection, job_id: int) -> tuple[date | None, ProjectedStream | None]:
     with translated(), conn.cursor(row_factory=dict_row) as cursor:
         _accept_any_value(cursor)
         row = cursor.execute(statement("proof_job"), {"job_id": job_id}).fetchone()
     if row is None:
-        return None
+        return None, None
     values = {each.name: row[each.name] for each in fields(JobState)}
     try:
         policy: Any = Policy.model_validate(row["policy"])

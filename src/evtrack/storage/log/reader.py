@@ -196,17 +196,16 @@ def _check_origin(start: LogPosition, now: _LogSnapshot) -> None:
         )
 
 
-def stream(conn: Connection, job: tuple[date, int], batch_no: int) -> list[LogRow]:
+def stream(conn: Connection, job_day: date, job_id: int, batch_no: int) -> list[LogRow]:
     """Read one stream in the order of its versions.
 
     Args:
-        job: The job's day and id.
         batch_no: The batch; 0 for the job's own stream.
 
     Returns:
         Its events; none if there is no such stream.
     """
-    params = {"job_day": job[0], "job_id": job[1], "batch_no": batch_no}
+    params = {"job_day": job_day, "job_id": job_id, "batch_no": batch_no}
     with translated(), conn.cursor(row_factory=class_row(LogRow)) as cursor:
         set_json_loads(_readable, cursor)
         return cursor.execute(statement("stream"), params).fetchall()

@@ -129,7 +129,7 @@ def batch_history(conn: Connection, job_id: int, batch_no: int) -> BatchHistory:
     """
     key = job_key(conn, job_id)
     batch = batch_row(conn, job_id, batch_no)
-    events = stream(conn, (key.job_day, job_id), batch_no)
+    events = stream(conn, key.job_day, job_id, batch_no)
     ids = sorted({event.worker_id for event in events if event.worker_id is not None})
     workers = rows(conn, WorkerRow, "workers_by_id", worker_ids=ids)
     restored = mapping(conn, "restored_workers", job_id=job_id)
