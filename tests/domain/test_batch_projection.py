@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_streams import DERIVED, NOON, TEN_ITEMS, WORKER, Stream, fold
+from event_streams import DERIVED, ENDED, NOON, TEN_ITEMS, WORKER, Stream, fold
 from evtrack.domain.batch_projection import MAX_ERROR_CHARACTERS, BatchState
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.ordinals import Ordinals
-from evtrack.domain.states import BATCH_TRANSITIONS, FINAL_STATUSES, BatchStatus
+from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus
 
 
 def test_a_submitted_batch_is_new() -> None:
@@ -244,7 +244,7 @@ def test_a_batch_stays_consistent_under_any_events(kinds: list[str], derived: bo
         assert before.attempt + (kind == "started") == after.attempt
         assert not (after.fresh and after.run_at)
         assert (after.status is BatchStatus.PENDING) == (after.fresh or after.run_at is not None)
-        assert (after.status in FINAL_STATUSES) == (after.finished_at is not None)
+        assert (after.status in ENDED) == (after.finished_at is not None)
     assert fold(stream.events) == stream.batch
 
 

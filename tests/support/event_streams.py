@@ -28,6 +28,9 @@ Step = tuple[str, dict[str, Any]]
 """The type and the data of an event."""
 
 TEN_ITEMS = {"items": 10, "weight": 30, "ordinals": "{[1,11)}"}
+ENDED = set(BatchStatus) - {BatchStatus.PENDING, BatchStatus.RUNNING}
+"""A batch in one of these statuses is over, unless a user retries it."""
+
 DERIVED = TEN_ITEMS | {"root": 1, "parent": 1, "errors": 2, "crashes": 1, "losses": 1}
 
 

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, model_validator
-
-_EXPONENT_BOUND: Final = 60
-"""2 ** 60 seconds is longer than any cap; a larger exponent would overflow a float."""
-
-
-class FailureKind(StrEnum):
-    """The three ways an attempt can fail; each has its own budget."""
-
-    ERROR = "error"
-    CRASH = "crash"
-    LOSS = "loss"
 
 
 class Policy(BaseModel):
@@ -57,42 +45,3 @@ class Policy(BaseModel):
     def _null_is_unset(cls, data: Any) -> Any:
         # Clients in other languages write null for a setting that they leave out; it means the default.
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
-
-    def budget(self, kind: FailureKind) -> int:
-        """Return the number of failures of a kind at which the batch is given up.
-
-        Returns:
-            The budget.
-        """
-        return {
-            FailureKind.ERROR: self.max_errors,
-            FailureKind.CRASH: self.max_crashes,
-            FailureKind.LOSS: self.max_losses,
-        }[kind]
-
-    def delay(self, kind: FailureKind, *, count: int, jitter: float) -> float | None:
-        """Decide what follows a failure.
-
-        Args:
-            count: How many of this kind the batch has had, this one included.
-            jitter: A random number in [0, 1), so that batches that failed together do not return together.
-
-        Returns:
-            Seconds until the batch may run again, or None to give it up.
-
-        Raises:
-            ValueError: The count is below 1 or the jitter outside [0, 1).
-        """
-        if count < 1:
-            message = f"count must be at least 1, got {count}"
-            raise ValueError(message)
-        if not 0 <= jitter < 1:
-            message = f"jitter must be in [0, 1), got {jitter}"
-            raise ValueError(message)
-        if count >= self.budget(kind):
-            return None
-        if kind is not FailureKind.ERROR:
-            # A crash or a lost worker is not caused by an overloaded service; waiting would not help.
-            return 0.0
-        full: float = min(self.backoff_max_s, self.backoff_s * 2.0 ** min(count - 1, _EXPONENT_BOUND))
-        return full * (0.5 + jitter / 2)

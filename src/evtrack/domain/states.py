@@ -56,9 +56,6 @@ _B = BatchStatus
 _P = JobPhase
 _E = EventType
 
-FINAL_STATUSES: Final = frozenset({_B.COMPLETED, _B.FAILED, _B.CRASHED, _B.SPLIT, _B.CANCELLED})
-"""A batch in one of these statuses is over, unless a user retries it."""
-
 FINAL_PHASES: Final = frozenset({_P.FINISHED, _P.CANCELLED})
 """A job in one of these phases accepts no more batches."""
 
