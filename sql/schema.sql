@@ -418,7 +418,7 @@ CREATE FUNCTION evtrack.batch_transitions() RETURNS evtrack.batch_transition[]
     AS $$
     SELECT array_agg(r::evtrack.batch_transition)
     FROM (VALUES
-        ('enqueued'::evtrack.event_type, '{null}'::evtrack.status[],
+        ('enqueued'::evtrack.event_type, ARRAY[NULL]::evtrack.status[],
             'pending'::evtrack.status, NULL, NULL::boolean, false),
         ('started', '{pending}', 'running', 'take', NULL, false),
         ('completed', '{running}', 'completed', 'hold', false, false),
@@ -2446,7 +2446,7 @@ CREATE FUNCTION evtrack.job_transitions() RETURNS evtrack.job_transition[]
     AS $$
     SELECT array_agg(r::evtrack.job_transition)
     FROM (VALUES
-        ('created'::evtrack.event_type, '{null}'::evtrack.phase[],
+        ('created'::evtrack.event_type, ARRAY[NULL]::evtrack.phase[],
             'open'::evtrack.phase, NULL::boolean),
         ('extended', '{open}', 'open', NULL),
         ('noted', '{open,sealed}', NULL, NULL),
@@ -2744,6 +2744,7 @@ $$;
 
 CREATE FUNCTION evtrack.policy_number(policy jsonb, key text) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT (CASE WHEN jsonb_typeof(policy -> key) = 'number' THEN policy
         ELSE '{"max_errors": 3, "max_crashes": 2, "max_losses": 5,

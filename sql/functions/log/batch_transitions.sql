@@ -13,7 +13,7 @@ RETURNS evtrack.batch_transition[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT array_agg(r::evtrack.batch_transition)
     FROM (VALUES
-        ('enqueued'::evtrack.event_type, '{null}'::evtrack.status[],
+        ('enqueued'::evtrack.event_type, ARRAY[NULL]::evtrack.status[],
             'pending'::evtrack.status, NULL, NULL::boolean, false),
         ('started', '{pending}', 'running', 'take', NULL, false),
         ('completed', '{running}', 'completed', 'hold', false, false),

@@ -7,7 +7,7 @@ RETURNS evtrack.job_transition[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT array_agg(r::evtrack.job_transition)
     FROM (VALUES
-        ('created'::evtrack.event_type, '{null}'::evtrack.phase[],
+        ('created'::evtrack.event_type, ARRAY[NULL]::evtrack.phase[],
             'open'::evtrack.phase, NULL::boolean),
         ('extended', '{open}', 'open', NULL),
         ('noted', '{open,sealed}', NULL, NULL),
