@@ -90,8 +90,8 @@ def test_payloads_are_accepted_only_while_the_job_is_open_and_on_its_day(produce
 def test_nobody_can_read_the_token_of_another(producer: Connection, as_role: Callable[[str], str]) -> None:
     job = opened(producer)
     with connect(as_role("evtrack_reader"), purpose="test") as reader:
-        views = """SELECT viewname FROM pg_views WHERE schemaname = 'evtrack'
-            AND has_table_privilege('evtrack.' || viewname, 'SELECT')"""
+        views = """SELECT relname FROM pg_class WHERE relnamespace = 'evtrack'::regnamespace AND relkind = 'v'
+            AND has_table_privilege(oid, 'SELECT')"""
         for (view,) in reader.execute(views).fetchall():
             rows = reader.execute(f"SELECT v::text FROM evtrack.{view} v".encode()).fetchall()
             assert not [row for row in rows if job.token in row[0]], view
