@@ -115,7 +115,7 @@ def _run_program(
     ):
         page.command_pid = process.pid
         try:
-            stdout, stderr = _exchange(process, text, page)
+            stdout, stderr = _communicate(process, text, page)
         except BaseException:
             process.kill()
             raise
@@ -128,7 +128,7 @@ def _run_program(
         return CommandExit(process.returncode, process.pid, usage.ru_maxrss * unit, cpu_s), stdout, stderr
 
 
-def _exchange(process: subprocess.Popen[bytes], text: bytes, page: SharedPage) -> tuple[bytes, bytes]:
+def _communicate(process: subprocess.Popen[bytes], text: bytes, page: SharedPage) -> tuple[bytes, bytes]:
     """Write the program's input while reading its output, and return stdout and stderr."""
     stdin, stdout, stderr = (cast("BinaryIO", pipe) for pipe in (process.stdin, process.stdout, process.stderr))
     output, errors = bytearray(), bytearray()

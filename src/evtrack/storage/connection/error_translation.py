@@ -122,8 +122,8 @@ def permission_hint(message: str) -> str:
     if "for database" in message:
         return "Connect as the database's owner, or have the owner run `GRANT CREATE ON DATABASE ... TO` this user."
     denied = _DENIED.search(message)
-    thing = rights.Thing(denied["kind"], denied["name"]) if denied else rights.SCHEMA
-    return rights.ONLY_OWNER if "must be owner" in message else rights.who_may(thing)
+    denied_object = rights.DatabaseObject(denied["kind"], denied["name"]) if denied else rights.SCHEMA
+    return rights.ONLY_OWNER if "must be owner" in message else rights.who_may(denied_object)
 
 
 def connection_refused(error: psycopg.Error, target: str, dbname: str) -> CannotConnect:

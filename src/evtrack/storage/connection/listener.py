@@ -27,7 +27,7 @@ ALERTS: Final = "evtrack_alert"
 class Listener:
     """Waits for notifications, for a bounded time; another thread can end the wait.
 
-    A notification is a hint: a listener must look for new things from time to time even without one.
+    A notification is a hint: a listener must also poll.
 
     Args:
         connection: In autocommit mode; it stays the caller's.

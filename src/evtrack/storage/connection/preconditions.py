@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 from evtrack.domain.database_errors import PermissionDenied, ReadOnly, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.query import one, value
-from evtrack.storage.connection.rights import Thing, who_may
+from evtrack.storage.connection.rights import DatabaseObject, who_may
 from evtrack.storage.connection.sql_files import latest_migration
 from evtrack.version import __version__
 
@@ -66,7 +66,9 @@ def require_call(conn: Connection, function: str) -> None:
         PermissionDenied: The user may not call it; the hint names the role to grant.
     """
     if value(conn, "may_call", name=function) is False:
-        raise PermissionDenied(f"permission denied for function {function}", hint=who_may(Thing("function", function)))
+        raise PermissionDenied(
+            f"permission denied for function {function}", hint=who_may(DatabaseObject("function", function))
+        )
 
 
 def require_owner(conn: Connection) -> None:

@@ -25,7 +25,7 @@ _OVERDUE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class HeartbeatReply:
     """The answer to a heartbeat.
 
     Args:
@@ -90,7 +90,7 @@ def lock_worker(connection: Connection, worker_id: int) -> bool:
     return bool(value(connection, "lock_worker", worker_id=worker_id))
 
 
-def heartbeat(connection: Connection, worker_id: int, *, busy: int) -> Pulse:
+def heartbeat(connection: Connection, worker_id: int, *, busy: int) -> HeartbeatReply:
     """Record that the worker is alive.
 
     Args:
@@ -100,9 +100,9 @@ def heartbeat(connection: Connection, worker_id: int, *, busy: int) -> Pulse:
     Returns:
         The answer.
     """
-    lost = Pulse(accepted=False, session_lock=False)
+    lost = HeartbeatReply(accepted=False, session_lock=False)
     try:
-        return one(connection, Pulse, "heartbeat", worker_id=worker_id, busy=busy) or lost
+        return one(connection, HeartbeatReply, "heartbeat", worker_id=worker_id, busy=busy) or lost
     except NoSuchJob:
         # A lost worker's row goes with the last day that refers to it.
         return lost

@@ -37,7 +37,7 @@ class ProgressAt:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelinePoint:
     """A job's items by status at a time."""
 
     at: datetime
@@ -69,7 +69,7 @@ def job_progress_at(conn: Connection, job_id: int, as_of: datetime) -> ProgressA
     return row
 
 
-def job_timeline(conn: Connection, job_id: int) -> list[Moment]:
+def job_timeline(conn: Connection, job_id: int) -> list[TimelinePoint]:
     """Read a job's items by status over time, in spans of ten seconds; of an ended job at most 120 spans.
 
     Returns:
@@ -79,4 +79,4 @@ def job_timeline(conn: Connection, job_id: int) -> list[Moment]:
         NoSuchJob: There is no such job.
     """
     job_key(conn, job_id)
-    return rows(conn, Moment, "job_timeline", job_id=job_id)
+    return rows(conn, TimelinePoint, "job_timeline", job_id=job_id)

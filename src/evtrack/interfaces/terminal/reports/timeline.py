@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evtrack.interfaces.terminal.formatting import moment
-from evtrack.storage.reports.history import Moment
+from evtrack.storage.reports.history import TimelinePoint
 
 _ROWS: Final = 24
 _WIDTH: Final = 40
@@ -34,7 +34,7 @@ _LAYERS: Final = (
 )
 
 
-def timeline_table(timeline: Sequence[Moment]) -> Table:
+def timeline_table(timeline: Sequence[TimelinePoint]) -> Table:
     """Draw a timeline for a terminal.
 
     Args:
@@ -60,7 +60,7 @@ def timeline_table(timeline: Sequence[Moment]) -> Table:
     return table
 
 
-def timeline_svg(timeline: Sequence[Moment], *, title: str, width: int = 800, height: int = 320) -> str:
+def timeline_svg(timeline: Sequence[TimelinePoint], *, title: str, width: int = 800, height: int = 320) -> str:
     """Draw a timeline as a stacked area chart.
 
     Args:
@@ -75,7 +75,7 @@ def timeline_svg(timeline: Sequence[Moment], *, title: str, width: int = 800, he
     first, last = timeline[0].at, timeline[-1].at
     span, most = max((last - first).total_seconds(), 1.0), max(_total(each) for each in timeline) or 1
 
-    def x(each: Moment) -> float:
+    def x(each: TimelinePoint) -> float:
         return round(left + (right - left) * (each.at - first).total_seconds() / span, 1)
 
     def y(number: int) -> float:
@@ -111,9 +111,9 @@ def timeline_svg(timeline: Sequence[Moment], *, title: str, width: int = 800, he
     )
 
 
-def _counts(each: Moment) -> tuple[int, ...]:
+def _counts(each: TimelinePoint) -> tuple[int, ...]:
     return tuple(getattr(each, layer.status) for layer in _LAYERS)
 
 
-def _total(each: Moment) -> int:
+def _total(each: TimelinePoint) -> int:
     return sum(_counts(each))
