@@ -2028,7 +2028,8 @@ BEGIN
                 WHEN d.type NOT IN ('completed', 'failed', 'crashed')
                     THEN b.run_s
                 ELSE coalesce((d.data ->> 'run_s')::float8, CASE
-                    WHEN d.type <> 'completed' OR d.moved <> '{}' THEN b.run_s
+                    WHEN d.type <> 'completed' OR d.data ->> 'moved' IS NOT NULL
+                        THEN b.run_s
                     END) END,
             item_count = b.item_count - d.moved_items,
             ordinals = b.ordinals - d.moved,
@@ -2744,13 +2745,7 @@ $$;
 
 CREATE FUNCTION evtrack.policy_number(policy jsonb, key text) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT (CASE WHEN jsonb_typeof(policy -> key) = 'number' THEN policy
-        ELSE '{"max_errors": 3, "max_crashes": 2, "max_losses": 5,
-            "max_alerts": 60, "backoff_s": 1, "backoff_max_s": 300,
-            "start_within_s": 60}' END -> key)::numeric
-$$;
+    RETURN ((CASE WHEN (jsonb_typeof((policy -> key)) = 'number'::text) THEN policy ELSE '{"backoff_s": 1, "max_alerts": 60, "max_errors": 3, "max_losses": 5, "max_crashes": 2, "backoff_max_s": 300, "start_within_s": 60}'::jsonb END -> key))::numeric;
 
 CREATE FUNCTION evtrack.quarantine(the_job bigint, item_keys text[]) RETURNS TABLE(item_key text, ordinal integer, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER

@@ -113,6 +113,18 @@ def test_a_start_counts_the_attempt_and_names_its_worker(client: Client, attempt
     )
 
 
+def test_a_crashed_batch_whose_items_were_all_done_keeps_its_run_time(client: Client) -> None:
+    job, worker = client.job(1, items=2), client.worker()
+    client.claim(worker, job)
+    append(
+        client,
+        (job, 1, 3, "crashed", 1, worker, {"cause": "signal", "run_s": 0.25}),
+        (job, 1, 4, "completed", 1, worker, {"moved": "{}", "moved_items": 0}),
+    )
+    assert 0.25 == client.batches(job)[1].run_s
+    client.check(job)
+
+
 def test_a_crashed_batch_completes_only_with_the_items_that_were_done(client: Client) -> None:
     job, worker = client.job(items=3, max_crashes=1), client.worker()
     (claim,) = client.claim(worker, job)

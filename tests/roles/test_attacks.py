@@ -39,6 +39,8 @@ def test_functions_of_the_owner_use_a_safe_search_path(roles_dsn: str) -> None:
     with connect(roles_dsn, purpose="test") as conn:
         rows = conn.execute(
             "SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'evtrack'::regnamespace"
+            # A body that was parsed when the function was created looks up no names.
+            " AND prosqlbody IS NULL"
             " AND (prosecdef OR prorettype = 'trigger'::regtype OR proname = ANY(%s))",
             [called],
         ).fetchall()

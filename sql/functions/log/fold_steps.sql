@@ -58,7 +58,8 @@ BEGIN
                 WHEN d.type NOT IN ('completed', 'failed', 'crashed')
                     THEN b.run_s
                 ELSE coalesce((d.data ->> 'run_s')::float8, CASE
-                    WHEN d.type <> 'completed' OR d.moved <> '{}' THEN b.run_s
+                    WHEN d.type <> 'completed' OR d.data ->> 'moved' IS NOT NULL
+                        THEN b.run_s
                     END) END,
             item_count = b.item_count - d.moved_items,
             ordinals = b.ordinals - d.moved,
