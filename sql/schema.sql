@@ -221,7 +221,11 @@ BEGIN
         SELECT c.*, j.handler, j.name AS job_name, j.policy, row_number() OVER (
             PARTITION BY c.kind, c.job_id ORDER BY c.batch_no, c.version
         ) AS place
-        FROM candidate c JOIN evtrack.job j ON j.job_id = c.job_id
+        FROM candidate c
+        CROSS JOIN LATERAL (
+            SELECT j.handler, j.name, j.policy FROM evtrack.job j
+            WHERE j.job_id = c.job_id OFFSET 0
+        ) j
     ), room AS (
         SELECT k.kind, k.job_id, k.most - (
             SELECT count(*) FROM (
@@ -1413,9 +1417,10 @@ BEGIN
     -- No other session uses the log now, so any event that came after it was
     -- read is visible. Restored events name transactions of another cluster.
     EXECUTE format(
-        'SELECT EXISTS (SELECT FROM evtrack.%I e WHERE e.xid >= $1 '
-        'AND NOT pg_visible_in_snapshot(e.xid, $2) AND NOT EXISTS ('
-        'SELECT FROM evtrack.restored r '
+        'SELECT EXISTS (SELECT FROM ('
+        'SELECT e.job_id, e.seq FROM evtrack.%I e WHERE e.xid >= $1 '
+        'AND NOT pg_visible_in_snapshot(e.xid, $2) OFFSET 0) e '
+        'WHERE NOT EXISTS (SELECT FROM evtrack.restored r '
         'WHERE r.job_id = e.job_id AND e.seq <= r.last_seq))',
         'event_' || suffix)
     INTO changed USING pg_snapshot_xmin(seen), seen;

@@ -37,7 +37,7 @@ ELSEWHERE = {
     ],
     "retries found the status changed and did nothing": [
         "worker/test_worker.py::test_a_handler_that_raises_is_retried_until_its_budget_is_spent",
-        "submission/test_jobs.py::test_retry_requeues_failed_and_crashed_batches_with_new_budgets",
+        "submission/test_job_control.py::test_retry_requeues_failed_and_crashed_batches_with_new_budgets",
         "queue/test_items.py::test_some_items_of_a_batch_are_retried_in_a_new_one",
     ],
     "a late child overwrote crashed": [

@@ -5,7 +5,7 @@
 -- of alerts a minute (max_alerts of its policy [60]); the others are only
 -- counted. Notifies watchers inside the transaction, which is cheap enough
 -- because alerts are rare. Called only by evtrack.fold(), and planned under its
--- settings.
+-- settings (docs/planner.md).
 CREATE OR REPLACE FUNCTION evtrack.alert_of(events evtrack.event[])
 RETURNS void
 LANGUAGE plpgsql AS $$
@@ -45,7 +45,11 @@ BEGIN
         SELECT c.*, j.handler, j.name AS job_name, j.policy, row_number() OVER (
             PARTITION BY c.kind, c.job_id ORDER BY c.batch_no, c.version
         ) AS place
-        FROM candidate c JOIN evtrack.job j ON j.job_id = c.job_id
+        FROM candidate c
+        CROSS JOIN LATERAL (
+            SELECT j.handler, j.name, j.policy FROM evtrack.job j
+            WHERE j.job_id = c.job_id OFFSET 0
+        ) j
     ), room AS (
         SELECT k.kind, k.job_id, k.most - (
             SELECT count(*) FROM (

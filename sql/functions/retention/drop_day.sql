@@ -86,9 +86,10 @@ BEGIN
     -- No other session uses the log now, so any event that came after it was
     -- read is visible. Restored events name transactions of another cluster.
     EXECUTE format(
-        'SELECT EXISTS (SELECT FROM evtrack.%I e WHERE e.xid >= $1 '
-        'AND NOT pg_visible_in_snapshot(e.xid, $2) AND NOT EXISTS ('
-        'SELECT FROM evtrack.restored r '
+        'SELECT EXISTS (SELECT FROM ('
+        'SELECT e.job_id, e.seq FROM evtrack.%I e WHERE e.xid >= $1 '
+        'AND NOT pg_visible_in_snapshot(e.xid, $2) OFFSET 0) e '
+        'WHERE NOT EXISTS (SELECT FROM evtrack.restored r '
         'WHERE r.job_id = e.job_id AND e.seq <= r.last_seq))',
         'event_' || suffix)
     INTO changed USING pg_snapshot_xmin(seen), seen;
