@@ -827,6 +827,7 @@ CREATE FUNCTION evtrack.claimable(handlers text[], known_jobs bigint[] DEFAULT '
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_sort TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
     AS $$
 DECLARE

@@ -126,6 +126,16 @@ def test_no_claim_is_planned_again(seasoned: Session) -> None:
     assert [] == made_for_one_call(seasoned.plans)
 
 
+def test_no_search_for_work_is_planned_again(seasoned: Session) -> None:
+    client = seasoned.client
+    # PostgreSQL's own choice depends on what the day holds: with one small job, each call is planned.
+    client.conn.execute("SET plan_cache_mode = force_custom_plan")
+    seasoned.plans.clear()
+    client.rows("SELECT FROM evtrack.claimable(%s)", [client.handler])
+    client.conn.execute("RESET plan_cache_mode")
+    assert [] == made_for_one_call(seasoned.plans)
+
+
 @pytest.mark.parametrize("function", ["complete", "fail", "crash", "requeue"])
 def test_no_report_is_planned_again(seasoned: Session, function: str) -> None:
     client, worker, job, *_ = seasoned

@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION evtrack.claimable(
     mark integer, due boolean
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_sort = off SET jit = off AS $$
+SET enable_sort = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     first_day date;
     last_day date;
