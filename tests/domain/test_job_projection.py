@@ -10,7 +10,7 @@ import pytest
 from event_streams import stored_event
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.job_projection import JobState, evolve_job
-from evtrack.domain.retry import Policy
+from evtrack.domain.policy import Policy
 from evtrack.domain.states import JobPhase
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from client import Claim, Client
 from event_streams import data_of
-from evtrack.domain.retry import Policy
+from evtrack.domain.policy import Policy
 from evtrack.domain.states import BatchStatus
 
 pytestmark = pytest.mark.integration

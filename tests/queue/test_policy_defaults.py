@@ -6,7 +6,7 @@ import pytest
 
 from client import Client
 from evtrack.domain.alerts import Thresholds
-from evtrack.domain.retry import Policy
+from evtrack.domain.policy import Policy
 
 pytestmark = pytest.mark.integration
 

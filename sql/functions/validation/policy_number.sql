@@ -1,5 +1,5 @@
 -- A number of a job's policy, or its default where the policy sets none. The
--- defaults stand here and, for the client, in domain/retry.py.
+-- defaults stand here and, for the client, in domain/policy.py.
 CREATE OR REPLACE FUNCTION evtrack.policy_number(policy jsonb, key text)
 RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -19,7 +19,7 @@ from pydantic import (
 
 from evtrack.domain.column_types import BigCount, Count, OrdinalText, PositiveCount, SmallCount, SmallInt
 from evtrack.domain.crash import CrashReport
-from evtrack.domain.retry import Policy
+from evtrack.domain.policy import Policy
 from evtrack.domain.states import EventType
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from evtrack.domain.retry import Policy
+    from evtrack.domain.policy import Policy
     from evtrack.domain.stored_event import StoredEvent
 
 _STEPS: Final = {(step.type, step.before): step for step in JOB_TRANSITIONS}

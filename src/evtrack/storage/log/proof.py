@@ -18,7 +18,7 @@ from evtrack.domain.column_types import BIGINT_MIN
 from evtrack.domain.job_projection import JobState
 from evtrack.domain.job_proof import JobProof, ProjectedStream
 from evtrack.domain.ordinals import Ordinals
-from evtrack.domain.retry import Policy
+from evtrack.domain.policy import Policy
 from evtrack.domain.states import BatchStatus, JobPhase
 from evtrack.domain.stored_event import LoggedEvent
 from evtrack.domain.stream_proof import LINK_BYTES, Difference, StreamProof

@@ -9,7 +9,7 @@ import click
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
-from evtrack.domain.retry import Policy
+from evtrack.domain.policy import Policy
 from evtrack.interfaces.cli.shared.exit_codes import interruptible
 from evtrack.interfaces.cli.shared.options import batch_limit_options, json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import (

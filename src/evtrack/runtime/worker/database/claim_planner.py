@@ -133,7 +133,7 @@ class ClaimPlanner:
         """
         after = self._after
         for batch in batches:
-            # The number of a retried batch tells nothing about new ones.
+            # The number of a retried batch says nothing about where new ones begin.
             if batch.attempt == 1 and after.get(batch.job_id, batch.batch_no) < batch.batch_no:
                 after[batch.job_id] = batch.batch_no
         if len(batches) < self._requested:

@@ -12,7 +12,7 @@ import msgspec
 
 from evtrack.domain.crash import CrashCause
 from evtrack.domain.errors import BadArgument
-from evtrack.domain.retry import Policy
+from evtrack.domain.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from evtrack.domain.retry import Policy
+from evtrack.domain.policy import Policy
 
 
 def test_the_defaults_are_the_documented_ones() -> None:

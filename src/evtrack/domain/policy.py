@@ -1,4 +1,4 @@
-"""The policy of a job: what is retried, how often, and after which delay."""
+"""The policy of a job: its budgets, its backoff and its limits."""
 
 from __future__ import annotations
 
