@@ -43,6 +43,14 @@ CREATE TYPE evtrack.batch_transition AS (
 	derived boolean
 );
 
+CREATE TYPE evtrack.isolation AS ENUM (
+    'none',
+    'fresh_slot',
+    'memory',
+    'marked',
+    'exclusive'
+);
+
 CREATE TYPE evtrack.phase AS ENUM (
     'open',
     'abandoned',
@@ -706,7 +714,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION evtrack.claim(the_worker bigint, job_ids bigint[], after integer[], max_fresh integer, handlers text[], max_returning integer DEFAULT 0) RETURNS TABLE(job_id bigint, job_day date, batch_no integer, attempt integer, handler text, item_count integer, ordinals text, losses smallint, policy jsonb, item_keys text, payload text)
+CREATE FUNCTION evtrack.claim(the_worker bigint, job_ids bigint[], after integer[], max_fresh integer, handlers text[], max_returning integer DEFAULT 0) RETURNS TABLE(job_id bigint, job_day date, batch_no integer, attempt integer, handler text, item_count integer, ordinals text, losses smallint, policy jsonb, item_keys text, payload text, isolation evtrack.isolation)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -752,13 +760,13 @@ BEGIN
                 AND j.phase IN ('open', 'abandoned', 'sealed')
                 AND j.handler = ANY(handlers)
         ), due AS (
-            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.losses,
+            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.isolation,
                 row_number() OVER (
-                    PARTITION BY r.losses > 0
+                    PARTITION BY r.isolation IN ('memory', 'exclusive')
                     ORDER BY o.priority DESC, r.run_at) AS place
             FROM open_job o
             CROSS JOIN LATERAL (
-                SELECT b.batch_no, b.run_at, b.losses FROM evtrack.batch b
+                SELECT b.batch_no, b.run_at, b.isolation FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id
                     AND b.run_at <= statement_timestamp()
                 ORDER BY b.run_at LIMIT max_returning
@@ -770,7 +778,7 @@ BEGIN
             FROM open_job o
             CROSS JOIN LATERAL (
                 SELECT b.job_id, b.batch_no, b.version, b.attempt,
-                    b.item_count, b.ordinals, b.losses
+                    b.item_count, b.ordinals, b.losses, b.isolation
                 FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
                     AND b.batch_no + 0 > o.after
@@ -783,15 +791,15 @@ BEGIN
             FROM due d
             CROSS JOIN LATERAL (
                 SELECT b.job_id, b.batch_no, b.version, b.attempt,
-                    b.item_count, b.ordinals, b.losses
+                    b.item_count, b.ordinals, b.losses, b.isolation
                 FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = d.job_id
                     AND b.batch_no = d.batch_no AND b.status = 'pending'
                 FOR UPDATE SKIP LOCKED
             ) r
-            -- Of batches that were in a lost worker, one per claim: it may
-            -- be the cause.
-            WHERE d.place <= CASE WHEN d.losses > 0 THEN 1
+            -- Of batches that must run alone in their worker, one per claim.
+            WHERE d.place <= CASE
+                WHEN d.isolation IN ('memory', 'exclusive') THEN 1
                 ELSE max_returning END
         ), started AS (
             INSERT INTO evtrack.event (
@@ -802,7 +810,7 @@ BEGIN
         )
         SELECT h.job_id, day, h.batch_no, h.attempt + 1, h.handler,
             h.item_count, h.ordinals::text, h.losses, h.policy,
-            i.item_keys, i.payload
+            i.item_keys, i.payload, h.isolation
         FROM held h
         CROSS JOIN LATERAL (
             SELECT string_agg(p.item_key, E'\n') AS item_keys,
@@ -1618,7 +1626,11 @@ CREATE TABLE evtrack.worker (
     stopped_at timestamp with time zone,
     lost_at timestamp with time zone,
     session_lock boolean DEFAULT false NOT NULL,
-    gone_at timestamp with time zone
+    gone_at timestamp with time zone,
+    marks boolean DEFAULT false NOT NULL,
+    stopping_at timestamp with time zone,
+    in_hand jsonb,
+    in_hand_at timestamp with time zone
 )
 WITH (fillfactor='50');
 
@@ -3498,7 +3510,9 @@ CREATE TABLE evtrack.batch (
     finished_at timestamp with time zone,
     ordinals int4multirange NOT NULL,
     error text,
-    links bytea
+    links bytea,
+    isolation evtrack.isolation DEFAULT 'none'::evtrack.isolation NOT NULL,
+    exclusive_losses smallint DEFAULT 0 NOT NULL
 )
 PARTITION BY RANGE (job_day);
 ALTER TABLE ONLY evtrack.batch ALTER COLUMN links SET STORAGE EXTERNAL;
@@ -3992,6 +4006,18 @@ COMMENT ON COLUMN evtrack.item_failures.last_batch_no IS 'The latest batch in wh
 
 COMMENT ON COLUMN evtrack.item_failures.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
+CREATE TABLE evtrack.item_mark (
+    job_id bigint NOT NULL,
+    batch_no integer NOT NULL,
+    ordinal integer NOT NULL,
+    attempt integer NOT NULL,
+    exclusive boolean NOT NULL,
+    done boolean DEFAULT false NOT NULL,
+    line text,
+    begun_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT item_mark_ordinal_check CHECK ((ordinal >= 0))
+);
+
 CREATE TABLE evtrack.result (
     job_day date NOT NULL,
     job_id bigint NOT NULL,
@@ -4384,6 +4410,13 @@ COMMENT ON COLUMN evtrack.table_size.row_estimate IS 'Rows as of the last ANALYZ
 
 COMMENT ON COLUMN evtrack.table_size.table_bytes IS 'Size of the rows, including values stored out of line.';
 
+CREATE TABLE evtrack.upkeep (
+    only_row boolean DEFAULT true NOT NULL,
+    reaped_at timestamp with time zone,
+    steady_since timestamp with time zone,
+    CONSTRAINT upkeep_only_row_check CHECK (only_row)
+);
+
 CREATE VIEW evtrack.waiting AS
  SELECT j.job_id,
     j.handler,
@@ -4493,6 +4526,9 @@ ALTER TABLE ONLY evtrack.cluster
 ALTER TABLE ONLY evtrack.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (job_id, batch_no, version, job_day);
 
+ALTER TABLE ONLY evtrack.item_mark
+    ADD CONSTRAINT item_mark_pkey PRIMARY KEY (job_id, batch_no, ordinal);
+
 ALTER TABLE ONLY evtrack.job_link
     ADD CONSTRAINT job_link_pkey PRIMARY KEY (job_id, first_version);
 
@@ -4519,6 +4555,9 @@ ALTER TABLE ONLY evtrack.schema_object
 
 ALTER TABLE ONLY evtrack.schema_version
     ADD CONSTRAINT schema_version_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY evtrack.upkeep
+    ADD CONSTRAINT upkeep_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY evtrack.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (worker_id);

@@ -6,7 +6,7 @@ from evtrack.domain.claimed_batch import ClaimedBatch
 
 
 def batch(item_keys: bytes | None = b"a\nb\nc", ordinals: bytes = b"{[4,6),[9,10)}") -> ClaimedBatch:
-    return ClaimedBatch(3, 5, 2, b"h", ordinals, item_keys, None, None, 0)  # type: ignore[arg-type]  # NULL keys
+    return ClaimedBatch(3, 5, 2, b"h", ordinals, item_keys, None, None, None)  # type: ignore[arg-type]  # NULL keys
 
 
 def test_a_batch_is_identified_by_job_number_and_attempt() -> None:

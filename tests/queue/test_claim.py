@@ -33,6 +33,7 @@ def test_a_claim_gives_the_items_in_order_and_counts_the_attempt(client: Client)
         "item_count": 3,
         "ordinals": "{[1,4)}",
         "losses": 0,
+        "isolation": "none",
         "policy": None,
         "item_keys": "key:1\nkey:2\nkey:3",
         "payload": '{"n": 1}\n{"n": 2}\n{"n": 3}',

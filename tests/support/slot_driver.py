@@ -27,7 +27,7 @@ def claimed_batch(
     keys = "\n".join(f"k{number}" for number in range(first, first + len(items)))
     payload = b"\n".join(msgspec.json.encode(item) for item in items)
     ordinals = f"{{[{first},{first + len(items)})}}"
-    return ClaimedBatch(7, batch_no, attempt, handler.encode(), ordinals.encode(), keys.encode(), payload, None, 0)
+    return ClaimedBatch(7, batch_no, attempt, handler.encode(), ordinals.encode(), keys.encode(), payload, None, None)
 
 
 class SlotDriver:

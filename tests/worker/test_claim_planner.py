@@ -12,7 +12,7 @@ def listed(*jobs: tuple[int, int, int | None, bool]) -> ClaimPlanner:
 
 
 def claimed(job_id: int, batch_no: int, attempt: int = 1) -> ClaimedBatch:
-    return ClaimedBatch(job_id, batch_no, attempt, b"h", b"{[1,2)}", b"k", b"{}", None, 0)
+    return ClaimedBatch(job_id, batch_no, attempt, b"h", b"{[1,2)}", b"k", b"{}", None, None)
 
 
 def test_only_jobs_of_the_highest_priority_are_claimed() -> None:

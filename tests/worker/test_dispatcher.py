@@ -42,7 +42,7 @@ class FakeSlots:
 
 
 def batch(number: int, losses: int = 0) -> ClaimedBatch:
-    return claimed_batch({}, batch_no=number)._replace(losses=losses)
+    return claimed_batch({}, batch_no=number)._replace(isolation=b"exclusive" if losses else None)
 
 
 def bench(slots: FakeSlots) -> Dispatcher:

@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION evtrack.claim(
 ) RETURNS TABLE (
     job_id bigint, job_day date, batch_no integer, attempt integer,
     handler text, item_count integer, ordinals text, losses smallint,
-    policy jsonb, item_keys text, payload text
+    policy jsonb, item_keys text, payload text, isolation evtrack.isolation
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_sort = off
@@ -58,13 +58,13 @@ BEGIN
                 AND j.phase IN ('open', 'abandoned', 'sealed')
                 AND j.handler = ANY(handlers)
         ), due AS (
-            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.losses,
+            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.isolation,
                 row_number() OVER (
-                    PARTITION BY r.losses > 0
+                    PARTITION BY r.isolation IN ('memory', 'exclusive')
                     ORDER BY o.priority DESC, r.run_at) AS place
             FROM open_job o
             CROSS JOIN LATERAL (
-                SELECT b.batch_no, b.run_at, b.losses FROM evtrack.batch b
+                SELECT b.batch_no, b.run_at, b.isolation FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id
                     AND b.run_at <= statement_timestamp()
                 ORDER BY b.run_at LIMIT max_returning
@@ -76,7 +76,7 @@ BEGIN
             FROM open_job o
             CROSS JOIN LATERAL (
                 SELECT b.job_id, b.batch_no, b.version, b.attempt,
-                    b.item_count, b.ordinals, b.losses
+                    b.item_count, b.ordinals, b.losses, b.isolation
                 FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
                     AND b.batch_no + 0 > o.after
@@ -89,15 +89,15 @@ BEGIN
             FROM due d
             CROSS JOIN LATERAL (
                 SELECT b.job_id, b.batch_no, b.version, b.attempt,
-                    b.item_count, b.ordinals, b.losses
+                    b.item_count, b.ordinals, b.losses, b.isolation
                 FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = d.job_id
                     AND b.batch_no = d.batch_no AND b.status = 'pending'
                 FOR UPDATE SKIP LOCKED
             ) r
-            -- Of batches that were in a lost worker, one per claim: it may
-            -- be the cause.
-            WHERE d.place <= CASE WHEN d.losses > 0 THEN 1
+            -- Of batches that must run alone in their worker, one per claim.
+            WHERE d.place <= CASE
+                WHEN d.isolation IN ('memory', 'exclusive') THEN 1
                 ELSE max_returning END
         ), started AS (
             INSERT INTO evtrack.event (
@@ -108,7 +108,7 @@ BEGIN
         )
         SELECT h.job_id, day, h.batch_no, h.attempt + 1, h.handler,
             h.item_count, h.ordinals::text, h.losses, h.policy,
-            i.item_keys, i.payload
+            i.item_keys, i.payload, h.isolation
         FROM held h
         CROSS JOIN LATERAL (
             SELECT string_agg(p.item_key, E'\n') AS item_keys,

@@ -8,7 +8,7 @@ SELECT
     c.item_keys,
     c.payload,
     c.policy::text AS policy,
-    c.losses
+    nullif(c.isolation, 'none')::text AS isolation
 FROM evtrack.claim(
     %(worker_id)s::bigint,
     %(job_ids)s::bigint[],

@@ -20,7 +20,7 @@ class ClaimedBatch(NamedTuple):
         item_keys: The items' keys, one per line.
         payload: A line of JSON for each item; None when it has been deleted.
         policy: The job's policy as JSON, or None.
-        losses: How many earlier attempts ended with a lost worker.
+        isolation: How carefully this attempt must run: a level of ``evtrack.isolation``, or None for none.
     """
 
     job_id: int
@@ -31,7 +31,7 @@ class ClaimedBatch(NamedTuple):
     item_keys: bytes
     payload: bytes | None
     policy: bytes | None
-    losses: int
+    isolation: bytes | None
 
     @property
     def key(self) -> BatchKey:

@@ -56,21 +56,21 @@ class Dispatcher:
         if not self._waiting or self._slots is None:
             return
         waiting = self._waiting
-        slots = [each for each in self._slots.working if not (each.held and each.held[0].losses)]
+        slots = [each for each in self._slots.working if not (each.held and each.held[0].isolation)]
         while waiting and slots:
             slot = min(slots, key=lambda each: (each.expected_s, len(each.held)))
             room = min(-(-len(waiting) // len(slots)), self._slots.remaining_batches(slot))
             batches: list[ClaimedBatch] = []
             expected_s = 0.0
             # A batch that has cost a worker before runs alone: if it does so again, no other batch is lost with it.
-            alone = bool(waiting[0].losses)
+            alone = bool(waiting[0].isolation)
             if alone:
                 empty = [each for each in slots if not each.held]
                 if not empty:
                     return
                 slot, room = empty[0], 1
             while waiting and len(batches) < room:
-                if batches and waiting[0].losses:
+                if batches and waiting[0].isolation:
                     break
                 more_s = self.pacing.expected_s(waiting[0].job_id)
                 if (slot.held or batches) and slot.expected_s + expected_s + more_s > HORIZON_S:
