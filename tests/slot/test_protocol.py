@@ -31,7 +31,7 @@ def test_frames_are_whole_however_the_stream_is_cut(cuts: list[int]) -> None:
 
 
 def test_payloads_pass_unchanged() -> None:
-    rows = [(1, 2, 3, b"h", b"{[1,2)}", b"key", b'{"\xc3\xbc": 1}', None, 0)]
+    rows = [(1, 2, 3, b"h", b"{[1,2)}", b"key", b'{"\xc3\xbc": 1}', None, b"marked")]
     inbox = FrameReader(ToSlot)
     inbox.feed(encode_frame(Work(1, rows)))
     assert [Work(1, rows)] == list(inbox.frames())

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from evtrack.domain.ordinals import Ordinals
 
 BatchKey = tuple[int, int, int]
 """Job, batch number and attempt, which identify a claimed batch in reports."""
+
+SUSPECT: Final = frozenset({b"marked", b"exclusive"})
+"""Levels of isolation at which a slot commits which item begins and which is done."""
+
+ALONE: Final = frozenset({b"memory", b"exclusive"})
+"""Levels of isolation at which a worker runs and holds nothing else."""
+
+FRESH: Final = ALONE | {b"fresh_slot"}
+"""Levels of isolation at which a slot must not have run anything before."""
 
 
 class ClaimedBatch(NamedTuple):
@@ -47,6 +56,16 @@ class ClaimedBatch(NamedTuple):
     def item_count(self) -> int:
         """How many items the batch has."""
         return (self.item_keys or b"").count(b"\n") + 1
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether its worker was lost once: what it does is committed as it happens."""
+        return self.isolation in SUSPECT
+
+    @property
+    def runs_alone(self) -> bool:
+        """Whether its worker may run and hold nothing else."""
+        return self.isolation in ALONE
 
     def ordinal_list(self) -> list[int]:
         """Return the items' ordinals, in order."""

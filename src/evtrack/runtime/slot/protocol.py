@@ -147,6 +147,24 @@ class ItemsDone(Frame, frozen=True, gc=False, tag="progress"):
     lines: list[bytes]
 
 
+class ItemMark(Frame, frozen=True, gc=False, tag="mark"):
+    """From a slot that runs a suspect, before each item: what has ended and what begins. It then waits for a permit.
+
+    Args:
+        seq: The batch's sequence number.
+        number: The mark's number in the slot's life, from 1.
+        done: Index of the item that completed since the last mark, or None.
+        line: Its result line, empty when there is none.
+        begins: Index of the item that begins, or None when the handler gets the whole batch.
+    """
+
+    seq: int
+    number: int
+    done: int | None
+    line: bytes
+    begins: int | None
+
+
 class CommandKilled(Frame, frozen=True, gc=False, tag="died"):
     """From a slot: a signal killed the command that ran a batch; the slot itself lives.
 
@@ -168,7 +186,7 @@ class CommandKilled(Frame, frozen=True, gc=False, tag="died"):
     cpu_s: float = 0.0
 
 
-FromSlot = SlotReady | SlotUnready | BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | CommandKilled
+FromSlot = SlotReady | SlotUnready | BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | ItemMark | CommandKilled
 ToSlot = Setup | Work
 
 

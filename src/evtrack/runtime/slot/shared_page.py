@@ -1,5 +1,6 @@
 """A page of memory shared by slot and supervisor: current batch and completed items, readable even after kill -9."""
 
+import math
 import mmap
 import os
 import struct
@@ -22,6 +23,10 @@ _BEAT: Final = 3
 _LIMIT: Final = 4
 _USED: Final = 5
 _COMMAND: Final = 6
+_PERMIT: Final = 7
+
+_WAITING: Final = math.inf
+"""Instead of the time at which the batch began: the slot waits for a permit."""
 
 NO_LIMIT: Final = 2**64 - 1
 
@@ -92,6 +97,26 @@ class SharedPage:
         """Record that the handler works on no single item."""
         self._words[_ITEM] = 0
 
+    def wait(self) -> float:
+        """Record that the slot waits for a permit: it works on no item, and its time does not count.
+
+        Returns:
+            When the batch began, for `go_on`.
+        """
+        begun_at = self.begun_at
+        self._words[_ITEM] = 0
+        self._floats[_BEGUN] = _WAITING
+        return begun_at
+
+    def go_on(self, begun_at: float) -> None:
+        """Record that the slot has its permit.
+
+        Args:
+            begun_at: When the batch began, moved by the time that the slot has waited.
+        """
+        self.beat()
+        self._floats[_BEGUN] = begun_at
+
     def add_result(self, index: int, line: bytes) -> bool:
         """Record that an item of the batch is completed, with its result.
 
@@ -153,14 +178,29 @@ class SharedPage:
         return self._words[_ITEM] - 1 if self._words[_ITEM] else None
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether the slot waits for a permit, so that no item is in hand."""
+        return self._floats[_BEGUN] == _WAITING
+
+    @property
     def begun_at(self) -> float:
-        """Monotonic time at which the batch began."""
-        return self._floats[_BEGUN]
+        """Monotonic time at which the batch began, waits for permits not counted."""
+        begun_at = self._floats[_BEGUN]
+        return time.monotonic() if begun_at == _WAITING else begun_at
 
     @property
     def beat_at(self) -> float:
         """Monotonic time of the last sign of life."""
-        return self._floats[_BEAT]
+        return time.monotonic() if self.is_waiting else self._floats[_BEAT]
+
+    @property
+    def permit(self) -> int:
+        """Number of the last mark in this slot's life that is committed: the slot may go on from there."""
+        return self._words[_PERMIT]
+
+    @permit.setter
+    def permit(self, number: int) -> None:
+        self._words[_PERMIT] = number
 
     @property
     def limit(self) -> int:
