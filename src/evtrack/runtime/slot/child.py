@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import ClaimedBatch
 
 FLUSH_S: Final = 0.002
-"""Age at which outcomes are sent: a crash makes the batches run again whose outcomes are still here."""
+"""Age at which outcomes are sent. Until then they are on the shared page, where they outlive this process."""
 
 _PIECE_BYTES: Final = 1 << 20
 
@@ -120,9 +120,6 @@ class Slot:
             self._first = work.first
         now = self._flushed_at = monotonic()
         for seq, batch in enumerate(work.batches, work.first):
-            if batch.attempt > 1:
-                # A retried batch may be the one that kills the process: outcomes so far must not be lost with it.
-                self._flush()
             page.begin(seq, now)
             # Compared after the batch is recorded: a supervisor that lowers the limit and then reads the page knows
             # which batch runs.
@@ -139,9 +136,10 @@ class Slot:
                 self._report_failure(seq, batch, now - begun, error)
                 continue
             now = monotonic()
-            self._run_s.append(now - begun)
+            run_s = now - begun
+            self._run_s.append(run_s)
             self._results.append(result)
-            if now - self._flushed_at > FLUSH_S:
+            if not page.add_outcome(seq, run_s, result) or now - self._flushed_at > FLUSH_S:
                 self._flush()
                 self._flushed_at = now
         return True
@@ -172,6 +170,7 @@ class Slot:
             self._first += count
             self._run_s, self._results = [], []
             self._send(frame)
+            self._page.clear_outcomes()
 
     def _send_items_done(self, frame: ItemsDone) -> None:
         # Outcomes are reported in the order in which batches ended.

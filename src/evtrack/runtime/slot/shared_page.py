@@ -1,4 +1,4 @@
-"""A page of memory shared by slot and supervisor: current batch and completed items, readable even after kill -9."""
+"""A page of memory shared by slot and supervisor: current batch and what is done, readable even after kill -9."""
 
 import math
 import mmap
@@ -6,15 +6,24 @@ import os
 import struct
 import sys
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 RESULT_BYTES: Final = 1 << 16
 """Room for the results of completed items, until they are sent or their batch ends."""
 
-_RESULTS: Final = 64
-_SIZE: Final = _RESULTS + RESULT_BYTES
+OUTCOME_BYTES: Final = 1 << 16
+"""Room for the outcomes of completed batches, until they are sent."""
+
+_RESULTS: Final = 256
+_OUTCOMES: Final = _RESULTS + RESULT_BYTES
+_SIZE: Final = _OUTCOMES + OUTCOME_BYTES
 _RESULT_HEAD: Final = struct.Struct("=II")
 _pack = _RESULT_HEAD.pack
+_OUTCOME_HEAD: Final = struct.Struct("=dqdI")
+_pack_outcome = _OUTCOME_HEAD.pack_into
+_OUTCOME_HEAD_BYTES: Final = _OUTCOME_HEAD.size
+_NO_RESULT: Final = 2**32 - 1
+_LONGEST_S: Final = 1e9
 # Eight-byte words; each is written as a whole, so the other process never reads half of one.
 _SEQ: Final = 0
 _ITEM: Final = 1
@@ -24,11 +33,32 @@ _LIMIT: Final = 4
 _USED: Final = 5
 _COMMAND: Final = 6
 _PERMIT: Final = 7
+_OUTCOMES_FIRST: Final = 8
+_OUTCOMES_USED: Final = 9
+_ITEM_BEGUN: Final = 10
 
 _WAITING: Final = math.inf
 """Instead of the time at which the batch began: the slot waits for a permit."""
 
 NO_LIMIT: Final = 2**64 - 1
+
+
+class BatchOutcome(NamedTuple):
+    """A completed batch.
+
+    Args:
+        seq: Its sequence number in the slot's life.
+        run_s: Its run time.
+        result: Its result lines, or None.
+        peak_rss_bytes: Peak memory while it ran; 0 when it was not measured.
+        cpu_s: CPU time that it used.
+    """
+
+    seq: int
+    run_s: float
+    result: bytes | None
+    peak_rss_bytes: int = 0
+    cpu_s: float = 0.0
 
 
 class SharedPage:
@@ -91,7 +121,8 @@ class SharedPage:
             index: Its index in the batch, from 0.
         """
         self._words[_ITEM] = index + 1
-        self._floats[_BEAT] = time.monotonic()
+        floats = self._floats
+        floats[_ITEM_BEGUN] = floats[_BEAT] = time.monotonic()
 
     def end_items(self) -> None:
         """Record that the handler works on no single item."""
@@ -163,6 +194,67 @@ class SharedPage:
         """Remove the results: they have been sent."""
         self._words[_USED] = 0
 
+    def add_outcome(
+        self, seq: int, run_s: float, result: bytes | None, peak_rss_bytes: int = 0, cpu_s: float = 0.0
+    ) -> bool:
+        """Record that a batch is completed. The batches since `clear_outcomes` follow each other.
+
+        Args:
+            seq: Its sequence number in the slot's life.
+            run_s: Its run time.
+            result: Its result lines, or None.
+            peak_rss_bytes: Peak memory while it ran; 0 when it was not measured.
+            cpu_s: CPU time that it used.
+
+        Returns:
+            Whether there was room.
+        """
+        words = self._words
+        used = words[_OUTCOMES_USED]
+        at = used + _OUTCOME_HEAD_BYTES
+        end = at if result is None else at + len(result)
+        if end > OUTCOME_BYTES:
+            return False
+        if not used:
+            words[_OUTCOMES_FIRST] = seq
+        if result is None:
+            _pack_outcome(self._map, _OUTCOMES + used, run_s, peak_rss_bytes, cpu_s, _NO_RESULT)
+        else:
+            _pack_outcome(self._map, _OUTCOMES + used, run_s, peak_rss_bytes, cpu_s, len(result))
+            self._map[_OUTCOMES + at : _OUTCOMES + end] = result
+        # Last, so that a death in between leaves no partial entry.
+        words[_OUTCOMES_USED] = end
+        return True
+
+    def outcomes(self) -> list[BatchOutcome]:
+        """Read the completed batches whose outcomes may not have been sent.
+
+        Returns:
+            The batches, in order; empty when they are inconsistent: a dying process may have written anywhere.
+        """
+        found: list[BatchOutcome] = []
+        at, end, seq = _OUTCOMES, _OUTCOMES + self._words[_OUTCOMES_USED], self._words[_OUTCOMES_FIRST]
+        if end > _SIZE:
+            return []
+        while at < end:
+            if at + _OUTCOME_HEAD_BYTES > end:
+                return []
+            run_s, peak_rss_bytes, cpu_s, size = _OUTCOME_HEAD.unpack_from(self._map, at)
+            at += _OUTCOME_HEAD_BYTES
+            result = None
+            if size != _NO_RESULT:
+                at += size
+                result = self._map[at - size : at]
+            if at > end or not 0 <= run_s < _LONGEST_S or peak_rss_bytes < 0 or not 0 <= cpu_s < _LONGEST_S:
+                return []
+            found.append(BatchOutcome(seq, run_s, result, peak_rss_bytes, cpu_s))
+            seq += 1
+        return found
+
+    def clear_outcomes(self) -> None:
+        """Remove the outcomes: they have been sent."""
+        self._words[_OUTCOMES_USED] = 0
+
     def beat(self) -> None:
         """Record a sign of life."""
         self._floats[_BEAT] = time.monotonic()
@@ -187,6 +279,11 @@ class SharedPage:
         """Monotonic time at which the batch began, waits for permits not counted."""
         begun_at = self._floats[_BEGUN]
         return time.monotonic() if begun_at == _WAITING else begun_at
+
+    @property
+    def item_begun_at(self) -> float:
+        """Monotonic time at which the current item began; that of an earlier item when there is none."""
+        return self._floats[_ITEM_BEGUN]
 
     @property
     def beat_at(self) -> float:

@@ -125,7 +125,7 @@ class Dispatcher:
         if slot.killed_for == "fenced":
             return
         if slot.killed_for not in {"stopping", "lost"}:
-            # The batches before it ran, but their outcomes died with the slot: they run again.
+            # The outcomes of the batches before it are known: the slot had sent them, or left them on its page.
             place = slot.page.seq - slot.first
             if 0 <= place < len(batches):
                 crashed = batches.pop(place)

@@ -186,6 +186,14 @@ class SlotPool:
         else:
             self.watch_writes(slot)
 
+    def _take_outcomes(self, slot: SlotProcess) -> None:
+        frame = slot.unsent_outcomes()
+        if frame is not None:
+            try:
+                self._on_frame(slot, frame)
+            except ValueError as error:
+                _log.error(log_names.SLOT_PROTOCOL_ERROR, pid=slot.pid, error=str(error))
+
     def _read_stderr(self, slot: SlotProcess) -> None:
         if not slot.stderr.read():
             self._unwatch(slot.stderr.fd)
@@ -197,9 +205,10 @@ class SlotPool:
         ended = slot.poll()
         if ended is None or slot not in self._living:
             return
-        # The pipes may still hold outcomes and output.
+        # The pipes may still hold outcomes and output, and the page outcomes that were not sent.
         if not slot.closed:
             self._read_frames(slot)
+        self._take_outcomes(slot)
         while slot.stderr.read():
             pass
         slot.stderr.output.close()

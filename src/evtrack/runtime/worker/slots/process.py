@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evtrack.domain.crash import LIMITS
-from evtrack.runtime.slot.protocol import Setup, Work
+from evtrack.runtime.slot.protocol import BatchesDone, Setup, Work
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.slots.channel import SlotChannel
 from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient, ForkServerGone
@@ -121,6 +121,17 @@ class SlotProcess:
         self.first += count
         self.finished += count
         return batches
+
+    def unsent_outcomes(self) -> BatchesDone | None:
+        """Return the outcomes that the slot had recorded but not sent when it ended.
+
+        Returns:
+            The frame that it would have sent, or None.
+        """
+        unsent = [outcome for outcome in self.page.outcomes() if outcome.seq >= self.first]
+        if not unsent:
+            return None
+        return BatchesDone(unsent[0].seq, [outcome.run_s for outcome in unsent], [outcome.result for outcome in unsent])
 
     def kind_of(self, batch: ClaimedBatch) -> str | None:
         """Return the kind of a batch's handler.
