@@ -456,6 +456,17 @@ CREATE FUNCTION evtrack.batch_transitions() RETURNS evtrack.batch_transition[]
     ) AS r
 $$;
 
+CREATE FUNCTION evtrack.begin_stop(the_worker bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM evtrack.find_worker(the_worker);
+    UPDATE evtrack.worker w SET stopping_at = clock_timestamp()
+    WHERE w.worker_id = the_worker AND w.stopping_at IS NULL
+        AND w.lost_at IS NULL AND w.stopped_at IS NULL;
+END $$;
+
 CREATE FUNCTION evtrack.bucket() RETURNS integer
     LANGUAGE sql PARALLEL SAFE
     AS $$ SELECT (extract(epoch FROM clock_timestamp()) / 10)::integer $$;
@@ -714,7 +725,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION evtrack.claim(the_worker bigint, job_ids bigint[], after integer[], max_fresh integer, handlers text[], max_returning integer DEFAULT 0) RETURNS TABLE(job_id bigint, job_day date, batch_no integer, attempt integer, handler text, item_count integer, ordinals text, losses smallint, policy jsonb, item_keys text, payload text, isolation evtrack.isolation)
+CREATE FUNCTION evtrack.claim(the_worker bigint, job_ids bigint[], after integer[], max_fresh integer, handlers text[], max_returning integer DEFAULT 0, max_isolated integer DEFAULT NULL::integer) RETURNS TABLE(job_id bigint, job_day date, batch_no integer, attempt integer, handler text, item_count integer, ordinals text, losses smallint, policy jsonb, item_keys text, payload text, isolation evtrack.isolation)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -724,15 +735,20 @@ CREATE FUNCTION evtrack.claim(the_worker bigint, job_ids bigint[], after integer
     AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
+    alone integer := coalesce(max_isolated, least(max_returning, 1));
+    retried integer := CASE WHEN max_isolated IS NULL THEN max_returning
+        ELSE max_returning + max_isolated END;
     day date;
 BEGIN
     -- A null limit would claim everything.
-    IF (max_fresh >= 0 AND max_returning >= 0 AND cardinality(job_ids)
+    IF (max_fresh >= 0 AND max_returning >= 0
+        AND coalesce(max_isolated, 0) >= 0 AND cardinality(job_ids)
         IS NOT DISTINCT FROM cardinality(claim.after)) IS NOT TRUE THEN
-        RAISE EXCEPTION 'max_fresh and max_returning must be 0 or greater, and '
-            '`after` as long as job_ids; got %, %, and % for %',
+        RAISE EXCEPTION 'max_fresh, max_returning and max_isolated must be 0 or '
+            'greater, and `after` as long as job_ids; got %, %, %, and % for %',
             coalesce(max_fresh::text, 'null'),
             coalesce(max_returning::text, 'null'),
+            coalesce(max_isolated::text, 'null'),
             coalesce(cardinality(claim.after), 0),
             coalesce(cardinality(job_ids), 0) USING ERRCODE = 'EV007';
     END IF;
@@ -760,16 +776,25 @@ BEGIN
                 AND j.phase IN ('open', 'abandoned', 'sealed')
                 AND j.handler = ANY(handlers)
         ), due AS (
-            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.isolation,
+            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.isolated,
+                row_number() OVER (PARTITION BY r.isolated
+                    ORDER BY o.priority DESC, r.run_at) AS place,
                 row_number() OVER (
-                    PARTITION BY r.isolation IN ('memory', 'exclusive')
-                    ORDER BY o.priority DESC, r.run_at) AS place
+                    ORDER BY o.priority DESC, r.run_at) AS of_all
             FROM open_job o
             CROSS JOIN LATERAL (
-                SELECT b.batch_no, b.run_at, b.isolation FROM evtrack.batch b
+                (SELECT b.batch_no, b.run_at, false AS isolated
+                FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id
                     AND b.run_at <= statement_timestamp()
-                ORDER BY b.run_at LIMIT max_returning
+                    AND b.isolation NOT IN ('memory', 'exclusive')
+                ORDER BY b.run_at LIMIT max_returning)
+                UNION ALL
+                (SELECT b.batch_no, b.run_at, true FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = o.job_id
+                    AND b.run_at <= statement_timestamp()
+                    AND b.isolation IN ('memory', 'exclusive')
+                ORDER BY b.run_at LIMIT alone)
             ) r
         ), held AS (
             -- The limit applies after the locks, so that this claim gets others
@@ -797,10 +822,8 @@ BEGIN
                     AND b.batch_no = d.batch_no AND b.status = 'pending'
                 FOR UPDATE SKIP LOCKED
             ) r
-            -- Of batches that must run alone in their worker, one per claim.
-            WHERE d.place <= CASE
-                WHEN d.isolation IN ('memory', 'exclusive') THEN 1
-                ELSE max_returning END
+            WHERE d.of_all <= retried AND d.place <= CASE
+                WHEN d.isolated THEN alone ELSE max_returning END
         ), started AS (
             INSERT INTO evtrack.event (
                 job_day, job_id, batch_no, version, type, attempt, worker_id)
@@ -831,7 +854,7 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION evtrack.claimable(handlers text[], known_jobs bigint[] DEFAULT '{}'::bigint[], known_marks integer[] DEFAULT '{}'::integer[]) RETURNS TABLE(job_id bigint, job_day date, handler text, priority smallint, mark integer, due boolean)
+CREATE FUNCTION evtrack.claimable(handlers text[], known_jobs bigint[] DEFAULT '{}'::bigint[], known_marks integer[] DEFAULT '{}'::integer[]) RETURNS TABLE(job_id bigint, job_day date, handler text, priority smallint, mark integer, due boolean, isolated boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_sort TO 'off'
@@ -850,7 +873,7 @@ BEGIN
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended;
     RETURN QUERY
     SELECT j.job_id, j.job_day, j.handler, j.priority, f.batch_no,
-        r.due IS NOT NULL
+        r.due IS NOT NULL, i.isolated IS NOT NULL
     FROM evtrack.job j
     LEFT JOIN unnest(known_jobs, known_marks) AS k (job_id, mark)
         ON k.job_id = j.job_id
@@ -868,6 +891,14 @@ BEGIN
             AND b.run_at <= statement_timestamp()
         ORDER BY b.run_at LIMIT 1
     ) r ON true
+    LEFT JOIN LATERAL (
+        SELECT true AS isolated FROM evtrack.batch b
+        WHERE r.due AND b.job_day BETWEEN first_day AND last_day
+            AND b.job_day = j.job_day AND b.job_id = j.job_id
+            AND b.run_at <= statement_timestamp()
+            AND b.isolation IN ('memory', 'exclusive')
+        ORDER BY b.run_at LIMIT 1
+    ) i ON true
     WHERE j.handler = ANY(handlers)
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended
         AND (f.batch_no IS NOT NULL OR r.due)
@@ -2642,6 +2673,61 @@ CREATE FUNCTION evtrack.mark_alerts(alert_ids bigint[], who text) RETURNS bigint
     SELECT count(*) FROM marked
 $$;
 
+CREATE FUNCTION evtrack.mark_items(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], done integer[], lines text[], in_hand integer[], exclusive boolean[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    places bigint[];
+BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
+    PERFORM evtrack.find_worker(the_worker);
+    -- Locked, so that a batch is not declared lost between this and the commit.
+    WITH given AS (
+        SELECT g.*, j.job_day
+        FROM unnest(job_ids, batch_nos, attempts)
+            WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
+        JOIN evtrack.job j ON j.job_id = g.job_id
+        ORDER BY g.job_id, g.batch_no
+    )
+    SELECT array_agg(l.place) INTO places
+    FROM (
+        SELECT g.place FROM given g
+        CROSS JOIN LATERAL (
+            SELECT 1 FROM evtrack.batch b
+            WHERE b.job_day = g.job_day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no AND b.status = 'running'
+                AND b.worker_id = the_worker AND b.attempt = g.attempt
+            FOR UPDATE
+        ) b
+    ) l;
+    DELETE FROM evtrack.item_mark m
+    USING unnest(job_ids, batch_nos, attempts)
+        WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
+    WHERE g.place = ANY(places) AND m.job_id = g.job_id
+        AND m.batch_no = g.batch_no AND m.attempt <> g.attempt;
+    INSERT INTO evtrack.item_mark AS m (
+        job_id, batch_no, ordinal, attempt, exclusive, done, line)
+    SELECT g.job_id, g.batch_no, i.ordinal, g.attempt,
+        coalesce(g.exclusive, false), i.done, i.line
+    FROM unnest(job_ids, batch_nos, attempts, mark_items.done, lines, in_hand,
+        mark_items.exclusive) WITH ORDINALITY AS g (
+        job_id, batch_no, attempt, done, line, in_hand, exclusive, place)
+    CROSS JOIN LATERAL (VALUES
+        (g.done, true, g.line), (g.in_hand, false, NULL)
+    ) AS i (ordinal, done, line)
+    WHERE g.place = ANY(places) AND i.ordinal IS NOT NULL
+    ON CONFLICT ON CONSTRAINT item_mark_pkey DO UPDATE SET
+        done = excluded.done, line = excluded.line,
+        exclusive = excluded.exclusive;
+    RETURN QUERY
+    SELECT g.job_id, g.batch_no,
+        CASE WHEN g.place = ANY(places) THEN 'held' ELSE 'lost' END
+    FROM unnest(job_ids, batch_nos)
+        WITH ORDINALITY AS g (job_id, batch_no, place)
+    ORDER BY g.place;
+END $$;
+
 CREATE FUNCTION evtrack.move_items(j evtrack.job, item_keys text[], statuses text[], batch_nos integer[], fate text) RETURNS TABLE(item_key text, ordinal integer, batch_no integer, verdict text)
     LANGUAGE plpgsql
     AS $$
@@ -3000,7 +3086,7 @@ BEGIN
             'a late result with a verdict instead of an error.';
 END $$;
 
-CREATE FUNCTION evtrack.register_worker(name text, host text, pid integer, slots integer, handlers text[], version text) RETURNS bigint
+CREATE FUNCTION evtrack.register_worker(name text, host text, pid integer, slots integer, handlers text[], version text, marks boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3029,10 +3115,22 @@ BEGIN
             'of 1 to 200 characters.';
     END IF;
     PERFORM evtrack.settle_log();
-    INSERT INTO evtrack.worker (name, host, pid, slots, handlers, version)
-    VALUES (name, host, pid, slots, handlers, version)
+    INSERT INTO evtrack.worker (
+        name, host, pid, slots, handlers, version, marks)
+    VALUES (name, host, pid, slots, handlers, version, coalesce(marks, false))
     RETURNING worker_id INTO id;
     RETURN id;
+END $$;
+
+CREATE FUNCTION evtrack.report_death(dead_worker bigint, reporter bigint, facts jsonb, job_ids bigint[], batch_nos integer[], attempts integer[], begun boolean[], in_hand integer[], done text[], results text[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
+    RETURN QUERY
+    SELECT g.job_id, g.batch_no, 'alive'
+    FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no);
 END $$;
 
 CREATE FUNCTION evtrack.report_slots(the_worker bigint, said text) RETURNS boolean
@@ -4313,7 +4411,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -4571,6 +4669,8 @@ CREATE INDEX alert_undelivered ON evtrack.alert USING btree (alert_id) WHERE (de
 CREATE INDEX batch_derived ON ONLY evtrack.batch USING btree (job_id, root_no, batch_no) WHERE (root_no IS NOT NULL);
 
 CREATE INDEX batch_fresh ON ONLY evtrack.batch USING btree (job_id, ((batch_no + 0))) WHERE fresh;
+
+CREATE INDEX batch_isolated ON ONLY evtrack.batch USING btree (job_id, run_at) WHERE ((run_at IS NOT NULL) AND (isolation = ANY (ARRAY['memory'::evtrack.isolation, 'exclusive'::evtrack.isolation])));
 
 CREATE INDEX batch_returning ON ONLY evtrack.batch USING btree (job_id, run_at) WHERE (run_at IS NOT NULL);
 

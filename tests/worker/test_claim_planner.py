@@ -2,7 +2,7 @@
 
 from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.runtime.worker.database.claim_planner import IDLE_S, MAX_JOBS, REFRESH_S, ClaimPlanner
-from evtrack.storage.queue.queue import Claimable
+from evtrack.storage.queue.records import Claimable
 
 
 def listed(*jobs: tuple[int, int, int | None, bool]) -> ClaimPlanner:

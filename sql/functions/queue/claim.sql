@@ -1,7 +1,9 @@
 -- Claim batches for a worker: from each listed job a share of max_fresh new
 -- batches, in the order of their numbers and above `after`; and up to
--- max_returning retried batches that are due. Candidates are selected without
--- locks, then locked with SKIP LOCKED. The join with the job row makes a
+-- max_returning retried batches that are due. Retried batches that must run
+-- alone in their worker have a limit of their own, max_isolated; if it is null,
+-- at most one of the retried batches is such a batch. Candidates are selected
+-- without locks, then locked with SKIP LOCKED. The join with the job row makes a
 -- suspension effective at once. item_keys and payload have one line per item,
 -- in the order of `ordinals`.
 -- Planner settings: docs/planner.md.
@@ -11,7 +13,8 @@ CREATE OR REPLACE FUNCTION evtrack.claim(
     after integer[],
     max_fresh integer,
     handlers text[],
-    max_returning integer DEFAULT 0
+    max_returning integer DEFAULT 0,
+    max_isolated integer DEFAULT NULL
 ) RETURNS TABLE (
     job_id bigint, job_day date, batch_no integer, attempt integer,
     handler text, item_count integer, ordinals text, losses smallint,
@@ -22,15 +25,20 @@ SET enable_seqscan = off SET enable_sort = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
+    alone integer := coalesce(max_isolated, least(max_returning, 1));
+    retried integer := CASE WHEN max_isolated IS NULL THEN max_returning
+        ELSE max_returning + max_isolated END;
     day date;
 BEGIN
     -- A null limit would claim everything.
-    IF (max_fresh >= 0 AND max_returning >= 0 AND cardinality(job_ids)
+    IF (max_fresh >= 0 AND max_returning >= 0
+        AND coalesce(max_isolated, 0) >= 0 AND cardinality(job_ids)
         IS NOT DISTINCT FROM cardinality(claim.after)) IS NOT TRUE THEN
-        RAISE EXCEPTION 'max_fresh and max_returning must be 0 or greater, and '
-            '`after` as long as job_ids; got %, %, and % for %',
+        RAISE EXCEPTION 'max_fresh, max_returning and max_isolated must be 0 or '
+            'greater, and `after` as long as job_ids; got %, %, %, and % for %',
             coalesce(max_fresh::text, 'null'),
             coalesce(max_returning::text, 'null'),
+            coalesce(max_isolated::text, 'null'),
             coalesce(cardinality(claim.after), 0),
             coalesce(cardinality(job_ids), 0) USING ERRCODE = 'EV007';
     END IF;
@@ -58,16 +66,25 @@ BEGIN
                 AND j.phase IN ('open', 'abandoned', 'sealed')
                 AND j.handler = ANY(handlers)
         ), due AS (
-            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.isolation,
+            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.isolated,
+                row_number() OVER (PARTITION BY r.isolated
+                    ORDER BY o.priority DESC, r.run_at) AS place,
                 row_number() OVER (
-                    PARTITION BY r.isolation IN ('memory', 'exclusive')
-                    ORDER BY o.priority DESC, r.run_at) AS place
+                    ORDER BY o.priority DESC, r.run_at) AS of_all
             FROM open_job o
             CROSS JOIN LATERAL (
-                SELECT b.batch_no, b.run_at, b.isolation FROM evtrack.batch b
+                (SELECT b.batch_no, b.run_at, false AS isolated
+                FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = o.job_id
                     AND b.run_at <= statement_timestamp()
-                ORDER BY b.run_at LIMIT max_returning
+                    AND b.isolation NOT IN ('memory', 'exclusive')
+                ORDER BY b.run_at LIMIT max_returning)
+                UNION ALL
+                (SELECT b.batch_no, b.run_at, true FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = o.job_id
+                    AND b.run_at <= statement_timestamp()
+                    AND b.isolation IN ('memory', 'exclusive')
+                ORDER BY b.run_at LIMIT alone)
             ) r
         ), held AS (
             -- The limit applies after the locks, so that this claim gets others
@@ -95,10 +112,8 @@ BEGIN
                     AND b.batch_no = d.batch_no AND b.status = 'pending'
                 FOR UPDATE SKIP LOCKED
             ) r
-            -- Of batches that must run alone in their worker, one per claim.
-            WHERE d.place <= CASE
-                WHEN d.isolation IN ('memory', 'exclusive') THEN 1
-                ELSE max_returning END
+            WHERE d.of_all <= retried AND d.place <= CASE
+                WHEN d.isolated THEN alone ELSE max_returning END
         ), started AS (
             INSERT INTO evtrack.event (
                 job_day, job_id, batch_no, version, type, attempt, worker_id)

@@ -1,8 +1,9 @@
 -- Return the jobs that a worker with these handlers may claim from, most urgent
 -- first: open jobs that have new batches (`mark`, the low-water mark, is the
--- lowest number among them) or retried batches that are due. The search in
--- known jobs starts at their known low-water marks, because no new batch ever
--- appears below them.
+-- lowest number among them) or retried batches that are due; `isolated` is
+-- whether any of these must run alone in its worker. The search in known jobs
+-- starts at their known low-water marks, because no new batch ever appears
+-- below them.
 -- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.claimable(
     handlers text[],
@@ -10,7 +11,7 @@ CREATE OR REPLACE FUNCTION evtrack.claimable(
     known_marks integer[] DEFAULT '{}'
 ) RETURNS TABLE (
     job_id bigint, job_day date, handler text, priority smallint,
-    mark integer, due boolean
+    mark integer, due boolean, isolated boolean
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_sort = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
@@ -26,7 +27,7 @@ BEGIN
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended;
     RETURN QUERY
     SELECT j.job_id, j.job_day, j.handler, j.priority, f.batch_no,
-        r.due IS NOT NULL
+        r.due IS NOT NULL, i.isolated IS NOT NULL
     FROM evtrack.job j
     LEFT JOIN unnest(known_jobs, known_marks) AS k (job_id, mark)
         ON k.job_id = j.job_id
@@ -44,6 +45,14 @@ BEGIN
             AND b.run_at <= statement_timestamp()
         ORDER BY b.run_at LIMIT 1
     ) r ON true
+    LEFT JOIN LATERAL (
+        SELECT true AS isolated FROM evtrack.batch b
+        WHERE r.due AND b.job_day BETWEEN first_day AND last_day
+            AND b.job_day = j.job_day AND b.job_id = j.job_id
+            AND b.run_at <= statement_timestamp()
+            AND b.isolation IN ('memory', 'exclusive')
+        ORDER BY b.run_at LIMIT 1
+    ) i ON true
     WHERE j.handler = ANY(handlers)
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended
         AND (f.batch_no IS NOT NULL OR r.due)

@@ -1,8 +1,9 @@
 -- Register a worker. Returns its id, which every claim and report needs. Its
--- facts appear in each of its crashes and alerts, so they are bounded.
+-- facts appear in each of its crashes and alerts, so they are bounded. `marks`
+-- is whether it commits which item of a suspect is in hand; see mark_items().
 CREATE OR REPLACE FUNCTION evtrack.register_worker(
     name text, host text, pid integer, slots integer, handlers text[],
-    version text
+    version text, marks boolean DEFAULT false
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -30,8 +31,9 @@ BEGIN
             'of 1 to 200 characters.';
     END IF;
     PERFORM evtrack.settle_log();
-    INSERT INTO evtrack.worker (name, host, pid, slots, handlers, version)
-    VALUES (name, host, pid, slots, handlers, version)
+    INSERT INTO evtrack.worker (
+        name, host, pid, slots, handlers, version, marks)
+    VALUES (name, host, pid, slots, handlers, version, coalesce(marks, false))
     RETURNING worker_id INTO id;
     RETURN id;
 END $$;

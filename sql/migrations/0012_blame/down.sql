@@ -1,6 +1,6 @@
 -- loses: what is known about suspects, if evtrack.item_mark has rows
 DROP FUNCTION IF EXISTS evtrack.claim(
-    bigint, bigint[], integer[], integer, text[], integer
+    bigint, bigint[], integer[], integer, text[], integer, integer
 );
 DROP TABLE evtrack.upkeep;
 ALTER TABLE evtrack.worker

@@ -10,6 +10,9 @@ CREATE TYPE evtrack.isolation AS ENUM (
 ALTER TABLE evtrack.batch
 ADD COLUMN isolation evtrack.isolation NOT NULL DEFAULT 'none',
 ADD COLUMN exclusive_losses smallint NOT NULL DEFAULT 0;
+-- What must run alone in its worker, found among the many that need not.
+CREATE INDEX batch_isolated ON evtrack.batch (job_id, run_at)
+WHERE run_at IS NOT NULL AND isolation IN ('memory', 'exclusive');
 
 -- Which items of a suspect have begun, and which are done, committed as it
 -- happens. Not part of the log: what a lost worker leaves here becomes events

@@ -15,5 +15,6 @@ FROM evtrack.claim(
     %(after)s::integer[],
     %(max_new)s::integer,
     %(handlers)s::text[],
-    %(max_retried)s::integer
+    %(max_retried)s::integer,
+    %(max_isolated)s::integer
 ) AS c

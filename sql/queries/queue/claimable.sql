@@ -3,7 +3,8 @@ SELECT
     c.job_id,
     c.priority,
     c.mark,
-    c.due
+    c.due,
+    c.isolated
 FROM evtrack.claimable(
     %(handlers)s::text[], %(job_ids)s::bigint[], %(marks)s::integer[]
 ) AS c

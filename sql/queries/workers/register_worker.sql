@@ -6,5 +6,6 @@ SELECT
         %(pid)s::integer,
         %(slots)s::integer,
         %(handlers)s::text[],
-        %(version)s::text
+        %(version)s::text,
+        %(marks)s::boolean
     ) AS worker_id

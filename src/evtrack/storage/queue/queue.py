@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -13,6 +12,7 @@ from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import array_literal, rows, value
 from evtrack.storage.connection.sql_files import statement
+from evtrack.storage.queue.records import Claimable, Reconciled, ReportVerdict
 from evtrack.storage.queue.workers import bound_waits
 
 if TYPE_CHECKING:
@@ -20,86 +20,13 @@ if TYPE_CHECKING:
 
     from evtrack.domain.claimed_batch import BatchKey
     from evtrack.storage.connection.connect import Connection
+    from evtrack.storage.queue.records import Claim, CompletedBatches, SuspectMark
 
 SEPARATOR: Final = b"\x1e"
 """Separates the results of batches; JSON escapes control characters, so no result contains it."""
 
 CANCELLED: Final = "57014"
 """SQLSTATE of a statement that ran into statement_timeout; a retry may succeed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claimable:
-    """A job that may be claimed from.
-
-    Args:
-        priority: Higher goes first.
-        mark: The low-water mark: the smallest number of a new batch, or None when there is none.
-        due: Whether a retried batch is due.
-    """
-
-    job_id: int
-    priority: int
-    mark: int | None
-    due: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A request for batches.
-
-    Args:
-        job_ids: Jobs to claim from, an equal share of each; the first ones get the remainder.
-        after: For each job, the batch number after which to look.
-        max_new: How many new batches.
-        max_retried: How many retried batches.
-    """
-
-    job_ids: Sequence[int]
-    after: Sequence[int]
-    max_new: int
-    max_retried: int
-
-
-@dataclass(frozen=True, slots=True)
-class CompletedBatches:
-    """Batches that completed, in parallel lists.
-
-    Args:
-        job_ids: Their jobs.
-        batch_nos: Their numbers.
-        attempts: Their attempts.
-        run_s: How long each ran.
-        results: Lines of JSON of each, or None; None when no batch has any.
-    """
-
-    job_ids: Sequence[int]
-    batch_nos: Sequence[int]
-    attempts: Sequence[int]
-    run_s: Sequence[float]
-    results: Sequence[bytes | None] | None
-
-
-@dataclass(frozen=True, slots=True)
-class ReportVerdict:
-    """The queue's answer to the report of a batch.
-
-    Args:
-        verdict: What came of it; `late` or `unknown` when the report was rejected.
-    """
-
-    job_id: int
-    batch_no: int
-    verdict: str
-
-
-class Reconciled(NamedTuple):
-    """Whether the worker still holds a batch: held, lost, or requeued for one that it did not name."""
-
-    job_id: int
-    batch_no: int
-    attempt: int
-    verdict: str
 
 
 class Queue:
@@ -223,6 +150,24 @@ class Queue:
             results=[None if lines is None else lines.decode() for lines in results],
         )
 
+    def mark_items(self, marks: Sequence[SuspectMark]) -> list[ReportVerdict]:
+        """Commit which items of suspects are done, and which begin.
+
+        Args:
+            marks: One for each batch.
+
+        Returns:
+            A verdict for each: held, or lost when the item must not begin.
+        """
+        return self._report(
+            "mark_items",
+            [mark.batch for mark in marks],
+            done=[mark.done for mark in marks],
+            lines=[None if mark.line is None else mark.line.decode() for mark in marks],
+            in_hand=[mark.in_hand for mark in marks],
+            exclusive=[mark.exclusive for mark in marks],
+        )
+
     def requeue(self, batches: Sequence[BatchKey], reason: str) -> list[ReportVerdict]:
         """Give back batches that did not run to their end.
 
@@ -271,6 +216,7 @@ class Queue:
                 "max_new": claim.max_new,
                 "handlers": self._handlers,
                 "max_retried": claim.max_retried,
+                "max_isolated": claim.max_isolated,
             }
             self._claims.execute(self._claim_sql, values)
 

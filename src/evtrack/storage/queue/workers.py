@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg.types.json import Jsonb
 
 from evtrack.domain.errors import NoSuchJob
 from evtrack.storage.connection.connect import Connection, behind_pooler
-from evtrack.storage.connection.query import one, rows, run, value
+from evtrack.storage.connection.query import array_literal, one, rows, run, value
+from evtrack.storage.queue.records import ReportVerdict
 from evtrack.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from evtrack.domain.claimed_batch import BatchKey
 
 
 LOCK_TIMEOUT: Final = "5s"
@@ -35,6 +40,25 @@ class HeartbeatReply:
 
     accepted: bool
     session_lock: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAtDeath:
+    """A batch that a slot of a dead worker had, as its state directory shows.
+
+    Args:
+        key: The batch.
+        begun: Whether an item of it had begun.
+        in_hand: Ordinal of the item that was running; 0 for the whole batch, None for no item.
+        done: Ordinals of the items whose results are known, as a multirange; None for none.
+        results: A line of JSON for each of those items; None when nothing was returned.
+    """
+
+    key: BatchKey
+    begun: bool
+    in_hand: int | None
+    done: str | None
+    results: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +88,7 @@ def bound_waits(connection: Connection) -> None:
 
 
 def register_worker(
-    connection: Connection, *, name: str, host: str, pid: int, slots: int, handlers: Sequence[str]
+    connection: Connection, *, name: str, host: str, pid: int, slots: int, handlers: Sequence[str], marks: bool = False
 ) -> int:
     """Register a worker.
 
@@ -73,8 +97,9 @@ def register_worker(
         pid: Its process there.
         slots: How many batches it runs at once.
         handlers: The handlers that it offers.
+        marks: Whether it marks the items of suspects.
     """
-    values = {"name": name, "host": host, "pid": pid, "slots": slots, "handlers": list(handlers)}
+    values = {"name": name, "host": host, "pid": pid, "slots": slots, "handlers": list(handlers), "marks": marks}
     return int(value(connection, "register_worker", **values, version=__version__))
 
 
@@ -146,6 +171,43 @@ def stop_worker(connection: Connection, worker_id: int) -> None:
         worker_id: The worker; it holds no batch any more.
     """
     run(connection, "stop_worker", worker_id=worker_id)
+
+
+def begin_stop(connection: Connection, worker_id: int) -> None:
+    """Record that the worker was asked to stop, so that being killed before it has returned its batches is no crash."""
+    run(connection, "begin_stop", worker_id=worker_id)
+
+
+def report_death(
+    connection: Connection,
+    *,
+    dead_worker: int,
+    reporter: int,
+    facts: dict[str, Any],
+    batches: Sequence[BatchAtDeath],
+) -> list[ReportVerdict]:
+    """Report what a dead worker had left on its host, and declare it lost with that knowledge.
+
+    Args:
+        dead_worker: The worker that died.
+        reporter: The worker that reports it.
+        facts: Evidence of why it died.
+        batches: The batches that its slots had.
+
+    Returns:
+        A verdict for each: alive when its session lock is still held, and it was not declared lost.
+    """
+    columns = {
+        "job_ids": array_literal([batch.key[0] for batch in batches]),
+        "batch_nos": array_literal([batch.key[1] for batch in batches]),
+        "attempts": array_literal([batch.key[2] for batch in batches]),
+        "begun": [batch.begun for batch in batches],
+        "in_hand": [batch.in_hand for batch in batches],
+        "done": [batch.done for batch in batches],
+        "results": [batch.results for batch in batches],
+    }
+    values = {"dead_worker": dead_worker, "reporter": reporter, "facts": Jsonb(facts)}
+    return rows(connection, ReportVerdict, "report_death", **values, **columns)
 
 
 def report_slots(connection: Connection, worker_id: int, problem: str | None) -> None:

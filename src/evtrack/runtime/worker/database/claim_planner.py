@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from evtrack.storage.queue.queue import Claim, Claimable
+from evtrack.storage.queue.records import Claim, Claimable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,8 @@ from evtrack.domain.errors import BadArgument, EvtrackError, IllegalEvent
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND
 from evtrack.runtime.worker.outcomes.item_reports import failed_ordinals, item_errors
-from evtrack.storage.queue.queue import CANCELLED, Claim, CompletedBatches, Queue, ReportVerdict
+from evtrack.storage.queue.queue import CANCELLED, Queue
+from evtrack.storage.queue.records import Claim, CompletedBatches, ReportVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,8 @@ from evtrack.runtime.worker.pacing import MAX_CLAIM
 
 if TYPE_CHECKING:
     from evtrack.runtime.worker.dispatcher import Dispatcher
-    from evtrack.storage.queue.queue import Claim, Queue
+    from evtrack.storage.queue.queue import Queue
+    from evtrack.storage.queue.records import Claim
 
 REPORT_S: Final = 0.01
 """Age at which outcomes are reported even if there are few."""
