@@ -9,8 +9,9 @@ import pytest
 
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import storable
+from evtrack.runtime.slot.outcome_ring import OUTCOME_BYTES, BatchOutcome
 from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, ItemFailure, ItemsDone
-from evtrack.runtime.slot.shared_page import OUTCOME_BYTES, RESULT_BYTES, BatchOutcome, SharedPage
+from evtrack.runtime.slot.shared_page import RESULT_BYTES, SharedPage
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.worker.database.job_completion import ASK_S, FORGET_S, JobCompletion
 from evtrack.runtime.worker.outcomes.frame_checks import check_frame
@@ -101,19 +102,19 @@ def test_completed_items_are_read_from_the_page_until_another_batch_begins() -> 
 def test_completed_batches_are_read_from_the_page_until_they_are_sent() -> None:
     ours = SharedPage.create()
     theirs = SharedPage(ours.fd)
-    assert [] == ours.outcomes()
-    assert all([theirs.add_outcome(4, 0.5, None), theirs.add_outcome(5, 0.25, b"1\n2", 7, 0.125)])
+    assert [] == ours.outcomes.read()
+    assert all([theirs.outcomes.add(4, 0.5, None), theirs.outcomes.add(5, 0.25, b"1\n2", 7, 0.125)])
     expected = [BatchOutcome(4, 0.5, None), BatchOutcome(5, 0.25, b"1\n2", 7, 0.125)]
-    assert expected == ours.outcomes()
-    assert not theirs.add_outcome(6, 0.5, b"x" * OUTCOME_BYTES), "there is no room"
-    assert expected == ours.outcomes()
+    assert expected == ours.outcomes.read()
+    assert not theirs.outcomes.add(6, 0.5, b"x" * OUTCOME_BYTES), "there is no room"
+    assert expected == ours.outcomes.read()
     for wild in (2**63, OUTCOME_BYTES, 9):
-        ours._words[9] = wild
-        assert [] == ours.outcomes(), "what makes no sense is not believed"
-    theirs.clear_outcomes()
-    assert [] == ours.outcomes()
-    assert theirs.add_outcome(6, 0.5, None)
-    assert [BatchOutcome(6, 0.5, None)] == ours.outcomes()
+        ours.outcomes._words[0] = wild
+        assert [] == ours.outcomes.read(), "what makes no sense is not believed"
+    theirs.outcomes.clear()
+    assert [] == ours.outcomes.read()
+    assert theirs.outcomes.add(6, 0.5, None)
+    assert [BatchOutcome(6, 0.5, None)] == ours.outcomes.read()
     ours.close()
 
 

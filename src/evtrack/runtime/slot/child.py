@@ -139,7 +139,7 @@ class Slot:
             run_s = now - begun
             self._run_s.append(run_s)
             self._results.append(result)
-            if not page.add_outcome(seq, run_s, result) or now - self._flushed_at > FLUSH_S:
+            if not page.outcomes.add(seq, run_s, result) or now - self._flushed_at > FLUSH_S:
                 self._flush()
                 self._flushed_at = now
         return True
@@ -170,7 +170,7 @@ class Slot:
             self._first += count
             self._run_s, self._results = [], []
             self._send(frame)
-            self._page.clear_outcomes()
+            self._page.outcomes.clear()
 
     def _send_items_done(self, frame: ItemsDone) -> None:
         # Outcomes are reported in the order in which batches ended.

@@ -6,24 +6,18 @@ import os
 import struct
 import sys
 import time
-from typing import Final, NamedTuple
+from typing import Final
+
+from evtrack.runtime.slot.outcome_ring import RING_BYTES, OutcomeRing
 
 RESULT_BYTES: Final = 1 << 16
 """Room for the results of completed items, until they are sent or their batch ends."""
 
-OUTCOME_BYTES: Final = 1 << 16
-"""Room for the outcomes of completed batches, until they are sent."""
-
 _RESULTS: Final = 256
 _OUTCOMES: Final = _RESULTS + RESULT_BYTES
-_SIZE: Final = _OUTCOMES + OUTCOME_BYTES
+_SIZE: Final = _OUTCOMES + RING_BYTES
 _RESULT_HEAD: Final = struct.Struct("=II")
 _pack = _RESULT_HEAD.pack
-_OUTCOME_HEAD: Final = struct.Struct("=dqdI")
-_pack_outcome = _OUTCOME_HEAD.pack_into
-_OUTCOME_HEAD_BYTES: Final = _OUTCOME_HEAD.size
-_NO_RESULT: Final = 2**32 - 1
-_LONGEST_S: Final = 1e9
 # Eight-byte words; each is written as a whole, so the other process never reads half of one.
 _SEQ: Final = 0
 _ITEM: Final = 1
@@ -33,32 +27,12 @@ _LIMIT: Final = 4
 _USED: Final = 5
 _COMMAND: Final = 6
 _PERMIT: Final = 7
-_OUTCOMES_FIRST: Final = 8
-_OUTCOMES_USED: Final = 9
-_ITEM_BEGUN: Final = 10
+_ITEM_BEGUN: Final = 8
 
 _WAITING: Final = math.inf
 """Instead of the time at which the batch began: the slot waits for a permit."""
 
 NO_LIMIT: Final = 2**64 - 1
-
-
-class BatchOutcome(NamedTuple):
-    """A completed batch.
-
-    Args:
-        seq: Its sequence number in the slot's life.
-        run_s: Its run time.
-        result: Its result lines, or None.
-        peak_rss_bytes: Peak memory while it ran; 0 when it was not measured.
-        cpu_s: CPU time that it used.
-    """
-
-    seq: int
-    run_s: float
-    result: bytes | None
-    peak_rss_bytes: int = 0
-    cpu_s: float = 0.0
 
 
 class SharedPage:
@@ -70,11 +44,13 @@ class SharedPage:
         fd: Descriptor of the shared memory; it stays open until `close`.
     """
 
-    __slots__ = ("_floats", "_map", "_words", "fd")
+    __slots__ = ("_floats", "_map", "_words", "fd", "outcomes")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._map = mmap.mmap(fd, _SIZE)
+        self.outcomes = OutcomeRing(self._map, _OUTCOMES)
+        """Completed batches whose outcomes are not sent yet."""
         self._words = memoryview(self._map)[:_RESULTS].cast("Q")
         self._floats = memoryview(self._map)[:_RESULTS].cast("d")
 
@@ -177,7 +153,7 @@ class SharedPage:
         """
         found: dict[int, bytes] = {}
         at, end, last = _RESULTS, _RESULTS + self._words[_USED], -1
-        if end > _SIZE:
+        if end > _OUTCOMES:
             return {}
         while at < end:
             if at + _RESULT_HEAD.size > end:
@@ -193,67 +169,6 @@ class SharedPage:
     def clear_results(self) -> None:
         """Remove the results: they have been sent."""
         self._words[_USED] = 0
-
-    def add_outcome(
-        self, seq: int, run_s: float, result: bytes | None, peak_rss_bytes: int = 0, cpu_s: float = 0.0
-    ) -> bool:
-        """Record that a batch is completed. The batches since `clear_outcomes` follow each other.
-
-        Args:
-            seq: Its sequence number in the slot's life.
-            run_s: Its run time.
-            result: Its result lines, or None.
-            peak_rss_bytes: Peak memory while it ran; 0 when it was not measured.
-            cpu_s: CPU time that it used.
-
-        Returns:
-            Whether there was room.
-        """
-        words = self._words
-        used = words[_OUTCOMES_USED]
-        at = used + _OUTCOME_HEAD_BYTES
-        end = at if result is None else at + len(result)
-        if end > OUTCOME_BYTES:
-            return False
-        if not used:
-            words[_OUTCOMES_FIRST] = seq
-        if result is None:
-            _pack_outcome(self._map, _OUTCOMES + used, run_s, peak_rss_bytes, cpu_s, _NO_RESULT)
-        else:
-            _pack_outcome(self._map, _OUTCOMES + used, run_s, peak_rss_bytes, cpu_s, len(result))
-            self._map[_OUTCOMES + at : _OUTCOMES + end] = result
-        # Last, so that a death in between leaves no partial entry.
-        words[_OUTCOMES_USED] = end
-        return True
-
-    def outcomes(self) -> list[BatchOutcome]:
-        """Read the completed batches whose outcomes may not have been sent.
-
-        Returns:
-            The batches, in order; empty when they are inconsistent: a dying process may have written anywhere.
-        """
-        found: list[BatchOutcome] = []
-        at, end, seq = _OUTCOMES, _OUTCOMES + self._words[_OUTCOMES_USED], self._words[_OUTCOMES_FIRST]
-        if end > _SIZE:
-            return []
-        while at < end:
-            if at + _OUTCOME_HEAD_BYTES > end:
-                return []
-            run_s, peak_rss_bytes, cpu_s, size = _OUTCOME_HEAD.unpack_from(self._map, at)
-            at += _OUTCOME_HEAD_BYTES
-            result = None
-            if size != _NO_RESULT:
-                at += size
-                result = self._map[at - size : at]
-            if at > end or not 0 <= run_s < _LONGEST_S or peak_rss_bytes < 0 or not 0 <= cpu_s < _LONGEST_S:
-                return []
-            found.append(BatchOutcome(seq, run_s, result, peak_rss_bytes, cpu_s))
-            seq += 1
-        return found
-
-    def clear_outcomes(self) -> None:
-        """Remove the outcomes: they have been sent."""
-        self._words[_OUTCOMES_USED] = 0
 
     def beat(self) -> None:
         """Record a sign of life."""
@@ -319,6 +234,7 @@ class SharedPage:
 
     def close(self) -> None:
         """Release the memory and its descriptor."""
+        self.outcomes.release()
         self._words.release()
         self._floats.release()
         self._map.close()

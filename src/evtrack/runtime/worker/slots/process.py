@@ -128,7 +128,7 @@ class SlotProcess:
         Returns:
             The frame that it would have sent, or None.
         """
-        unsent = [outcome for outcome in self.page.outcomes() if outcome.seq >= self.first]
+        unsent = [outcome for outcome in self.page.outcomes.read() if outcome.seq >= self.first]
         if not unsent:
             return None
         return BatchesDone(unsent[0].seq, [outcome.run_s for outcome in unsent], [outcome.result for outcome in unsent])
