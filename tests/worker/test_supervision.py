@@ -1,5 +1,7 @@
 """Small parts of the supervisor: checks of frames, job completion, limits, stderr and the wake-up."""
 
+import fcntl
+import os
 import select
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +11,7 @@ import pytest
 
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import storable
+from evtrack.runtime.slot.assigned_batches import ENTRIES
 from evtrack.runtime.slot.outcome_ring import OUTCOME_BYTES, BatchOutcome
 from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, ItemFailure, ItemsDone
 from evtrack.runtime.slot.shared_page import RESULT_BYTES, SharedPage
@@ -111,10 +114,16 @@ def test_completed_batches_are_read_from_the_page_until_they_are_sent() -> None:
     for wild in (2**63, OUTCOME_BYTES, 9):
         ours.outcomes._words[0] = wild
         assert [] == ours.outcomes.read(), "what makes no sense is not believed"
+    ours.outcomes._words[0] = 2 * 36 + 3
     theirs.outcomes.clear()
     assert [] == ours.outcomes.read()
     assert theirs.outcomes.add(6, 0.5, None)
     assert [BatchOutcome(6, 0.5, None)] == ours.outcomes.read()
+    assert [*expected, BatchOutcome(6, 0.5, None)] == ours.outcomes.latest(), "what was sent may not have arrived"
+    theirs.outcomes.clear()
+    filling = b"x" * (OUTCOME_BYTES - 36)
+    assert theirs.outcomes.add(7, 0.5, filling), "there is room once all is sent"
+    assert [BatchOutcome(7, 0.5, filling)] == ours.outcomes.latest() == ours.outcomes.read()
     ours.close()
 
 
@@ -192,3 +201,42 @@ def test_text_for_the_log_is_bounded_and_valid_for_postgresql(text: str, cleaned
 
 def test_the_end_of_a_long_stderr_is_kept() -> None:
     assert "... cdef" == storable("abcdef", 4, keep_end=True)
+
+
+def test_a_page_names_the_batches_that_were_assigned_last() -> None:
+    page = SharedPage.create()
+    assert page.assigned.find(1) is None
+    page.assigned.record(1, [(7, seq, 1) for seq in range(1, ENTRIES)])
+    page.assigned.record(ENTRIES, [(8, 1, 2), (8, 2, 3)])
+    assert [(7, 2, 1), (8, 1, 2), (8, 2, 3)] == [page.assigned.find(seq) for seq in (2, ENTRIES, ENTRIES + 1)]
+    assert page.assigned.find(1) is None, "its place is taken"
+    page.assigned.record(3, [(9, seq, 1) for seq in range(3, 3 * ENTRIES)])
+    assert [(9, seq, 1) for seq in range(2 * ENTRIES, 3 * ENTRIES)] == [
+        page.assigned.find(seq) for seq in range(2 * ENTRIES, 3 * ENTRIES)
+    ]
+    page.close()
+
+
+def test_a_page_in_a_file_outlives_its_processes_and_is_locked_by_them(tmp_path: Path) -> None:
+    path = tmp_path / "page"
+    ours = SharedPage.create(path)
+    theirs = os.dup(ours.fd)
+    ours.assigned.record(1, [(7, 3, 1)])
+    ours.begin(1, 10.0)
+    ours.begin_item(4)
+    ours.add_result(2, b'"done"')
+    assert not ours.has_ended
+    with path.open("rb") as file:
+        ours._path = None
+        ours.close()
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(theirs)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        left = SharedPage.read(file.fileno())
+    assert ((7, 3, 1), 4, {2: b'"done"'}) == (left.assigned.find(left.seq), left.item, left.results())
+    left.end()
+    assert left.has_ended
+    path.write_bytes(b"short")
+    with path.open("rb") as file, pytest.raises(ValueError, match="not 5"):
+        SharedPage.read(file.fileno())

@@ -133,13 +133,17 @@ class Slot:
                 raise
             except BaseException as error:  # noqa: BLE001  user code may raise anything; the slot lives on
                 now = monotonic()
+                page.end()
                 self._report_failure(seq, batch, now - begun, error)
                 continue
             now = monotonic()
             run_s = now - begun
             self._run_s.append(run_s)
             self._results.append(result)
-            if not page.outcomes.add(seq, run_s, result) or now - self._flushed_at > FLUSH_S:
+            recorded = page.outcomes.add(seq, run_s, result)
+            if not recorded:
+                page.end()
+            if not recorded or now - self._flushed_at > FLUSH_S:
                 self._flush()
                 self._flushed_at = now
         return True

@@ -76,6 +76,7 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
         if batch.payload is None:
             raise ValueError("the batch's payload has been deleted: submit its items again")
         count = batch.payload.count(b"\n") + 1
+        page.begin_whole()
         if count == 1:
             page.begin_item(0)
         environment = dict(

@@ -100,6 +100,7 @@ def _batch_runner(handler: Handler, page: SharedPage) -> Runner:
     def run(claimed: ClaimedBatch) -> bytes | None:
         context = Context(page, name, claimed.job_id, claimed.batch_no, claimed.attempt)
         items = [_decode(text) for text in _item_texts(claimed)]
+        page.begin_whole()
         if len(items) == 1:
             page.begin_item(0)
             context.item_key = claimed.item_keys.decode()

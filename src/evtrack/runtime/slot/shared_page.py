@@ -4,20 +4,26 @@ import math
 import mmap
 import os
 import struct
-import sys
 import time
+from pathlib import Path
 from typing import Final
 
+from evtrack.runtime.slot.assigned_batches import ASSIGNED_BYTES, AssignedBatches
 from evtrack.runtime.slot.outcome_ring import RING_BYTES, OutcomeRing
+from evtrack.runtime.slot.page_memory import create_file, create_memory
 
 RESULT_BYTES: Final = 1 << 16
 """Room for the results of completed items, until they are sent or their batch ends."""
 
-_RESULTS: Final = 256
-_OUTCOMES: Final = _RESULTS + RESULT_BYTES
-_SIZE: Final = _OUTCOMES + RING_BYTES
 _RESULT_HEAD: Final = struct.Struct("=II")
 _pack = _RESULT_HEAD.pack
+
+# Regions of the page, in this order: words, results of items, completed batches, assigned batches.
+_RESULTS: Final = 256
+_OUTCOMES: Final = _RESULTS + RESULT_BYTES
+_ASSIGNED: Final = _OUTCOMES + RING_BYTES
+PAGE_BYTES: Final = _ASSIGNED + ASSIGNED_BYTES
+
 # Eight-byte words; each is written as a whole, so the other process never reads half of one.
 _SEQ: Final = 0
 _ITEM: Final = 1
@@ -27,7 +33,10 @@ _LIMIT: Final = 4
 _USED: Final = 5
 _COMMAND: Final = 6
 _PERMIT: Final = 7
-_ITEM_BEGUN: Final = 8
+_ENDED: Final = 8
+_WHOLE: Final = 9
+_PID: Final = 10
+_ITEM_BEGUN: Final = 11
 
 _WAITING: Final = math.inf
 """Instead of the time at which the batch began: the slot waits for a permit."""
@@ -38,40 +47,60 @@ NO_LIMIT: Final = 2**64 - 1
 class SharedPage:
     """Shared memory: the slot writes what it runs, the supervisor writes how far it may go.
 
+    As a file it outlives both, and the next worker on the host reads what they ran.
+
     Times are ``time.monotonic()``, the same clock in all processes of a machine.
 
     Args:
         fd: Descriptor of the shared memory; it stays open until `close`.
     """
 
-    __slots__ = ("_floats", "_map", "_words", "fd", "outcomes")
+    __slots__ = ("_floats", "_map", "_path", "_words", "assigned", "fd", "outcomes")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, *, content: bytearray | None = None) -> None:
         self.fd = fd
-        self._map = mmap.mmap(fd, _SIZE)
-        self.outcomes = OutcomeRing(self._map, _OUTCOMES)
-        """Completed batches whose outcomes are not sent yet."""
+        self._path: Path | None = None
+        self._map: mmap.mmap | bytearray = mmap.mmap(fd, PAGE_BYTES) if content is None else content
         self._words = memoryview(self._map)[:_RESULTS].cast("Q")
         self._floats = memoryview(self._map)[:_RESULTS].cast("d")
+        self.assigned = AssignedBatches(self._map, _ASSIGNED)
+        """Which batches the slot got."""
+        self.outcomes = OutcomeRing(self._map, _OUTCOMES)
+        """Completed batches, those not sent yet and those sent last."""
 
     @classmethod
-    def create(cls) -> "SharedPage":
+    def create(cls, path: Path | None = None) -> "SharedPage":
         """Create an empty page that a child process can inherit.
+
+        Args:
+            path: The file to create, locked until all processes that have the page are gone; None for no file.
 
         Returns:
             The page, without a current batch and without a limit.
         """
-        if sys.platform == "linux":
-            fd = os.memfd_create("evtrack-slot")
-        else:
-            import tempfile  # noqa: PLC0415  a tenth of a slot's start, and only here
-
-            with tempfile.TemporaryFile() as file:
-                fd = os.dup(file.fileno())
-        os.ftruncate(fd, _SIZE)
+        fd = create_memory(PAGE_BYTES) if path is None else create_file(path, PAGE_BYTES)
         page = cls(fd)
+        page._path = path
         page.limit = NO_LIMIT
         return page
+
+    @classmethod
+    def read(cls, fd: int) -> "SharedPage":
+        """Read the page that dead processes left in a file.
+
+        Args:
+            fd: The file, which stays open.
+
+        Returns:
+            A copy of the page.
+
+        Raises:
+            ValueError: The file is not a page.
+        """
+        content = bytearray(os.pread(fd, PAGE_BYTES + 1, 0))
+        if len(content) != PAGE_BYTES:
+            raise ValueError(f"a shared page has {PAGE_BYTES} bytes, not {len(content)}")
+        return cls(-1, content=content)
 
     def begin(self, seq: int, now: float) -> None:
         """Record that a batch begins.
@@ -83,12 +112,20 @@ class SharedPage:
         floats = self._floats
         floats[_BEGUN] = floats[_BEAT] = now
         words = self._words
-        words[_USED] = words[_ITEM] = 0
+        words[_USED] = words[_ITEM] = words[_WHOLE] = 0
         words[_SEQ] = seq
 
     def undo_begin(self) -> None:
         """Undo `begin`: the batch was never started."""
         self._words[_SEQ] -= 1
+
+    def begin_whole(self) -> None:
+        """Record that the handler gets the whole batch at once: no item of it is done before the batch is."""
+        self._words[_WHOLE] = 1
+
+    def end(self) -> None:
+        """Record that the batch has ended without an entry among the completed ones: none of its items is to blame."""
+        self._words[_ENDED] = self._words[_SEQ]
 
     def begin_item(self, index: int) -> None:
         """Record the current item of the batch.
@@ -162,7 +199,7 @@ class SharedPage:
             at += _RESULT_HEAD.size + size
             if at > end or index <= last:
                 return {}
-            found[index] = self._map[at - size : at]
+            found[index] = bytes(self._map[at - size : at])
             last = index
         return found
 
@@ -188,6 +225,16 @@ class SharedPage:
     def is_waiting(self) -> bool:
         """Whether the slot waits for a permit, so that no item is in hand."""
         return self._floats[_BEGUN] == _WAITING
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the handler has the whole batch at once."""
+        return bool(self._words[_WHOLE])
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the batch that began last has ended without an entry among the completed ones, or none has begun."""
+        return self._words[_ENDED] == self._words[_SEQ]
 
     @property
     def begun_at(self) -> float:
@@ -232,10 +279,21 @@ class SharedPage:
     def command_pid(self, pid: int) -> None:
         self._words[_COMMAND] = pid
 
+    @property
+    def slot_pid(self) -> int:
+        """The slot's process; 0 until it is known."""
+        return self._words[_PID]
+
+    @slot_pid.setter
+    def slot_pid(self, pid: int) -> None:
+        self._words[_PID] = pid
+
     def close(self) -> None:
-        """Release the memory and its descriptor."""
-        self.outcomes.release()
-        self._words.release()
-        self._floats.release()
-        self._map.close()
-        os.close(self.fd)
+        """Release the memory and its descriptor, and remove its file."""
+        for view in (self._words, self._floats, self.outcomes):
+            view.release()
+        if isinstance(self._map, mmap.mmap):
+            self._map.close()
+            os.close(self.fd)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)

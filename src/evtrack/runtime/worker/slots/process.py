@@ -67,6 +67,7 @@ class SlotProcess:
             self.page.close()
             os.close(read_end)
             raise
+        self.page.slot_pid = self.pid
         # Becomes readable when the process ends, even if a child process keeps the slot's pipes open.
         self.pidfd = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
         self.held: deque[ClaimedBatch] = deque()
@@ -102,6 +103,7 @@ class SlotProcess:
         """
         self.expected_s += expected_s
         first = self.first + len(self.held)
+        self.page.assigned.record(first, [batch[:3] for batch in batches])
         self.held.extend(batches)
         self.channel.send(Work(first, list(batches)))
 
