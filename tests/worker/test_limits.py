@@ -62,6 +62,6 @@ def test_a_command_that_has_ended_holds_no_memory() -> None:
     assert [] == reasons(FakeSlot(command_pid=303), 300)
 
 
-def test_only_evidence_of_the_kernels_kills_is_read_from_proc() -> None:
-    reading = [path.name for path in SOURCES.rglob("*.py") if '"/proc' in path.read_text(encoding="utf-8")]
-    assert ["oom_kills.py"] == reading
+def test_proc_is_read_only_where_another_platform_needs_no_answer() -> None:
+    reading = {path.name for path in SOURCES.rglob("*.py") if '"/proc' in path.read_text(encoding="utf-8")}
+    assert {"oom_kills.py", "process_tree.py", "slot_memory.py", "memory_use.py"} >= reading

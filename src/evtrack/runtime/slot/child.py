@@ -185,8 +185,12 @@ class Slot:
         try:
             self._channel.sendall(encode_frame(frame))
         except OSError as error:
+            if error.errno in {errno.EBADF, errno.ENOTSOCK}:
+                # One of these batches has closed the channel: that is a crash, even if it then returned.
+                self._page.outcomes.clear()
+                os._exit(CHANNEL_CLOSED)
             # At once, past user code that may catch any exception: nobody is left to report to.
-            os._exit(CHANNEL_CLOSED if error.errno in {errno.EBADF, errno.ENOTSOCK} else 1)
+            os._exit(1)
 
     def _frames(self) -> Iterator[Setup | Work]:
         channel, reader = self._channel, self._reader

@@ -107,7 +107,7 @@ class Dispatcher:
         if isinstance(frame, BatchPartlyDone):
             self.outcomes.add_partly_done(batches[0], frame, now)
         elif isinstance(frame, CommandKilled) or (slot.is_over_limit and isinstance(frame, BatchErrored)):
-            report = command_crash_report(slot, batches[0], frame)
+            report = command_crash_report(slot, batches[0], frame, others_busy=self._others_busy(slot))
             self.outcomes.add_crashed(batches[0], report, {}, now)
             _log_crash(batches[0], report)
         else:
@@ -129,7 +129,7 @@ class Dispatcher:
             place = slot.page.seq - slot.first
             if 0 <= place < len(batches):
                 crashed = batches.pop(place)
-                report = slot_crash_report(slot, ended, crashed, now)
+                report = slot_crash_report(slot, ended, crashed, now, others_busy=self._others_busy(slot))
                 results = {}
                 if slot.kind_of(crashed) == HandlerKind.ITEM:
                     results = {**(slot.item_results if place == 0 else {}), **slot.page.results()}
@@ -142,6 +142,9 @@ class Dispatcher:
             self.outcomes.add_returned(batches, now)
         else:
             self._waiting.extendleft(reversed(batches))
+
+    def _others_busy(self, slot: SlotProcess) -> bool:
+        return any(other.held for other in self._slots or () if other is not slot)
 
     def close(self) -> None:
         """Give back the waiting batches, and from now on every batch that did not run."""

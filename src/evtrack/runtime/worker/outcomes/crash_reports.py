@@ -28,21 +28,32 @@ _UNKNOWN_KILL: Final = (
 )
 _FORK_SERVER_KILLED: Final = "the fork server was killed, and all slots with it; the killer is unknown"
 _HOST: Final = socket.gethostname()
+_OF_THE_SLOT: Final = {*LIMITS, CrashCause.OUT_OF_MEMORY}
+"""Causes that lie with what the slot holds or how long it ran, which need not be the item in hand."""
+_NO_BLAME: Final = {"blame": "none"}
+"""The crash counts against no item."""
+_NOT_ISOLATED: Final = {"isolated": False}
+"""The crash counts, but another item may have caused it: alone it makes no item poison."""
 
 
-def slot_crash_report(slot: SlotProcess, ended: SlotExit, batch: ClaimedBatch, now: float) -> dict[str, Any]:
+def slot_crash_report(
+    slot: SlotProcess, ended: SlotExit, batch: ClaimedBatch, now: float, *, others_busy: bool = False
+) -> dict[str, Any]:
     """Report how a slot died while it ran a batch.
 
     Args:
         ended: How it ended.
         batch: The batch that it ran.
         now: The monotonic clock.
+        others_busy: Whether other slots of the worker held batches.
 
     Returns:
         The crash event's data.
     """
     key, ordinal = batch.item(slot.page.item)
-    if slot.kind_of(batch) != HandlerKind.ITEM and b"\n" in batch.item_keys:
+    if _is_between_items(slot, batch):
+        key = ordinal = None
+    elif slot.kind_of(batch) != HandlerKind.ITEM and b"\n" in batch.item_keys:
         # A batch handler may only have reached the item: the report names it, but it is not blamed.
         ordinal = None
     stderr, native, python = _split_tracebacks(slot.stderr.tail)
@@ -65,15 +76,19 @@ def slot_crash_report(slot: SlotProcess, ended: SlotExit, batch: ClaimedBatch, n
     data = CrashReport.from_wait_status(ended.wait_status, evidence).data()
     if data.get("exit_code") == CHANNEL_CLOSED and os.WIFEXITED(ended.wait_status):
         data["cause"] = CrashCause.PIPE_CLOSED.value
-    return _with_origin(data, slot.pid, ended.oom_kill)
+    blame = _blame_in_slot(slot, batch, data["cause"], others_busy=others_busy)
+    return _with_origin({**data, **blame}, slot.pid, ended.oom_kill)
 
 
-def command_crash_report(slot: SlotProcess, batch: ClaimedBatch, frame: CommandKilled | BatchErrored) -> dict[str, Any]:
+def command_crash_report(
+    slot: SlotProcess, batch: ClaimedBatch, frame: CommandKilled | BatchErrored, *, others_busy: bool = False
+) -> dict[str, Any]:
     """Report how a command died while it ran a batch, or that it ended because its batch exceeded a limit.
 
     Args:
         slot: The slot that ran it, which lives.
         frame: The slot's report.
+        others_busy: Whether other slots of the worker held batches.
 
     Returns:
         The crash event's data.
@@ -88,7 +103,7 @@ def command_crash_report(slot: SlotProcess, batch: ClaimedBatch, frame: CommandK
         report = CrashReport(
             cause=limit or CrashCause.UNKNOWN, item_key=key, ordinal=ordinal, run_s=run_s, stderr=stderr
         )
-        return _with_origin(report.data(), slot.pid)
+        return _with_origin({**report.data(), **_blame_alone(batch)}, slot.pid)
     number = abs(frame.signal)
     oom_kill = slot.take_oom_kill() if number == signal.SIGKILL and limit is None else ""
     evidence = Evidence(
@@ -101,7 +116,41 @@ def command_crash_report(slot: SlotProcess, batch: ClaimedBatch, frame: CommandK
         cpu_s=max(0.0, frame.cpu_s),
         stderr=storable(frame.stderr, _STDERR_BOUND, keep_end=True) or None,
     )
-    return _with_origin(CrashReport.from_exit(-number, evidence).data(), frame.pid or slot.pid, oom_kill)
+    data = CrashReport.from_exit(-number, evidence).data()
+    blame = _NO_BLAME if data["cause"] == CrashCause.OUT_OF_MEMORY and others_busy else _blame_alone(batch)
+    return _with_origin({**data, **blame}, frame.pid or slot.pid, oom_kill)
+
+
+def _blame_in_slot(slot: SlotProcess, batch: ClaimedBatch, cause: str, *, others_busy: bool) -> dict[str, Any]:
+    """Decide whether a crash counts: what a limit or the kernel ended may be the work of items that ran before."""
+    kind = slot.kind_of(batch)
+    if kind == HandlerKind.COMMAND:
+        # Each run of a program is a new process, whatever the slot has run before.
+        is_fresh = True
+    else:
+        # A batch is one to a batch handler; to a handler of items, the first item is the only one in a fresh slot.
+        is_fresh = slot.page.seq <= 1 and (kind != HandlerKind.ITEM or not slot.page.item)
+    is_between = cause in _OF_THE_SLOT and _is_between_items(slot, batch)
+    if (
+        is_between
+        or (cause == CrashCause.MEMORY_LIMIT and not is_fresh)
+        or (cause == CrashCause.OUT_OF_MEMORY and (others_busy or not is_fresh))
+        or (cause == CrashCause.TIMEOUT and kind == HandlerKind.ITEM and slot.spares_item)
+    ):
+        return _NO_BLAME
+    return _blame_alone(batch) if is_fresh else _NOT_ISOLATED
+
+
+def _blame_alone(batch: ClaimedBatch) -> dict[str, Any]:
+    return {} if batch.item_count == 1 else _NOT_ISOLATED
+
+
+def _is_between_items(slot: SlotProcess, batch: ClaimedBatch) -> bool:
+    """Return whether no item was in hand: the current one has returned, or none has begun."""
+    if slot.kind_of(batch) != HandlerKind.ITEM:
+        return False
+    index = slot.page.item
+    return index is None or index in slot.page.results() or index in slot.item_results
 
 
 def _with_origin(data: dict[str, Any], pid: int, oom_kill: str = "") -> dict[str, Any]:

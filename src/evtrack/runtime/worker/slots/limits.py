@@ -76,6 +76,7 @@ class SlotLimits:
             before = slot.page.limit
             slot.page.limit = min(before, seq)
             if slot.page.seq == seq and slot.first <= seq:
+                slot.spares_item = cause is CrashCause.TIMEOUT and self._is_item_in_time(slot, seq)
                 slot.kill(signal.SIGTERM, reason=cause.value)
                 self._terminated[slot.pid] = now
             else:
@@ -83,6 +84,12 @@ class SlotLimits:
         if self._terminated:
             living = {slot.pid for slot in slots}
             self._terminated = {pid: at for pid, at in self._terminated.items() if pid in living}
+
+    def _is_item_in_time(self, slot: SlotProcess, seq: int) -> bool:
+        """Return whether the current item has not itself run for as long as its batch may."""
+        timeout_s = _policy(slot.held[seq - slot.first].policy).timeout_s or self.timeout_s
+        # The first item has run for as long as its batch.
+        return bool(slot.page.item and timeout_s and monotonic() - slot.page.item_begun_at <= timeout_s)
 
     def _exceeded(self, slot: SlotProcess, seq: int) -> CrashCause | None:
         place = seq - slot.first

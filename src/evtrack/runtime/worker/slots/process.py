@@ -84,6 +84,8 @@ class SlotProcess:
         """How many batches have ended."""
         self.is_retired = False
         self.killed_for: str | None = None
+        self.spares_item = False
+        """Whether the batch exceeded its time, but not the item that was in hand."""
         self.stderr = SlotStderr(fd=read_end, pid=self.pid, page=self.page, find_batch=self._find_batch)
         # Lines that were printed before an outcome was sent are logged while the slot still holds their batch.
         self.channel.on_receive = self.stderr.read
