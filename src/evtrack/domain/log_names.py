@@ -22,6 +22,7 @@ TRACING_UNAVAILABLE: Final = "tracing_unavailable"
 # Outcomes of batches
 OUTCOMES_REJECTED: Final = "outcomes_rejected"
 RESULTS_REJECTED: Final = "results_rejected"
+SUSPECTS_LOST: Final = "suspects_lost"
 OUTCOME_DROPPED: Final = "outcome_dropped"
 OUTCOMES_NOT_REPORTED: Final = "outcomes_not_reported"
 

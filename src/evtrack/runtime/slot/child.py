@@ -21,12 +21,14 @@ from evtrack.runtime.slot.handlers import CANARY_HANDLER
 from evtrack.runtime.slot.lifetime import die_with_parent, dump_traceback_on_sigterm
 from evtrack.runtime.slot.loading import load_handlers, put_on_path
 from evtrack.runtime.slot.output import install_last_resort, redirect_output
+from evtrack.runtime.slot.permits import Permits
 from evtrack.runtime.slot.protocol import (
     CHANNEL_CLOSED,
     BatchesDone,
     BatchPartlyDone,
     CommandKilled,
     FromSlot,
+    ItemMark,
     ItemsDone,
     Setup,
     SlotReady,
@@ -61,6 +63,7 @@ class Slot:
         self._page = page
         self._reader = FrameReader(Setup | Work)
         self._runners: dict[bytes, Runner] = {}
+        self._permits = Permits(page, self._send_early)
         self._first = 1
         self._run_s: list[float] = []
         self._results: list[bytes | None] = []
@@ -102,7 +105,8 @@ class Slot:
         install_last_resort()
         # Not among the handlers that it reports: only `evtrack doctor` uses it.
         self._runners = {CANARY_HANDLER.encode(): lambda _: None}
-        self._runners |= {each.name.encode(): make_runner(each, self._page, self._send_items_done) for each in offered}
+        page, send, permits = self._page, self._send_early, self._permits
+        self._runners |= {each.name.encode(): make_runner(each, page, send, permits) for each in offered}
         self._send(SlotReady({handler.name: str(handler.kind) for handler in offered}))
         return True
 
@@ -134,9 +138,11 @@ class Slot:
             except BaseException as error:  # noqa: BLE001  user code may raise anything; the slot lives on
                 now = monotonic()
                 page.end()
-                self._report_failure(seq, batch, now - begun, error)
+                self._report_failure(seq, batch, now - begun - self._permits.take_waited_s(), error)
                 continue
             now = monotonic()
+            if batch.isolation:
+                begun += self._permits.take_waited_s()
             run_s = now - begun
             self._run_s.append(run_s)
             self._results.append(result)
@@ -176,7 +182,8 @@ class Slot:
             self._send(frame)
             self._page.outcomes.clear()
 
-    def _send_items_done(self, frame: ItemsDone) -> None:
+    def _send_early(self, frame: ItemsDone | ItemMark) -> None:
+        """Send a frame about the batch that runs."""
         # Outcomes are reported in the order in which batches ended.
         self._flush()
         self._send(frame)

@@ -18,6 +18,7 @@ from evtrack.runtime.slot.protocol import ItemsDone, join_results
 
 if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import ClaimedBatch
+    from evtrack.runtime.slot.permits import Permits
     from evtrack.runtime.slot.protocol import ItemFailure
     from evtrack.runtime.slot.shared_page import SharedPage
 
@@ -29,26 +30,36 @@ _decode = msgspec.json.decode
 _encode = msgspec.json.encode
 
 
-def make_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None]) -> Runner:
+def make_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None], permits: Permits) -> Runner:
     """Make the function that calls a handler with a batch.
 
     Args:
         page: Where the current item and completed items are recorded.
         send: Sends completed items when the page is full.
+        permits: Asked before an item of a suspect begins, or before the whole batch does.
 
     Returns:
         The runner.
     """
     match handler.kind:
         case HandlerKind.COMMAND:
-            return command_runner(handler, page)
+            return _with_permit(command_runner(handler, page), permits)
         case HandlerKind.ITEM:
-            return _item_runner(handler, page, send)
+            return _item_runner(handler, page, send, permits)
         case HandlerKind.BATCH:
-            return _batch_runner(handler, page)
+            return _with_permit(_batch_runner(handler, page), permits)
 
 
-def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None]) -> Runner:
+def _with_permit(run: Runner, permits: Permits) -> Runner:
+    def run_with_permit(batch: ClaimedBatch) -> bytes | None:
+        if batch.is_suspect:
+            permits.ask(None)
+        return run(batch)
+
+    return run_with_permit
+
+
+def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None], permits: Permits) -> Runner:
     function, name, takes_context = handler.function, handler.name, handler.takes_context
     assert function is not None  # noqa: S101  only commands have none
     getpid, slot_pid = os.getpid, os.getpid()
@@ -58,7 +69,12 @@ def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone],
         keys = batch.item_keys.decode().split("\n") if context is not None else ()
         lines: list[bytes] = []
         failures: list[ItemFailure] = []
+        is_suspect = batch.is_suspect
+        done: int | None = None
         for index, text in enumerate(_item_texts(batch)):
+            if is_suspect:
+                permits.ask(index, done=done, line=b"" if done is None else lines[-1])
+                done = None
             page.begin_item(index)
             try:
                 try:
@@ -74,6 +90,7 @@ def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone],
                 lines.append(line)
                 if not page.add_result(index, line):
                     _send_results(page, index, line, send)
+                done = index
             except SystemExit:
                 raise
             except BaseException as error:  # noqa: BLE001  any exception fails this item, and the next ones run

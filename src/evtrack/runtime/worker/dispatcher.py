@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,13 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.runtime.slot.handlers import HandlerKind
-from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, CommandKilled, ItemsDone
+from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, CommandKilled, ItemMark, ItemsDone
+from evtrack.runtime.worker.assigner import Assigner
 from evtrack.runtime.worker.outcomes.crash_reports import command_crash_report, slot_crash_report
 from evtrack.runtime.worker.outcomes.frame_checks import check_frame
+from evtrack.runtime.worker.outcomes.item_marks import ItemMarks
 from evtrack.runtime.worker.pacing import HORIZON_S, MAX_HELD, Pacing
+from evtrack.runtime.worker.waiting_batches import WaitingBatches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +37,11 @@ class Dispatcher:
 
     def __init__(self, outcomes: OutcomeBuffer) -> None:
         self.outcomes = outcomes
+        self.marks = ItemMarks()
         self.pacing = Pacing()
         self._slots: SlotPool | None = None
-        self._waiting: deque[ClaimedBatch] = deque()
+        self._waiting = WaitingBatches()
+        self._assigner = Assigner(self._waiting, self.pacing)
         self._lost: set[BatchKey] = set()
         self._is_closed = False
 
@@ -49,46 +53,18 @@ class Dispatcher:
         """Add claimed batches."""
         self.pacing.learn_sizes(batches)
         self.outcomes.register(batches)
-        self._waiting.extend(batches)
+        self._waiting.add(batches)
 
     def assign(self) -> None:
         """Assign to the slots as many batches as they can run within the horizon."""
-        if not self._waiting or self._slots is None:
-            return
-        waiting = self._waiting
-        slots = [each for each in self._slots.working if not (each.held and each.held[0].isolation)]
-        while waiting and slots:
-            slot = min(slots, key=lambda each: (each.expected_s, len(each.held)))
-            room = min(-(-len(waiting) // len(slots)), self._slots.remaining_batches(slot))
-            batches: list[ClaimedBatch] = []
-            expected_s = 0.0
-            # A batch that has cost a worker before runs alone: if it does so again, no other batch is lost with it.
-            alone = bool(waiting[0].isolation)
-            if alone:
-                empty = [each for each in slots if not each.held]
-                if not empty:
-                    return
-                slot, room = empty[0], 1
-            while waiting and len(batches) < room:
-                if batches and waiting[0].isolation:
-                    break
-                more_s = self.pacing.expected_s(waiting[0].job_id)
-                if (slot.held or batches) and slot.expected_s + expected_s + more_s > HORIZON_S:
-                    break
-                batches.append(waiting.popleft())
-                expected_s += more_s
-            if not batches:
-                return
-            slot.assign(batches, expected_s)
-            if alone:
-                slots.remove(slot)
-            self._slots.watch_writes(slot)
+        if self._slots is not None and len(self._waiting):
+            self.outcomes.add_returned(self._assigner.assign(self._slots), monotonic())
 
     def on_frame(self, slot: SlotProcess, frame: Any) -> None:
         """Handle a slot's report about its batches.
 
         Args:
-            frame: An outcome.
+            frame: An outcome, or a mark.
 
         Raises:
             ValueError: The frame is inconsistent.
@@ -97,6 +73,10 @@ class Dispatcher:
         if isinstance(frame, ItemsDone):
             slot.item_results.update(zip(frame.indexes, frame.lines, strict=True))
             return
+        if isinstance(frame, ItemMark):
+            self.marks.add(slot, frame)
+            return
+        self._assigner.release(slot)
         now = monotonic()
         batches = slot.release(len(frame.run_s) if isinstance(frame, BatchesDone) else 1)
         if isinstance(frame, BatchesDone):
@@ -122,6 +102,8 @@ class Dispatcher:
         now = monotonic()
         batches = list(slot.held)
         slot.held.clear()
+        self.marks.remove(slot)
+        self._assigner.release(slot)
         if slot.killed_for == "fenced":
             return
         if slot.killed_for not in {"stopping", "lost"}:
@@ -137,11 +119,13 @@ class Dispatcher:
                 _log_crash(crashed, report)
             elif not slot.is_retired and slot.kinds is not None:
                 _log.warning(log_names.SLOT_EXITED_IDLE, pid=slot.pid, wait_status=ended.wait_status)
-        batches = [batch for batch in batches if batch.key not in self._lost]
+        lost = self._lost.intersection(batch.key for batch in batches)
+        self._lost -= lost
+        batches = [batch for batch in batches if batch.key not in lost]
         if self._is_closed:
             self.outcomes.add_returned(batches, now)
         else:
-            self._waiting.extendleft(reversed(batches))
+            self._waiting.put_back(batches)
 
     def _others_busy(self, slot: SlotProcess) -> bool:
         return any(other.held for other in self._slots or () if other is not slot)
@@ -149,8 +133,7 @@ class Dispatcher:
     def close(self) -> None:
         """Give back the waiting batches, and from now on every batch that did not run."""
         self._is_closed = True
-        self.outcomes.add_returned(self._waiting, monotonic())
-        self._waiting.clear()
+        self.outcomes.add_returned(self._waiting.take_all(), monotonic())
 
     def keys(self) -> list[BatchKey]:
         """List the batches whose outcome is not known yet."""
@@ -163,18 +146,20 @@ class Dispatcher:
         Args:
             keys: The batches.
         """
-        self._lost = keys.intersection(self.keys())
-        self.outcomes.drop(self._lost)
-        self._waiting = deque(batch for batch in self._waiting if batch.key not in keys)
+        self.outcomes.drop(keys.intersection(self.keys()))
+        self._waiting.remove(keys)
         for slot in self._slots or ():
-            if any(batch.key in keys for batch in slot.held):
+            lost = keys.intersection(batch.key for batch in slot.held)
+            if lost:
+                self._lost |= lost
                 slot.kill(reason="lost")
 
     def drop_all(self) -> None:
         """Drop everything and kill the slots: the worker was declared lost."""
         if self._slots is not None:
             self._slots.kill("fenced")
-        self._waiting.clear()
+        self._waiting.take_all()
+        self.marks.clear()
         self.outcomes.clear()
 
     @property
@@ -189,6 +174,22 @@ class Dispatcher:
         return sum([slot.expected_s for slot in self._slots or ()]) + waiting_s
 
     @property
+    def is_reserved(self) -> bool:
+        """Whether the worker belongs to one batch, and may claim no more."""
+        return self._assigner.is_reserved
+
+    def takes_alone(self, now: float) -> bool:
+        """Return whether the worker may claim a batch that needs it for itself.
+
+        Args:
+            now: The monotonic clock.
+
+        Returns:
+            Whether it may.
+        """
+        return self._slots is not None and self._assigner.takes_alone(self._slots, now)
+
+    @property
     def busy(self) -> int:
         """How many slots hold a batch."""
         return sum(1 for slot in self._slots or () if slot.held)
@@ -201,19 +202,23 @@ class Dispatcher:
     @property
     def idle(self) -> int:
         """How many slots have no batch, even after the waiting ones are assigned."""
-        if self._slots is None:
+        if self._slots is None or self.is_reserved:
             return 0
         return max(0, sum(1 for slot in self._slots.working if not slot.held) - len(self._waiting))
 
     @property
     def has_room(self) -> bool:
         """Whether more batches may be claimed."""
-        return bool(self.idle) or (self.held < MAX_HELD and self.held_s < HORIZON_S * self.slots)
+        return bool(self.idle) or (
+            not self.is_reserved and self.held < MAX_HELD and self.held_s < HORIZON_S * self.slots
+        )
 
     @property
     def is_low(self) -> bool:
         """Whether slots are idle, or will be soon."""
-        return bool(self.idle) or (self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self.slots / 2)
+        return bool(self.idle) or (
+            not self.is_reserved and self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self.slots / 2
+        )
 
 
 def _log_crash(batch: ClaimedBatch, report: dict[str, Any]) -> None:

@@ -250,6 +250,8 @@ class Supervisor:
             self._queue_sync.close()
             self._dispatcher.close()
             self._slots.drain()
+            if self._session is not None and self._stops:
+                self._session.begin_stop()
         if self._stop_at is not None and (self._stops > 1 or now > self._stop_at + self._grace_s):
             self._slots.kill("stopping")
 

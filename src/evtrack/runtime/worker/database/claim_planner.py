@@ -31,6 +31,9 @@ class ClaimPlanner:
         self._after: dict[int, int] = {}
         self._has_retried = False
         self._has_new = False
+        self._has_isolated = False
+        self._is_exclusive_claim = False
+        self._is_listing_empty = True
         self._turn = 0
         self._stale_at = 0.0
         self._wait_until = 0.0
@@ -45,7 +48,7 @@ class ClaimPlanner:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was claimable when the list was last read."""
-        return not self._after
+        return self._is_listing_empty
 
     def is_stale(self, now: float) -> bool:
         """Return whether the list must be read again.
@@ -74,21 +77,27 @@ class ClaimPlanner:
         until = self._stale_at if self.is_empty else min(self._stale_at, self._wait_until)
         return max(0.0, until - now)
 
-    def refresh(self, jobs: Sequence[Claimable], *, now: float, took_s: float) -> None:
+    def refresh(self, jobs: Sequence[Claimable], *, now: float, took_s: float, takes_alone: bool = True) -> None:
         """Replace the list.
 
         Args:
             jobs: The claimable jobs, most urgent first.
             now: The monotonic clock.
             took_s: How long the query took; a slow list is read less often.
+            takes_alone: Whether the worker takes batches that need it for themselves.
         """
         self.listed = frozenset(job.job_id for job in jobs)
+        self._is_listing_empty = not jobs
+        if not takes_alone:
+            # Jobs that may have nothing else must not hide less urgent ones.
+            jobs = [job for job in jobs if job.mark is not None or not job.isolated] or jobs
         urgent = [job for job in jobs if job.priority == jobs[0].priority]
         old = self._after
         # A job without new batches keeps its low-water mark: new batches can only come above it.
         self._after = {job.job_id: old.get(job.job_id, 0) if job.mark is None else job.mark - 1 for job in urgent}
         self._has_retried = any(job.due for job in urgent)
         self._has_new = any(job.mark is not None for job in urgent)
+        self._has_isolated = any(job.isolated for job in urgent)
         self._stale_at = now + (max(REFRESH_S, min(10 * took_s, IDLE_S)) if jobs else IDLE_S)
 
     def candidates(self, now: float) -> list[int]:
@@ -106,23 +115,29 @@ class ClaimPlanner:
         start = self._turn % len(jobs) if jobs else 0
         return (jobs[start:] + jobs[:start])[:MAX_JOBS]
 
-    def plan(self, job_ids: Sequence[int], count: int) -> Claim:
+    def plan(self, job_ids: Sequence[int], count: int, *, takes_alone: bool = False, is_free: bool = False) -> Claim:
         """Plan a claim.
 
         Args:
             job_ids: The candidates.
             count: How many batches to claim.
+            takes_alone: Whether the worker takes a batch that needs it for itself.
+            is_free: Whether it holds nothing, so that such a batch can start at once.
 
         Returns:
-            The claim, with a bounded share of retried batches.
+            The claim, with a bounded share of retried batches, or of nothing but a batch that needs the worker for
+            itself.
         """
-        retried = 0
-        if self._has_retried:
-            retried = max(1, count // _RETRIED_SHARE) if self._has_new and count > 1 else count
-        new = count - retried if self._has_new else 0
+        isolated = 1 if takes_alone and self._has_isolated else 0
+        retried = new = 0
+        if not (isolated and is_free):
+            if self._has_retried:
+                retried = max(1, count // _RETRIED_SHARE) if self._has_new and count > 1 else count
+            new = count - retried if self._has_new else 0
         self._turn += MAX_JOBS if len(self._after) > MAX_JOBS else 1
-        self._requested = new + retried
-        return Claim(job_ids, [self._after[job_id] for job_id in job_ids], new, retried)
+        self._requested = new + retried + isolated
+        self._is_exclusive_claim = not new + retried
+        return Claim(job_ids, [self._after[job_id] for job_id in job_ids], new, retried, isolated)
 
     def record(self, batches: Sequence[ClaimedBatch], now: float) -> None:
         """Record the result of the planned claim.
@@ -138,5 +153,7 @@ class ClaimPlanner:
                 after[batch.job_id] = batch.batch_no
         if len(batches) < self._requested:
             self._stale_at = 0.0
-        if not batches:
+        if not any(batch.runs_alone for batch in batches):
+            self._has_isolated = False  # until the list is read again
+        if not batches and not self._is_exclusive_claim:
             self._wait_until = now + _EMPTY_S

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _CALL: Final = 100
 """Failures, crashes or returned batches of one call."""
 
-_REJECTIONS: Final = (IllegalEvent, StorageError, BadArgument)
+REJECTIONS: Final = (IllegalEvent, StorageError, BadArgument)
+"""Errors with which the database rejects a report."""
 
 _Outcome = TypeVar("_Outcome", bound=tuple[Any, ...])
 _log = structlog.get_logger()
@@ -77,8 +78,8 @@ class OutcomeWriter:
             done = CompletedBatches(job_ids, batch_nos, attempts, kept.run_s, results)
         try:
             rejected, batches = queue.complete_and_claim(done, claim)
-        except _REJECTIONS as error:
-            if done is None or _is_temporary(error):
+        except REJECTIONS as error:
+            if done is None or is_temporary(error):
                 raise
             self._complete_one_by_one(queue, error)
             return []
@@ -98,8 +99,8 @@ class OutcomeWriter:
             try:
                 _log_rejected(queue.complete_and_claim(alone, None)[0])
                 self.acknowledged.update([job_id])
-            except _REJECTIONS as rejection:
-                if _is_temporary(rejection):
+            except REJECTIONS as rejection:
+                if is_temporary(rejection):
                     raise
                 failure = {"type": type(rejection).__name__, "message": storable(str(rejection), MESSAGE_BOUND)}
                 kept.failed.append((key, kept.run_s[0], failure))
@@ -126,8 +127,8 @@ class OutcomeWriter:
             group = kept[:group_size]
             try:
                 self._record(call(group))
-            except _REJECTIONS as error:
-                if _is_temporary(error):
+            except REJECTIONS as error:
+                if is_temporary(error):
                     raise
                 if len(group) > 1:
                     group_size = 1  # one of them is rejected: find it
@@ -156,7 +157,8 @@ def _columns(outcomes: Sequence[tuple[Any, ...]]) -> list[Any]:
     return [list(column) for column in zip(*outcomes, strict=True)]
 
 
-def _is_temporary(error: EvtrackError) -> bool:
+def is_temporary(error: EvtrackError) -> bool:
+    """Return whether a rejected report may be accepted when it is made again."""
     return isinstance(error, StorageError) and error.sqlstate == CANCELLED
 
 

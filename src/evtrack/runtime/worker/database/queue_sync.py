@@ -11,6 +11,7 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.runtime.worker.database.claim_planner import ClaimPlanner
 from evtrack.runtime.worker.database.job_completion import ASK_S, JobCompletion
+from evtrack.runtime.worker.database.mark_writer import MarkWriter
 from evtrack.runtime.worker.database.outcome_writer import OutcomeWriter
 from evtrack.runtime.worker.pacing import MAX_CLAIM
 
@@ -40,6 +41,7 @@ class QueueSync:
         """Whether the awaited job has ended."""
         self._dispatcher = dispatcher
         self._writer = OutcomeWriter(dispatcher.outcomes)
+        self._marks = MarkWriter(dispatcher)
         self._planner = ClaimPlanner()
         self._completion = JobCompletion()
         self._open: Counter[int] = Counter()
@@ -47,15 +49,17 @@ class QueueSync:
         self._is_closed = False
 
     def run_once(self, queue: Queue, now: float) -> None:
-        """Report and claim what is due.
+        """Commit marks, and report and claim what is due.
 
         Args:
             now: The monotonic clock.
         """
+        self._marks.write(queue)
         if not self._is_closed and self._planner.is_stale(now) and self._dispatcher.has_room:
             asked_at = monotonic()
             jobs = queue.claimable(self._planner.low_water_marks)
-            self._planner.refresh(jobs, now=now, took_s=monotonic() - asked_at)
+            takes_alone = self._dispatcher.takes_alone(now)
+            self._planner.refresh(jobs, now=now, took_s=monotonic() - asked_at, takes_alone=takes_alone)
         claim = self._plan_claim(now)
         if claim is not None or self._is_report_due(now):
             self._report_and_claim(queue, claim, now)
@@ -112,6 +116,8 @@ class QueueSync:
         Returns:
             Seconds.
         """
+        if len(self._dispatcher.marks):
+            return 0.0
         since = self._dispatcher.outcomes.since
         due_s = 1.0 if since is None else since + REPORT_S - now
         if not self._is_closed and self._dispatcher.idle:
@@ -137,14 +143,15 @@ class QueueSync:
 
     def _plan_claim(self, now: float) -> Claim | None:
         dispatcher = self._dispatcher
-        jobs = [] if self._is_closed else self._planner.candidates(now)
+        jobs = [] if self._is_closed or dispatcher.is_reserved else self._planner.candidates(now)
         if not jobs:
             return None
         count = dispatcher.pacing.claim_size(
             jobs, slots=dispatcher.slots, idle=dispatcher.idle, held=dispatcher.held, held_s=dispatcher.held_s
         )
         if count and (dispatcher.is_low or count >= _GROUP or self._is_report_due(now)):
-            return self._planner.plan(jobs, count)
+            takes_alone, is_free = dispatcher.takes_alone(now), not dispatcher.held
+            return self._planner.plan(jobs, count, takes_alone=takes_alone, is_free=is_free)
         return None
 
     def _is_report_due(self, now: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from evtrack.runtime.slot.handlers import CANARY_HANDLER
 from evtrack.runtime.worker.database.heartbeat import Heartbeat
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.queue.queue import Queue
-from evtrack.storage.queue.workers import register_worker, report_slots, stop_worker
+from evtrack.storage.queue.workers import begin_stop, register_worker, report_slots, stop_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +81,7 @@ class WorkerSession:
             pid=os.getpid(),
             slots=self._slots,
             handlers=self._handlers,
+            marks=True,
         )
         self.heartbeat = Heartbeat(
             dsn=self._dsn,
@@ -137,6 +139,15 @@ class WorkerSession:
         """
         if self._connection is not None:
             report_slots(self._connection, self.worker_id, description)
+
+    def begin_stop(self) -> None:
+        """Record that the worker was asked to stop: if it is killed before it has given its batches back, none crashed.
+
+        If the database cannot be reached, the worker stops without it.
+        """
+        if self._connection is not None and self.queue is not None:
+            with contextlib.suppress(EvtrackError):
+                begin_stop(self._connection, self.worker_id)
 
     def close(self) -> None:
         """Give back all batches, unregister the worker, close everything; a second call does nothing."""

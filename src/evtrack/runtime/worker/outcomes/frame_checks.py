@@ -10,6 +10,7 @@ from evtrack.runtime.slot.protocol import (
     BatchPartlyDone,
     CommandKilled,
     ItemFailure,
+    ItemMark,
     ItemsDone,
 )
 from evtrack.storage.queue.queue import SEPARATOR
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def check_frame(
-    slot: SlotProcess, frame: BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | CommandKilled
+    slot: SlotProcess, frame: BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | ItemMark | CommandKilled
 ) -> None:
-    """Check that an outcome belongs to the batches that the slot holds first.
+    """Check that an outcome or a mark belongs to the batches that the slot holds first.
 
     Args:
         slot: The slot that sent the frame.
@@ -50,6 +51,8 @@ def check_frame(
         _check_failures(frame.items, slot.held[0])
     elif isinstance(frame, ItemsDone):
         _check_items_done(frame, slot.held[0].item_count)
+    elif isinstance(frame, ItemMark):
+        _check_mark(frame, slot.held[0])
 
 
 def is_result_line(line: bytes) -> bool:
@@ -73,6 +76,13 @@ def _check_items_done(frame: ItemsDone, count: int) -> None:
         raise ValueError(f"{len(frame.lines)} results for the items {frame.indexes[:10]} of {count}")
     for line in frame.lines:
         _check_lines(line, 1)
+
+
+def _check_mark(frame: ItemMark, batch: ClaimedBatch) -> None:
+    indexes = [index for index in (frame.done, frame.begins) if index is not None]
+    if not batch.is_suspect or not all(0 <= index < batch.item_count for index in indexes):
+        raise ValueError(f"a mark of the items {indexes} of {batch.item_count}")
+    _check_lines(frame.line, 1)
 
 
 def _check_lines(lines: bytes | None, count: int) -> None:

@@ -75,9 +75,18 @@ class SlotPool:
     @property
     def working(self) -> list[SlotProcess]:
         """The slots that take batches: no more than `count`."""
+        return self._ready[: self._count]
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether `take_fresh` finds a slot if an idle one can make room for it."""
+        return any(slot.is_fresh for slot in self._ready)
+
+    @property
+    def _ready(self) -> list[SlotProcess]:
         ready = [slot for slot in self._living if slot.kinds is not None and not slot.is_retired]
         # A killed slot stays in the list until its end is noticed; batches assigned to it would be lost with it.
-        return [slot for slot in ready if not (slot.closed or slot.killed_for)][: self._count]
+        return [slot for slot in ready if not (slot.closed or slot.killed_for)]
 
     def __iter__(self) -> Iterator[SlotProcess]:
         """Iterate over all living slots."""
@@ -114,6 +123,23 @@ class SlotPool:
         for slot in self.working:
             if slot.finished >= self._max_batches and not slot.held:
                 slot.retire()
+
+    def take_fresh(self) -> SlotProcess | None:
+        """Return a slot that has run nothing yet, in place of an idle one if need be.
+
+        Returns:
+            The slot, or None as long as there is none: a spare is started then.
+        """
+        ready = self._ready
+        fresh = next((slot for slot in ready if slot.is_fresh), None)
+        if fresh is None:
+            self._spare_at = min(self._spare_at, monotonic())
+        elif fresh not in ready[: self._count]:
+            idle = next((slot for slot in ready[: self._count] if not slot.held), None)
+            if idle is None:
+                return None
+            idle.retire()
+        return fresh
 
     def remaining_batches(self, slot: SlotProcess) -> int:
         """Count the batches that may still be assigned to a slot.

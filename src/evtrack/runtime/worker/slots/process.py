@@ -96,6 +96,11 @@ class SlotProcess:
         """Whether the slot can send no more frames."""
         return self.channel.closed
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the slot has run nothing, and holds nothing to run."""
+        return not self.finished and not self.held
+
     def assign(self, batches: Sequence[ClaimedBatch], expected_s: float) -> None:
         """Send batches to the slot.
 
