@@ -222,7 +222,9 @@ class Supervisor:
 
     def _wait(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
-            key.data()
+            # An event before it may have been the end of its slot, whose descriptors are closed then.
+            if key.fileobj in self._selector.get_map():
+                key.data()
 
     @property
     def _is_satisfied(self) -> bool:
