@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from evtrack.domain.claimed_batch import ClaimedBatch
+from evtrack.domain.crash import LIMITS
+from evtrack.runtime.slot import shared_page
 from evtrack.runtime.slot.protocol import CommandKilled
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.outcomes.crash_reports import command_crash_report, slot_crash_report
@@ -38,6 +40,10 @@ class DeadSlot:
         self.page.begin(seq, 1.0)
         self.page.begin_item(item)
         self._kind = kind
+
+    @property
+    def is_over_limit(self) -> bool:
+        return self.killed_for in LIMITS
 
     def kind_of(self, _: ClaimedBatch) -> str:
         return self._kind
@@ -114,7 +120,7 @@ def test_a_time_limit_spares_an_item_that_has_not_itself_run_for_so_long(
 ) -> None:
     slot = DeadSlot(TWO, seq=1, item=item)
     now = time.monotonic()
-    slot.page._floats[2], slot.page._floats[8] = now - 10, now - item_ran_s
+    slot.page._floats[shared_page._BEGUN], slot.page._floats[shared_page._ITEM_BEGUN] = now - 10, now - item_ran_s
     SlotLimits(timeout_s=5.0).enforce([slot], now=10.0)  # type: ignore[list-item]  enough of a slot
     assert "timeout" == slot.killed_for
     assert expected == blame(report(slot))
@@ -123,6 +129,6 @@ def test_a_time_limit_spares_an_item_that_has_not_itself_run_for_so_long(
 def test_the_first_item_has_run_for_as_long_as_its_batch() -> None:
     slot = DeadSlot(TWO, seq=1, item=0)
     now = time.monotonic()
-    slot.page._floats[2], slot.page._floats[8] = now - 5.001, now - 4.999
+    slot.page._floats[shared_page._BEGUN], slot.page._floats[shared_page._ITEM_BEGUN] = now - 5.001, now - 4.999
     SlotLimits(timeout_s=5.0).enforce([slot], now=10.0)  # type: ignore[list-item]  enough of a slot
     assert "not isolated" == blame(report(slot))

@@ -51,7 +51,7 @@ def slot_crash_report(
         The crash event's data.
     """
     key, ordinal = batch.item(slot.page.item)
-    if _is_between_items(slot, batch):
+    if (slot.is_over_limit or ended.oom_kill) and _is_between_items(slot, batch):
         key = ordinal = None
     elif slot.kind_of(batch) != HandlerKind.ITEM and b"\n" in batch.item_keys:
         # A batch handler may only have reached the item: the report names it, but it is not blamed.
