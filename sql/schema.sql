@@ -1797,8 +1797,8 @@ BEGIN
         WITH born AS (
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
-                errors, crashes, losses, item_count, weight, ordinals,
-                root_no, parent_no, run_at, enqueued_at, error, links)
+                errors, crashes, losses, exclusive_losses, isolation,
+                item_count, weight, ordinals, root_no, parent_no, run_at, enqueued_at, error, links)
             SELECT
                 a.job_day, a.job_id, a.batch_no,
                 evtrack.status_after('enqueued', NULL),
@@ -1806,6 +1806,8 @@ BEGIN
                 coalesce((a.data ->> 'errors')::smallint, 0),
                 coalesce((a.data ->> 'crashes')::smallint, 0),
                 coalesce((a.data ->> 'losses')::smallint, 0),
+                coalesce((a.data ->> 'exclusive_losses')::smallint, 0),
+                coalesce((a.data ->> 'isolation')::evtrack.isolation, 'none'),
                 (a.data ->> 'items')::integer, (a.data ->> 'weight')::bigint,
                 (a.data ->> 'ordinals')::int4multirange,
                 (a.data ->> 'root')::integer, (a.data ->> 'parent')::integer,
@@ -2036,7 +2038,10 @@ BEGIN
             CASE WHEN t.moved THEN (a.data ->> 'moved')::int4multirange
                 ELSE '{}' END AS moved,
             a.type = 'requeued' AND a.data -> 'reset' = 'true' AS reset,
-            a.data ->> 'cause' IS NOT DISTINCT FROM 'worker_lost' AS lost
+            a.data ->> 'cause' IS NOT DISTINCT FROM 'worker_lost' AS lost,
+            -- What counts against nobody; and what the only suspect did.
+            a.data -> 'blame' IS NOT DISTINCT FROM '"none"' AS blameless,
+            a.data -> 'exclusive' IS NOT DISTINCT FROM 'true' AS exclusive
         FROM unnest(events) a
         JOIN evtrack.batch b ON b.job_day = day
             AND b.job_id = a.job_id AND b.batch_no = a.batch_no
@@ -2086,9 +2091,17 @@ BEGIN
                 ELSE b.errors + (d.type = 'failed')::integer END,
             crashes = CASE WHEN d.reset THEN 0
                 ELSE b.crashes
-                    + (d.type = 'crashed' AND NOT d.lost)::integer END,
+                    + (d.type = 'crashed' AND NOT d.lost
+                        AND NOT d.blameless)::integer END,
             losses = CASE WHEN d.reset THEN 0
                 ELSE b.losses + (d.type = 'crashed' AND d.lost)::integer END,
+            exclusive_losses = CASE WHEN d.reset THEN 0
+                ELSE b.exclusive_losses + (d.type = 'crashed' AND d.lost
+                    AND d.exclusive)::integer END,
+            isolation = CASE WHEN d.reset THEN 'none'
+                WHEN d.type = 'requeued' THEN coalesce(
+                    (d.data ->> 'isolation')::evtrack.isolation, b.isolation)
+                ELSE b.isolation END,
             error = CASE d.type
                 WHEN 'completed' THEN NULL
                 WHEN 'failed' THEN left(

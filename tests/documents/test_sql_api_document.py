@@ -71,7 +71,7 @@ def test_every_column_of_a_claim_is_documented(client: Client) -> None:
     columns = client.rows(
         "SELECT unnest(proargnames[pronargs + 1:]) AS name FROM pg_proc WHERE oid = to_regproc('evtrack.claim')"
     )
-    assert len(columns) == 11
+    assert len(columns) == 12
     assert [] == [row["name"] for row in columns if f"`{row['name']}`" not in listed]
     client.one("SELECT evtrack.enqueue('h', '{a,b}', ARRAY['1', '{\"n\": 2}'])")
     worker = client.worker("h")

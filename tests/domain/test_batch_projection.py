@@ -10,7 +10,7 @@ from event_streams import DERIVED, ENDED, NOON, TEN_ITEMS, WORKER, Stream, fold
 from evtrack.domain.batch_projection import MAX_ERROR_CHARACTERS, BatchState
 from evtrack.domain.errors import IllegalEvent
 from evtrack.domain.ordinals import Ordinals
-from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus
+from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, Isolation
 
 
 def test_a_submitted_batch_is_new() -> None:
@@ -273,3 +273,40 @@ def test_a_completed_batch_has_no_error_and_an_earlier_end_is_forgotten_at_the_s
 
 def test_items_that_move_without_a_count_are_not_subtracted() -> None:
     assert 10 == Stream().then("split", to=[6], moved="{[2,4)}").item_count
+
+
+def test_a_crash_that_counts_against_nobody_leaves_the_crash_budget() -> None:
+    stream = Stream()
+    stream.start()
+    batch = stream.then("crashed", worker=WORKER, cause="memory_limit", blame="none")
+    assert (BatchStatus.CRASHED, 0, 0) == (batch.status, batch.crashes, batch.losses)
+
+
+@pytest.mark.parametrize("exclusive", [True, False, None, "yes"])
+def test_only_the_loss_of_a_worker_that_ran_nothing_else_counts_as_exclusive(exclusive: Any) -> None:
+    stream = Stream()
+    stream.start()
+    batch = stream.then("crashed", worker=WORKER, cause="worker_lost", exclusive=exclusive)
+    assert (1, int(exclusive is True)) == (batch.losses, batch.exclusive_losses)
+    stream.then("requeued", worker=WORKER, isolation="exclusive")
+    stream.start()
+    batch = stream.then("crashed", worker=WORKER, cause="signal", exclusive=True)
+    assert int(exclusive is True) == batch.exclusive_losses
+
+
+def test_a_requeue_sets_the_isolation_or_keeps_it_and_a_reset_clears_it() -> None:
+    stream = Stream(**DERIVED, isolation="marked", exclusive_losses=1)
+    assert (Isolation.MARKED, 1) == (
+        stream.batch and stream.batch.isolation,
+        stream.batch and stream.batch.exclusive_losses,
+    )
+    stream.start()
+    stream.then("crashed", worker=WORKER, cause="worker_lost", exclusive=True)
+    batch = stream.then("requeued", worker=WORKER, isolation="exclusive")
+    assert (Isolation.EXCLUSIVE, 2) == (batch.isolation, batch.exclusive_losses)
+    stream.start()
+    assert Isolation.EXCLUSIVE == stream.then("requeued", worker=WORKER, reason="stopping").isolation
+    stream.start()
+    stream.then("crashed", worker=WORKER, cause="signal")
+    batch = stream.then("requeued", worker=WORKER, reset=True, isolation="marked")
+    assert (Isolation.NONE, 0, 0) == (batch.isolation, batch.exclusive_losses, batch.losses)

@@ -3,7 +3,9 @@
 import pytest
 
 from client import Client
-from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, EventType
+from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, EventType, Isolation
+from evtrack.storage.log.proof import verify
+from evtrack.storage.log.rebuild import rebuild
 from log_tampering import Row, append, enqueued, refused_events
 
 pytestmark = pytest.mark.integration
@@ -64,6 +66,42 @@ def test_the_whole_life_of_a_batch_fits_in_one_insert(client: Client) -> None:
         (number, batch.status, batch.crashes, batch.losses) for number, batch in client.batches(job).items()
     ]
     client.check(job)
+
+
+def test_isolation_and_exclusive_losses_fold_as_in_the_pure_fold(client: Client) -> None:
+    job, worker = client.job(), client.worker()
+    lost = {"cause": "worker_lost", "exclusive": True}
+    append(
+        client,
+        (job, 1, 2, "started", 1, worker, {}),
+        (job, 1, 3, "crashed", 1, worker, {"cause": "memory_limit", "blame": "none"}),
+        (job, 1, 4, "requeued", 1, worker, {"isolation": "exclusive"}),
+        (job, 1, 5, "started", 2, worker, {}),
+        (job, 1, 6, "crashed", 2, worker, lost),
+        (job, 1, 7, "requeued", 2, None, {}),
+        (job, 1, 8, "started", 3, worker, {}),
+        (job, 1, 9, "crashed", 3, worker, {"cause": "signal", "exclusive": True, "blame": ["none"]}),
+        (job, 1, 10, "split", 3, None, {"to": [2]}),
+        (job, 2, 1, "enqueued", 3, None, enqueued("{[1,2)}", 1, root=1, isolation="marked", exclusive_losses=2)),
+        (job, 2, 2, "crashed", 3, worker, lost | {"exclusive": "yes"}),
+        (job, 2, 3, "requeued", 3, None, {"reset": True, "isolation": "memory"}),
+    )
+    assert [("exclusive", 1, 1, 1), ("none", 0, 0, 0)] == [
+        (batch.isolation, batch.exclusive_losses, batch.losses, batch.crashes) for batch in client.batches(job).values()
+    ]
+    client.check(job)
+    client.conn.execute("UPDATE evtrack.batch SET isolation = 'none', exclusive_losses = 0 WHERE job_id = %s", [job])
+    wrong = verify(client.conn, job)
+    assert {("isolation", "exclusive", "none"), ("exclusive_losses", "1", "0")} == {
+        (each.field, each.log, each.projection) for each in wrong
+    }
+    assert 1 == rebuild(client.conn, job).batches
+    client.check(job)
+
+
+def test_the_levels_of_isolation_are_those_of_the_database(client: Client) -> None:
+    rows = client.rows("SELECT unnest(enum_range(NULL::evtrack.isolation))::text AS level")
+    assert list(Isolation) == [row["level"] for row in rows]
 
 
 def test_several_streams_of_several_jobs_mix_in_one_insert(client: Client) -> None:

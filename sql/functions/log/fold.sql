@@ -71,8 +71,8 @@ BEGIN
         WITH born AS (
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
-                errors, crashes, losses, item_count, weight, ordinals,
-                root_no, parent_no, run_at, enqueued_at, error, links)
+                errors, crashes, losses, exclusive_losses, isolation,
+                item_count, weight, ordinals, root_no, parent_no, run_at, enqueued_at, error, links)
             SELECT
                 a.job_day, a.job_id, a.batch_no,
                 evtrack.status_after('enqueued', NULL),
@@ -80,6 +80,8 @@ BEGIN
                 coalesce((a.data ->> 'errors')::smallint, 0),
                 coalesce((a.data ->> 'crashes')::smallint, 0),
                 coalesce((a.data ->> 'losses')::smallint, 0),
+                coalesce((a.data ->> 'exclusive_losses')::smallint, 0),
+                coalesce((a.data ->> 'isolation')::evtrack.isolation, 'none'),
                 (a.data ->> 'items')::integer, (a.data ->> 'weight')::bigint,
                 (a.data ->> 'ordinals')::int4multirange,
                 (a.data ->> 'root')::integer, (a.data ->> 'parent')::integer,

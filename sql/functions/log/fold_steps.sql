@@ -17,7 +17,10 @@ BEGIN
             CASE WHEN t.moved THEN (a.data ->> 'moved')::int4multirange
                 ELSE '{}' END AS moved,
             a.type = 'requeued' AND a.data -> 'reset' = 'true' AS reset,
-            a.data ->> 'cause' IS NOT DISTINCT FROM 'worker_lost' AS lost
+            a.data ->> 'cause' IS NOT DISTINCT FROM 'worker_lost' AS lost,
+            -- What counts against nobody; and what the only suspect did.
+            a.data -> 'blame' IS NOT DISTINCT FROM '"none"' AS blameless,
+            a.data -> 'exclusive' IS NOT DISTINCT FROM 'true' AS exclusive
         FROM unnest(events) a
         JOIN evtrack.batch b ON b.job_day = day
             AND b.job_id = a.job_id AND b.batch_no = a.batch_no
@@ -67,9 +70,17 @@ BEGIN
                 ELSE b.errors + (d.type = 'failed')::integer END,
             crashes = CASE WHEN d.reset THEN 0
                 ELSE b.crashes
-                    + (d.type = 'crashed' AND NOT d.lost)::integer END,
+                    + (d.type = 'crashed' AND NOT d.lost
+                        AND NOT d.blameless)::integer END,
             losses = CASE WHEN d.reset THEN 0
                 ELSE b.losses + (d.type = 'crashed' AND d.lost)::integer END,
+            exclusive_losses = CASE WHEN d.reset THEN 0
+                ELSE b.exclusive_losses + (d.type = 'crashed' AND d.lost
+                    AND d.exclusive)::integer END,
+            isolation = CASE WHEN d.reset THEN 'none'
+                WHEN d.type = 'requeued' THEN coalesce(
+                    (d.data ->> 'isolation')::evtrack.isolation, b.isolation)
+                ELSE b.isolation END,
             error = CASE d.type
                 WHEN 'completed' THEN NULL
                 WHEN 'failed' THEN left(

@@ -14,6 +14,8 @@ SELECT
     errors,
     crashes,
     losses,
+    exclusive_losses,
+    isolation::text AS isolation,
     enqueued_at,
     worker_id,
     started_at,

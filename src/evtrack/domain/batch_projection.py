@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 from evtrack.domain import events as ev
 from evtrack.domain.crash import CrashCause
 from evtrack.domain.errors import IllegalEvent
-from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, BatchTransition, Lease
+from evtrack.domain.states import BATCH_TRANSITIONS, BatchStatus, BatchTransition, Isolation, Lease
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,6 +43,8 @@ class BatchState:
     errors: int
     crashes: int
     losses: int
+    exclusive_losses: int = 0
+    isolation: Isolation = Isolation.NONE
     enqueued_at: datetime
     worker_id: int | None = None
     started_at: datetime | None = None
@@ -115,6 +117,8 @@ def _enqueued(stored: StoredEvent, event: ev.Enqueued) -> BatchState:
         errors=event.errors,
         crashes=event.crashes,
         losses=event.losses,
+        exclusive_losses=event.exclusive_losses,
+        isolation=event.isolation,
         enqueued_at=stored.at,
         error=event.error,
     )
@@ -146,13 +150,16 @@ def _changed(batch: BatchState, stored: StoredEvent) -> BatchState:
             lost = event.cause == CrashCause.WORKER_LOST
             return replace(
                 _ended(batch, stored),
-                crashes=batch.crashes + (not lost),
+                crashes=batch.crashes + (not lost and event.blame != "none"),
                 losses=batch.losses + lost,
+                exclusive_losses=batch.exclusive_losses + (lost and event.exclusive is True),
                 run_s=batch.run_s if event.run_s is None else event.run_s,
                 error=_crash_line(event),
             )
         case ev.Requeued() as event:
-            kept = replace(batch, errors=0, crashes=0, losses=0) if event.reset else batch
+            kept = batch if event.isolation is None else replace(batch, isolation=event.isolation)
+            if event.reset:
+                kept = replace(batch, errors=0, crashes=0, losses=0, exclusive_losses=0, isolation=Isolation.NONE)
             return replace(kept, fresh=False, run_at=event.run_at or stored.at, finished_at=None)
         case ev.Split(moved=moved) as event if moved is not None:
             return replace(

@@ -6,7 +6,7 @@ import signal
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeFloat, NonNegativeInt
 
 from evtrack.domain.text import storable
 
@@ -68,7 +68,11 @@ class Evidence(BaseModel):
 
 
 class CrashReport(BaseModel):
-    """What is known about a crash: the data of the crash event."""
+    """What is known about a crash: the data of the crash event.
+
+    Its ``blame`` is ``none`` when it counts against nobody, ``isolated`` is false when other items had run in that slot
+    or beside this one, and ``exclusive`` is true when a lost worker had nothing else in hand.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -84,6 +88,10 @@ class CrashReport(BaseModel):
     stderr: str | None = None
     native_traceback: str | None = None
     python_traceback: str | None = None
+    # Values of any type are read: another client may have used these names for facts of its own.
+    blame: JsonValue = None
+    isolated: JsonValue = None
+    exclusive: JsonValue = None
 
     @classmethod
     def from_wait_status(cls, wait_status: int, evidence: Evidence) -> CrashReport:

@@ -20,7 +20,7 @@ from pydantic import (
 from evtrack.domain.column_types import BigCount, Count, OrdinalText, PositiveCount, SmallCount, SmallInt
 from evtrack.domain.crash import CrashReport
 from evtrack.domain.policy import Policy
-from evtrack.domain.states import EventType
+from evtrack.domain.states import EventType, Isolation
 
 
 class _Event(BaseModel):
@@ -40,6 +40,8 @@ class Enqueued(_Event):
     errors: SmallCount = 0
     crashes: SmallCount = 0
     losses: SmallCount = 0
+    exclusive_losses: SmallCount = 0
+    isolation: Isolation = Isolation.NONE
     run_at: AwareDatetime | None = None
     error: str | None = None
 
@@ -100,6 +102,8 @@ class Requeued(_Event):
     type: Literal[EventType.REQUEUED] = EventType.REQUEUED
     reason: str | None = None
     run_at: AwareDatetime | None = None
+    # None keeps it.
+    isolation: Isolation | None = None
     reset: bool = False
 
 

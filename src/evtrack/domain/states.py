@@ -18,6 +18,23 @@ class BatchStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Isolation(StrEnum):
+    """How carefully the next attempt of a batch must run; each level includes those before it.
+
+    The labels are those of the SQL type ``evtrack.isolation``, in its order.
+    """
+
+    NONE = "none"
+    FRESH_SLOT = "fresh_slot"
+    """In a slot that has run nothing before."""
+    MEMORY = "memory"
+    """The worker runs nothing else."""
+    MARKED = "marked"
+    """A suspect: what begins and what is done is committed item by item."""
+    EXCLUSIVE = "exclusive"
+    """A suspect that was in hand when a worker died: as marked, and the worker runs nothing else."""
+
+
 class JobPhase(StrEnum):
     """The phase of a job. The labels are those of the SQL type ``evtrack.phase``, in its order."""
 

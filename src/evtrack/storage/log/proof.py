@@ -19,7 +19,7 @@ from evtrack.domain.job_projection import JobState
 from evtrack.domain.job_proof import JobProof, ProjectedStream
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.policy import Policy
-from evtrack.domain.states import BatchStatus, JobPhase
+from evtrack.domain.states import BatchStatus, Isolation, JobPhase
 from evtrack.domain.stored_event import LoggedEvent
 from evtrack.domain.stream_proof import LINK_BYTES, Difference, StreamProof
 from evtrack.storage.connection.connect import Connection
@@ -176,7 +176,7 @@ def _projected_batch(row: dict[str, Any]) -> ProjectedStream:
         ordinals: Any = Ordinals.parse(row["ordinals"])
     except ValueError:
         ordinals = row["ordinals"]
-    values |= {"status": BatchStatus(row["status"]), "ordinals": ordinals}
+    values |= {"status": BatchStatus(row["status"]), "isolation": Isolation(row["isolation"]), "ordinals": ordinals}
     return ProjectedStream(BatchState(**values), row["version"], row["links"])
 
 

@@ -62,6 +62,7 @@ class _RowRepair:
         values |= {
             "ordinals": str(stream.state.ordinals),
             "status": str(stream.state.status),
+            "isolation": str(stream.state.isolation),
             "job_day": stream.job_day,
             "job_id": stream.job_id,
             "batch_no": stream.batch_no,
