@@ -127,12 +127,24 @@ def _fork(leave: Callable[[], Any]) -> None:
         os.waitpid(pid, 0)
 
 
+def _kill_worker() -> None:
+    """Kill the whole worker as the kernel or a power cut does: supervisor, fork server and all slots, at once."""
+    fork_server = os.getppid()
+    supervisor = int(Path(f"/proc/{fork_server}/stat").read_text().rsplit(") ")[1].split()[1])
+    slots = Path(f"/proc/{fork_server}/task/{fork_server}/children").read_text().split()
+    for pid in [supervisor, fork_server, *map(int, slots)]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    time.sleep(60)
+
+
 def _fork_and_raise() -> None:
     raise ValueError("in the copy")
 
 
 ACTIONS: dict[str, Callable[[], None]] = {
     "abort": os.abort,
+    "kill worker": _kill_worker,
     "overflow": _overflow,
     "leak": _leak,
     "loop": _loop,

@@ -89,3 +89,29 @@ def test_a_partial_claim_makes_the_list_stale_and_an_empty_one_waits() -> None:
     claims.record([], 100.0)
     assert [] == claims.candidates(100.0), "all taken by others: not again at once"
     assert [1] == claims.candidates(101.0)
+
+
+def test_a_worker_that_holds_nothing_claims_nothing_but_what_needs_it_for_itself() -> None:
+    claims = listed((1, 0, 1, True))
+    claims.refresh([Claimable(1, 0, 1, True, isolated=True)], now=100.0, took_s=0.0)
+    busy = claims.plan([1], 8, takes_alone=True, is_free=False)
+    assert (6, 2, 1) == (busy.max_new, busy.max_retried, busy.max_isolated)
+    reserved = claims.plan([1], 8, takes_alone=False, is_free=True)
+    assert (6, 2, 0) == (reserved.max_new, reserved.max_retried, reserved.max_isolated)
+    free = claims.plan([1], 8, takes_alone=True, is_free=True)
+    assert (0, 0, 1) == (free.max_new, free.max_retried, free.max_isolated)
+    claims.record([], 100.0)
+    assert [1] == claims.candidates(100.0), "others have taken it; this worker does not wait"
+    again = claims.plan([1], 8, takes_alone=True, is_free=True)
+    assert (6, 2, 0) == (again.max_new, again.max_retried, again.max_isolated)
+
+
+def test_a_job_with_nothing_but_what_is_not_taken_now_hides_no_less_urgent_one() -> None:
+    claims = ClaimPlanner()
+    jobs = [Claimable(1, 5, None, True, isolated=True), Claimable(2, 0, 1, False)]
+    claims.refresh(jobs, now=100.0, took_s=0.0, takes_alone=False)
+    assert ([2], {1, 2}) == (claims.candidates(100.0), claims.listed)
+    claims.refresh(jobs, now=100.0, took_s=0.0, takes_alone=True)
+    assert [1] == claims.candidates(100.0)
+    claims.refresh(jobs[:1], now=100.0, took_s=0.0, takes_alone=False)
+    assert not claims.is_empty, "it may not be taken for drained"

@@ -133,6 +133,7 @@ def _blame_in_slot(slot: SlotProcess, batch: ClaimedBatch, cause: str, *, others
     is_between = cause in _OF_THE_SLOT and _is_between_items(slot, batch)
     if (
         is_between
+        or slot.page.is_waiting
         or (cause == CrashCause.MEMORY_LIMIT and not is_fresh)
         or (cause == CrashCause.OUT_OF_MEMORY and (others_busy or not is_fresh))
         or (cause == CrashCause.TIMEOUT and kind == HandlerKind.ITEM and slot.spares_item)
