@@ -27,7 +27,7 @@ QUERIES = {
     "progress of one job": "SELECT * FROM evtrack.job_progress WHERE job_id = 3",
     "latest crashes of all": "SELECT job_id, item_key, cause FROM evtrack.crash ORDER BY at DESC LIMIT 10",
     "most common errors of all": (
-        "SELECT type, message, sum(failures) AS n FROM evtrack.error_summary GROUP BY 1, 2 ORDER BY n DESC LIMIT 10"
+        "SELECT type, shape, sum(failures) AS n FROM evtrack.error_summary GROUP BY 1, 2 ORDER BY n DESC LIMIT 10"
     ),
     "items that fail most, of all": (
         "SELECT item_key, sum(failures + crashes) AS n FROM evtrack.item_failures GROUP BY 1 ORDER BY n DESC LIMIT 10"

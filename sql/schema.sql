@@ -1581,6 +1581,24 @@ CREATE FUNCTION evtrack.error_facts(error jsonb) RETURNS jsonb
     ) l
 $_$;
 
+CREATE FUNCTION evtrack.error_fingerprint(type text, message text, place text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT left(encode(sha256(convert_to(
+        coalesce(left(type, 500), '') || E'\n'
+        || coalesce(evtrack.error_shape(message), '') || E'\n'
+        || coalesce(place, ''), 'UTF8')), 'hex'), 12)
+$$;
+
+CREATE FUNCTION evtrack.error_place(traceback text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN NULLIF("left"(btrim(regexp_replace(COALESCE("substring"(regexp_replace("right"(traceback, 16000), 'File "(?:<|[^"\n]*[/\\](?:(?:site|dist)-packages|lib(?:64)?[/\\]python[0-9.]+|evtrack[/\\]runtime)[/\\])[^"\n]*", line [0-9]+, in '::text, ''::text, 'g'::text), '.*File "([^"\n]+", line [0-9]+, in [^\n]+)'::text), "substring"("right"(traceback, 16000), '.*File "([^"\n]+", line [0-9]+, in [^\n]+)'::text)), '^(?:[^"\n]*[/\\])?([^"\n]*)", line [0-9]+, in +'::text, '\1 in '::text)), 200), ''::text);
+
+CREATE FUNCTION evtrack.error_shape(message text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN regexp_replace(btrim(regexp_replace(regexp_replace("left"(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace("left"(message, 1000), '\s+'::text, ' '::text, 'g'::text), '(?<![\w>])''(?:[^'']|''(?=[\w<]))*''(?![\w<])|(?<![\w>])"[^"]*"|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»'::text, '<text>'::text, 'g'::text), '\m[[:alpha:]][[:alnum:]+.-]*://[^\s<>]+'::text, '<url>'::text, 'g'::text), '(?<![\w>])(?:~?/|[[:alpha:]]:[\\/])[^\s"''<>,;:()\[\]{}]+|(?<![\w>/])[\w.~@+-]+/[\w.~@+-]+/[\w.~@+/-]*|(?<![\w>/])[\w.~@+-]+/[\w~@+-]+\.[[:alnum:]]+'::text, '<path>'::text, 'g'::text), '\m[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\M'::text, '<id>'::text, 'gi'::text), '\m0x[0-9a-f]+\M'::text, '<id>'::text, 'gi'::text), '(?<![\w>])(?=[[:alpha:]]*[0-9])(?=[0-9]*[[:alpha:]])(?:[0-9a-f]{8,}|[[:alnum:]]{16,})(?![\w<])'::text, '<id>'::text, 'gi'::text), '(?:(?<![\w>])[-+])?[0-9]+(?:[.,:][0-9]+)*'::text, '<n>'::text, 'g'::text), '\s+'::text, ' '::text, 'g'::text), 200), '(?<![\w<>])["''`]|["''`](?![\w<>])'::text, ' '::text, 'g'::text), '\s+'::text, ' '::text, 'g'::text)), '(<(?:text|url|path|id|n)>)(?:[,;]? ?\1)+'::text, '\1'::text, 'g'::text);
+
 CREATE FUNCTION evtrack.event_text(job_id bigint, batch_no integer, version integer, type evtrack.event_type, attempt integer, worker_id bigint, at timestamp with time zone, seq bigint, xid xid8, data jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -3860,6 +3878,16 @@ CREATE VIEW evtrack.crash AS
         END AS worker,
     b.handler,
     b.status AS batch_status,
+    COALESCE(( SELECT
+                CASE
+                    WHEN (h.status <> 'crashed'::evtrack.status) THEN (h.status)::text
+                    WHEN ((h.item_count = 1) AND ((h.crashes + h.losses) > 0)) THEN 'poison'::text
+                    ELSE 'crashed'::text
+                END AS "case"
+           FROM evtrack.batch h
+          WHERE ((h.job_day = e.job_day) AND (h.job_id = e.job_id) AND (h.ordinals @> o.ordinal) AND (h.batch_no = COALESCE(( SELECT max(d.batch_no) AS max
+                   FROM evtrack.batch d
+                  WHERE ((d.job_day = e.job_day) AND (d.job_id = e.job_id) AND (d.root_no = COALESCE(b.root_no, e.batch_no)) AND (d.ordinals @> o.ordinal))), b.root_no, e.batch_no)))), (b.status)::text) AS fate,
     b.item_count,
     b.item_summary,
         CASE
@@ -3886,10 +3914,16 @@ CREATE VIEW evtrack.crash AS
             ELSE NULL::double precision
         END AS cpu_s,
     e.job_day
-   FROM ((((evtrack.job j
+   FROM (((((evtrack.job j
      JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN ((e.data ->> 'ordinal'::text) ~ '^[0-9]{1,9}$'::text) THEN ((e.data ->> 'ordinal'::text))::integer
+                    ELSE NULL::integer
+                END AS ordinal) o)
      CROSS JOIN LATERAL ( SELECT s.handler,
             s.status,
+            s.root_no,
             s.item_count,
             s.item_summary
            FROM evtrack.batch_status s
@@ -3910,6 +3944,8 @@ COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if un
 COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if unknown.';
 
 COMMENT ON COLUMN evtrack.crash.batch_status IS 'The current status of the batch.';
+
+COMMENT ON COLUMN evtrack.crash.fate IS 'What has become of the item in hand: poison, or the status of the batch that holds it now (completed, pending, running, failed, cancelled, crashed); if the item in hand is unknown, the status of the batch.';
 
 COMMENT ON COLUMN evtrack.crash.item_summary IS 'Items that the batch holds now; after a split they are in other batches.';
 
@@ -4014,32 +4050,87 @@ COMMENT ON COLUMN evtrack.dropped_job.archive IS 'The directory with its log, on
 COMMENT ON COLUMN evtrack.dropped_job.digest IS 'SHA-256 over its events, stream by stream as in the archive, in hexadecimal.';
 
 CREATE VIEW evtrack.error_summary AS
- SELECT j.job_id,
-    j.handler,
-    (x.error ->> 'type'::text) AS type,
-    "left"((x.error ->> 'message'::text), 200) AS message,
+ SELECT job_id,
+    handler,
+    evtrack.error_fingerprint(type, shape, place) AS fingerprint,
+    type,
+    shape,
+    place,
+    (array_agg(message ORDER BY at DESC, batch_no DESC))[1] AS message,
     count(*) AS failures,
-    count(DISTINCT e.batch_no) AS batches,
-    min(e.at) AS first_at,
-    max(e.at) AS last_at,
-    min(e.batch_no) AS example_batch_no,
-    min((x.error ->> 'key'::text)) AS example_item_key,
-    e.job_day
-   FROM ((evtrack.job j
-     JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
-     CROSS JOIN LATERAL jsonb_array_elements(
-        CASE
-            WHEN ((jsonb_typeof((e.data #> '{error,items}'::text[])) = 'array'::text) AND ((e.data #> '{error,items}'::text[]) <> '[]'::jsonb)) THEN (e.data #> '{error,items}'::text[])
-            ELSE jsonb_build_array((e.data -> 'error'::text))
-        END) x(error))
-  WHERE (e.type = 'failed'::evtrack.event_type)
-  GROUP BY j.job_id, j.handler, e.job_day, (x.error ->> 'type'::text), ("left"((x.error ->> 'message'::text), 200));
+    count(DISTINCT batch_no) AS batches,
+    COALESCE(sum(present[1]), (0)::bigint) AS items_failed,
+    COALESCE(sum(present[2]), (0)::bigint) AS items_retrying,
+    min(at) AS first_at,
+    max(at) AS last_at,
+    COALESCE(min(batch_no) FILTER (WHERE (present[1] > 0)), min(batch_no) FILTER (WHERE (present[2] > 0)), min(batch_no)) AS example_batch_no,
+    COALESCE(min(item_key) FILTER (WHERE (present[1] > 0)), min(item_key) FILTER (WHERE (present[2] > 0)), min(item_key)) AS example_item_key,
+    job_day
+   FROM ( SELECT r.job_id,
+            r.handler,
+            r.job_day,
+            r.batch_no,
+            r.at,
+            r.type,
+            r.shape,
+            r.message,
+            r.item_key,
+            r.present,
+            COALESCE(r.place, min(r.place) OVER (PARTITION BY r.job_id, r.job_day, r.type, r.shape)) AS place
+           FROM ( SELECT j.job_id,
+                    j.handler,
+                    e.job_day,
+                    e.batch_no,
+                    e.at,
+                    (x.error ->> 'type'::text) AS type,
+                    "left"((x.error ->> 'message'::text), 200) AS message,
+                    evtrack.error_shape((x.error ->> 'message'::text)) AS shape,
+                    evtrack.error_place((x.error ->> 'traceback'::text)) AS place,
+                    (x.error ->> 'key'::text) AS item_key,
+                    ( SELECT ARRAY[
+                                CASE
+                                    WHEN ((b.status = 'failed'::evtrack.status) AND (b.attempt = e.attempt)) THEN i.items
+                                    ELSE 0
+                                END,
+                                CASE
+                                    WHEN (((b.status = 'pending'::evtrack.status) AND (b.attempt = e.attempt)) OR ((b.status = 'running'::evtrack.status) AND (b.attempt = (e.attempt + 1)))) THEN i.items
+                                    ELSE 0
+                                END] AS "array"
+                           FROM (evtrack.batch b
+                             CROSS JOIN LATERAL ( SELECT
+CASE
+ WHEN ((x.error ->> 'ordinal'::text) ~ '^[0-9]{1,9}$'::text) THEN ((b.ordinals @> ((x.error ->> 'ordinal'::text))::integer))::integer
+ ELSE b.item_count
+END AS items) i)
+                          WHERE ((b.job_day = e.job_day) AND (b.job_id = e.job_id) AND (b.batch_no = e.batch_no))) AS present
+                   FROM ((evtrack.job j
+                     JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
+                     CROSS JOIN LATERAL jsonb_array_elements(
+                        CASE
+                            WHEN ((jsonb_typeof((e.data #> '{error,items}'::text[])) = 'array'::text) AND ((e.data #> '{error,items}'::text[]) <> '[]'::jsonb)) THEN (e.data #> '{error,items}'::text[])
+                            WHEN (jsonb_typeof((e.data -> 'error'::text)) = 'string'::text) THEN jsonb_build_array(jsonb_build_object('message', (e.data -> 'error'::text)))
+                            ELSE jsonb_build_array((e.data -> 'error'::text))
+                        END) x(error))
+                  WHERE (e.type = 'failed'::evtrack.event_type)) r) f
+  GROUP BY job_id, handler, job_day, type, shape, place;
 
-COMMENT ON VIEW evtrack.error_summary IS 'The errors that handlers raised: one row per job, type and message; every attempt counts. ORDER BY failures DESC.';
+COMMENT ON VIEW evtrack.error_summary IS 'The errors that handlers raised: one row per job and fingerprint (type, place and shape of the message); every attempt counts. What is wrong now: WHERE items_failed + items_retrying > 0. ORDER BY items_failed DESC.';
+
+COMMENT ON COLUMN evtrack.error_summary.fingerprint IS 'The same for all occurrences of an error, in all jobs: evtrack.error_fingerprint(type, message, place).';
+
+COMMENT ON COLUMN evtrack.error_summary.shape IS 'The message with placeholders for numbers, quoted text, paths and identifiers: evtrack.error_shape(message).';
+
+COMMENT ON COLUMN evtrack.error_summary.place IS 'File and function of the last frame of the traceback outside of libraries; null without a traceback.';
+
+COMMENT ON COLUMN evtrack.error_summary.message IS 'The latest message, cut to 200 characters.';
 
 COMMENT ON COLUMN evtrack.error_summary.failures IS 'How often it was raised: once per item if the handler works item by item, else once per batch.';
 
-COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest number of a batch in which it was raised: evtrack events JOB --batch N.';
+COMMENT ON COLUMN evtrack.error_summary.items_failed IS 'Items that are failed now because of it. 0 if retries have solved it.';
+
+COMMENT ON COLUMN evtrack.error_summary.items_retrying IS 'Items that failed with it in their last attempt and run again, or are about to.';
+
+COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest number of a batch that is failed because of it now, if any, else of any in which it was raised: evtrack show JOB N.';
 
 COMMENT ON COLUMN evtrack.error_summary.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 
@@ -4076,42 +4167,69 @@ CREATE VIEW evtrack.item_failures AS
     count(*) FILTER (WHERE (type = 'crashed'::evtrack.event_type)) AS crashes,
     max(at) AS last_at,
     (array_agg(error ORDER BY at DESC, seq DESC))[1] AS last_error,
+    (array_agg(fingerprint ORDER BY at DESC, seq DESC))[1] AS last_fingerprint,
     max(batch_no) AS last_batch_no,
     job_day
-   FROM ( SELECT j.job_id,
-            e.job_day,
-            j.handler,
-            e.type,
-            e.at,
-            e.seq,
-            e.batch_no,
-            COALESCE((x.item ->> 'key'::text), p.item_key) AS item_key,
-            COALESCE(
+   FROM ( SELECT r.job_id,
+            r.job_day,
+            r.handler,
+            r.type,
+            r.at,
+            r.seq,
+            r.batch_no,
+            r.item_key,
+            r.ordinal,
+            r.error,
+            r.error_type,
+            r.shape,
+            r.place,
                 CASE
-                    WHEN (jsonb_typeof((x.item -> 'ordinal'::text)) = 'number'::text) THEN (((x.item ->> 'ordinal'::text))::numeric)::bigint
-                    ELSE NULL::bigint
-                END, (p.ordinal)::bigint) AS ordinal,
-                CASE e.type
-                    WHEN 'crashed'::evtrack.event_type THEN concat_ws(' '::text, (e.data ->> 'cause'::text), (e.data ->> 'signal'::text))
-                    ELSE concat_ws(': '::text, COALESCE((x.item ->> 'type'::text), (e.data #>> '{error,type}'::text[])), "left"(COALESCE((x.item ->> 'message'::text), (e.data #>> '{error,message}'::text[])), 200))
-                END AS error
-           FROM ((((evtrack.job j
-             JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
-             CROSS JOIN LATERAL jsonb_array_elements(
-                CASE
-                    WHEN (e.type = 'crashed'::evtrack.event_type) THEN jsonb_build_array(jsonb_build_object('key', (e.data -> 'item_key'::text), 'ordinal', (e.data -> 'ordinal'::text)))
-                    WHEN ((jsonb_typeof((e.data #> '{error,items}'::text[])) = 'array'::text) AND ((e.data #> '{error,items}'::text[]) <> '[]'::jsonb)) THEN (e.data #> '{error,items}'::text[])
-                    ELSE '[{}]'::jsonb
-                END) x(item))
-             LEFT JOIN evtrack.batch b ON (((e.job_day = b.job_day) AND (e.job_id = b.job_id) AND (e.batch_no = b.batch_no) AND (b.item_count = 1) AND ((x.item ->> 'key'::text) IS NULL))))
-             LEFT JOIN evtrack.payload p ON (((b.job_day = p.job_day) AND (b.job_id = p.job_id) AND (p.ordinal = lower(b.ordinals)))))
-          WHERE ((e.type = 'failed'::evtrack.event_type) OR ((e.type = 'crashed'::evtrack.event_type) AND (e.version > 2)))) t
+                    WHEN (r.type = 'failed'::evtrack.event_type) THEN evtrack.error_fingerprint(r.error_type, r.shape, COALESCE(r.place, min(r.place) OVER (PARTITION BY r.job_id, r.job_day, r.error_type, r.shape)))
+                    ELSE NULL::text
+                END AS fingerprint
+           FROM ( SELECT j.job_id,
+                    e.job_day,
+                    j.handler,
+                    e.type,
+                    e.at,
+                    e.seq,
+                    e.batch_no,
+                    COALESCE((x.item ->> 'key'::text), p.item_key) AS item_key,
+                    COALESCE(
+                        CASE
+                            WHEN (jsonb_typeof((x.item -> 'ordinal'::text)) = 'number'::text) THEN (((x.item ->> 'ordinal'::text))::numeric)::bigint
+                            ELSE NULL::bigint
+                        END, (p.ordinal)::bigint) AS ordinal,
+                        CASE e.type
+                            WHEN 'crashed'::evtrack.event_type THEN concat_ws(' '::text, (e.data ->> 'cause'::text), (e.data ->> 'signal'::text))
+                            ELSE concat_ws(': '::text, COALESCE((x.item ->> 'type'::text), (e.data #>> '{error,type}'::text[])), "left"(COALESCE((x.item ->> 'message'::text), (e.data #>> '{error,message}'::text[])), 200))
+                        END AS error,
+                    COALESCE((x.item ->> 'type'::text), (e.data #>> '{error,type}'::text[])) AS error_type,
+                    evtrack.error_shape(COALESCE((x.item ->> 'message'::text), (e.data #>> '{error,message}'::text[]))) AS shape,
+                    evtrack.error_place(
+                        CASE
+                            WHEN (x.item = '{}'::jsonb) THEN (e.data #>> '{error,traceback}'::text[])
+                            ELSE (x.item ->> 'traceback'::text)
+                        END) AS place
+                   FROM ((((evtrack.job j
+                     JOIN evtrack.event e ON (((j.job_day = e.job_day) AND (j.job_id = e.job_id))))
+                     CROSS JOIN LATERAL jsonb_array_elements(
+                        CASE
+                            WHEN (e.type = 'crashed'::evtrack.event_type) THEN jsonb_build_array(jsonb_build_object('key', (e.data -> 'item_key'::text), 'ordinal', (e.data -> 'ordinal'::text)))
+                            WHEN ((jsonb_typeof((e.data #> '{error,items}'::text[])) = 'array'::text) AND ((e.data #> '{error,items}'::text[]) <> '[]'::jsonb)) THEN (e.data #> '{error,items}'::text[])
+                            ELSE '[{}]'::jsonb
+                        END) x(item))
+                     LEFT JOIN evtrack.batch b ON (((e.job_day = b.job_day) AND (e.job_id = b.job_id) AND (e.batch_no = b.batch_no) AND (b.item_count = 1) AND ((x.item ->> 'key'::text) IS NULL))))
+                     LEFT JOIN evtrack.payload p ON (((b.job_day = p.job_day) AND (b.job_id = p.job_id) AND (p.ordinal = lower(b.ordinals)))))
+                  WHERE ((e.type = 'failed'::evtrack.event_type) OR ((e.type = 'crashed'::evtrack.event_type) AND (e.version > 2)))) r) t
   WHERE (item_key IS NOT NULL)
   GROUP BY job_id, job_day, handler, item_key, ordinal;
 
 COMMENT ON VIEW evtrack.item_failures IS 'Items that failed or crashed, even if they were completed later; every attempt counts. ORDER BY failures + crashes DESC; over all jobs, sum them and GROUP BY item_key.';
 
 COMMENT ON COLUMN evtrack.item_failures.crashes IS 'Crashes with this item in hand.';
+
+COMMENT ON COLUMN evtrack.item_failures.last_fingerprint IS 'The fingerprint of its last error, as in error_summary; null if it crashed last.';
 
 COMMENT ON COLUMN evtrack.item_failures.last_batch_no IS 'The latest batch in which it failed or crashed.';
 
@@ -4169,8 +4287,17 @@ CREATE VIEW evtrack.item_status AS
     b.batch_no,
     b.attempt,
         CASE
-            WHEN (b.status <> 'completed'::evtrack.status) THEN b.error
-            ELSE NULL::text
+            WHEN ((b.status = 'completed'::evtrack.status) OR (b.error IS NULL)) THEN NULL::text
+            WHEN ((b.errors = 0) OR (b.item_count = 1)) THEN b.error
+            ELSE COALESCE(( SELECT "left"((i.item ->> 'message'::text), 300) AS "left"
+               FROM (( SELECT (e.data #> '{error,items}'::text[]) AS items
+                       FROM evtrack.event e
+                      WHERE ((e.job_day = p.job_day) AND (e.job_id = p.job_id) AND (e.batch_no = b.batch_no) AND (e.type = ANY (ARRAY['failed'::evtrack.event_type, 'crashed'::evtrack.event_type])))
+                      ORDER BY e.version DESC
+                     LIMIT 1) l
+                 CROSS JOIN LATERAL jsonb_path_query(l.items, '$[*]?(@."ordinal" == $"ordinal")'::jsonpath, jsonb_build_object('ordinal', p.ordinal), true) WITH ORDINALITY i(item, place))
+              ORDER BY i.place
+             LIMIT 1), b.error)
         END AS error,
     ( WITH RECURSIVE up AS (
                  SELECT b.batch_no,
@@ -4197,6 +4324,8 @@ CREATE VIEW evtrack.item_status AS
             h.status,
             h.attempt,
             h.error,
+            h.errors,
+            h.item_count,
             h.worker_id,
             h.started_at,
             h.finished_at
@@ -4214,7 +4343,7 @@ COMMENT ON COLUMN evtrack.item_status.item_key IS 'The identifier that users kno
 
 COMMENT ON COLUMN evtrack.item_status.batch_no IS 'The batch that holds the item now.';
 
-COMMENT ON COLUMN evtrack.item_status.error IS 'The last error or crash of the batch that holds it, in one line.';
+COMMENT ON COLUMN evtrack.item_status.error IS 'Its own last error, in one line, if its handler works item by item; else the last error or crash of the batch that holds it. Null once it is completed.';
 
 COMMENT ON COLUMN evtrack.item_status.path IS 'The batches that have held the item, from the submitted one to the current one.';
 
@@ -4424,7 +4553,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

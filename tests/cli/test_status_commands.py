@@ -53,10 +53,11 @@ def test_the_status_of_a_job_reads_well_in_80_columns(run: Any, job: int) -> Non
         f"Job {job}  annotate",
         "finished with errors",
         "100.0 %",
-        "Latest crashes",
+        "Wrong now: 4 failed, 1 crashed",
+        "Crashed items",
         "SIGSEGV",
         "key:10",
-        "Most common errors",
+        "Errors of failed items",
         "ValueError: two\\nlines \\x1b[2J",
         f"evtrack retry {job}",
     ):

@@ -11,6 +11,7 @@ SELECT
     c.ordinal,
     c.worker,
     c.batch_status,
+    c.fate,
     c.item_summary,
     c.poison,
     c.host,

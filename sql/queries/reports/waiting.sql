@@ -7,6 +7,7 @@ SELECT
     waited_s,
     workers,
     free_slots,
-    why
+    why,
+    overdue
 FROM evtrack.waiting
 WHERE job_id = %(job_id)s

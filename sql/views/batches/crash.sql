@@ -18,6 +18,31 @@ SELECT -- noqa: ST06
     CASE WHEN e.at < r.restored_at THEN r.workers ->> e.worker_id::text ELSE w.name END AS worker,
     b.handler,
     b.status AS batch_status,
+    coalesce(
+        (
+            SELECT
+                CASE
+                    WHEN h.status <> 'crashed' THEN h.status::text
+                    WHEN h.item_count = 1 AND h.crashes + h.losses > 0 THEN 'poison'
+                    ELSE 'crashed'
+                END
+            FROM evtrack.batch AS h
+            WHERE
+                h.job_day = e.job_day AND h.job_id = e.job_id AND h.ordinals @> o.ordinal
+                AND h.batch_no = coalesce(
+                    (
+                        SELECT max(d.batch_no)
+                        FROM evtrack.batch AS d
+                        WHERE
+                            d.job_day = e.job_day AND d.job_id = e.job_id
+                            AND d.root_no = coalesce(b.root_no, e.batch_no) AND d.ordinals @> o.ordinal
+                    ),
+                    b.root_no,
+                    e.batch_no
+                )
+        ),
+        b.status::text
+    ) AS fate,
     b.item_count,
     b.item_summary,
     CASE WHEN jsonb_typeof(e.data -> 'run_s') = 'number' THEN (e.data ->> 'run_s')::double precision END AS run_s,
@@ -36,9 +61,14 @@ FROM evtrack.job AS j
 INNER JOIN evtrack.event AS e ON j.job_day = e.job_day AND j.job_id = e.job_id
 CROSS JOIN
     LATERAL (
+        SELECT CASE WHEN e.data ->> 'ordinal' ~ '^[0-9]{1,9}$' THEN (e.data ->> 'ordinal')::integer END AS ordinal
+    ) AS o
+CROSS JOIN
+    LATERAL (
         SELECT
             s.handler,
             s.status,
+            s.root_no,
             s.item_count,
             s.item_summary
         FROM evtrack.batch_status AS s
@@ -58,6 +88,9 @@ COMMENT ON COLUMN evtrack.crash.signal IS 'Name of the signal that killed it, fo
 COMMENT ON COLUMN evtrack.crash.item_key IS 'Key of the item in hand; null if unknown.';
 COMMENT ON COLUMN evtrack.crash.ordinal IS 'Ordinal of the item in hand; null if unknown.';
 COMMENT ON COLUMN evtrack.crash.batch_status IS 'The current status of the batch.';
+COMMENT ON COLUMN evtrack.crash.fate IS
+'What has become of the item in hand: poison, or the status of the batch that holds it now (completed, pending, '
+'running, failed, cancelled, crashed); if the item in hand is unknown, the status of the batch.';
 COMMENT ON COLUMN evtrack.crash.item_summary IS
 'Items that the batch holds now; after a split they are in other batches.';
 COMMENT ON COLUMN evtrack.crash.dossier IS 'The whole crash report.';

@@ -1,5 +1,7 @@
 -- Items move to batches derived from the same submitted batch; the latest one that has the ordinal holds the item.
 -- This takes one probe of the index on (job, root) per item: a look-up for one key, linear for a whole job.
+-- The error of a batch of several items is that of the first that failed, so each item's own is read from the event:
+-- only for items of batches that have failed.
 -- OFFSET 0: see docs/planner.md.
 CREATE OR REPLACE VIEW evtrack.item_status AS
 SELECT -- noqa: ST06
@@ -9,7 +11,32 @@ SELECT -- noqa: ST06
     b.status,
     b.batch_no,
     b.attempt,
-    CASE WHEN b.status <> 'completed' THEN b.error END AS error,
+    CASE
+        WHEN b.status = 'completed' OR b.error IS NULL THEN NULL
+        WHEN b.errors = 0 OR b.item_count = 1 THEN b.error
+        ELSE
+            coalesce(
+                (
+                    SELECT left(i.item ->> 'message', 300)
+                    FROM (
+                        SELECT e.data #> '{error,items}' AS items
+                        FROM evtrack.event AS e
+                        WHERE
+                            e.job_day = p.job_day AND e.job_id = p.job_id AND e.batch_no = b.batch_no
+                            AND e.type IN ('failed', 'crashed')
+                        ORDER BY e.version DESC
+                        LIMIT 1
+                    ) AS l
+                    CROSS JOIN
+                        jsonb_path_query(
+                            l.items, '$[*] ? (@.ordinal == $ordinal)', jsonb_build_object('ordinal', p.ordinal), true
+                        ) WITH ORDINALITY AS i (item, place)
+                    ORDER BY i.place
+                    LIMIT 1
+                ),
+                b.error
+            )
+    END AS error,
     (
         WITH RECURSIVE up AS (
             SELECT
@@ -43,6 +70,8 @@ CROSS JOIN
             h.status,
             h.attempt,
             h.error,
+            h.errors,
+            h.item_count,
             h.worker_id,
             h.started_at,
             h.finished_at
@@ -75,4 +104,6 @@ COMMENT ON COLUMN evtrack.item_status.batch_no IS 'The batch that holds the item
 COMMENT ON COLUMN evtrack.item_status.path IS
 'The batches that have held the item, from the submitted one to the current one.';
 COMMENT ON COLUMN evtrack.item_status.line IS 'The line in its file; null if the source has no lines.';
-COMMENT ON COLUMN evtrack.item_status.error IS 'The last error or crash of the batch that holds it, in one line.';
+COMMENT ON COLUMN evtrack.item_status.error IS
+'Its own last error, in one line, if its handler works item by item; else the last error or crash of the batch that '
+'holds it. Null once it is completed.';

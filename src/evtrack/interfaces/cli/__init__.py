@@ -29,6 +29,8 @@ _COMMANDS: Final = {
     "status": "jobs.status:status",
     "jobs": "jobs.listings:jobs",
     "batches": "jobs.listings:batches",
+    "items": "jobs.listings:items",
+    "errors": "jobs.listings:errors",
     "crashes": "jobs.crashes:crashes",
     "show": "jobs.crashes:show",
     "alerts": "monitoring.alerts:alerts",

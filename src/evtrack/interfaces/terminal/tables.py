@@ -12,10 +12,19 @@ from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import STYLES, cell, phase_text, table
 from evtrack.interfaces.terminal.formatting import count, duration, moment, percentage
 from evtrack.storage.reports.batch_reports import BatchRow, Crash
+from evtrack.storage.reports.item_reports import ItemRow
 from evtrack.storage.reports.job_reports import ErrorKind, JobStatus, NoteRow
 from evtrack.storage.reports.worker_reports import WorkerRow
 
 _WORKER_STYLES: Final = {"alive": "green", "stopped": "dim", "lost": "bold red"}
+
+_FATES: Final = {
+    "completed": "completed later",
+    "failed": "failed later",
+    "running": "running again",
+    "pending": "will run again",
+}
+"""What has become of an item that was in hand in a crash, where the status alone does not say it."""
 
 
 def jobs_table(jobs: Sequence[JobStatus], *, now: datetime) -> Table:
@@ -129,7 +138,6 @@ def crashes_table(crashes: Sequence[Crash], *, with_job: bool = False, with_item
     drawn = table(*names, right="JOB BATCH ATTEMPT", flexible="CAUSE ITEM-IN-HAND")
     for crash in crashes:
         item = cell(crash.item_key) if crash.item_key else cell(crash.item_summary if with_items else "unknown", "dim")
-        poison = crash.poison and crash.batch_status == Status.CRASHED
         drawn.add_row(
             *([str(crash.job_id)] if with_job else []),
             str(crash.batch_no),
@@ -137,21 +145,46 @@ def crashes_table(crashes: Sequence[Crash], *, with_job: bool = False, with_item
             moment(crash.at),
             cell(_cause(crash), "bold red"),
             item,
-            Text("poison" if poison else crash.batch_status, style=STYLES.get(crash.batch_status, "")),
+            Text(_FATES.get(crash.fate, crash.fate), style=STYLES.get(crash.fate, STYLES[Status.CRASHED])),
         )
     return drawn
 
 
 def errors_table(errors: Sequence[ErrorKind]) -> Table:
-    """Draw a list of errors, most common first."""
-    drawn = table("COUNT", "BATCH", "ITEM", "ERROR", right="COUNT BATCH", flexible="ITEM ERROR")
+    """Draw a list of errors, one row per fingerprint."""
+    drawn = table("COUNT", "NOW", "BATCH", "ITEM", "ERROR", right="COUNT BATCH", flexible="ITEM ERROR")
     for error in errors:
-        text = ": ".join(part for part in (error.type, error.message) if part) or "no message"
+        # If only one message was seen so far, it says more than its shape.
+        message = error.message if error.failures == 1 else error.shape
+        text = ": ".join(part for part in (error.type, message) if part) or "no message"
+        place = f"\n{printable(error.place)}" if error.place else ""
         drawn.add_row(
             count(error.failures),
+            _error_now(error),
             str(error.example_batch_no),
             cell(error.example_item_key or ""),
-            cell(text, "red"),
+            cell(text, "red").append(place, style="dim"),
+        )
+    return drawn
+
+
+def items_table(items: Sequence[ItemRow]) -> Table:
+    """Draw a list of items.
+
+    Returns:
+        A table with a row per item, and its error on a second line.
+    """
+    drawn = table("ORDINAL", "STATUS", "BATCH", "ATTEMPT", "ITEM", right="ORDINAL BATCH ATTEMPT", flexible="ITEM")
+    for item in items:
+        text = cell(item.item_key or f"#{item.ordinal}")
+        if item.error:
+            text.append(f"\n{printable(item.error)}", style="red")
+        drawn.add_row(
+            str(item.ordinal),
+            Text(item.status, style=STYLES.get(item.status, "")),
+            str(item.batch_no),
+            str(item.attempt),
+            text,
         )
     return drawn
 
@@ -162,6 +195,14 @@ def notes_table(notes: Sequence[NoteRow]) -> Table:
     for note in notes:
         drawn.add_row(cell(note.source or ""), cell(note.reason or ""))
     return drawn
+
+
+def _error_now(error: ErrorKind) -> Text:
+    if error.items_failed:
+        return Text(f"{count(error.items_failed)} failed", style="red")
+    if error.items_retrying:
+        return Text(f"{count(error.items_retrying)} retrying", style="yellow")
+    return Text("solved", style="dim")
 
 
 def _age(since: datetime, now: datetime) -> str:

@@ -54,6 +54,7 @@ class Crash:
     ordinal: int | None
     worker: str | None
     batch_status: str
+    fate: str
     item_summary: str
     poison: bool
     host: str | None
@@ -139,15 +140,18 @@ def batch_history(conn: Connection, job_id: int, batch_no: int) -> BatchHistory:
     return BatchHistory(key.handler, batch, events, by_id, restored, outcomes)
 
 
-def crashes(conn: Connection, job_id: int | None, *, limit: int, since_s: float | None = None) -> list[Crash]:
+def crashes(
+    conn: Connection, job_id: int | None, *, limit: int, since_s: float | None = None, unsolved: bool = False
+) -> list[Crash]:
     """Read the latest crashes, latest first.
 
     Args:
         job_id: The job; None for all.
         limit: How many at most.
         since_s: Only those of this many last seconds; None for all.
+        unsolved: Only those whose item is poison, failed, or runs again.
     """
-    return rows(conn, Crash, "crashes", job_id=job_id, limit=limit, since_s=since_s)
+    return rows(conn, Crash, "crashes", job_id=job_id, limit=limit, since_s=since_s, unsolved=unsolved)
 
 
 def latest_crashes(conn: Connection, *, span_s: float, limit: int) -> list[Crash]:

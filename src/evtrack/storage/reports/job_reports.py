@@ -88,21 +88,32 @@ class Waiting:
     workers: int
     free_slots: int
     why: str
+    overdue: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorKind:
-    """A row of evtrack.error_summary: an error and how often it was raised."""
+    """A row of evtrack.error_summary: an error, how often it was raised, and what is wrong now because of it."""
 
     job_id: int
+    fingerprint: str
     type: str | None
+    shape: str | None
+    place: str | None
     message: str | None
     failures: int
     batches: int
+    items_failed: int
+    items_retrying: int
     first_at: datetime
     last_at: datetime
     example_batch_no: int
     example_item_key: str | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether items are failed, or run again, because of it."""
+        return self.items_failed + self.items_retrying > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +196,13 @@ def waiting(conn: Connection, job_id: int) -> Waiting | None:
 
 
 def errors(conn: Connection, job_id: int, *, limit: int) -> list[ErrorKind]:
-    """Read a job's most common errors, most common first."""
+    """Read a job's errors: first those that are wrong now, then the most common ones."""
     return rows(conn, ErrorKind, "errors", job_id=job_id, limit=limit)
+
+
+def retrying_items(conn: Connection, job_id: int) -> int:
+    """Count the items of a job that failed or crashed and wait for their next attempt."""
+    return int(value(conn, "job_retrying", job_id=job_id))
 
 
 def notes(conn: Connection, job_id: int, *, limit: int) -> list[NoteRow]:

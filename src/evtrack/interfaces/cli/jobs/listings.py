@@ -1,4 +1,4 @@
-"""`evtrack jobs`, `batches` and `workers`: lists."""
+"""`evtrack jobs`, `batches`, `items`, `errors` and `workers`: lists."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import show
 from evtrack.interfaces.terminal.formatting import counted
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.reports import batch_reports, job_reports, worker_reports
+from evtrack.storage.reports import batch_reports, item_reports, job_reports, worker_reports
 
 
 @click.command()
@@ -56,6 +56,57 @@ def batches(conn: Connection, job_id: int, *, statuses: list[str] | None, limit:
     show(tables.batches_table(found))
     if len(found) == limit:
         click.echo(f"These are the first {counted(limit, 'batch', 'batches')}. Raise --limit to see more.")
+
+
+@click.command()
+@job_argument
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@click.option(
+    "--status", "statuses", type=Words("STATUS", BatchStatus), help="Only items with this status: failed,crashed,..."
+)
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="List at most this many items.")
+@json_option
+@with_connection("items")
+def items(
+    conn: Connection, job_id: int, *, keys: tuple[str, ...], statuses: list[str] | None, limit: int, as_json: bool
+) -> None:
+    """List a job's items with the batch that holds each now, and its own last error.
+
+    With KEYs, list only the items with these keys.
+    """
+    job_reports.job_key(conn, job_id)
+    found = item_reports.items(conn, job_id, limit=limit, keys=keys or None, statuses=statuses)
+    if as_json:
+        print_json([asdict(item) for item in found])
+        return
+    if not found:
+        click.echo(f"Job {job_id} has no such items.")
+        return
+    show(tables.items_table(found))
+    if len(found) == limit:
+        click.echo(f"These are the first {counted(limit, 'item')}. Raise --limit to see more.")
+
+
+@click.command()
+@job_argument
+@click.option("--now", "only_now", is_flag=True, help="Only errors of items that are failed or run again.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="List at most this many errors.")
+@json_option
+@with_connection("errors")
+def errors(conn: Connection, job_id: int, *, only_now: bool, limit: int, as_json: bool) -> None:
+    """List the errors that a job's handler raised.
+
+    Errors of the same type that were raised at the same place with the same message, apart from numbers, quoted text,
+    paths and identifiers, are one row. Errors of items that are failed now come first.
+    """
+    job_reports.job_key(conn, job_id)
+    found = [each for each in job_reports.errors(conn, job_id, limit=limit) if each.is_open or not only_now]
+    if as_json:
+        print_json([asdict(error) for error in found])
+    elif found:
+        show(tables.errors_table(found))
+    else:
+        click.echo(f"Job {job_id} has no {'items with errors now' if only_now else 'errors'}.")
 
 
 @click.command()

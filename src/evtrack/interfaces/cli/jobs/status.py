@@ -16,7 +16,7 @@ from evtrack.interfaces.terminal.formatting import count, counted
 from evtrack.interfaces.terminal.reports.job import advice_table, dropped_job, job_head, job_then
 from evtrack.interfaces.terminal.reports.next_steps import next_steps
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.reports import batch_reports, history, job_reports, worker_reports
+from evtrack.storage.reports import history, job_reports, troubles, worker_reports
 from evtrack.storage.retention.ledger import ledger_line
 
 NO_JOBS: Final = "No jobs. Submit one: evtrack submit SOURCE --handler NAME"
@@ -34,7 +34,7 @@ _ENDED: Final = (JobPhase.FINISHED, JobPhase.CANCELLED)
 @json_option
 @with_connection("status")
 def status(conn: Connection, job_id: int | None, *, as_of: datetime | None, as_json: bool) -> None:
-    """Show the state of JOB and what to run next.
+    """Show the state of JOB, what is wrong with it now, and what to run next.
 
     Without JOB, show active jobs, the jobs that ended last, and workers.
     """
@@ -82,11 +82,10 @@ def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
         _one_dropped_job(conn, job_id, as_json=as_json)
         return
     progress = job_reports.job_progress(conn, job_id)
-    crashes = batch_reports.crashes(conn, job_id, limit=_LATEST)
-    errors = job_reports.errors(conn, job_id, limit=_LATEST)
     notes = job_reports.notes(conn, job_id, limit=_LATEST)
     waiting = job_reports.waiting(conn, job_id)
-    example = crashes[0].batch_no if crashes else errors[0].example_batch_no if errors else None
+    now = troubles.job_troubles(conn, job, waiting, limit=_LATEST)
+    example = now.crashes[0].batch_no if now.crashes else now.errors[0].example_batch_no if now.errors else None
     steps = next_steps(
         job,
         submitter_lives=job_reports.submitter_lives(conn, job_id),
@@ -95,17 +94,24 @@ def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
         waiting=waiting,
     )
     if as_json:
-        rows: dict[str, list[Any]] = {"crashes": crashes, "errors": errors, "notes": notes, "next": steps}
+        rows: dict[str, list[Any]] = {"crashes": now.crashes, "errors": now.errors, "notes": notes, "next": steps}
         lists = {name: [asdict(row) for row in found] for name, found in rows.items()}
         print_json(
-            {**asdict(progress), **asdict(job), "waiting": None if waiting is None else asdict(waiting), **lists}
+            {
+                **asdict(progress),
+                **asdict(job),
+                "now": now.counts,
+                "solved_errors": now.solved_errors,
+                "waiting": None if waiting is None else asdict(waiting),
+                **lists,
+            }
         )
         return
-    show(job_head(job, progress))
-    if crashes:
-        show(section("Latest crashes", tables.crashes_table(crashes)))
-    if errors:
-        show(section("Most common errors", tables.errors_table(errors)))
+    show(job_head(job, progress, now))
+    if now.crashes:
+        show(section("Crashed items", tables.crashes_table(now.crashes)))
+    if now.errors:
+        show(section("Errors of failed items", tables.errors_table(now.errors)))
     if notes:
         title = f"Notes about the source ({len(notes)} of {job.note_count:,})"
         show(section(title, tables.notes_table(notes)))

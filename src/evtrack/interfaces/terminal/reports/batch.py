@@ -114,6 +114,7 @@ def event_sentence(event: LogRow, workers: Mapping[int, WorkerRow | str]) -> str
 def _evidence(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     # The name of each traceback or output that an event has, and its last lines.
     error = data.get("error")
+    yield from _item_errors(error)
     texts = {
         "native traceback": data.get("native_traceback"),
         "Python traceback": data.get("python_traceback"),
@@ -125,6 +126,19 @@ def _evidence(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(text, str) and text.strip():
             lines = text.strip().splitlines()[-_LINES:]
             yield name, "\n".join(f"    {printable(line, 300)}".rstrip() for line in lines)
+
+
+def _item_errors(error: Any) -> Iterator[tuple[str, str]]:
+    items = error.get("items") if isinstance(error, dict) else None
+    if not isinstance(items, list) or len(items) < 2:  # noqa: PLR2004  the event's sentence has a single one
+        return
+    lines: list[str] = []
+    for item in (each for each in items[:_LINES] if isinstance(each, dict)):
+        what = ": ".join(printable(item[part], 200) for part in ("type", "message") if item.get(part))
+        key = printable(item.get("key") or f"#{item.get('ordinal')}", 80)
+        lines.append(f"    {key}  {what or 'no message'}")
+    more = len(items) - len(lines)
+    yield "failed items", "\n".join([*lines, *([f"    and {count(more)} more"] if more else [])])
 
 
 def _crash(event: LogRow) -> str:

@@ -15,14 +15,18 @@ from evtrack.interfaces.terminal.formatting import count, counted, duration, mom
 from evtrack.interfaces.terminal.reports.next_steps import NextStep
 from evtrack.storage.reports.history import ProgressAt
 from evtrack.storage.reports.job_reports import JobProgress, JobStatus
+from evtrack.storage.reports.troubles import JobTroubles
 from evtrack.storage.retention.ledger import LedgerLine
 
 
-def job_head(job: JobStatus, progress: JobProgress) -> RenderableType:
+def job_head(job: JobStatus, progress: JobProgress, troubles: JobTroubles | None = None) -> RenderableType:
     """Draw the state of a job.
 
+    Args:
+        troubles: What is wrong with it now, if that is to be shown.
+
     Returns:
-        Its names, phase, times and pace, a bar, and its counts.
+        Its names, what is wrong now, phase, times and pace, a bar, and its counts.
     """
     title = _title(job.job_id, job.handler, job.name)
     line = phase_text(job.phase, suspended=job.suspended)
@@ -37,7 +41,8 @@ def job_head(job: JobStatus, progress: JobProgress) -> RenderableType:
         ProgressBar(total=100, completed=progress.percent or 0, width=60),
         f"{percentage(progress.percent)}{' read' if job.phase in {JobPhase.OPEN, JobPhase.ABANDONED} else ''}",
     )
-    return Group(title, line, bar, _counts(progress))
+    wrong = [] if troubles is None else _wrong_now(troubles, job.job_id)
+    return Group(title, *wrong, line, bar, _counts(progress))
 
 
 def job_then(then: ProgressAt, as_of: datetime) -> str:
@@ -100,6 +105,19 @@ def advice_table(steps: Sequence[NextStep]) -> Table:
 def _title(job_id: int, handler: str, name: str | None) -> Text:
     title = Text.assemble((f"Job {job_id}", "bold"), "  ", printable(handler, 40))
     return title.append(f"  {printable(name, 60)}", style="dim") if name else title
+
+
+def _wrong_now(troubles: JobTroubles, job_id: int) -> list[Text]:
+    words = {"failed": "failed", "crashed": "crashed", "stuck": "stuck in the queue", "retrying": "waiting for a retry"}
+    wrong = [f"{count(number)} {words[what]}" for what, number in troubles.counts.items() if number]
+    if wrong:
+        return [Text(f"Wrong now: {', '.join(wrong)}", style="bold red")]
+    solved = []
+    if troubles.solved_errors and not troubles.errors:
+        solved.append(f"retries solved {counted(troubles.solved_errors, 'error')}: evtrack errors {job_id}")
+    if troubles.has_solved_crashes:
+        solved.append(f"all items that crashed were completed later: evtrack crashes {job_id}")
+    return [Text(f"Nothing is wrong now; {each}", style="dim") for each in solved]
 
 
 def _counts(progress: JobProgress) -> Table:
