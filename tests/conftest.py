@@ -61,11 +61,12 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep tests away from a server of the developer's own."""
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep tests away from a server of the developer's own, and from the state of workers."""
     for name in os.environ:
         if name.startswith("PG") or name in {"EVTRACK_DSN", "EVTRACK_DATA_DIR", "DATABASE_URL"}:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("EVTRACK_STATE_DIR", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.fixture(scope="session")

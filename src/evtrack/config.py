@@ -39,6 +39,8 @@ class Settings(BaseSettings):
         database_url: The same, as many platforms set it (DATABASE_URL); dsn overrides it.
         pg_variables: The libpq variables that are set and name a server.
         data_dir: Where the embedded server stores its files (EVTRACK_DATA_DIR).
+        state_dir: Where a worker leaves what its successor needs (EVTRACK_STATE_DIR).
+        previous_exit: How a worker's parent says that the one before ended (EVTRACK_PREVIOUS_EXIT).
         log_format: json, console, or auto: console on a terminal (EVTRACK_LOG_FORMAT).
         log_level: The lowest level that is logged (EVTRACK_LOG_LEVEL).
     """
@@ -49,6 +51,8 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
     pg_variables: tuple[str, ...] = ()
     data_dir: Path | None = None
+    state_dir: Path | None = None
+    previous_exit: str = ""
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
 

@@ -69,6 +69,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'job_progress_at', '{producer,reader,watcher,worker}'),
     ('function', 'last_link', '{}'),
     ('function', 'latest_crashes', '{reader,watcher}'),
+    ('function', 'left_batches', '{worker}'),
     ('function', 'lock_job', '{}'),
     ('function', 'lose', '{}'),
     ('function', 'make_partitions', '{}'),

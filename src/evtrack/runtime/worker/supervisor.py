@@ -16,6 +16,7 @@ from evtrack.domain.errors import BadArgument, EvtrackError, WorkerLost
 from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.maintenance import LEASE_S
+from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.worker.database.queue_sync import QueueSync
 from evtrack.runtime.worker.database.session import WorkerSession
@@ -27,6 +28,7 @@ from evtrack.storage.queue.queue import CANCELLED
 
 if TYPE_CHECKING:
     from evtrack.runtime.slot.protocol import Setup
+    from evtrack.runtime.worker.state.worker_state import WorkerState
     from evtrack.storage.queue.queue import Queue
 
 GRACE_S: Final = 30.0
@@ -56,6 +58,7 @@ class Supervisor:
         max_batches: Batches after which a slot is replaced; 0 for never.
         limits: Limits of a batch; those of its job take precedence.
         drain: Stop when nothing is claimable.
+        state: Where the worker leaves what its successor needs; None for nowhere.
     """
 
     def __init__(
@@ -71,18 +74,16 @@ class Supervisor:
         max_batches: int = 0,
         limits: SlotLimits | None = None,
         drain: bool = False,
+        state: WorkerState | None = None,
     ) -> None:
         # Before anything is opened that would have to be closed again.
         if slots < 1:
             raise BadArgument(f"a worker needs at least 1 slot, got {slots}")
-        if grace_s < 0:
-            raise BadArgument(f"grace_s must not be negative, got {grace_s}")
-        if lose_grace_s < 0:
-            raise BadArgument(f"lose_grace_s must not be negative, got {lose_grace_s}")
         if lease_s <= 0:
             raise BadArgument(f"lease_s must be above 0, got {lease_s}")
-        if max_batches < 0:
-            raise BadArgument(f"max_batches must not be negative, got {max_batches}")
+        for name_of, given in (("grace_s", grace_s), ("lose_grace_s", lose_grace_s), ("max_batches", max_batches)):
+            if given < 0:
+                raise BadArgument(f"{name_of} must not be negative, got {given}")
         self.handlers: dict[str, str] = {}
         self._dsn, self._name, self._count = dsn, name, slots
         self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
@@ -102,8 +103,10 @@ class Supervisor:
             on_frame=self._dispatcher.on_frame,
             on_exit=self._dispatcher.on_exit,
             on_crash_loop=self._crash_loops.append,
+            new_page=SharedPage.create if state is None else state.new_page,
         )
         self._dispatcher.attach(self._slots)
+        self._state = state
         self._session: WorkerSession | None = None
         self._failures = 0
         self._retry_at = 0.0
@@ -119,8 +122,11 @@ class Supervisor:
         Raises:
             EvtrackError: The handlers cannot be offered; the slots are closed then.
         """
-        deadline = monotonic() + _IMPORT_S
         try:
+            if self._state is not None:
+                # First: what the slots import may take long, or kill this worker like the one before.
+                self._state.open(self._dsn, self._wait)
+            deadline = monotonic() + _IMPORT_S
             while not self._slots.working and not self._stops:
                 if monotonic() > deadline:
                     message = f"No slot was ready after {_IMPORT_S:.0f} s."
@@ -152,6 +158,7 @@ class Supervisor:
                 busy=lambda: self._dispatcher.busy,
                 lose_grace_s=self._lose_grace_s,
                 lease_s=self._lease_s,
+                state=self._state,
             )
             self._session.open()
             while not self._is_over():
@@ -188,6 +195,8 @@ class Supervisor:
         self._slots.close()
         if self._session is not None:
             self._session.close()
+        if self._state is not None:
+            self._state.close()
         self._selector.close()
         self._waker.close()
 

@@ -182,7 +182,7 @@ def report_death(
     connection: Connection,
     *,
     dead_worker: int,
-    reporter: int,
+    reporter: int | None,
     facts: dict[str, Any],
     batches: Sequence[BatchAtDeath],
 ) -> list[ReportVerdict]:
@@ -190,7 +190,7 @@ def report_death(
 
     Args:
         dead_worker: The worker that died.
-        reporter: The worker that reports it.
+        reporter: The worker that reports it; None before it is registered.
         facts: Evidence of why it died.
         batches: The batches that its slots had.
 

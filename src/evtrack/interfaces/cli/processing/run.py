@@ -13,7 +13,7 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError, UnknownHandler
 from evtrack.interfaces.cli.processing.submit import SubmissionRequest, submission_options
-from evtrack.interfaces.cli.processing.work import STOP_HINT, worker_options
+from evtrack.interfaces.cli.processing.work import STOP_HINT, worker_options, worker_state
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
 from evtrack.interfaces.cli.shared.signals import ReceivedSignals, stop_on_signals
 from evtrack.interfaces.notices import notice
@@ -71,6 +71,7 @@ def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: An
         lose_grace_s=options["lose_grace"],
         lease_s=options["lease"],
         max_batches=options["max_batches"],
+        state=worker_state(options["state_dir"]),
     )
     with stop_on_signals(worker.stop, hint=STOP_HINT.format(options["grace"])) as received:
         kinds = worker.prepare()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from evtrack.config import settings_from
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
 from evtrack.interfaces.cli.shared.options import batch_limit_options, lost_worker_options, with_dsn
 from evtrack.interfaces.cli.shared.parameter_types import COUNT, SECONDS, Integer
 from evtrack.interfaces.cli.shared.signals import stop_on_signals
 from evtrack.runtime.worker.offered_handlers import slot_setup
 from evtrack.runtime.worker.slots.limits import SlotLimits
+from evtrack.runtime.worker.state.state_directory import default_state_dir
+from evtrack.runtime.worker.state.worker_state import WorkerState
 from evtrack.runtime.worker.supervisor import GRACE_S, Supervisor
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
     """Give a command the options of a worker; `work` and `run` share them.
 
     Args:
-        function: The command; it gets imports, commands, slots, grace, lose_grace, lease and max_batches.
+        function: The command; it gets imports, commands, slots, grace, lose_grace, lease, max_batches and state_dir.
 
     Returns:
         The command with its options.
@@ -63,11 +67,29 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
                 default=0,
                 help="Restart a slot's process after this many batches.  [default: never]",
             ),
+            click.option(
+                "--state-dir",
+                type=click.Path(path_type=Path),
+                metavar="DIR",
+                help="Directory in which workers leave what they run: if one is killed together with its slots, the "
+                "next one here reports which items were in hand.  [default: EVTRACK_STATE_DIR, or /var/lib/evtrack/"
+                "state for root and ~/.local/state/evtrack for others]",
+            ),
             lost_worker_options,
         )
     ):
         function = option(function)
     return function
+
+
+def worker_state(state_dir: Path | None) -> WorkerState:
+    """Return the directory in which a worker leaves what its successor needs.
+
+    Args:
+        state_dir: As the user named it; None for the environment's, or the default.
+    """
+    settings = settings_from(state_dir=state_dir)
+    return WorkerState(settings.state_dir or default_state_dir(), previous_exit=settings.previous_exit)
 
 
 @click.command()
@@ -102,6 +124,7 @@ def work(dsn: str, /, **options: Any) -> None:
         max_batches=options["max_batches"],
         limits=SlotLimits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=options["max_rss"]),
         drain=options["drain"],
+        state=worker_state(options["state_dir"]),
     )
     with stop_on_signals(worker.stop, hint=STOP_HINT.format(options["grace"])) as received:
         worker.run()

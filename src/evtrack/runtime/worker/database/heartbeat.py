@@ -20,6 +20,8 @@ from evtrack.storage.queue.workers import bound_waits, heartbeat, lock_worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from evtrack.runtime.worker.state.worker_state import WorkerState
+
 _BACKOFF_S: Final = 0.2
 _BACKOFF_MAX_S: Final = 1.0
 """Well below the grace after which a worker without a session is lost, so that no server restart costs a worker."""
@@ -39,6 +41,7 @@ class Heartbeat:
         busy: Returns how many slots hold a batch.
         grace_s: How long any worker's session may be gone before the worker is declared lost.
         lease_s: How old any worker's heartbeat may be; this worker sends three in that time.
+        state: Reports the workers that died on this host.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Heartbeat:
         busy: Callable[[], int],
         grace_s: float,
         lease_s: float,
+        state: WorkerState | None = None,
     ) -> None:
         self.fenced = False
         """Whether the worker was declared lost."""
@@ -63,6 +67,7 @@ class Heartbeat:
         self._busy = busy
         self._beat_s = lease_s / 3
         self._maintenance = Maintenance(grace_s=grace_s, lease_s=lease_s)
+        self._state = state
         self._warned_of_pooler = False
         self._stopping = threading.Event()
         self._own_waker = Waker()
@@ -131,6 +136,9 @@ class Heartbeat:
                 if locked and not pulse.session_lock:
                     self._warn_of_pooler()
                 beat_at = now + self._beat_s
+            if self._state is not None:
+                # Before workers are declared lost: what this one knows about them would come too late.
+                self._state.run_due(connection, self._worker_id, now)
             self._maintenance.run_due(connection, now)
             now = monotonic()
             due_s = min(beat_at - now, self._maintenance.due_in_s(now))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evtrack.runtime.waker import Waker
+    from evtrack.runtime.worker.state.worker_state import WorkerState
 
 _log = structlog.get_logger()
 
@@ -37,6 +38,7 @@ class WorkerSession:
         busy: Returns how many slots hold a batch.
         lose_grace_s: How long any worker counts as alive without its session.
         lease_s: How long any worker counts as alive without a heartbeat.
+        state: Reports the workers that died on this host; None for no state directory.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class WorkerSession:
         busy: Callable[[], int],
         lose_grace_s: float,
         lease_s: float,
+        state: WorkerState | None = None,
     ) -> None:
         self._dsn = dsn
         self._slots = slots
@@ -57,6 +60,7 @@ class WorkerSession:
         self._waker = waker
         self._busy = busy
         self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
+        self._state = state
         self._connection: Connection | None = None
         self._host = socket.gethostname()
         self.name = name or f"{self._host}:{os.getpid()}"
@@ -83,6 +87,8 @@ class WorkerSession:
             handlers=self._handlers,
             marks=True,
         )
+        if self._state is not None:
+            self._state.record_registration(connection, self.worker_id)
         self.heartbeat = Heartbeat(
             dsn=self._dsn,
             worker_id=self.worker_id,
@@ -91,6 +97,7 @@ class WorkerSession:
             busy=self._busy,
             grace_s=self._lose_grace_s,
             lease_s=self._lease_s,
+            state=self._state,
         )
         self.heartbeat.start()
         # On every log line of this thread from now on.

@@ -64,8 +64,21 @@ def is_result_line(line: bytes) -> bool:
     Returns:
         Whether it is one line of text that the database accepts.
     """
+    return are_result_lines(line, 1)
+
+
+def are_result_lines(lines: bytes, count: int) -> bool:
+    """Return whether results can be stored.
+
+    Args:
+        lines: A line of JSON for each item.
+        count: How many items there are.
+
+    Returns:
+        Whether it is so many lines of text that the database accepts.
+    """
     try:
-        _check_lines(line, 1)
+        _check_lines(lines, count)
     except ValueError:
         return False
     return True

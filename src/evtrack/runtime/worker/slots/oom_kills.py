@@ -20,8 +20,8 @@ class OomKillCounter:
     """
 
     def __init__(self, *, proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> None:
-        self._files = [path for path in _candidates(proc, root) if _read(path) is not None]
-        self._taken = {path: _read(path) or 0 for path in self._files}
+        self._files = [path for path in _candidates(proc, root) if kill_count(path) is not None]
+        self._taken = {path: kill_count(path) or 0 for path in self._files}
 
     def take(self) -> str:
         """Take one kill that was not taken before, as the explanation of one death.
@@ -30,12 +30,20 @@ class OomKillCounter:
             The evidence: the counter's file and values; empty when there is no such kill, or no counter.
         """
         for path in self._files:
-            count, taken = _read(path) or 0, self._taken[path]
+            count, taken = kill_count(path) or 0, self._taken[path]
             if count > taken:
                 for each in self._files:
-                    self._taken[each] = min(self._taken[each] + 1, _read(each) or 0)
+                    self._taken[each] = min(self._taken[each] + 1, kill_count(each) or 0)
                 return f"{_COUNTER} rose from {taken} to {count} in {path}"
         return ""
+
+
+def _with_ancestors(path: Path, root: Path) -> Iterator[Path]:
+    yield path
+    for group in path.parent.parents:
+        if group == root or root not in group.parents:
+            break
+        yield group / path.name
 
 
 def _candidates(proc: Path, root: Path) -> Iterator[Path]:
@@ -55,7 +63,30 @@ def _candidates(proc: Path, root: Path) -> Iterator[Path]:
                 yield root / "memory" / "memory.oom_control"
 
 
-def _read(path: Path) -> int | None:
+def kill_counters(*, proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> dict[str, int]:
+    """Read the counters of this process's control groups and of the groups around them.
+
+    Args:
+        proc: The file that names the process's control groups.
+        root: Where control groups are mounted.
+
+    Returns:
+        The kills so far, by file.
+    """
+    files = [path for own in _candidates(proc, root) for path in _with_ancestors(own, root)]
+    counts = {str(path): kill_count(path) for path in files}
+    return {file: count for file, count in counts.items() if count is not None}
+
+
+def kill_count(path: Path) -> int | None:
+    """Read a counter of out-of-memory kills.
+
+    Args:
+        path: Its file.
+
+    Returns:
+        The kills so far; None when the file has no such counter or cannot be read.
+    """
     try:
         words = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
     except (OSError, ValueError):

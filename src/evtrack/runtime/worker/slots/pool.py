@@ -13,6 +13,7 @@ from evtrack.domain.crash import CrashCause, CrashReport, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.protocol import Setup, SlotReady, SlotUnready
+from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
@@ -44,6 +45,7 @@ class SlotPool:
         on_exit: Called with a slot that ended, and how; the slot still holds its batches.
         on_crash_loop: Called with a description when slots keep dying before they do anything, and with None when
             they recovered.
+        new_page: Creates the shared page of a slot.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class SlotPool:
         on_frame: Callable[[SlotProcess, Any], None],
         on_exit: Callable[[SlotProcess, SlotExit], None],
         on_crash_loop: Callable[[str | None], None],
+        new_page: Callable[[], SharedPage] = SharedPage.create,
     ) -> None:
         self._setup = setup
+        self._new_page = new_page
         self._fork_server: ForkServerClient | None = None
         self._oom_kills = OomKillCounter()
         self._count = count
@@ -181,7 +185,9 @@ class SlotPool:
     def _start(self) -> None:
         if self._fork_server is None or self._fork_server.is_gone:
             self._fork_server = ForkServerClient()
-        slot = SlotProcess(setup=self._setup, fork_server=self._fork_server, oom_kills=self._oom_kills)
+        slot = SlotProcess(
+            setup=self._setup, fork_server=self._fork_server, oom_kills=self._oom_kills, new_page=self._new_page
+        )
         self._living.append(slot)
         self._selector.register(slot.channel.socket, selectors.EVENT_READ, lambda: self._read_frames(slot))
         self._selector.register(slot.stderr.fd, selectors.EVENT_READ, lambda: self._read_stderr(slot))

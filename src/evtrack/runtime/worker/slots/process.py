@@ -18,7 +18,7 @@ from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.stderr import SlotStderr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from evtrack.domain.claimed_batch import ClaimedBatch
 
@@ -48,16 +48,24 @@ class SlotProcess:
         setup: The handlers to offer.
         fork_server: Starts the slot.
         oom_kills: Counts the kernel's out-of-memory kills.
+        new_page: Creates its shared page.
 
     Raises:
         OSError: The slot cannot be started.
     """
 
-    def __init__(self, *, setup: Setup, fork_server: ForkServerClient, oom_kills: OomKillCounter | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        fork_server: ForkServerClient,
+        oom_kills: OomKillCounter | None = None,
+        new_page: Callable[[], SharedPage] = SharedPage.create,
+    ) -> None:
         self._oom_kills = oom_kills or OomKillCounter()
         self._fork_server = fork_server
         self.channel, theirs = SlotChannel.pair()
-        self.page = SharedPage.create()
+        self.page = new_page()
         read_end, write_end = os.pipe()
         try:
             with theirs, os.fdopen(write_end, "wb", buffering=0):
