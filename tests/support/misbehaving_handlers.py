@@ -158,6 +158,15 @@ ACTIONS: dict[str, Callable[[], None]] = {
 }
 
 
+@evtrack.handler("timed")
+def timed(item: dict[str, Any], ctx: Any) -> None:
+    """Sleep, and write down from when until when."""
+    begun = time.monotonic()
+    time.sleep(item["s"])
+    with Path(item["trace"]).open("a", encoding="utf-8") as file:
+        file.write(f"{ctx.item_key} {begun} {time.monotonic()}\n")
+
+
 @evtrack.batch_handler("scripted batch")
 def scripted_batch(batch: Any, ctx: Any) -> list[Any]:
     """Do what each item of a batch says."""
