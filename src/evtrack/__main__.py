@@ -9,6 +9,9 @@ from io import TextIOWrapper
 
 def main() -> None:
     """Import the command line, run it and exit."""
+    # Whoever starts a process decides about these: ignored, or blocked, they would hide how child processes ended.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Imports take up to a second on a busy machine. Until they are done, Ctrl-C ends the process silently instead of
     # with a traceback. If the caller had it ignored, as shells do for background jobs, it stays ignored.
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -8,25 +8,31 @@ from __future__ import annotations
 import errno
 import faulthandler
 import os
-import signal
 import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import EvtrackError, HandlerImportError
-from evtrack.runtime.slot.command import CommandDied
+from evtrack.runtime.slot.command import CommandDied, record_start
 from evtrack.runtime.slot.failures import PartialFailure, batch_failure
 from evtrack.runtime.slot.framing import FrameReader, encode_frame
 from evtrack.runtime.slot.handlers import CANARY_HANDLER
-from evtrack.runtime.slot.lifetime import die_with_parent, dump_traceback_on_sigterm
+from evtrack.runtime.slot.lifetime import (
+    STOP_SIGNALS,
+    await_stop,
+    die_with_parent,
+    dump_traceback_at_limit,
+    has_stop_signal_since,
+    survive_stop_signals,
+)
 from evtrack.runtime.slot.loading import load_handlers, put_on_path
 from evtrack.runtime.slot.output import install_last_resort, redirect_output
 from evtrack.runtime.slot.permits import Permits
+from evtrack.runtime.slot.process_tree import mark_as_slot
 from evtrack.runtime.slot.protocol import (
     CHANNEL_CLOSED,
     BatchesDone,
     BatchPartlyDone,
-    CommandKilled,
     FromSlot,
     ItemMark,
     ItemsDone,
@@ -37,7 +43,7 @@ from evtrack.runtime.slot.protocol import (
     join_results,
 )
 from evtrack.runtime.slot.runners import Runner, make_runner
-from evtrack.runtime.slot.shared_page import SharedPage
+from evtrack.runtime.slot.shared_page import NO_LIMIT, SharedPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +99,8 @@ class Slot:
         return 0
 
     def _set_up(self, setup: Setup) -> bool:
+        if setup.commands:
+            record_start()
         put_on_path(setup.path)
         try:
             offered = load_handlers(setup.imports, setup.commands, setup.only)
@@ -157,20 +165,23 @@ class Slot:
     def _report_failure(self, seq: int, batch: ClaimedBatch, run_s: float, error: BaseException) -> None:
         self._flush()
         self._first = seq + 1
+        # What the handler has started may have died of a signal that was sent to all processes of a service.
+        interrupted = has_stop_signal_since(monotonic() - run_s) or (
+            isinstance(error, CommandDied) and -error.ended.returncode in STOP_SIGNALS
+        )
+        if interrupted:
+            await_stop(lambda: self._page.limit != NO_LIMIT)
         if isinstance(error, PartialFailure) and error.lines:
-            self._send(BatchPartlyDone(seq, run_s, join_results(error.lines), error.failures))
+            self._send(BatchPartlyDone(seq, run_s, join_results(error.lines), error.failures, interrupted))
         elif isinstance(error, CommandDied):
-            ended = error.ended
-            self._send(
-                CommandKilled(seq, run_s, -ended.returncode, error.stderr, ended.pid, ended.peak_rss_bytes, ended.cpu_s)
-            )
+            self._send(error.frame(seq, run_s, interrupted=interrupted))
         elif isinstance(error, KeyError) and batch.handler not in self._runners:
             missing = LookupError(
                 f"batch {batch.batch_no} needs the handler {batch.handler.decode()!r}, which is not offered here"
             )
             self._send(batch_failure(seq, run_s, missing))
         else:
-            self._send(batch_failure(seq, run_s, error))
+            self._send(batch_failure(seq, run_s, error, interrupted=interrupted))
 
     def _flush(self) -> None:
         if self._run_s:
@@ -226,13 +237,12 @@ def main(channel_fd: int, page_fd: int, stderr_fd: int, *, parent_pid: int) -> i
         The exit code.
     """
     die_with_parent(parent_pid)
-    # The supervisor handles Ctrl-C, and stops the slots.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    survive_stop_signals()
+    mark_as_slot(parent_pid)
     os.dup2(stderr_fd, 2)
     os.close(stderr_fd)
     faulthandler.enable(file=2, all_threads=True)
-    # A batch over its limit gets SIGTERM first.
-    dump_traceback_on_sigterm()
+    dump_traceback_at_limit()
     page = SharedPage(page_fd)
     redirect_output(page)
     for fd in (channel_fd, page_fd):

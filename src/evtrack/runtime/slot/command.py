@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import subprocess
 import sys
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import msgspec
@@ -14,7 +16,7 @@ import msgspec
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed
 from evtrack.runtime.slot.lifetime import command_signals, prepare_command
-from evtrack.runtime.slot.protocol import join_results
+from evtrack.runtime.slot.protocol import CommandKilled, join_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +62,74 @@ class CommandDied(Exception):
         self.stderr = stderr
         self.ended = ended
 
+    def frame(self, seq: int, run_s: float, *, interrupted: bool) -> CommandKilled:
+        """Build the report for the supervisor.
+
+        Args:
+            seq: The batch's sequence number in the slot's life.
+            run_s: Its run time.
+            interrupted: Whether a signal that asks a whole service to stop was the reason.
+
+        Returns:
+            The frame to send.
+        """
+        ended = self.ended
+        number = -ended.returncode
+        return CommandKilled(seq, run_s, number, self.stderr, ended.pid, ended.peak_rss_bytes, ended.cpu_s, interrupted)
+
+
+def _soft_limits() -> dict[int, int]:
+    kinds = {getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}
+    return {kind: resource.getrlimit(kind)[0] for kind in sorted(kinds)}
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@dataclass(frozen=True, slots=True)
+class StartState:
+    """What a process inherits, as it was when the slot started: handlers in the same slot may change all of it.
+
+    Args:
+        directory: The current directory.
+        environment: The environment.
+        umask: The mask of new files' modes.
+        limits: The soft limits of the process.
+        cpus: The processors that it may use; None where the system does not tell.
+    """
+
+    directory: str = field(default_factory=os.getcwd)
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    umask: int = field(default_factory=_umask)
+    limits: dict[int, int] = field(default_factory=_soft_limits)
+    cpus: frozenset[int] | None = field(
+        default_factory=lambda: frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    )
+
+    def restore_limits(self) -> None:
+        """Set the limits of this process back, as far as the hard limits allow."""
+        for kind, soft in self.limits.items():
+            now, hard = resource.getrlimit(kind)
+            if now != soft:
+                is_above = hard != resource.RLIM_INFINITY and (soft == resource.RLIM_INFINITY or soft > hard)
+                with suppress(OSError, ValueError):
+                    resource.setrlimit(kind, (hard if is_above else soft, hard))
+        if self.cpus is not None and self.cpus != os.sched_getaffinity(0):
+            with suppress(OSError):
+                os.sched_setaffinity(0, self.cpus)
+
+
+_start: StartState | None = None
+
+
+def record_start() -> None:
+    """Record what commands inherit; called before any user code runs."""
+    global _start  # noqa: PLW0603  a process starts once
+    _start = StartState()
+
 
 def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch], bytes | None]:
     """Make the function that runs a program on a batch.
@@ -71,6 +141,7 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
     Returns:
         The runner.
     """
+    start = _start or StartState()
 
     def run(batch: ClaimedBatch) -> bytes | None:
         if batch.payload is None:
@@ -80,13 +151,13 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
         if count == 1:
             page.begin_item(0)
         environment = dict(
-            os.environ,
+            start.environment,
             EVTRACK_JOB_ID=str(batch.job_id),
             EVTRACK_BATCH_NO=str(batch.batch_no),
             EVTRACK_ATTEMPT=str(batch.attempt),
             EVTRACK_ITEM_KEY=batch.item_keys.decode() if count == 1 else "",
         )
-        ended, stdout, stderr = _run_program(handler.argv, batch.payload + b"\n", environment, page)
+        ended, stdout, stderr = _run_program(handler.argv, batch.payload + b"\n", environment, page, start)
         tail = storable(stderr.decode("utf-8", "replace").strip(), MESSAGE_BOUND, keep_end=True)
         if ended.returncode < 0:
             raise CommandDied(tail, ended)
@@ -99,9 +170,14 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
 
 
 def _run_program(
-    argv: tuple[str, ...], text: bytes, environment: dict[str, str], page: SharedPage
+    argv: tuple[str, ...], text: bytes, environment: dict[str, str], page: SharedPage, start: StartState
 ) -> tuple[CommandExit, bytes, bytes]:
     slot_pid = os.getpid()
+
+    def prepare() -> None:
+        start.restore_limits()
+        prepare_command(slot_pid)
+
     with (
         command_signals(),
         subprocess.Popen(  # noqa: S603  the argument list comes from whoever started the worker
@@ -109,9 +185,11 @@ def _run_program(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            cwd=start.directory,
             env=environment,
+            umask=start.umask,
             # A slot has one thread, so code between fork and exec is safe here.
-            preexec_fn=lambda: prepare_command(slot_pid),  # noqa: PLW1509
+            preexec_fn=prepare,  # noqa: PLW1509
         ) as process,
     ):
         page.command_pid = process.pid
@@ -122,7 +200,10 @@ def _run_program(
             raise
         finally:
             page.command_pid = 0
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except ChildProcessError:
+            raise CommandFailed("the command's exit status is unknown: a handler in this slot has taken it") from None
         process.returncode = os.waitstatus_to_exitcode(status)
         unit = 1 if sys.platform == "darwin" else 1024
         cpu_s = round(usage.ru_utime + usage.ru_stime, 3)

@@ -53,13 +53,14 @@ def item_failure(index: int, error: BaseException, *, with_traceback: bool) -> I
     return ItemFailure(index, type(error).__qualname__, storable(_message(error), MESSAGE_BOUND), trace)
 
 
-def batch_failure(seq: int, run_s: float, error: BaseException) -> BatchErrored:
+def batch_failure(seq: int, run_s: float, error: BaseException, *, interrupted: bool = False) -> BatchErrored:
     """Describe the failure of a whole batch.
 
     Args:
         seq: The batch's sequence number in the slot's life.
         run_s: Its run time.
         error: The exception that its handler raised, or the failures of all its items.
+        interrupted: Whether a signal arrived that asks a whole service to stop.
 
     Returns:
         The frame to send.
@@ -68,9 +69,10 @@ def batch_failure(seq: int, run_s: float, error: BaseException) -> BatchErrored:
         first = error.failures[0]
         count = len(error.failures)
         message = first.message if count == 1 else f"{first.message} (and {count - 1} more of {count} items)"
-        return BatchErrored(seq, run_s, first.type, message, first.traceback, error.failures)
+        return BatchErrored(seq, run_s, first.type, message, first.traceback, error.failures, interrupted)
     trace = "" if isinstance(error, CommandFailed) else _trace(error)
-    return BatchErrored(seq, run_s, type(error).__qualname__, storable(_message(error), MESSAGE_BOUND), trace, [])
+    message = storable(_message(error), MESSAGE_BOUND)
+    return BatchErrored(seq, run_s, type(error).__qualname__, message, trace, [], interrupted)
 
 
 def _message(error: BaseException) -> str:

@@ -7,6 +7,8 @@ START: Final = b"S"
 """Start a slot; the descriptors of its channel, shared page and stderr come with the request."""
 POLL: Final = b"P"
 """Report whether a slot has ended."""
+OBSERVE: Final = b"O"
+"""Look at what slots have started: one of them is about to be ended."""
 
 DESCRIPTORS: Final = 3
 

@@ -2,25 +2,30 @@
 
 A supervisor starts it once, as ``python -P -m evtrack.runtime.slot.fork_server SOCKET_FD PARENT_PID``. It has one
 thread, no database connection and no user code: slots import the handlers' modules, so a module that dies on import or
-starts threads affects only its own slot.
+starts threads affects only its own slot. It adopts what slots start and do not wait for, and ends it with its slot, or
+at the latest with the supervisor.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from typing import Final
 
 from evtrack.runtime.slot import child
-from evtrack.runtime.slot.fork_protocol import DESCRIPTORS, REPLY, REQUEST, START, ForkReply
-from evtrack.runtime.slot.lifetime import die_with_parent
+from evtrack.runtime.slot.fork_protocol import DESCRIPTORS, POLL, REPLY, REQUEST, START, ForkReply
+from evtrack.runtime.slot.leftovers import Leftovers
+from evtrack.runtime.slot.lifetime import STOP_SIGNALS, TERMINAL_SIGNALS
+from evtrack.runtime.slot.process_tree import become_subreaper
 
-_SUPERVISORS_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Sent to all processes of a service at once. The supervisor handles them; the fork server ends with it, not before."""
+_OBSERVE_S: Final = 1.0
+"""How often to look at what slots have started."""
 
 
 def main(arguments: list[str]) -> int:
@@ -33,9 +38,8 @@ def main(arguments: list[str]) -> int:
         The exit code: of the fork server, and of every slot that it forks.
     """
     channel_fd, parent_pid = map(int, arguments)
-    die_with_parent(parent_pid)
-    for number in _SUPERVISORS_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    _set_signals()
+    become_subreaper()
     del sys.argv[1:]
     gc.collect()
     # Slots share these pages of memory until something writes to them.
@@ -43,30 +47,88 @@ def main(arguments: list[str]) -> int:
     own_pid = os.getpid()
     with socket.socket(fileno=channel_fd) as channel:
         os.set_inheritable(channel_fd, False)  # noqa: FBT003  the signature of os
-        descriptors = _serve(channel)
+        descriptors = ForkServer(channel, parent_pid).serve()
     if not descriptors:
         return 0
-    for number in _SUPERVISORS_SIGNALS:
+    for number in TERMINAL_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     return child.main(*descriptors, parent_pid=own_pid)
 
 
-def _serve(channel: socket.socket) -> list[int]:
-    """Serve requests until the supervisor is gone; in each forked slot, return the slot's descriptors."""
-    while True:
-        request, descriptors, _, _ = socket.recv_fds(channel, REQUEST.size, DESCRIPTORS)
-        if len(request) < REQUEST.size:
-            return []
-        kind, number = REQUEST.unpack(request)
+class ForkServer:
+    """Starts slots, reports how they ended, and ends what they leave.
+
+    Args:
+        channel: The socket to the supervisor.
+        parent_pid: The supervisor.
+    """
+
+    def __init__(self, channel: socket.socket, parent_pid: int) -> None:
+        self._channel = channel
+        self._parent_pid = parent_pid
+        self._leftovers = Leftovers()
+        self._observe_at = time.monotonic() + _OBSERVE_S
+
+    def serve(self) -> list[int]:
+        """Serve requests until the supervisor is gone; in each forked slot, return the slot's descriptors."""
+        readable = select.poll()
+        readable.register(self._channel, select.POLLIN)
+        with suppress(OSError):  # the supervisor is gone
+            while self._observe():
+                if not readable.poll(max(0.0, self._observe_at - time.monotonic()) * 1000):
+                    continue
+                request, descriptors, _, _ = socket.recv_fds(self._channel, REQUEST.size, DESCRIPTORS)
+                if len(request) < REQUEST.size:
+                    break
+                reply = self._reply(*REQUEST.unpack(request))
+                if reply is None:
+                    return descriptors
+                for fd in descriptors:
+                    os.close(fd)
+                self._channel.sendall(REPLY.pack(*reply))
+        self._leftovers.end_all()
+        return []
+
+    def _observe(self) -> bool:
+        """Look at what slots have started, and return whether the supervisor is there."""
+        now = time.monotonic()
+        if now >= self._observe_at:
+            self._observe_at = now + _OBSERVE_S
+            self._leftovers.observe()
+        # Not only the end of the channel shows that it is gone: a copy of it may hold that open.
+        return os.getppid() == self._parent_pid
+
+    def _reply(self, kind: bytes, number: int) -> ForkReply | None:
+        """Return the reply to a request; None in a forked slot."""
         if kind == START:
             reply = _fork()
             if reply.pid == 0:
-                return descriptors
-            for fd in descriptors:
-                os.close(fd)
-        else:
-            reply = _poll(number)
-        channel.sendall(REPLY.pack(*reply))
+                return None
+            if reply.pid > 0:
+                self._leftovers.add_slot(reply.pid)
+            return reply
+        if kind == POLL:
+            return self._poll(number)
+        self._leftovers.observe()
+        return ForkReply(0)
+
+    def _poll(self, pid: int) -> ForkReply:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return ForkReply(0)
+        self._leftovers.end_slot(pid)
+        _, status, usage = os.wait4(pid, 0)
+        unit = 1 if sys.platform == "darwin" else 1024
+        return ForkReply(pid, status, usage.ru_maxrss * unit, usage.ru_utime + usage.ru_stime)
+
+
+def _set_signals() -> None:
+    """Ignore what is for the supervisor to act on, and nothing else, whatever whoever started it had set."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN and number not in {signal.SIGPIPE, signal.SIGXFSZ}:
+            signal.signal(number, signal.SIG_DFL)
+    for number in (*STOP_SIGNALS, *TERMINAL_SIGNALS):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _fork() -> ForkReply:
@@ -78,17 +140,6 @@ def _fork() -> ForkReply:
     with suppress(ProcessLookupError, PermissionError):
         os.setpgid(pid, pid)
     return ForkReply(pid)
-
-
-def _poll(pid: int) -> ForkReply:
-    if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        return ForkReply(0)
-    # While the leader is a zombie no other process can have its pid, so this kills only the leader's own children.
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    _, status, usage = os.wait4(pid, 0)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return ForkReply(pid, status, usage.ru_maxrss * unit, usage.ru_utime + usage.ru_stime)
 
 
 if __name__ == "__main__":

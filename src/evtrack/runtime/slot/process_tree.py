@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from typing import Final
 
+SLOT_VARIABLE: Final = "EVTRACK_SLOT"
+"""Environment variable of a slot, which what it starts inherits: the fork server's process, a colon, the slot's."""
+
+KEPT: Final = "none"
+"""Value of SLOT_VARIABLE for a program that may outlive its slot and worker."""
+
+_PR_SET_NAME: Final = 15
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_NAME: Final = "evtrack:"
+"""Begins the short name of a slot, which a copy inherits that it forks; the slot's process follows."""
 _PARENT: Final = 1
 _START: Final = 19
 """Places in /proc/PID/stat, counted after the command's name."""
@@ -14,10 +24,39 @@ _START: Final = 19
 
 def become_subreaper() -> None:
     """Become the parent of all descendants whose own parent ends, so that none of them gets out of sight."""
-    if os.path.exists("/proc/self/stat"):  # noqa: PTH110  pathlib costs a slot a millisecond of imports
-        import ctypes  # noqa: PLC0415  its import takes a few milliseconds, and only Linux needs it
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+def mark_as_slot(fork_server_pid: int) -> None:
+    """Mark this process as a slot, so that what it starts can be traced back to it even without its parents.
+
+    Args:
+        fork_server_pid: The fork server.
+    """
+    pid = os.getpid()
+    os.environ[SLOT_VARIABLE] = f"{fork_server_pid}:{pid}"
+    _prctl(_PR_SET_NAME, f"{_NAME}{pid}".encode())
+
+
+def slot_of(pid: int, fork_server_pid: int) -> int | None:
+    """Return which slot has started a process, directly or not.
+
+    Args:
+        pid: The process.
+        fork_server_pid: The slot's fork server.
+
+    Returns:
+        The slot; None if the process bears no mark of one of its slots.
+    """
+    fork_server, _, slot = (environment_value(pid, SLOT_VARIABLE) or "").partition(":")
+    if fork_server != str(fork_server_pid):
+        _, _, slot = command_name(pid).partition(_NAME)
+    return int(slot) if slot.isdecimal() else None
+
+
+def is_kept(pid: int) -> bool:
+    """Return whether a process may outlive its slot and worker: the embedded server may."""
+    return environment_value(pid, SLOT_VARIABLE) == KEPT
 
 
 def descendants(pid: int) -> list[int]:
@@ -95,6 +134,13 @@ def environment_value(pid: int, name: str) -> str | None:
 def command_name(pid: int) -> str:
     """Return the short name of a process; empty when it is gone."""
     return (_read(f"/proc/{pid}/comm") or b"").decode("utf-8", "replace").rstrip("\n")
+
+
+def _prctl(option: int, value: int | bytes) -> None:
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415  its import takes a few milliseconds, and only Linux needs it
+
+        ctypes.CDLL(None).prctl(option, value)
 
 
 def _children_by_scan(parent: int) -> list[int]:

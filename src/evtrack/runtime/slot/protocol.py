@@ -107,6 +107,7 @@ class BatchErrored(Frame, frozen=True, gc=False, tag="failed"):
         type: The exception's class.
         message: The exception's text.
         items: The failed items of a per-item handler: all items of the batch.
+        interrupted: Whether one of STOP_SIGNALS arrived while the batch ran, and may be the reason.
     """
 
     seq: int
@@ -115,6 +116,7 @@ class BatchErrored(Frame, frozen=True, gc=False, tag="failed"):
     message: str
     traceback: str
     items: list[ItemFailure]
+    interrupted: bool = False
 
 
 class BatchPartlyDone(Frame, frozen=True, gc=False, tag="partly"):
@@ -125,12 +127,14 @@ class BatchPartlyDone(Frame, frozen=True, gc=False, tag="partly"):
         run_s: Its run time.
         results: A result line for each completed item, or None when no item has a result.
         failures: The failed items, in order.
+        interrupted: Whether one of STOP_SIGNALS arrived while the batch ran, and may be the reason.
     """
 
     seq: int
     run_s: float
     results: bytes | None
     failures: list[ItemFailure]
+    interrupted: bool = False
 
 
 class ItemsDone(Frame, frozen=True, gc=False, tag="progress"):
@@ -175,6 +179,7 @@ class CommandKilled(Frame, frozen=True, gc=False, tag="died"):
         pid: The command's process.
         peak_rss_bytes: Peak memory of that process.
         cpu_s: CPU time that it used.
+        interrupted: Whether one of STOP_SIGNALS killed it, or arrived while it ran.
     """
 
     seq: int
@@ -184,6 +189,7 @@ class CommandKilled(Frame, frozen=True, gc=False, tag="died"):
     pid: int = 0
     peak_rss_bytes: int = 0
     cpu_s: float = 0.0
+    interrupted: bool = False
 
 
 FromSlot = SlotReady | SlotUnready | BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | ItemMark | CommandKilled

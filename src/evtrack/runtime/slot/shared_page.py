@@ -211,6 +211,18 @@ class SharedPage:
         """Record a sign of life."""
         self._floats[_BEAT] = time.monotonic()
 
+    def postpone(self, seconds: float) -> None:
+        """Move the times of the current batch and item: the slot stood still that long.
+
+        Args:
+            seconds: How long.
+        """
+        seq, floats = self.seq, self._floats
+        for place in (_BEGUN, _ITEM_BEGUN, _BEAT):
+            floats[place] += seconds
+        if self.seq != seq:  # another batch has begun meanwhile
+            floats[_BEGUN] = floats[_ITEM_BEGUN] = floats[_BEAT] = time.monotonic()
+
     @property
     def seq(self) -> int:
         """Sequence number of the batch that began last; 0 before the first."""

@@ -84,7 +84,9 @@ class Dispatcher:
             self.outcomes.add_completed(batches, frame.run_s, frame.results, now)
             return
         self.pacing.learn_run_times(batches, [frame.run_s])
-        if isinstance(frame, BatchPartlyDone):
+        if frame.interrupted and self._is_closed and not slot.is_over_limit:
+            self.outcomes.add_returned(batches, now)
+        elif isinstance(frame, BatchPartlyDone):
             self.outcomes.add_partly_done(batches[0], frame, now)
         elif isinstance(frame, CommandKilled) or (slot.is_over_limit and isinstance(frame, BatchErrored)):
             report = command_crash_report(slot, batches[0], frame, others_busy=self._others_busy(slot))

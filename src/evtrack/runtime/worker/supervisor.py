@@ -107,6 +107,7 @@ class Supervisor:
         )
         self._dispatcher.attach(self._slots)
         self._state = state
+        self.pausing = self._slots.pausing
         self._session: WorkerSession | None = None
         self._failures = 0
         self._retry_at = 0.0
@@ -188,8 +189,8 @@ class Supervisor:
             return
         self._slots.drain()
         self._slots.kill("stopping")
-        deadline = monotonic() + _LAST_REPORT_S
-        while list(self._slots) and monotonic() < deadline:
+        give_up_at = monotonic() + _LAST_REPORT_S
+        while list(self._slots) and monotonic() < give_up_at:
             self._slots.maintain(monotonic())
             self._wait(_TICK_S)
         self._slots.close()
@@ -230,10 +231,12 @@ class Supervisor:
             self._crash_loops.popleft()
 
     def _wait(self, timeout_s: float) -> None:
+        due = monotonic() + timeout_s
         for key, _ in self._selector.select(timeout_s):
             # An event before it may have been the end of its slot, whose descriptors are closed then.
             if key.fileobj in self._selector.get_map():
                 key.data()
+        self.pausing.notice_gap(due)
 
     @property
     def _is_satisfied(self) -> bool:

@@ -13,9 +13,8 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError, UnknownHandler
 from evtrack.interfaces.cli.processing.submit import SubmissionRequest, submission_options
-from evtrack.interfaces.cli.processing.work import STOP_HINT, worker_options, worker_state
+from evtrack.interfaces.cli.processing.work import stop_worker_on_signals, worker_options, worker_state
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
-from evtrack.interfaces.cli.shared.signals import ReceivedSignals, stop_on_signals
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import show, stderr_console
 from evtrack.interfaces.terminal.formatting import counted
@@ -29,6 +28,7 @@ from evtrack.storage.connection.preconditions import require_call
 from evtrack.storage.reports.job_reports import job_progress, job_status
 
 if TYPE_CHECKING:
+    from evtrack.interfaces.cli.shared.signals import ReceivedSignals
     from evtrack.runtime.submit.progress import SubmitProgress
     from evtrack.storage.reports.job_reports import JobProgress
 
@@ -73,7 +73,7 @@ def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: An
         max_batches=options["max_batches"],
         state=worker_state(options["state_dir"]),
     )
-    with stop_on_signals(worker.stop, hint=STOP_HINT.format(options["grace"])) as received:
+    with stop_worker_on_signals(worker, options["grace"]) as received:
         kinds = worker.prepare()
         try:
             if not received and handler not in kinds:

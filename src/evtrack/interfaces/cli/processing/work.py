@@ -12,7 +12,8 @@ from evtrack.config import settings_from
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
 from evtrack.interfaces.cli.shared.options import batch_limit_options, lost_worker_options, with_dsn
 from evtrack.interfaces.cli.shared.parameter_types import COUNT, SECONDS, Integer
-from evtrack.interfaces.cli.shared.signals import stop_on_signals
+from evtrack.interfaces.cli.shared.signals import ReceivedSignals, stop_on_signals
+from evtrack.runtime.slot.process_tree import become_subreaper
 from evtrack.runtime.worker.offered_handlers import slot_setup
 from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.runtime.worker.state.state_directory import default_state_dir
@@ -21,6 +22,7 @@ from evtrack.runtime.worker.supervisor import GRACE_S, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 R = TypeVar("R")
 
@@ -92,6 +94,22 @@ def worker_state(state_dir: Path | None) -> WorkerState:
     return WorkerState(settings.state_dir or default_state_dir(), previous_exit=settings.previous_exit)
 
 
+def stop_worker_on_signals(worker: Supervisor, grace_s: float) -> AbstractContextManager[ReceivedSignals]:
+    """Stop a worker on the signals that ask for it, and its slots while the terminal stops it.
+
+    Args:
+        worker: The worker.
+        grace_s: How long its running batches may take to finish.
+
+    Returns:
+        The context, with the signals that arrived.
+    """
+    # From here on, so that the embedded server, which another process may need, is not among what it adopts.
+    become_subreaper()
+    pausing = worker.pausing
+    return stop_on_signals(worker.stop, hint=STOP_HINT.format(grace_s), pause=pausing.pause, resume=pausing.resume)
+
+
 @click.command()
 @worker_options
 @click.option("--handler", "only", multiple=True, metavar="NAME", help="Offer only this handler; repeatable.")
@@ -126,7 +144,7 @@ def work(dsn: str, /, **options: Any) -> None:
         drain=options["drain"],
         state=worker_state(options["state_dir"]),
     )
-    with stop_on_signals(worker.stop, hint=STOP_HINT.format(options["grace"])) as received:
+    with stop_worker_on_signals(worker, options["grace"]) as received:
         worker.run()
     if received.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from evtrack.runtime.slot.fork_protocol import POLL, REPLY, REQUEST, START, ForkReply
+from evtrack.runtime.slot.fork_protocol import OBSERVE, POLL, REPLY, REQUEST, START, ForkReply
+from evtrack.runtime.slot.leftovers import kill_leftovers
+from evtrack.runtime.slot.process_tree import SLOT_VARIABLE, descendants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +21,8 @@ _FIRST_REPLY_S: Final = 60.0
 """Timeout of the first reply: an interpreter has to start and import, on any machine."""
 _REPLY_S: Final = 5.0
 """Timeout of later replies: no request takes nearly as long, unless the fork server is stopped."""
+_END_S: Final = 5.0
+"""How long it may take to end what slots have started."""
 
 
 class ForkServerGone(OSError):
@@ -36,6 +42,8 @@ class ForkServerClient:
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
+                # A worker that a slot has started is not a slot of that slot's fork server.
+                env={name: value for name, value in os.environ.items() if name != SLOT_VARIABLE},
             )
         ours.settimeout(_FIRST_REPLY_S)
         self._channel = ours
@@ -81,13 +89,37 @@ class ForkServerClient:
         reply = self._request(POLL, pid)
         return reply if reply.pid else None
 
+    def observe(self) -> None:
+        """Have it look at what slots have started: one of them is about to be ended.
+
+        Raises:
+            ForkServerGone: The fork server does not reply.
+        """
+        self._request(OBSERVE, 0)
+
     def close(self) -> None:
-        """Kill the fork server, and with it its remaining slots. A second call does nothing."""
+        """End the fork server, and with it its remaining slots and what they have started.
+
+        A second call does nothing.
+        """
+        self._end(_END_S)
+
+    def _end(self, wait_s: float) -> None:
         self.is_gone = True
         self._channel.close()
-        if self._process.returncode is None:
+        if self._process.returncode is not None:
+            return
+        try:
+            self._process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            # Listed before it ends: its descendants have other parents then.
+            left = descendants(self.pid)
             self._process.kill()
             self._process.wait()
+            for pid in left:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+        kill_leftovers(self.pid)
 
     def _request(self, kind: bytes, pid: int, descriptors: Sequence[int] = ()) -> ForkReply:
         if self.is_gone:
@@ -96,10 +128,10 @@ class ForkServerClient:
             socket.send_fds(self._channel, [REQUEST.pack(kind, pid)], list(descriptors))
             reply = self._channel.recv(REPLY.size, socket.MSG_WAITALL)
         except OSError as error:
-            self.close()
+            self._end(0.0)
             raise ForkServerGone(str(error)) from error
         if len(reply) < REPLY.size:
-            self.close()
+            self._end(0.0)
             raise ForkServerGone("the fork server has exited")
         self._channel.settimeout(_REPLY_S)
         return ForkReply(*REPLY.unpack(reply))

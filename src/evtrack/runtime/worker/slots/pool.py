@@ -16,6 +16,7 @@ from evtrack.runtime.slot.protocol import Setup, SlotReady, SlotUnready
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
+from evtrack.runtime.worker.slots.pausing import Pausing
 from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
 from evtrack.runtime.worker.slots.restart_backoff import RestartBackoff
 
@@ -75,6 +76,7 @@ class SlotPool:
         self._backoff = RestartBackoff(on_crash_loop)
         self._spare_at = monotonic() + SPARE_AFTER_S
         self._draining = False
+        self.pausing = Pausing(slots=lambda: self, fork_server=self._fork_server_pid)
 
     @property
     def working(self) -> list[SlotProcess]:
@@ -90,7 +92,7 @@ class SlotPool:
     def _ready(self) -> list[SlotProcess]:
         ready = [slot for slot in self._living if slot.kinds is not None and not slot.is_retired]
         # A killed slot stays in the list until its end is noticed; batches assigned to it would be lost with it.
-        return [slot for slot in ready if not (slot.closed or slot.killed_for)]
+        return [slot for slot in ready if not (slot.closed or slot.killed_for or slot.is_ending)]
 
     def __iter__(self) -> Iterator[SlotProcess]:
         """Iterate over all living slots."""
@@ -108,7 +110,7 @@ class SlotPool:
         for slot in list(self._living):
             if slot.stderr.output.suppressed:
                 slot.stderr.output.tick(now)
-            if slot.pidfd is None or slot.closed:
+            if slot.pidfd is None or slot.closed or slot.is_ending:
                 self._poll(slot, now)
         if self._draining or now < self._backoff.start_at:
             return
@@ -182,6 +184,9 @@ class SlotPool:
         if self._fork_server is not None:
             self._fork_server.close()
 
+    def _fork_server_pid(self) -> int | None:
+        return None if self._fork_server is None or self._fork_server.is_gone else self._fork_server.pid
+
     def _start(self) -> None:
         if self._fork_server is None or self._fork_server.is_gone:
             self._fork_server = ForkServerClient()
@@ -232,9 +237,12 @@ class SlotPool:
 
     def _poll(self, slot: SlotProcess, now: float) -> None:
         closed_at = self._closed_at.get(slot.pid)
-        if closed_at is not None and now - closed_at > _CLOSED_GRACE_S and not slot.killed_for:
+        is_late = closed_at is not None and now - closed_at > _CLOSED_GRACE_S
+        if is_late and not slot.killed_for and not slot.is_ending:
             slot.kill(reason=CrashCause.PIPE_CLOSED)
         ended = slot.poll()
+        if ended is None and slot.is_ending:
+            self._unwatch(slot.pidfd)
         if ended is None or slot not in self._living:
             return
         # The pipes may still hold outcomes and output, and the page outcomes that were not sent.

@@ -7,12 +7,15 @@ import os
 import signal
 from collections import deque
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from evtrack.domain.crash import LIMITS
+from evtrack.runtime.slot.lifetime import LIMIT_SIGNAL
 from evtrack.runtime.slot.protocol import BatchesDone, Setup, Work
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.slots.channel import SlotChannel
+from evtrack.runtime.worker.slots.foreign_stop import verdict_wait_s
 from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient, ForkServerGone
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.stderr import SlotStderr
@@ -92,6 +95,8 @@ class SlotProcess:
         """How many batches have ended."""
         self.is_retired = False
         self.killed_for: str | None = None
+        self._ended: SlotExit | None = None
+        self._ended_at = 0.0
         self.spares_item = False
         """Whether the batch exceeded its time, but not the item that was in hand."""
         self.stderr = SlotStderr(fd=read_end, pid=self.pid, page=self.page, find_batch=self._find_batch)
@@ -181,19 +186,45 @@ class SlotProcess:
         """Send a signal to the slot's process group.
 
         Args:
-            number: The signal.
+            number: SIGKILL, or SIGTERM to ask it to end: the slot then dumps its tracebacks first.
             reason: Why, for the crash report.
         """
         self.killed_for = self.killed_for or reason
+        if self._ended is not None:
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
+            if number == signal.SIGTERM:
+                with contextlib.suppress(ForkServerGone):
+                    self._fork_server.observe()
+                # A slot survives SIGTERM, which its whole service may get; what it has started may not.
+                os.kill(self.pid, LIMIT_SIGNAL)
             os.killpg(self.pid, number)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it has ended, and it is not known yet whether its whole service is being stopped."""
+        return self._ended is not None
 
     def poll(self) -> SlotExit | None:
         """Ask whether the slot has ended; if it has, its whole process group is gone.
 
         Returns:
-            How it ended, or None while it lives.
+            How it ended; None while it lives, or while its end may turn out to be part of a stop.
         """
+        if self._ended is None:
+            self._ended, self._ended_at = self._ask(), monotonic()
+        ended = self._ended
+        if ended is None or self.killed_for is not None or ended.oom_kill:
+            return ended
+        wait_s = verdict_wait_s(ended.wait_status)
+        if wait_s is not None:
+            if self.is_retired:
+                self.killed_for = "stopping"
+            elif monotonic() - self._ended_at < wait_s:
+                return None
+        return ended
+
+    def _ask(self) -> SlotExit | None:
         try:
             ended = self._fork_server.poll(self.pid)
         except ForkServerGone:
@@ -203,6 +234,8 @@ class SlotProcess:
         if ended is None:
             return None
         status = ended.wait_status
+        if self.is_over_limit and os.WIFSIGNALED(status) and os.WTERMSIG(status) == LIMIT_SIGNAL:
+            status = signal.SIGTERM  # which the user knows
         unexplained = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and self.killed_for is None
         return SlotExit(status, ended.peak_rss_bytes, ended.cpu_s, self.take_oom_kill() if unexplained else "")
 

@@ -1,0 +1,145 @@
+"""What slots have started and not ended: reaped when it is dead, killed when its slot has ended.
+
+The fork server adopts each process whose parent ends. Whose it was shows its mark, its place in the tree when that was
+last looked at, or that all slots that may have started it have ended.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Final
+
+from evtrack.runtime.slot.process_tree import children, descendants, is_kept, slot_of, start_time
+
+_ROUNDS: Final = 100
+"""How often to look again for what a process has started before it was killed."""
+_END_S: Final = 3.0
+"""How long killed processes may take to end."""
+_POLL_S: Final = 0.005
+
+
+class Leftovers:
+    """Finds and ends them, in the process that adopts them."""
+
+    def __init__(self) -> None:
+        self._own = os.getpid()
+        self._slots: set[int] = set()
+        self._origins: dict[tuple[int, int], frozenset[int]] = {}
+        """The slots that may have started a process, by its id and its start."""
+
+    def add_slot(self, pid: int) -> None:
+        """Record a slot: it is nobody's leftover."""
+        self._slots.add(pid)
+
+    def observe(self) -> None:
+        """Reap what is dead, remember what each slot has started, and kill what belongs to slots that have ended."""
+        origins: dict[tuple[int, int], frozenset[int]] = {}
+        for slot in self._slots:
+            for pid in descendants(slot):
+                started = start_time(pid)
+                if started is not None:
+                    origins[pid, started] = frozenset({slot})
+        for pid in self._adopted():
+            started = start_time(pid)
+            if started is not None:
+                origins[pid, started] = self._origin(pid, started)
+        self._origins = origins
+        self._kill_orphans()
+
+    def end_slot(self, slot: int) -> None:
+        """Kill what an ended slot has left.
+
+        Args:
+            slot: The slot, whose exit status has not been taken yet.
+        """
+        # While the leader is a zombie no other process can have its pid, so this kills only the leader's own children.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(slot, signal.SIGKILL)
+        self._slots.discard(slot)
+        self._kill_orphans(ended=slot)
+
+    def end_all(self) -> None:
+        """Kill the slots and everything that they have started, and wait for its end."""
+        deadline = time.monotonic() + _END_S
+        self._slots.clear()
+        while True:
+            left = [pid for pid in self._adopted() if not is_kept(pid)]
+            if not left or time.monotonic() > deadline:
+                return
+            for pid in left:
+                _kill_tree(pid)
+            time.sleep(_POLL_S)
+
+    def _kill_orphans(self, *, ended: int = 0) -> None:
+        killed: set[int] = set()
+        for _ in range(_ROUNDS):
+            found = [pid for pid in self._adopted(ended) if pid not in killed and self._is_orphan(pid, ended)]
+            if not found:
+                return
+            for pid in found:
+                _kill_tree(pid)
+            killed.update(found)
+
+    def _adopted(self, ended: int = 0) -> list[int]:
+        """List what is a child of this process without being a slot, without what is dead."""
+        return [pid for pid in children(self._own) if pid != ended and pid not in self._slots and not _reap(pid)]
+
+    def _is_orphan(self, pid: int, ended: int) -> bool:
+        started = start_time(pid)
+        if started is None or is_kept(pid):
+            return False
+        origin = self._origin(pid, started, ended)
+        return not origin & self._slots
+
+    def _origin(self, pid: int, started: int, ended: int = 0) -> frozenset[int]:
+        known = self._origins.get((pid, started))
+        if known is None:
+            slot = slot_of(pid, self._own)
+            known = self._origins[pid, started] = frozenset({slot} if slot else self._slots | {ended})
+        return known
+
+
+def _kill_tree(pid: int) -> None:
+    for each in (pid, *descendants(pid)):
+        if not is_kept(each):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(each, signal.SIGKILL)
+
+
+def _reap(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def kill_leftovers(fork_server_pid: int) -> None:
+    """Kill what a fork server has left to this process, which adopts it.
+
+    Args:
+        fork_server_pid: The fork server, which has ended.
+    """
+    for pid in children(os.getpid()):
+        if slot_of(pid, fork_server_pid) is not None and not is_kept(pid):
+            _kill_tree(pid)
+
+
+class Zombies:
+    """Reaps adopted processes that nobody waits for, in a process that starts others too and waits for those."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def reap(self, known: set[int]) -> None:
+        """Reap what was dead already when this was called before.
+
+        Args:
+            known: Processes that somebody waits for.
+        """
+        dead = {pid for pid in children(os.getpid()) if pid not in known and start_time(pid) is None}
+        for pid in dead & self._seen:
+            _reap(pid)
+        self._seen = dead

@@ -1,0 +1,85 @@
+"""Handlers that start processes, and that change what a slot and its programs inherit."""
+
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import evtrack
+
+
+@evtrack.handler("processes")
+def processes(item: dict[str, Any]) -> Any:
+    """Do what the item says, with its token in the arguments of each process that it starts."""
+    ACTIONS[item["do"]](item)
+    if trace := item.get("trace"):
+        Path(trace).write_text(str(os.getpid()), encoding="utf-8")
+    time.sleep(item.get("s", 0))
+    if item.get("segv"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return 1
+
+
+def _argv(item: dict[str, Any]) -> list[str]:
+    # The second word is for whoever counts what is left.
+    return ["sh", "-c", f"sleep {item.get('child_s', 600)}", item["token"]]
+
+
+def _wait_for_child(item: dict[str, Any]) -> None:
+    Path(item["begun"]).touch()
+    subprocess.run(_argv(item), check=True)
+
+
+def _daemonize(item: dict[str, Any], **options: Any) -> None:
+    subprocess.run(
+        ["sh", "-c", f"(setsid sh -c 'sleep {item.get('child_s', 600)}; :' {item['token']} &)"], check=True, **options
+    )
+
+
+def _fork_daemon(item: dict[str, Any]) -> None:
+    """Fork twice without exec, as libraries do that make a daemon of themselves; the name of the copy is the token."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            Path(item["pid"]).write_text(str(os.getpid()), encoding="utf-8")
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
+
+
+def _set_all(handler: Any) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, handler)
+
+
+def _change_everything(_: Any) -> None:
+    os.chdir("/")
+    os.environ["ADDED"] = "1"
+    os.environ.pop("KEPT_FOR_TEST", None)
+    os.umask(0o077)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2, signal.SIGTERM})
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+ACTIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "nothing": lambda _: None,
+    "change everything": _change_everything,
+    "wait for child": _wait_for_child,
+    "child in a session of its own": lambda item: subprocess.run(_argv(item), check=False, start_new_session=True),
+    "leave a child": lambda item: subprocess.Popen(_argv(item), start_new_session=True),
+    "leave a bare child": lambda item: subprocess.Popen(
+        _argv(item), start_new_session=True, env={"PATH": os.environ["PATH"]}
+    ),
+    "leave a daemon": _daemonize,
+    "leave a bare daemon": lambda item: _daemonize(item, env={"PATH": os.environ["PATH"]}),
+    "leave a copy": _fork_daemon,
+    "die of signals": lambda _: _set_all(signal.SIG_DFL),
+    "exit on signals": lambda _: _set_all(lambda *_: os._exit(0)),
+}
