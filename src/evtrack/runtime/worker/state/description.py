@@ -107,6 +107,7 @@ def read_description(directory: int) -> WorkerDescription:
         ValueError: It is not a description.
         OSError: It cannot be read.
     """
-    fd = os.open(WORKER_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    # A pipe in its place must not make the reader wait.
+    fd = os.open(WORKER_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
     with os.fdopen(fd, "rb") as file:
         return msgspec.json.decode(file.read(_MOST_BYTES), type=WorkerDescription)
