@@ -23,14 +23,14 @@ from command_line import environment, evtrack, evtrack_command
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import connect
 from polling import eventually
-from workers import HANDLER_DIRECTORY, children, slots_of
+from workers import HANDLER_DIRECTORY, children, descendants, slots_of
 
-ROUNDS = int(os.environ.get("EVTRACK_CHAOS_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("EVTRACK_CHAOS_ROUNDS", "7"))
 ITEMS = int(os.environ.get("EVTRACK_CHAOS_ITEMS", "4000"))
 POISON = max(5, ITEMS // 5000)
 BATCH = 20
 WORK_S = max(0.001, 20 / ITEMS)
-ACTIONS = ["slot", "worker", "watcher", "submitter", "server", "stop"]
+ACTIONS = ["slot", "worker", "group", "watcher", "submitter", "server", "stop"]
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(120 + 30 * ROUNDS)]
 
@@ -103,6 +103,8 @@ def test_every_item_has_one_outcome_whatever_is_killed(tmp_path: Path) -> None:
                     restart()
                 elif action == "worker":
                     fleet.kill_worker(chance)
+                elif action == "group":
+                    fleet.kill_group(chance)
                 elif action == "watcher":
                     fleet.kill_watcher()
                 elif action == "submitter":
@@ -199,6 +201,13 @@ class JobProcesses:
     def kill_worker(self, chance: random.Random) -> None:
         """Kill a worker with signal 9."""
         chance.choice(self._workers).kill()
+
+    def kill_group(self, chance: random.Random) -> None:
+        """Kill a worker and all of its processes at once, as a container's end does."""
+        pid = chance.choice(self._workers).pid
+        for each in (pid, *descendants(pid)):
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
 
     def kill_slot(self, chance: random.Random) -> None:
         """Kill a slot of a worker, or its fork server and so all its slots, with signal 9."""

@@ -52,7 +52,7 @@ def make_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], 
 
 def _with_permit(run: Runner, permits: Permits) -> Runner:
     def run_with_permit(batch: ClaimedBatch) -> bytes | None:
-        if batch.is_suspect:
+        if batch.isolation and batch.is_suspect:
             permits.ask(None)
         return run(batch)
 
@@ -69,7 +69,7 @@ def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone],
         keys = batch.item_keys.decode().split("\n") if context is not None else ()
         lines: list[bytes] = []
         failures: list[ItemFailure] = []
-        is_suspect = batch.is_suspect
+        is_suspect = bool(batch.isolation) and batch.is_suspect
         done: int | None = None
         for index, text in enumerate(_item_texts(batch)):
             if is_suspect:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Container, Iterator, Sequence
 
     from evtrack.domain.claimed_batch import BatchKey, ClaimedBatch
 
@@ -31,8 +31,11 @@ class WaitingBatches:
         for queue in (self.shared, self.apart, self.alone):
             yield from queue
 
-    def add(self, batches: Iterable[ClaimedBatch]) -> None:
+    def add(self, batches: Sequence[ClaimedBatch]) -> None:
         """Add batches at the end."""
+        if not any(batch.isolation for batch in batches):
+            self.shared.extend(batches)
+            return
         for batch in batches:
             self._queue_of(batch).append(batch)
 
