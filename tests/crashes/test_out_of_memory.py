@@ -43,6 +43,8 @@ def test_an_out_of_memory_kill_is_distinguished_from_another_kill(conn: Connecti
         f"hog={HOG}",
         "--slots",
         "1",
+        "--max-rss",
+        "none",
         "--drain",
     ]
     with memory_cgroup(ABOVE, 250 * MIB) as members:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -98,6 +99,30 @@ def _leak() -> None:
         time.sleep(0.001)
 
 
+_kept: list[bytes] = []
+
+
+def _keep() -> None:
+    _kept.append(b"x" * (20 << 20))
+
+
+def _start_hog() -> None:
+    hog = "x = b'x' * (400 << 20); print(len(x), flush=True); import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", hog], stdout=subprocess.PIPE) as process:
+        process.wait()
+
+
+def _share_with_children() -> None:
+    # They share what their parent holds.
+    held = b"x" * (40 << 20)
+    for _ in range(4):
+        if os.fork() == 0:
+            time.sleep(1)
+            os._exit(len(held) and 0)
+    for _ in range(4):
+        os.wait()
+
+
 def _loop() -> None:
     while True:
         pass
@@ -147,6 +172,9 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "kill worker": _kill_worker,
     "overflow": _overflow,
     "leak": _leak,
+    "keep": _keep,
+    "start hog": _start_hog,
+    "share with children": _share_with_children,
     "loop": _loop,
     "hang": lambda: time.sleep(60),
     "flood": _flood,

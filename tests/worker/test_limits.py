@@ -7,8 +7,9 @@ from typing import Any
 import psutil
 import pytest
 
-from evtrack.runtime.worker.slots import limits
+from evtrack.runtime.worker.slots import slot_memory
 from evtrack.runtime.worker.slots.limits import SlotLimits
+from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from slot_driver import claimed_batch
 
 SOURCES = Path(__file__).parents[2] / "src" / "evtrack"
@@ -37,12 +38,13 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
         return SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=table[pid]))
 
     monkeypatch.setattr(psutil, "Process", process)
-    limits._process.cache_clear()
+    slot_memory._process.cache_clear()
+    monkeypatch.setattr(slot_memory, "descendants", lambda _: [])
     return table
 
 
 def reasons(slot: FakeSlot, most: int) -> list[str | None]:
-    SlotLimits(max_rss_bytes=most).enforce([slot], now=10.0)  # type: ignore[list-item]  it knows no more of a slot
+    SlotLimits(memory=MemoryLimits(max_rss_bytes=most)).enforce([slot], now=10.0)  # type: ignore[list-item]  it knows no more of a slot
     return slot.reasons
 
 
@@ -64,4 +66,4 @@ def test_a_command_that_has_ended_holds_no_memory() -> None:
 
 def test_proc_is_read_only_where_another_platform_needs_no_answer() -> None:
     reading = {path.name for path in SOURCES.rglob("*.py") if '"/proc' in path.read_text(encoding="utf-8")}
-    assert {"oom_kills.py", "process_tree.py", "slot_memory.py", "memory_use.py"} >= reading
+    assert {"container_memory.py", "memory_use.py", "oom_kills.py", "process_tree.py", "slot_memory.py"} >= reading

@@ -20,6 +20,7 @@ from evtrack.runtime.worker.database.job_completion import ASK_S, FORGET_S, JobC
 from evtrack.runtime.worker.outcomes.frame_checks import check_frame
 from evtrack.runtime.worker.outcomes.item_reports import completed_items
 from evtrack.runtime.worker.slots.limits import SlotLimits
+from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from slot_driver import claimed_batch
 
@@ -174,10 +175,12 @@ def test_a_job_that_seems_finished_is_checked_at_once_and_others_every_second() 
     assert [] == jobs.due(103.1 + FORGET_S, lambda _: False)
 
 
-@pytest.mark.parametrize("name", ["timeout_s", "stall_s", "max_rss_bytes"])
-def test_an_impossible_limit_is_refused_with_its_value(name: str) -> None:
+@pytest.mark.parametrize(
+    ("limits", "name"), [(SlotLimits, "timeout_s"), (SlotLimits, "stall_s"), (MemoryLimits, "max_rss_bytes")]
+)
+def test_an_impossible_limit_is_refused_with_its_value(limits: type, name: str) -> None:
     with pytest.raises(BadArgument, match=f"{name} must be above 0, got 0"):
-        SlotLimits(**{name: 0})
+        limits(**{name: 0})
 
 
 def test_a_wake_up_is_kept_until_it_is_cleared_and_never_blocks() -> None:

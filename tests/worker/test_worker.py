@@ -170,7 +170,7 @@ def test_a_worker_claims_only_batches_of_its_handlers(queue: Client, dsn: str) -
     [
         ({"timeout_s": 0.3}, '{"do": "beat", "s": 60}', "timeout"),
         ({"stall_s": 0.3}, '{"do": "sleep", "s": 60}', "stalled"),
-        ({"max_rss_bytes": 1_000_000}, '{"do": "sleep", "s": 60}', "memory_limit"),
+        ({"max_rss_bytes": 100 << 20}, '{"do": "leak"}', "memory_limit"),
     ],
 )
 def test_a_batch_over_a_limit_of_its_job_is_killed_and_says_which(

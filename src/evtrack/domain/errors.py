@@ -34,6 +34,12 @@ class BadArgument(EvtrackError, ValueError):
     """An argument has an invalid value."""
 
 
+class LimitTooLow(BadArgument):
+    """A memory limit is at or below what a slot holds before it runs anything."""
+
+    exit_code = 2
+
+
 class NotInstalled(EvtrackError):
     """A part of evtrack is not installed.
 

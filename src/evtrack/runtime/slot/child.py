@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import EvtrackError, HandlerImportError
+from evtrack.runtime.memory_use import OwnMemory, volunteer_for_oom_kill
 from evtrack.runtime.slot.command import CommandDied, record_start
 from evtrack.runtime.slot.failures import PartialFailure, batch_failure
 from evtrack.runtime.slot.framing import FrameReader, encode_frame
@@ -37,6 +38,7 @@ from evtrack.runtime.slot.protocol import (
     ItemMark,
     ItemsDone,
     Setup,
+    SlotBloated,
     SlotReady,
     SlotUnready,
     Work,
@@ -74,6 +76,7 @@ class Slot:
         self._run_s: list[float] = []
         self._results: list[bytes | None] = []
         self._flushed_at = 0.0
+        self._memory = OwnMemory()
 
     def run(self) -> int:
         """Import the handlers, then run batches.
@@ -115,7 +118,7 @@ class Slot:
         self._runners = {CANARY_HANDLER.encode(): lambda _: None}
         page, send, permits = self._page, self._send_early, self._permits
         self._runners |= {each.name.encode(): make_runner(each, page, send, permits) for each in offered}
-        self._send(SlotReady({handler.name: str(handler.kind) for handler in offered}))
+        self._send(SlotReady({handler.name: str(handler.kind) for handler in offered}, self._memory.rss_bytes()))
         return True
 
     def _work(self, work: Work) -> bool:
@@ -160,6 +163,17 @@ class Slot:
             if not recorded or now - self._flushed_at > FLUSH_S:
                 self._flush()
                 self._flushed_at = now
+                if self._is_bloated():
+                    return False
+        return not self._is_bloated()
+
+    def _is_bloated(self) -> bool:
+        """Report and return whether this process holds more memory than it may between two batches."""
+        limit = self._page.recycle_rss
+        if not limit or (rss_bytes := self._memory.rss_bytes()) <= limit:
+            return False
+        self._flush()
+        self._send(SlotBloated(rss_bytes, limit))
         return True
 
     def _report_failure(self, seq: int, batch: ClaimedBatch, run_s: float, error: BaseException) -> None:
@@ -239,6 +253,7 @@ def main(channel_fd: int, page_fd: int, stderr_fd: int, *, parent_pid: int) -> i
     die_with_parent(parent_pid)
     survive_stop_signals()
     mark_as_slot(parent_pid)
+    volunteer_for_oom_kill()
     os.dup2(stderr_fd, 2)
     os.close(stderr_fd)
     faulthandler.enable(file=2, all_threads=True)

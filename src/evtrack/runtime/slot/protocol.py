@@ -49,9 +49,23 @@ class SlotReady(Frame, frozen=True, gc=False, tag="ready"):
 
     Args:
         handlers: The kind of each handler, by name.
+        rss_bytes: The memory that the slot holds now.
     """
 
     handlers: dict[str, str]
+    rss_bytes: int = 0
+
+
+class SlotBloated(Frame, frozen=True, gc=False, tag="bloated"):
+    """From a slot that exits between two batches: it holds more memory than the supervisor wrote on its page.
+
+    Args:
+        rss_bytes: The memory that it holds.
+        recycle_rss_bytes: The memory that it may hold between two batches.
+    """
+
+    rss_bytes: int
+    recycle_rss_bytes: int
 
 
 class SlotUnready(Frame, frozen=True, gc=False, tag="unready"):
@@ -192,7 +206,17 @@ class CommandKilled(Frame, frozen=True, gc=False, tag="died"):
     interrupted: bool = False
 
 
-FromSlot = SlotReady | SlotUnready | BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | ItemMark | CommandKilled
+FromSlot = (
+    SlotReady
+    | SlotBloated
+    | SlotUnready
+    | BatchesDone
+    | BatchErrored
+    | BatchPartlyDone
+    | ItemsDone
+    | ItemMark
+    | CommandKilled
+)
 ToSlot = Setup | Work
 
 

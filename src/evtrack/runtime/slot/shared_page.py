@@ -37,6 +37,7 @@ _ENDED: Final = 8
 _WHOLE: Final = 9
 _PID: Final = 10
 _ITEM_BEGUN: Final = 11
+_RECYCLE: Final = 12
 
 _WAITING: Final = math.inf
 """Instead of the time at which the batch began: the slot waits for a permit."""
@@ -281,6 +282,15 @@ class SharedPage:
     @limit.setter
     def limit(self, seq: int) -> None:
         self._words[_LIMIT] = seq
+
+    @property
+    def recycle_rss(self) -> int:
+        """Memory above which the slot exits between two batches; 0 for never."""
+        return self._words[_RECYCLE]
+
+    @recycle_rss.setter
+    def recycle_rss(self, rss_bytes: int) -> None:
+        self._words[_RECYCLE] = rss_bytes
 
     @property
     def command_pid(self) -> int:

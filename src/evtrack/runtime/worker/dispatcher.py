@@ -15,6 +15,7 @@ from evtrack.runtime.worker.outcomes.crash_reports import command_crash_report, 
 from evtrack.runtime.worker.outcomes.frame_checks import check_frame
 from evtrack.runtime.worker.outcomes.item_marks import ItemMarks
 from evtrack.runtime.worker.pacing import HORIZON_S, MAX_HELD, Pacing
+from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.waiting_batches import WaitingBatches
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ class Dispatcher:
 
     Args:
         outcomes: Where outcomes are collected.
+        memory: The limits of a slot's memory.
     """
 
-    def __init__(self, outcomes: OutcomeBuffer) -> None:
+    def __init__(self, outcomes: OutcomeBuffer, *, memory: MemoryLimits | None = None) -> None:
+        self._memory = memory or MemoryLimits()
         self.outcomes = outcomes
         self.marks = ItemMarks()
         self.pacing = Pacing()
@@ -50,9 +53,15 @@ class Dispatcher:
         self._slots = slots
 
     def add(self, batches: Sequence[ClaimedBatch]) -> None:
-        """Add claimed batches."""
+        """Add claimed batches; fail those whose job allows less memory than a slot holds before it runs anything."""
         self.pacing.learn_sizes(batches)
         self.outcomes.register(batches)
+        refusals = self._memory.refusals(batches)
+        if refusals:
+            for batch in batches:
+                if batch.job_id in refusals:
+                    self.outcomes.add_failed(batch, refusals[batch.job_id], monotonic())
+            batches = [batch for batch in batches if batch.job_id not in refusals]
         self._waiting.add(batches)
 
     def assign(self) -> None:

@@ -91,7 +91,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._waker = Waker()
         self._selector.register(self._waker.socket, selectors.EVENT_READ, self._waker.clear)
-        self._dispatcher = Dispatcher(new_outcome_buffer())
+        self._dispatcher = Dispatcher(new_outcome_buffer(), memory=self._limits.memory)
         self._queue_sync = QueueSync(dispatcher=self._dispatcher)
         # Reported when the database can be reached; the latest two are enough.
         self._crash_loops: deque[str | None] = deque(maxlen=2)
@@ -99,6 +99,7 @@ class Supervisor:
             setup=setup,
             count=slots,
             max_batches=max_batches,
+            memory=self._limits.memory,
             selector=self._selector,
             on_frame=self._dispatcher.on_frame,
             on_exit=self._dispatcher.on_exit,
@@ -134,6 +135,8 @@ class Supervisor:
                     raise EvtrackError(message, hint="Find out what the import waits for.")  # noqa: TRY301  closed below
                 self._slots.maintain(monotonic())
                 self._wait(_TICK_S)
+            for slot in self._slots.working[:1]:
+                self._limits.memory.learn_import(slot.import_rss_bytes, slots=self._count)
         except BaseException:
             self.close()
             raise

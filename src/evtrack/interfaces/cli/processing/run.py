@@ -22,6 +22,9 @@ from evtrack.interfaces.terminal.progress import LOG_EVERY_S, ProgressDisplay, j
 from evtrack.interfaces.terminal.reports.job import job_head
 from evtrack.runtime.slot.handlers import HandlerKind
 from evtrack.runtime.worker.offered_handlers import slot_setup
+from evtrack.runtime.worker.slots.container_memory import container_limit
+from evtrack.runtime.worker.slots.limits import SlotLimits
+from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.preconditions import require_call
@@ -72,6 +75,13 @@ def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: An
         lease_s=options["lease"],
         max_batches=options["max_batches"],
         state=worker_state(options["state_dir"]),
+        limits=SlotLimits(
+            memory=MemoryLimits(
+                job_max_rss_bytes=request.max_rss,
+                recycle_rss_bytes=options["recycle_rss"],
+                container=None if request.max_rss == 0 else container_limit(),
+            )
+        ),
     )
     with stop_worker_on_signals(worker, options["grace"]) as received:
         kinds = worker.prepare()

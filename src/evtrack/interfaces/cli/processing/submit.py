@@ -11,7 +11,7 @@ from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.policy import Policy
 from evtrack.interfaces.cli.shared.exit_codes import interruptible
-from evtrack.interfaces.cli.shared.options import batch_limit_options, json_option, print_json, with_connection
+from evtrack.interfaces.cli.shared.options import job_limit_options, json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import (
     ATTEMPTS,
     BATCH_NO,
@@ -58,6 +58,7 @@ class SubmissionRequest:
     sources: Sequence[str]
     recipe: Recipe
     spec: JobSpec | None
+    max_rss: int | None
     max_pending: int | None
     max_wait_s: float
 
@@ -223,17 +224,19 @@ def submission_options(function: Callable[..., R]) -> Callable[..., R]:
         if values["weight"] and not values["batch_size"]:
             values["batch_size"] = _DEFAULT_WEIGHT
         policy = {key: values[option] for option, key in _POLICY.items() if values[option] is not None}
+        policy = {key: value for key, value in policy.items() if (key, value) != ("max_rss_bytes", 0)}
         spec = JobSpec(handler=values["handler"] or "", name=values["name"], priority=values["priority"], policy=policy)
         request = SubmissionRequest(
             sources=kwargs.pop("sources"),
             recipe=recipe(format=values["format_"], **{name: values[name] for name in _RECIPE}),
             spec=None if values["handler"] is None else spec,
+            max_rss=values["max_rss"],
             max_pending=kwargs.pop("max_pending"),
             max_wait_s=kwargs.pop("max_wait"),
         )
         return function(*args, request=request, **kwargs)
 
-    command = batch_limit_options(command)
+    command = job_limit_options(command)
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -10,12 +10,14 @@ import click
 
 from evtrack.config import settings_from
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
-from evtrack.interfaces.cli.shared.options import batch_limit_options, lost_worker_options, with_dsn
+from evtrack.interfaces.cli.shared.options import lost_worker_options, recycle_option, with_dsn, worker_limit_options
 from evtrack.interfaces.cli.shared.parameter_types import COUNT, SECONDS, Integer
 from evtrack.interfaces.cli.shared.signals import ReceivedSignals, stop_on_signals
 from evtrack.runtime.slot.process_tree import become_subreaper
 from evtrack.runtime.worker.offered_handlers import slot_setup
+from evtrack.runtime.worker.slots.container_memory import container_limit
 from evtrack.runtime.worker.slots.limits import SlotLimits
+from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.state.state_directory import default_state_dir
 from evtrack.runtime.worker.state.worker_state import WorkerState
 from evtrack.runtime.worker.supervisor import GRACE_S, Supervisor
@@ -33,7 +35,8 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
     """Give a command the options of a worker; `work` and `run` share them.
 
     Args:
-        function: The command; it gets imports, commands, slots, grace, lose_grace, lease, max_batches and state_dir.
+        function: The command; it gets imports, commands, slots, grace, lose_grace, lease, max_batches, state_dir and
+            recycle_rss.
 
     Returns:
         The command with its options.
@@ -77,6 +80,7 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
                 "next one here reports which items were in hand.  [default: EVTRACK_STATE_DIR, or /var/lib/evtrack/"
                 "state for root and ~/.local/state/evtrack for others]",
             ),
+            recycle_option,
             lost_worker_options,
         )
     ):
@@ -115,7 +119,7 @@ def stop_worker_on_signals(worker: Supervisor, grace_s: float) -> AbstractContex
 @click.option("--handler", "only", multiple=True, metavar="NAME", help="Offer only this handler; repeatable.")
 @click.option("--name", default="", help="Name of the worker.  [default: host:pid]")
 @click.option("--drain", is_flag=True, help="Exit when no batch can be claimed and none is running.")
-@batch_limit_options
+@worker_limit_options
 @with_dsn()
 def work(dsn: str, /, **options: Any) -> None:
     """Run batches until stopped.
@@ -140,7 +144,7 @@ def work(dsn: str, /, **options: Any) -> None:
         lose_grace_s=options["lose_grace"],
         lease_s=options["lease"],
         max_batches=options["max_batches"],
-        limits=SlotLimits(timeout_s=options["timeout"], stall_s=options["stall"], max_rss_bytes=options["max_rss"]),
+        limits=SlotLimits(timeout_s=options["timeout"], stall_s=options["stall"], memory=_memory_limits(options)),
         drain=options["drain"],
         state=worker_state(options["state_dir"]),
     )
@@ -148,3 +152,12 @@ def work(dsn: str, /, **options: Any) -> None:
         worker.run()
     if received.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _memory_limits(options: dict[str, Any]) -> MemoryLimits:
+    if options["max_rss"] is None:
+        return MemoryLimits(container=container_limit(), recycle_rss_bytes=options["recycle_rss"])
+    least, most = options["max_rss"]
+    return MemoryLimits(
+        max_rss_bytes=least or None, isolated_max_rss_bytes=most or None, recycle_rss_bytes=options["recycle_rss"]
+    )

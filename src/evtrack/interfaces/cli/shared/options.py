@@ -10,9 +10,10 @@ import click
 
 from evtrack.config import settings_from
 from evtrack.domain.text import json_text
-from evtrack.interfaces.cli.shared.parameter_types import JOB_ID, POSITIVE_SECONDS, SECONDS, Memory
+from evtrack.interfaces.cli.shared.parameter_types import JOB_ID, POSITIVE_SECONDS, SECONDS, Memory, MemoryPair
 from evtrack.interfaces.logs import FORMATS, configure_logs
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S
+from evtrack.runtime.worker.slots.memory_limits import RECYCLE_SHARE
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.preconditions import check_schema, read_only_explained, require_owner
 from evtrack.storage.embedded.server_choice import running_server
@@ -78,16 +79,47 @@ def dsn_option(function: F) -> F:
     return click.option("--dsn", metavar="DSN", help=text)(log_options(function))
 
 
-def batch_limit_options(function: F) -> F:
-    """Give a command the limits of a batch: --timeout, --stall and --max-rss."""
+def job_limit_options(function: F) -> F:
+    """Give a command the limits of a job's batches: --timeout, --stall and --max-rss."""
+    memory = click.option(
+        "--max-rss",
+        type=Memory(),
+        help="Memory limit of a slot, with the processes that it started: MiB, or with a unit such as 2GiB.  "
+        "[default: the worker's]",
+    )
+    return _time_limit_options(memory(function))
+
+
+def worker_limit_options(function: F) -> F:
+    """Give a command the limits of batches whose job sets none: --timeout, --stall and --max-rss."""
+    memory = click.option(
+        "--max-rss",
+        type=MemoryPair(),
+        help="Memory limit of a slot, with the processes that it started: MiB, or with a unit such as 2GiB. A second "
+        "size is for batches that run alone because of their memory.  [default: a share of the container's memory, "
+        "if that is limited; none for no limit]",
+    )
+    return _time_limit_options(memory(function))
+
+
+def recycle_option(function: F) -> F:
+    """Give a command --recycle-rss."""
+    return click.option(
+        "--recycle-rss",
+        type=Memory(zero=True),
+        help="Replace a slot that holds more memory than this after a batch; 0 for never.  "
+        f"[default: {RECYCLE_SHARE:.0%} of the memory limit]",
+    )(function)
+
+
+def _time_limit_options(function: F) -> F:
     timeout = click.option("--timeout", type=POSITIVE_SECONDS, help="Longest run time of a batch.  [default: no limit]")
     stall = click.option(
         "--stall",
         type=POSITIVE_SECONDS,
         help="Longest time without a new item, a heartbeat or program output.  [default: no limit]",
     )
-    memory = click.option("--max-rss", type=Memory(), help="Memory limit of a slot.  [default: no limit]")
-    return timeout(stall(memory(function)))
+    return timeout(stall(function))
 
 
 def lost_worker_options(function: F) -> F:

@@ -25,6 +25,9 @@ _LONGEST_WINDOW_S: Final = 365_000 * 86_400
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
+_SIZE: Final = re.compile(r"([0-9.]+)\s*(?:([kmgt])(i?b)?|b)", re.IGNORECASE)
+_PREFIXES: Final = "kmgt"
+
 
 class Number(click.ParamType[float]):
     """A number in a range.
@@ -109,21 +112,55 @@ ATTEMPTS = Integer(0, MOST_ATTEMPTS)
 
 
 class Memory(click.ParamType[int]):
-    """A number of MiB, which the command gets in bytes."""
+    """An amount of memory, a number of MiB or with a unit, which the command gets in bytes; none is 0.
 
-    name = "MIB"
+    Args:
+        zero: Whether 0 is allowed, and means none.
+    """
+
+    name = "SIZE"
+
+    def __init__(self, *, zero: bool = False) -> None:
+        self._zero = zero
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse the number of MiB."""
+        """Parse the amount."""
+        text = str(value).strip()
+        if text == "none" or (self._zero and text == "0"):
+            return 0
         try:
-            count = int(float(value) * (1 << 20))
+            found = _SIZE.fullmatch(text)
+            count = int(float(text) * (1 << 20) if found is None else float(found[1]) * _unit_bytes(found[2], found[3]))
         except (ValueError, OverflowError):
-            self.fail(f"{quoted(value)} is not a number of MiB.", param, ctx)
+            self.fail(f"{quoted(value)} is not a number of MiB, nor a size such as 512MiB or 2GiB.", param, ctx)
         if count < 1:
-            self.fail(f"must be at least 1 byte, not {quoted(value)} MiB.", param, ctx)
+            self.fail(f"must be at least 1 byte, not {quoted(value)}.", param, ctx)
         if count > _MOST_BYTES:
             self.fail(f"must be at most {_MOST_BYTES >> 20} MiB, not {quoted(value)}.", param, ctx)
         return count
+
+
+class MemoryPair(click.ParamType[tuple[int, int]]):
+    """One or two amounts of memory, which the command gets in bytes; the second is at least the first."""
+
+    name = "SIZE[,SIZE]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Parse the amounts; without a second one it is that of the first."""
+        if isinstance(value, tuple):
+            return value
+        first, comma, second = str(value).partition(",")
+        least = Memory().convert(first, param, ctx)
+        most = Memory().convert(second, param, ctx) if comma else least
+        if comma and (not least or most < least):
+            self.fail(f"{quoted(value)} needs a second size that is not below the first.", param, ctx)
+        return least, most
+
+
+def _unit_bytes(prefix: str | None, suffix: str | None) -> int:
+    # As Docker and Kubernetes have it: M and MiB count in powers of 2, MB in powers of 10.
+    power = _PREFIXES.index(prefix.lower()) + 1 if prefix else 0
+    return int(1000**power if (suffix or "").lower() == "b" else 1024**power)
 
 
 class TimeWindow(click.ParamType[float]):

@@ -12,9 +12,10 @@ from evtrack.domain import log_names
 from evtrack.domain.crash import CrashCause, CrashReport, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.domain.text import storable
-from evtrack.runtime.slot.protocol import Setup, SlotReady, SlotUnready
+from evtrack.runtime.slot.protocol import Setup, SlotBloated, SlotReady, SlotUnready
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient
+from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.pausing import Pausing
 from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
@@ -42,6 +43,7 @@ class SlotPool:
         count: How many slots work at once.
         max_batches: Batches after which a slot is replaced; 0 for never.
         selector: Watches the slots' channels and pipes; the data of a key is the function to call.
+        memory: Limits of the slots' memory.
         on_frame: Called with a slot and a frame that it sent.
         on_exit: Called with a slot that ended, and how; the slot still holds its batches.
         on_crash_loop: Called with a description when slots keep dying before they do anything, and with None when
@@ -60,7 +62,9 @@ class SlotPool:
         on_exit: Callable[[SlotProcess, SlotExit], None],
         on_crash_loop: Callable[[str | None], None],
         new_page: Callable[[], SharedPage] = SharedPage.create,
+        memory: MemoryLimits | None = None,
     ) -> None:
+        self._memory = memory or MemoryLimits()
         self._setup = setup
         self._new_page = new_page
         self._fork_server: ForkServerClient | None = None
@@ -191,7 +195,11 @@ class SlotPool:
         if self._fork_server is None or self._fork_server.is_gone:
             self._fork_server = ForkServerClient()
         slot = SlotProcess(
-            setup=self._setup, fork_server=self._fork_server, oom_kills=self._oom_kills, new_page=self._new_page
+            setup=self._setup,
+            fork_server=self._fork_server,
+            oom_kills=self._oom_kills,
+            new_page=self._new_page,
+            memory=self._memory,
         )
         self._living.append(slot)
         self._selector.register(slot.channel.socket, selectors.EVENT_READ, lambda: self._read_frames(slot))
@@ -206,8 +214,10 @@ class SlotPool:
         try:
             for frame in slot.channel.frames():
                 if isinstance(frame, SlotReady):
-                    slot.kinds = frame.handlers
+                    slot.kinds, slot.import_rss_bytes = frame.handlers, frame.rss_bytes
                     self._backoff.record_ready()
+                elif isinstance(frame, SlotBloated):
+                    self._recycle_bloated(slot, frame)
                 elif isinstance(frame, SlotUnready):
                     raise _unready_error(frame)
                 else:
@@ -222,6 +232,17 @@ class SlotPool:
             self._closed_at.setdefault(slot.pid, monotonic())
         else:
             self.watch_writes(slot)
+
+    def _recycle_bloated(self, slot: SlotProcess, frame: SlotBloated) -> None:
+        """Give a slot that exits because of its memory no more batches."""
+        slot.is_retired = True
+        _log.info(
+            log_names.SLOT_RECYCLED,
+            slot_pid=slot.pid,
+            rss_bytes=frame.rss_bytes,
+            recycle_rss_bytes=frame.recycle_rss_bytes,
+            batches=slot.finished,
+        )
 
     def _take_outcomes(self, slot: SlotProcess) -> None:
         frame = slot.unsent_outcomes()

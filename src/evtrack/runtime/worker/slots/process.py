@@ -17,6 +17,7 @@ from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.slots.channel import SlotChannel
 from evtrack.runtime.worker.slots.foreign_stop import verdict_wait_s
 from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient, ForkServerGone
+from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.stderr import SlotStderr
 
@@ -52,6 +53,7 @@ class SlotProcess:
         fork_server: Starts the slot.
         oom_kills: Counts the kernel's out-of-memory kills.
         new_page: Creates its shared page.
+        memory: Decides above which memory the slot is replaced.
 
     Raises:
         OSError: The slot cannot be started.
@@ -64,8 +66,10 @@ class SlotProcess:
         fork_server: ForkServerClient,
         oom_kills: OomKillCounter | None = None,
         new_page: Callable[[], SharedPage] = SharedPage.create,
+        memory: MemoryLimits | None = None,
     ) -> None:
         self._oom_kills = oom_kills or OomKillCounter()
+        self._memory = memory or MemoryLimits()
         self._fork_server = fork_server
         self.channel, theirs = SlotChannel.pair()
         self.page = new_page()
@@ -99,6 +103,8 @@ class SlotProcess:
         self._ended_at = 0.0
         self.spares_item = False
         """Whether the batch exceeded its time, but not the item that was in hand."""
+        self.import_rss_bytes = 0
+        """The memory that it held once its handlers were imported."""
         self.stderr = SlotStderr(fd=read_end, pid=self.pid, page=self.page, find_batch=self._find_batch)
         # Lines that were printed before an outcome was sent are logged while the slot still holds their batch.
         self.channel.on_receive = self.stderr.read
@@ -124,6 +130,8 @@ class SlotProcess:
         self.expected_s += expected_s
         first = self.first + len(self.held)
         self.page.assigned.record(first, [batch[:3] for batch in batches])
+        recycle_rss = [self._memory.recycle_at(batches), self.page.recycle_rss if self.held else 0]
+        self.page.recycle_rss = min(filter(None, recycle_rss), default=0)
         self.held.extend(batches)
         self.channel.send(Work(first, list(batches)))
 
