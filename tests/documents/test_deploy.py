@@ -1,5 +1,6 @@
 """The files in deploy/ are valid, and use only commands, options and metrics that exist."""
 
+import os
 import re
 import shlex
 import shutil
@@ -10,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 import yaml
 
 from evtrack.interfaces.cli import cli
 from evtrack.runtime.watch.metrics import DatabaseMetrics
+from evtrack.runtime.worker.state.description import describe_this_process
+from evtrack.runtime.worker.state.evidence import evidence
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
@@ -70,6 +74,22 @@ def test_a_worker_has_more_time_to_stop_than_its_batches() -> None:
     assert ["mixed"] == told["KillMode"]
 
 
+def test_the_unit_writes_how_the_worker_ended_where_its_successor_looks(tmp_path: Path) -> None:
+    (unit,) = (unit for unit in UNITS if unit.name == "evtrack-worker@.service")
+    told = settings(unit)
+    assert ["EVTRACK_STATE_DIR=/var/lib/" + told["StateDirectory"][0]] == told["Environment"]
+    (command,) = told["ExecStopPost"]
+    argv = shlex.split(command.removeprefix("-").replace("%i", "annotate").replace("$$", "$"))
+    worker = msgspec.structs.replace(describe_this_process(), oom_kills={}, invocation_id="ab12")
+    environment = {"EVTRACK_STATE_DIR": str(tmp_path), "PATH": os.environ["PATH"], "INVOCATION_ID": "ab12"}
+    subprocess.run(argv, env={**environment, "SERVICE_RESULT": "success", "EXIT_CODE": "exited"}, check=True)
+    assert [] == list(tmp_path.iterdir()), "a clean stop writes nothing"
+    ended = {"SERVICE_RESULT": "oom-kill", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}
+    subprocess.run(argv, env={**environment, **ended}, check=True)
+    for name, value in ended.items():
+        assert f"{name}={value}" in evidence(worker, pids=[], base=tmp_path)["previous_exit"]
+
+
 def rules() -> Iterator[Any]:
     """Walk over the alert rules."""
     for group in RULES["groups"]:
@@ -113,6 +133,11 @@ def test_compose_accepts_the_file() -> None:
         check(services[name]["command"])
         assert (DEPLOY / services[name]["build"]["context"] / services[name]["build"]["dockerfile"]).is_file()
         assert set(services[name]["depends_on"]) <= set(services)
+    (volume,) = services["worker"]["volumes"]
+    name, directory = volume.split(":")
+    assert name in COMPOSE["volumes"]
+    assert directory == services["worker"]["environment"]["EVTRACK_STATE_DIR"]
+    assert directory in (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     grace = services["worker"]["command"][services["worker"]["command"].index("--grace") + 1]
     assert float(services["worker"]["stop_grace_period"].rstrip("s")) > float(grace)
     docker = shutil.which("docker")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
     from evtrack.runtime.worker.state.description import WorkerDescription
 
-EXIT_FILE: Final = "exit"
-"""The file in the state directory in which a service manager writes how the worker ended."""
+EXIT_FILES: Final = "exit"
+"""Begins the names of the files in the state directory in which a service manager writes how a worker ended."""
 
 _EXIT_BYTES: Final = 1000
 _BOUND: Final = 500
@@ -79,17 +81,18 @@ def _exit_in_words(text: str) -> str:
 
 
 def _exit_in_file(base: Path, worker: WorkerDescription) -> str:
-    """Read what systemd's ExecStopPost wrote: lines of NAME=VALUE."""
-    path = base / EXIT_FILE
-    try:
-        if path.stat().st_mtime < worker.started_at:
-            return ""
-        with path.open("rb") as file:
-            text = file.read(_EXIT_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-    values = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
-    invocation = values.pop("INVOCATION_ID", "")
-    if invocation and worker.invocation_id and invocation != worker.invocation_id:
-        return ""
-    return ", ".join(f"{name}={value}" for name, value in values.items()) or text.strip()
+    """Read what a service manager wrote: lines of NAME=VALUE, or any text."""
+    found = ""
+    for path in sorted(base.glob(f"{EXIT_FILES}*")):
+        with suppress(OSError), os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if os.fstat(file.fileno()).st_mtime < worker.started_at:
+                continue
+            text = (file.read(_EXIT_BYTES) or b"").decode("utf-8", "replace").strip()
+            values = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+            invocation = values.pop("INVOCATION_ID", "")
+            text = ", ".join(f"{name}={value}" for name, value in values.items()) or text
+            if invocation and invocation == worker.invocation_id:
+                return text
+            if not (invocation and worker.invocation_id):
+                found = text
+    return found
