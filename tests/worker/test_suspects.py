@@ -242,3 +242,17 @@ def test_a_slot_that_dies_between_two_items_of_a_suspect_blames_neither(
     (crash,) = queue.rows("SELECT data FROM evtrack.event WHERE type = 'crashed'")
     assert "none" == crash["data"]["blame"]
     assert {0} == {row["crashes"] for row in queue.rows("SELECT crashes FROM evtrack.batch WHERE job_id = %s", job)}
+
+
+def test_a_suspect_that_kills_its_slot_ends_as_poison(queue: Client, dsn: str, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    items = [item(trace, do="segv" if n == 6 else "") for n in range(1, 9)]
+    job = submit(queue, *items, handler="scripted")
+    isolate(queue, job, "marked")
+    drain(dsn)
+    fates = queue.rows("SELECT item_key FROM evtrack.item_status WHERE job_id = %s AND status = 'crashed'", job)
+    assert ["k6"] == [row["item_key"] for row in fates]
+    assert [6] == [row["ordinal"] for row in queue.rows("SELECT ordinal FROM evtrack.crash WHERE poison")]
+    assert len(trace.read_text().splitlines()) <= 8 + 3
+    assert "finished" == queue.phase(job)
+    queue.check(job)
