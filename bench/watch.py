@@ -58,7 +58,7 @@ class Watcher:
 
 def crash(conn: Connection, worker: int) -> tuple[float, int]:
     """Make one batch crash, and return when its report began, and its job."""
-    row = conn.execute("SELECT evtrack.enqueue('noop', '{a,b}', '{1,2}', batch_size => 2)").fetchone()
+    row = conn.execute("SELECT evtrack.enqueue('noop', '{a}', '{1}', policy => %s)", ['{"max_crashes": 1}']).fetchone()
     assert row
     job = int(row[0])
     conn.execute("SELECT * FROM evtrack.claim(%s::bigint, %s::bigint[], '{0}', 1, '{noop}', 0)", [worker, [job]])
@@ -74,7 +74,7 @@ def crash(conn: Connection, worker: int) -> tuple[float, int]:
 def deliveries(watchers: list[Watcher]) -> "Counter[int]":
     """Return how often the crash of each job was delivered."""
     return Counter(
-        line["job_id"] for one in watchers for _, line in list(one.lines) if line["event"] == "batch_crashed"
+        line["job_id"] for one in watchers for _, line in list(one.lines) if line["event"] == "item_poisoned"
     )
 
 
@@ -90,7 +90,7 @@ def latency(conn: Connection, dsn: str, worker: int, crashes: int) -> None:
     while len(deliveries([watcher])) < crashes and time.monotonic() < deadline:
         time.sleep(0.05)
     watcher.end(signal.SIGTERM)
-    taken = [1000 * (at - begun[line["job_id"]]) for at, line in watcher.lines if line["event"] == "batch_crashed"]
+    taken = [1000 * (at - begun[line["job_id"]]) for at, line in watcher.lines if line["event"] == "item_poisoned"]
     assert len(taken) == crashes, f"{crashes} crashes, {len(taken)} lines"
     for share in (0.5, 0.99):
         harness.show(f"crash to line, {crashes} crashes, p{share * 100:.0f}", harness.percentile(taken, share), "ms")

@@ -195,6 +195,8 @@ CREATE FUNCTION evtrack.alert_of(events evtrack.event[]) RETURNS void
     AS $$
 DECLARE
     this_minute timestamptz := date_trunc('minute', clock_timestamp());
+    this_hour text := to_char(
+        clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24');
     new_alerts bigint;
 BEGIN
     WITH e AS (
@@ -205,21 +207,37 @@ BEGIN
         FROM unnest(events) u
         WINDOW stream AS (PARTITION BY u.job_id, u.batch_no ORDER BY u.version)
     ), candidate AS (
-        -- Version 2 is not a crash of its own: its parent has the crash.
-        SELECT 'batch_crashed' AS kind, e.next_type IS NULL AS final, e.*
-        FROM e WHERE e.type = 'crashed' AND e.version > 2
+        SELECT CASE
+                WHEN e.next_type IS NOT NULL THEN 'crash_retried'
+                WHEN e.data -> 'poison' = 'true' THEN 'item_poisoned'
+                ELSE 'batch_crashed'
+            END AS kind, NULL::text AS fault, e.*
+        -- Version 2 is not a crash of its own: its parent has the crash. But
+        -- it says that the item is poison.
+        FROM e WHERE e.type = 'crashed'
+            AND (e.version > 2 OR e.data -> 'poison' = 'true')
+            AND e.data ->> 'blame' IS DISTINCT FROM 'none'
         UNION ALL
-        SELECT 'item_poisoned', true, e.* FROM e
-        WHERE e.type = 'crashed' AND e.data -> 'poison' = 'true'
-            AND e.next_type IS NULL
+        SELECT 'batch_failed', f.job_id || '/' || f.fingerprint, (f.e).*
+        FROM (
+            SELECT DISTINCT ON (e.job_id, p.fingerprint) e, e.job_id,
+                p.fingerprint
+            FROM e
+            CROSS JOIN LATERAL (
+                SELECT evtrack.fingerprint_of(e.data -> 'error') AS fingerprint
+            ) p
+            WHERE e.type = 'failed' AND e.next_type IS NULL
+            ORDER BY e.job_id, p.fingerprint, e.batch_no
+        ) f
+        WHERE NOT EXISTS (
+            SELECT 1 FROM evtrack.alert a
+            WHERE a.kind = 'batch_failed' AND a.occasion = this_hour
+                AND a.subject = f.job_id || '/' || f.fingerprint)
         UNION ALL
-        SELECT 'batch_failed', true, e.* FROM e
-        WHERE e.type = 'failed' AND e.next_type IS NULL
-        UNION ALL
-        SELECT 'job_abandoned', true, e.* FROM e
+        SELECT 'job_abandoned', NULL, e.* FROM e
         WHERE e.type = 'abandoned' AND e.batch_no = 0
         UNION ALL
-        SELECT 'job_finished_with_errors', true, e.* FROM e
+        SELECT 'job_finished_with_errors', NULL, e.* FROM e
         WHERE e.type = 'finished' AND e.batch_no = 0
             AND (e.data #> '{items,failed}' <> '0'
                 OR e.data #> '{items,crashed}' <> '0'
@@ -235,11 +253,13 @@ BEGIN
             WHERE j.job_id = c.job_id OFFSET 0
         ) j
     ), room AS (
-        SELECT k.kind, k.job_id, k.most - (
+        SELECT k.kind, k.job_id, CASE WHEN k.kind = 'crash_retried' THEN 0
+            ELSE k.most - (
             SELECT count(*) FROM (
                 SELECT FROM evtrack.alert a
                 WHERE a.job_id = k.job_id AND a.kind = k.kind
-                    AND a.created_at >= this_minute LIMIT k.most) t) AS places
+                    AND a.created_at >= this_minute LIMIT k.most) t)
+            END AS places
         FROM (
             SELECT DISTINCT r.kind, r.job_id,
                 least(greatest(evtrack.policy_number(
@@ -259,8 +279,9 @@ BEGIN
         INSERT INTO evtrack.alert (
             kind, subject, occasion, severity, job_id, batch_no, facts)
         SELECT t.kind,
-            concat_ws('/', t.job_id, nullif(t.batch_no, 0)), t.version,
-            CASE WHEN NOT t.final OR t.kind = 'job_finished_with_errors'
+            coalesce(t.fault, concat_ws('/', t.job_id, nullif(t.batch_no, 0))),
+            CASE WHEN t.fault IS NULL THEN t.version::text ELSE this_hour END,
+            CASE t.kind WHEN 'job_finished_with_errors'
                 THEN 'warning' ELSE 'error' END,
             t.job_id, nullif(t.batch_no, 0),
             jsonb_strip_nulls(jsonb_build_object(
@@ -274,7 +295,7 @@ BEGIN
                     || jsonb_build_object('invalid', t.data -> 'invalid')
                 ELSE '{}' END
             || CASE WHEN t.kind = 'batch_crashed'
-                THEN jsonb_build_object('final', t.final) ELSE '{}' END
+                THEN '{"final": true}'::jsonb ELSE '{}' END
         FROM room m JOIN ranked t USING (kind, job_id)
         WHERE t.place <= m.places
         ORDER BY t.job_id, t.batch_no, t.version, t.kind
@@ -374,8 +395,12 @@ CREATE FUNCTION evtrack.batch_facts(the_day date, the_job bigint, the_batch inte
         'cause', left(data ->> 'cause', 100),
         'signal', left(data ->> 'signal', 100),
         'item_key', left(data ->> 'item_key', 200),
+        'crashes', CASE WHEN data -> 'cause' IS NOT NULL
+            THEN b.crashes + b.exclusive_losses END,
         'error_type', left(data #>> '{error,type}', 200),
-        'error', left(data #>> '{error,message}', 300)
+        'error', left(data #>> '{error,message}', 300),
+        'fingerprint', CASE WHEN data -> 'error' IS NOT NULL
+            THEN evtrack.fingerprint_of(data -> 'error') END
     ) || coalesce((
         SELECT jsonb_object_agg(d.key, d.value) FROM jsonb_each(data) d
         WHERE d.key IN ('exit_code', 'ordinal', 'pid', 'run_s')
@@ -524,6 +549,7 @@ BEGIN
         WITH gone AS (
             DELETE FROM evtrack.alert_storm s
             WHERE s.minute < date_trunc('minute', clock_timestamp())
+                AND s.kind <> 'crash_retried'
             RETURNING *
         )
         SELECT g.kind, g.job_id, j.handler, j.name, sum(g.alerts) AS alerts,
@@ -548,6 +574,10 @@ BEGIN
         PERFORM pg_notify('evtrack_alert', '');
         new := new + 1;
     END LOOP;
+
+    DELETE FROM evtrack.alert_storm s
+    WHERE s.kind = 'crash_retried'
+        AND s.minute < clock_timestamp() - greatest(crash_span, '1 day');
 
     new := new + evtrack.alert_while('never_started', 'error', (
         SELECT jsonb_object_agg(w.job_id, jsonb_build_object(
@@ -1342,8 +1372,15 @@ CREATE FUNCTION evtrack.crash_rates(span interval DEFAULT '01:00:00'::interval) 
         FROM since s
         JOIN evtrack.alert a ON a.created_at > s.instant
         JOIN evtrack.job j ON j.job_id = a.job_id
-        WHERE a.kind = 'batch_crashed'
-            OR a.kind = 'alert_storm' AND a.facts ->> 'of' = 'batch_crashed'
+        WHERE a.kind IN ('batch_crashed', 'item_poisoned')
+            OR a.kind = 'alert_storm'
+            AND a.facts ->> 'of' IN ('batch_crashed', 'item_poisoned')
+        UNION
+        SELECT j.handler
+        FROM since s
+        JOIN evtrack.alert_storm c ON c.kind = 'crash_retried'
+            AND c.minute > s.instant - interval '1 minute'
+        JOIN evtrack.job j ON j.job_id = c.job_id
     )
     SELECT h.handler,
         sum(a.completed + a.failed + a.crashed)::bigint,
@@ -1694,6 +1731,20 @@ BEGIN
     RAISE EXCEPTION 'no such worker: %', coalesce(the_worker::text, 'null')
         USING ERRCODE = 'EV003', HINT = 'Call register_worker first.';
 END $$;
+
+CREATE FUNCTION evtrack.fingerprint_of(error jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT evtrack.error_fingerprint(o.one ->> 'type', o.one ->> 'message',
+        evtrack.error_place(o.one ->> 'traceback'))
+    FROM (
+        SELECT CASE
+            WHEN jsonb_typeof(error #> '{items,0}') = 'object'
+                THEN error #> '{items,0}'
+            WHEN jsonb_typeof(error) = 'object' THEN error
+            ELSE jsonb_build_object('message', error #>> '{}') END AS one
+    ) o
+$$;
 
 CREATE FUNCTION evtrack.finish_due(the_job bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2404,10 +2455,18 @@ CREATE FUNCTION evtrack.job_attempts(the_day date, the_job bigint, since timesta
     -- A completion right after a crash only records the items done before it:
     -- it is not an attempt of its own.
     CROSS JOIN (
-        SELECT count(*) AS attempts, count(n.type) AS counted_twice,
-            count(*) FILTER (WHERE e.data ->> 'cause' = 'worker_lost')
-            AS workers_lost
+        SELECT count(*) FILTER (WHERE c.crashed) AS attempts,
+            count(n.type) FILTER (WHERE c.crashed) AS counted_twice,
+            count(*) FILTER (WHERE c.lost) AS workers_lost
         FROM evtrack.event e
+        CROSS JOIN LATERAL (
+            SELECT d.lost, NOT d.lost
+                AND e.data ->> 'blame' IS DISTINCT FROM 'none' AS crashed
+            FROM (
+                SELECT e.data ->> 'cause' IS NOT DISTINCT FROM 'worker_lost'
+                    AND e.data -> 'exclusive' IS DISTINCT FROM 'true' AS lost
+            ) d
+        ) c
         LEFT JOIN evtrack.event n ON n.job_day = the_day
             AND n.job_id = e.job_id AND n.batch_no = e.batch_no
             AND n.version = e.version + 1 AND n.type = 'completed'
@@ -3998,15 +4057,16 @@ CREATE VIEW evtrack.crash_rate_daily AS
            FROM evtrack.batch b
           WHERE ((b.status = 'completed'::evtrack.status) AND (((b.crashes + b.losses) = 0) OR (NOT (EXISTS ( SELECT 1
                    FROM evtrack.event c
-                  WHERE ((c.job_day = b.job_day) AND (c.job_id = b.job_id) AND (c.batch_no = b.batch_no) AND (c.attempt = b.attempt) AND (c.type = 'crashed'::evtrack.event_type)))))))
+                  WHERE ((c.job_day = b.job_day) AND (c.job_id = b.job_id) AND (c.batch_no = b.batch_no) AND (c.attempt = b.attempt) AND (c.type = 'crashed'::evtrack.event_type) AND (COALESCE((c.data ->> 'blame'::text), ''::text) <> 'none'::text) AND ((COALESCE((c.data ->> 'cause'::text), ''::text) <> 'worker_lost'::text) OR COALESCE(((c.data -> 'exclusive'::text) = 'true'::jsonb), false))))))))
           GROUP BY (date_bin('1 day'::interval, b.finished_at, '1970-01-01 00:00:00+00'::timestamp with time zone))
         UNION ALL
          SELECT date_bin('1 day'::interval, e.at, '1970-01-01 00:00:00+00'::timestamp with time zone) AS midnight,
             0 AS completed,
             count(*) FILTER (WHERE (e.type = 'failed'::evtrack.event_type)) AS failed,
-            count(*) FILTER (WHERE (e.type = 'crashed'::evtrack.event_type)) AS crashed,
-            count(*) FILTER (WHERE ((e.type = 'crashed'::evtrack.event_type) AND ((e.data ->> 'cause'::text) = 'worker_lost'::text))) AS workers_lost
-           FROM evtrack.event e
+            count(*) FILTER (WHERE ((e.type = 'crashed'::evtrack.event_type) AND (NOT l.lost) AND (COALESCE((e.data ->> 'blame'::text), ''::text) <> 'none'::text))) AS crashed,
+            count(*) FILTER (WHERE ((e.type = 'crashed'::evtrack.event_type) AND l.lost)) AS workers_lost
+           FROM (evtrack.event e
+             CROSS JOIN LATERAL ( SELECT (COALESCE(((e.data ->> 'cause'::text) = 'worker_lost'::text), false) AND (NOT COALESCE(((e.data -> 'exclusive'::text) = 'true'::jsonb), false))) AS lost) l)
           WHERE ((e.type = ANY (ARRAY['failed'::evtrack.event_type, 'crashed'::evtrack.event_type])) AND (e.batch_no > 0) AND (e.version > 2))
           GROUP BY (date_bin('1 day'::interval, e.at, '1970-01-01 00:00:00+00'::timestamp with time zone))) a
   GROUP BY midnight
@@ -4014,9 +4074,9 @@ CREATE VIEW evtrack.crash_rate_daily AS
 
 COMMENT ON VIEW evtrack.crash_rate_daily IS 'Attempts that ended on each UTC day, and how many of them crashed. A crash counts even if the batch was completed later. Reads all batches that were not dropped: a second or two per million.';
 
-COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed, including those of lost workers.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.crashed IS 'Attempts that crashed. Not counted: those of lost workers, and crashes that count against no item.';
 
-COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Crashed attempts whose whole worker was lost.';
+COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Attempts whose whole worker was lost; neither crashed nor among the attempts.';
 
 COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in percent.';
 
@@ -4574,7 +4634,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

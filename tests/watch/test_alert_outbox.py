@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from client import Client
+from client import Claim, Client
 
 pytestmark = pytest.mark.integration
 
@@ -30,52 +30,85 @@ def test_successful_work_raises_no_alert(client: Client) -> None:
     assert [] == alerts(client, job)
 
 
-def test_a_crash_alert_has_the_cause_and_the_items_of_the_batch(client: Client) -> None:
-    job, worker = client.job(items=5), client.worker()
-    (claim,) = client.claim(worker, job)
-    client.crash_with(
-        worker,
-        [claim],
-        [{"cause": "signal", "signal": "SIGSEGV", "item_key": "key:2", "ordinal": 2, "pid": 7, "stderr": "secret"}],
-        done=["{[1,2)}"],
-    )
+def fail_differently(client: Client, worker: int, claims: list[Claim]) -> None:
+    """Fail batches, each with an error of its own type."""
+    for claim in claims:
+        client.fail(worker, [claim], {"type": f"Error{claim.batch_no}", "message": "no"})
+
+
+def test_a_poison_alert_has_the_cause_and_the_items_of_the_batch(client: Client) -> None:
+    job, worker = client.job(max_crashes=1), client.worker()
+    dossier = {"cause": "signal", "signal": "SIGSEGV", "item_key": "key:1", "ordinal": 1, "pid": 7, "stderr": "secret"}
+    client.crash_with(worker, client.claim(worker, job), [dossier])
     (row,) = alerts(client, job)
-    assert ("batch_crashed", 1, "warning", f"{job}/1") == (
+    assert ("item_poisoned", 1, "error", f"{job}/1") == (
         row["kind"], row["batch_no"], row["severity"], row["subject"],
     )  # fmt: skip
     assert {
         "handler": client.handler,
         "attempt": 1,
-        "items": "key:1, key:2, key:3... (2 more)",
-        "item_count": 5,
+        "items": "key:1",
+        "item_count": 1,
         "worker_id": worker,
         "worker": "test",
         "host": "host",
         "cause": "signal",
         "signal": "SIGSEGV",
-        "item_key": "key:2",
-        "ordinal": 2,
+        "item_key": "key:1",
+        "ordinal": 1,
         "pid": 7,
-        "final": False,
+        "crashes": 1,
     } == row["facts"]
 
 
-def test_a_poison_item_raises_one_alert_besides_its_crashes(client: Client) -> None:
-    job, worker = client.job(), client.worker()
-    for _ in range(2):
-        client.crash(worker, client.claim(worker, job))
-    assert [
-        ("batch_crashed", 1, "warning"),
-        ("batch_crashed", 1, "error"),
-        ("item_poisoned", 1, "error"),
-    ] == kinds(client, job)
-    assert "key:1" == alerts(client, job, "item_poisoned")[0]["facts"]["item_key"]
+def test_a_poison_item_raises_one_alert_for_all_of_its_crashes(client: Client) -> None:
+    job, worker = client.job(items=3), client.worker()
+    client.crash(worker, client.claim(worker, job), cause="signal", signal="SIGSEGV", ordinal=2)
+    assert [] == kinds(client, job), "the item runs again, alone"
+    back = {claim.batch_no: claim for claim in client.claim(worker, job)}
+    client.complete(worker, [back[3]])
+    client.crash(worker, [back[2]], cause="signal", signal="SIGABRT")
+    assert [("item_poisoned", 2, "error")] == kinds(client, job)
+    facts = alerts(client, job)[0]["facts"]
+    assert ("key:2", "signal", "SIGABRT", 2) == tuple(
+        facts[name] for name in ("item_key", "cause", "signal", "crashes")
+    )
+
+
+def test_a_poison_item_of_a_batch_that_is_halved_raises_one_alert(client: Client) -> None:
+    job, worker = client.job(items=8), client.worker()
+    while claims := client.claim(worker, job):
+        for claim in claims:
+            poisoned = 5 in client.batch(job, claim.batch_no).ordinals
+            client.crash(worker, [claim], cause="timeout") if poisoned else client.complete(worker, [claim])
+    assert ["item_poisoned"] == [kind for kind, _, _ in kinds(client, job)]
+    assert 2 == alerts(client, job)[0]["facts"]["crashes"]
+
+
+def test_a_crash_that_counts_against_no_item_raises_no_alert(client: Client) -> None:
+    job, worker = client.job(2), client.worker()
+    one, two = client.claim(worker, job)
+    client.crash(worker, [one], cause="memory_limit", blame="none")
+    client.one("SELECT evtrack.cancel(%s)", job)
+    client.crash(worker, [two], cause="memory_limit", blame="none")
+    assert [] == kinds(client, job)
+    rate = client.rows("SELECT crashed FROM evtrack.crash_rates('1 day') WHERE handler = %s", client.handler)
+    assert [] == [row for row in rate if row["crashed"]]
+
+
+def test_a_batch_that_stays_crashed_without_a_poison_item_raises_an_alert(client: Client) -> None:
+    job, worker = client.job(items=2), client.worker()
+    claims = client.claim(worker, job)
+    client.one("SELECT evtrack.cancel(%s)", job)
+    client.crash(worker, claims, cause="timeout")
+    assert [("batch_crashed", 1, "error")] == kinds(client, job)
+    assert alerts(client, job)[0]["facts"]["final"]
 
 
 def test_a_poison_item_known_at_once_is_reported_for_its_new_batch(client: Client) -> None:
     job, worker = client.job(items=3, max_crashes=1), client.worker()
     client.crash(worker, client.claim(worker, job), cause="signal", signal="SIGSEGV", item_key="key:2", ordinal=2)
-    assert [("batch_crashed", 1, "warning"), ("item_poisoned", 2, "error")] == kinds(client, job)
+    assert [("item_poisoned", 2, "error")] == kinds(client, job)
 
 
 def test_only_the_last_failure_raises_an_alert(client: Client) -> None:
@@ -87,6 +120,23 @@ def test_only_the_last_failure_raises_an_alert(client: Client) -> None:
     assert ("batch_failed", "error", "KeyError", "x" * 300) == (
         row["kind"], row["severity"], row["facts"]["error_type"], row["facts"]["error"],
     )  # fmt: skip
+
+
+def test_an_error_of_many_batches_raises_one_alert_an_hour(client: Client) -> None:
+    job, worker = client.job(6, max_errors=1), client.worker()
+    claims = client.claim(worker, job)
+    for number, claim in enumerate(claims[:4]):
+        client.fail(worker, [claim], {"type": "KeyError", "message": f"no user '{number}'"})
+    client.fail(worker, claims[4:], {"type": "KeyError", "message": "no group 7"})
+    assert [("batch_failed", 1, "error"), ("batch_failed", 5, "error")] == kinds(client, job)
+    rows = alerts(client, job)
+    fingerprints = [row["fingerprint"] for row in client.view("error_summary", job, "example_batch_no")]
+    assert fingerprints == [row["facts"]["fingerprint"] for row in rows]
+    assert [f"{job}/{each}" for each in fingerprints] == [row["subject"] for row in rows]
+    client.conn.execute("UPDATE evtrack.alert SET occasion = 'before' WHERE job_id = %s", [job])
+    client.one("SELECT evtrack.retry(%s, '{failed}', '{1}')", job)
+    client.fail(worker, client.claim(worker, job), {"type": "KeyError", "message": "no user '9'"})
+    assert 3 == len(alerts(client, job))
 
 
 def test_failed_items_of_a_batch_raise_an_alert_when_their_budget_is_spent(client: Client) -> None:
@@ -112,14 +162,14 @@ def test_a_job_that_ends_with_failures_raises_an_alert(client: Client) -> None:
     assert (1, 1, 0) == (facts["completed"], facts["failed"], facts["invalid"])
 
 
-def test_a_lost_worker_raises_an_alert_besides_those_of_its_batches(client: Client) -> None:
+def test_a_lost_worker_raises_one_alert_and_its_batches_none(client: Client) -> None:
     job, worker = client.job(2), client.worker()
     client.claim(worker, job)
     client.conn.execute(
         "UPDATE evtrack.worker SET seen_at = seen_at - interval '2 hours' WHERE worker_id = %s", [worker]
     )
     client.rows("SELECT * FROM evtrack.reap('1 hour', '1 hour')")
-    assert [("batch_crashed", 1, "warning"), ("batch_crashed", 2, "warning")] == kinds(client, job)
+    assert [] == kinds(client, job)
     (lost,) = client.rows("SELECT * FROM evtrack.alert WHERE kind = 'worker_lost' AND subject = %s", str(worker))
     assert (2, "no heartbeat", "test") == tuple(lost["facts"][name] for name in ("batches", "why", "worker"))
 
@@ -134,9 +184,9 @@ def test_an_abandoned_job_raises_an_alert(client: Client) -> None:
 def test_alerts_above_the_rate_per_minute_are_counted_instead_of_raised(client: Client, other: Client) -> None:
     job, worker = client.job(9, max_errors=1, max_alerts=3), client.worker()
     first, *rest = client.claim(worker, job)
-    client.fail(worker, [first])
-    other.fail(worker, rest[:4])
-    client.fail(worker, rest[4:])
+    fail_differently(client, worker, [first])
+    fail_differently(other, worker, rest[:4])
+    fail_differently(client, worker, rest[4:])
     told = len(alerts(client, job))
     kept = client.one("SELECT sum(alerts)::int FROM evtrack.alert_storm WHERE job_id = %s", job)
     assert 9 == told + kept
@@ -144,14 +194,17 @@ def test_alerts_above_the_rate_per_minute_are_counted_instead_of_raised(client: 
 
 
 def test_a_malformed_crash_report_still_raises_an_alert(client: Client) -> None:
-    job, worker = client.job(max_alerts=None), client.worker()
+    job, worker = client.job(max_alerts=None, max_crashes=1), client.worker()
     client.crash_with(worker, client.claim(worker, job), ["nonsense"])
-    assert [("batch_crashed", 1, "warning")] == kinds(client, job)
+    assert [("item_poisoned", 1, "error")] == kinds(client, job)
+    failed = client.job(max_errors=1)
+    client.fail(worker, client.claim(worker, failed), ["nonsense", {"type": 7}])
+    assert [("batch_failed", 1, "error")] == kinds(client, failed)
 
 
 def test_alerts_taken_by_one_watcher_are_skipped_by_another(client: Client, other: Client) -> None:
     client.one("SELECT evtrack.mark_alerts(array(SELECT alert_id FROM evtrack.alert), 'before')")
-    job, worker = client.job(2), client.worker()
+    job, worker = client.job(2, max_crashes=1), client.worker()
     client.crash(worker, client.claim(worker, job))
     with client.conn.transaction():
         (one,) = client.rows("SELECT alert_id FROM evtrack.take_alerts(1)")
@@ -177,7 +230,7 @@ def test_the_item_summary_of_an_alert_matches_the_view(client: Client) -> None:
 
 def test_a_storm_becomes_one_alert_with_the_count_after_its_minute(client: Client) -> None:
     job, worker = client.job(5, max_errors=1, max_alerts=1), client.worker()
-    client.fail(worker, client.claim(worker, job))
+    fail_differently(client, worker, client.claim(worker, job))
     client.conn.execute(
         "UPDATE evtrack.alert_storm SET minute = minute - interval '5 minutes' WHERE job_id = %s", [job]
     )

@@ -41,15 +41,16 @@ def mixed_job(client: Client) -> int:
 @pytest.mark.usefixtures("mixed_job")
 def test_undelivered_alerts_are_unhealthy(dsn: str, conn: Connection) -> None:
     assert 0 == ask(dsn, "--max-crash-rate", "10")[0]
+    conn.execute("SELECT evtrack.raise_alert('batch_failed', n::text, '', 'error', '{}') FROM generate_series(1, 2) n")
     conn.execute("UPDATE evtrack.alert SET created_at = created_at - interval '2 minutes'")
     code, out, _ = ask(dsn, "--max-crash-rate", "10")
     first, second = out.splitlines()[:2]
     assert 2 == code
-    assert re.fullmatch(r"unhealthy: \d alerts wait for a watcher, the oldest for \dm \d+s: evtrack watch", first)
+    assert re.fullmatch(r"unhealthy: \d alerts? waits? for a watcher, the oldest for \dm \d+s: evtrack watch", first)
     assert "10.0 % of the attempts in the last 24h crashed, within 10 %" == second
     first, second = ask(dsn, "--max-crash-rate", "9")[1].splitlines()[:2]
     assert "unhealthy: 10.0 % of the attempts in the last 24h crashed, above 9 %" == first
-    assert re.match(r"\d alerts wait for a watcher", second)
+    assert re.match(r"\d alerts? waits? for a watcher", second)
     assert 0 == ask(dsn, "--max-crash-rate", "10", "--max-alert-lag", "1h")[0]
     code, out, _ = ask(dsn, "--max-crash-rate", "10", "--json")
     found = json.loads(out)
@@ -154,6 +155,35 @@ def test_an_empty_database_is_healthy(dsn: str) -> None:
     assert "no live worker" in out
 
 
+def test_too_few_attempts_are_not_judged(mixed_job: int, dsn: str) -> None:
+    assert mixed_job
+    assert 2 == ask(dsn, "--least-attempts", "20")[0]
+    code, out, _ = ask(dsn, "--least-attempts", "21")
+    assert 0 == code
+    first = "healthy: 10.0 % of the attempts in the last 24h crashed, of only 20"
+    assert first == out.splitlines()[0]
+    found = json.loads(ask(dsn, "--least-attempts", "21", "--json")[1])
+    assert (True, 21) == (found["healthy"], found["least_attempts"])
+
+
+def test_a_lost_worker_alone_does_not_make_the_crash_rate_unhealthy(client: Client, dsn: str) -> None:
+    job, lost, worker = client.job(30), client.worker(), client.worker()
+    client.claim(lost, job, fresh=10)
+    client.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 hour' WHERE worker_id = %s", [lost])
+    client.one("SELECT count(*) FROM evtrack.reap()")
+    client.complete(worker, client.claim(worker, job, fresh=20, returning=0))
+    code, out, _ = ask(dsn, "--json")
+    found = json.loads(out)
+    assert (0, 0, 10, 20) == (code, found["crashed"], found["workers_lost"], found["attempts"])
+    # Its alert is what makes it unhealthy, and only while no watcher delivers it.
+    client.conn.execute("UPDATE evtrack.alert SET created_at = created_at - interval '2 minutes'")
+    assert 2 == ask(dsn)[0]
+    client.conn.execute("UPDATE evtrack.alert SET delivered_at = now()")
+    assert 0 == ask(dsn)[0]
+    (daily,) = client.rows("SELECT attempts, completed, crashed, workers_lost FROM evtrack.crash_rate_daily")
+    assert {"attempts": 20, "completed": 20, "crashed": 0, "workers_lost": 10} == daily
+
+
 def test_a_lost_worker_is_counted_and_a_silent_one_is_named(client: Client, conn: Connection, dsn: str) -> None:
     job, lost, silent = client.job(4), client.worker(), client.worker()
     client.claim(lost, job, fresh=1)
@@ -164,7 +194,7 @@ def test_a_lost_worker_is_counted_and_a_silent_one_is_named(client: Client, conn
     conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '5 minutes' WHERE worker_id = %s", [silent])
     code, out, _ = ask(dsn, "--json")
     found = json.loads(out)
-    assert (2, 1, 1, 100.0) == (code, found["crashed"], found["workers_lost"], found["crash_rate_pct"])
+    assert (0, 0, 1, 0.0) == (code, found["crashed"], found["workers_lost"], found["crash_rate_pct"])
     assert (1, 1, 0, 1) == tuple(found[name] for name in ("silent", "silent_busy", "workers", "no_worker"))
     assert 300 <= found["longest_silent_s"] < 400
     shown = " ".join(ask(dsn)[1].split())

@@ -25,22 +25,19 @@ pytestmark = pytest.mark.integration
 
 
 def crash(queue: Client, job: int, worker: int, number: int = 1) -> None:
-    """Crash batches of a job at their current item."""
+    """Crash batches of one item, which becomes poison: this raises one alert each."""
     for claim in queue.claim(worker, job, fresh=number, returning=0):
-        key = f"key:{2 * claim.batch_no}"
-        assert ["split"] == queue.crash(
-            worker, [claim], cause="signal", signal="SIGSEGV", item_key=key, ordinal=2 * claim.batch_no
-        )
+        assert ["crashed"] == queue.crash(worker, [claim], cause="signal", signal="SIGSEGV")
 
 
 def test_crashes_before_the_watchers_started_are_reported_once_by_one_of_them(queue: Client, dsn: str) -> None:
-    job, worker = queue.job(5, items=2), queue.worker()
+    job, worker = queue.job(5, max_crashes=1), queue.worker()
     crash(queue, job, worker, 5)
     with running_watcher(dsn) as first:
         eventually(lambda: len(first.lines) >= 5, 30)
         with running_watcher(dsn) as second:
             eventually(lambda: second.logged("watcher_started"), 30)
-            crash(queue, queue.job(1, items=2), worker)
+            crash(queue, queue.job(1, max_crashes=1), worker)
             eventually(lambda: len(first.lines) + len(second.lines) == 6, 30)
             assert 0 == second.end()
         assert 0 == first.end()
@@ -52,18 +49,18 @@ def test_crashes_before_the_watchers_started_are_reported_once_by_one_of_them(qu
     assert 6 == len({line["alert_id"] for line in told})
     assert [(job, number) for number in range(1, 6)] == [(line["job_id"], line["batch_no"]) for line in told[:5]]
     assert {
-        "event": "batch_crashed",
-        "level": "warning",
+        "event": "item_poisoned",
+        "level": "error",
         "job_id": job,
         "batch_no": 3,
         "handler": "scripted",
         "attempt": 1,
         "cause": "signal",
         "signal": "SIGSEGV",
-        "items": "key:5, key:6",
-        "item_count": 2,
-        "item_key": "key:6",
-        "final": False,
+        "items": "key:3",
+        "item_count": 1,
+        "item_key": "key:3",
+        "crashes": 1,
         "next": f"evtrack show {job} 3",
     }.items() <= told[2].items()
 
@@ -74,12 +71,12 @@ def test_an_alert_is_printed_as_it_happens(queue: Client, dsn: str) -> None:
     with running_watcher(dsn, "--poll", "60") as one:
         eventually(lambda: one.logged("watcher_started"), 30)
         for number in range(1, 4):
-            crash(queue, queue.job(items=2), worker)
+            crash(queue, queue.job(max_crashes=1), worker)
             eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
 
 
 def test_once_prints_the_waiting_alerts_and_exits(queue: Client, dsn: str, tmp_path: Path) -> None:
-    job, worker = queue.job(2, items=2), queue.worker()
+    job, worker = queue.job(3, max_crashes=1), queue.worker()
     crash(queue, job, worker, 2)
     queue.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 hour'")
     out = tmp_path / "out"
@@ -87,7 +84,7 @@ def test_once_prints_the_waiting_alerts_and_exits(queue: Client, dsn: str, tmp_p
     told = evtrack("watch", "--once", "--exec", f"{sys.executable} -c {json.dumps(keep)}", "--dsn", dsn)
     assert 0 == told.returncode, told.stderr
     lines = [json.loads(line) for line in told.stdout.splitlines()]
-    assert ["batch_crashed", "batch_crashed", "worker_lost"] == [line["event"] for line in lines]
+    assert ["item_poisoned", "item_poisoned", "worker_lost"] == [line["event"] for line in lines]
     assert told.stdout == out.read_text(encoding="utf-8"), "the program got each line before the watcher left"
     queue.job(3)
     again = evtrack("watch", "--once", env={"EVTRACK_DSN": dsn, "EVTRACK_WATCH_MAX_PENDING": "2"})
@@ -96,9 +93,9 @@ def test_once_prints_the_waiting_alerts_and_exits(queue: Client, dsn: str, tmp_p
 
 
 def test_alerts_use_the_format_of_the_log(queue: Client, dsn: str) -> None:
-    crash(queue, queue.job(items=2), queue.worker())
+    crash(queue, queue.job(max_crashes=1), queue.worker())
     told = evtrack("watch", "--once", "--log-format", "console", "--dsn", dsn).stdout
-    assert " [warning] batch_crashed  " in told
+    assert " [error  ] item_poisoned  " in told
 
 
 def test_a_watcher_with_a_closed_stdout_leaves_its_alerts_to_others(queue: Client, dsn: str) -> None:
@@ -108,7 +105,7 @@ def test_a_watcher_with_a_closed_stdout_leaves_its_alerts_to_others(queue: Clien
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
-    crash(queue, queue.job(items=2), queue.worker())
+    crash(queue, queue.job(2, max_crashes=1), queue.worker())
     _, log = process.communicate(timeout=30)
     assert 74 == process.returncode
     assert b"cannot be written to stdout: Broken pipe" in log
@@ -117,7 +114,7 @@ def test_a_watcher_with_a_closed_stdout_leaves_its_alerts_to_others(queue: Clien
 
 
 def test_a_failing_sink_blocks_neither_stdout_nor_the_other_sink(queue: Client, dsn: str, tmp_path: Path) -> None:
-    job, worker = queue.job(3, items=2), queue.worker()
+    job, worker = queue.job(3, max_crashes=1), queue.worker()
     with running_watcher(dsn, "--webhook", "http://127.0.0.1:9/token", "--exec", f"tee -a {tmp_path / 'out'}") as one:
         eventually(lambda: one.logged("watcher_started"), 30)
         crash(queue, job, worker, 3)
@@ -131,13 +128,13 @@ def test_a_failing_sink_blocks_neither_stdout_nor_the_other_sink(queue: Client, 
 
 
 def test_an_open_transaction_delays_no_alert(queue: Client, dsn: str) -> None:
-    job, worker = queue.job(2, items=2), queue.worker()
+    job, worker = queue.job(2, max_crashes=1), queue.worker()
     with connect(dsn, purpose="holder") as holder, running_watcher(dsn) as one:
         eventually(lambda: one.logged("watcher_started"), 30)
         with holder.transaction():
             # It writes, so it holds back the log's horizon; and one alert of its own waits for its commit.
             crash(Client(holder, "scripted"), job, worker)
-            crash(queue, queue.job(items=2), worker)
+            crash(queue, queue.job(max_crashes=1), worker)
             eventually(lambda: len(one.lines) == 1, 10)
         eventually(lambda: len(one.lines) == 2, 10)
     assert {job, job + 1} == {line["job_id"] for line in one.lines}
@@ -147,7 +144,7 @@ def test_behind_a_pooler_alerts_arrive_by_polling_and_the_log_says_so(queue: Cli
     with pooled(dsn) as through, running_watcher(through, "--poll", "0.2") as one:
         eventually(lambda: one.logged("notifications_unavailable"), 30)
         for number in range(1, 4):
-            crash(queue, queue.job(items=2), queue.worker())
+            crash(queue, queue.job(max_crashes=1), queue.worker())
             eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
         assert ["polling"] == [line["by"] for line in one.logged("watcher_started")]
 
@@ -157,12 +154,15 @@ def test_a_killed_and_restarted_server_loses_no_alert() -> None:
         eventually(lambda: one.logged("watcher_started"), 30)
         with connect(dsn, purpose="test") as conn:
             crash(
-                Client(conn, "scripted"), Client(conn, "scripted").job(2, items=2), Client(conn, "scripted").worker(), 2
+                Client(conn, "scripted"),
+                Client(conn, "scripted").job(2, max_crashes=1),
+                Client(conn, "scripted").worker(),
+                2,
             )
         restart()
         with connect(dsn, purpose="test") as conn:
             queue = Client(conn, "scripted")
-            crash(queue, queue.job(2, items=2), queue.worker(), 2)
+            crash(queue, queue.job(2, max_crashes=1), queue.worker(), 2)
             eventually(lambda: len(one.lines) >= 4, 20)
             eventually(lambda: 0 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL"), 20)
         assert one.logged("database_error")
@@ -178,7 +178,7 @@ def test_killed_watchers_lose_no_alert_and_repeat_only_those_in_flight(queue: Cl
         with connect(dsn, purpose="crashes") as conn:
             one = Client(conn, "scripted")
             while not over.is_set():
-                crashes.append(one.job(items=2))
+                crashes.append(one.job(max_crashes=1))
                 crash(one, crashes[-1], worker)
 
     thread = threading.Thread(target=crashing)
@@ -196,20 +196,20 @@ def test_killed_watchers_lose_no_alert_and_repeat_only_those_in_flight(queue: Cl
         thread.join(30)
         eventually(lambda: 0 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL"), 20)
         assert 0 == watchers[-1].end()
-    told = Counter(line["job_id"] for one in watchers for line in one.alerts("batch_crashed"))
+    told = Counter(line["job_id"] for one in watchers for line in one.alerts("item_poisoned"))
     assert set(crashes) == set(told)
     # Crashes come one after the other here, so each of the killed had one in hand at most.
     assert sum(told.values()) - len(crashes) <= len(watchers) - 1
 
 
 def test_the_outbox_can_be_listed(queue: Client, dsn: str) -> None:
-    job, worker = queue.job(2, items=2), queue.worker()
+    job, worker = queue.job(2, max_crashes=1), queue.worker()
     crash(queue, job, worker, 2)
     few = evtrack("alerts", "--limit", "1", "--dsn", dsn)
     assert "2 alerts wait for a watcher" in few.stderr, "also what is not shown"
     queue.one("SELECT evtrack.mark_alerts(array(SELECT min(alert_id) FROM evtrack.alert), 'me')")
     shown = evtrack("alerts", "--dsn", dsn)
-    assert re.search(r"batch_crashed +no +cause=", shown.stdout), "what says most is not cut off"
+    assert re.search(r"item_poisoned +no +cause=", shown.stdout), "what says most is not cut off"
     assert "1 alert waits for a watcher" in shown.stderr
     (waiting,) = json.loads(evtrack("alerts", "--undelivered", "--job", str(job), "--json", "--dsn", dsn).stdout)
-    assert ("batch_crashed", 2, None) == (waiting["kind"], waiting["batch_no"], waiting["delivered_at"])
+    assert ("item_poisoned", 2, None) == (waiting["kind"], waiting["batch_no"], waiting["delivered_at"])

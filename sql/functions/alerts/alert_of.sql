@@ -1,16 +1,21 @@
 -- Write the alerts for these events into the outbox; one statement has appended
--- them and the fold has applied them. Alerts are raised for each crash, each
--- poison item, each batch that failed for good, a job that was abandoned, and
--- one that finished with errors. For each kind, a job raises a limited number
--- of alerts a minute (max_alerts of its policy [60]); the others are only
--- counted. Notifies watchers inside the transaction, which is cheap enough
--- because alerts are rare. Called only by evtrack.fold(), and planned under its
--- settings (docs/planner.md).
+-- them and the fold has applied them. Alerts are raised for each poison item,
+-- each batch that stays crashed without one, each error for which batches fail
+-- for good (once an hour per job and fingerprint), a job that was abandoned,
+-- and one that finished with errors. A crash whose items run again is only
+-- counted (as crash_retried, for the crash rate): if it has a poison item, that
+-- will be the alert. A crash that counts against no item is not even counted.
+-- For each kind, a job raises a limited number of alerts a minute (max_alerts
+-- of its policy [60]); the others are only counted. Notifies watchers inside
+-- the transaction, which is cheap enough because alerts are rare. Called only
+-- by evtrack.fold(), and planned under its settings (docs/planner.md).
 CREATE OR REPLACE FUNCTION evtrack.alert_of(events evtrack.event[])
 RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     this_minute timestamptz := date_trunc('minute', clock_timestamp());
+    this_hour text := to_char(
+        clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24');
     new_alerts bigint;
 BEGIN
     WITH e AS (
@@ -21,21 +26,37 @@ BEGIN
         FROM unnest(events) u
         WINDOW stream AS (PARTITION BY u.job_id, u.batch_no ORDER BY u.version)
     ), candidate AS (
-        -- Version 2 is not a crash of its own: its parent has the crash.
-        SELECT 'batch_crashed' AS kind, e.next_type IS NULL AS final, e.*
-        FROM e WHERE e.type = 'crashed' AND e.version > 2
+        SELECT CASE
+                WHEN e.next_type IS NOT NULL THEN 'crash_retried'
+                WHEN e.data -> 'poison' = 'true' THEN 'item_poisoned'
+                ELSE 'batch_crashed'
+            END AS kind, NULL::text AS fault, e.*
+        -- Version 2 is not a crash of its own: its parent has the crash. But
+        -- it says that the item is poison.
+        FROM e WHERE e.type = 'crashed'
+            AND (e.version > 2 OR e.data -> 'poison' = 'true')
+            AND e.data ->> 'blame' IS DISTINCT FROM 'none'
         UNION ALL
-        SELECT 'item_poisoned', true, e.* FROM e
-        WHERE e.type = 'crashed' AND e.data -> 'poison' = 'true'
-            AND e.next_type IS NULL
+        SELECT 'batch_failed', f.job_id || '/' || f.fingerprint, (f.e).*
+        FROM (
+            SELECT DISTINCT ON (e.job_id, p.fingerprint) e, e.job_id,
+                p.fingerprint
+            FROM e
+            CROSS JOIN LATERAL (
+                SELECT evtrack.fingerprint_of(e.data -> 'error') AS fingerprint
+            ) p
+            WHERE e.type = 'failed' AND e.next_type IS NULL
+            ORDER BY e.job_id, p.fingerprint, e.batch_no
+        ) f
+        WHERE NOT EXISTS (
+            SELECT 1 FROM evtrack.alert a
+            WHERE a.kind = 'batch_failed' AND a.occasion = this_hour
+                AND a.subject = f.job_id || '/' || f.fingerprint)
         UNION ALL
-        SELECT 'batch_failed', true, e.* FROM e
-        WHERE e.type = 'failed' AND e.next_type IS NULL
-        UNION ALL
-        SELECT 'job_abandoned', true, e.* FROM e
+        SELECT 'job_abandoned', NULL, e.* FROM e
         WHERE e.type = 'abandoned' AND e.batch_no = 0
         UNION ALL
-        SELECT 'job_finished_with_errors', true, e.* FROM e
+        SELECT 'job_finished_with_errors', NULL, e.* FROM e
         WHERE e.type = 'finished' AND e.batch_no = 0
             AND (e.data #> '{items,failed}' <> '0'
                 OR e.data #> '{items,crashed}' <> '0'
@@ -51,11 +72,13 @@ BEGIN
             WHERE j.job_id = c.job_id OFFSET 0
         ) j
     ), room AS (
-        SELECT k.kind, k.job_id, k.most - (
+        SELECT k.kind, k.job_id, CASE WHEN k.kind = 'crash_retried' THEN 0
+            ELSE k.most - (
             SELECT count(*) FROM (
                 SELECT FROM evtrack.alert a
                 WHERE a.job_id = k.job_id AND a.kind = k.kind
-                    AND a.created_at >= this_minute LIMIT k.most) t) AS places
+                    AND a.created_at >= this_minute LIMIT k.most) t)
+            END AS places
         FROM (
             SELECT DISTINCT r.kind, r.job_id,
                 least(greatest(evtrack.policy_number(
@@ -75,8 +98,9 @@ BEGIN
         INSERT INTO evtrack.alert (
             kind, subject, occasion, severity, job_id, batch_no, facts)
         SELECT t.kind,
-            concat_ws('/', t.job_id, nullif(t.batch_no, 0)), t.version,
-            CASE WHEN NOT t.final OR t.kind = 'job_finished_with_errors'
+            coalesce(t.fault, concat_ws('/', t.job_id, nullif(t.batch_no, 0))),
+            CASE WHEN t.fault IS NULL THEN t.version::text ELSE this_hour END,
+            CASE t.kind WHEN 'job_finished_with_errors'
                 THEN 'warning' ELSE 'error' END,
             t.job_id, nullif(t.batch_no, 0),
             jsonb_strip_nulls(jsonb_build_object(
@@ -90,7 +114,7 @@ BEGIN
                     || jsonb_build_object('invalid', t.data -> 'invalid')
                 ELSE '{}' END
             || CASE WHEN t.kind = 'batch_crashed'
-                THEN jsonb_build_object('final', t.final) ELSE '{}' END
+                THEN '{"final": true}'::jsonb ELSE '{}' END
         FROM room m JOIN ranked t USING (kind, job_id)
         WHERE t.place <= m.places
         ORDER BY t.job_id, t.batch_no, t.version, t.kind

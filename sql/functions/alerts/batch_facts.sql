@@ -15,8 +15,12 @@ LANGUAGE sql STABLE AS $$
         'cause', left(data ->> 'cause', 100),
         'signal', left(data ->> 'signal', 100),
         'item_key', left(data ->> 'item_key', 200),
+        'crashes', CASE WHEN data -> 'cause' IS NOT NULL
+            THEN b.crashes + b.exclusive_losses END,
         'error_type', left(data #>> '{error,type}', 200),
-        'error', left(data #>> '{error,message}', 300)
+        'error', left(data #>> '{error,message}', 300),
+        'fingerprint', CASE WHEN data -> 'error' IS NOT NULL
+            THEN evtrack.fingerprint_of(data -> 'error') END
     ) || coalesce((
         SELECT jsonb_object_agg(d.key, d.value) FROM jsonb_each(data) d
         WHERE d.key IN ('exit_code', 'ordinal', 'pid', 'run_s')

@@ -31,6 +31,7 @@ BEGIN
         WITH gone AS (
             DELETE FROM evtrack.alert_storm s
             WHERE s.minute < date_trunc('minute', clock_timestamp())
+                AND s.kind <> 'crash_retried'
             RETURNING *
         )
         SELECT g.kind, g.job_id, j.handler, j.name, sum(g.alerts) AS alerts,
@@ -55,6 +56,10 @@ BEGIN
         PERFORM pg_notify('evtrack_alert', '');
         new := new + 1;
     END LOOP;
+
+    DELETE FROM evtrack.alert_storm s
+    WHERE s.kind = 'crash_retried'
+        AND s.minute < clock_timestamp() - greatest(crash_span, '1 day');
 
     new := new + evtrack.alert_while('never_started', 'error', (
         SELECT jsonb_object_agg(w.job_id, jsonb_build_object(

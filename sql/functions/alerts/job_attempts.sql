@@ -1,6 +1,8 @@
 -- Count the attempts of a job that ended since a time. Failures and crashes are
 -- read from the log by index, completions from the progress counters, precise
--- to ten seconds. Plain SQL, so that it is inlined into the callers' plans.
+-- to ten seconds. A crash that counts against no item is not counted, and a
+-- lost worker not as a crash. Plain SQL, so that it is inlined into the
+-- callers' plans.
 CREATE OR REPLACE FUNCTION evtrack.job_attempts(
     the_day date, the_job bigint, since timestamptz
 ) RETURNS TABLE (
@@ -22,10 +24,18 @@ LANGUAGE sql STABLE AS $$
     -- A completion right after a crash only records the items done before it:
     -- it is not an attempt of its own.
     CROSS JOIN (
-        SELECT count(*) AS attempts, count(n.type) AS counted_twice,
-            count(*) FILTER (WHERE e.data ->> 'cause' = 'worker_lost')
-            AS workers_lost
+        SELECT count(*) FILTER (WHERE c.crashed) AS attempts,
+            count(n.type) FILTER (WHERE c.crashed) AS counted_twice,
+            count(*) FILTER (WHERE c.lost) AS workers_lost
         FROM evtrack.event e
+        CROSS JOIN LATERAL (
+            SELECT d.lost, NOT d.lost
+                AND e.data ->> 'blame' IS DISTINCT FROM 'none' AS crashed
+            FROM (
+                SELECT e.data ->> 'cause' IS NOT DISTINCT FROM 'worker_lost'
+                    AND e.data -> 'exclusive' IS DISTINCT FROM 'true' AS lost
+            ) d
+        ) c
         LEFT JOIN evtrack.event n ON n.job_day = the_day
             AND n.job_id = e.job_id AND n.batch_no = e.batch_no
             AND n.version = e.version + 1 AND n.type = 'completed'

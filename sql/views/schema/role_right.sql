@@ -52,6 +52,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'fold_steps', '{}'),
     ('function', 'fold', '{}'),
     ('function', 'fold_job', '{}'),
+    ('function', 'fingerprint_of', '{}'),
     ('function', 'forget_old', '{}'),
     ('function', 'guard_payload', '{}'),
     ('function', 'halves', '{}'),

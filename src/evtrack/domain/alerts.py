@@ -117,29 +117,29 @@ class CrashAlert(BatchAlert):
     ordinal: int | None = Field(None, description="Ordinal of the item in hand")
     pid: int | None = Field(None, description="The process that died")
     run_s: float | None = Field(None, description="How many seconds the handler had run")
+    crashes: int | None = Field(None, description="How many crashes count against the item or the batch")
 
 
 class BatchCrashed(CrashAlert):
-    """The process that ran a batch died, or its worker was lost."""
+    """A batch crashed and stays so without a poison item, for example because its job was cancelled meanwhile."""
 
     event: Literal[AlertKind.BATCH_CRASHED]
-    final: bool = Field(
-        description="Whether the batch stays crashed; otherwise its unfinished items run again, here or in new batches"
-    )
+    final: bool = Field(description="Always true: a crash whose items run again raises no alert")
 
 
 class ItemPoisoned(CrashAlert):
-    """An item in a batch of its own crashed as often as the crash budget allows; it stays crashed."""
+    """An item crashed alone as often as the crash budget allows; it stays crashed. Its only alert."""
 
     event: Literal[AlertKind.ITEM_POISONED]
 
 
 class BatchFailed(BatchAlert):
-    """A batch's handler raised errors as often as the error budget allows; the batch stays failed."""
+    """A batch spent its error budget and stays failed. At most one alert an hour per job and fingerprint."""
 
     event: Literal[AlertKind.BATCH_FAILED]
     error_type: str | None = Field(None, description="Type of the last error")
     error: str | None = Field(None, description="Its message, cut to 300 characters")
+    fingerprint: str | None = Field(None, description="What all occurrences of this error have in common")
 
 
 class JobAbandoned(JobAlert):
@@ -162,7 +162,7 @@ class JobFinishedWithErrors(JobAlert):
 
 
 class WorkerLostAlert(Alert):
-    """A worker's session or its heartbeat is gone; its batches are marked crashed and run again within their budget."""
+    """A worker's session or its heartbeat is gone; its batches run again, and raise no alerts of their own."""
 
     advice = "evtrack workers"
 

@@ -9,7 +9,10 @@ from evtrack.storage.connection.query import rows
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The state of the whole system: attempts that ended since a time, pending batches, workers."""
+    """The state of the whole system: attempts that ended since a time, pending batches, workers.
+
+    Attempts whose worker was lost are counted in `workers_lost` only.
+    """
 
     since: datetime
     attempts: int
@@ -35,6 +38,15 @@ class Health:
     def crash_rate_pct(self) -> float:
         """The percentage of attempts that crashed; 0 when none ended."""
         return 100.0 * self.crashed / self.attempts if self.attempts else 0.0
+
+    def crashes_too_often(self, max_crash_rate: float, least_attempts: int) -> bool:
+        """Return whether too many attempts crashed, of enough to judge that.
+
+        Args:
+            max_crash_rate: The highest percentage of attempts that may crash.
+            least_attempts: The attempts below which the percentage is not judged.
+        """
+        return self.attempts >= least_attempts and self.crash_rate_pct > max_crash_rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from evtrack.domain.alerts import Thresholds
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_connection
-from evtrack.interfaces.cli.shared.parameter_types import PERCENT, TimeWindow
+from evtrack.interfaces.cli.shared.parameter_types import COUNT, PERCENT, TimeWindow
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import section, show
 from evtrack.interfaces.terminal.formatting import counted, duration
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 UNHEALTHY: Final = 2
 WRONG_USAGE: Final = 64
 _LATEST: Final = 5
+_THRESHOLDS: Final = Thresholds()
 
 
 class HealthCommand(click.Command):
@@ -48,6 +50,13 @@ class HealthCommand(click.Command):
     help="Unhealthy if more than this percentage of attempts crash.  [default: 5]",
 )
 @click.option(
+    "--least-attempts",
+    type=COUNT,
+    default=_THRESHOLDS.least_attempts,
+    show_default=True,
+    help="Attempts needed to judge the crash rate.",
+)
+@click.option(
     "--max-alert-lag",
     "max_lag_s",
     type=TimeWindow(),
@@ -57,12 +66,15 @@ class HealthCommand(click.Command):
 )
 @json_option
 @with_connection("health")
-def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s: float, as_json: bool) -> None:
+def health(
+    conn: Connection, *, span_s: float, max_crash_rate: float, least_attempts: int, max_lag_s: float, as_json: bool
+) -> None:
     """Report whether the whole system is healthy.
 
     Made for cron, container health checks and monitoring systems. The first table counts attempts that ended in the
-    window: a batch that crashed and later completed is one crash and one completion. The second table shows the current
-    state of all jobs created in the window, by items and batches.
+    window: a batch that crashed and later completed is one crash and one completion. Attempts of lost workers are
+    counted separately: a lost worker is an alert, not a crash. The second table shows the current state of all jobs
+    created in the window, by items and batches.
 
     Exit codes: 0 healthy; 2 unhealthy: the crash rate is above --max-crash-rate, or an alert has waited longer than
     --max-alert-lag because no watcher is running. If health cannot be determined: 1 error; 4 the schema does not fit
@@ -73,7 +85,7 @@ def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s:
     crashes = batch_reports.latest_crashes(conn, span_s=span_s, limit=_LATEST)
     undelivered, lag_s = undelivered_alerts(conn)
     late = lag_s > max_lag_s
-    healthy = found.crash_rate_pct <= max_crash_rate and not late
+    healthy = not late and not found.crashes_too_often(max_crash_rate, least_attempts)
     if as_json:
         print_json(
             {
@@ -81,6 +93,7 @@ def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s:
                 **asdict(found),
                 "crash_rate_pct": round(found.crash_rate_pct, 3),
                 "max_crash_rate_pct": max_crash_rate,
+                "least_attempts": least_attempts,
                 "alerts_undelivered": undelivered,
                 "alerts_lag_s": lag_s,
                 "max_alert_lag_s": max_lag_s,
@@ -92,7 +105,8 @@ def health(conn: Connection, *, span_s: float, max_crash_rate: float, max_lag_s:
     else:
         waiting = counted(undelivered, "alert waits", "alerts wait")
         fault = f"{waiting} for a watcher, the oldest for {duration(lag_s)}: evtrack watch" if late else ""
-        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, healthy=healthy, fault=fault))
+        too_often = found.crashes_too_often(max_crash_rate, least_attempts)
+        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, too_often=too_often, fault=fault))
         if crashes:
             show(section("Latest crashes", tables.crashes_table(crashes, with_job=True, with_items=True)))
     raise click.exceptions.Exit(0 if healthy else UNHEALTHY)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def health_report(
-    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, healthy: bool, fault: str
+    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, too_often: bool, fault: str
 ) -> RenderableType:
     """Draw the health of the whole system.
 
@@ -24,19 +24,20 @@ def health_report(
         sums: The items and batches of jobs created in the window.
         span_s: The length of the window.
         max_crash_rate: The highest healthy percentage of attempts that crash.
-        healthy: The verdict, which depends on more than the crash rate.
+        too_often: Whether more of them crash, of enough attempts to judge that.
         fault: What makes the system unhealthy apart from the crash rate; empty for nothing.
 
     Returns:
         The verdict, the attempts, the items and batches, and a line each about the queue and the workers.
     """
-    above = health.crash_rate_pct > max_crash_rate
-    rate = (
-        f"{percentage(health.crash_rate_pct)} of the attempts in the last {window(span_s)} crashed,"
-        f" {'above' if above else 'within'} {max_crash_rate:g} %"
+    within = health.crash_rate_pct <= max_crash_rate
+    judged = f"{'above' if too_often else 'within'} {max_crash_rate:g} %"
+    rate = f"{percentage(health.crash_rate_pct)} of the attempts in the last {window(span_s)} crashed, " + (
+        judged if within or too_often else f"of only {count(health.attempts)}"
     )
+    healthy = not too_often and not fault
     # What makes the system unhealthy comes first: monitoring systems often show only the first line.
-    facts = [rate, fault] if above or not fault else [fault, rate]
+    facts = [rate, fault] if too_often or not fault else [fault, rate]
     verdict = Text("healthy" if healthy else "unhealthy", style="bold green" if healthy else "bold red")
     verdict.append(f": {facts[0]}", style="none")
     if facts[1]:
@@ -51,12 +52,13 @@ def _attempts(health: Health) -> RenderableType:
         ("completed", health.completed, "green"),
         ("failed", health.failed, "red"),
         ("crashed", health.crashed, "bold red"),
-        ("  with lost workers", health.workers_lost, "dim"),
         ("ended", health.attempts, "bold"),
+        ("with lost workers", health.workers_lost, "dim"),
     )
     for name, number, style in rows:
         if number or name in {"completed", "failed", "crashed", "ended"}:
-            share = 100.0 * number / health.attempts if health.attempts else None
+            counted_in = health.attempts if name != "with lost workers" else 0
+            share = 100.0 * number / counted_in if counted_in else None
             drawn.add_row(name, count(number), percentage(share), style=style)
     return drawn
 
