@@ -2,6 +2,16 @@
 
 CREATE SCHEMA evtrack;
 
+CREATE TYPE evtrack.batch_at_death AS (
+	job_id bigint,
+	batch_no integer,
+	attempt integer,
+	begun boolean,
+	in_hand integer,
+	done int4multirange,
+	results text
+);
+
 CREATE TYPE evtrack.event_type AS ENUM (
     'enqueued',
     'started',
@@ -1179,7 +1189,7 @@ BEGIN
             WHEN r.verdict = 'held' THEN evtrack.crash_one(
                 the_worker, r.job_id, r.batch_no, dossiers[r.place],
                 coalesce(done[r.place], '{}')::int4multirange,
-                results[r.place])
+                results[r.place], cardinality(job_ids) = 1)
             WHEN r.verdict <> 'again' THEN r.verdict
             ELSE (
                 -- The current status: the batch may be in this group twice.
@@ -1207,7 +1217,8 @@ CREATE FUNCTION evtrack.crash_facts(dossier jsonb) RETURNS jsonb
             FROM (
                 SELECT d.key, d.key IN ('cause', 'signal', 'item_key', 'stderr',
                     'native_traceback', 'python_traceback', 'ordinal',
-                    'exit_code', 'peak_rss_bytes', 'run_s', 'cpu_s') AS known,
+                    'exit_code', 'peak_rss_bytes', 'run_s', 'cpu_s', 'blame',
+                    'isolated') AS known,
                     CASE WHEN jsonb_typeof(d.value) = 'string'
                         THEN to_jsonb(left(d.value #>> '{}', 16000))
                         ELSE d.value END AS value
@@ -1230,7 +1241,11 @@ CREATE FUNCTION evtrack.crash_facts(dossier jsonb) RETURNS jsonb
                             THEN d.value::text::numeric BETWEEN 0 AND 1e15
                                 AND length(d.value::text) <= 40
                             ELSE false END
-                    ELSE d.key <> 'poison' AND evtrack.is_readable(d.value) END
+                    WHEN d.key = 'blame' THEN d.value = '"none"'
+                    WHEN d.key = 'isolated'
+                        THEN jsonb_typeof(d.value) = 'boolean'
+                    ELSE d.key NOT IN ('poison', 'exclusive')
+                        AND evtrack.is_readable(d.value) END
             ) b
         ) f
     ) t
@@ -1246,30 +1261,51 @@ CREATE FUNCTION evtrack.crash_line(data jsonb) RETURNS text
         data ->> 'exit_code', 'at ' || (data ->> 'item_key')), 300)
 $$;
 
-CREATE FUNCTION evtrack.crash_one(the_worker bigint, the_job bigint, the_batch integer, dossier jsonb, done int4multirange, lines text) RETURNS text
+CREATE FUNCTION evtrack.crash_one(the_worker bigint, the_job bigint, the_batch integer, dossier jsonb, done int4multirange, lines text, alone boolean) RETURNS text
     LANGUAGE plpgsql
     AS $$
 DECLARE
     j evtrack.job;
     b evtrack.batch;
+    w evtrack.worker;
+    facts jsonb := evtrack.crash_facts(dossier);
+    cause text := facts ->> 'cause';
+    blameless boolean := facts -> 'blame' IS NOT NULL;
     open_items int4multirange;
     n integer;
     suspect int4multirange := '{}';
-    parts int4multirange[];
     tries integer;
-    budget integer;
-    lost boolean;
+    spent boolean;
+    level evtrack.isolation;
+    rest_level evtrack.isolation;
     again boolean;
-    facts jsonb := evtrack.crash_facts(dossier);
 BEGIN
     SELECT * INTO j FROM evtrack.job WHERE job_id = the_job;
     SELECT * INTO b FROM evtrack.batch
     WHERE job_day = j.job_day AND job_id = the_job AND batch_no = the_batch;
+    done := done * b.ordinals;
+    IF cause = 'worker_lost' THEN
+        w := evtrack.find_worker(the_worker);
+        RETURN evtrack.lose_one(w, j, b,
+            facts - '{blame,isolated,ordinal,item_key}'::text[],
+            facts -> 'ordinal' IS NOT NULL OR NOT isempty(done)
+                OR NOT w.marks AND b.isolation >= 'marked',
+            CASE WHEN facts -> 'ordinal' IS NOT NULL
+                THEN (facts ->> 'ordinal')::integer
+                WHEN isempty(done) THEN 0 END,
+            done, lines, alone AND NOT EXISTS (
+                SELECT FROM evtrack.running_batches(the_worker) r
+                WHERE (r.job_id, r.batch_no) <> (the_job, the_batch)));
+    END IF;
+    tries := b.crashes + (NOT blameless)::integer;
     -- Even a budget of 0 allows the crash that has just happened.
-    budget := greatest(evtrack.policy_number(j.policy, 'max_crashes'), 1);
-    tries := b.crashes + 1;
-    lost := facts ->> 'cause' = 'worker_lost';
-    done := CASE WHEN lost THEN '{}' ELSE done * b.ordinals END;
+    spent := NOT blameless AND facts -> 'isolated' IS DISTINCT FROM 'false'
+        AND tries >= greatest(evtrack.policy_number(j.policy, 'max_crashes'), 1);
+    level := evtrack.raise_isolation(b.isolation, CASE
+        WHEN cause = 'out_of_memory' OR cause = 'memory_limit' AND NOT blameless
+            THEN 'memory'::evtrack.isolation ELSE 'fresh_slot' END);
+    rest_level := CASE WHEN blameless OR b.isolation >= 'marked'
+        THEN b.isolation ELSE 'none' END;
     open_items := b.ordinals - done;
     n := evtrack.item_count(open_items);
     IF n = 1 THEN
@@ -1279,22 +1315,16 @@ BEGIN
             int4range((facts ->> 'ordinal')::integer,
                 (facts ->> 'ordinal')::integer, '[]'));
     END IF;
-    IF NOT lost AND NOT isempty(suspect) THEN
+    IF NOT isempty(suspect) THEN
         -- The only item left was the item in hand, even if not reported so.
-        facts := jsonb_strip_nulls(jsonb_build_object(
-            'ordinal', lower(suspect), 'item_key', (
-                SELECT p.item_key FROM evtrack.payload p
-                WHERE p.job_day = j.job_day AND p.job_id = the_job
-                    AND p.ordinal = lower(suspect)),
-            'poison', nullif(tries >= budget, false))) || facts;
+        facts := evtrack.item_facts(j, lower(suspect))
+            || jsonb_strip_nulls(jsonb_build_object(
+                'poison', nullif(spent, false))) || facts;
     END IF;
 
-    IF lost OR n = b.item_count AND n = 1
+    IF n = b.item_count AND (n = 1 OR blameless AND isempty(suspect))
         OR j.phase = 'cancelled' AND isempty(done) THEN
-        again := j.phase <> 'cancelled' AND CASE
-            WHEN lost THEN b.losses + 1
-                < evtrack.policy_number(j.policy, 'max_losses')
-            ELSE tries < budget END;
+        again := j.phase <> 'cancelled' AND NOT spent;
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)
         SELECT j.job_day, the_job, the_batch, b.version + 1,
@@ -1303,62 +1333,32 @@ BEGIN
             CASE WHEN n > 1 THEN facts - 'poison' ELSE facts END
         UNION ALL
         SELECT j.job_day, the_job, the_batch, b.version + 2, 'requeued',
-            b.attempt, the_worker, jsonb_build_object('reason',
-                CASE WHEN lost THEN 'lost' ELSE 'retry' END)
-        WHERE again;
+            b.attempt, the_worker,
+            jsonb_build_object('reason', 'retry', 'isolation', level)
+        WHERE again
+        UNION ALL
+        SELECT j.job_day, the_job, the_batch, b.version + 2, 'cancelled',
+            b.attempt, NULL, '{"reason": "job cancelled"}'
+        WHERE NOT again AND blameless;
         RETURN CASE WHEN again THEN 'retry' ELSE 'crashed' END;
     END IF;
 
-    parts := CASE
-        WHEN n = 0 THEN '{}'
-        WHEN n = 1 THEN ARRAY[suspect]
-        WHEN isempty(suspect) THEN evtrack.halves(open_items)
-        ELSE ARRAY[suspect, open_items - suspect] END;
-    WITH part AS (
-        SELECT p.items, j.batch_count + p.i::integer AS batch_no,
-            evtrack.item_count(p.items) AS n,
-            CASE WHEN p.items = suspect THEN tries ELSE 0 END AS tries
-        FROM unnest(parts) WITH ORDINALITY AS p (items, i)
-    )
-    INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
-        attempt, worker_id, data)
-    SELECT j.job_day, the_job, the_batch, b.version + 1,
-        'crashed'::evtrack.event_type, b.attempt, the_worker, facts
-    UNION ALL
-    SELECT j.job_day, the_job, the_batch, b.version + 2,
-        CASE WHEN isempty(done) THEN 'split' ELSE 'completed'
-            END::evtrack.event_type,
-        b.attempt, the_worker, CASE
-            WHEN isempty(done) THEN jsonb_build_object('to',
-                (SELECT jsonb_agg(p.batch_no ORDER BY p.batch_no) FROM part p))
-            ELSE jsonb_strip_nulls(jsonb_build_object(
-                'moved', open_items::text, 'moved_items', n,
-                'run_s', facts -> 'run_s', 'moved_to',
-                (SELECT jsonb_agg(p.batch_no ORDER BY p.batch_no)
-                FROM part p))) END
-    UNION ALL
-    SELECT j.job_day, the_job, p.batch_no, 1, 'enqueued', b.attempt, NULL,
-        jsonb_build_object('items', p.n, 'weight', p.n,
-            'ordinals', p.items::text,
-            'root', coalesce(b.root_no, the_batch), 'parent', the_batch,
-            'errors', b.errors, 'crashes',
-            CASE WHEN p.tries >= budget THEN p.tries - 1 ELSE p.tries END,
-            'losses', 0)
-    FROM part p
-    UNION ALL
-    -- The budget is spent already: the item is poison at once.
-    SELECT j.job_day, the_job, p.batch_no, 2, 'crashed', b.attempt, the_worker,
-        facts
-    FROM part p WHERE p.tries >= budget
-    UNION ALL
-    SELECT j.job_day, the_job, p.batch_no, 2, 'cancelled', b.attempt, NULL,
-        '{"reason": "job cancelled"}'
-    FROM part p WHERE p.tries < budget AND j.phase = 'cancelled';
-    IF lines IS NOT NULL AND NOT isempty(done) THEN
-        INSERT INTO evtrack.result (job_day, job_id, batch_no, ordinals, lines)
-        VALUES (j.job_day, the_job, the_batch, done, lines);
-    END IF;
-    RETURN 'split';
+    RETURN evtrack.split_crashed(j, b, facts, done, lines, (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('items', p.items::text,
+            'crashes', CASE
+                WHEN p.items = suspect THEN tries - spent::integer
+                WHEN blameless THEN b.crashes ELSE 0 END,
+            'losses', b.losses,
+            'isolation', CASE WHEN p.items = suspect THEN level
+                ELSE rest_level END,
+            'poison', p.items = suspect AND spent) ORDER BY p.place), '[]')
+        FROM unnest(CASE
+            WHEN n = 0 THEN '{}'
+            WHEN n = 1 OR blameless AND isempty(suspect)
+                THEN ARRAY[open_items]
+            WHEN isempty(suspect) THEN evtrack.halves(open_items)
+            ELSE ARRAY[suspect, open_items - suspect] END)
+            WITH ORDINALITY AS p (items, place)));
 END $$;
 
 CREATE FUNCTION evtrack.crash_rates(span interval DEFAULT '01:00:00'::interval) RETURNS TABLE(handler text, attempts bigint, crashed bigint)
@@ -1416,6 +1416,115 @@ BEGIN
             'policy', coalesce(policy, '{}'), 'source', coalesce(source, '{}'),
             'bytes_total', bytes_total, 'submitter', submitter_token)));
     RETURN NEXT;
+END $$;
+
+CREATE SEQUENCE evtrack.worker_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE evtrack.worker (
+    worker_id bigint DEFAULT nextval('evtrack.worker_id_seq'::regclass) NOT NULL,
+    name text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    slots integer NOT NULL,
+    handlers text[] NOT NULL,
+    version text NOT NULL,
+    busy integer DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stopped_at timestamp with time zone,
+    lost_at timestamp with time zone,
+    session_lock boolean DEFAULT false NOT NULL,
+    gone_at timestamp with time zone,
+    marks boolean DEFAULT false NOT NULL,
+    stopping_at timestamp with time zone,
+    in_hand jsonb,
+    in_hand_at timestamp with time zone
+)
+WITH (fillfactor='50');
+
+CREATE FUNCTION evtrack.divide_suspect(lost evtrack.worker, r evtrack.batch_at_death) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    j evtrack.job;
+    b evtrack.batch;
+    finished int4multirange;
+    open_items int4multirange;
+    suspect int4multirange := '{}';
+    halved boolean;
+    n integer;
+    kept integer;
+BEGIN
+    SELECT * INTO j FROM evtrack.job o WHERE o.job_id = r.job_id;
+    SELECT * INTO b FROM evtrack.batch o
+    WHERE o.job_day = j.job_day AND o.job_id = r.job_id
+        AND o.batch_no = r.batch_no AND o.status = 'pending'
+        AND o.attempt = r.attempt AND o.worker_id = lost.worker_id
+        AND o.isolation >= 'marked'
+    FOR UPDATE;
+    IF NOT FOUND OR NOT r.begun THEN RETURN; END IF;
+    finished := r.done * b.ordinals;
+    open_items := b.ordinals - finished;
+    n := evtrack.item_count(open_items);
+    kept := (NOT isempty(finished))::integer;
+    halved := coalesce(r.in_hand = 0, false) AND n > 1;
+    suspect := CASE
+        WHEN r.in_hand = 0 AND n = 1 THEN open_items
+        WHEN r.in_hand > 0 THEN open_items * int4multirange(
+            int4range(r.in_hand, r.in_hand, '[]'))
+        ELSE '{}' END;
+    IF kept = 0 AND (NOT halved AND isempty(suspect)
+        OR n = 1 AND b.isolation = 'exclusive') THEN
+        RETURN;
+    END IF;
+    WITH part AS (
+        SELECT p.items, j.batch_count + p.place::integer AS batch_no,
+            evtrack.item_count(p.items) AS n, p.items = finished AS done,
+            CASE WHEN p.items = suspect OR halved AND b.losses > 1
+                THEN 'exclusive' ELSE b.isolation END AS isolation
+        FROM unnest(CASE WHEN kept = 1 THEN ARRAY[finished]
+            ELSE '{}'::int4multirange[] END || CASE
+            WHEN n = 0 THEN '{}'::int4multirange[]
+            WHEN halved THEN evtrack.halves(open_items)
+            WHEN isempty(suspect) OR n = 1 THEN ARRAY[open_items]
+            ELSE ARRAY[suspect, open_items - suspect] END)
+            WITH ORDINALITY AS p (items, place)
+    )
+    INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+        attempt, worker_id, data)
+    SELECT j.job_day, j.job_id, b.batch_no, b.version + 1,
+        'split'::evtrack.event_type, b.attempt, lost.worker_id,
+        jsonb_build_object('to',
+            (SELECT jsonb_agg(p.batch_no ORDER BY p.batch_no) FROM part p))
+    UNION ALL
+    SELECT j.job_day, j.job_id, p.batch_no, 1, 'enqueued',
+        -- The attempt that finished them follows.
+        b.attempt - p.done::integer, NULL,
+        jsonb_strip_nulls(jsonb_build_object('items', p.n, 'weight', p.n,
+            'ordinals', p.items::text,
+            'root', coalesce(b.root_no, b.batch_no), 'parent', b.batch_no,
+            'errors', b.errors, 'crashes', b.crashes, 'losses', b.losses,
+            'exclusive_losses', nullif(b.exclusive_losses, 0),
+            'isolation', p.isolation))
+    FROM part p
+    UNION ALL
+    SELECT j.job_day, j.job_id, p.batch_no, s.version, s.type, b.attempt,
+        lost.worker_id, '{}'
+    FROM part p
+    CROSS JOIN (VALUES (2, 'started'::evtrack.event_type), (3, 'completed'))
+        AS s (version, type)
+    WHERE p.done;
+    INSERT INTO evtrack.result (job_day, job_id, batch_no, ordinals, lines)
+    SELECT j.job_day, j.job_id, j.batch_count + 1, finished, string_agg(
+        coalesce(l.line, ''), E'\n' ORDER BY l.ordinal)
+    FROM evtrack.result_lines(r.done, r.results) l
+    WHERE kept = 1 AND finished @> l.ordinal
+    HAVING count(nullif(l.line, '')) > 0;
 END $$;
 
 CREATE FUNCTION evtrack.drop_day(the_day date, ended_before timestamp with time zone, seen pg_snapshot, job_ids bigint[], event_counts bigint[], digests bytea[], archived_to text DEFAULT NULL::text) RETURNS text
@@ -1690,35 +1799,6 @@ BEGIN
         ELSE r.verdict END
     FROM report r ORDER BY r.place;
 END $$;
-
-CREATE SEQUENCE evtrack.worker_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-CREATE TABLE evtrack.worker (
-    worker_id bigint DEFAULT nextval('evtrack.worker_id_seq'::regclass) NOT NULL,
-    name text NOT NULL,
-    host text NOT NULL,
-    pid integer NOT NULL,
-    slots integer NOT NULL,
-    handlers text[] NOT NULL,
-    version text NOT NULL,
-    busy integer DEFAULT 0 NOT NULL,
-    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    stopped_at timestamp with time zone,
-    lost_at timestamp with time zone,
-    session_lock boolean DEFAULT false NOT NULL,
-    gone_at timestamp with time zone,
-    marks boolean DEFAULT false NOT NULL,
-    stopping_at timestamp with time zone,
-    in_hand jsonb,
-    in_hand_at timestamp with time zone
-)
-WITH (fillfactor='50');
 
 CREATE FUNCTION evtrack.find_worker(the_worker bigint) RETURNS evtrack.worker
     LANGUAGE plpgsql
@@ -2416,6 +2496,16 @@ CREATE FUNCTION evtrack.item_count(items int4multirange) RETURNS integer
     SELECT coalesce(sum(upper(r) - lower(r)), 0)::integer FROM unnest(items) r
 $$;
 
+CREATE FUNCTION evtrack.item_facts(j evtrack.job, the_ordinal integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT jsonb_strip_nulls(jsonb_build_object(
+        'ordinal', the_ordinal, 'item_key', (
+            SELECT p.item_key FROM evtrack.payload p
+            WHERE p.job_day = j.job_day AND p.job_id = j.job_id
+                AND p.ordinal = the_ordinal)))
+$$;
+
 CREATE FUNCTION evtrack.item_summary(the_day date, the_job bigint, items int4multirange) RETURNS text
     LANGUAGE sql STABLE
     AS $$
@@ -2601,6 +2691,82 @@ CREATE FUNCTION evtrack.job_transitions() RETURNS evtrack.job_transition[]
     ) AS r
 $$;
 
+CREATE TABLE evtrack.batch (
+    job_day date NOT NULL,
+    job_id bigint NOT NULL,
+    batch_no integer NOT NULL,
+    status evtrack.status NOT NULL,
+    fresh boolean NOT NULL,
+    version integer NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    errors smallint DEFAULT 0 NOT NULL,
+    crashes smallint DEFAULT 0 NOT NULL,
+    losses smallint DEFAULT 0 NOT NULL,
+    item_count integer NOT NULL,
+    root_no integer,
+    parent_no integer,
+    run_s double precision,
+    weight bigint NOT NULL,
+    worker_id bigint,
+    run_at timestamp with time zone,
+    enqueued_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    ordinals int4multirange NOT NULL,
+    error text,
+    links bytea,
+    isolation evtrack.isolation DEFAULT 'none'::evtrack.isolation NOT NULL,
+    exclusive_losses smallint DEFAULT 0 NOT NULL
+)
+PARTITION BY RANGE (job_day);
+ALTER TABLE ONLY evtrack.batch ALTER COLUMN links SET STORAGE EXTERNAL;
+
+CREATE FUNCTION evtrack.known_items(lost evtrack.worker, b evtrack.batch, reported evtrack.batch_at_death[], n integer, OUT begun boolean, OUT in_hand integer, OUT done int4multirange, OUT lines text, OUT alone boolean) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+    WITH mark AS (
+        SELECT m.* FROM evtrack.item_mark m
+        WHERE m.job_id = b.job_id AND m.batch_no = b.batch_no
+            AND m.attempt = b.attempt
+    ), report AS (
+        SELECT r.* FROM unnest(reported) r
+        WHERE r.job_id = b.job_id AND r.batch_no = b.batch_no
+            AND r.attempt = b.attempt AND r.begun
+        LIMIT 1
+    ), finished AS (
+        SELECT DISTINCT ON (f.ordinal) f.ordinal, f.line
+        FROM (
+            SELECT m.ordinal, m.line FROM mark m WHERE m.done
+            UNION ALL
+            SELECT l.ordinal, nullif(l.line, '') FROM report r
+            CROSS JOIN LATERAL evtrack.result_lines(r.done, r.results) l
+        ) f
+        WHERE b.ordinals @> f.ordinal
+        ORDER BY f.ordinal, f.line
+    ), now AS (
+        SELECT CASE
+            WHEN EXISTS (SELECT FROM report)
+                THEN (SELECT r.in_hand FROM report r)
+            WHEN EXISTS (SELECT FROM mark) THEN (
+                SELECT m.ordinal FROM mark m WHERE NOT m.done
+                ORDER BY m.begun_at DESC LIMIT 1)
+            WHEN NOT lost.marks AND b.isolation >= 'marked' THEN 0 END AS item
+    )
+    SELECT EXISTS (SELECT FROM report) OR EXISTS (SELECT FROM mark)
+        OR NOT lost.marks AND b.isolation >= 'marked',
+        w.item,
+        coalesce((SELECT range_agg(int4range(f.ordinal, f.ordinal, '[]'))
+            FROM finished f), '{}'),
+        (SELECT CASE WHEN count(f.line) > 0
+            THEN string_agg(coalesce(f.line, ''), E'\n' ORDER BY f.ordinal) END
+            FROM finished f),
+        CASE
+            WHEN EXISTS (SELECT FROM mark) THEN coalesce((
+                SELECT m.exclusive FROM mark m WHERE m.ordinal = w.item), false)
+            ELSE NOT lost.marks AND (n = 1 OR b.losses >= 9) END
+    FROM now w
+$$;
+
 CREATE FUNCTION evtrack.last_link(links bytea) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -2672,45 +2838,179 @@ BEGIN
         USING ERRCODE = 'EV003', HINT = 'Run evtrack jobs to list the latest jobs.';
 END $$;
 
-CREATE FUNCTION evtrack.lose(lost evtrack.worker, why text) RETURNS integer
+CREATE FUNCTION evtrack.lock_suspects(workers bigint[], reported bigint[] DEFAULT '{}'::bigint[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+    SELECT FROM evtrack.job j
+    WHERE j.job_id = ANY(reported || ARRAY(
+        SELECT h.job_id FROM unnest(workers) w
+        CROSS JOIN LATERAL evtrack.running_batches(w) h
+        JOIN evtrack.batch b ON b.job_day = h.job_day AND b.job_id = h.job_id
+            AND b.batch_no = h.batch_no
+        WHERE b.isolation >= 'marked' AND b.item_count > 1))
+    ORDER BY j.job_id FOR UPDATE
+$$;
+
+CREATE FUNCTION evtrack.lose(lost evtrack.worker, why text, facts jsonb DEFAULT '{}'::jsonb, reported evtrack.batch_at_death[] DEFAULT '{}'::evtrack.batch_at_death[]) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 DECLARE
+    held evtrack.batch[];
+    untouched evtrack.batch[];
+    b evtrack.batch;
+    j evtrack.job;
+    k record;
     n integer;
 BEGIN
-    WITH mine AS (
-        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-            r.phase <> 'cancelled' AND b.losses + 1
-            < evtrack.policy_number(r.policy, 'max_losses') AS again
-        FROM (
-            SELECT h.job_day, h.job_id, h.batch_no, j.phase, j.policy
-            FROM evtrack.running_batches(lost.worker_id) h
-            JOIN evtrack.job j ON j.job_id = h.job_id
-            ORDER BY h.job_id, h.batch_no
-        ) r
-        CROSS JOIN LATERAL (
-            SELECT * FROM evtrack.batch b
-            WHERE b.job_day = r.job_day AND b.job_id = r.job_id
-                AND b.batch_no = r.batch_no AND b.status = 'running'
-                AND b.worker_id = lost.worker_id
-            FOR UPDATE
-        ) b
-    ), appended AS (
+    UPDATE evtrack.worker w SET lost_at = clock_timestamp(), busy = 0
+    WHERE w.worker_id = lost.worker_id;
+    facts := facts || jsonb_build_object('cause', 'worker_lost', 'why', why,
+        'host', lost.host, 'pid', lost.pid, 'seen_at', lost.seen_at);
+    SELECT array_agg(r) INTO held
+    FROM (
+        SELECT h.job_day, h.job_id, h.batch_no
+        FROM evtrack.running_batches(lost.worker_id) h
+        ORDER BY h.job_id, h.batch_no
+    ) h
+    CROSS JOIN LATERAL (
+        SELECT * FROM evtrack.batch o
+        WHERE o.job_day = h.job_day AND o.job_id = h.job_id
+            AND o.batch_no = h.batch_no AND o.status = 'running'
+            AND o.worker_id = lost.worker_id
+        FOR UPDATE
+    ) r;
+    n := coalesce(cardinality(held), 0);
+    FOREACH b IN ARRAY coalesce(held, '{}') LOOP
+        SELECT * INTO k FROM evtrack.known_items(lost, b, reported, n);
+        IF k.begun THEN
+            SELECT * INTO j FROM evtrack.job o WHERE o.job_id = b.job_id;
+            PERFORM evtrack.lose_one(lost, j, b, facts, true, k.in_hand, k.done,
+                k.lines, k.alone);
+        ELSE
+            untouched := array_append(untouched, b);
+        END IF;
+    END LOOP;
+    INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+        attempt, worker_id, data)
+    SELECT r.job_day, r.job_id, r.batch_no, r.version + e.step, e.type,
+        r.attempt, e.worker_id, e.data
+    FROM unnest(untouched) r
+    JOIN evtrack.job o ON o.job_id = r.job_id
+    CROSS JOIN LATERAL (VALUES
+        (lost.stopping_at IS NULL, 1, 'crashed'::evtrack.event_type,
+            lost.worker_id, facts),
+        (lost.stopping_at IS NULL AND o.phase <> 'cancelled', 2, 'requeued',
+            lost.worker_id, jsonb_build_object('reason', 'lost', 'isolation',
+                evtrack.raise_isolation(r.isolation, 'marked'))),
+        -- It was killed before it had returned them: nobody is suspected.
+        (lost.stopping_at IS NOT NULL, 1, 'requeued', lost.worker_id,
+            '{"reason": "stopping"}'),
+        (o.phase = 'cancelled', 2, 'cancelled', NULL,
+            '{"reason": "job cancelled"}')
+    ) AS e (due, step, type, worker_id, data)
+    WHERE e.due;
+    DELETE FROM evtrack.item_mark m USING unnest(held) r
+    WHERE m.job_id = r.job_id AND m.batch_no = r.batch_no;
+    PERFORM evtrack.raise_alert('worker_lost', lost.worker_id::text, '',
+        'error', jsonb_build_object('worker_id', lost.worker_id,
+            'worker', left(lost.name, 200), 'host', lost.host,
+            'pid', lost.pid, 'handlers', lost.handlers, 'why', why,
+            'batches', n, 'seen_at', lost.seen_at));
+    RETURN n;
+END $$;
+
+CREATE FUNCTION evtrack.lose_one(lost evtrack.worker, j evtrack.job, b evtrack.batch, facts jsonb, begun boolean, in_hand integer, done int4multirange, lines text, alone boolean) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    open_items int4multirange := b.ordinals - done;
+    n integer := evtrack.item_count(open_items);
+    stops boolean := lost.stopping_at IS NOT NULL;
+    suspect int4multirange := '{}';
+    halved boolean := false;
+    exclusive boolean;
+    spent boolean;
+    level evtrack.isolation := b.isolation;
+    reason text;
+BEGIN
+    IF n = 0 THEN
+        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+            attempt, worker_id)
+        VALUES (j.job_day, j.job_id, b.batch_no, b.version + 1, 'completed',
+            b.attempt, lost.worker_id);
+        INSERT INTO evtrack.result (job_day, job_id, batch_no, ordinals, lines)
+        SELECT j.job_day, j.job_id, b.batch_no, done, lose_one.lines
+        WHERE lose_one.lines IS NOT NULL;
+        RETURN 'completed';
+    END IF;
+    IF begun AND NOT stops THEN
+        halved := in_hand = 0 AND n > 1;
+        suspect := CASE
+            WHEN in_hand = 0 AND n = 1 THEN open_items
+            WHEN in_hand > 0 THEN open_items * int4multirange(
+                int4range(in_hand, in_hand, '[]'))
+            ELSE '{}' END;
+    END IF;
+    exclusive := alone AND b.isolation = 'exclusive'
+        AND (halved OR NOT isempty(suspect));
+    spent := exclusive AND NOT halved AND b.exclusive_losses + 1
+        >= greatest(evtrack.policy_number(j.policy, 'max_losses'), 1);
+    IF NOT isempty(suspect) THEN
+        facts := facts || evtrack.item_facts(j, lower(suspect));
+    END IF;
+    facts := facts || jsonb_strip_nulls(jsonb_build_object(
+        'exclusive', nullif(exclusive, false), 'poison', nullif(spent, false)));
+    IF NOT stops THEN
+        level := evtrack.raise_isolation(b.isolation, 'marked');
+    END IF;
+
+    IF isempty(done) AND (j.phase = 'cancelled'
+        OR b.item_count = 1 OR NOT halved AND isempty(suspect)) THEN
+        reason := CASE WHEN stops THEN 'stopping' ELSE 'lost' END;
+        IF NOT isempty(suspect) THEN
+            level := 'exclusive';
+        END IF;
         INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
             attempt, worker_id, data)
-        SELECT m.job_day, m.job_id, m.batch_no, m.version + 1,
-            'crashed'::evtrack.event_type, m.attempt, lost.worker_id,
-            jsonb_build_object('cause', 'worker_lost', 'why', why,
-                'host', lost.host, 'pid', lost.pid,
-                'seen_at', lost.seen_at)
-        FROM mine m
+        SELECT j.job_day, j.job_id, b.batch_no, b.version + 1,
+            'crashed'::evtrack.event_type, b.attempt, lost.worker_id,
+            -- A cancelled job does not isolate one item of several.
+            CASE WHEN n > 1 THEN facts - 'poison' ELSE facts END
+        WHERE NOT stops
         UNION ALL
-        SELECT m.job_day, m.job_id, m.batch_no, m.version + 2, 'requeued',
-            m.attempt, lost.worker_id, '{"reason": "lost"}'
-        FROM mine m WHERE m.again
-    )
-    SELECT count(*) INTO n FROM mine;
-    RETURN n;
+        SELECT j.job_day, j.job_id, b.batch_no,
+            b.version + 2 - stops::integer, 'requeued', b.attempt,
+            lost.worker_id, jsonb_build_object('reason', reason)
+                || CASE WHEN stops THEN '{}'
+                    ELSE jsonb_build_object('isolation', level) END
+        WHERE stops OR NOT spent AND j.phase <> 'cancelled'
+        UNION ALL
+        -- Nobody was in hand, so nobody crashed.
+        SELECT j.job_day, j.job_id, b.batch_no, b.version + 2, 'cancelled',
+            b.attempt, NULL, '{"reason": "job cancelled"}'
+        WHERE j.phase = 'cancelled' AND NOT halved AND isempty(suspect);
+        RETURN CASE WHEN spent OR j.phase = 'cancelled' AND NOT stops
+            THEN 'crashed' ELSE 'retry' END;
+    END IF;
+
+    RETURN evtrack.split_crashed(j, b, CASE WHEN NOT stops THEN facts END,
+        done, lines, (
+            SELECT jsonb_agg(jsonb_build_object('items', p.items::text,
+                'crashes', b.crashes,
+                -- The stream of a poison item has the crash itself.
+                'losses', b.losses + (NOT stops)::integer
+                    - (p.items = suspect AND spent)::integer,
+                'exclusive_losses', CASE WHEN p.items = suspect
+                    THEN b.exclusive_losses + exclusive::integer
+                        - spent::integer END,
+                'isolation', CASE WHEN p.items = suspect
+                    OR halved AND b.losses > 0 THEN 'exclusive' ELSE level END,
+                'poison', p.items = suspect AND spent) ORDER BY p.place)
+            FROM unnest(CASE
+                WHEN halved THEN evtrack.halves(open_items)
+                WHEN isempty(suspect) OR n = 1 THEN ARRAY[open_items]
+                ELSE ARRAY[suspect, open_items - suspect] END)
+                WITH ORDINALITY AS p (items, place)));
 END $$;
 
 CREATE FUNCTION evtrack.make_partitions(first_day date DEFAULT ((now() AT TIME ZONE 'UTC'::text))::date, days integer DEFAULT 8) RETURNS integer
@@ -2960,7 +3260,7 @@ $$;
 
 CREATE FUNCTION evtrack.policy_number(policy jsonb, key text) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ((CASE WHEN (jsonb_typeof((policy -> key)) = 'number'::text) THEN policy ELSE '{"backoff_s": 1, "max_alerts": 60, "max_errors": 3, "max_losses": 5, "max_crashes": 2, "backoff_max_s": 300, "start_within_s": 60}'::jsonb END -> key))::numeric;
+    RETURN ((CASE WHEN (jsonb_typeof((policy -> key)) = 'number'::text) THEN policy ELSE '{"backoff_s": 1, "max_alerts": 60, "max_errors": 3, "max_losses": 2, "max_crashes": 2, "backoff_max_s": 300, "start_within_s": 60}'::jsonb END -> key))::numeric;
 
 CREATE FUNCTION evtrack.quarantine(the_job bigint, item_keys text[]) RETURNS TABLE(item_key text, ordinal integer, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2989,12 +3289,25 @@ BEGIN
     RETURN true;
 END $$;
 
+CREATE FUNCTION evtrack.raise_isolation(level evtrack.isolation, wanted evtrack.isolation) RETURNS evtrack.isolation
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE
+        WHEN level >= 'marked' AND wanted IN ('fresh_slot', 'memory')
+            OR level = 'memory' AND wanted = 'marked'
+            THEN 'exclusive'
+        ELSE greatest(level, wanted) END
+$$;
+
 CREATE FUNCTION evtrack.reap(grace interval DEFAULT '00:00:05'::interval, lease interval DEFAULT '00:00:30'::interval) RETURNS TABLE(worker_id bigint, name text, why text, batches integer, handlers text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    instant timestamptz := clock_timestamp();
+    instant timestamptz;
+    steady timestamptz;
+    started timestamptz;
+    dead evtrack.worker[];
     lost evtrack.worker;
     j evtrack.job;
 BEGIN
@@ -3008,6 +3321,11 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.reap', 0)) THEN
         RETURN;
     END IF;
+    -- After the lock, so that it is later than that of the last call.
+    instant := clock_timestamp();
+    steady := evtrack.steady_since(instant, lease);
+    -- Before the clock was set back, it was later.
+    started := least(pg_postmaster_start_time(), instant);
     UPDATE evtrack.worker w
     SET gone_at = CASE WHEN l.held THEN NULL ELSE instant END
     FROM (
@@ -3021,36 +3339,40 @@ BEGIN
     FOR lost IN
         SELECT w.* FROM evtrack.worker w
         WHERE w.stopped_at IS NULL AND w.lost_at IS NULL
-            AND (w.seen_at < instant - lease
+            AND (greatest(w.seen_at, steady) < instant - lease
                 OR w.session_lock AND greatest(
-                    w.gone_at, pg_postmaster_start_time()) < instant - grace
+                    w.gone_at, started, steady) < instant - grace
                     AND w.gone_at IS NOT NULL)
         ORDER BY w.worker_id FOR UPDATE SKIP LOCKED
     LOOP
         -- A claim of this worker is about to commit: retry next time.
-        CONTINUE WHEN NOT pg_try_advisory_xact_lock(
-            hashtextextended('evtrack.claim', lost.worker_id));
-        UPDATE evtrack.worker w SET lost_at = clock_timestamp(), busy = 0
-        WHERE w.worker_id = lost.worker_id;
+        IF pg_try_advisory_xact_lock(
+            hashtextextended('evtrack.claim', lost.worker_id)) THEN
+            dead := array_append(dead, lost);
+        END IF;
+    END LOOP;
+    IF dead IS NOT NULL THEN
+        PERFORM evtrack.lock_suspects(ARRAY(
+            SELECT d.worker_id FROM unnest(dead) d));
+    END IF;
+    FOREACH lost IN ARRAY coalesce(dead, '{}') LOOP
         worker_id := lost.worker_id;
         name := lost.name;
         handlers := lost.handlers;
-        why := CASE WHEN lost.session_lock AND lost.gone_at < instant - grace
+        why := CASE WHEN lost.session_lock AND greatest(
+            lost.gone_at, started, steady) < instant - grace
+            AND lost.gone_at IS NOT NULL
             THEN 'session gone' ELSE 'no heartbeat' END;
         batches := evtrack.lose(lost, why);
-        PERFORM evtrack.raise_alert('worker_lost', lost.worker_id::text, '',
-            'error', jsonb_build_object('worker_id', lost.worker_id,
-                'worker', left(lost.name, 200), 'host', lost.host,
-                'pid', lost.pid, 'handlers', lost.handlers, 'why', why,
-                'batches', batches, 'seen_at', lost.seen_at));
         RETURN NEXT;
     END LOOP;
 
     FOR j IN
         SELECT o.* FROM evtrack.job o
         WHERE o.phase = 'open'
-            AND coalesce(o.extended_at, o.created_at) < instant - lease
-            AND pg_postmaster_start_time() < instant - grace
+            AND greatest(coalesce(o.extended_at, o.created_at), steady)
+                < instant - lease
+            AND started < instant - grace
             AND NOT evtrack.has_session_lock(
                 hashtextextended('evtrack.submit', o.job_id))
         ORDER BY o.job_id FOR UPDATE SKIP LOCKED
@@ -3237,11 +3559,63 @@ CREATE FUNCTION evtrack.report_death(dead_worker bigint, reporter bigint, facts 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    lost evtrack.worker;
+    reported evtrack.batch_at_death[];
+    r evtrack.batch_at_death;
+    alive boolean := false;
+    past boolean;
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
-    RETURN QUERY
-    SELECT g.job_id, g.batch_no, 'alive'
-    FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no);
+    PERFORM evtrack.find_worker(reporter);
+    SELECT array_agg(ROW(g.job_id, g.batch_no, g.attempt, coalesce(g.begun,
+        false), g.in_hand, coalesce(g.done, '{}')::int4multirange,
+        g.results)::evtrack.batch_at_death ORDER BY g.job_id, g.batch_no)
+    INTO reported
+    FROM unnest(job_ids, batch_nos, attempts, report_death.begun,
+        report_death.in_hand, report_death.done, report_death.results)
+        AS g (job_id, batch_no, attempt, begun, in_hand, done, results);
+    reported := coalesce(reported, '{}');
+    SELECT * INTO lost FROM evtrack.worker w
+    WHERE w.worker_id = dead_worker FOR UPDATE;
+    past := lost.lost_at IS NOT NULL OR lost.stopped_at IS NOT NULL;
+    IF lost.worker_id IS NOT NULL AND NOT past THEN
+        -- Claims of a dead worker end with its session; see reconcile().
+        alive := evtrack.has_session_lock(
+                hashtextextended('evtrack.worker', dead_worker))
+            OR NOT pg_try_advisory_xact_lock(
+                hashtextextended('evtrack.claim', dead_worker));
+    END IF;
+    IF alive OR lost.worker_id IS NULL THEN
+        RETURN QUERY
+        SELECT u.job_id, u.batch_no,
+            CASE WHEN alive THEN 'alive' ELSE 'late' END
+        FROM unnest(reported) u;
+        RETURN;
+    END IF;
+    PERFORM evtrack.lock_suspects(ARRAY[dead_worker], job_ids);
+    IF NOT past THEN
+        facts := (evtrack.crash_facts(facts) - '{blame,isolated,ordinal,'
+            'item_key,run_s}'::text[]) || jsonb_build_object(
+            'reported_by', reporter);
+        PERFORM evtrack.lose(lost, 'process died', facts, reported);
+    END IF;
+    FOREACH r IN ARRAY reported LOOP
+        job_id := r.job_id;
+        batch_no := r.batch_no;
+        IF past THEN
+            PERFORM evtrack.divide_suspect(lost, r);
+        END IF;
+        verdict := coalesce((
+            SELECT CASE b.status WHEN 'pending' THEN 'retry'
+                ELSE b.status::text END
+            FROM evtrack.job j
+            JOIN evtrack.batch b ON b.job_day = j.job_day
+                AND b.job_id = j.job_id AND b.batch_no = r.batch_no
+            WHERE j.job_id = r.job_id AND b.attempt = r.attempt
+                AND b.worker_id = dead_worker), 'late');
+        RETURN NEXT;
+    END LOOP;
 END $$;
 
 CREATE FUNCTION evtrack.report_slots(the_worker bigint, said text) RETURNS boolean
@@ -3324,6 +3698,20 @@ BEGIN
     FROM evtrack.event_seq s WHERE s.last_value <= newest;
     RETURN n;
 END $_$;
+
+CREATE FUNCTION evtrack.result_lines(done int4multirange, results text) RETURNS TABLE(ordinal integer, line text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT o.ordinal, l.line
+    FROM (
+        SELECT u.ordinal, row_number() OVER (ORDER BY u.ordinal) AS place
+        FROM unnest(done) r
+        CROSS JOIN LATERAL generate_series(lower(r), upper(r) - 1)
+            AS u (ordinal)
+    ) o
+    LEFT JOIN string_to_table(results, E'\n') WITH ORDINALITY
+        AS l (line, place) ON l.place = o.place
+$$;
 
 CREATE FUNCTION evtrack.resume(the_job bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3487,6 +3875,64 @@ BEGIN
     RETURN true;
 END $$;
 
+CREATE FUNCTION evtrack.split_crashed(j evtrack.job, b evtrack.batch, facts jsonb, done int4multirange, lines text, parts jsonb) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    steps integer := (facts IS NOT NULL)::integer;
+BEGIN
+    WITH part AS (
+        SELECT p.*, j.batch_count + p.place::integer AS batch_no,
+            evtrack.item_count(p.items) AS n
+        FROM ROWS FROM (jsonb_to_recordset(parts) AS (
+            items int4multirange, crashes integer, losses integer,
+            exclusive_losses integer, isolation evtrack.isolation,
+            poison boolean)) WITH ORDINALITY AS p (items, crashes, losses,
+            exclusive_losses, isolation, poison, place)
+    )
+    INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+        attempt, worker_id, data)
+    SELECT j.job_day, j.job_id, b.batch_no, b.version + 1,
+        'crashed'::evtrack.event_type, b.attempt, b.worker_id, facts
+    WHERE facts IS NOT NULL
+    UNION ALL
+    SELECT j.job_day, j.job_id, b.batch_no, b.version + 1 + steps,
+        CASE WHEN isempty(done) THEN 'split' ELSE 'completed'
+            END::evtrack.event_type,
+        b.attempt, b.worker_id, CASE
+            WHEN isempty(done) THEN jsonb_build_object('to',
+                (SELECT jsonb_agg(p.batch_no ORDER BY p.batch_no) FROM part p))
+            ELSE jsonb_strip_nulls(jsonb_build_object(
+                'moved', (b.ordinals - done)::text,
+                'moved_items', evtrack.item_count(b.ordinals - done),
+                'run_s', facts -> 'run_s', 'moved_to',
+                (SELECT jsonb_agg(p.batch_no ORDER BY p.batch_no)
+                FROM part p))) END
+    UNION ALL
+    SELECT j.job_day, j.job_id, p.batch_no, 1, 'enqueued', b.attempt, NULL,
+        jsonb_strip_nulls(jsonb_build_object('items', p.n, 'weight', p.n,
+            'ordinals', p.items::text,
+            'root', coalesce(b.root_no, b.batch_no), 'parent', b.batch_no,
+            'errors', b.errors, 'crashes', p.crashes, 'losses', p.losses,
+            'exclusive_losses', nullif(p.exclusive_losses, 0),
+            'isolation', nullif(p.isolation, 'none')))
+    FROM part p
+    UNION ALL
+    -- The budget is spent already: the item is poison at once.
+    SELECT j.job_day, j.job_id, p.batch_no, 2, 'crashed', b.attempt,
+        b.worker_id, facts
+    FROM part p WHERE p.poison
+    UNION ALL
+    SELECT j.job_day, j.job_id, p.batch_no, 2, 'cancelled', b.attempt, NULL,
+        '{"reason": "job cancelled"}'
+    FROM part p WHERE p.poison IS NOT TRUE AND j.phase = 'cancelled';
+    IF lines IS NOT NULL AND NOT isempty(done) THEN
+        INSERT INTO evtrack.result (job_day, job_id, batch_no, ordinals, lines)
+        VALUES (j.job_day, j.job_id, b.batch_no, done, lines);
+    END IF;
+    RETURN 'split';
+END $$;
+
 CREATE FUNCTION evtrack.status_after(the_type evtrack.event_type, the_status evtrack.status) RETURNS evtrack.status
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -3495,6 +3941,46 @@ CREATE FUNCTION evtrack.status_after(the_type evtrack.event_type, the_status evt
     WHERE t.type = the_type AND t.moved IS NOT true
         AND array_position(t.before, the_status) > 0
 $$;
+
+CREATE FUNCTION evtrack.steady_since(instant timestamp with time zone, lease interval) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    u evtrack.upkeep;
+    most interval := greatest(lease / 3, interval '3 seconds');
+    stepped boolean;
+BEGIN
+    SELECT * INTO u FROM evtrack.upkeep;
+    stepped := coalesce(instant - u.reaped_at NOT BETWEEN -most AND most, false);
+    IF NOT stepped AND instant - u.reaped_at
+        BETWEEN interval '0' AND interval '0.5 seconds' THEN
+        RETURN u.steady_since;
+    END IF;
+    UPDATE evtrack.upkeep o SET reaped_at = instant,
+        steady_since = CASE WHEN stepped THEN instant
+            ELSE o.steady_since END
+    RETURNING o.steady_since INTO u.steady_since;
+    IF stepped AND instant < u.reaped_at THEN
+        UPDATE evtrack.worker w SET seen_at = least(w.seen_at, instant),
+            gone_at = least(w.gone_at, instant)
+        WHERE w.stopped_at IS NULL AND w.lost_at IS NULL
+            AND greatest(w.seen_at, w.gone_at) > instant;
+    END IF;
+    -- What marks of batches are left that ended otherwise.
+    DELETE FROM evtrack.item_mark m
+    WHERE (m.job_id, m.batch_no, m.ordinal) IN (
+        SELECT o.job_id, o.batch_no, o.ordinal FROM evtrack.item_mark o
+        WHERE o.begun_at < instant - interval '10 minutes'
+            AND NOT EXISTS (
+                SELECT FROM evtrack.job j
+                JOIN evtrack.batch b ON b.job_day = j.job_day
+                    AND b.job_id = j.job_id
+                WHERE j.job_id = o.job_id AND b.batch_no = o.batch_no
+                    AND b.status = 'running' AND b.attempt = o.attempt
+            )
+        FOR UPDATE SKIP LOCKED);
+    RETURN u.steady_since;
+END $$;
 
 CREATE FUNCTION evtrack.stop_worker(worker_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3695,36 +4181,6 @@ COMMENT ON COLUMN evtrack.attempt.run_s IS 'Seconds that the handler ran; for a 
 COMMENT ON COLUMN evtrack.attempt.xid IS 'The transaction that recorded it: programs that count new attempts read windows of transactions.';
 
 COMMENT ON COLUMN evtrack.attempt.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
-
-CREATE TABLE evtrack.batch (
-    job_day date NOT NULL,
-    job_id bigint NOT NULL,
-    batch_no integer NOT NULL,
-    status evtrack.status NOT NULL,
-    fresh boolean NOT NULL,
-    version integer NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    errors smallint DEFAULT 0 NOT NULL,
-    crashes smallint DEFAULT 0 NOT NULL,
-    losses smallint DEFAULT 0 NOT NULL,
-    item_count integer NOT NULL,
-    root_no integer,
-    parent_no integer,
-    run_s double precision,
-    weight bigint NOT NULL,
-    worker_id bigint,
-    run_at timestamp with time zone,
-    enqueued_at timestamp with time zone NOT NULL,
-    started_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    ordinals int4multirange NOT NULL,
-    error text,
-    links bytea,
-    isolation evtrack.isolation DEFAULT 'none'::evtrack.isolation NOT NULL,
-    exclusive_losses smallint DEFAULT 0 NOT NULL
-)
-PARTITION BY RANGE (job_day);
-ALTER TABLE ONLY evtrack.batch ALTER COLUMN links SET STORAGE EXTERNAL;
 
 CREATE VIEW evtrack.batch_duration AS
  SELECT j.job_id,
@@ -4634,7 +5090,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

@@ -178,14 +178,32 @@ def test_an_item_without_payload_still_has_an_outcome(client: Client) -> None:
 
 @pytest.mark.parametrize("items", [1, 4])
 def test_a_lost_worker_counts_against_no_item(client: Client, items: int) -> None:
-    job, worker = client.job(items=items, max_crashes=1, max_losses=3), client.worker()
-    verdicts = [client.crash(worker, client.claim(worker, job), cause="worker_lost", ordinal=1)[0] for _ in range(3)]
-    assert ["retry", "retry", "crashed"] == verdicts
+    job, worker = client.job(items=items, max_crashes=1, max_losses=1), client.worker()
+    assert ["retry"] == client.crash(worker, client.claim(worker, job), cause="worker_lost")
     batch = client.batch(job)
-    assert (BatchStatus.CRASHED, 0, 3, items) == (batch.status, batch.crashes, batch.losses, batch.item_count)
-    assert [False] * 3 == [
-        row["poison"] for row in client.rows("SELECT poison FROM evtrack.crash WHERE job_id = %s", job)
-    ]
+    assert ("marked", 0, 1, 0, items) == (
+        batch.isolation,
+        batch.crashes,
+        batch.losses,
+        batch.exclusive_losses,
+        batch.item_count,
+    )
+    client.check(job)
+
+
+def test_the_item_in_hand_of_a_reported_loss_is_poison_once_it_was_alone_at_its_budget(client: Client) -> None:
+    job, worker = client.job(items=3, max_losses=2), client.worker()
+    assert ["split"] == client.crash(worker, client.claim(worker, job), cause="worker_lost", ordinal=2)
+    assert {2: "exclusive", 3: "marked"} == {n: client.batch(job, n).isolation for n in (2, 3)}
+    verdicts = []
+    for _ in range(2):
+        claims = client.claim(worker, job)
+        suspect = next(claim for claim in claims if claim.batch_no == 2)
+        client.requeue(worker, [claim for claim in claims if claim is not suspect])
+        verdicts += client.crash(worker, [suspect], cause="worker_lost")
+    assert ["retry", "crashed"] == verdicts
+    (poison,) = client.rows("SELECT item_key, ordinal FROM evtrack.crash WHERE poison AND job_id = %s", job)
+    assert {"item_key": "key:2", "ordinal": 2} == poison
     client.check(job)
 
 
@@ -232,7 +250,40 @@ def test_each_part_of_a_group_gets_its_own_number(client: Client) -> None:
     client.check(job)
 
 
-def test_batches_that_lost_a_worker_are_claimed_one_at_a_time(client: Client) -> None:
-    job, worker = client.job(4, items=2), client.worker()
-    client.crash(worker, client.claim(worker, job)[:3], cause="worker_lost")
-    assert [1, 1, 1, 0] == [len(client.claim(worker, job)) for _ in range(4)]
+def test_suspects_run_beside_others_and_those_that_were_in_hand_one_a_claim(client: Client) -> None:
+    job, worker = client.job(7, items=1), client.worker()
+    claims = client.claim(worker, job)
+    client.crash(worker, claims[:3], cause="worker_lost")
+    for claim in claims[3:6]:
+        client.crash(worker, [claim], cause="worker_lost", ordinal=claim.batch_no)
+    listed = "SELECT mark, due, isolated FROM evtrack.claimable(%s)"
+    assert [{"mark": None, "due": True, "isolated": True}] == client.rows(listed, [client.handler])
+    taken = [client.claimed(worker, job) for _ in range(4)]
+    assert [["marked"] * 3 + ["exclusive"], ["exclusive"], ["exclusive"], []] == [
+        [row["isolation"] for row in rows] for rows in taken
+    ]
+
+
+def test_a_claim_limits_what_must_run_alone_separately(client: Client) -> None:
+    job, worker = client.job(6, items=1), client.worker()
+    claims = client.claim(worker, job)
+    for claim in claims[:4]:
+        client.crash(worker, [claim], cause="worker_lost", ordinal=claim.batch_no)
+    client.crash(worker, claims[4:], cause="worker_lost")
+
+    def claim(returning: int, isolated: int | None) -> list[str]:
+        rows = client.rows(
+            "SELECT isolation::text FROM evtrack.claim(%s, %s, '{0}', 0, %s, %s, %s)",
+            worker,
+            [job],
+            [client.handler],
+            returning,
+            isolated,
+        )
+        return sorted(row["isolation"] for row in rows)
+
+    assert [] == claim(0, 0)
+    assert ["exclusive"] * 2 == claim(0, 2)
+    assert ["marked"] == claim(1, 0)
+    assert ["exclusive"] == claim(1, None), "the oldest first, and no more than one batch in all"
+    assert ["exclusive", "marked"] == claim(5, 5)

@@ -10,7 +10,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (Policy().model_dump(exclude_none=True)) == {
         "max_errors": 3,
         "max_crashes": 2,
-        "max_losses": 5,
+        "max_losses": 2,
         "max_alerts": 60,
         "backoff_s": 1.0,
         "backoff_max_s": 300.0,

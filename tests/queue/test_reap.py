@@ -25,10 +25,14 @@ def dsn_of_workers(shared_dsn: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _nobody_else(client: Client) -> None:
-    """Keep workers and jobs of other tests from being reaped by this test."""
+def _nobody_else(client: Client) -> Iterator[None]:
+    """Keep workers and jobs of other tests from being reaped by this test, and its steps of the clock from them."""
     client.conn.execute("UPDATE evtrack.worker SET stopped_at = now() WHERE stopped_at IS NULL AND lost_at IS NULL")
     client.conn.execute("UPDATE evtrack.job SET phase = 'cancelled' WHERE phase = 'open'")
+    never = "UPDATE evtrack.upkeep SET reaped_at = NULL, steady_since = NULL"
+    client.conn.execute(never)
+    yield
+    client.conn.execute(never)
 
 
 @contextmanager
@@ -144,19 +148,18 @@ def test_a_lost_worker_is_fenced(client: Client) -> None:
     client.check(job)
 
 
-def test_lost_workers_have_a_budget_that_ends_the_batch_without_poison(client: Client) -> None:
-    job = client.job(items=2, max_losses=2, max_crashes=1)
-    for _ in range(2):
-        worker = client.worker()
+def test_a_batch_that_had_not_begun_is_requeued_however_many_workers_were_lost(client: Client) -> None:
+    job = client.job(items=2, max_losses=1, max_crashes=1)
+    for _ in range(12):
+        worker = client.one("SELECT evtrack.register_worker('w', 'h', 1, 1, %s, '0', true)", [client.handler])
         client.claim(worker, job)
         age(client, worker, "seen_at")
         assert 1 == len(reap(client))
     batch = client.batch(job)
-    assert (BatchStatus.CRASHED, 0, 2) == (batch.status, batch.crashes, batch.losses)
+    assert (BatchStatus.PENDING, "marked", 0, 12) == (batch.status, batch.isolation, batch.crashes, batch.losses)
     rows = client.rows("SELECT poison, why FROM (SELECT poison, dossier ->> 'why' AS why FROM evtrack.crash"
                        " WHERE job_id = %s) c", job)  # fmt: skip
-    assert [(False, "no heartbeat")] * 2 == [(row["poison"], row["why"]) for row in rows]
-    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+    assert [(False, "no heartbeat")] * 12 == [(row["poison"], row["why"]) for row in rows]
     client.check(job)
 
 
@@ -166,7 +169,8 @@ def test_a_lost_worker_of_a_cancelled_job_requeues_nothing(client: Client) -> No
     client.one("SELECT evtrack.cancel(%s)", job)
     age(client, worker, "seen_at")
     reap(client)
-    assert BatchStatus.CRASHED == client.batch(job).status
+    assert ["enqueued", "started", "crashed", "cancelled"] == client.types(job)
+    client.check(job)
 
 
 def test_a_worker_that_stopped_cleanly_is_not_lost(client: Client) -> None:
@@ -229,3 +233,86 @@ def test_an_upload_without_a_valid_line_finishes_at_once(client: Client) -> None
     assert client.one("SELECT evtrack.finish_due(%s)", job) is True
     (row,) = client.rows("SELECT percent, total, invalid FROM evtrack.job_progress WHERE job_id = %s", job)
     assert (100.0, 7, 7) == (row["percent"], row["total"], row["invalid"])
+
+
+# The clock of the server
+
+
+def step(client: Client, by: str) -> None:
+    """Let the server's clock seem to have stepped since the last reaping: what it wrote down is that much older."""
+    client.conn.execute("UPDATE evtrack.upkeep SET reaped_at = reaped_at - %s::interval", [by])
+    client.conn.execute(
+        "UPDATE evtrack.upkeep SET steady_since = steady_since - %s::interval WHERE steady_since IS NOT NULL", [by]
+    )
+    client.conn.execute(
+        "UPDATE evtrack.worker SET seen_at = seen_at - %s::interval, gone_at = gone_at - %s::interval"
+        " WHERE lost_at IS NULL AND stopped_at IS NULL",
+        [by, by],
+    )
+
+
+@pytest.mark.parametrize(
+    "steps", [["40 s"], ["25 s"], ["25 s", "25 s"], ["40 s", "1 hour"], ["-40 s"], ["-1 hour", "2 hours"]]
+)
+def test_nobody_is_lost_when_the_clock_steps(client: Client, dsn_of_workers: str, steps: list[str]) -> None:
+    job, worker, behind_a_pooler = client.job(2), client.worker(), client.worker()
+    with session(dsn_of_workers, worker) as held:
+        held.handler = client.handler
+        held.claim(worker, job, fresh=1)
+        client.claim(behind_a_pooler, job)
+        assert [] == reap(client, "5 s", "30 s")
+        for by in steps:
+            step(client, by)
+            assert [] == reap(client, "5 s", "30 s")
+            assert [] == reap(client, "5 s", "30 s")
+    assert {BatchStatus.RUNNING} == {batch.status for batch in client.batches(job).values()}
+
+
+def test_a_gone_session_counts_from_when_the_clock_ran_steadily_again(client: Client, dsn_of_workers: str) -> None:
+    worker = client.worker()
+    with session(dsn_of_workers, worker):
+        pass
+    eventually(lambda: seen_gone(client, worker) is not None)
+    step(client, "40 s")
+    assert [] == reap(client, "0 s", "30 s")
+    client.conn.execute("UPDATE evtrack.upkeep SET steady_since = steady_since - interval '6 s'")
+    assert [(worker, "session gone", 0)] == reap(client, "0 s", "30 s")
+
+
+def test_a_stopped_process_is_lost_after_its_lease(client: Client, dsn_of_workers: str) -> None:
+    worker = client.worker()
+    with session(dsn_of_workers, worker):
+        for _ in range(10):
+            # Ten times 3.1 seconds pass between reapings, and no heartbeat comes.
+            assert [] == reap(client, "5 s", "30 s")
+            step(client, "3.1 s")
+        assert [(worker, "no heartbeat", 0)] == reap(client, "5 s", "30 s")
+
+
+def test_a_dead_worker_is_lost_after_its_lease_though_the_clock_went_back_an_hour(client: Client) -> None:
+    worker = client.worker()
+    assert [] == reap(client, "5 s", "30 s")
+    step(client, "-1 hour")
+    assert [] == reap(client, "5 s", "30 s")
+    for _ in range(10):
+        assert [] == reap(client, "5 s", "30 s")
+        step(client, "3.1 s")
+    assert [(worker, "no heartbeat", 0)] == reap(client, "5 s", "30 s")
+
+
+def test_a_job_is_not_abandoned_when_the_clock_steps(client: Client) -> None:
+    job = submission(client)
+    assert [] == reap(client, "0 s", "30 s")
+    client.conn.execute("UPDATE evtrack.job SET created_at = created_at - interval '40 s' WHERE job_id = %s", [job])
+    step(client, "40 s")
+    reap(client, "0 s", "30 s")
+    assert "open" == client.phase(job)
+
+
+def test_reaping_writes_its_time_twice_a_second_at_most(client: Client) -> None:
+    reap(client)
+    written = client.one("SELECT xmin::text FROM evtrack.upkeep")
+    started = client.one("SELECT reaped_at FROM evtrack.upkeep")
+    while client.one("SELECT clock_timestamp() - %s < interval '0.3 s'", started):
+        reap(client)
+        assert written == client.one("SELECT xmin::text FROM evtrack.upkeep")

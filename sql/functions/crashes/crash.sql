@@ -41,7 +41,7 @@ BEGIN
             WHEN r.verdict = 'held' THEN evtrack.crash_one(
                 the_worker, r.job_id, r.batch_no, dossiers[r.place],
                 coalesce(done[r.place], '{}')::int4multirange,
-                results[r.place])
+                results[r.place], cardinality(job_ids) = 1)
             WHEN r.verdict <> 'again' THEN r.verdict
             ELSE (
                 -- The current status: the batch may be in this group twice.

@@ -1,44 +1,76 @@
--- Mark the batches of a worker that was declared lost as crashed, and requeue
--- them while their lost-worker budget lasts. This makes no item poison. Returns
--- how many there were. Called only by evtrack.reap().
+-- Record that a worker is lost, with an alert, and what becomes of its batches,
+-- whose jobs the caller has locked with lock_suspects(). The marks of suspects
+-- show which item of a batch was in hand, and so does a report of the worker's
+-- death; of a suspect in a worker that does not mark, the whole batch was. See
+-- lose_one(). A batch of which nothing is known had not begun: it is requeued as
+-- a suspect. Returns how many batches there were. Called only by evtrack.reap()
+-- and evtrack.report_death().
 CREATE OR REPLACE FUNCTION evtrack.lose(
-    lost evtrack.worker, why text
+    lost evtrack.worker, why text, facts jsonb DEFAULT '{}',
+    reported evtrack.batch_at_death[] DEFAULT '{}'
 ) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
+    held evtrack.batch[];
+    untouched evtrack.batch[];
+    b evtrack.batch;
+    j evtrack.job;
+    k record;
     n integer;
 BEGIN
-    WITH mine AS (
-        SELECT b.job_day, b.job_id, b.batch_no, b.version, b.attempt,
-            r.phase <> 'cancelled' AND b.losses + 1
-            < evtrack.policy_number(r.policy, 'max_losses') AS again
-        FROM (
-            SELECT h.job_day, h.job_id, h.batch_no, j.phase, j.policy
-            FROM evtrack.running_batches(lost.worker_id) h
-            JOIN evtrack.job j ON j.job_id = h.job_id
-            ORDER BY h.job_id, h.batch_no
-        ) r
-        CROSS JOIN LATERAL (
-            SELECT * FROM evtrack.batch b
-            WHERE b.job_day = r.job_day AND b.job_id = r.job_id
-                AND b.batch_no = r.batch_no AND b.status = 'running'
-                AND b.worker_id = lost.worker_id
-            FOR UPDATE
-        ) b
-    ), appended AS (
-        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
-            attempt, worker_id, data)
-        SELECT m.job_day, m.job_id, m.batch_no, m.version + 1,
-            'crashed'::evtrack.event_type, m.attempt, lost.worker_id,
-            jsonb_build_object('cause', 'worker_lost', 'why', why,
-                'host', lost.host, 'pid', lost.pid,
-                'seen_at', lost.seen_at)
-        FROM mine m
-        UNION ALL
-        SELECT m.job_day, m.job_id, m.batch_no, m.version + 2, 'requeued',
-            m.attempt, lost.worker_id, '{"reason": "lost"}'
-        FROM mine m WHERE m.again
-    )
-    SELECT count(*) INTO n FROM mine;
+    UPDATE evtrack.worker w SET lost_at = clock_timestamp(), busy = 0
+    WHERE w.worker_id = lost.worker_id;
+    facts := facts || jsonb_build_object('cause', 'worker_lost', 'why', why,
+        'host', lost.host, 'pid', lost.pid, 'seen_at', lost.seen_at);
+    SELECT array_agg(r) INTO held
+    FROM (
+        SELECT h.job_day, h.job_id, h.batch_no
+        FROM evtrack.running_batches(lost.worker_id) h
+        ORDER BY h.job_id, h.batch_no
+    ) h
+    CROSS JOIN LATERAL (
+        SELECT * FROM evtrack.batch o
+        WHERE o.job_day = h.job_day AND o.job_id = h.job_id
+            AND o.batch_no = h.batch_no AND o.status = 'running'
+            AND o.worker_id = lost.worker_id
+        FOR UPDATE
+    ) r;
+    n := coalesce(cardinality(held), 0);
+    FOREACH b IN ARRAY coalesce(held, '{}') LOOP
+        SELECT * INTO k FROM evtrack.known_items(lost, b, reported, n);
+        IF k.begun THEN
+            SELECT * INTO j FROM evtrack.job o WHERE o.job_id = b.job_id;
+            PERFORM evtrack.lose_one(lost, j, b, facts, true, k.in_hand, k.done,
+                k.lines, k.alone);
+        ELSE
+            untouched := array_append(untouched, b);
+        END IF;
+    END LOOP;
+    INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+        attempt, worker_id, data)
+    SELECT r.job_day, r.job_id, r.batch_no, r.version + e.step, e.type,
+        r.attempt, e.worker_id, e.data
+    FROM unnest(untouched) r
+    JOIN evtrack.job o ON o.job_id = r.job_id
+    CROSS JOIN LATERAL (VALUES
+        (lost.stopping_at IS NULL, 1, 'crashed'::evtrack.event_type,
+            lost.worker_id, facts),
+        (lost.stopping_at IS NULL AND o.phase <> 'cancelled', 2, 'requeued',
+            lost.worker_id, jsonb_build_object('reason', 'lost', 'isolation',
+                evtrack.raise_isolation(r.isolation, 'marked'))),
+        -- It was killed before it had returned them: nobody is suspected.
+        (lost.stopping_at IS NOT NULL, 1, 'requeued', lost.worker_id,
+            '{"reason": "stopping"}'),
+        (o.phase = 'cancelled', 2, 'cancelled', NULL,
+            '{"reason": "job cancelled"}')
+    ) AS e (due, step, type, worker_id, data)
+    WHERE e.due;
+    DELETE FROM evtrack.item_mark m USING unnest(held) r
+    WHERE m.job_id = r.job_id AND m.batch_no = r.batch_no;
+    PERFORM evtrack.raise_alert('worker_lost', lost.worker_id::text, '',
+        'error', jsonb_build_object('worker_id', lost.worker_id,
+            'worker', left(lost.name, 200), 'host', lost.host,
+            'pid', lost.pid, 'handlers', lost.handlers, 'why', why,
+            'batches', n, 'seen_at', lost.seen_at));
     RETURN n;
 END $$;

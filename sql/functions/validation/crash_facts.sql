@@ -1,8 +1,8 @@
 -- Return what the log keeps of a crash report: an object with a cause. Known
 -- keys with values of the wrong type, and values that some reader could not
 -- parse, are left out. Texts are cut. Of a client's own keys, the smallest are
--- kept, up to a total size. Whether an item is poison is decided here, not by
--- the report.
+-- kept, up to a total size. Whether an item is poison, and whether it was in
+-- hand exclusively, is decided here, not by the report.
 CREATE OR REPLACE FUNCTION evtrack.crash_facts(dossier jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT '{"cause": "unknown"}' || coalesce(jsonb_object_agg(t.key, t.value)
@@ -16,7 +16,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
             FROM (
                 SELECT d.key, d.key IN ('cause', 'signal', 'item_key', 'stderr',
                     'native_traceback', 'python_traceback', 'ordinal',
-                    'exit_code', 'peak_rss_bytes', 'run_s', 'cpu_s') AS known,
+                    'exit_code', 'peak_rss_bytes', 'run_s', 'cpu_s', 'blame',
+                    'isolated') AS known,
                     CASE WHEN jsonb_typeof(d.value) = 'string'
                         THEN to_jsonb(left(d.value #>> '{}', 16000))
                         ELSE d.value END AS value
@@ -39,7 +40,11 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                             THEN d.value::text::numeric BETWEEN 0 AND 1e15
                                 AND length(d.value::text) <= 40
                             ELSE false END
-                    ELSE d.key <> 'poison' AND evtrack.is_readable(d.value) END
+                    WHEN d.key = 'blame' THEN d.value = '"none"'
+                    WHEN d.key = 'isolated'
+                        THEN jsonb_typeof(d.value) = 'boolean'
+                    ELSE d.key NOT IN ('poison', 'exclusive')
+                        AND evtrack.is_readable(d.value) END
             ) b
         ) f
     ) t

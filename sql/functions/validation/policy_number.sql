@@ -7,7 +7,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 -- views can inline.
 RETURN (CASE
     WHEN jsonb_typeof(policy -> key) = 'number' THEN policy
-    ELSE '{"max_errors": 3, "max_crashes": 2, "max_losses": 5,
+    ELSE '{"max_errors": 3, "max_crashes": 2, "max_losses": 2,
         "max_alerts": 60, "backoff_s": 1, "backoff_max_s": 300,
         "start_within_s": 60}'
 END -> key)::numeric;

@@ -1,10 +1,10 @@
 -- Declare workers lost whose session lock has been gone for the grace period
 -- (counted from when that was first seen, and at the earliest from the server's
--- start), or whose heartbeat is older than the lease. Crash their batches with
--- cause worker_lost and requeue them while their lost-worker budget lasts. Jobs
--- whose submitter has been gone for the lease become abandoned. One call at a
--- time has an effect; concurrent ones return nothing. Returns one row per lost
--- worker.
+-- start), or whose heartbeat is older than the lease; see lose(). Jobs whose
+-- submitter has been gone for the lease become abandoned. Both spans count at
+-- the earliest from when the server's clock last stepped: a gap between two
+-- calls is one, because workers call this every second. One call at a time has
+-- an effect; concurrent ones return nothing. Returns one row per lost worker.
 CREATE OR REPLACE FUNCTION evtrack.reap(
     grace interval DEFAULT '5 seconds', lease interval DEFAULT '30 seconds'
 ) RETURNS TABLE (
@@ -12,7 +12,10 @@ CREATE OR REPLACE FUNCTION evtrack.reap(
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    instant timestamptz := clock_timestamp();
+    instant timestamptz;
+    steady timestamptz;
+    started timestamptz;
+    dead evtrack.worker[];
     lost evtrack.worker;
     j evtrack.job;
 BEGIN
@@ -26,6 +29,11 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.reap', 0)) THEN
         RETURN;
     END IF;
+    -- After the lock, so that it is later than that of the last call.
+    instant := clock_timestamp();
+    steady := evtrack.steady_since(instant, lease);
+    -- Before the clock was set back, it was later.
+    started := least(pg_postmaster_start_time(), instant);
     UPDATE evtrack.worker w
     SET gone_at = CASE WHEN l.held THEN NULL ELSE instant END
     FROM (
@@ -39,36 +47,40 @@ BEGIN
     FOR lost IN
         SELECT w.* FROM evtrack.worker w
         WHERE w.stopped_at IS NULL AND w.lost_at IS NULL
-            AND (w.seen_at < instant - lease
+            AND (greatest(w.seen_at, steady) < instant - lease
                 OR w.session_lock AND greatest(
-                    w.gone_at, pg_postmaster_start_time()) < instant - grace
+                    w.gone_at, started, steady) < instant - grace
                     AND w.gone_at IS NOT NULL)
         ORDER BY w.worker_id FOR UPDATE SKIP LOCKED
     LOOP
         -- A claim of this worker is about to commit: retry next time.
-        CONTINUE WHEN NOT pg_try_advisory_xact_lock(
-            hashtextextended('evtrack.claim', lost.worker_id));
-        UPDATE evtrack.worker w SET lost_at = clock_timestamp(), busy = 0
-        WHERE w.worker_id = lost.worker_id;
+        IF pg_try_advisory_xact_lock(
+            hashtextextended('evtrack.claim', lost.worker_id)) THEN
+            dead := array_append(dead, lost);
+        END IF;
+    END LOOP;
+    IF dead IS NOT NULL THEN
+        PERFORM evtrack.lock_suspects(ARRAY(
+            SELECT d.worker_id FROM unnest(dead) d));
+    END IF;
+    FOREACH lost IN ARRAY coalesce(dead, '{}') LOOP
         worker_id := lost.worker_id;
         name := lost.name;
         handlers := lost.handlers;
-        why := CASE WHEN lost.session_lock AND lost.gone_at < instant - grace
+        why := CASE WHEN lost.session_lock AND greatest(
+            lost.gone_at, started, steady) < instant - grace
+            AND lost.gone_at IS NOT NULL
             THEN 'session gone' ELSE 'no heartbeat' END;
         batches := evtrack.lose(lost, why);
-        PERFORM evtrack.raise_alert('worker_lost', lost.worker_id::text, '',
-            'error', jsonb_build_object('worker_id', lost.worker_id,
-                'worker', left(lost.name, 200), 'host', lost.host,
-                'pid', lost.pid, 'handlers', lost.handlers, 'why', why,
-                'batches', batches, 'seen_at', lost.seen_at));
         RETURN NEXT;
     END LOOP;
 
     FOR j IN
         SELECT o.* FROM evtrack.job o
         WHERE o.phase = 'open'
-            AND coalesce(o.extended_at, o.created_at) < instant - lease
-            AND pg_postmaster_start_time() < instant - grace
+            AND greatest(coalesce(o.extended_at, o.created_at), steady)
+                < instant - lease
+            AND started < instant - grace
             AND NOT evtrack.has_session_lock(
                 hashtextextended('evtrack.submit', o.job_id))
         ORDER BY o.job_id FOR UPDATE SKIP LOCKED

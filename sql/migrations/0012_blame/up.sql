@@ -38,6 +38,12 @@ ADD COLUMN stopping_at timestamptz,
 ADD COLUMN in_hand jsonb,
 ADD COLUMN in_hand_at timestamptz;
 
+-- What a worker's successor reports of one of its batches; see report_death().
+CREATE TYPE evtrack.batch_at_death AS (
+    job_id bigint, batch_no integer, attempt integer, begun boolean,
+    in_hand integer, done int4multirange, results text
+);
+
 -- Upkeep belongs to one process at a time, and shows it when the clock steps.
 CREATE TABLE evtrack.upkeep (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -49,6 +55,10 @@ INSERT INTO evtrack.upkeep DEFAULT VALUES;
 REVOKE ALL ON evtrack.item_mark, evtrack.upkeep FROM public;
 
 -- What they take and return changes.
+DROP FUNCTION IF EXISTS evtrack.lose(evtrack.worker, text);
+DROP FUNCTION IF EXISTS evtrack.crash_one(
+    bigint, bigint, integer, jsonb, int4multirange, text
+);
 DROP FUNCTION IF EXISTS evtrack.claim(
     bigint, bigint[], integer[], integer, text[], integer
 );

@@ -13,7 +13,7 @@ class Policy(BaseModel):
     Args:
         max_errors: Attempts that may end with an exception; the last of them fails the batch.
         max_crashes: Attempts that may end with a dead process.
-        max_losses: Attempts that may end with a lost worker.
+        max_losses: Losses of a worker that ran nothing else, after which the item in hand is poison.
         max_alerts: Alerts of one kind that are delivered one by one in a minute; the others are counted.
         backoff_s: Delay after the first error; doubles with each further one.
         backoff_max_s: The longest delay.
@@ -29,7 +29,7 @@ class Policy(BaseModel):
 
     max_errors: NonNegativeInt = 3
     max_crashes: NonNegativeInt = 2
-    max_losses: NonNegativeInt = 5
+    max_losses: NonNegativeInt = 2
     max_alerts: NonNegativeInt = 60
     backoff_s: NonNegativeFloat = 1.0
     backoff_max_s: NonNegativeFloat = 300.0

@@ -178,7 +178,7 @@ _OPTIONS = (
     click.option(
         "--max-losses",
         type=ATTEMPTS,
-        help=f"Lost workers after which a batch stays crashed.  [default: {_DEFAULTS.max_losses}]",
+        help=f"Lost workers that ran only this item, after which it is poison.  [default: {_DEFAULTS.max_losses}]",
     ),
     click.option(
         "--max-alerts",
