@@ -25,8 +25,8 @@ def processes(item: dict[str, Any]) -> Any:
 
 
 def _argv(item: dict[str, Any]) -> list[str]:
-    # The second word is for whoever counts what is left.
-    return ["sh", "-c", f"sleep {item.get('child_s', 600)}", item["token"]]
+    # The token is a number of seconds that nobody else sleeps for: whoever counts what is left finds it.
+    return ["sleep", item["token"]]
 
 
 def _wait_for_child(item: dict[str, Any]) -> None:
@@ -35,9 +35,8 @@ def _wait_for_child(item: dict[str, Any]) -> None:
 
 
 def _daemonize(item: dict[str, Any], **options: Any) -> None:
-    subprocess.run(
-        ["sh", "-c", f"(setsid sh -c 'sleep {item.get('child_s', 600)}; :' {item['token']} &)"], check=True, **options
-    )
+    script = f"(setsid sh -c 'sleep {item['token']}; :' &)"
+    subprocess.run(["/bin/sh", "-c", script], check=True, **options)
 
 
 def _fork_daemon(item: dict[str, Any]) -> None:

@@ -80,7 +80,8 @@ class ForkServer:
                 request, descriptors, _, _ = socket.recv_fds(self._channel, REQUEST.size, DESCRIPTORS)
                 if len(request) < REQUEST.size:
                     break
-                reply = self._reply(*REQUEST.unpack(request))
+                kind, number = REQUEST.unpack(request)
+                reply = self._reply(kind, number, descriptors)
                 if reply is None:
                     return descriptors
                 for fd in descriptors:
@@ -98,14 +99,14 @@ class ForkServer:
         # Not only the end of the channel shows that it is gone: a copy of it may hold that open.
         return os.getppid() == self._parent_pid
 
-    def _reply(self, kind: bytes, number: int) -> ForkReply | None:
+    def _reply(self, kind: bytes, number: int, descriptors: list[int]) -> ForkReply | None:
         """Return the reply to a request; None in a forked slot."""
         if kind == START:
             reply = _fork()
             if reply.pid == 0:
                 return None
             if reply.pid > 0:
-                self._leftovers.add_slot(reply.pid)
+                self._leftovers.add_slot(reply.pid, descriptors[-1])
             return reply
         if kind == POLL:
             return self._poll(number)

@@ -12,13 +12,22 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from evtrack.runtime.slot.process_tree import children, descendants, is_kept, slot_of, start_time
+from evtrack.runtime.slot.process_tree import (
+    adopts_orphans,
+    children,
+    descendants,
+    is_kept,
+    output_of,
+    slot_of,
+    start_time,
+)
 
 _ROUNDS: Final = 100
 """How often to look again for what a process has started before it was killed."""
 _END_S: Final = 3.0
 """How long killed processes may take to end."""
 _POLL_S: Final = 0.005
+_REAP_S: Final = 1.0
 
 
 class Leftovers:
@@ -26,13 +35,19 @@ class Leftovers:
 
     def __init__(self) -> None:
         self._own = os.getpid()
-        self._slots: set[int] = set()
+        self._slots: dict[int, str] = {}
+        """Each slot, and the pipe that it writes its output to."""
         self._origins: dict[tuple[int, int], frozenset[int]] = {}
         """The slots that may have started a process, by its id and its start."""
 
-    def add_slot(self, pid: int) -> None:
-        """Record a slot: it is nobody's leftover."""
-        self._slots.add(pid)
+    def add_slot(self, pid: int, stderr_fd: int) -> None:
+        """Record a slot: it is nobody's leftover.
+
+        Args:
+            pid: The slot.
+            stderr_fd: The pipe that it writes its output to, as does what it starts unless that is redirected.
+        """
+        self._slots[pid] = f"pipe:[{os.fstat(stderr_fd).st_ino}]"
 
     def observe(self) -> None:
         """Reap what is dead, remember what each slot has started, and kill what belongs to slots that have ended."""
@@ -58,8 +73,8 @@ class Leftovers:
         # While the leader is a zombie no other process can have its pid, so this kills only the leader's own children.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(slot, signal.SIGKILL)
-        self._slots.discard(slot)
         self._kill_orphans(ended=slot)
+        self._slots.pop(slot, None)
 
     def end_all(self) -> None:
         """Kill the slots and everything that they have started, and wait for its end."""
@@ -76,29 +91,30 @@ class Leftovers:
     def _kill_orphans(self, *, ended: int = 0) -> None:
         killed: set[int] = set()
         for _ in range(_ROUNDS):
-            found = [pid for pid in self._adopted(ended) if pid not in killed and self._is_orphan(pid, ended)]
+            found = [pid for pid in self._adopted() if pid not in killed and self._is_orphan(pid, ended)]
             if not found:
                 return
             for pid in found:
                 _kill_tree(pid)
             killed.update(found)
 
-    def _adopted(self, ended: int = 0) -> list[int]:
+    def _adopted(self) -> list[int]:
         """List what is a child of this process without being a slot, without what is dead."""
-        return [pid for pid in children(self._own) if pid != ended and pid not in self._slots and not _reap(pid)]
+        return [pid for pid in children(self._own) if pid not in self._slots and not _reap(pid)]
 
     def _is_orphan(self, pid: int, ended: int) -> bool:
         started = start_time(pid)
         if started is None or is_kept(pid):
             return False
-        origin = self._origin(pid, started, ended)
-        return not origin & self._slots
+        return not self._origin(pid, started) & (self._slots.keys() - {ended})
 
-    def _origin(self, pid: int, started: int, ended: int = 0) -> frozenset[int]:
+    def _origin(self, pid: int, started: int) -> frozenset[int]:
         known = self._origins.get((pid, started))
         if known is None:
             slot = slot_of(pid, self._own)
-            known = self._origins[pid, started] = frozenset({slot} if slot else self._slots | {ended})
+            output = output_of(pid)
+            found = {slot} if slot else {each for each, pipe in self._slots.items() if pipe in output}
+            known = self._origins[pid, started] = frozenset(found or self._slots)
         return known
 
 
@@ -132,14 +148,20 @@ class Zombies:
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
+        self._reap_at = 0.0
 
-    def reap(self, known: set[int]) -> None:
-        """Reap what was dead already when this was called before.
+    def reap(self, now: float, known: int | None) -> None:
+        """Reap, now and then, what was dead already at the time before.
 
         Args:
-            known: Processes that somebody waits for.
+            now: The monotonic clock.
+            known: A process that somebody waits for.
         """
-        dead = {pid for pid in children(os.getpid()) if pid not in known and start_time(pid) is None}
-        for pid in dead & self._seen:
-            _reap(pid)
-        self._seen = dead
+        if now < self._reap_at:
+            return
+        self._reap_at = now + _REAP_S
+        if adopts_orphans():
+            dead = {pid for pid in children(os.getpid()) if pid != known and start_time(pid) is None}
+            for pid in dead & self._seen:
+                _reap(pid)
+            self._seen = dead

@@ -15,6 +15,7 @@ KEPT: Final = "none"
 
 _PR_SET_NAME: Final = 15
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_GET_CHILD_SUBREAPER: Final = 37
 _NAME: Final = "evtrack:"
 """Begins the short name of a slot, which a copy inherits that it forks; the slot's process follows."""
 _PARENT: Final = 1
@@ -25,6 +26,17 @@ _START: Final = 19
 def become_subreaper() -> None:
     """Become the parent of all descendants whose own parent ends, so that none of them gets out of sight."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def adopts_orphans() -> bool:
+    """Return whether this process becomes the parent of descendants whose own parent ends."""
+    if sys.platform != "linux":
+        return False
+    import ctypes  # noqa: PLC0415  as below
+
+    answer = ctypes.c_int(0)
+    ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer))
+    return bool(answer.value) or os.getpid() == 1
 
 
 def mark_as_slot(fork_server_pid: int) -> None:
@@ -134,6 +146,22 @@ def environment_value(pid: int, name: str) -> str | None:
 def command_name(pid: int) -> str:
     """Return the short name of a process; empty when it is gone."""
     return (_read(f"/proc/{pid}/comm") or b"").decode("utf-8", "replace").rstrip("\n")
+
+
+def output_of(pid: int) -> set[str]:
+    """Return what the standard output and error of a process are connected to.
+
+    Args:
+        pid: The process; it need not exist any more.
+
+    Returns:
+        A name for each, such as ``pipe:[4711]``.
+    """
+    found = set()
+    for fd in (1, 2):
+        with suppress(OSError):
+            found.add(os.readlink(f"/proc/{pid}/fd/{fd}"))  # noqa: PTH115  as above
+    return found
 
 
 def _prctl(option: int, value: int | bytes) -> None:

@@ -12,6 +12,7 @@ from evtrack.domain import log_names
 from evtrack.domain.crash import CrashCause, CrashReport, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.domain.text import storable
+from evtrack.runtime.slot.leftovers import Zombies
 from evtrack.runtime.slot.protocol import Setup, SlotBloated, SlotReady, SlotUnready
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient
@@ -80,6 +81,7 @@ class SlotPool:
         self._backoff = RestartBackoff(on_crash_loop)
         self._spare_at = monotonic() + SPARE_AFTER_S
         self._draining = False
+        self._zombies = Zombies()
         self.pausing = Pausing(slots=lambda: self, fork_server=self._fork_server_pid)
 
     @property
@@ -111,6 +113,7 @@ class SlotPool:
         Raises:
             EvtrackError: Slots die before they are ready, again and again.
         """
+        self._zombies.reap(now, self._fork_server_pid())
         for slot in list(self._living):
             if slot.stderr.output.suppressed:
                 slot.stderr.output.tick(now)
