@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from evtrack.runtime.slot.shared_page import PAGE_BYTES, SharedPage
+from evtrack.runtime.slot.shared_page import PAGE_BYTES, RESULT_BYTES, SharedPage
 from evtrack.runtime.worker.slots.oom_kills import kill_counters
 from evtrack.runtime.worker.state import description as descriptions
 from evtrack.runtime.worker.state.batches_at_death import BatchOnPage, batches_at_death, batches_on_page
@@ -380,3 +380,34 @@ def test_the_default_is_chosen_like_the_data_directory(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
     assert Path("/somewhere/evtrack") == default_state_dir()
+
+
+def test_results_that_no_longer_fit_on_the_page_are_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "page"
+    ours = SharedPage.create(path)
+
+    def read() -> dict[int, bytes]:
+        with path.open("rb") as file:
+            found = SharedPage.read(file.fileno())
+        return {**found.spilled_results, **found.results()}
+
+    for seq in (1, 2):
+        ours.begin(seq, 1.0)
+        assert {} == read(), "those of another batch do not count"
+        lines = {index: b"%d" % index * 9_000 for index in range(20)} | {20: b"x" * 2 * RESULT_BYTES, 21: b"1"}
+        for index, line in lines.items():
+            ours.begin_item(index)
+            if not ours.add_result(index, line):
+                ours.spill_results(index, line)
+        assert lines == read()
+    spilled = SharedPage.spill_results
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    spilled(ours, 22, b"2")
+    assert {index: line for index, line in lines.items() if index < 21} == read(), "the disk is full"
+    ours._words[13] = 2**63
+    assert {} == read()
+    ours.close()

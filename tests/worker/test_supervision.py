@@ -11,8 +11,8 @@ import pytest
 
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import storable
-from evtrack.runtime.slot.assigned_batches import ENTRIES
-from evtrack.runtime.slot.outcome_ring import OUTCOME_BYTES, BatchOutcome
+from evtrack.runtime.slot.page.assigned_batches import ENTRIES
+from evtrack.runtime.slot.page.outcome_ring import OUTCOME_BYTES, BatchOutcome
 from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, ItemFailure, ItemsDone
 from evtrack.runtime.slot.shared_page import RESULT_BYTES, SharedPage
 from evtrack.runtime.waker import Waker

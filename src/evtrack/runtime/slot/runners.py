@@ -106,7 +106,7 @@ def _send_results(page: SharedPage, index: int, line: bytes, send: Callable[[Ite
     results = page.results()
     results[index] = line
     send(ItemsDone(page.seq, list(results), list(results.values())))
-    page.clear_results()
+    page.spill_results(index, line)
 
 
 def _batch_runner(handler: Handler, page: SharedPage) -> Runner:

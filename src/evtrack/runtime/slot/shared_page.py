@@ -3,20 +3,18 @@
 import math
 import mmap
 import os
-import struct
 import time
 from pathlib import Path
 from typing import Final
 
-from evtrack.runtime.slot.assigned_batches import ASSIGNED_BYTES, AssignedBatches
-from evtrack.runtime.slot.outcome_ring import RING_BYTES, OutcomeRing
-from evtrack.runtime.slot.page_memory import create_file, create_memory
+from evtrack.runtime.slot.page.assigned_batches import ASSIGNED_BYTES, AssignedBatches
+from evtrack.runtime.slot.page.item_results import pack_result, read_spilled, spill, unpack_results
+from evtrack.runtime.slot.page.outcome_ring import RING_BYTES, OutcomeRing
+from evtrack.runtime.slot.page.page_memory import create_file, create_memory
+from evtrack.runtime.slot.page.word import Word
 
 RESULT_BYTES: Final = 1 << 16
 """Room for the results of completed items, until they are sent or their batch ends."""
-
-_RESULT_HEAD: Final = struct.Struct("=II")
-_pack = _RESULT_HEAD.pack
 
 # Regions of the page, in this order: words, results of items, completed batches, assigned batches.
 _RESULTS: Final = 256
@@ -38,6 +36,8 @@ _WHOLE: Final = 9
 _PID: Final = 10
 _ITEM_BEGUN: Final = 11
 _RECYCLE: Final = 12
+_SPILLED: Final = 13
+_SPILLED_SEQ: Final = 14
 
 _WAITING: Final = math.inf
 """Instead of the time at which the batch began: the slot waits for a permit."""
@@ -56,11 +56,24 @@ class SharedPage:
         fd: Descriptor of the shared memory; it stays open until `close`.
     """
 
-    __slots__ = ("_floats", "_map", "_path", "_words", "assigned", "fd", "outcomes")
+    __slots__ = ("_floats", "_map", "_path", "_words", "assigned", "fd", "outcomes", "spilled_results")
+
+    permit = Word(_PERMIT)
+    """Number of the last mark in this slot's life that is committed: the slot may go on from there."""
+    limit = Word(_LIMIT)
+    """Highest sequence number that the slot may begin."""
+    recycle_rss = Word(_RECYCLE)
+    """Memory above which the slot exits between two batches; 0 for never."""
+    command_pid = Word(_COMMAND)
+    """Process of the command that the slot runs; 0 while it runs none."""
+    slot_pid = Word(_PID)
+    """The slot's process; 0 until it is known."""
 
     def __init__(self, fd: int, *, content: bytearray | None = None) -> None:
         self.fd = fd
         self._path: Path | None = None
+        self.spilled_results: dict[int, bytes] = {}
+        """Results of the current batch that no longer fit on the page, when it was read after a death."""
         self._map: mmap.mmap | bytearray = mmap.mmap(fd, PAGE_BYTES) if content is None else content
         self._words = memoryview(self._map)[:_RESULTS].cast("Q")
         self._floats = memoryview(self._map)[:_RESULTS].cast("d")
@@ -98,10 +111,14 @@ class SharedPage:
         Raises:
             ValueError: The file is not a page.
         """
-        content = bytearray(os.pread(fd, PAGE_BYTES + 1, 0))
+        content = bytearray(os.pread(fd, PAGE_BYTES, 0))
         if len(content) != PAGE_BYTES:
             raise ValueError(f"a shared page has {PAGE_BYTES} bytes, not {len(content)}")
-        return cls(-1, content=content)
+        page = cls(-1, content=content)
+        words = page._words
+        if words[_SPILLED] and words[_SPILLED_SEQ] == words[_SEQ]:
+            page.spilled_results = read_spilled(fd, PAGE_BYTES, words[_SPILLED])
+        return page
 
     def begin(self, seq: int, now: float) -> None:
         """Record that a batch begins.
@@ -174,7 +191,7 @@ class SharedPage:
         """
         words = self._words
         used = words[_USED]
-        entry = _pack(index, len(line)) + line
+        entry = pack_result(index, line)
         end = used + len(entry)
         if end > RESULT_BYTES:
             return False
@@ -189,24 +206,21 @@ class SharedPage:
         Returns:
             Results by index; empty when they are inconsistent: a dying process may have written anywhere.
         """
-        found: dict[int, bytes] = {}
-        at, end, last = _RESULTS, _RESULTS + self._words[_USED], -1
-        if end > _OUTCOMES:
-            return {}
-        while at < end:
-            if at + _RESULT_HEAD.size > end:
-                return {}
-            index, size = _RESULT_HEAD.unpack_from(self._map, at)
-            at += _RESULT_HEAD.size + size
-            if at > end or index <= last:
-                return {}
-            found[index] = bytes(self._map[at - size : at])
-            last = index
-        return found
+        end = _RESULTS + self._words[_USED]
+        return unpack_results(self._map, _RESULTS, end) if end <= _OUTCOMES else {}
 
-    def clear_results(self) -> None:
-        """Remove the results: they have been sent."""
-        self._words[_USED] = 0
+    def spill_results(self, index: int, line: bytes) -> None:
+        """Move the results behind the page, and add another: they have been sent, but may not be in the database yet.
+
+        Args:
+            index: Index of the item whose result did not fit on the page.
+            line: Its result.
+        """
+        words = self._words
+        entries = bytes(self._map[_RESULTS : _RESULTS + words[_USED]]) + pack_result(index, line)
+        used = words[_SPILLED] if words[_SPILLED_SEQ] == words[_SEQ] else 0
+        words[_SPILLED] = spill(self.fd, PAGE_BYTES, used, entries)
+        words[_SPILLED_SEQ], words[_USED] = words[_SEQ], 0
 
     def beat(self) -> None:
         """Record a sign of life."""
@@ -264,51 +278,6 @@ class SharedPage:
     def beat_at(self) -> float:
         """Monotonic time of the last sign of life."""
         return time.monotonic() if self.is_waiting else self._floats[_BEAT]
-
-    @property
-    def permit(self) -> int:
-        """Number of the last mark in this slot's life that is committed: the slot may go on from there."""
-        return self._words[_PERMIT]
-
-    @permit.setter
-    def permit(self, number: int) -> None:
-        self._words[_PERMIT] = number
-
-    @property
-    def limit(self) -> int:
-        """Highest sequence number that the slot may begin."""
-        return self._words[_LIMIT]
-
-    @limit.setter
-    def limit(self, seq: int) -> None:
-        self._words[_LIMIT] = seq
-
-    @property
-    def recycle_rss(self) -> int:
-        """Memory above which the slot exits between two batches; 0 for never."""
-        return self._words[_RECYCLE]
-
-    @recycle_rss.setter
-    def recycle_rss(self, rss_bytes: int) -> None:
-        self._words[_RECYCLE] = rss_bytes
-
-    @property
-    def command_pid(self) -> int:
-        """Process of the command that the slot runs; 0 while it runs none."""
-        return self._words[_COMMAND]
-
-    @command_pid.setter
-    def command_pid(self, pid: int) -> None:
-        self._words[_COMMAND] = pid
-
-    @property
-    def slot_pid(self) -> int:
-        """The slot's process; 0 until it is known."""
-        return self._words[_PID]
-
-    @slot_pid.setter
-    def slot_pid(self, pid: int) -> None:
-        self._words[_PID] = pid
 
     def close(self) -> None:
         """Release the memory and its descriptor, and remove its file."""

@@ -64,7 +64,7 @@ def batches_on_page(page: SharedPage) -> list[BatchOnPage]:
     if page.is_whole:
         in_hand = not (page.has_ended or page.is_waiting)
         return [*found, BatchOnPage(key, is_whole=in_hand)]
-    results = page.results()
+    results = {**page.spilled_results, **page.results()}
     # The item stays the current one until the next begins.
     item = None if page.has_ended or page.is_waiting or page.item in results else page.item
     return [*found, BatchOnPage(key, item=item, results=results)]
