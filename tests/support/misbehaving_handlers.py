@@ -106,6 +106,12 @@ def _keep() -> None:
     _kept.append(b"x" * (20 << 20))
 
 
+def _use() -> None:
+    held = b"x" * (100 << 20)
+    time.sleep(0.03)
+    del held
+
+
 def _start_hog() -> None:
     hog = "x = b'x' * (400 << 20); print(len(x), flush=True); import time; time.sleep(60)"
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", hog], stdout=subprocess.PIPE) as process:
@@ -173,6 +179,7 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "overflow": _overflow,
     "leak": _leak,
     "keep": _keep,
+    "use": _use,
     "start hog": _start_hog,
     "share with children": _share_with_children,
     "loop": _loop,

@@ -1,11 +1,13 @@
 -- Report batches as completed, each with its run time in seconds and, if
--- handlers returned something, its result lines. One verdict per batch, in the
--- order given: ok, late (rejected and recorded: another attempt has it) or
--- unknown. Sending an identical report again returns ok.
+-- handlers returned something, its result lines. Peak memory and CPU time are
+-- optional, for all or for single batches. One verdict per batch, in the order
+-- given: ok, late (rejected and recorded: another attempt has it) or unknown.
+-- Sending an identical report again returns ok.
 -- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.complete(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
-    attempts integer[], run_s float8[], results text[] DEFAULT NULL
+    attempts integer[], run_s float8[], results text[] DEFAULT NULL,
+    peak_rss_bytes bigint[] DEFAULT NULL, cpu_s float8[] DEFAULT NULL
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
@@ -23,11 +25,12 @@ BEGIN
         WITH given AS (
             -- If a batch is listed twice, the second report is a repetition.
             SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*
-            FROM unnest(job_ids, batch_nos, attempts, run_s, results)
-                AS g (job_id, batch_no, attempt, run_s, lines)
+            FROM unnest(job_ids, batch_nos, attempts, run_s, results,
+                peak_rss_bytes, cpu_s)
+                AS g (job_id, batch_no, attempt, run_s, lines, peak, cpu_s)
             ORDER BY g.job_id, g.batch_no, g.attempt
         ), locked AS (
-            SELECT b.*, g.run_s, g.lines
+            SELECT b.*, g.run_s, g.lines, g.peak, g.cpu_s
             FROM given g
             CROSS JOIN LATERAL (
                 SELECT b.job_id, b.batch_no, b.version, b.attempt, b.ordinals
@@ -41,8 +44,15 @@ BEGIN
             INSERT INTO evtrack.event (job_day, job_id, batch_no, version,
                 type, attempt, worker_id, data)
             SELECT day, l.job_id, l.batch_no, l.version + 1, 'completed',
-                l.attempt, the_worker, CASE WHEN l.run_s IS NULL THEN '{}'
-                    ELSE jsonb_build_object('run_s', l.run_s) END
+                l.attempt, the_worker, CASE
+                    WHEN l.peak IS NULL AND l.cpu_s IS NULL THEN
+                        CASE WHEN l.run_s IS NULL THEN '{}'
+                            ELSE jsonb_build_object('run_s', l.run_s) END
+                    ELSE jsonb_strip_nulls(jsonb_build_object(
+                        'run_s', l.run_s, 'peak_rss_bytes',
+                        CASE WHEN l.peak >= 0 THEN l.peak END, 'cpu_s',
+                        CASE WHEN l.cpu_s BETWEEN 0 AND 1e15
+                            THEN l.cpu_s END)) END
             FROM locked l
         ), kept AS (
             INSERT INTO evtrack.result (

@@ -41,6 +41,9 @@ DROP FUNCTION IF EXISTS evtrack.raise_isolation(
     evtrack.isolation, evtrack.isolation
 );
 DROP TYPE evtrack.batch_at_death;
+DROP FUNCTION IF EXISTS evtrack.complete(
+    bigint, bigint[], integer[], integer[], float8[], text[], bigint[], float8[]
+);
 DROP TABLE evtrack.upkeep;
 ALTER TABLE evtrack.worker
 DROP COLUMN marks, DROP COLUMN stopping_at,

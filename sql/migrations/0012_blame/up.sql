@@ -67,5 +67,5 @@ DROP FUNCTION IF EXISTS evtrack.register_worker(
     text, text, integer, integer, text[], text
 );
 DROP FUNCTION IF EXISTS evtrack.complete(
-    bigint, bigint[], integer[], integer[], float8[], text
+    bigint, bigint[], integer[], integer[], float8[], text[]
 );

@@ -12,6 +12,8 @@ FROM
         %(batch_nos)s::integer[],
         %(attempts)s::integer[],
         %(run_s)s::float8[],
-        string_to_array(%(results)s::text, E'\x1e', '')
+        string_to_array(%(results)s::text, E'\x1e', ''),
+        %(peak_rss_bytes)s::bigint[],
+        %(cpu_s)s::float8[]
     ) AS c
 WHERE c.verdict <> 'ok'

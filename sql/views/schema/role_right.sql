@@ -117,6 +117,7 @@ WITH listed (kind, name, roles) AS (
     ('view', 'alert_outbox', '{producer,reader,watcher,worker}'),
     ('view', 'alert_status', '{producer,reader,watcher,worker}'),
     ('view', 'attempt', '{producer,reader,watcher,worker}'),
+    ('view', 'job_memory', '{producer,reader,watcher,worker}'),
     ('view', 'batch_duration', '{producer,reader,watcher,worker}'),
     ('view', 'batch_status', '{producer,reader,watcher,worker}'),
     ('view', 'counted_job', '{}'),

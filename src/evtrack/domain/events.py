@@ -57,6 +57,8 @@ class Completed(_Event):
 
     type: Literal[EventType.COMPLETED] = EventType.COMPLETED
     run_s: NonNegativeFloat | None = None
+    peak_rss_bytes: NonNegativeInt | None = None
+    cpu_s: NonNegativeFloat | None = None
     moved: OrdinalText | None = None
     # 0 if the process crashed after the last item.
     moved_items: Count | None = None

@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "errors": "jobs.listings:errors",
     "crashes": "jobs.crashes:crashes",
     "show": "jobs.crashes:show",
+    "memory": "jobs.memory:memory",
     "alerts": "monitoring.alerts:alerts",
     "events": "jobs.events:events",
     "progress": "jobs.progress:progress",

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import EvtrackError, HandlerImportError
-from evtrack.runtime.memory_use import OwnMemory, volunteer_for_oom_kill
+from evtrack.runtime.memory_use import OwnMemory, UsageMeter, volunteer_for_oom_kill
 from evtrack.runtime.slot.command import CommandDied, record_start
 from evtrack.runtime.slot.failures import PartialFailure, batch_failure
 from evtrack.runtime.slot.framing import FrameReader, encode_frame
@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 FLUSH_S: Final = 0.002
 """Age at which outcomes are sent. Until then they are on the shared page, where they outlive this process."""
 
+USAGE_S: Final = 0.01
+"""Run time from which a batch's peak memory and CPU time are measured: for shorter ones it would cost too much."""
+
 _PIECE_BYTES: Final = 1 << 20
 
 
@@ -76,7 +79,9 @@ class Slot:
         self._run_s: list[float] = []
         self._results: list[bytes | None] = []
         self._flushed_at = 0.0
+        self._usage: list[tuple[int, int, float]] = []
         self._memory = OwnMemory()
+        self._meter = UsageMeter()
 
     def run(self) -> int:
         """Import the handlers, then run batches.
@@ -134,6 +139,7 @@ class Slot:
         if not self._run_s:
             self._first = work.first
         now = self._flushed_at = monotonic()
+        self._meter.restart(now)
         for seq, batch in enumerate(work.batches, work.first):
             page.begin(seq, now)
             # Compared after the batch is recorded: a supervisor that lowers the limit and then reads the page knows
@@ -150,22 +156,36 @@ class Slot:
                 now = monotonic()
                 page.end()
                 self._report_failure(seq, batch, now - begun - self._permits.take_waited_s(), error)
+                self._meter.restart(now)
                 continue
             now = monotonic()
             if batch.isolation:
                 begun += self._permits.take_waited_s()
             run_s = now - begun
+            recorded = (
+                page.outcomes.add(seq, run_s, result)
+                if run_s < USAGE_S
+                else page.outcomes.add(seq, run_s, result, *self._take_usage(seq))
+            )
             self._run_s.append(run_s)
             self._results.append(result)
-            recorded = page.outcomes.add(seq, run_s, result)
             if not recorded:
                 page.end()
             if not recorded or now - self._flushed_at > FLUSH_S:
                 self._flush()
                 self._flushed_at = now
+                self._meter.restart(now)
                 if self._is_bloated():
                     return False
         return not self._is_bloated()
+
+    def _take_usage(self, seq: int) -> tuple[int, float]:
+        """Return the peak memory and the CPU time of the batch that has just completed, and keep them for its frame."""
+        of_command, peak_rss_bytes, cpu_s = self._page.command_usage
+        if of_command != seq:
+            peak_rss_bytes, cpu_s = self._meter.read()
+        self._usage.append((len(self._run_s), peak_rss_bytes, cpu_s))
+        return peak_rss_bytes, cpu_s
 
     def _is_bloated(self) -> bool:
         """Report and return whether this process holds more memory than it may between two batches."""
@@ -201,9 +221,9 @@ class Slot:
         if self._run_s:
             count = len(self._run_s)
             results = self._results if any(result is not None for result in self._results) else None
-            frame = BatchesDone(self._first, self._run_s, results)
+            frame = BatchesDone(self._first, self._run_s, results, self._usage)
             self._first += count
-            self._run_s, self._results = [], []
+            self._run_s, self._results, self._usage = [], [], []
             self._send(frame)
             self._page.outcomes.clear()
 

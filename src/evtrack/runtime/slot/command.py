@@ -158,6 +158,7 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
             EVTRACK_ITEM_KEY=batch.item_keys.decode() if count == 1 else "",
         )
         ended, stdout, stderr = _run_program(handler.argv, batch.payload + b"\n", environment, page, start)
+        page.command_usage = (page.seq, ended.peak_rss_bytes, ended.cpu_s)
         tail = storable(stderr.decode("utf-8", "replace").strip(), MESSAGE_BOUND, keep_end=True)
         if ended.returncode < 0:
             raise CommandDied(tail, ended)

@@ -89,11 +89,14 @@ class BatchesDone(Frame, frozen=True, gc=False, tag="done"):
         first: Sequence number of the first batch.
         run_s: Run time of each batch.
         results: Result lines of each batch, None for a batch without any; None when no batch has any.
+        usage: Peak memory in bytes and CPU time of the batches for which they were measured, with their place in this
+            frame, from 0.
     """
 
     first: int
     run_s: list[float]
     results: list[bytes | None] | None
+    usage: list[tuple[int, int, float]] = []
 
 
 class ItemFailure(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -56,7 +56,10 @@ class SharedPage:
         fd: Descriptor of the shared memory; it stays open until `close`.
     """
 
-    __slots__ = ("_floats", "_map", "_path", "_words", "assigned", "fd", "outcomes", "spilled_results")
+    __slots__ = (
+        *("_floats", "_map", "_path", "_words"),
+        *("assigned", "command_usage", "fd", "outcomes", "spilled_results"),
+    )
 
     permit = Word(_PERMIT)
     """Number of the last mark in this slot's life that is committed: the slot may go on from there."""
@@ -81,6 +84,8 @@ class SharedPage:
         """Which batches the slot got."""
         self.outcomes = OutcomeRing(self._map, _OUTCOMES)
         """Completed batches, those not sent yet and those sent last."""
+        self.command_usage = (0, 0, 0.0)
+        """In the slot: sequence number, peak memory and CPU time of the last batch that a command ran."""
 
     @classmethod
     def create(cls, path: Path | None = None) -> "SharedPage":

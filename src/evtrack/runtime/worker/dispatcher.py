@@ -90,7 +90,7 @@ class Dispatcher:
         batches = slot.release(len(frame.run_s) if isinstance(frame, BatchesDone) else 1)
         if isinstance(frame, BatchesDone):
             self.pacing.learn_run_times(batches, frame.run_s)
-            self.outcomes.add_completed(batches, frame.run_s, frame.results, now)
+            self.outcomes.add_completed(batches, frame.run_s, frame.results, now, frame.usage)
             return
         self.pacing.learn_run_times(batches, [frame.run_s])
         if frame.interrupted and self._is_closed and not slot.is_over_limit:

@@ -72,9 +72,10 @@ class TracedOutcomeBuffer(OutcomeBuffer):
         run_s: Sequence[float],
         results: Sequence[bytes | None] | None,
         now: float,
+        usage: Sequence[tuple[int, int, float]] = (),
     ) -> None:
         """Add batches that completed, and end their spans."""
-        super().add_completed(batches, run_s, results, now)
+        super().add_completed(batches, run_s, results, now, usage)
         for batch, seconds in zip(batches, run_s, strict=True):
             self._end(batch.key, "completed", run_s=seconds)
 

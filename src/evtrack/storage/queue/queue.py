@@ -205,8 +205,13 @@ class Queue:
             if done.results is not None:
                 results = SEPARATOR.join([lines or b"" for lines in done.results]).decode()
             keys = self._columns(done.job_ids, done.batch_nos, done.attempts)
+            usage = done.usage
+            measured = {
+                "peak_rss_bytes": None if usage is None else [None if each is None else each[0] for each in usage],
+                "cpu_s": None if usage is None else [None if each is None else each[1] for each in usage],
+            }
             self._completions.execute(
-                self._complete_sql, {**keys, "run_s": array_literal(done.run_s), "results": results}
+                self._complete_sql, {**keys, "run_s": array_literal(done.run_s), "results": results, **measured}
             )
         if claim is not None:
             values = {

@@ -59,6 +59,7 @@ class CompletedBatches:
         attempts: Their attempts.
         run_s: How long each ran.
         results: Lines of JSON of each, or None; None when no batch has any.
+        usage: Peak memory in bytes and CPU time of each, or None; None when no batch has any.
     """
 
     job_ids: Sequence[int]
@@ -66,6 +67,7 @@ class CompletedBatches:
     attempts: Sequence[int]
     run_s: Sequence[float]
     results: Sequence[bytes | None] | None
+    usage: Sequence[tuple[int, float] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,8 @@ class OutcomeWriter:
         if kept.completed:
             job_ids, batch_nos, attempts, *_ = zip(*kept.completed, strict=True)
             results = kept.results if any(lines is not None for lines in kept.results) else None
-            done = CompletedBatches(job_ids, batch_nos, attempts, kept.run_s, results)
+            usage = [kept.usage.get(batch.key) for batch in kept.completed] if kept.usage else None
+            done = CompletedBatches(job_ids, batch_nos, attempts, kept.run_s, results, usage)
         try:
             rejected, batches = queue.complete_and_claim(done, claim)
         except REJECTIONS as error:
@@ -83,7 +84,7 @@ class OutcomeWriter:
                 raise
             self._complete_one_by_one(queue, error)
             return []
-        kept.completed, kept.run_s, kept.results = [], [], []
+        kept.completed, kept.run_s, kept.results, kept.usage = [], [], [], {}
         self.acknowledged.update(job_ids)
         _log_rejected(rejected)
         return batches
@@ -95,7 +96,8 @@ class OutcomeWriter:
         while kept.completed:
             key = kept.completed[0].key
             job_id, batch_no, attempt = key
-            alone = CompletedBatches([job_id], [batch_no], [attempt], kept.run_s[:1], kept.results[:1])
+            usage = [kept.usage.get(key)]
+            alone = CompletedBatches([job_id], [batch_no], [attempt], kept.run_s[:1], kept.results[:1], usage)
             try:
                 _log_rejected(queue.complete_and_claim(alone, None)[0])
                 self.acknowledged.update([job_id])
@@ -105,6 +107,7 @@ class OutcomeWriter:
                 failure = {"type": type(rejection).__name__, "message": storable(str(rejection), MESSAGE_BOUND)}
                 kept.failed.append((key, kept.run_s[0], failure))
             del kept.completed[0], kept.run_s[0], kept.results[0]
+            kept.usage.pop(key, None)
 
     def _complete_partly(self, queue: Queue, batch: ClaimedBatch, frame: BatchPartlyDone) -> list[ReportVerdict]:
         verdict = queue.complete_partly(

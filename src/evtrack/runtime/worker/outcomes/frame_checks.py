@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.runtime.slot.protocol import (
     BatchErrored,
     BatchesDone,
@@ -16,7 +18,7 @@ from evtrack.runtime.slot.protocol import (
 from evtrack.storage.queue.queue import SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from evtrack.domain.claimed_batch import ClaimedBatch
     from evtrack.runtime.worker.slots.process import SlotProcess
@@ -39,11 +41,7 @@ def check_frame(
         last = first + count - 1
         raise ValueError(f"outcomes of {first} to {last}, but the slot holds {len(slot.held)} from {slot.first} on")
     if isinstance(frame, BatchesDone):
-        if frame.results is not None:
-            if len(frame.results) != count:
-                raise ValueError(f"{len(frame.results)} results for {count} batches")
-            for batch, lines in zip(slot.held, frame.results, strict=False):
-                _check_lines(lines, batch.item_count)
+        _check_completed(frame, slot.held)
     elif isinstance(frame, BatchPartlyDone):
         _check_failures(frame.failures, slot.held[0])
         _check_lines(frame.results, slot.held[0].item_count - len(frame.failures))
@@ -53,6 +51,18 @@ def check_frame(
         _check_items_done(frame, slot.held[0].item_count)
     elif isinstance(frame, ItemMark):
         _check_mark(frame, slot.held[0])
+
+
+def _check_completed(frame: BatchesDone, held: Iterable[ClaimedBatch]) -> None:
+    count = len(frame.run_s)
+    if frame.results is not None:
+        if len(frame.results) != count:
+            raise ValueError(f"{len(frame.results)} results for {count} batches")
+        for batch, lines in zip(held, frame.results, strict=False):
+            _check_lines(lines, batch.item_count)
+    for place, peak_rss_bytes, cpu_s in frame.usage:
+        if not (0 <= place < count and 0 <= peak_rss_bytes <= BIGINT_MAX and 0 <= cpu_s < math.inf):
+            raise ValueError(f"peak memory {peak_rss_bytes} and CPU time {cpu_s} of batch {place} of {count}")
 
 
 def is_result_line(line: bytes) -> bool:

@@ -21,6 +21,8 @@ class OutcomeBuffer:
         """Completed batches; `run_s` and `results` are parallel to it."""
         self.run_s: list[float] = []
         self.results: list[bytes | None] = []
+        self.usage: dict[BatchKey, tuple[int, float]] = {}
+        """Peak memory in bytes and CPU time of those completed batches for which they were measured."""
         self.partly: list[tuple[ClaimedBatch, BatchPartlyDone]] = []
         self.failed: list[tuple[BatchKey, float, dict[str, Any]]] = []
         self.crashed: list[tuple[BatchKey, dict[str, Any], str | None, bytes | None]] = []
@@ -48,6 +50,7 @@ class OutcomeBuffer:
         run_s: Sequence[float],
         results: Sequence[bytes | None] | None,
         now: float,
+        usage: Sequence[tuple[int, int, float]] = (),
     ) -> None:
         """Add batches that completed.
 
@@ -55,8 +58,10 @@ class OutcomeBuffer:
             run_s: Run time of each batch.
             results: Result lines of each batch; None when no batch has any.
             now: The monotonic clock.
+            usage: Peak memory and CPU time of some batches, with their place among these.
         """
         self.completed += batches
+        self.usage.update({batches[place].key: (peak, cpu_s) for place, peak, cpu_s in usage})
         self.run_s += run_s
         self.results += results if results is not None else [None] * len(batches)
         self._added(now)
@@ -114,6 +119,7 @@ class OutcomeBuffer:
         """Drop everything: the worker was declared lost, so other workers have its batches."""
         for kept in (self.completed, self.run_s, self.results, self.partly, self.failed, self.crashed, self.returned):
             kept.clear()
+        self.usage.clear()
         self.since = None
 
     def _added(self, now: float) -> None:

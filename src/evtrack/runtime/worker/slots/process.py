@@ -161,7 +161,8 @@ class SlotProcess:
         unsent = [outcome for outcome in self.page.outcomes.read() if outcome.seq >= self.first]
         if not unsent:
             return None
-        return BatchesDone(unsent[0].seq, [outcome.run_s for outcome in unsent], [outcome.result for outcome in unsent])
+        usage = [(n, each.peak_rss_bytes, each.cpu_s) for n, each in enumerate(unsent) if each.peak_rss_bytes]
+        return BatchesDone(unsent[0].seq, [each.run_s for each in unsent], [each.result for each in unsent], usage)
 
     def kind_of(self, batch: ClaimedBatch) -> str | None:
         """Return the kind of a batch's handler.
