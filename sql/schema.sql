@@ -3578,11 +3578,12 @@ BEGIN
     PERFORM evtrack.find_worker(reporter);
     SELECT array_agg(ROW(g.job_id, g.batch_no, g.attempt, coalesce(g.begun,
         false), g.in_hand, coalesce(g.done, '{}')::int4multirange,
-        g.results)::evtrack.batch_at_death ORDER BY g.job_id, g.batch_no)
+        g.results)::evtrack.batch_at_death ORDER BY g.place)
     INTO reported
     FROM unnest(job_ids, batch_nos, attempts, report_death.begun,
         report_death.in_hand, report_death.done, report_death.results)
-        AS g (job_id, batch_no, attempt, begun, in_hand, done, results);
+        WITH ORDINALITY AS g (
+        job_id, batch_no, attempt, begun, in_hand, done, results, place);
     reported := coalesce(reported, '{}');
     SELECT * INTO lost FROM evtrack.worker w
     WHERE w.worker_id = dead_worker FOR UPDATE;
