@@ -194,3 +194,19 @@ def test_an_unusable_data_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(EvtrackError, match=str(tmp_path / "file" / "data")) as refusal:
         EmbeddedServer(tmp_path / "file" / "data")
     assert "EVTRACK_DATA_DIR" in refusal.value.hint
+
+
+def test_it_starts_below_a_process_with_unusual_signals(folder: Path) -> None:
+    before = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); signal.pthread_sigmask(0, {signal.SIGCHLD})"
+    new = folder / "unusual"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{before}\n{_USER}"],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(EVTRACK_DATA_DIR=str(new)),
+        timeout=120,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith("postgresql://")

@@ -105,9 +105,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
-    # By default, SIGTERM would end the process before the embedded server learns that its last user is gone. Commands
-    # that stop in another way install their own handler.
+    # By default, SIGTERM and SIGHUP would end the process before the embedded server learns that its last user is gone.
+    # Commands that stop in another way install their own handler.
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _terminate)
     cli(prog_name="evtrack")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -149,6 +150,8 @@ class Postmaster:
         """Run a program as the server's user, out of reach of the terminal's Ctrl-C."""
         # Our PG* variables must not reach the server's own programs.
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
+        # The server outlives the process that has started it, even if that is a slot of a worker.
+        environ["EVTRACK_SLOT"] = "none"
         user = self._paths.user
         # Into a file: a server that inherits a pipe would keep it open forever.
         with tempfile.TemporaryFile() as output:
@@ -161,6 +164,8 @@ class Postmaster:
                 cwd="/",
                 env=environ,
                 start_new_session=True,
+                # Only where it is needed: beside threads, it may find a lock that nobody will release.
+                preexec_fn=_reset_signals if _has_unusual_signals() else None,
                 timeout=_RUN_TIMEOUT_S,
                 user=user.pw_uid if user else None,
                 group=user.pw_gid if user else None,
@@ -171,3 +176,13 @@ class Postmaster:
         if result.returncode:
             raise EvtrackError(f"{name} ended with exit code {result.returncode}: {text}")
         return text
+
+
+def _has_unusual_signals() -> bool:
+    return signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN or bool(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+
+def _reset_signals() -> None:
+    """Let a program learn how its child processes end, and let signals reach it, whatever its caller has set."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -25,8 +25,8 @@ class ReceivedSignals:
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C was among them."""
-        return signal.SIGINT in self.numbers
+        """Whether the terminal sent one of them: for Ctrl-C, or Ctrl-backslash."""
+        return signal.SIGINT in self.numbers or signal.SIGQUIT in self.numbers
 
     @property
     def exit_code(self) -> int:
