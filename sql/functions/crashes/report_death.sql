@@ -20,7 +20,10 @@ DECLARE
     past boolean;
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
-    PERFORM evtrack.find_worker(reporter);
+    -- Null: a worker that starts and is not registered yet.
+    IF reporter IS NOT NULL THEN
+        PERFORM evtrack.find_worker(reporter);
+    END IF;
     SELECT array_agg(ROW(g.job_id, g.batch_no, g.attempt, coalesce(g.begun,
         false), g.in_hand, coalesce(g.done, '{}')::int4multirange,
         g.results)::evtrack.batch_at_death ORDER BY g.place)
@@ -52,7 +55,8 @@ BEGIN
         facts := (evtrack.crash_facts(facts) - '{blame,isolated,ordinal,'
             'item_key,run_s}'::text[]) || jsonb_build_object(
             'reported_by', reporter);
-        PERFORM evtrack.lose(lost, 'process died', facts, reported);
+        PERFORM evtrack.lose(lost, coalesce(facts ->> 'why', 'process died'),
+            facts, reported);
     END IF;
     FOREACH r IN ARRAY reported LOOP
         job_id := r.job_id;
