@@ -43,6 +43,7 @@ SLOTS_RECOVERED: Final = "slots_recovered"
 HANDLER_OUTPUT: Final = "handler_output"
 HANDLER_LOG: Final = "handler_log"
 HANDLER_OUTPUT_SUPPRESSED: Final = "handler_output_suppressed"
+HANDLER_OUTPUT_UNREADABLE: Final = "handler_output_unreadable"
 
 # A watcher
 WATCHER_STARTED: Final = "watcher_started"

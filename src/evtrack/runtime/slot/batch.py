@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evtrack.domain.log_values import json_record
 from evtrack.domain.ordinals import Ordinals
-from evtrack.runtime.slot.output import FACTS, write_record
+from evtrack.runtime.slot.output import FACTS, RECORD_BYTES, RESERVED, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +51,10 @@ class Context:
                     structlog.processors.add_log_level,
                     structlog.processors.TimeStamper(fmt="iso", utc=True),
                     structlog.processors.format_exc_info,
-                    structlog.processors.JSONRenderer(default=repr),
+                    # What must not be cut comes first.
+                    lambda _logger, _method, line: json_record({"event": line.pop("event"), **line}, RECORD_BYTES),
                 ],
+                wrapper_class=_keeping_facts(structlog.make_filtering_bound_logger(0)),
             )
         return self._log.bind(
             handler=self.handler,
@@ -60,6 +63,21 @@ class Context:
             attempt=self.attempt,
             item_key=self.item_key,
         )
+
+
+def _keeping_facts(base: Any) -> Any:
+    """Return a class of loggers in which a fact may be named like what each line has: it gets an underscore."""
+
+    def renaming(name: str) -> Any:
+        method = getattr(base, name)
+
+        def log(self: Any, event: Any = None, /, *args: Any, **facts: Any) -> Any:
+            return method(self, event, *args, **{f"{key}_" if key in RESERVED else key: facts[key] for key in facts})
+
+        return log
+
+    names = ("debug", "info", "warning", "warn", "error", "critical", "fatal", "exception", "msg")
+    return type("ContextLogger", (base,), {name: renaming(name) for name in names if hasattr(base, name)})
 
 
 class _Records:

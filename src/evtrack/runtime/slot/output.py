@@ -27,6 +27,9 @@ LEVELS: Final = {"d": "debug", "i": "info", "w": "warning", "e": "error"}
 RECORD_BYTES: Final = 4_000
 """Longest record; a longer one is cut before it is written."""
 
+RESERVED: Final = frozenset({"event", "level", "timestamp", "job_id", "batch_no", "attempt", "handler", "item_key"})
+"""Keys of a `ctx.log` record that are not facts: the worker sets them itself."""
+
 MARK: Final = re.compile(rb"\x1eevtrack:(?:(\d{1,18}):(\d{1,9}):([a-z]))?\x1f")
 """Begins a piece: batch sequence number, item index plus 1 (0 for none), and kind. Without these it ends a piece."""
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 
 from evtrack.domain import log_names
+from evtrack.domain.log_values import bounded
 from evtrack.domain.text import printable
-from evtrack.runtime.slot.output import FACTS, LEVELS, LONGEST_MARK, MARK, TEXT
+from evtrack.runtime.slot.output import FACTS, LEVELS, LONGEST_MARK, MARK, RESERVED, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,9 +24,6 @@ LINES_A_SECOND: Final = 100
 LINE_CHARACTERS: Final = 2_000
 _LINE_BYTES: Final = 8_000
 _NEWLINE: Final = re.compile(rb"\r\n|\n|\r")
-_BOUND: Final = frozenset({"event", "level", "timestamp", "job_id", "batch_no", "attempt", "handler", "item_key"})
-"""Keys of a `ctx.log` record that are not facts: the worker sets them itself."""
-
 _log = structlog.get_logger()
 
 
@@ -91,6 +89,8 @@ class HandlerOutput:
     def __init__(self, *, pid: int, find_batch: Callable[[int], ClaimedBatch | None]) -> None:
         self.suppressed = 0
         """Lines that were dropped since the last log line about dropped lines."""
+        self.unreadable = 0
+        """Lines that could not be logged as what they are."""
         self._pid = pid
         self._find_batch = find_batch
         self._left = LINES_A_SECOND
@@ -158,11 +158,19 @@ class HandlerOutput:
             self.suppressed += 1
             return
         self._left -= 1
-        kind = self._tag.kind
-        text, context = line.decode("utf-8", "replace").rstrip(), self._context(self._tag.item)
+        text = line.decode("utf-8", "replace").rstrip()
+        try:
+            self._log_text(text, self._tag)
+        except Exception as error:  # noqa: BLE001  no line of a handler may harm the worker
+            self.unreadable += 1
+            plain, name = printable(text, LINE_CHARACTERS), type(error).__qualname__
+            _log.warning(log_names.HANDLER_OUTPUT_UNREADABLE, line=plain, error=name, slot_pid=self._pid)
+
+    def _log_text(self, text: str, tag: OutputTag) -> None:
+        kind, context = tag.kind, self._context(tag.item)
         if kind == FACTS and isinstance(record := _parsed(text), dict):
-            facts = {printable(name, 100): _printable(value) for name, value in record.items() if name not in _BOUND}
-            message = printable(record.get("event", ""), LINE_CHARACTERS)
+            facts = {printable(name, 100): _fact(value) for name, value in record.items() if name not in RESERVED}
+            message = printable(bounded(record.get("event", ""), 2 * LINE_CHARACTERS), LINE_CHARACTERS)
             _logger(record.get("level"))(log_names.HANDLER_LOG, message=message, facts=facts, **context)
         elif kind in LEVELS:
             _logger(LEVELS[kind])(log_names.HANDLER_LOG, message=printable(text, LINE_CHARACTERS), **context)
@@ -198,11 +206,12 @@ def _logger(level: Any) -> Callable[..., Any]:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
-def _printable(value: Any) -> Any:
-    if isinstance(value, bool | int | float | None):
-        return value
-    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), LINE_CHARACTERS)
+def _fact(value: Any) -> Any:
+    cut = bounded(value, 2 * LINE_CHARACTERS)
+    if isinstance(cut, bool | int | float | None):
+        return cut
+    return printable(cut if isinstance(cut, str) else json.dumps(cut, ensure_ascii=False), LINE_CHARACTERS)
