@@ -239,7 +239,7 @@ def test_indexes_become_ordinals() -> None:
         ),
         (BatchOnPage((9, 1, 1), results={0: b""}), BatchAtDeath((9, 1, 1), True, None, "{[11,12)}", None)),
         (BatchOnPage((9, 1, 1), is_whole=True), BatchAtDeath((9, 1, 1), True, 0, None, None)),
-        (BatchOnPage((9, 2, 1), is_whole=True), BatchAtDeath((9, 2, 1), True, 20, None, None)),
+        (BatchOnPage((9, 2, 1), is_whole=True), BatchAtDeath((9, 2, 1), True, 0, None, None)),
         (BatchOnPage((9, 1, 1), is_completed=True), BatchAtDeath((9, 1, 1), True, None, "{[11,12),[13,15)}", None)),
         (BatchOnPage((9, 2, 1), is_completed=True, lines=b"1"), BatchAtDeath((9, 2, 1), True, None, "{[20,21)}", "1")),
         (BatchOnPage((9, 2, 1), is_completed=True, lines=b"1\n2"), BatchAtDeath((9, 2, 1), True, None, None, None)),

@@ -97,7 +97,7 @@ def _at_death(batch: BatchOnPage, ordinals: Sequence[int]) -> BatchAtDeath:
         if lines is None or are_result_lines(lines, len(ordinals)):
             done = ordinals
     elif batch.is_whole:
-        in_hand = ordinals[0] if len(ordinals) == 1 else 0
+        in_hand = 0
     else:
         results = {ordinals[i]: line for i, line in batch.results.items() if i < len(ordinals) and is_result_line(line)}
         done = list(results)
