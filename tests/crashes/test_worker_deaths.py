@@ -123,10 +123,8 @@ def test_several_items_that_kill_their_worker_are_all_found_and_no_other(
 
 @pytest.mark.parametrize("handler", ["scripted batch", "program"])
 def test_a_whole_batch_that_kills_its_worker_is_halved(queue: Client, dsn: str, tmp_path: Path, handler: str) -> None:
-    deaths, _, _ = deaths_and_runs(
-        queue, dsn, tmp_path, handler, items=16, batch_size=8, poison={5}, workers=1, slots=2
-    )
-    assert deaths <= math.ceil(math.log2(8)) + BUDGET + 1
+    deaths, _, _ = deaths_and_runs(queue, dsn, tmp_path, handler, items=8, batch_size=4, poison={3}, workers=1, slots=2)
+    assert deaths <= math.ceil(math.log2(4)) + BUDGET + 1
 
 
 @pytest.mark.slow

@@ -47,8 +47,10 @@ LANGUAGE sql STABLE AS $$
             THEN string_agg(coalesce(f.line, ''), E'\n' ORDER BY f.ordinal) END
             FROM finished f),
         CASE
+            -- A mark of the whole batch is one of its only item.
             WHEN EXISTS (SELECT FROM mark) THEN coalesce((
-                SELECT m.exclusive FROM mark m WHERE m.ordinal = w.item), false)
+                SELECT bool_or(m.exclusive) FROM mark m
+                WHERE m.ordinal IN (0, w.item)), false)
             ELSE NOT lost.marks AND (n = 1 OR b.losses >= 9) END
     FROM now w
 $$;
