@@ -128,8 +128,8 @@ def work(dsn: str, /, **options: Any) -> None:
     programs named by --exec. Without either, they come from the entry points `evtrack.handlers` of installed packages.
     Handlers run in child processes, so a crash affects only its own batch.
 
-    On SIGTERM or Ctrl-C, running batches have --grace to finish, and the others go back to the queue. On a second
-    signal, all go back at once.
+    On SIGTERM, SIGHUP or Ctrl-C, running batches have --grace to finish, and the others go back to the queue. On a
+    second signal, all go back at once.
 
     \b
     evtrack work --import examples.disease_stats --slots 4
