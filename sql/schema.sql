@@ -1294,7 +1294,7 @@ BEGIN
     done := done * b.ordinals;
     IF cause = 'worker_lost' THEN
         w := evtrack.find_worker(the_worker);
-        RETURN evtrack.lose_one(w, j, b,
+        RETURN replace(evtrack.lose_one(w, j, b,
             facts - '{blame,isolated,ordinal,item_key}'::text[],
             facts -> 'ordinal' IS NOT NULL OR NOT isempty(done)
                 OR NOT w.marks AND b.isolation >= 'marked',
@@ -1303,7 +1303,8 @@ BEGIN
                 WHEN isempty(done) THEN 0 END,
             done, lines, alone AND NOT EXISTS (
                 SELECT FROM evtrack.running_batches(the_worker) r
-                WHERE (r.job_id, r.batch_no) <> (the_job, the_batch)));
+                WHERE (r.job_id, r.batch_no) <> (the_job, the_batch))),
+            'completed', 'split');
     END IF;
     tries := b.crashes + (NOT blameless)::integer;
     -- Even a budget of 0 allows the crash that has just happened.

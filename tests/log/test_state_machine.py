@@ -24,15 +24,23 @@ from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import FINAL_PHASES, BatchStatus
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log.proof import verify
+from suspects import Left, lose, mark, marker, report_death
 
 pytestmark = pytest.mark.integration
 
 T = TypeVar("T")
 
+CAUSES = ["signal", "signal", "memory_limit", "out_of_memory"]
+
 workers = st.integers(0, 1)
 picks = st.integers(0, 2**16)
 budgets = st.fixed_dictionaries(
-    {"max_errors": st.integers(1, 3), "max_crashes": st.integers(1, 3), "backoff_s": st.just(0)}
+    {
+        "max_errors": st.integers(1, 3),
+        "max_crashes": st.integers(1, 3),
+        "max_losses": st.integers(1, 2),
+        "backoff_s": st.just(0),
+    }
 )
 
 # What there is to choose from hangs on the server's clock: batches that came back in the same microsecond come in any
@@ -54,7 +62,8 @@ class Machine(RuleBasedStateMachine):
     def begin(self, batches: int, items: int, policy: dict[str, Any]) -> None:
         """Start with two workers and a job."""
         self.client = Client(self.conn)
-        self.ids = [self.client.worker(), self.client.worker()]
+        # Only the first marks what it begins.
+        self.ids = [marker(self.client), self.client.worker()]
         self.held: list[list[Claim]] = [[], []]
         self.past: list[list[Claim]] = [[], []]
         self.items: dict[int, int] = {}
@@ -166,7 +175,9 @@ class Machine(RuleBasedStateMachine):
         claim = chance.choice(self.held[who])
         ordinals = list(self.client.batch(claim.job_id, claim.batch_no).ordinals)
         done = some_of(ordinals, chance) if chance.random() < 0.7 else []
-        dossier: dict[str, Any] = {"cause": "worker_lost" if lost else "signal", "run_s": 0.5}
+        dossier: dict[str, Any] = {"cause": "worker_lost" if lost else chance.choice(CAUSES), "run_s": 0.5}
+        if chance.random() < 0.5:
+            dossier |= chance.choice([{"blame": "none"}, {"isolated": False}, {"isolated": True}])
         if chance.random() < 0.5:
             dossier["ordinal"] = chance.choice([*ordinals, 10_000])
         verdicts = self.client.crash_with(
@@ -175,10 +186,47 @@ class Machine(RuleBasedStateMachine):
         assert {"retry", "crashed", "split"} >= set(verdicts)
         self.let_go(who, [claim])
 
-    @rule(who=workers, goes=st.sampled_from([False, False, True]))
-    def reap(self, who: int, *, goes: bool) -> None:
+    @rule(luck=lucks)
+    def mark(self, luck: int) -> None:
+        """Commit which item of a batch is done, and which begins."""
+        if not self.held[0]:
+            return
+        chance = Random(luck)
+        claim = chance.choice(self.held[0])
+        ordinals = list(self.client.batch(claim.job_id, claim.batch_no).ordinals)
+        in_hand = chance.choice([*ordinals, 0, None])
+        done = chance.choice([None, *(ordinal for ordinal in ordinals if ordinal != in_hand)])
+        alone = chance.random() < 0.5
+        assert "held" == mark(self.client, self.ids[0], claim, in_hand, done=done, line="1", exclusive=alone)
+
+    @rule(luck=lucks, stops=st.sampled_from([False, False, True]))
+    def report_death(self, luck: int, *, stops: bool) -> None:
+        """Let another worker report what a worker had in hand, before the reaper comes or after it."""
+        chance = Random(luck)
+        who = chance.choice([0, 1])
+        dead, self.ids[who] = self.ids[who], (self.client.worker if who else lambda: marker(self.client))()
+        if stops:
+            self.client.one("SELECT evtrack.begin_stop(%s)", dead)
+        left = []
+        for claim in self.held[who]:
+            ordinals = list(self.client.batch(claim.job_id, claim.batch_no).ordinals)
+            done = some_of(ordinals, chance) if chance.random() < 0.5 else []
+            in_hand = chance.choice([0, None, *(ordinal for ordinal in ordinals if ordinal not in done)])
+            left.append(Left(claim, in_hand, done, begun=chance.random() < 0.8))
+        if chance.random() < 0.5:
+            assert len(self.held[who]) == lose(self.client, dead)
+        left += [Left(claim, claim.batch_no, [claim.batch_no]) for claim in self.past[who][-2:]]
+        verdicts = report_death(self.client, dead, self.ids[1 - who], left)
+        assert {"retry", *BatchStatus, "late"} >= set(verdicts)
+        assert "alive" not in verdicts
+        self.held[who], self.past[who] = [], []
+
+    @rule(who=workers, goes=st.sampled_from([False, False, True]), stops=st.sampled_from([False, False, True]))
+    def reap(self, who: int, *, goes: bool, stops: bool) -> None:
         """Reap; the worker may have been silent for too long, and another takes its place."""
         if goes:
+            if stops:
+                self.client.one("SELECT evtrack.begin_stop(%s)", self.ids[who])
             self.conn.execute(
                 "UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE worker_id = %s", [self.ids[who]]
             )
@@ -190,7 +238,7 @@ class Machine(RuleBasedStateMachine):
         assert ((self.ids[who], len(self.held[who])) if goes else None) == lost
         if goes:
             # What it reports from now on is late; nobody asks that here, as its number is not drawn again.
-            self.ids[who] = self.client.worker()
+            self.ids[who] = self.client.worker() if who else marker(self.client)
             self.held[who], self.past[who] = [], []
 
     @rule(pick=picks, luck=lucks, call=st.sampled_from(["retry_items", "retry_items", "quarantine"]))
