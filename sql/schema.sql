@@ -326,7 +326,8 @@ CREATE FUNCTION evtrack.alert_while(the_kind text, the_severity text, states jso
         AND NOT coalesce(states, '{}') ? a.subject;
     SELECT count(*) FILTER (WHERE evtrack.raise_alert(the_kind, s.key,
         to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'),
-        the_severity, s.value, (s.value ->> 'job_id')::bigint))
+        the_severity, s.value, (s.value ->> 'job_id')::bigint,
+        (s.value ->> 'batch_no')::integer))
     FROM jsonb_each(coalesce(states, '{}')) s
     WHERE NOT EXISTS (
         SELECT 1 FROM evtrack.alert a
@@ -533,7 +534,7 @@ BEGIN
     RETURN true;
 END $$;
 
-CREATE FUNCTION evtrack.check_alerts(never_started interval DEFAULT '00:01:00'::interval, max_crash_rate double precision DEFAULT 5, crash_span interval DEFAULT '01:00:00'::interval, least_attempts bigint DEFAULT 20, max_pending bigint DEFAULT 100000) RETURNS bigint
+CREATE FUNCTION evtrack.check_alerts(never_started interval DEFAULT '00:01:00'::interval, max_crash_rate double precision DEFAULT 5, crash_span interval DEFAULT '01:00:00'::interval, least_attempts bigint DEFAULT 20, max_pending bigint DEFAULT 100000, runs_long interval DEFAULT '00:01:00'::interval, runs_long_factor double precision DEFAULT 10) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -543,14 +544,18 @@ DECLARE
 BEGIN
     IF (max_crash_rate BETWEEN 0 AND 'Infinity' AND never_started >= '0'
         AND crash_span >= '0' AND max_pending >= 0
-        AND least_attempts >= 0) IS NOT TRUE THEN
+        AND least_attempts >= 0 AND runs_long >= '0'
+        AND runs_long_factor BETWEEN 0 AND 'Infinity') IS NOT TRUE THEN
         RAISE EXCEPTION 'thresholds must be 0 or greater, got never_started %, '
-            'max_crash_rate %, crash_span %, least_attempts %, max_pending %',
+            'max_crash_rate %, crash_span %, least_attempts %, max_pending %, '
+            'runs_long %, runs_long_factor %',
             coalesce(never_started::text, 'null'),
             coalesce(max_crash_rate::text, 'null'),
             coalesce(crash_span::text, 'null'),
             coalesce(least_attempts::text, 'null'),
-            coalesce(max_pending::text, 'null') USING ERRCODE = 'EV007';
+            coalesce(max_pending::text, 'null'),
+            coalesce(runs_long::text, 'null'),
+            coalesce(runs_long_factor::text, 'null') USING ERRCODE = 'EV007';
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
         RETURN 0;
@@ -607,6 +612,22 @@ BEGIN
         FROM evtrack.crash_rates(crash_span) r
         WHERE r.attempts >= greatest(least_attempts, 1)
             AND 100.0 * r.crashed / r.attempts > max_crash_rate));
+
+    new := new + evtrack.alert_while('runs_long', 'warning', (
+        SELECT jsonb_object_agg(concat_ws('/', r.job_id, r.batch_no, r.ordinal),
+            jsonb_build_object('job_id', r.job_id, 'batch_no', r.batch_no,
+                'attempt', r.attempt, 'handler', r.handler,
+                'item_key', r.item_key, 'ordinal', r.ordinal,
+                'item_count', r.item_count, 'worker_id', r.worker_id,
+                'worker', left(r.worker, 200), 'host', r.host, 'pid', r.slot,
+                'begun_at', r.begun_at, 'running_s', r.running_s,
+                'p50_s', round(r.p50_s::numeric, 3),
+                'p99_s', round(r.p99_s::numeric, 3),
+                'known_attempts', r.known_attempts))
+        FROM evtrack.running_item r
+        WHERE r.running_s >= extract(EPOCH FROM runs_long)
+            AND r.known_attempts >= greatest(least_attempts, 1)
+            AND r.running_s > runs_long_factor * r.p99_s));
 
     RETURN new + evtrack.alert_while('queue_deep', 'warning', (
         SELECT jsonb_object_agg(q.handler, jsonb_build_object(
@@ -3284,14 +3305,14 @@ BEGIN
         j, item_keys, '{pending,failed,crashed}', NULL, 'quarantined');
 END $$;
 
-CREATE FUNCTION evtrack.raise_alert(the_kind text, the_subject text, the_occasion text, the_severity text, the_facts jsonb, the_job bigint DEFAULT NULL::bigint) RETURNS boolean
+CREATE FUNCTION evtrack.raise_alert(the_kind text, the_subject text, the_occasion text, the_severity text, the_facts jsonb, the_job bigint DEFAULT NULL::bigint, the_batch integer DEFAULT NULL::integer) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
     INSERT INTO evtrack.alert (
-        kind, subject, occasion, severity, job_id, facts)
+        kind, subject, occasion, severity, job_id, batch_no, facts)
     VALUES (the_kind, the_subject, the_occasion, the_severity, the_job,
-        jsonb_strip_nulls(the_facts))
+        the_batch, jsonb_strip_nulls(the_facts))
     ON CONFLICT (kind, subject, occasion) DO NOTHING;
     IF NOT FOUND THEN
         RETURN false;
@@ -3633,6 +3654,59 @@ BEGIN
         RETURN NEXT;
     END LOOP;
 END $$;
+
+CREATE FUNCTION evtrack.report_in_hand(the_worker bigint, in_hand jsonb) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    instant timestamptz := clock_timestamp();
+    given integer := 0;
+    kept jsonb;
+BEGIN
+    IF jsonb_typeof(in_hand) = 'array' THEN
+        given := jsonb_array_length(in_hand);
+    END IF;
+    IF coalesce(jsonb_typeof(in_hand), 'array') NOT IN ('array', 'null')
+        OR given > 1000 THEN
+        RAISE EXCEPTION 'worker %: in_hand must be an array of at most 1000 '
+            'objects', the_worker USING ERRCODE = 'EV007';
+    END IF;
+    IF given > 0 THEN
+        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+            'slot', x.item -> 'slot', 'job_id', x.item -> 'job_id',
+            'batch_no', x.item -> 'batch_no', 'attempt', x.item -> 'attempt',
+            'handler', left(x.item ->> 'handler', 200),
+            'item_key', left(x.item ->> 'item_key', 200),
+            'ordinal', x.item -> 'ordinal',
+            'begun_at', instant - (x.item ->> 'running_s')::float8
+                * interval '1 second')) ORDER BY x.place)
+        INTO kept
+        FROM jsonb_array_elements(in_hand) WITH ORDINALITY AS x (item, place)
+        WHERE CASE WHEN jsonb_typeof(x.item) = 'object'
+                AND jsonb_typeof(x.item -> 'running_s') = 'number'
+                AND length(x.item ->> 'running_s') <= 40
+                AND jsonb_typeof(x.item -> 'handler') = 'string'
+            THEN (x.item ->> 'running_s')::numeric BETWEEN 0 AND 1e9
+                AND x.item ->> 'job_id' ~ '^[0-9]{1,18}$'
+                AND x.item ->> 'batch_no' ~ '^[0-9]{1,9}$'
+                AND x.item ->> 'attempt' ~ '^[0-9]{1,9}$'
+                AND coalesce(x.item ->> 'ordinal', '0') ~ '^[0-9]{1,9}$'
+                AND coalesce(x.item ->> 'slot', '0') ~ '^[0-9]{1,18}$'
+            ELSE false END;
+        IF coalesce(jsonb_array_length(kept), 0) < given THEN
+            RAISE EXCEPTION 'worker %: in_hand has an object without job_id, '
+                'batch_no, attempt, handler or running_s, or with an invalid '
+                'number', the_worker USING ERRCODE = 'EV007';
+        END IF;
+    END IF;
+    UPDATE evtrack.worker w SET in_hand = kept, in_hand_at = instant
+    WHERE w.worker_id = the_worker
+        AND w.lost_at IS NULL AND w.stopped_at IS NULL;
+    IF FOUND THEN RETURN true; END IF;
+    PERFORM evtrack.find_worker(the_worker);
+    RETURN false;
+END $_$;
 
 CREATE FUNCTION evtrack.report_slots(the_worker bigint, said text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -5160,7 +5234,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -5194,6 +5268,82 @@ COMMENT ON VIEW evtrack.role_right IS 'What each of evtrack''s roles may do, one
 COMMENT ON COLUMN evtrack.role_right.role IS 'Null: only the owner.';
 
 COMMENT ON COLUMN evtrack.role_right.granted IS 'Null if this cluster does not have the role: evtrack migrate roles creates it.';
+
+CREATE VIEW evtrack.running_item AS
+ SELECT x.job_id,
+    x.batch_no,
+    x.attempt,
+    w.worker_id,
+    w.name AS worker,
+    w.host,
+    x.slot,
+    x.handler,
+    x.item_key,
+    x.ordinal,
+    b.item_count,
+    x.begun_at,
+    r.running_s,
+    h.attempts AS known_attempts,
+    h.p50_s,
+    h.p99_s
+   FROM (((((evtrack.worker w
+     CROSS JOIN LATERAL jsonb_to_recordset(w.in_hand) x(slot bigint, job_id bigint, batch_no integer, attempt integer, handler text, item_key text, ordinal integer, begun_at timestamp with time zone))
+     CROSS JOIN LATERAL ( SELECT (GREATEST((0)::numeric, round(EXTRACT(epoch FROM (statement_timestamp() - x.begun_at)), 1)))::double precision AS running_s) r)
+     JOIN evtrack.job j ON ((x.job_id = j.job_id)))
+     JOIN evtrack.batch b ON (((j.job_day = b.job_day) AND (x.job_id = b.job_id) AND (x.batch_no = b.batch_no) AND (x.attempt = b.attempt) AND (w.worker_id = b.worker_id) AND (b.status = 'running'::evtrack.status))))
+     CROSS JOIN LATERAL ( SELECT count(*) AS attempts,
+            percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY s.run_s) AS p50_s,
+            percentile_cont((0.99)::double precision) WITHIN GROUP (ORDER BY s.run_s) AS p99_s
+           FROM ( SELECT
+                        CASE
+                            WHEN ((x.ordinal IS NULL) OR (b.item_count = 1)) THEN c.run_s
+                            ELSE (c.run_s / (GREATEST(c.item_count, 1))::double precision)
+                        END AS run_s
+                   FROM (( SELECT near.status,
+                            near.run_s,
+                            near.item_count
+                           FROM evtrack.batch near
+                          WHERE ((near.job_day = j.job_day) AND (near.job_id = j.job_id) AND (near.batch_no < b.batch_no))
+                          ORDER BY near.batch_no DESC
+                         LIMIT 200)
+                        UNION ALL
+                        ( SELECT old.status,
+                            old.run_s,
+                            old.item_count
+                           FROM (( SELECT o.job_id,
+                                    o.job_day,
+                                    o.handler
+                                   FROM evtrack.job o
+                                  WHERE (o.job_id < j.job_id)
+                                  ORDER BY o.job_id DESC
+                                 LIMIT 1000) before
+                             CROSS JOIN LATERAL ( SELECT first.batch_no,
+                                    first.status,
+                                    first.run_s,
+                                    first.item_count
+                                   FROM evtrack.batch first
+                                  WHERE ((first.job_day = before.job_day) AND (first.job_id = before.job_id))
+                                  ORDER BY first.batch_no
+                                 LIMIT 20) old)
+                          WHERE ((before.handler = j.handler) AND (b.batch_no <= 200))
+                          ORDER BY before.job_id DESC, old.batch_no
+                         LIMIT 200)) c
+                  WHERE ((c.status = 'completed'::evtrack.status) AND (c.run_s IS NOT NULL))) s) h)
+  WHERE ((w.stopped_at IS NULL) AND (w.lost_at IS NULL) AND (w.in_hand IS NOT NULL));
+
+COMMENT ON VIEW evtrack.running_item IS 'One row per slot of a live worker whose item, or whole batch, has been in hand for over a second. Workers report this at most once a second. ORDER BY running_s DESC.';
+
+COMMENT ON COLUMN evtrack.running_item.slot IS 'The process of the slot on that host.';
+
+COMMENT ON COLUMN evtrack.running_item.item_key IS 'The item in hand; null if the handler takes whole batches, or is a program.';
+
+COMMENT ON COLUMN evtrack.running_item.begun_at IS 'When the item, or the whole batch, began, by the database''s clock.';
+
+COMMENT ON COLUMN evtrack.running_item.known_attempts IS 'Completed batches of the handler from which p50_s and p99_s come: some of the latest, at most 400.';
+
+COMMENT ON COLUMN evtrack.running_item.p50_s IS 'How long half of the handler''s completed batches ran: per item, if the item in hand is known and one of several.';
+
+COMMENT ON COLUMN evtrack.running_item.p99_s IS 'How long 99 of 100 of them ran at most.';
 
 CREATE TABLE evtrack.schema_object (
     path text NOT NULL,
@@ -5344,7 +5494,11 @@ CREATE VIEW evtrack.worker_status AS
     seen_at,
     stopped_at,
     lost_at,
-    (round(EXTRACT(epoch FROM (statement_timestamp() - seen_at)), 1))::double precision AS silent_s
+    (round(EXTRACT(epoch FROM (statement_timestamp() - seen_at)), 1))::double precision AS silent_s,
+        CASE
+            WHEN ((stopped_at IS NULL) AND (lost_at IS NULL)) THEN in_hand
+            ELSE NULL::jsonb
+        END AS in_hand
    FROM evtrack.worker w;
 
 COMMENT ON VIEW evtrack.worker_status IS 'One row per worker: alive, silent (no heartbeat for 30 s), lost (declared dead, its batches requeued) or stopped.';
@@ -5354,6 +5508,8 @@ COMMENT ON COLUMN evtrack.worker_status.busy IS 'Busy slots at the last heartbea
 COMMENT ON COLUMN evtrack.worker_status.version IS 'The evtrack version that the worker runs.';
 
 COMMENT ON COLUMN evtrack.worker_status.silent_s IS 'Seconds since the last heartbeat.';
+
+COMMENT ON COLUMN evtrack.worker_status.in_hand IS 'What its slots reported to have in hand for over a second, as an array of objects; running_item shows it in rows.';
 
 ALTER TABLE ONLY evtrack.alert
     ADD CONSTRAINT alert_kind_subject_occasion_key UNIQUE (kind, subject, occasion);

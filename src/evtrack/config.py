@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from evtrack.domain.alerts import Thresholds
 from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
+from evtrack.domain.thresholds import Thresholds
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -23,6 +23,7 @@ LONGEST_PAUSE_S: Final = 86_400
 
 _Pause = Annotated[float, Field(gt=0, le=LONGEST_PAUSE_S)]
 _Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
+_Factor = Annotated[float, Field(ge=1, le=1_000_000)]
 _Count = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
 
 _DEFAULT: Final = Thresholds()
@@ -68,6 +69,8 @@ class WatchSettings(BaseSettings):
         crash_window: Over how many seconds crashes are counted.
         least_attempts: The attempts below which the rate is not judged.
         max_pending: How many batches of a handler may be pending.
+        runs_long: How many seconds any item may run.
+        runs_long_factor: How many times as long as 99 of 100 before it an item may run.
         exec: A program that receives each alert on stdin.
         webhook: A URL that receives each alert.
         webhook_secret: The secret that signs these requests (EVTRACK_WEBHOOK_SECRET).
@@ -85,6 +88,8 @@ class WatchSettings(BaseSettings):
     crash_window: _Seconds = _DEFAULT.crash_span_s
     least_attempts: _Count = _DEFAULT.least_attempts
     max_pending: _Count = _DEFAULT.max_pending
+    runs_long: _Seconds = _DEFAULT.runs_long_s
+    runs_long_factor: _Factor = _DEFAULT.runs_long_factor
     exec: str | None = None
     webhook: str | None = None
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET")

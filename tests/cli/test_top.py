@@ -131,7 +131,7 @@ def test_one_frame_fits_80_columns_and_can_be_json(dsn: str, client: Client, job
     assert re.search(rf"^ +{job} .* 37\.5 % +8 ", shown, re.MULTILINE)
     assert "\x1b" not in shown
     found = json.loads(CliRunner().invoke(cli, ["top", "--json", "--dsn", dsn]).stdout)
-    assert {"at", "health", "jobs", "workers", "crashes"} == set(found)
+    assert {"at", "health", "jobs", "workers", "crashes", "running"} == set(found)
     assert 2 == len(found["jobs"])
 
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 import pytest
 
 from client import Client
-from evtrack.domain.alerts import Thresholds
 from evtrack.domain.policy import Policy
+from evtrack.domain.thresholds import Thresholds
 
 pytestmark = pytest.mark.integration
 
@@ -30,6 +30,7 @@ def test_check_alerts_has_the_thresholds_of_a_watcher(client: Client) -> None:
     defaults = [each.split(" DEFAULT ")[1] for each in row["arguments"].split(", ")]
     found = client.rows(
         "SELECT extract(epoch FROM {}) AS never_started_s, {} AS max_crash_rate, extract(epoch FROM {}) AS"
-        " crash_span_s, {} AS least_attempts, {} AS max_pending".format(*defaults)
+        " crash_span_s, {} AS least_attempts, {} AS max_pending,"
+        " extract(epoch FROM {}) AS runs_long_s, {} AS runs_long_factor".format(*defaults)
     )
     assert [asdict(Thresholds())] == found

@@ -32,6 +32,9 @@ def scripted(item: dict[str, Any], ctx: Any) -> Any:  # noqa: C901  one branch p
         OUTPUTS[do](ctx)
     if do == "sleep" or (do == "sleep once" and ctx.attempt == 1):
         time.sleep(item["s"])
+    if do == "wait for":
+        while not Path(item["path"]).exists():
+            time.sleep(0.02)
     if do == "beat":
         for _ in range(int(item["s"] / 0.05)):
             time.sleep(0.05)

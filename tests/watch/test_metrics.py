@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg.types.json import Jsonb
 
 from client import Client
 from command_line import environment, evtrack, evtrack_command
@@ -251,6 +252,22 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
         serving_metrics("", port=0, host=None),
     ):
         pass
+
+
+def test_the_longest_item_in_hand_is_a_gauge_per_handler(dsn: str, conn: Connection) -> None:
+    own_client = Client(conn)
+    worker = own_client.worker()
+    items = [
+        {**claim._asdict(), "handler": own_client.handler, "running_s": 40 - claim.batch_no}
+        for claim in own_client.claim(worker, own_client.job(2))
+    ]
+    with figures(dsn) as one:
+        assert {} == read(one).get("evtrack_longest_in_hand_seconds", {})
+        own_client.one("SELECT evtrack.report_in_hand(%s, %s)", worker, Jsonb(items))
+        one._read_at = float("-inf")
+        (longest,) = read(one)["evtrack_longest_in_hand_seconds"].items()
+    assert (own_client.handler,) == longest[0]
+    assert 39 <= longest[1] < 60
 
 
 def test_every_metric_is_documented(dsn: str) -> None:

@@ -10,7 +10,8 @@ LANGUAGE sql AS $$
         AND NOT coalesce(states, '{}') ? a.subject;
     SELECT count(*) FILTER (WHERE evtrack.raise_alert(the_kind, s.key,
         to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'),
-        the_severity, s.value, (s.value ->> 'job_id')::bigint))
+        the_severity, s.value, (s.value ->> 'job_id')::bigint,
+        (s.value ->> 'batch_no')::integer))
     FROM jsonb_each(coalesce(states, '{}')) s
     WHERE NOT EXISTS (
         SELECT 1 FROM evtrack.alert a

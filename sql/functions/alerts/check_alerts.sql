@@ -1,12 +1,14 @@
 -- Raise alerts for conditions that no single event shows: alerts that were only
 -- counted, for minutes that are over; batches that do not start although slots
--- are free; handlers whose attempts crash too often; queues that are too long.
+-- are free; handlers whose attempts crash too often; queues that are too long;
+-- items that run much longer than others of their handler did.
 -- One call at a time has an effect; concurrent ones return 0. Returns the
 -- number of new alerts.
 CREATE OR REPLACE FUNCTION evtrack.check_alerts(
     never_started interval DEFAULT '1 minute',
     max_crash_rate float8 DEFAULT 5, crash_span interval DEFAULT '1 hour',
-    least_attempts bigint DEFAULT 20, max_pending bigint DEFAULT 100000
+    least_attempts bigint DEFAULT 20, max_pending bigint DEFAULT 100000,
+    runs_long interval DEFAULT '1 minute', runs_long_factor float8 DEFAULT 10
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -15,14 +17,18 @@ DECLARE
 BEGIN
     IF (max_crash_rate BETWEEN 0 AND 'Infinity' AND never_started >= '0'
         AND crash_span >= '0' AND max_pending >= 0
-        AND least_attempts >= 0) IS NOT TRUE THEN
+        AND least_attempts >= 0 AND runs_long >= '0'
+        AND runs_long_factor BETWEEN 0 AND 'Infinity') IS NOT TRUE THEN
         RAISE EXCEPTION 'thresholds must be 0 or greater, got never_started %, '
-            'max_crash_rate %, crash_span %, least_attempts %, max_pending %',
+            'max_crash_rate %, crash_span %, least_attempts %, max_pending %, '
+            'runs_long %, runs_long_factor %',
             coalesce(never_started::text, 'null'),
             coalesce(max_crash_rate::text, 'null'),
             coalesce(crash_span::text, 'null'),
             coalesce(least_attempts::text, 'null'),
-            coalesce(max_pending::text, 'null') USING ERRCODE = 'EV007';
+            coalesce(max_pending::text, 'null'),
+            coalesce(runs_long::text, 'null'),
+            coalesce(runs_long_factor::text, 'null') USING ERRCODE = 'EV007';
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
         RETURN 0;
@@ -79,6 +85,22 @@ BEGIN
         FROM evtrack.crash_rates(crash_span) r
         WHERE r.attempts >= greatest(least_attempts, 1)
             AND 100.0 * r.crashed / r.attempts > max_crash_rate));
+
+    new := new + evtrack.alert_while('runs_long', 'warning', (
+        SELECT jsonb_object_agg(concat_ws('/', r.job_id, r.batch_no, r.ordinal),
+            jsonb_build_object('job_id', r.job_id, 'batch_no', r.batch_no,
+                'attempt', r.attempt, 'handler', r.handler,
+                'item_key', r.item_key, 'ordinal', r.ordinal,
+                'item_count', r.item_count, 'worker_id', r.worker_id,
+                'worker', left(r.worker, 200), 'host', r.host, 'pid', r.slot,
+                'begun_at', r.begun_at, 'running_s', r.running_s,
+                'p50_s', round(r.p50_s::numeric, 3),
+                'p99_s', round(r.p99_s::numeric, 3),
+                'known_attempts', r.known_attempts))
+        FROM evtrack.running_item r
+        WHERE r.running_s >= extract(EPOCH FROM runs_long)
+            AND r.known_attempts >= greatest(least_attempts, 1)
+            AND r.running_s > runs_long_factor * r.p99_s));
 
     RETURN new + evtrack.alert_while('queue_deep', 'warning', (
         SELECT jsonb_object_agg(q.handler, jsonb_build_object(

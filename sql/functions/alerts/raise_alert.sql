@@ -2,14 +2,15 @@
 -- watchers at the commit. Returns whether it is new.
 CREATE OR REPLACE FUNCTION evtrack.raise_alert(
     the_kind text, the_subject text, the_occasion text, the_severity text,
-    the_facts jsonb, the_job bigint DEFAULT NULL
+    the_facts jsonb, the_job bigint DEFAULT NULL,
+    the_batch integer DEFAULT NULL
 ) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO evtrack.alert (
-        kind, subject, occasion, severity, job_id, facts)
+        kind, subject, occasion, severity, job_id, batch_no, facts)
     VALUES (the_kind, the_subject, the_occasion, the_severity, the_job,
-        jsonb_strip_nulls(the_facts))
+        the_batch, jsonb_strip_nulls(the_facts))
     ON CONFLICT (kind, subject, occasion) DO NOTHING;
     IF NOT FOUND THEN
         RETURN false;

@@ -7,6 +7,13 @@ DROP FUNCTION IF EXISTS evtrack.register_worker(
     text, text, integer, integer, text[], text, boolean
 );
 DROP FUNCTION IF EXISTS evtrack.begin_stop(bigint);
+DROP FUNCTION IF EXISTS evtrack.report_in_hand(bigint, jsonb);
+DROP FUNCTION IF EXISTS evtrack.raise_alert(
+    text, text, text, text, jsonb, bigint, integer
+);
+DROP FUNCTION IF EXISTS evtrack.check_alerts(
+    interval, float8, interval, bigint, bigint, interval, float8
+);
 DROP FUNCTION IF EXISTS evtrack.mark_items(
     bigint, bigint[], integer[], integer[], integer[], text[], integer[],
     boolean[]

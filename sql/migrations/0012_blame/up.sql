@@ -69,3 +69,9 @@ DROP FUNCTION IF EXISTS evtrack.register_worker(
 DROP FUNCTION IF EXISTS evtrack.complete(
     bigint, bigint[], integer[], integer[], float8[], text[]
 );
+DROP FUNCTION IF EXISTS evtrack.raise_alert(
+    text, text, text, text, jsonb, bigint
+);
+DROP FUNCTION IF EXISTS evtrack.check_alerts(
+    interval, float8, interval, bigint, bigint
+);

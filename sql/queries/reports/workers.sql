@@ -11,7 +11,8 @@ SELECT
     version,
     started_at,
     seen_at,
-    silent_s
+    silent_s,
+    in_hand
 FROM evtrack.worker_status
 ORDER BY started_at DESC
 LIMIT (%(limit)s)

@@ -10,7 +10,8 @@ SELECT
     version,
     started_at,
     seen_at,
-    silent_s
+    silent_s,
+    in_hand
 FROM evtrack.worker_status
 WHERE state IN ('alive', 'silent')
 ORDER BY worker_id

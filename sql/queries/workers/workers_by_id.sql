@@ -11,6 +11,7 @@ SELECT
     version,
     started_at,
     seen_at,
-    silent_s
+    silent_s,
+    in_hand
 FROM evtrack.worker_status
 WHERE worker_id = any(%(worker_ids)s::bigint[])

@@ -18,7 +18,8 @@ SELECT -- noqa: ST06
     w.seen_at,
     w.stopped_at,
     w.lost_at,
-    round(extract(EPOCH FROM statement_timestamp() - w.seen_at)::numeric, 1)::double precision AS silent_s
+    round(extract(EPOCH FROM statement_timestamp() - w.seen_at)::numeric, 1)::double precision AS silent_s,
+    CASE WHEN w.stopped_at IS NULL AND w.lost_at IS NULL THEN w.in_hand END AS in_hand
 FROM evtrack.worker AS w;
 
 COMMENT ON VIEW evtrack.worker_status IS
@@ -26,3 +27,5 @@ COMMENT ON VIEW evtrack.worker_status IS
 COMMENT ON COLUMN evtrack.worker_status.busy IS 'Busy slots at the last heartbeat.';
 COMMENT ON COLUMN evtrack.worker_status.version IS 'The evtrack version that the worker runs.';
 COMMENT ON COLUMN evtrack.worker_status.silent_s IS 'Seconds since the last heartbeat.';
+COMMENT ON COLUMN evtrack.worker_status.in_hand IS
+'What its slots reported to have in hand for over a second, as an array of objects; running_item shows it in rows.';

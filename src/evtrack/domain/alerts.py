@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
@@ -27,26 +26,8 @@ class AlertKind(StrEnum):
     NEVER_STARTED = "never_started"
     CRASH_RATE_HIGH = "crash_rate_high"
     QUEUE_DEEP = "queue_deep"
+    RUNS_LONG = "runs_long"
     ALERT_STORM = "alert_storm"
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The thresholds at which ``evtrack.check_alerts()`` raises alerts, with their defaults.
-
-    Args:
-        never_started_s: How long batches may wait while slots are free.
-        max_crash_rate: The percentage of a handler's attempts that may crash.
-        crash_span_s: The time over which crashes are counted.
-        least_attempts: The attempts below which the rate is not judged.
-        max_pending: How many batches of a handler may be pending.
-    """
-
-    never_started_s: float = 60.0
-    max_crash_rate: float = 5.0
-    crash_span_s: float = 3600.0
-    least_attempts: int = 20
-    max_pending: int = 100_000
 
 
 class Alert(BaseModel):
@@ -229,6 +210,20 @@ class QueueDeep(Alert):
     max_pending: int | None = Field(None, description="The threshold")
 
 
+class RunsLong(BatchAlert):
+    """An item, or a whole batch, runs much longer than others of its handler did. At most one alert an hour each."""
+
+    event: Literal[AlertKind.RUNS_LONG]
+    item_key: str | None = Field(None, description="Key of the item in hand; absent if the handler has the whole batch")
+    ordinal: int | None = Field(None, description="Ordinal of the item in hand")
+    pid: int | None = Field(None, description="The process that runs it")
+    begun_at: AwareDatetime | None = Field(None, description="When it began")
+    running_s: float = Field(description="How many seconds it had run")
+    p50_s: float | None = Field(None, description="How many seconds half of the handler's runs took")
+    p99_s: float | None = Field(None, description="How many seconds 99 of 100 of them took at most")
+    known_attempts: int | None = Field(None, description="How many runs that is known from")
+
+
 class AlertStorm(JobAlert):
     """A job exceeded its limit of alerts of one kind in a minute."""
 
@@ -271,6 +266,7 @@ ALERT_MODELS: Final[Mapping[str, type[Alert]]] = {
     str(AlertKind.NEVER_STARTED): NeverStarted,
     str(AlertKind.CRASH_RATE_HIGH): CrashRateHigh,
     str(AlertKind.QUEUE_DEEP): QueueDeep,
+    str(AlertKind.RUNS_LONG): RunsLong,
     str(AlertKind.ALERT_STORM): AlertStorm,
 }
 """The model of each kind."""

@@ -14,7 +14,7 @@ from evtrack.interfaces.terminal.formatting import count, duration, moment, perc
 from evtrack.storage.reports.batch_reports import BatchRow, Crash
 from evtrack.storage.reports.item_reports import ItemRow
 from evtrack.storage.reports.job_reports import ErrorKind, JobStatus, NoteRow
-from evtrack.storage.reports.worker_reports import WorkerRow
+from evtrack.storage.reports.worker_reports import RunningItem, WorkerRow
 
 _WORKER_STYLES: Final = {"alive": "green", "stopped": "dim", "lost": "bold red"}
 
@@ -119,6 +119,31 @@ def workers_table(workers: Sequence[WorkerRow], *, now: datetime) -> Table:
             _age(worker.started_at, now),
             f"{duration(max(1, round(worker.silent_s)))} ago",
             cell(", ".join(worker.handlers)),
+        )
+    return drawn
+
+
+def running_table(running: Sequence[RunningItem], *, with_job: bool = True) -> Table:
+    """Draw a list of what slots have in hand, with how long others of the handler ran.
+
+    Args:
+        with_job: Whether to show the job and batch of each.
+
+    Returns:
+        A table with a row per slot.
+    """
+    names = (*(["JOB", "BATCH"] if with_job else []), "WORKER", "PROCESS", "RUNNING", "P50", "P99", "ITEM IN HAND")
+    drawn = table(*names, right="JOB BATCH WORKER PROCESS RUNNING P50 P99", flexible="ITEM-IN-HAND")
+    for item in running:
+        whole = f"whole batch of {count(item.item_count)}" if item.ordinal is None else f"#{item.ordinal}"
+        drawn.add_row(
+            *([str(item.job_id), str(item.batch_no)] if with_job else []),
+            str(item.worker_id),
+            str(item.slot or ""),
+            Text(duration(item.running_s), style="bold yellow" if item.runs_long else ""),
+            "-" if item.p50_s is None else duration(item.p50_s),
+            "-" if item.p99_s is None else duration(item.p99_s),
+            cell(item.item_key or whole),
         )
     return drawn
 

@@ -17,7 +17,7 @@ from evtrack.storage.monitoring.alert_outbox import check_alerts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evtrack.domain.alerts import Thresholds
+    from evtrack.domain.thresholds import Thresholds
     from evtrack.runtime.maintenance import Maintenance
     from evtrack.storage.connection.connect import Connection
 

@@ -196,6 +196,14 @@ def _of_now(now: CurrentFigures | None) -> Iterator[Metric]:
         slots.add_metric(["busy"], alive["busy"])
         slots.add_metric(["free"], max(0, alive["slots"] - alive["busy"]))
     yield from (workers, slots)
+    longest = GaugeMetricFamily(
+        "evtrack_longest_in_hand_seconds",
+        "How long the item, or whole batch, that a slot has in hand has been running, the longest per handler.",
+        labels=["handler"],
+    )
+    for row in now.in_hand if now else []:
+        longest.add_metric([row["handler"]], row["longest_s"])
+    yield longest
     undelivered = GaugeMetricFamily("evtrack_alerts_undelivered", "Alerts that no watcher has delivered yet.")
     lag = GaugeMetricFamily("evtrack_alerts_lag_seconds", "How long the oldest undelivered alert has waited.")
     if now is not None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.alerts import Thresholds
 from evtrack.domain.errors import BadArgument
+from evtrack.domain.thresholds import Thresholds
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Maintenance
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.watch.maintenance_thread import MaintenanceThread

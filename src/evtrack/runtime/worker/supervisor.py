@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 from collections import deque
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.waker import Waker
+from evtrack.runtime.worker.database.in_hand import running_items
 from evtrack.runtime.worker.database.queue_sync import QueueSync
 from evtrack.runtime.worker.database.session import WorkerSession
 from evtrack.runtime.worker.dispatcher import Dispatcher
@@ -163,6 +165,7 @@ class Supervisor:
                 lose_grace_s=self._lose_grace_s,
                 lease_s=self._lease_s,
                 state=self._state,
+                in_hand=partial(running_items, self._slots),
             )
             self._session.open()
             while not self._is_over():

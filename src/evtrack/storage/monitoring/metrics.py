@@ -26,12 +26,14 @@ class CurrentFigures(NamedTuple):
         waiting: Waiting jobs, one row per handler and reason.
         workers: Workers and slots, one row per state.
         alerts: Undelivered alerts.
+        in_hand: The longest run of an item in hand, one row per handler.
     """
 
     handlers: list[dict[str, Any]]
     waiting: list[dict[str, Any]]
     workers: list[dict[str, Any]]
     alerts: Undelivered
+    in_hand: list[dict[str, Any]]
 
 
 class Attempts(NamedTuple):
@@ -63,6 +65,7 @@ def current_figures(connection: Connection) -> CurrentFigures:
             waiting=dict_rows(connection, "waiting_sums"),
             workers=dict_rows(connection, "worker_sums"),
             alerts=undelivered_alerts(connection),
+            in_hand=dict_rows(connection, "in_hand_sums"),
         )
 
 

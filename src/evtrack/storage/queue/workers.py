@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.types.json import Jsonb
@@ -218,3 +218,34 @@ def report_slots(connection: Connection, worker_id: int, problem: str | None) ->
         problem: What is wrong; None once they have recovered.
     """
     run(connection, "report_slots", worker_id=worker_id, problem=problem)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemInHand:
+    """What a slot has in hand.
+
+    Args:
+        slot: The slot's process.
+        item_key: The item; None when the handler has the whole batch.
+        ordinal: Its ordinal, or None.
+        running_s: How long the item, or the whole batch, has been running.
+    """
+
+    slot: int
+    job_id: int
+    batch_no: int
+    attempt: int
+    handler: str
+    item_key: str | None
+    ordinal: int | None
+    running_s: float
+
+
+def report_in_hand(connection: Connection, worker_id: int, items: Sequence[ItemInHand]) -> None:
+    """Report what a worker's slots have in hand; it replaces the report before.
+
+    Args:
+        connection: A connection in autocommit mode.
+        items: One for each slot; none clears the report.
+    """
+    run(connection, "report_in_hand", worker_id=worker_id, in_hand=Jsonb([asdict(item) for item in items]))

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from evtrack.domain.thresholds import Thresholds
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import rows
+
+_USUAL = Thresholds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,48 @@ class WorkerRow:
     started_at: datetime
     seen_at: datetime
     silent_s: float
+    in_hand: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningItem:
+    """A row of evtrack.running_item: what a slot has in hand, and how long others of its handler ran."""
+
+    job_id: int
+    batch_no: int
+    attempt: int
+    worker_id: int
+    worker: str
+    host: str
+    slot: int | None
+    handler: str
+    item_key: str | None
+    ordinal: int | None
+    item_count: int
+    begun_at: datetime
+    running_s: float
+    known_attempts: int
+    p50_s: float | None
+    p99_s: float | None
+
+    @property
+    def runs_long(self) -> bool:
+        """Whether it has run for a minute, and ten times as long as 99 of 100 others, as for the alert by default."""
+        usual_s = self.p99_s if self.known_attempts >= _USUAL.least_attempts else None
+        return usual_s is not None and self.running_s > max(_USUAL.runs_long_s, _USUAL.runs_long_factor * usual_s)
+
+
+def running_items(
+    conn: Connection, *, limit: int, job_id: int | None = None, batch_no: int | None = None
+) -> list[RunningItem]:
+    """Read what slots have had in hand for over a second, the longest first.
+
+    Args:
+        limit: How many at most.
+        job_id: Only of this job; None for all.
+        batch_no: Only of this batch of the job; None for all.
+    """
+    return rows(conn, RunningItem, "running_items", limit=limit, job_id=job_id, batch_no=batch_no)
 
 
 def live_workers(conn: Connection, *, limit: int = 1000) -> list[WorkerRow]:

@@ -20,6 +20,7 @@ from evtrack.interfaces.terminal.reports.batch import batch_timeline
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import batch_reports, job_reports
 from evtrack.storage.reports.batch_reports import batch_history
+from evtrack.storage.reports.worker_reports import running_items
 
 _DAY_S: Final = 86400.0
 
@@ -67,9 +68,10 @@ def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limi
 def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None:
     """Show the timeline of one batch.
 
-    Prints each event with its worker, the crash reports, and what became of the batch's items.
+    Prints each event with its worker, the crash reports, what became of the batch's items, and what is in hand now.
     """
     report = batch_history(conn, job_id, batch_no)
+    running = running_items(conn, limit=1, job_id=job_id, batch_no=batch_no)
     if as_json:
         print_json(
             {
@@ -79,7 +81,11 @@ def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None
                 "workers": [asdict(worker) for worker in report.workers.values()],
                 "restored_workers": report.restored,
                 "fates": [asdict(fate) for fate in report.outcomes],
+                "running": [asdict(item) for item in running],
             }
         )
     else:
         drawing.show(batch_timeline(report))
+        if running:
+            title = "In hand for over a second"
+            drawing.show(drawing.section(title, tables.running_table(running, with_job=False)))

@@ -10,7 +10,7 @@ from evtrack.interfaces.cli.jobs.status import NO_JOBS
 from evtrack.interfaces.cli.shared.options import job_argument, json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import LIMIT, Words
 from evtrack.interfaces.terminal import tables
-from evtrack.interfaces.terminal.drawing import show
+from evtrack.interfaces.terminal.drawing import section, show
 from evtrack.interfaces.terminal.formatting import counted
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import batch_reports, item_reports, job_reports, worker_reports
@@ -115,11 +115,17 @@ def errors(conn: Connection, job_id: int, *, only_now: bool, limit: int, as_json
 @json_option
 @with_connection("workers")
 def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None:
-    """List live workers, including those without a recent heartbeat."""
+    """List live workers, including those without a recent heartbeat, and what they have had in hand for over a second.
+
+    P50 and P99 are how long half, and 99 of 100, of the handler's completed batches ran, per item if the item in hand
+    is one of several.
+    """
     found = worker_reports.workers(conn, limit=limit) if every else worker_reports.live_workers(conn, limit=limit)
     if as_json:
         print_json([asdict(worker) for worker in found])
     elif found:
         show(tables.workers_table(found, now=datetime.now(UTC)))
+        if running := worker_reports.running_items(conn, limit=limit):
+            show(section("In hand for over a second", tables.running_table(running)))
     else:
         click.echo("No workers. Start one: evtrack work --import MODULE" if every else "No live workers.")

@@ -1,4 +1,4 @@
-"""`evtrack top`: a live view of jobs, workers and crashes."""
+"""`evtrack top`: a live view of jobs, workers, what they have in hand, and crashes."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ _DAY_S: Final = 86_400.0
 _JOBS: Final = 10
 _WORKERS: Final = 10
 _CRASHES: Final = 5
+_RUNNING: Final = 10
 _KEY_POLL_S: Final = 0.1
 """The longest time until a signal is noticed."""
 
@@ -54,7 +55,7 @@ _ACTIVE: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
 @json_option
 @with_dsn()
 def top(dsn: str, /, *, interval: float, once: bool, as_json: bool) -> None:
-    """Watch jobs, workers and crashes live.
+    """Watch jobs, workers, what they have in hand, and crashes live.
 
     Press q or Ctrl-C to quit.
     """
@@ -63,7 +64,10 @@ def top(dsn: str, /, *, interval: float, once: bool, as_json: bool) -> None:
         with connect(dsn, purpose="top") as conn:
             snapshot = _read_snapshot(conn)
         if as_json:
-            lists = {name: [asdict(row) for row in getattr(snapshot, name)] for name in ("jobs", "workers", "crashes")}
+            lists = {
+                name: [asdict(row) for row in getattr(snapshot, name)]
+                for name in ("jobs", "workers", "crashes", "running")
+            }
             print_json({"at": snapshot.at, "health": asdict(snapshot.health), **lists})
         else:
             show(snapshot_view(snapshot))
@@ -80,6 +84,7 @@ def _read_snapshot(conn: Connection) -> SystemSnapshot:
         jobs=job_reports.jobs(conn, limit=_JOBS, phases=_ACTIVE),
         workers=worker_reports.live_workers(conn, limit=_WORKERS),
         crashes=batch_reports.latest_crashes(conn, span_s=_DAY_S, limit=_CRASHES),
+        running=worker_reports.running_items(conn, limit=_RUNNING),
     )
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from evtrack.config import watch_settings_from
-from evtrack.domain.alerts import Thresholds
 from evtrack.domain.errors import BadArgument, NotInstalled, OutputLost
+from evtrack.domain.thresholds import Thresholds
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
 from evtrack.interfaces.cli.shared.options import lost_worker_options, with_dsn
-from evtrack.interfaces.cli.shared.parameter_types import COUNT, PAUSE, PERCENT, POSITIVE_SECONDS, Integer
+from evtrack.interfaces.cli.shared.parameter_types import COUNT, PAUSE, PERCENT, POSITIVE_SECONDS, Integer, Number
 from evtrack.interfaces.cli.shared.signals import stop_on_signals
 from evtrack.interfaces.logs import requested_format
 from evtrack.interfaces.terminal.reports.alerts import alert_line
@@ -63,12 +63,23 @@ _THRESHOLDS: Final = Thresholds()
 @click.option(
     "--least-attempts",
     type=COUNT,
-    help=f"Attempts needed to measure a crash rate.  [default: {_THRESHOLDS.least_attempts}]",
+    help=f"Attempts needed to judge a crash rate or a run time.  [default: {_THRESHOLDS.least_attempts}]",
 )
 @click.option(
     "--max-pending",
     type=COUNT,
     help=f"Alert when a handler has more pending batches.  [default: {_THRESHOLDS.max_pending}]",
+)
+@click.option(
+    "--runs-long",
+    type=POSITIVE_SECONDS,
+    help=f"Alert when an item has run for this long, and longer than usual.  [default: {_THRESHOLDS.runs_long_s:g}]",
+)
+@click.option(
+    "--runs-long-factor",
+    type=Number(1, 1_000_000, "FACTOR"),
+    help="How many times as long as 99 of 100 others of its handler is longer than usual."
+    f"  [default: {_THRESHOLDS.runs_long_factor:g}]",
 )
 @click.option("--poll", type=PAUSE, help="Time between polls when no wake-up arrives.  [default: 1]")
 @click.option("--name", help="Name of the watcher.  [default: host:pid]")
@@ -116,6 +127,8 @@ def watch(
             crash_span_s=settings.crash_window,
             least_attempts=settings.least_attempts,
             max_pending=settings.max_pending,
+            runs_long_s=settings.runs_long,
+            runs_long_factor=settings.runs_long_factor,
         ),
         name=settings.name,
         poll_s=settings.poll,

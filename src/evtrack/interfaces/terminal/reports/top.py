@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evtrack.storage.reports.batch_reports import Crash
     from evtrack.storage.reports.job_reports import JobStatus
     from evtrack.storage.reports.system_health import Health
-    from evtrack.storage.reports.worker_reports import WorkerRow
+    from evtrack.storage.reports.worker_reports import RunningItem, WorkerRow
 
 _BAR_COLUMNS: Final = 12
 
@@ -37,6 +37,7 @@ class SystemSnapshot:
         jobs: The latest active jobs.
         workers: The live workers.
         crashes: The latest crashes of the last day.
+        running: What slots have had in hand for over a second.
     """
 
     at: datetime
@@ -44,6 +45,7 @@ class SystemSnapshot:
     jobs: Sequence[JobStatus]
     workers: Sequence[WorkerRow]
     crashes: Sequence[Crash]
+    running: Sequence[RunningItem]
 
 
 def snapshot_view(snapshot: SystemSnapshot, *, trouble: str = "") -> RenderableType:
@@ -53,7 +55,7 @@ def snapshot_view(snapshot: SystemSnapshot, *, trouble: str = "") -> RenderableT
         trouble: Why it is an old one; empty if it is current.
 
     Returns:
-        A head line, jobs, workers and crashes.
+        A head line, jobs, workers, what runs long and crashes.
     """
     parts: list[RenderableType] = [_head(snapshot)]
     if trouble:
@@ -61,6 +63,8 @@ def snapshot_view(snapshot: SystemSnapshot, *, trouble: str = "") -> RenderableT
     parts.append(section("Jobs", _jobs(snapshot)) if snapshot.jobs else Text("\nNo active jobs.", style="dim"))
     workers = tables.workers_table(snapshot.workers, now=snapshot.at)
     parts.append(section("Workers", workers) if snapshot.workers else Text("\nNo live workers.", style="yellow"))
+    if snapshot.running:
+        parts.append(section("In hand for over a second", tables.running_table(snapshot.running)))
     if snapshot.crashes:
         parts.append(section("Latest crashes", tables.crashes_table(snapshot.crashes, with_job=True)))
     return Group(*parts)

@@ -20,6 +20,7 @@ from evtrack.storage.queue.workers import bound_waits, heartbeat, lock_worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from evtrack.runtime.worker.database.in_hand import InHandReporter
     from evtrack.runtime.worker.state.worker_state import WorkerState
 
 _BACKOFF_S: Final = 0.2
@@ -42,6 +43,7 @@ class Heartbeat:
         grace_s: How long any worker's session may be gone before the worker is declared lost.
         lease_s: How old any worker's heartbeat may be; this worker sends three in that time.
         state: Reports the workers that died on this host.
+        in_hand: Reports what the slots have in hand.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Heartbeat:
         grace_s: float,
         lease_s: float,
         state: WorkerState | None = None,
+        in_hand: InHandReporter | None = None,
     ) -> None:
         self.fenced = False
         """Whether the worker was declared lost."""
@@ -68,6 +71,7 @@ class Heartbeat:
         self._beat_s = lease_s / 3
         self._maintenance = Maintenance(grace_s=grace_s, lease_s=lease_s)
         self._state = state
+        self._in_hand = in_hand
         self._warned_of_pooler = False
         self._stopping = threading.Event()
         self._own_waker = Waker()
@@ -140,6 +144,8 @@ class Heartbeat:
                 # Before workers are declared lost: what this one knows about them would come too late.
                 self._state.run_due(connection, self._worker_id, now)
             self._maintenance.run_due(connection, now)
+            if self._in_hand is not None:
+                self._in_hand.run_due(connection, self._worker_id, now)
             now = monotonic()
             due_s = min(beat_at - now, self._maintenance.due_in_s(now))
             notified = listener.wait(max(0.0, due_s if locked else min(due_s, lock_at - now)))

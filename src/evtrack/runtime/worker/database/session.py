@@ -14,6 +14,7 @@ from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.slot.handlers import CANARY_HANDLER
 from evtrack.runtime.worker.database.heartbeat import Heartbeat
+from evtrack.runtime.worker.database.in_hand import InHandReporter
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.queue.queue import Queue
 from evtrack.storage.queue.workers import begin_stop, register_worker, report_slots, stop_worker
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evtrack.runtime.waker import Waker
+    from evtrack.runtime.worker.database.in_hand import RunningItem
     from evtrack.runtime.worker.state.worker_state import WorkerState
 
 _log = structlog.get_logger()
@@ -39,6 +41,7 @@ class WorkerSession:
         lose_grace_s: How long any worker counts as alive without its session.
         lease_s: How long any worker counts as alive without a heartbeat.
         state: Reports the workers that died on this host; None for no state directory.
+        in_hand: Returns what the slots have in hand at a time of the monotonic clock; None for nothing.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class WorkerSession:
         lose_grace_s: float,
         lease_s: float,
         state: WorkerState | None = None,
+        in_hand: Callable[[float], list[RunningItem]] | None = None,
     ) -> None:
         self._dsn = dsn
         self._slots = slots
@@ -61,6 +65,7 @@ class WorkerSession:
         self._busy = busy
         self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
         self._state = state
+        self._in_hand = in_hand
         self._connection: Connection | None = None
         self._host = socket.gethostname()
         self.name = name or f"{self._host}:{os.getpid()}"
@@ -98,6 +103,7 @@ class WorkerSession:
             grace_s=self._lose_grace_s,
             lease_s=self._lease_s,
             state=self._state,
+            in_hand=None if self._in_hand is None else InHandReporter(self._in_hand),
         )
         self.heartbeat.start()
         # On every log line of this thread from now on.
