@@ -1345,6 +1345,10 @@ BEGIN
             int4range((facts ->> 'ordinal')::integer,
                 (facts ->> 'ordinal')::integer, '[]'));
     END IF;
+    IF b.isolation = 'marked' AND NOT isempty(suspect) THEN
+        -- It needs a new slot, and of the suspects only exclusive ones get one.
+        level := 'exclusive';
+    END IF;
     IF NOT isempty(suspect) THEN
         -- The only item left was the item in hand, even if not reported so.
         facts := evtrack.item_facts(j, lower(suspect))

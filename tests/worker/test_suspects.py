@@ -256,3 +256,14 @@ def test_a_suspect_that_kills_its_slot_ends_as_poison(queue: Client, dsn: str, t
     assert len(trace.read_text().splitlines()) <= 8 + 3
     assert "finished" == queue.phase(job)
     queue.check(job)
+
+
+def test_a_suspect_that_crashed_after_others_gets_a_new_slot(queue: Client) -> None:
+    job = submit(queue, "1", "2", "3", batch_size=3)
+    isolate(queue, job, "marked")
+    worker = queue.worker()
+    (claim,) = queue.claim(worker, job)
+    queue.crash(worker, [claim], cause="signal", signal="SIGSEGV", ordinal=2, isolated=False)
+    levels = "SELECT isolation::text FROM evtrack.batch WHERE job_id = %s AND status = 'pending' ORDER BY batch_no"
+    assert ["exclusive", "marked"] == [row["isolation"] for row in queue.rows(levels, job)]
+    queue.check(job)

@@ -10,7 +10,8 @@
 -- * Finished items stay in the old batch, which is completed; if none is
 --   finished, it is split.
 -- * A crash with blame none is counted for no item and halves no batch.
--- * A suspect remains one. If the whole worker was lost, see lose_one().
+-- * A suspect remains one, and its item in hand runs exclusively: of suspects
+--   only those get a new slot. If the whole worker was lost, see lose_one().
 -- * In a cancelled job nothing is requeued.
 -- `alone` is whether it is the only batch that the worker reports.
 CREATE OR REPLACE FUNCTION evtrack.crash_one(
@@ -69,6 +70,10 @@ BEGIN
         suspect := open_items * int4multirange(
             int4range((facts ->> 'ordinal')::integer,
                 (facts ->> 'ordinal')::integer, '[]'));
+    END IF;
+    IF b.isolation = 'marked' AND NOT isempty(suspect) THEN
+        -- It needs a new slot, and of the suspects only exclusive ones get one.
+        level := 'exclusive';
     END IF;
     IF NOT isempty(suspect) THEN
         -- The only item left was the item in hand, even if not reported so.
