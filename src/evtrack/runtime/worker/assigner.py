@@ -78,7 +78,7 @@ class Assigner:
         if self._waiting.apart:
             # These are about to be empty, and then get one of the batches that need a slot for themselves.
             slots.sort(key=lambda each: each.expected_s)
-            del slots[: self._startable(pool)]
+            del slots[: self._startable(pool, len(slots))]
         while waiting and slots:
             slot = min(slots, key=lambda each: (each.expected_s, len(each.held)))
             room = min(-(-len(waiting) // len(slots)), pool.remaining_batches(slot))
@@ -99,9 +99,13 @@ class Assigner:
         """Give each batch that needs a slot for itself an empty one, as long as there are any."""
         kept: list[ClaimedBatch] = []
         waiting = self._waiting.apart
+        has_fresh = True
         while waiting and any(not slot.held for slot in pool.working):
             batch = waiting.popleft()
-            if not self._assign_to_empty(batch, pool):
+            if not has_fresh and self._needs_fresh_slot(batch, pool):
+                kept.append(batch)
+            elif not self._assign_to_empty(batch, pool):
+                has_fresh = False
                 kept.append(batch)
         waiting.extendleft(reversed(kept))
 
@@ -139,10 +143,21 @@ class Assigner:
         return True
 
     def _needs_fresh_slot(self, batch: ClaimedBatch, pool: SlotPool) -> bool:
+        if batch.isolation not in FRESH:
+            return False
         # A program is a new process each time.
-        return batch.isolation in FRESH and all(slot.kind_of(batch) != HandlerKind.COMMAND for slot in pool.working)
+        return next(filter(None, (slot.kind_of(batch) for slot in pool)), None) != HandlerKind.COMMAND
 
-    def _startable(self, pool: SlotPool) -> int:
-        """Count the batches that could start if there were empty slots for them."""
-        fresh = sum(1 for batch in self._waiting.apart if self._needs_fresh_slot(batch, pool))
-        return len(self._waiting.apart) - fresh + (1 if fresh and pool.has_fresh else 0)
+    def _startable(self, pool: SlotPool, most: int) -> int:
+        """Count the batches that could start if there were empty slots for them, up to a number."""
+        fresh = 1 if pool.has_fresh else 0
+        count = 0
+        for batch in self._waiting.apart:
+            if self._needs_fresh_slot(batch, pool):
+                count += fresh
+                fresh = 0
+            else:
+                count += 1
+            if count >= most:
+                break
+        return count
