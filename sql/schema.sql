@@ -4357,6 +4357,8 @@ CREATE VIEW evtrack.batch_status AS
     b.errors,
     b.crashes,
     b.losses,
+    b.exclusive_losses,
+    b.isolation,
     j.priority,
     b.run_at,
     b.job_day
@@ -4391,7 +4393,11 @@ COMMENT ON COLUMN evtrack.batch_status.errors IS 'Attempts in which the handler 
 
 COMMENT ON COLUMN evtrack.batch_status.crashes IS 'Attempts that crashed, limited by max_crashes.';
 
-COMMENT ON COLUMN evtrack.batch_status.losses IS 'Attempts whose whole worker was lost, limited by max_losses. Counted separately: they never make an item poison.';
+COMMENT ON COLUMN evtrack.batch_status.losses IS 'Attempts whose whole worker was lost.';
+
+COMMENT ON COLUMN evtrack.batch_status.exclusive_losses IS 'Attempts whose worker was lost while it ran nothing else, limited by max_losses: then the item is poison.';
+
+COMMENT ON COLUMN evtrack.batch_status.isolation IS 'How carefully the next attempt, or the present one, must run: none; fresh_slot (in a slot that has run nothing); memory (also with its worker to itself); marked (its worker was lost: what its items do is committed as it happens); exclusive (it was in hand then: also with its worker to itself).';
 
 COMMENT ON COLUMN evtrack.batch_status.run_at IS 'When a retried batch may be claimed; null for new batches, and for batches that are not pending.';
 

@@ -55,7 +55,7 @@ def test_the_crashes_of_a_job_are_listed_latest_first(run: Any, run_json: Any, j
     )
     result = run("crashes", str(job))
     assert re.search(r"^ +3 +2 .* timeout +key:2 +poison$", result.stdout, re.MULTILINE)
-    assert re.search(r"^ +1 +1 .* SIGSEGV +key:2 +completed$", result.stdout, re.MULTILINE)
+    assert re.search(r"^ +1 +1 .* SIGSEGV +key:2 +poison$", result.stdout, re.MULTILINE)
     assert [] == [line for line in result.stdout.splitlines() if len(line) > 80]
     assert f"evtrack show {job} 3" in result.stderr
 

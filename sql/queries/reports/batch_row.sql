@@ -18,6 +18,8 @@ SELECT
     errors,
     crashes,
     losses,
+    exclusive_losses,
+    isolation::text AS isolation,
     run_at
 FROM evtrack.batch_status
 WHERE job_id = %(job_id)s AND batch_no = %(batch_no)s

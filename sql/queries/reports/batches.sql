@@ -17,6 +17,8 @@ SELECT
     errors,
     crashes,
     losses,
+    exclusive_losses,
+    isolation::text AS isolation,
     run_at
 FROM evtrack.batch_status
 WHERE

@@ -17,6 +17,7 @@ from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal import drawing, tables
 from evtrack.interfaces.terminal.formatting import counted
 from evtrack.interfaces.terminal.reports.batch import batch_timeline
+from evtrack.interfaces.terminal.reports.isolation import isolation_line
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import batch_reports, job_reports
 from evtrack.storage.reports.batch_reports import batch_history
@@ -77,6 +78,7 @@ def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None
             {
                 **asdict(report.batch),
                 "handler": report.handler,
+                "explanation": isolation_line(report) or None,
                 "events": [asdict(event) for event in report.events],
                 "workers": [asdict(worker) for worker in report.workers.values()],
                 "restored_workers": report.restored,

@@ -11,6 +11,7 @@ from evtrack.domain.states import EventType
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import STYLES, section, table
 from evtrack.interfaces.terminal.formatting import bytes_of, count, counted, duration, moment_ms
+from evtrack.interfaces.terminal.reports.isolation import isolation_line, isolation_phrase
 from evtrack.storage.log.reader import LogRow
 from evtrack.storage.reports.batch_reports import BatchHistory, ItemOutcome
 from evtrack.storage.reports.worker_reports import WorkerRow
@@ -50,7 +51,9 @@ def batch_timeline(report: BatchHistory) -> RenderableType:
     if batch.parent_no is not None:
         facts.append(f"derived from batch {batch.parent_no}")
     line.append("".join(f" · {fact}" for fact in facts))
-    parts = [title, line, section("Timeline", Group(*(_event(event, report) for event in report.events)))]
+    explained = isolation_line(report)
+    why = [Text(explained, style="yellow", overflow="fold")] if explained else []
+    parts = [title, line, *why, section("Timeline", Group(*(_event(event, report) for event in report.events)))]
     if report.outcomes:
         parts.append(section("What became of its items", _fates_table(report.outcomes)))
     return Group(*parts)
@@ -83,7 +86,8 @@ def event_sentence(event: LogRow, workers: Mapping[int, WorkerRow | str]) -> str
     match event.type:
         case EventType.ENQUEUED:
             origin = f", derived from batch {data['parent']}" if data.get("parent") else ""
-            return f"enqueued with {counted(_number(data.get('items')) or 0, 'item')}{origin}"
+            items = counted(_number(data.get("items")) or 0, "item")
+            return f"enqueued with {items}{origin}{isolation_phrase(data)}"
         case EventType.STARTED:
             return f"started by {by}, attempt {event.attempt}"
         case EventType.COMPLETED:
@@ -100,7 +104,8 @@ def event_sentence(event: LogRow, workers: Mapping[int, WorkerRow | str]) -> str
         case EventType.REQUEUED:
             reason = str(data.get("reason", ""))
             later = f", not before {printable(data['run_at'], 40)}" if data.get("run_at") else ""
-            return f"returned to the queue {_REQUEUE_REASONS.get(reason, printable(reason, 60))}{later}".rstrip()
+            why = _REQUEUE_REASONS.get(reason, printable(reason, 60))
+            return f"returned to the queue {why}{isolation_phrase(data)}{later}".rstrip()
         case EventType.SPLIT:
             return _split(data)
         case EventType.CANCELLED:
@@ -157,6 +162,7 @@ def _crash(event: LogRow) -> str:
         f"CPU {duration(data['cpu_s'])}" if _number(data.get("cpu_s")) is not None else "",
         printable(data["why"], 40) if data.get("why") else "",
         "crash budget spent: poison" if data.get("poison") is True else "",
+        "counts against no item" if data.get("blame") == "none" else "",
     ]
     more = "".join(f"; {fact}" for fact in facts if fact)
     return f"crashed{_took(data)} on worker {event.worker_id}: {how}{at}{more}"
