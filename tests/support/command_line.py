@@ -11,11 +11,14 @@ from pathlib import Path
 def environment(**changes: str) -> dict[str, str]:
     """Return the environment without what names a server, so that a test alone decides on one.
 
+    The state directory stays: it is the test session's.
+
     Args:
         **changes: Variables to set.
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("EVTRACK_", "PG", "DATABASE_URL"))}
-    return {**kept, **changes}
+    state = {k: v for k, v in os.environ.items() if k == "EVTRACK_STATE_DIR"}
+    return {**kept, **state, **changes}
 
 
 def evtrack(

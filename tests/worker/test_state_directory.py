@@ -30,7 +30,7 @@ from evtrack.runtime.worker.state.state_directory import StateDirectory, default
 from evtrack.storage.queue.workers import BatchAtDeath
 from polling import eventually
 
-LEAVE = """
+LEAVE = r"""
 import os, sys, time
 from pathlib import Path
 from evtrack.runtime.worker.state.state_directory import StateDirectory
