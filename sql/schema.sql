@@ -5031,10 +5031,10 @@ CREATE VIEW evtrack.job_memory AS
                             ELSE NULL::double precision
                         END AS cpu_s
                    FROM evtrack.event v
-                  WHERE ((v.job_day = j.job_day) AND (v.job_id = j.job_id) AND (((v.type = 'completed'::evtrack.event_type) AND (v.data ? 'peak_rss_bytes'::text)) OR ((v.type = 'crashed'::evtrack.event_type) AND ((v.data ->> 'cause'::text) = ANY (ARRAY['memory_limit'::text, 'out_of_memory'::text])))))) e) m)
+                  WHERE ((v.job_day = j.job_day) AND (v.job_id = j.job_id) AND (((v.type = 'completed'::evtrack.event_type) AND (v.data ? 'peak_rss_bytes'::text)) OR ((v.type = 'crashed'::evtrack.event_type) AND ((v.data ->> 'cause'::text) = ANY (ARRAY['memory_limit'::text, 'out_of_memory'::text])) AND ((v.data -> 'blame'::text) IS DISTINCT FROM '"none"'::jsonb))))) e) m)
   WHERE ((m.batches > 0) OR (m.killed > 0));
 
-COMMENT ON VIEW evtrack.job_memory IS 'How much memory and CPU time the batches of a job took, one row per job: of completed batches that ran at least 10 ms, and of attempts that ended for lack of memory. Filter by job_id or job_day: it reads the events of the jobs.';
+COMMENT ON VIEW evtrack.job_memory IS 'How much memory and CPU time the batches of a job took, one row per job: of completed batches that ran at least 10 ms, and of attempts that ended for lack of it. Filter by job_id or job_day: it reads the events of the jobs.';
 
 COMMENT ON COLUMN evtrack.job_memory.batches IS 'Completed batches whose memory was measured.';
 
@@ -5048,7 +5048,7 @@ COMMENT ON COLUMN evtrack.job_memory.max_bytes IS 'The largest peak: of the slot
 
 COMMENT ON COLUMN evtrack.job_memory.cpu_s IS 'CPU seconds of these batches together.';
 
-COMMENT ON COLUMN evtrack.job_memory.killed IS 'Attempts that ended because a memory limit was exceeded or the kernel was out of memory.';
+COMMENT ON COLUMN evtrack.job_memory.killed IS 'Attempts that exceeded a memory limit or what the kernel had, and did so by themselves.';
 
 COMMENT ON COLUMN evtrack.job_memory.killed_max_bytes IS 'The largest peak of those; the items may need more.';
 

@@ -109,7 +109,8 @@ def test_crashes_of_a_job_are_found_without_reading_its_log(big: tuple[Client, i
 
 
 @pytest.mark.parametrize(
-    "view", ["batch_duration", "batch_status", "crash", "error_summary", "item_failures", "slowest_batch"]
+    "view",
+    ["batch_duration", "batch_status", "crash", "error_summary", "item_failures", "job_memory", "slowest_batch"],
 )
 def test_days_outside_the_query_are_not_read(big: tuple[Client, int, int], view: str) -> None:
     client, *_ = big

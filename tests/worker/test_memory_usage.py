@@ -74,7 +74,7 @@ def test_what_a_job_took_is_in_its_events_and_reported(
     assert limit % (16 * MIB) == 0
     assert peaks[2] * 5 / 4 <= limit < peaks[2] * 5 / 4 + 16 * MIB
     assert f"--max-rss {limit // MIB}MiB" in text
-    assert f"--slots {found['fit']['slots']}: this container has 600" in text
+    assert f"Up to --slots {found['fit']['slots']}: this container has 600" in text
 
 
 @pytest.mark.integration

@@ -41,6 +41,8 @@ CROSS JOIN
                 v.type = 'completed' AND v.data ? 'peak_rss_bytes'
                 OR v.type = 'crashed'
                 AND v.data ->> 'cause' IN ('memory_limit', 'out_of_memory')
+                -- Others may have taken it.
+                AND v.data -> 'blame' IS DISTINCT FROM '"none"'
             )
         ) AS e
     ) AS m
@@ -48,7 +50,7 @@ WHERE m.batches > 0 OR m.killed > 0;
 
 COMMENT ON VIEW evtrack.job_memory IS
 'How much memory and CPU time the batches of a job took, one row per job: of completed batches that ran at least '
-'10 ms, and of attempts that ended for lack of memory. Filter by job_id or job_day: it reads the events of the jobs.';
+'10 ms, and of attempts that ended for lack of it. Filter by job_id or job_day: it reads the events of the jobs.';
 COMMENT ON COLUMN evtrack.job_memory.batches IS 'Completed batches whose memory was measured.';
 COMMENT ON COLUMN evtrack.job_memory.min_bytes IS
 'The least peak: hardly more than what a slot holds once its handlers are imported.';
@@ -58,7 +60,7 @@ COMMENT ON COLUMN evtrack.job_memory.max_bytes IS
 'The largest peak: of the slot, or of the program that it ran, while the batch ran.';
 COMMENT ON COLUMN evtrack.job_memory.cpu_s IS 'CPU seconds of these batches together.';
 COMMENT ON COLUMN evtrack.job_memory.killed IS
-'Attempts that ended because a memory limit was exceeded or the kernel was out of memory.';
+'Attempts that exceeded a memory limit or what the kernel had, and did so by themselves.';
 COMMENT ON COLUMN evtrack.job_memory.killed_max_bytes IS
 'The largest peak of those; the items may need more.';
 COMMENT ON COLUMN evtrack.job_memory.job_day IS

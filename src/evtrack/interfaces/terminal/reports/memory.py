@@ -45,7 +45,7 @@ def _advice(found: JobMemory, fit: Fit) -> list[str]:
     size = f"{fit.max_rss_bytes >> 20}MiB"
     lines = [
         f"--max-rss {size}: the largest peak and a quarter.",
-        f"--slots {fit.slots}: {fit.source} has {bytes_of(fit.memory_bytes)}, and the worker itself needs "
+        f"Up to --slots {fit.slots}: {fit.source} has {bytes_of(fit.memory_bytes)}, and the worker itself needs "
         f"{bytes_of(RESERVE_BYTES)}."
         if fit.slots
         else f"Not one such slot fits: {fit.source} has {bytes_of(fit.memory_bytes)}.",
