@@ -68,3 +68,12 @@ def test_a_program_found_from_the_workers_directory(tmp_path: Path, monkeypatch:
     program.write_text("#!/bin/sh\necho 5\n")
     program.chmod(0o755)
     assert last_result(["./prog"]) == b"5"
+
+
+def test_a_slot_survives_signals_and_what_it_starts_does_not() -> None:
+    with slot(Setup(["process_handlers"], {}, [], HANDLER_DIRECTORY)) as one:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            os.kill(one.process.pid, number)
+        one.give(claimed_batch({"do": "terminate processes"}, handler="processes"))
+        (frame,) = one.receive(1)
+        assert isinstance(frame, BatchesDone), frame

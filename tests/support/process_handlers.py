@@ -1,5 +1,6 @@
 """Handlers that start processes, and that change what a slot and its programs inherit."""
 
+import multiprocessing
 import os
 import resource
 import signal
@@ -50,6 +51,22 @@ def _fork_daemon(item: dict[str, Any]) -> None:
     os.wait()
 
 
+def _terminate_processes(_: dict[str, Any]) -> None:
+    """End processes of each kind as multiprocessing does: by SIGTERM."""
+    codes = []
+    for method in ("fork", "spawn"):
+        process = multiprocessing.get_context(method).Process(target=time.sleep, args=(600,))
+        process.start()
+        time.sleep(0.3)
+        process.terminate()
+        process.join(10)
+        codes.append(process.exitcode)
+    child = subprocess.Popen(["/bin/sleep", "600"])
+    child.terminate()
+    codes.append(child.wait(10))
+    assert [-signal.SIGTERM] * 3 == codes, codes
+
+
 def _set_all(handler: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, handler)
@@ -70,6 +87,7 @@ def _change_everything(_: Any) -> None:
 ACTIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "nothing": lambda _: None,
     "change everything": _change_everything,
+    "terminate processes": _terminate_processes,
     "wait for child": _wait_for_child,
     "child in a session of its own": lambda item: subprocess.run(_argv(item), check=False, start_new_session=True),
     "leave a child": lambda item: subprocess.Popen(_argv(item), start_new_session=True),

@@ -26,6 +26,8 @@ from evtrack.runtime.slot.process_tree import become_subreaper
 
 _OBSERVE_S: Final = 1.0
 """How often to look at what slots have started."""
+_OBSERVE_SHARE: Final = 0.005
+"""Most time that may take, as a share of all: slots may have hundreds of threads and child processes."""
 
 
 def main(arguments: list[str]) -> int:
@@ -94,8 +96,9 @@ class ForkServer:
         """Look at what slots have started, and return whether the supervisor is there."""
         now = time.monotonic()
         if now >= self._observe_at:
-            self._observe_at = now + _OBSERVE_S
             self._leftovers.observe()
+            took_s = time.monotonic() - now
+            self._observe_at = now + max(_OBSERVE_S, took_s / _OBSERVE_SHARE)
         # Not only the end of the channel shows that it is gone: a copy of it may hold that open.
         return os.getppid() == self._parent_pid
 

@@ -85,7 +85,7 @@ class Leftovers:
             if not left or time.monotonic() > deadline:
                 return
             for pid in left:
-                _kill_tree(pid)
+                kill_tree(pid)
             time.sleep(_POLL_S)
 
     def _kill_orphans(self, *, ended: int = 0) -> None:
@@ -95,7 +95,7 @@ class Leftovers:
             if not found:
                 return
             for pid in found:
-                _kill_tree(pid)
+                kill_tree(pid)
             killed.update(found)
 
     def _adopted(self) -> list[int]:
@@ -118,11 +118,20 @@ class Leftovers:
         return known
 
 
-def _kill_tree(pid: int) -> None:
-    for each in (pid, *descendants(pid)):
-        if not is_kept(each):
+def kill_tree(pid: int) -> None:
+    """Kill a process and all its descendants, but none that may outlive its worker, and nothing below that.
+
+    Args:
+        pid: The process.
+    """
+    left = [pid]
+    while left:
+        pid = left.pop()
+        if not is_kept(pid):
+            # Before it ends: its children have another parent then.
+            left += children(pid)
             with suppress(ProcessLookupError, PermissionError):
-                os.kill(each, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
 
 def _reap(pid: int) -> bool:
@@ -140,7 +149,7 @@ def kill_leftovers(fork_server_pid: int) -> None:
     """
     for pid in children(os.getpid()):
         if slot_of(pid, fork_server_pid) is not None and not is_kept(pid):
-            _kill_tree(pid)
+            kill_tree(pid)
 
 
 class Zombies:

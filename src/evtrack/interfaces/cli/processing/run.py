@@ -56,8 +56,8 @@ def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: An
     Takes the options of `submit` and of `work`. The job is an ordinary one: other workers may help with it.
 
     On SIGTERM, SIGHUP or Ctrl-C, running batches have --grace to finish, and the others go back to the queue. On a
-    second signal, all go back at once. The job stays in the database, a message explains how to continue it, and the exit code
-    is 143, 129 or 130.
+    second signal, all go back at once. The job stays in the database, a message explains how to continue it, and the
+    exit code is 143, 129 or 130.
 
     Exit codes: 0 all items completed; 3 some items failed, crashed or were invalid.
 

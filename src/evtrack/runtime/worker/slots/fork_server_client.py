@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from evtrack.runtime.slot.fork_protocol import OBSERVE, POLL, REPLY, REQUEST, START, ForkReply
-from evtrack.runtime.slot.leftovers import kill_leftovers
-from evtrack.runtime.slot.process_tree import SLOT_VARIABLE, descendants
+from evtrack.runtime.slot.leftovers import kill_leftovers, kill_tree
+from evtrack.runtime.slot.process_tree import SLOT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,13 +110,8 @@ class ForkServerClient:
         try:
             self._process.wait(wait_s)
         except subprocess.TimeoutExpired:
-            # Listed before it ends: its descendants have other parents then.
-            left = descendants(self.pid)
-            self._process.kill()
+            kill_tree(self.pid)
             self._process.wait()
-            for pid in left:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
         kill_leftovers(self.pid)
 
     def _request(self, kind: bytes, pid: int, descriptors: Sequence[int] = ()) -> ForkReply:
