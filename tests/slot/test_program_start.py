@@ -65,7 +65,7 @@ def test_a_program_starts_from_what_the_worker_was(tmp_path: Path, monkeypatch: 
 def test_a_program_found_from_the_workers_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     program = tmp_path / "prog"
-    program.write_text("#!/bin/sh\necho 5\n")
+    program.write_text("#!/bin/sh\necho heard >&2\necho 5\n")
     program.chmod(0o755)
     assert last_result(["./prog"]) == b"5"
 

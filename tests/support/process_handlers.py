@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,7 @@ def _set_all(handler: Any) -> None:
 
 
 def _change_everything(_: Any) -> None:
+    sys.stderr = None  # type: ignore[assignment]  # as some libraries do to be silent
     os.chdir("/")
     os.environ["ADDED"] = "1"
     os.environ.pop("KEPT_FOR_TEST", None)

@@ -16,6 +16,7 @@ import msgspec
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed
 from evtrack.runtime.slot.lifetime import command_signals, prepare_command
+from evtrack.runtime.slot.output import write_output
 from evtrack.runtime.slot.protocol import CommandKilled, join_results
 
 if TYPE_CHECKING:
@@ -244,8 +245,7 @@ def _communicate(process: subprocess.Popen[bytes], text: bytes, page: SharedPage
                     if len(output) > _OUTPUT_BYTES:
                         raise CommandFailed(f"the command wrote more than {_OUTPUT_BYTES} bytes of results")
                 else:
-                    sys.stderr.buffer.write(piece)
-                    sys.stderr.buffer.flush()
+                    write_output(piece)
                     errors += piece
                     del errors[:-_STDERR_BYTES]
     return bytes(output), bytes(errors)

@@ -159,7 +159,7 @@ class Zombies:
         self._seen: set[int] = set()
         self._reap_at = 0.0
 
-    def reap(self, now: float, known: int | None) -> None:
+    def reap(self, now: float, known: int | None = None) -> None:
         """Reap, now and then, what was dead already at the time before.
 
         Args:

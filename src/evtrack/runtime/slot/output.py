@@ -110,6 +110,19 @@ def redirect_output(page: SharedPage) -> None:
         setattr(sys, name, stream)
 
 
+def write_output(piece: bytes) -> None:
+    """Write a piece of a program's stderr, whatever user code has made of `sys.stderr`.
+
+    Args:
+        piece: The bytes.
+    """
+    if _marked is None:
+        sys.stderr.buffer.write(piece)
+        sys.stderr.buffer.flush()
+    else:
+        _marked.write_piece(TEXT, piece)
+
+
 def write_record(kind: str, text: str) -> None:
     """Write a log record.
 

@@ -17,6 +17,7 @@ from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.thresholds import Thresholds
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Maintenance
+from evtrack.runtime.slot.leftovers import Zombies
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.watch.maintenance_thread import MaintenanceThread
 from evtrack.runtime.watch.reconnect import run_reconnecting
@@ -77,6 +78,7 @@ class Watcher:
         self.delivered: Counter[str] = Counter()
         self._dsn, self._write, self._poll_s = dsn, write, poll_s
         self._written: set[int] = set()
+        self._zombies = Zombies()
         self._stops = 0
         self._stopping = threading.Event()
         self._wake = Waker()
@@ -139,6 +141,8 @@ class Watcher:
             while not self._stopping.is_set():
                 if not self._deliver(connection):
                     listener.wait(self._poll_s)
+                # Of what a sink's program has left, where the watcher is the first process of a container.
+                self._zombies.reap(monotonic())
         finally:
             listener.close()
 
