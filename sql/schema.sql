@@ -4045,7 +4045,7 @@ DECLARE
     stepped boolean;
 BEGIN
     SELECT * INTO u FROM evtrack.upkeep;
-    stepped := coalesce(instant - u.reaped_at NOT BETWEEN -most AND most, false);
+    stepped := coalesce(instant - u.reaped_at NOT BETWEEN -most AND most, true);
     IF NOT stepped AND instant - u.reaped_at
         BETWEEN interval '0' AND interval '0.5 seconds' THEN
         RETURN u.steady_since;

@@ -235,6 +235,7 @@ def test_the_workers_are_listed_with_their_status(run: Any, run_json: Any, clien
     assert [(lost, "silent"), (alive, "alive")] == sorted(
         ((row["worker_id"], row["state"]) for row in run_json("workers")), reverse=True
     )
+    client.run_steadily()
     client.rows("SELECT * FROM evtrack.reap()")
     assert [alive] == [row["worker_id"] for row in run_json("workers")]
     assert {alive: "alive", stopped: "stopped", lost: "lost"} == {

@@ -158,6 +158,7 @@ def test_crashes_are_seen_while_the_source_is_still_read(client: Client) -> None
     (two,) = client.claim(other, job, fresh=1)
     assert ["split"] == client.crash(worker, [one])
     client.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE worker_id = %s", (other,))
+    client.run_steadily()
     assert [(other, 1)] == [(row["worker_id"], row["batches"]) for row in client.rows("SELECT * FROM evtrack.reap()")]
     assert ["split", "pending", "pending", "pending"] == [batch.status for batch in client.batches(job).values()]
     assert two.batch_no == 2
@@ -208,6 +209,7 @@ def test_dead_workers_are_reaped_without_outside_help(client: Client, dsn: str) 
     upload = client.rows("SELECT * FROM evtrack.create_job('scripted')")[0]["job_id"]
     later(client, "worker", "seen_at")
     later(client, "job", "created_at")
+    client.run_steadily()
     with running_worker(dsn, slots=1):
         eventually(lambda: client.phase(job) == "finished", 20)
         eventually(lambda: client.phase(upload) == "abandoned", 20)
@@ -219,6 +221,7 @@ def test_a_late_report_changes_nothing(client: Client) -> None:
     job, worker = client.job(), client.worker()
     claims = client.claim(worker, job)
     later(client, "worker", "seen_at")
+    client.run_steadily()
     client.rows("SELECT * FROM evtrack.reap()")
     before = client.batch(job)
     assert BatchStatus.PENDING == before.status

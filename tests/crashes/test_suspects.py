@@ -326,7 +326,7 @@ def test_marks_of_batches_that_ended_are_removed_by_the_reaper(client: Client) -
     mark(client, worker, two, 2)
     client.complete(worker, [one])
     client.conn.execute("UPDATE evtrack.item_mark SET begun_at = begun_at - interval '1 hour'")
-    client.conn.execute("UPDATE evtrack.upkeep SET reaped_at = NULL")
+    client.conn.execute("UPDATE evtrack.upkeep SET reaped_at = reaped_at - interval '1 s'")
     client.rows("SELECT * FROM evtrack.reap('1 hour', '1 hour')")
     assert [{"batch_no": 2}] == client.rows("SELECT batch_no FROM evtrack.item_mark")
     client.complete(worker, [two])

@@ -80,6 +80,7 @@ def test_the_node_program_reports_another_that_was_killed(dsn: str, conn: Connec
     dead = client.worker()
     assert [1] == [claim.batch_no for claim in client.claim(dead, 1)]
     conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 minute'")
+    client.run_steadily()
     ran = run(dsn, "node", str(EXAMPLES / "track.mjs"), dsn, "words")
     assert 0 == ran.returncode, ran.stderr
     assert ["enqueued", "started", "crashed", "requeued"] == client.types(1)[:4]

@@ -62,6 +62,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self, batches: int, items: int, policy: dict[str, Any]) -> None:
         """Start with two workers and a job."""
         self.client = Client(self.conn)
+        self.client.run_steadily()
         # Only the first marks what it begins.
         self.ids = [marker(self.client), self.client.worker()]
         self.held: list[list[Claim]] = [[], []]

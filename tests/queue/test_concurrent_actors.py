@@ -107,12 +107,14 @@ def test_every_item_has_one_outcome_under_concurrent_actors(dsn: str, client: Cl
         with connect(dsn, purpose="test") as conn:
             return body(Client(conn, client.handler))
 
+    client.run_steadily()
     with ThreadPoolExecutor(len(bodies)) as pool:
         lost, lost_too, batches, moved = [future.result(240) for future in [pool.submit(run, body) for body in bodies]]
     assert lost + lost_too > 0
     assert batches > 0
     assert moved > 0
     client.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE lost_at IS NULL")
+    client.run_steadily()
     client.rows("SELECT * FROM evtrack.reap()")
     last = client.worker()
     while claims := client.claim(last, *jobs):

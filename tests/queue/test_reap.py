@@ -29,10 +29,9 @@ def _nobody_else(client: Client) -> Iterator[None]:
     """Keep workers and jobs of other tests from being reaped by this test, and its steps of the clock from them."""
     client.conn.execute("UPDATE evtrack.worker SET stopped_at = now() WHERE stopped_at IS NULL AND lost_at IS NULL")
     client.conn.execute("UPDATE evtrack.job SET phase = 'cancelled' WHERE phase = 'open'")
-    never = "UPDATE evtrack.upkeep SET reaped_at = NULL, steady_since = NULL"
-    client.conn.execute(never)
+    client.run_steadily()
     yield
-    client.conn.execute(never)
+    client.run_steadily()
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def mark(
 
 def lose(client: Client, worker: int) -> int:
     """Let a worker be silent until it is declared lost, and return how many batches it held."""
-    client.conn.execute("UPDATE evtrack.upkeep SET reaped_at = NULL, steady_since = NULL")
+    client.run_steadily()
     client.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE worker_id = %s", [worker])
     rows = client.rows("SELECT * FROM evtrack.reap('1 hour', '1 hour')")
     (batches,) = [row["batches"] for row in rows if row["worker_id"] == worker]

@@ -168,6 +168,7 @@ def test_a_lost_worker_raises_one_alert_and_its_batches_none(client: Client) -> 
     client.conn.execute(
         "UPDATE evtrack.worker SET seen_at = seen_at - interval '2 hours' WHERE worker_id = %s", [worker]
     )
+    client.run_steadily()
     client.rows("SELECT * FROM evtrack.reap('1 hour', '1 hour')")
     assert [] == kinds(client, job)
     (lost,) = client.rows("SELECT * FROM evtrack.alert WHERE kind = 'worker_lost' AND subject = %s", str(worker))
@@ -177,6 +178,7 @@ def test_a_lost_worker_raises_one_alert_and_its_batches_none(client: Client) -> 
 def test_an_abandoned_job_raises_an_alert(client: Client) -> None:
     job = client.rows("SELECT * FROM evtrack.create_job(%s)", client.handler)[0]["job_id"]
     client.conn.execute("UPDATE evtrack.job SET created_at = created_at - interval '2 hours' WHERE job_id = %s", (job,))
+    client.run_steadily()
     client.rows("SELECT * FROM evtrack.reap('0 s', '1 hour')")
     assert [("job_abandoned", None, "error")] == kinds(client, job)
 
