@@ -221,10 +221,9 @@ def submission_options(function: Callable[..., R]) -> Callable[..., R]:
     @wraps(function)
     def command(*args: Any, **kwargs: Any) -> R:
         values = {name: kwargs.pop(name) for name in (*_POLICY, *_RECIPE, "name", "priority", "handler", "format_")}
-        if values["weight"] and not values["batch_size"]:
-            values["batch_size"] = _DEFAULT_WEIGHT
-        policy = {key: values[option] for option, key in _POLICY.items() if values[option] is not None}
-        policy = {key: value for key, value in policy.items() if (key, value) != ("max_rss_bytes", 0)}
+        values["batch_size"] = values["batch_size"] or (_DEFAULT_WEIGHT if values["weight"] else None)
+        given = values | {"max_rss": values["max_rss"] or None}  # 0 is none
+        policy = {key: given[name] for name, key in _POLICY.items() if given[name] is not None}
         spec = JobSpec(handler=values["handler"] or "", name=values["name"], priority=values["priority"], policy=policy)
         request = SubmissionRequest(
             sources=kwargs.pop("sources"),

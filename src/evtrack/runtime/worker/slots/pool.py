@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.crash import CrashCause, CrashReport, Evidence
-from evtrack.domain.errors import EvtrackError, HandlerImportError
+from evtrack.domain.crash import CrashCause
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.leftovers import Zombies
 from evtrack.runtime.slot.protocol import Setup, SlotBloated, SlotReady, SlotUnready
@@ -21,6 +20,7 @@ from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.pausing import Pausing
 from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
 from evtrack.runtime.worker.slots.restart_backoff import RestartBackoff
+from evtrack.runtime.worker.slots.slot_reports import how_it_ended, log_recycled, unready_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -220,9 +220,10 @@ class SlotPool:
                     slot.kinds, slot.import_rss_bytes = frame.handlers, frame.rss_bytes
                     self._backoff.record_ready()
                 elif isinstance(frame, SlotBloated):
-                    self._recycle_bloated(slot, frame)
+                    slot.is_retired = True
+                    log_recycled(slot, frame)
                 elif isinstance(frame, SlotUnready):
-                    raise _unready_error(frame)
+                    raise unready_error(frame)
                 else:
                     self._backoff.reset()
                     self._on_frame(slot, frame)
@@ -235,17 +236,6 @@ class SlotPool:
             self._closed_at.setdefault(slot.pid, monotonic())
         else:
             self.watch_writes(slot)
-
-    def _recycle_bloated(self, slot: SlotProcess, frame: SlotBloated) -> None:
-        """Give a slot that exits because of its memory no more batches."""
-        slot.is_retired = True
-        _log.info(
-            log_names.SLOT_RECYCLED,
-            slot_pid=slot.pid,
-            rss_bytes=frame.rss_bytes,
-            recycle_rss_bytes=frame.recycle_rss_bytes,
-            batches=slot.finished,
-        )
 
     def _take_outcomes(self, slot: SlotProcess) -> None:
         frame = slot.unsent_outcomes()
@@ -284,7 +274,7 @@ class SlotPool:
         try:
             if self._died_early(slot):
                 stderr = storable(slot.stderr.tail.strip(), _STDERR_BOUND, keep_end=True)
-                self._backoff.record_death(_how_it_ended(ended), stderr, now)
+                self._backoff.record_death(how_it_ended(ended), stderr, now)
             self._on_exit(slot, ended)
         finally:
             slot.close()
@@ -298,16 +288,3 @@ class SlotPool:
     def _unwatch(self, fileobj: Any) -> None:
         if fileobj is not None and fileobj in self._selector.get_map():
             self._selector.unregister(fileobj)
-
-
-def _how_it_ended(ended: SlotExit) -> str:
-    if ended.wait_status is None:
-        return "the fork server"
-    report = CrashReport.from_wait_status(ended.wait_status, Evidence())
-    return report.signal or f"exit code {report.exit_code}"
-
-
-def _unready_error(frame: SlotUnready) -> EvtrackError:
-    if frame.module:
-        return HandlerImportError(frame.module, traceback=frame.text)
-    return EvtrackError(frame.text, hint=frame.hint)
