@@ -14,11 +14,10 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.database_errors import CannotConnect, StorageError, TransientError
 from evtrack.domain.errors import BadArgument, EvtrackError, WorkerLost
-from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.maintenance import LEASE_S
-from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.waker import Waker
+from evtrack.runtime.worker.database.error_backoff import ErrorBackoff
 from evtrack.runtime.worker.database.in_hand import running_items
 from evtrack.runtime.worker.database.queue_sync import QueueSync
 from evtrack.runtime.worker.database.session import WorkerSession
@@ -39,8 +38,6 @@ GRACE_S: Final = 30.0
 _TICK_S: Final = 0.1
 _IDLE_TICK_S: Final = 0.5
 _IMPORT_S: Final = 600.0
-_BACKOFF_S: Final = 0.02
-_BACKOFF_MAX_S: Final = 5.0
 _LAST_REPORT_S: Final = 10.0
 """How long a stopping worker tries to reach the database for its last report."""
 
@@ -87,11 +84,10 @@ class Supervisor:
             if given < 0:
                 raise BadArgument(f"{name_of} must not be negative, got {given}")
         self.handlers: dict[str, str] = {}
-        self._dsn, self._name, self._count = dsn, name, slots
-        self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
+        self._dsn, self._count, self._state = dsn, slots, state
         self._grace_s, self._drain, self._limits = grace_s, drain, limits or SlotLimits()
-        self._selector = selectors.DefaultSelector()
-        self._waker = Waker()
+        self._stops, self._errors = 0, ErrorBackoff()
+        self._selector, self._waker = selectors.DefaultSelector(), Waker()
         self._selector.register(self._waker.socket, selectors.EVENT_READ, self._waker.clear)
         self._dispatcher = Dispatcher(new_outcome_buffer(), memory=self._limits.memory)
         self._queue_sync = QueueSync(dispatcher=self._dispatcher)
@@ -106,15 +102,23 @@ class Supervisor:
             on_frame=self._dispatcher.on_frame,
             on_exit=self._dispatcher.on_exit,
             on_crash_loop=self._crash_loops.append,
-            new_page=SharedPage.create if state is None else state.new_page,
+            new_page=None if state is None else state.new_page,
         )
         self._dispatcher.attach(self._slots)
-        self._state = state
         self.pausing = self._slots.pausing
         self._session: WorkerSession | None = None
-        self._failures = 0
-        self._retry_at = 0.0
-        self._stops = 0
+        self._new_session = partial(
+            WorkerSession,
+            dsn=dsn,
+            name=name,
+            slots=slots,
+            waker=self._waker,
+            busy=lambda: self._dispatcher.busy,
+            lose_grace_s=lose_grace_s,
+            lease_s=lease_s,
+            state=state,
+            in_hand=partial(running_items, self._slots),
+        )
         self._stop_at: float | None = None
 
     def prepare(self) -> dict[str, str]:
@@ -139,10 +143,10 @@ class Supervisor:
                 self._wait(_TICK_S)
             for slot in self._slots.working[:1]:
                 self._limits.memory.learn_import(slot.import_rss_bytes, slots=self._count)
+                self.handlers = dict(slot.kinds or {})
         except BaseException:
             self.close()
             raise
-        self.handlers = dict(self._slots.working[0].kinds or {}) if self._slots.working else {}
         return self.handlers
 
     def run(self) -> None:
@@ -155,18 +159,7 @@ class Supervisor:
             self.handlers = self.handlers or self.prepare()
             if self._stops:
                 return
-            self._session = WorkerSession(
-                dsn=self._dsn,
-                name=self._name,
-                slots=self._count,
-                handlers=list(self.handlers),
-                waker=self._waker,
-                busy=lambda: self._dispatcher.busy,
-                lose_grace_s=self._lose_grace_s,
-                lease_s=self._lease_s,
-                state=self._state,
-                in_hand=partial(running_items, self._slots),
-            )
+            self._session = self._new_session(handlers=list(self.handlers))
             self._session.open()
             while not self._is_over():
                 self._run_once()
@@ -214,10 +207,10 @@ class Supervisor:
         try:
             self._react(now)
             queue = self._connected_queue(now)
-            if queue is not None:
+            if self._session is not None and queue is not None:
                 self._queue_sync.run_once(queue, now)
-                self._report_crash_loops()
-                self._failures = 0
+                self._session.report_crash_loops(self._crash_loops)
+                self._errors.failures = 0
         except (TransientError, CannotConnect) as error:
             self._postpone(error, now)
         except StorageError as error:
@@ -230,11 +223,6 @@ class Supervisor:
         self._slots.recycle()
         # Last: an outcome is reported before a new slot is started, which takes milliseconds.
         self._slots.maintain(now)
-
-    def _report_crash_loops(self) -> None:
-        while self._crash_loops and self._session is not None:
-            self._session.report_crash_loop(self._crash_loops[0])
-            self._crash_loops.popleft()
 
     def _wait(self, timeout_s: float) -> None:
         due = monotonic() + timeout_s
@@ -253,7 +241,7 @@ class Supervisor:
             return 0.0
         now = monotonic()
         tick_s = _IDLE_TICK_S if self._stop_at is None and not self._dispatcher.busy else _TICK_S
-        due_s = self._retry_at - now if self._retry_at > now else self._queue_sync.due_in_s(now)
+        due_s = self._errors.retry_at - now if self._errors.retry_at > now else self._queue_sync.due_in_s(now)
         return max(0.0, min(tick_s, due_s))
 
     def _react(self, now: float) -> None:
@@ -286,18 +274,15 @@ class Supervisor:
         return True
 
     def _connected_queue(self, now: float) -> Queue | None:
-        if self._session is None or now < self._retry_at:
+        if self._session is None or now < self._errors.retry_at:
             return None
         if self._session.queue is None:
             self._queue_sync.reconcile(self._session.reconnect())
-            _log.info(log_names.DATABASE_RECONNECTED, failures=self._failures)
+            _log.info(log_names.DATABASE_RECONNECTED, failures=self._errors.failures)
         return self._session.queue
 
     def _postpone(self, error: EvtrackError, now: float) -> None:
-        self._failures += 1
-        pause_s = backoff_s(self._failures, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
-        self._retry_at = now + pause_s
-        _log.warning(log_names.DATABASE_ERROR, error=str(error), failures=self._failures, retry_in_s=round(pause_s, 2))
+        self._errors.record(error, now)
         if self._session is not None and isinstance(error, TransientError) and error.connection_lost:
             self._session.disconnect()
 
@@ -306,11 +291,10 @@ class Supervisor:
         _log.error(
             log_names.WORKER_DECLARED_LOST, hint="others have its batches; it kills its slots and registers again"
         )
-        queue = self._session.queue if self._session is not None else None
-        if queue is not None:
+        if self._session is not None and self._session.queue is not None:
             # The database rejects all of it, and records it as late.
             with contextlib.suppress(EvtrackError):
-                self._queue_sync.report_late(queue)
+                self._queue_sync.report_late(self._session.queue)
         self._queue_sync.reset()
         if self._session is not None:
             self._session.reset()

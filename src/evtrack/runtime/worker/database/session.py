@@ -20,6 +20,7 @@ from evtrack.storage.queue.queue import Queue
 from evtrack.storage.queue.workers import begin_stop, register_worker, report_slots, stop_worker
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Sequence
 
     from evtrack.runtime.waker import Waker
@@ -141,17 +142,18 @@ class WorkerSession:
             self._connection.close()
             self._connection = None
 
-    def report_crash_loop(self, description: str | None) -> None:
-        """Raise an alert because slots keep dying before they do anything, or clear it because they recovered.
+    def report_crash_loops(self, descriptions: deque[str | None]) -> None:
+        """Raise alerts because slots keep dying before they do anything, or clear them because they recovered.
 
         Args:
-            description: What is wrong; None when they recovered.
+            descriptions: What is wrong, or None when they recovered; what was reported is removed.
 
         Raises:
             EvtrackError: The database cannot be reached.
         """
-        if self._connection is not None:
-            report_slots(self._connection, self.worker_id, description)
+        while descriptions and self._connection is not None:
+            report_slots(self._connection, self.worker_id, descriptions[0])
+            descriptions.popleft()
 
     def begin_stop(self) -> None:
         """Record that the worker was asked to stop: if it is killed before it has given its batches back, none crashed.

@@ -49,7 +49,7 @@ class SlotPool:
         on_exit: Called with a slot that ended, and how; the slot still holds its batches.
         on_crash_loop: Called with a description when slots keep dying before they do anything, and with None when
             they recovered.
-        new_page: Creates the shared page of a slot.
+        new_page: Creates the shared page of a slot; None for one in memory.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class SlotPool:
         on_frame: Callable[[SlotProcess, Any], None],
         on_exit: Callable[[SlotProcess, SlotExit], None],
         on_crash_loop: Callable[[str | None], None],
-        new_page: Callable[[], SharedPage] = SharedPage.create,
+        new_page: Callable[[], SharedPage] | None = None,
         memory: MemoryLimits | None = None,
     ) -> None:
         self._memory = memory or MemoryLimits()
         self._setup = setup
-        self._new_page = new_page
+        self._new_page = new_page or SharedPage.create
         self._fork_server: ForkServerClient | None = None
         self._oom_kills = OomKillCounter()
         self._count = count
