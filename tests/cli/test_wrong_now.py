@@ -79,6 +79,20 @@ def test_work_that_no_worker_takes_is_stuck(run: Any, run_json: Any, client: Cli
     assert "Wrong now: 6 stuck in the queue" in run("status", str(job)).stdout
 
 
+def test_the_overview_leads_with_what_is_wrong_with_active_jobs(
+    run: Any, run_json: Any, client: Client, failed_job: int
+) -> None:
+    other = Client(client.conn, "nobody").job(2, items=3)
+    client.conn.execute("UPDATE evtrack.batch SET enqueued_at = enqueued_at - interval '1 hour'")
+    lines = run("status").stdout.splitlines()
+    assert f"Wrong now: 3 failed, 6 stuck in the queue (evtrack status {other})" == lines[0]
+    assert lines[1].startswith("2 active jobs")
+    assert {"failed": 3, "crashed": 0, "stuck": 6} == run_json("status")["now"]
+    client.one("SELECT evtrack.cancel(%s)", other)
+    retry_successfully(client, failed_job)
+    assert run("status").stdout.startswith("no active jobs") or run("status").stdout.startswith("0 active jobs")
+
+
 def test_each_failed_item_has_its_own_error(run: Any, run_json: Any, failed_job: int) -> None:
     found = run_json("items", str(failed_job), "--status", "failed")
     assert [(f"key:{n}", f"bad page {n}") for n in (1, 2, 3)] == [(item["item_key"], item["error"]) for item in found]

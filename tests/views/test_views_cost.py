@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from client import Client, cloned
 from evtrack.storage.connection.connect import Connection, connect
@@ -127,3 +128,17 @@ def test_the_crash_rate_is_found_without_reading_the_log(big: tuple[Client, int,
     found = plan(client, "SELECT * FROM evtrack.crash_rate_daily WHERE day > current_date - 7")
     events = [node for node in nodes(found) if node.get("Relation Name", "").startswith("event_")]
     assert rows_read({"Node Type": "Append", "Plans": events}) < 100
+
+
+def test_the_history_of_what_runs_now_is_read_from_a_bounded_number_of_rows(big: tuple[Client, int, int]) -> None:
+    client, large, small = big
+    worker = client.worker()
+    items = [
+        {**client.claim(worker, job, fresh=1, returning=0)[0]._asdict(), "handler": client.handler, "running_s": 5}
+        for job in (large, small)
+    ]
+    client.one("SELECT evtrack.report_in_hand(%s, %s)", worker, Jsonb(items))
+    found = plan(client, "SELECT * FROM evtrack.running_item WHERE job_id = %s", large)
+    assert 200 == client.view("running_item", large)[0]["known_attempts"]
+    assert rows_read(found) < 1_000
+    assert rows_read(plan(client, "SELECT * FROM evtrack.running_item")) < 2_000

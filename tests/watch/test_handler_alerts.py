@@ -48,6 +48,22 @@ def test_a_high_crash_rate_raises_an_alert_when_it_begins(client: Client) -> Non
     assert 2 == len(of_handler(client, "crash_rate_high"))
 
 
+def test_crashes_that_were_only_counted_count_in_the_rate_for_a_day(client: Client) -> None:
+    job, worker = client.job(2, max_crashes=5), client.worker()
+    crashed, lost = client.claim(worker, job)
+    client.crash(worker, [crashed])
+    client.crash(worker, [lost], cause="worker_lost")
+    rate = "SELECT attempts, crashed FROM evtrack.crash_rates(%s) WHERE handler = %s"
+    assert [{"attempts": 1, "crashed": 1}] == client.rows(rate, "1 hour", client.handler), "a lost worker is no crash"
+    kept = "SELECT count(*) FROM evtrack.alert_storm WHERE job_id = %s"
+    client.one("SELECT evtrack.check_alerts()")
+    assert client.one(kept, job) >= 1
+    assert [] == client.rows("SELECT FROM evtrack.alert WHERE job_id = %s", job)
+    client.conn.execute("UPDATE evtrack.alert_storm SET minute = minute - interval '25 h' WHERE job_id = %s", [job])
+    client.one("SELECT evtrack.check_alerts()")
+    assert 0 == client.one(kept, job)
+
+
 def test_a_deep_queue_raises_an_alert_per_handler(client: Client) -> None:
     client.job(3)
     client.job(2)

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from client import Client, columns
+from command_line import evtrack
 from evtrack.interfaces.cli import cli
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.database import in_hand
@@ -100,3 +101,31 @@ def test_what_runs_now_is_shown_everywhere_until_it_is_over(queue: Client, dsn: 
         eventually(lambda: "finished" == queue.phase(job), 30)
         assert [] == queue.rows("SELECT * FROM evtrack.running_item")
         eventually(lambda: [None] == [row["in_hand"] for row in queue.rows("SELECT in_hand FROM evtrack.worker")], 30)
+
+
+@pytest.mark.integration
+def test_an_item_that_runs_long_rings_once_and_is_over_when_it_ends(queue: Client, dsn: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    enqueue = "SELECT evtrack.enqueue('scripted', %s, %s, batch_size => 1)"
+    waits = json.dumps({"do": "wait for", "path": str(gate)})
+    options = ["--runs-long", "0.5", "--runs-long-factor", "1", "--least-attempts", "3", "--dsn", dsn]
+
+    def rung() -> list[dict[str, Any]]:
+        lines = evtrack("watch", "--once", *options).stdout.splitlines()
+        return [line for line in map(json.loads, lines) if line["event"] == "runs_long"]
+
+    with running_worker(dsn):
+        before = queue.one(enqueue, ["a", "b", "c"], ["{}"] * 3)
+        eventually(lambda: "finished" == queue.phase(before), 30)
+        job = queue.one(enqueue, ["d"], [waits])
+        eventually(lambda: queue.rows("SELECT FROM evtrack.running_item"), 30)
+        (alert,) = rung()
+        assert (job, 1, "d", 1, 3, f"evtrack show {job} 1") == tuple(
+            alert[name] for name in ("job_id", "batch_no", "item_key", "ordinal", "known_attempts", "next")
+        )
+        assert alert["running_s"] > alert["p99_s"]
+        assert [] == rung()
+        gate.touch()
+        eventually(lambda: "finished" == queue.phase(job), 30)
+        assert [] == rung()
+    assert 1 == queue.one("SELECT count(*) FROM evtrack.alert WHERE kind = 'runs_long' AND cleared_at IS NOT NULL")

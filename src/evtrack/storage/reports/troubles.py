@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.query import rows
 from evtrack.storage.reports import batch_reports, job_reports
 from evtrack.storage.reports.batch_reports import Crash
 from evtrack.storage.reports.job_reports import ErrorKind, JobStatus, Waiting
@@ -39,6 +40,20 @@ class JobTroubles:
     def counts(self) -> dict[str, int]:
         """The numbers of items, by what is wrong with them."""
         return {"failed": self.failed, "crashed": self.crashed, "stuck": self.stuck, "retrying": self.retrying}
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Jobs and items that no worker starts although it is time, and one of the jobs."""
+
+    jobs: int
+    items: int
+    example_job_id: int | None
+
+
+def overdue(conn: Connection) -> Overdue:
+    """Read what waits, over all jobs, for a reason that needs an operator."""
+    return rows(conn, Overdue, "overdue_sums")[0]
 
 
 def job_troubles(conn: Connection, job: JobStatus, waiting: Waiting | None, *, limit: int) -> JobTroubles:

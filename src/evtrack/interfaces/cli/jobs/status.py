@@ -13,7 +13,7 @@ from evtrack.interfaces.cli.shared.parameter_types import Timestamp
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import section, show
 from evtrack.interfaces.terminal.formatting import count, counted
-from evtrack.interfaces.terminal.reports.job import advice_table, dropped_job, job_head, job_then
+from evtrack.interfaces.terminal.reports.job import advice_table, dropped_job, job_head, job_then, wrong_in_active_jobs
 from evtrack.interfaces.terminal.reports.next_steps import next_steps
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import history, job_reports, troubles, worker_reports
@@ -36,7 +36,7 @@ _ENDED: Final = (JobPhase.FINISHED, JobPhase.CANCELLED)
 def status(conn: Connection, job_id: int | None, *, as_of: datetime | None, as_json: bool) -> None:
     """Show the state of JOB, what is wrong with it now, and what to run next.
 
-    Without JOB, show active jobs, the jobs that ended last, and workers.
+    Without JOB, show what is wrong with active jobs, these jobs, the jobs that ended last, and workers.
     """
     if as_of is not None:
         if job_id is None:
@@ -53,13 +53,22 @@ def _all_jobs(conn: Connection, *, as_json: bool) -> None:
     phases = job_reports.jobs_by_phase(conn)
     active = job_reports.jobs(conn, limit=20, phases=_ACTIVE)
     ended = job_reports.jobs(conn, limit=_LATEST, phases=_ENDED)
+    stuck = troubles.overdue(conn)
+    wrong = {
+        "failed": sum(job.failed for job in active),
+        "crashed": sum(job.crashed for job in active),
+        "stuck": stuck.items,
+    }
     if as_json:
         rows: dict[str, list[Any]] = {"workers": workers, "active": active, "ended": ended}
-        print_json({"phases": phases, **{name: [asdict(row) for row in found] for name, found in rows.items()}})
+        lists = {name: [asdict(row) for row in found] for name, found in rows.items()}
+        print_json({"phases": phases, "now": wrong, **lists})
         return
     if not phases:
         click.echo(NO_JOBS)
         return
+    if any(wrong.values()):
+        show(wrong_in_active_jobs(wrong, stuck.example_job_id))
     running = sum(phases.get(phase, 0) for phase in _ACTIVE)
     busy = f"{sum(w.busy for w in workers)} of {counted(sum(w.slots for w in workers), 'slot')} busy"
     click.echo(

@@ -1,6 +1,6 @@
 """Draw the state of one job, and what to run next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -107,11 +107,29 @@ def _title(job_id: int, handler: str, name: str | None) -> Text:
     return title.append(f"  {printable(name, 60)}", style="dim") if name else title
 
 
-def _wrong_now(troubles: JobTroubles, job_id: int) -> list[Text]:
+def wrong_in_active_jobs(now: Mapping[str, int], stuck_job: int | None) -> Text:
+    """Write what is wrong with all active jobs.
+
+    Args:
+        now: The numbers of items by what is wrong with them.
+        stuck_job: A job that waits although it should not, if any does.
+
+    Returns:
+        A line.
+    """
+    line = _numbers(now)
+    return line.append(f" (evtrack status {stuck_job})", style="none") if stuck_job is not None else line
+
+
+def _numbers(now: Mapping[str, int]) -> Text:
     words = {"failed": "failed", "crashed": "crashed", "stuck": "stuck in the queue", "retrying": "waiting for a retry"}
-    wrong = [f"{count(number)} {words[what]}" for what, number in troubles.counts.items() if number]
-    if wrong:
-        return [Text(f"Wrong now: {', '.join(wrong)}", style="bold red")]
+    wrong = ", ".join(f"{count(number)} {words[what]}" for what, number in now.items() if number)
+    return Text(f"Wrong now: {wrong}", style="bold red")
+
+
+def _wrong_now(troubles: JobTroubles, job_id: int) -> list[Text]:
+    if any(troubles.counts.values()):
+        return [_numbers(troubles.counts)]
     solved = []
     if troubles.solved_errors and not troubles.errors:
         solved.append(f"retries solved {counted(troubles.solved_errors, 'error')}: evtrack errors {job_id}")
