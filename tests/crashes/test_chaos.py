@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.crash, pytest.mark.slow, pyte
 
 
 def write(source: Path, poison: set[int]) -> None:
-    """Write the job's source: items that say their number, a few of which take their process down."""
+    """Write the job's source: items that say their number, a few of which take their slot or their worker down."""
+    deadly = dict(zip(sorted(poison), cycle(["segv", "kill worker"]), strict=False))
     with source.open("w", encoding="utf-8") as file:
         for n in range(1, ITEMS + 1):
-            item = {"return": n} | ({"do": "segv"} if n in poison else {"do": "sleep", "s": WORK_S})
+            item = {"return": n} | ({"do": deadly[n]} if n in deadly else {"do": "sleep", "s": WORK_S})
             file.write(json.dumps(item) + "\n")
 
 
@@ -79,10 +81,10 @@ def test_every_item_has_one_outcome_whatever_is_killed(tmp_path: Path) -> None:
     poison = set(chance.sample(range(1, ITEMS + 1), POISON))
     source = tmp_path / "items.jsonl"
     write(source, poison)
-    # A healthy item may be in hand when its slot is killed from outside, but hardly three times. The submitter is held
-    # back, so that it is there to be killed for the better part of the job.
+    # A healthy item may be in hand when its slot or its worker is killed from outside, but hardly three times. The
+    # submitter is held back, so that it is there to be killed for the better part of the job.
     recipe = ["--handler", "scripted", "--key", "return", "--batch-size", str(BATCH), "--max-crashes", "3"]
-    recipe += ["--max-losses", "1000", "--max-pending", str(ITEMS // BATCH // 5)]
+    recipe += ["--max-losses", "3", "--max-pending", str(ITEMS // BATCH // 5)]
     begun = time.monotonic()
     with servers.one_of_its_own() as (dsn, restart):
         fleet = JobProcesses(dsn=dsn, source=source, recipe=recipe, log=tmp_path / "log")
@@ -205,8 +207,8 @@ class JobProcesses:
     def kill_group(self, chance: random.Random) -> None:
         """Kill a worker and all of its processes at once, as a container's end does."""
         pid = chance.choice(self._workers).pid
-        for each in (pid, *descendants(pid)):
-            with suppress(ProcessLookupError):
+        with suppress(OSError):  # an item has killed it just now
+            for each in (*descendants(pid), pid):
                 os.kill(each, signal.SIGKILL)
 
     def kill_slot(self, chance: random.Random) -> None:
