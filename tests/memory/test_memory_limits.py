@@ -170,6 +170,9 @@ def test_a_batch_that_runs_alone_for_its_memory_may_have_more() -> None:
     levels = (None, b"fresh_slot", b"memory", b"marked", b"exclusive")
     found = [memory.limit_of(batch._replace(isolation=level), policy_of(None)) for level in levels]
     assert [100, 100, 400, 100, 400] == found
+    policy = b'{"max_rss_bytes": 200, "max_rss_alone_bytes": 300}'
+    found = [memory.limit_of(batch._replace(isolation=level), policy_of(policy)) for level in levels]
+    assert [200, 200, 300, 200, 300] == found, "that of the job takes precedence"
     with pytest.raises(BadArgument, match="must not be below"):
         MemoryLimits(max_rss_bytes=400, isolated_max_rss_bytes=100)
 
@@ -210,3 +213,16 @@ def test_sizes_are_numbers_of_mib_or_have_a_unit(text: str, count: int) -> None:
 def test_a_size_that_makes_no_sense_is_refused(value: str) -> None:
     said = CliRunner().invoke(cli, ["work", "--max-rss", value])
     assert (2, True) == (said.exit_code, "Invalid value for '--max-rss'" in said.stderr)
+
+
+@pytest.mark.integration
+def test_an_item_that_needs_more_gets_it_when_it_runs_alone(queue: Client, dsn: str, tmp_path: Path) -> None:
+    source = tmp_path / "items.jsonl"
+    source.write_text("".join(json.dumps({"id": n, "do": "use" if n == 7 else ""}) + "\n" for n in range(1, 21)))
+    words = ["run", str(source), "--dsn", dsn, "--handler", "scripted", "--import", "misbehaving_handlers"]
+    done = evtrack(*words, "--slots", "2", "--batch-size", "5", "--max-rss", "80,300", cwd=Path(HANDLER_DIRECTORY))
+    assert 0 == done.returncode, done.stderr
+    (job,) = queue.rows("SELECT job_id, policy FROM evtrack.job")
+    assert (80 * MIB, 300 * MIB) == (job["policy"]["max_rss_bytes"], job["policy"]["max_rss_alone_bytes"])
+    assert {"memory_limit"} == {cause for cause, _ in causes(queue, job["job_id"])}
+    assert [True] == [counts for _, counts in causes(queue, job["job_id"]) if counts], "once, as the first in its slot"

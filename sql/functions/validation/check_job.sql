@@ -28,7 +28,7 @@ BEGIN
             THEN p.value::text ~ '^([0-9]{1,4}|null)$'
         ELSE p.key IN (
                 'backoff_s', 'backoff_max_s', 'timeout_s', 'stall_s',
-                'max_rss_bytes', 'start_within_s')
+                'max_rss_bytes', 'max_rss_alone_bytes', 'start_within_s')
             AND (jsonb_typeof(p.value) = 'null'
                 OR jsonb_typeof(p.value) = 'number'
                     AND p.value::text::numeric BETWEEN 0 AND 1e15)
@@ -38,7 +38,7 @@ BEGIN
             quote_literal(left(bad, 60)), left((policy -> bad)::text, 60)
             USING ERRCODE = 'EV007', HINT = 'Keys: max_errors, max_crashes, '
             'max_losses, max_alerts, backoff_s, backoff_max_s, timeout_s, '
-            'stall_s, max_rss_bytes, start_within_s (numbers from 0; the '
+            'stall_s, max_rss_bytes, max_rss_alone_bytes, start_within_s (numbers from 0; the '
             'first four are integers up to 9999), per_item (boolean), traceparent (W3C Trace Context).';
     END IF;
 END $$;

@@ -21,6 +21,7 @@ class Policy(BaseModel):
         timeout_s: Longest run of a batch.
         stall_s: Longest silence of a handler.
         max_rss_bytes: Most memory a slot may hold.
+        max_rss_alone_bytes: The same for a batch that has its worker for itself because of its memory.
         start_within_s: How long a batch may wait although slots are free, or no worker offers its handler.
         traceparent: The trace that submitted the job, as W3C Trace Context writes it.
     """
@@ -37,6 +38,7 @@ class Policy(BaseModel):
     timeout_s: NonNegativeFloat | None = None
     stall_s: NonNegativeFloat | None = None
     max_rss_bytes: NonNegativeInt | None = None
+    max_rss_alone_bytes: NonNegativeInt | None = None
     start_within_s: NonNegativeFloat = 60.0
     traceparent: str | None = None
 

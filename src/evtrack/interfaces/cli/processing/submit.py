@@ -10,6 +10,7 @@ import click
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.policy import Policy
+from evtrack.interfaces.cli.processing.job_policy import POLICY_OPTIONS, job_policy
 from evtrack.interfaces.cli.shared.exit_codes import interruptible
 from evtrack.interfaces.cli.shared.options import job_limit_options, json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import (
@@ -200,18 +201,6 @@ _OPTIONS = (
         f"[default: {_DEFAULTS.start_within_s:g}]",
     ),
 )
-_POLICY: Final = {
-    "max_errors": "max_errors",
-    "max_crashes": "max_crashes",
-    "max_losses": "max_losses",
-    "max_alerts": "max_alerts",
-    "backoff": "backoff_s",
-    "backoff_max": "backoff_max_s",
-    "start_within": "start_within_s",
-    "timeout": "timeout_s",
-    "stall": "stall_s",
-    "max_rss": "max_rss_bytes",
-}
 _RECIPE: Final = ("key", "batch_size", "weight", "mode", "max_item_bytes", "max_batch_bytes")
 
 
@@ -220,16 +209,17 @@ def submission_options(function: Callable[..., R]) -> Callable[..., R]:
 
     @wraps(function)
     def command(*args: Any, **kwargs: Any) -> R:
-        values = {name: kwargs.pop(name) for name in (*_POLICY, *_RECIPE, "name", "priority", "handler", "format_")}
+        values = {
+            name: kwargs.pop(name) for name in (*POLICY_OPTIONS, *_RECIPE, "name", "priority", "handler", "format_")
+        }
         values["batch_size"] = values["batch_size"] or (_DEFAULT_WEIGHT if values["weight"] else None)
-        given = values | {"max_rss": values["max_rss"] or None}  # 0 is none
-        policy = {key: given[name] for name, key in _POLICY.items() if given[name] is not None}
+        policy = job_policy(values)
         spec = JobSpec(handler=values["handler"] or "", name=values["name"], priority=values["priority"], policy=policy)
         request = SubmissionRequest(
             sources=kwargs.pop("sources"),
             recipe=recipe(format=values["format_"], **{name: values[name] for name in _RECIPE}),
             spec=None if values["handler"] is None else spec,
-            max_rss=values["max_rss"],
+            max_rss=values["max_rss"] and values["max_rss"][0],
             max_pending=kwargs.pop("max_pending"),
             max_wait_s=kwargs.pop("max_wait"),
         )

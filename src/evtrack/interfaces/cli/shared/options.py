@@ -83,9 +83,9 @@ def job_limit_options(function: F) -> F:
     """Give a command the limits of a job's batches: --timeout, --stall and --max-rss."""
     memory = click.option(
         "--max-rss",
-        type=Memory(),
-        help="Memory limit of a slot, with the processes that it started: MiB, or with a unit such as 2GiB.  "
-        "[default: the worker's]",
+        type=MemoryPair(),
+        help="Memory limit of a slot, with the processes that it started: MiB, or with a unit such as 2GiB. A second "
+        "size is for batches that run alone because of their memory.  [default: the worker's]",
     )
     return _time_limit_options(memory(function))
 

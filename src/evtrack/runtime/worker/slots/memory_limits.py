@@ -91,7 +91,7 @@ class MemoryLimits:
             policy: The policy of its job.
         """
         if policy.max_rss_bytes:
-            return policy.max_rss_bytes
+            return max(policy.max_rss_bytes, (batch.runs_alone and policy.max_rss_alone_bytes) or 0)
         if batch.runs_alone and self.isolated_max_rss_bytes:
             return self.isolated_max_rss_bytes
         return self.max_rss_bytes
