@@ -208,7 +208,7 @@ class JobProcesses:
         """Kill a worker and all of its processes at once, as a container's end does."""
         pid = chance.choice(self._workers).pid
         with suppress(OSError):  # an item has killed it just now
-            for each in (*descendants(pid), pid):
+            for each in (pid, *descendants(pid)):
                 os.kill(each, signal.SIGKILL)
 
     def kill_slot(self, chance: random.Random) -> None:
