@@ -189,6 +189,19 @@ def test_a_batch_whose_outcome_was_not_committed_does_not_run_again(queue: Clien
     assert {1} == set(ran.values())
 
 
+def test_a_report_after_the_worker_was_declared_lost_still_helps(queue: Client, dsn: str, tmp_path: Path) -> None:
+    job = submit(queue, tmp_path, items=20, batch_size=10, waiting=[3, 13])
+    dead_worker(dsn, tmp_path, 6)
+    eventually(lambda: queue.rows("SELECT * FROM evtrack.reap('0 s', '1 h')"), 20, every_s=0.1)
+    assert {("pending", "marked"): keys(*range(1, 21))} == batches(queue, job)
+    with worker(dsn, tmp_path, "--slots", "2") as second:
+        (report,) = eventually(lambda: second.events("predecessor_reported"), 40)
+        assert (2, 2, 4) == (report["batches"], report["in_hand"], report["items_done"])
+        ran = finish(queue, tmp_path, job)
+    assert keys(3, 13) == {key for key, count in ran.items() if count == 2}
+    assert 22 == ran.total(), "nothing that was done ran again"
+
+
 def test_the_report_does_not_wait_for_a_slow_import(queue: Client, dsn: str, tmp_path: Path) -> None:
     job = submit(queue, tmp_path, items=2, batch_size=2, waiting=[1])
     dead_worker(dsn, tmp_path, 1)

@@ -3,7 +3,7 @@
 import mmap
 import struct
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 ENTRIES: Final = 2048
 """How many batches are named: more than a slot ever holds."""
@@ -28,14 +28,14 @@ class AssignedBatches:
         self._map = memory
         self._start = start
 
-    def record(self, first: int, keys: Iterable[tuple[int, int, int]]) -> None:
+    def record(self, first: int, batches: Iterable[tuple[Any, ...]]) -> None:
         """Record assigned batches.
 
         Args:
             first: Sequence number of the first one.
-            keys: Job, batch number and attempt of each batch.
+            batches: The batches; each begins with its job, number and attempt.
         """
-        entries = [_pack(seq, *key) for seq, key in enumerate(keys, first)]
+        entries = [_pack(seq, batch[0], batch[1], batch[2]) for seq, batch in enumerate(batches, first)]
         first += len(entries[:-ENTRIES])
         data = b"".join(entries[-ENTRIES:])
         place = first % ENTRIES * _ENTRY.size

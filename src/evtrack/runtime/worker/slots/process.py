@@ -129,7 +129,7 @@ class SlotProcess:
         """
         self.expected_s += expected_s
         first = self.first + len(self.held)
-        self.page.assigned.record(first, [batch[:3] for batch in batches])
+        self.page.assigned.record(first, batches)
         recycle_rss = [self._memory.recycle_at(batches), self.page.recycle_rss if self.held else 0]
         self.page.recycle_rss = min(filter(None, recycle_rss), default=0)
         self.held.extend(batches)
