@@ -51,6 +51,15 @@ def left_batches(connection: Connection, dead_worker: int, keys: Sequence[BatchK
     return found
 
 
-def is_ended(connection: Connection, worker_id: int) -> bool:
-    """Return whether a worker stopped or was declared lost, or is not known any more."""
-    return value(connection, "worker_state", worker_id=worker_id) in {"stopped", "lost", None}
+def worker_state(connection: Connection, worker_id: int, *, host: str, pid: int) -> str:
+    """Return whether a worker is alive, silent, stopped or lost.
+
+    Args:
+        worker_id: The worker.
+        host: Where it ran.
+        pid: Its process there.
+
+    Returns:
+        The state; empty when the database does not know it, or another one by that number, as after a restore.
+    """
+    return str(value(connection, "worker_state", worker_id=worker_id, host=host, pid=pid) or "")

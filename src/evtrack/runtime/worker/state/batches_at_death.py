@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from evtrack.domain.ordinals import Ordinals
-from evtrack.runtime.worker.outcomes.frame_checks import are_result_lines, is_result_line
+from evtrack.runtime.worker.outcomes.frame_checks import are_result_lines
 from evtrack.storage.queue.workers import BatchAtDeath
 
 if TYPE_CHECKING:
@@ -94,12 +96,12 @@ def _at_death(batch: BatchOnPage, ordinals: Sequence[int]) -> BatchAtDeath:
     in_hand, lines = None, batch.lines
     done: Sequence[int] = ()
     if batch.is_completed:
-        if lines is None or are_result_lines(lines, len(ordinals)):
+        if lines is None or _are_json(lines, len(ordinals)):
             done = ordinals
     elif batch.is_whole:
         in_hand = 0
     else:
-        results = {ordinals[i]: line for i, line in batch.results.items() if i < len(ordinals) and is_result_line(line)}
+        results = {ordinals[i]: line for i, line in batch.results.items() if i < len(ordinals) and _are_json(line, 1)}
         done = list(results)
         lines = b"\n".join(results.values()) if any(results.values()) else None
         if batch.item is not None and batch.item < len(ordinals):
@@ -111,6 +113,19 @@ def _at_death(batch: BatchOnPage, ordinals: Sequence[int]) -> BatchAtDeath:
         done=str(Ordinals.of(done)) if done else None,
         results=lines.decode() if done and lines is not None else None,
     )
+
+
+def _are_json(lines: bytes, count: int) -> bool:
+    """Return whether these are results: a live slot makes no others, but a dying process may have written anything."""
+    if not are_result_lines(lines, count):
+        return False
+    try:
+        for line in lines.split(b"\n"):
+            if line:
+                msgspec.json.decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _key(page: SharedPage, seq: int) -> BatchKey | None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.state.description import LOCK_FILE, PREFIX, read_description
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 OLD_S: Final = 7 * 86_400
 """Age after which what a dead worker left is removed, even if nobody could report it."""
+
+T = TypeVar("T")
 
 _MOST_PAGES: Final = 4096
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -49,13 +51,16 @@ class Remains:
             return read_description(self._directory)
         return None
 
-    def pages(self) -> list[SharedPage] | None:
-        """Read the pages of its slots.
+    def read_pages(self, read: Callable[[SharedPage], T]) -> list[T] | None:
+        """Read the pages of its slots, one after the other: they may be many.
+
+        Args:
+            read: Called with a copy of each page that is whole.
 
         Returns:
-            Copies of the pages that are whole; None while a slot still lives.
+            What it returned for each; None while a slot still lives.
         """
-        pages = []
+        found = []
         names = [name for name in _names(self._directory) if name.endswith(".page")]
         for name in names[:_MOST_PAGES]:
             with ExitStack() as stack:
@@ -65,12 +70,13 @@ class Remains:
                     if not _is_ours(fd, stat.S_ISREG):
                         continue
                     fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    pages.append(SharedPage.read(fd))
+                    page = SharedPage.read(fd)
                 except BlockingIOError:
                     return None
                 except (OSError, ValueError):
                     continue
-        return pages
+                found.append(read(page))
+        return found
 
     def remove(self) -> None:
         """Remove the directory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
@@ -16,14 +16,13 @@ from evtrack.runtime.worker.state.evidence import evidence
 from evtrack.runtime.worker.state.remains import OLD_S, Remains, locked_remains, remains_of
 from evtrack.runtime.worker.state.state_directory import StateDirectory
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.queue.dead_workers import database_identity, is_ended, left_batches
+from evtrack.storage.queue.dead_workers import database_identity, left_batches, worker_state
 from evtrack.storage.queue.workers import BatchAtDeath, bound_waits, report_death
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from evtrack.runtime.slot.shared_page import SharedPage
     from evtrack.runtime.worker.state.description import WorkerDescription
 
 LOOK_S: Final = 1.0
@@ -37,9 +36,22 @@ _START_S: Final = 3.0
 
 _RETRY_S: Final = 0.1
 _REFUSED_S: Final = 60.0
+_NOT_OURS_S: Final = 60.0
 _TOUCH_S: Final = 60.0
 
 _log = structlog.get_logger()
+
+
+class SlotAtDeath(NamedTuple):
+    """What a slot left.
+
+    Args:
+        pid: Its process; 0 when it is not known.
+        batches: Its batches.
+    """
+
+    pid: int
+    batches: list[BatchOnPage]
 
 
 class WorkerState:
@@ -156,17 +168,16 @@ class WorkerState:
             _log.warning(log_names.PREDECESSOR_DISCARDED, directory=str(remains.path), why=why)
             remains.remove()
             return True
-        if not worker.is_of_this_host:
+        if not worker.is_of_this_host or (worker.worker_id and worker.database != self.identify(connection)):
+            self._retry_at[remains.path] = now + _NOT_OURS_S
             return True
-        if not worker.worker_id:
-            remains.remove()  # it held nothing yet
+        if not worker.worker_id or not worker_state(connection, worker.worker_id, host=worker.host, pid=worker.pid):
+            remains.remove()  # it held nothing yet, or its batches are not in the database any more
             return True
-        if worker.database != self.identify(connection):
-            return True
-        pages = remains.pages()
-        if pages is None and now - self._seen_at[remains.path] < _SLOT_ENDS_S:
+        slots = remains.read_pages(lambda page: SlotAtDeath(page.slot_pid, batches_on_page(page)))
+        if slots is None and now - self._seen_at[remains.path] < _SLOT_ENDS_S:
             return False
-        return self._report_worker(connection, reporter, remains, worker, pages or [])
+        return self._report_worker(connection, reporter, remains, worker, slots or [])
 
     def _report_worker(
         self,
@@ -174,20 +185,20 @@ class WorkerState:
         reporter: int | None,
         remains: Remains,
         worker: WorkerDescription,
-        pages: Sequence[SharedPage],
+        slots: Sequence[SlotAtDeath],
     ) -> bool:
         # What a page holds after a restart of the host is from before its last moments: only some of it was written.
-        found = [batch for page in pages for batch in batches_on_page(page)] if worker.is_of_this_boot else []
+        found = [batch for slot in slots for batch in slot.batches] if worker.is_of_this_boot else []
         batches = self._with_ordinals(connection, worker.worker_id, found)
         facts = evidence(
             worker,
-            pids={page.slot_pid for page in pages if page.slot_pid},
+            pids={slot.pid for slot in slots if slot.pid},
             base=self._state.base,
             previous_exit=self._previous_exit,
         )
         report_death(connection, dead_worker=worker.worker_id, reporter=reporter, facts=facts, batches=batches)
-        if not is_ended(connection, worker.worker_id):
-            return False
+        if worker_state(connection, worker.worker_id, host=worker.host, pid=worker.pid) not in {"lost", "stopped"}:
+            return False  # its session is still open
         # It tells about one worker: the one that this process replaces.
         self._previous_exit = ""
         remains.remove()
