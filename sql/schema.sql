@@ -796,9 +796,11 @@ CREATE FUNCTION evtrack.claim(the_worker bigint, job_ids bigint[], after integer
     AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
-    alone integer := coalesce(max_isolated, least(max_returning, 1));
-    retried integer := CASE WHEN max_isolated IS NULL THEN max_returning
-        ELSE max_returning + max_isolated END;
+    passes boolean[] := '{false}';
+    alone boolean;
+    fresh_limit integer := max_fresh;
+    retried_limit integer := max_returning;
+    claimed integer;
     day date;
 BEGIN
     -- A null limit would claim everything.
@@ -823,95 +825,98 @@ BEGIN
         SELECT DISTINCT j.job_day FROM evtrack.job j
         WHERE j.job_id = ANY(job_ids)
     LOOP
-        RETURN QUERY
-        WITH open_job AS (
-            SELECT j.job_id, j.handler, j.priority,
-                nullif(j.policy, '{}') AS policy, l.after, l.place
-            FROM unnest(job_ids, claim.after)
-                WITH ORDINALITY AS l (job_id, after, place)
-            CROSS JOIN LATERAL (
-                SELECT j.* FROM evtrack.job j
-                WHERE j.job_id = l.job_id OFFSET 0
-            ) j
-            WHERE j.job_day = day AND NOT j.suspended
-                AND j.phase IN ('open', 'abandoned', 'sealed')
-                AND j.handler = ANY(handlers)
-        ), due AS (
-            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.isolated,
-                row_number() OVER (PARTITION BY r.isolated
-                    ORDER BY o.priority DESC, r.run_at) AS place,
-                row_number() OVER (
-                    ORDER BY o.priority DESC, r.run_at) AS of_all
-            FROM open_job o
-            CROSS JOIN LATERAL (
-                (SELECT b.batch_no, b.run_at, false AS isolated
-                FROM evtrack.batch b
-                WHERE b.job_day = day AND b.job_id = o.job_id
-                    AND b.run_at <= statement_timestamp()
-                    AND b.isolation NOT IN ('memory', 'exclusive')
-                ORDER BY b.run_at LIMIT max_returning)
-                UNION ALL
-                (SELECT b.batch_no, b.run_at, true FROM evtrack.batch b
-                WHERE b.job_day = day AND b.job_id = o.job_id
-                    AND b.run_at <= statement_timestamp()
-                    AND b.isolation IN ('memory', 'exclusive')
-                ORDER BY b.run_at LIMIT alone)
-            ) r
-        ), held AS (
-            -- The limit applies after the locks, so that this claim gets others
-            -- in place of batches that another claim has locked.
-            SELECT f.*, o.handler, o.policy
-            FROM open_job o
-            CROSS JOIN LATERAL (
-                SELECT b.job_id, b.batch_no, b.version, b.attempt,
-                    b.item_count, b.ordinals, b.losses, b.isolation
-                FROM evtrack.batch b
-                WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
-                    AND b.batch_no + 0 > o.after
-                ORDER BY b.batch_no + 0
-                LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
-                FOR UPDATE SKIP LOCKED
-            ) f
-            UNION ALL
-            SELECT r.*, d.handler, d.policy
-            FROM due d
-            CROSS JOIN LATERAL (
-                SELECT b.job_id, b.batch_no, b.version, b.attempt,
-                    b.item_count, b.ordinals, b.losses, b.isolation
-                FROM evtrack.batch b
-                WHERE b.job_day = day AND b.job_id = d.job_id
-                    AND b.batch_no = d.batch_no AND b.status = 'pending'
-                FOR UPDATE SKIP LOCKED
-            ) r
-            WHERE d.of_all <= retried AND d.place <= CASE
-                WHEN d.isolated THEN alone ELSE max_returning END
-        ), started AS (
-            INSERT INTO evtrack.event (
-                job_day, job_id, batch_no, version, type, attempt, worker_id)
-            SELECT day, h.job_id, h.batch_no, h.version + 1, 'started',
-                h.attempt + 1, the_worker
-            FROM held h
-        )
-        SELECT h.job_id, day, h.batch_no, h.attempt + 1, h.handler,
-            h.item_count, h.ordinals::text, h.losses, h.policy,
-            i.item_keys, i.payload, h.isolation
-        FROM held h
-        CROSS JOIN LATERAL (
-            SELECT string_agg(p.item_key, E'\n') AS item_keys,
-                string_agg(coalesce(p.payload, 'null'), E'\n') AS payload
-            FROM (
-                SELECT l.item_key, l.payload
-                FROM unnest(h.ordinals) r
+        -- What must run alone has a turn of its own, where there is any.
+        IF coalesce(max_isolated, max_returning) > 0 THEN
+            passes := CASE WHEN evtrack.has_isolated(day, job_ids)
+                THEN '{true,false}' ELSE '{false}' END;
+        END IF;
+        claimed := 0;
+        FOREACH alone IN ARRAY passes LOOP
+            fresh_limit := CASE WHEN alone THEN 0 ELSE max_fresh END;
+            retried_limit := CASE WHEN NOT alone THEN max_returning
+                    - CASE WHEN max_isolated IS NULL THEN claimed ELSE 0 END
+                ELSE coalesce(max_isolated, 1) END;
+            RETURN QUERY
+            WITH open_job AS (
+                SELECT j.job_id, j.handler, j.priority,
+                    nullif(j.policy, '{}') AS policy, l.after, l.place
+                FROM unnest(job_ids, claim.after)
+                    WITH ORDINALITY AS l (job_id, after, place)
                 CROSS JOIN LATERAL (
-                    SELECT p.ordinal, p.item_key, p.payload
-                    FROM evtrack.payload p
-                    WHERE p.job_day = day AND p.job_id = h.job_id
-                        AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
-                    OFFSET 0
-                ) l
-                ORDER BY l.ordinal
-            ) p
-        ) i;
+                    SELECT j.* FROM evtrack.job j
+                    WHERE j.job_id = l.job_id OFFSET 0
+                ) j
+                WHERE j.job_day = day AND NOT j.suspended
+                    AND j.phase IN ('open', 'abandoned', 'sealed')
+                    AND j.handler = ANY(handlers)
+            ), due AS (
+                SELECT o.job_id, o.handler, o.policy, r.batch_no, row_number() OVER (
+                    ORDER BY o.priority DESC, r.run_at) AS place
+                FROM open_job o
+                CROSS JOIN LATERAL (
+                    SELECT b.batch_no, b.run_at FROM evtrack.batch b
+                    WHERE b.job_day = day AND b.job_id = o.job_id
+                        AND b.run_at <= statement_timestamp()
+                        AND (b.isolation IN ('memory', 'exclusive')) = alone
+                    ORDER BY b.run_at LIMIT retried_limit
+                ) r
+            ), held AS (
+                -- The limit applies after the locks, so that this claim gets others
+                -- in place of batches that another claim has locked.
+                SELECT f.*, o.handler, o.policy
+                FROM open_job o
+                CROSS JOIN LATERAL (
+                    SELECT b.job_id, b.batch_no, b.version, b.attempt,
+                        b.item_count, b.ordinals, b.losses, b.isolation
+                    FROM evtrack.batch b
+                    WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
+                        AND b.batch_no + 0 > o.after
+                    ORDER BY b.batch_no + 0
+                    LIMIT fresh_limit / n
+                        + (o.place <= fresh_limit % n)::integer
+                    FOR UPDATE SKIP LOCKED
+                ) f
+                UNION ALL
+                SELECT r.*, d.handler, d.policy
+                FROM due d
+                CROSS JOIN LATERAL (
+                    SELECT b.job_id, b.batch_no, b.version, b.attempt,
+                        b.item_count, b.ordinals, b.losses, b.isolation
+                    FROM evtrack.batch b
+                    WHERE b.job_day = day AND b.job_id = d.job_id
+                        AND b.batch_no = d.batch_no AND b.status = 'pending'
+                    FOR UPDATE SKIP LOCKED
+                ) r
+                WHERE d.place <= retried_limit
+            ), started AS (
+                INSERT INTO evtrack.event (
+                    job_day, job_id, batch_no, version, type, attempt, worker_id)
+                SELECT day, h.job_id, h.batch_no, h.version + 1, 'started',
+                    h.attempt + 1, the_worker
+                FROM held h
+            )
+            SELECT h.job_id, day, h.batch_no, h.attempt + 1, h.handler,
+                h.item_count, h.ordinals::text, h.losses, h.policy,
+                i.item_keys, i.payload, h.isolation
+            FROM held h
+            CROSS JOIN LATERAL (
+                SELECT string_agg(p.item_key, E'\n') AS item_keys,
+                    string_agg(coalesce(p.payload, 'null'), E'\n') AS payload
+                FROM (
+                    SELECT l.item_key, l.payload
+                    FROM unnest(h.ordinals) r
+                    CROSS JOIN LATERAL (
+                        SELECT p.ordinal, p.item_key, p.payload
+                        FROM evtrack.payload p
+                        WHERE p.job_day = day AND p.job_id = h.job_id
+                            AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
+                        OFFSET 0
+                    ) l
+                    ORDER BY l.ordinal
+                ) p
+            ) i;
+            GET DIAGNOSTICS claimed = ROW_COUNT;
+        END LOOP;
     END LOOP;
 END $$;
 
@@ -934,7 +939,8 @@ BEGIN
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended;
     RETURN QUERY
     SELECT j.job_id, j.job_day, j.handler, j.priority, f.batch_no,
-        r.due IS NOT NULL, i.isolated IS NOT NULL
+        r.due IS NOT NULL, CASE WHEN r.due THEN evtrack.has_isolated(
+            j.job_day, ARRAY[j.job_id]) ELSE false END
     FROM evtrack.job j
     LEFT JOIN unnest(known_jobs, known_marks) AS k (job_id, mark)
         ON k.job_id = j.job_id
@@ -952,14 +958,6 @@ BEGIN
             AND b.run_at <= statement_timestamp()
         ORDER BY b.run_at LIMIT 1
     ) r ON true
-    LEFT JOIN LATERAL (
-        SELECT true AS isolated FROM evtrack.batch b
-        WHERE r.due AND b.job_day BETWEEN first_day AND last_day
-            AND b.job_day = j.job_day AND b.job_id = j.job_id
-            AND b.run_at <= statement_timestamp()
-            AND b.isolation IN ('memory', 'exclusive')
-        ORDER BY b.run_at LIMIT 1
-    ) i ON true
     WHERE j.handler = ANY(handlers)
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended
         AND (f.batch_no IS NOT NULL OR r.due)
@@ -1980,8 +1978,8 @@ BEGIN
         WITH born AS (
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
-                errors, crashes, losses, exclusive_losses, isolation,
-                item_count, weight, ordinals, root_no, parent_no, run_at, enqueued_at, error, links)
+                errors, crashes, losses, item_count, weight, ordinals,
+                root_no, parent_no, run_at, enqueued_at, error, links)
             SELECT
                 a.job_day, a.job_id, a.batch_no,
                 evtrack.status_after('enqueued', NULL),
@@ -1989,8 +1987,6 @@ BEGIN
                 coalesce((a.data ->> 'errors')::smallint, 0),
                 coalesce((a.data ->> 'crashes')::smallint, 0),
                 coalesce((a.data ->> 'losses')::smallint, 0),
-                coalesce((a.data ->> 'exclusive_losses')::smallint, 0),
-                coalesce((a.data ->> 'isolation')::evtrack.isolation, 'none'),
                 (a.data ->> 'items')::integer, (a.data ->> 'weight')::bigint,
                 (a.data ->> 'ordinals')::int4multirange,
                 (a.data ->> 'root')::integer, (a.data ->> 'parent')::integer,
@@ -2033,6 +2029,18 @@ BEGIN
                     PERFORM evtrack.refuse_event(e);
                 END IF;
             END LOOP;
+            -- Here, as nothing that is submitted has these.
+            UPDATE evtrack.batch b SET
+                isolation = coalesce((a.data ->> 'isolation')
+                    ::evtrack.isolation, 'none'),
+                exclusive_losses = coalesce((a.data ->> 'exclusive_losses')
+                    ::smallint, 0)
+            FROM added a
+            WHERE a.type = 'enqueued' AND a.version = 1
+                AND a.data -> 'root' IS NOT NULL
+                AND a.data ?| '{isolation,exclusive_losses}'
+                AND b.job_day = a.job_day AND b.job_id = a.job_id
+                AND b.batch_no = a.batch_no;
         END IF;
     END IF;
 
@@ -2384,6 +2392,17 @@ CREATE FUNCTION evtrack.halves(items int4multirange) RETURNS int4multirange[]
         items * int4multirange(int4range(cut.at, NULL))]
     FROM cut
 $$;
+
+CREATE FUNCTION evtrack.has_isolated(day date, job_ids bigint[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM evtrack.batch b
+        WHERE b.job_day = day AND b.job_id = ANY(job_ids)
+            AND b.run_at <= statement_timestamp()
+            AND b.isolation IN ('memory', 'exclusive'));
+END $$;
 
 CREATE FUNCTION evtrack.has_session_lock(key bigint, mine boolean DEFAULT false) RETURNS boolean
     LANGUAGE sql
@@ -5244,7 +5263,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

@@ -259,7 +259,7 @@ def test_suspects_run_beside_others_and_those_that_were_in_hand_one_a_claim(clie
     listed = "SELECT mark, due, isolated FROM evtrack.claimable(%s)"
     assert [{"mark": None, "due": True, "isolated": True}] == client.rows(listed, [client.handler])
     taken = [client.claimed(worker, job) for _ in range(4)]
-    assert [["marked"] * 3 + ["exclusive"], ["exclusive"], ["exclusive"], []] == [
+    assert [["exclusive"] + ["marked"] * 3, ["exclusive"], ["exclusive"], []] == [
         [row["isolation"] for row in rows] for rows in taken
     ]
 

@@ -71,8 +71,8 @@ BEGIN
         WITH born AS (
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
-                errors, crashes, losses, exclusive_losses, isolation,
-                item_count, weight, ordinals, root_no, parent_no, run_at, enqueued_at, error, links)
+                errors, crashes, losses, item_count, weight, ordinals,
+                root_no, parent_no, run_at, enqueued_at, error, links)
             SELECT
                 a.job_day, a.job_id, a.batch_no,
                 evtrack.status_after('enqueued', NULL),
@@ -80,8 +80,6 @@ BEGIN
                 coalesce((a.data ->> 'errors')::smallint, 0),
                 coalesce((a.data ->> 'crashes')::smallint, 0),
                 coalesce((a.data ->> 'losses')::smallint, 0),
-                coalesce((a.data ->> 'exclusive_losses')::smallint, 0),
-                coalesce((a.data ->> 'isolation')::evtrack.isolation, 'none'),
                 (a.data ->> 'items')::integer, (a.data ->> 'weight')::bigint,
                 (a.data ->> 'ordinals')::int4multirange,
                 (a.data ->> 'root')::integer, (a.data ->> 'parent')::integer,
@@ -124,6 +122,18 @@ BEGIN
                     PERFORM evtrack.refuse_event(e);
                 END IF;
             END LOOP;
+            -- Here, as nothing that is submitted has these.
+            UPDATE evtrack.batch b SET
+                isolation = coalesce((a.data ->> 'isolation')
+                    ::evtrack.isolation, 'none'),
+                exclusive_losses = coalesce((a.data ->> 'exclusive_losses')
+                    ::smallint, 0)
+            FROM added a
+            WHERE a.type = 'enqueued' AND a.version = 1
+                AND a.data -> 'root' IS NOT NULL
+                AND a.data ?| '{isolation,exclusive_losses}'
+                AND b.job_day = a.job_day AND b.job_id = a.job_id
+                AND b.batch_no = a.batch_no;
         END IF;
     END IF;
 

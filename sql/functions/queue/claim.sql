@@ -25,9 +25,11 @@ SET enable_seqscan = off SET enable_sort = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
-    alone integer := coalesce(max_isolated, least(max_returning, 1));
-    retried integer := CASE WHEN max_isolated IS NULL THEN max_returning
-        ELSE max_returning + max_isolated END;
+    passes boolean[] := '{false}';
+    alone boolean;
+    fresh_limit integer := max_fresh;
+    retried_limit integer := max_returning;
+    claimed integer;
     day date;
 BEGIN
     -- A null limit would claim everything.
@@ -52,94 +54,97 @@ BEGIN
         SELECT DISTINCT j.job_day FROM evtrack.job j
         WHERE j.job_id = ANY(job_ids)
     LOOP
-        RETURN QUERY
-        WITH open_job AS (
-            SELECT j.job_id, j.handler, j.priority,
-                nullif(j.policy, '{}') AS policy, l.after, l.place
-            FROM unnest(job_ids, claim.after)
-                WITH ORDINALITY AS l (job_id, after, place)
-            CROSS JOIN LATERAL (
-                SELECT j.* FROM evtrack.job j
-                WHERE j.job_id = l.job_id OFFSET 0
-            ) j
-            WHERE j.job_day = day AND NOT j.suspended
-                AND j.phase IN ('open', 'abandoned', 'sealed')
-                AND j.handler = ANY(handlers)
-        ), due AS (
-            SELECT o.job_id, o.handler, o.policy, r.batch_no, r.isolated,
-                row_number() OVER (PARTITION BY r.isolated
-                    ORDER BY o.priority DESC, r.run_at) AS place,
-                row_number() OVER (
-                    ORDER BY o.priority DESC, r.run_at) AS of_all
-            FROM open_job o
-            CROSS JOIN LATERAL (
-                (SELECT b.batch_no, b.run_at, false AS isolated
-                FROM evtrack.batch b
-                WHERE b.job_day = day AND b.job_id = o.job_id
-                    AND b.run_at <= statement_timestamp()
-                    AND b.isolation NOT IN ('memory', 'exclusive')
-                ORDER BY b.run_at LIMIT max_returning)
-                UNION ALL
-                (SELECT b.batch_no, b.run_at, true FROM evtrack.batch b
-                WHERE b.job_day = day AND b.job_id = o.job_id
-                    AND b.run_at <= statement_timestamp()
-                    AND b.isolation IN ('memory', 'exclusive')
-                ORDER BY b.run_at LIMIT alone)
-            ) r
-        ), held AS (
-            -- The limit applies after the locks, so that this claim gets others
-            -- in place of batches that another claim has locked.
-            SELECT f.*, o.handler, o.policy
-            FROM open_job o
-            CROSS JOIN LATERAL (
-                SELECT b.job_id, b.batch_no, b.version, b.attempt,
-                    b.item_count, b.ordinals, b.losses, b.isolation
-                FROM evtrack.batch b
-                WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
-                    AND b.batch_no + 0 > o.after
-                ORDER BY b.batch_no + 0
-                LIMIT max_fresh / n + (o.place <= max_fresh % n)::integer
-                FOR UPDATE SKIP LOCKED
-            ) f
-            UNION ALL
-            SELECT r.*, d.handler, d.policy
-            FROM due d
-            CROSS JOIN LATERAL (
-                SELECT b.job_id, b.batch_no, b.version, b.attempt,
-                    b.item_count, b.ordinals, b.losses, b.isolation
-                FROM evtrack.batch b
-                WHERE b.job_day = day AND b.job_id = d.job_id
-                    AND b.batch_no = d.batch_no AND b.status = 'pending'
-                FOR UPDATE SKIP LOCKED
-            ) r
-            WHERE d.of_all <= retried AND d.place <= CASE
-                WHEN d.isolated THEN alone ELSE max_returning END
-        ), started AS (
-            INSERT INTO evtrack.event (
-                job_day, job_id, batch_no, version, type, attempt, worker_id)
-            SELECT day, h.job_id, h.batch_no, h.version + 1, 'started',
-                h.attempt + 1, the_worker
-            FROM held h
-        )
-        SELECT h.job_id, day, h.batch_no, h.attempt + 1, h.handler,
-            h.item_count, h.ordinals::text, h.losses, h.policy,
-            i.item_keys, i.payload, h.isolation
-        FROM held h
-        CROSS JOIN LATERAL (
-            SELECT string_agg(p.item_key, E'\n') AS item_keys,
-                string_agg(coalesce(p.payload, 'null'), E'\n') AS payload
-            FROM (
-                SELECT l.item_key, l.payload
-                FROM unnest(h.ordinals) r
+        -- What must run alone has a turn of its own, where there is any.
+        IF coalesce(max_isolated, max_returning) > 0 THEN
+            passes := CASE WHEN evtrack.has_isolated(day, job_ids)
+                THEN '{true,false}' ELSE '{false}' END;
+        END IF;
+        claimed := 0;
+        FOREACH alone IN ARRAY passes LOOP
+            fresh_limit := CASE WHEN alone THEN 0 ELSE max_fresh END;
+            retried_limit := CASE WHEN NOT alone THEN max_returning
+                    - CASE WHEN max_isolated IS NULL THEN claimed ELSE 0 END
+                ELSE coalesce(max_isolated, 1) END;
+            RETURN QUERY
+            WITH open_job AS (
+                SELECT j.job_id, j.handler, j.priority,
+                    nullif(j.policy, '{}') AS policy, l.after, l.place
+                FROM unnest(job_ids, claim.after)
+                    WITH ORDINALITY AS l (job_id, after, place)
                 CROSS JOIN LATERAL (
-                    SELECT p.ordinal, p.item_key, p.payload
-                    FROM evtrack.payload p
-                    WHERE p.job_day = day AND p.job_id = h.job_id
-                        AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
-                    OFFSET 0
-                ) l
-                ORDER BY l.ordinal
-            ) p
-        ) i;
+                    SELECT j.* FROM evtrack.job j
+                    WHERE j.job_id = l.job_id OFFSET 0
+                ) j
+                WHERE j.job_day = day AND NOT j.suspended
+                    AND j.phase IN ('open', 'abandoned', 'sealed')
+                    AND j.handler = ANY(handlers)
+            ), due AS (
+                SELECT o.job_id, o.handler, o.policy, r.batch_no, row_number() OVER (
+                    ORDER BY o.priority DESC, r.run_at) AS place
+                FROM open_job o
+                CROSS JOIN LATERAL (
+                    SELECT b.batch_no, b.run_at FROM evtrack.batch b
+                    WHERE b.job_day = day AND b.job_id = o.job_id
+                        AND b.run_at <= statement_timestamp()
+                        AND (b.isolation IN ('memory', 'exclusive')) = alone
+                    ORDER BY b.run_at LIMIT retried_limit
+                ) r
+            ), held AS (
+                -- The limit applies after the locks, so that this claim gets others
+                -- in place of batches that another claim has locked.
+                SELECT f.*, o.handler, o.policy
+                FROM open_job o
+                CROSS JOIN LATERAL (
+                    SELECT b.job_id, b.batch_no, b.version, b.attempt,
+                        b.item_count, b.ordinals, b.losses, b.isolation
+                    FROM evtrack.batch b
+                    WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
+                        AND b.batch_no + 0 > o.after
+                    ORDER BY b.batch_no + 0
+                    LIMIT fresh_limit / n
+                        + (o.place <= fresh_limit % n)::integer
+                    FOR UPDATE SKIP LOCKED
+                ) f
+                UNION ALL
+                SELECT r.*, d.handler, d.policy
+                FROM due d
+                CROSS JOIN LATERAL (
+                    SELECT b.job_id, b.batch_no, b.version, b.attempt,
+                        b.item_count, b.ordinals, b.losses, b.isolation
+                    FROM evtrack.batch b
+                    WHERE b.job_day = day AND b.job_id = d.job_id
+                        AND b.batch_no = d.batch_no AND b.status = 'pending'
+                    FOR UPDATE SKIP LOCKED
+                ) r
+                WHERE d.place <= retried_limit
+            ), started AS (
+                INSERT INTO evtrack.event (
+                    job_day, job_id, batch_no, version, type, attempt, worker_id)
+                SELECT day, h.job_id, h.batch_no, h.version + 1, 'started',
+                    h.attempt + 1, the_worker
+                FROM held h
+            )
+            SELECT h.job_id, day, h.batch_no, h.attempt + 1, h.handler,
+                h.item_count, h.ordinals::text, h.losses, h.policy,
+                i.item_keys, i.payload, h.isolation
+            FROM held h
+            CROSS JOIN LATERAL (
+                SELECT string_agg(p.item_key, E'\n') AS item_keys,
+                    string_agg(coalesce(p.payload, 'null'), E'\n') AS payload
+                FROM (
+                    SELECT l.item_key, l.payload
+                    FROM unnest(h.ordinals) r
+                    CROSS JOIN LATERAL (
+                        SELECT p.ordinal, p.item_key, p.payload
+                        FROM evtrack.payload p
+                        WHERE p.job_day = day AND p.job_id = h.job_id
+                            AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
+                        OFFSET 0
+                    ) l
+                    ORDER BY l.ordinal
+                ) p
+            ) i;
+            GET DIAGNOSTICS claimed = ROW_COUNT;
+        END LOOP;
     END LOOP;
 END $$;

@@ -27,7 +27,8 @@ BEGIN
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended;
     RETURN QUERY
     SELECT j.job_id, j.job_day, j.handler, j.priority, f.batch_no,
-        r.due IS NOT NULL, i.isolated IS NOT NULL
+        r.due IS NOT NULL, CASE WHEN r.due THEN evtrack.has_isolated(
+            j.job_day, ARRAY[j.job_id]) ELSE false END
     FROM evtrack.job j
     LEFT JOIN unnest(known_jobs, known_marks) AS k (job_id, mark)
         ON k.job_id = j.job_id
@@ -45,14 +46,6 @@ BEGIN
             AND b.run_at <= statement_timestamp()
         ORDER BY b.run_at LIMIT 1
     ) r ON true
-    LEFT JOIN LATERAL (
-        SELECT true AS isolated FROM evtrack.batch b
-        WHERE r.due AND b.job_day BETWEEN first_day AND last_day
-            AND b.job_day = j.job_day AND b.job_id = j.job_id
-            AND b.run_at <= statement_timestamp()
-            AND b.isolation IN ('memory', 'exclusive')
-        ORDER BY b.run_at LIMIT 1
-    ) i ON true
     WHERE j.handler = ANY(handlers)
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended
         AND (f.batch_no IS NOT NULL OR r.due)

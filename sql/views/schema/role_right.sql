@@ -57,6 +57,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'forget_old', '{}'),
     ('function', 'guard_payload', '{}'),
     ('function', 'halves', '{}'),
+    ('function', 'has_isolated', '{}'),
     ('function', 'has_session_lock', '{producer,reader,watcher,worker}'),
     ('function', 'heartbeat', '{worker}'),
     ('function', 'held', '{}'),

@@ -117,8 +117,8 @@ def _enqueued(stored: StoredEvent, event: ev.Enqueued) -> BatchState:
         errors=event.errors,
         crashes=event.crashes,
         losses=event.losses,
-        exclusive_losses=event.exclusive_losses,
-        isolation=event.isolation,
+        exclusive_losses=event.exclusive_losses if derived else 0,
+        isolation=event.isolation if derived else Isolation.NONE,
         enqueued_at=stored.at,
         error=event.error,
     )
