@@ -57,7 +57,7 @@ def runs(trace: Path) -> Counter[str]:
 
 # The worst case of an unidentified poison item among 50: 6 halvings, and then its budget of 2.
 @pytest.mark.parametrize(
-    ("handler", "bounds"), [("scripted", (3, 1.1)), ("scripted batch", (8, 1.5)), ("program", (8, 1.5))]
+    ("handler", "bounds"), [("scripted", (2, 1.02)), ("scripted batch", (8, 1.5)), ("program", (8, 1.5))]
 )
 def test_only_the_poison_items_crash(
     queue: Client, dsn: str, tmp_path: Path, handler: str, bounds: tuple[int, float]
