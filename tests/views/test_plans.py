@@ -9,7 +9,7 @@ from client import Claim, Client, cloned
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.reports.batch_reports import latest_crashes
 from evtrack.storage.reports.system_health import health, recent_sums
-from plans import Plan, blocks, nodes, scans
+from plans import Plan, blocks, nodes, rows_read, scans
 
 pytestmark = pytest.mark.integration
 
@@ -201,3 +201,25 @@ def test_the_oldest_batch_that_waits_is_found_by_index(full: tuple[Client, int, 
     (row,) = client.rows("SELECT batches, since IS NULL AS idle FROM evtrack.waiting WHERE job_id = %s", job)
     assert {"batches": 1, "idle": False} == row
     assert max(rows for _, _, rows in scans(explained, "batch")) < 50, scans(explained, "batch")
+
+
+def test_what_must_run_alone_is_found_by_its_index_behind_all_that_is_due(full: tuple[Client, int, int]) -> None:
+    client, worker, job = full
+    due = "UPDATE evtrack.batch SET status = 'pending', run_at = now() WHERE job_id = %s AND batch_no <= 5000"
+    client.conn.execute(due, [job])
+    client.conn.execute("UPDATE evtrack.batch SET isolation = 'exclusive' WHERE job_id = %s AND batch_no = 4999", [job])
+    try:
+        with plans.explained(client) as explained:
+            (listed,) = client.rows("SELECT * FROM evtrack.claimable(%s)", [client.handler])
+            assert (True, True) == (listed["due"], listed["isolated"])
+            assert max(rows_read(plan["Plan"]) for plan in explained) < 10
+            explained.clear()
+            with client.conn.transaction(force_rollback=True):
+                assert [] == client.claim(worker, job, fresh=0, returning=0)
+            assert max(rows_read(plan["Plan"]) for plan in explained) < 10
+    finally:
+        client.conn.execute(
+            "UPDATE evtrack.batch SET status = 'completed', run_at = NULL, isolation = 'none'"
+            " WHERE job_id = %s AND batch_no <= 5000",
+            [job],
+        )
