@@ -203,23 +203,14 @@ def test_the_oldest_batch_that_waits_is_found_by_index(full: tuple[Client, int, 
     assert max(rows for _, _, rows in scans(explained, "batch")) < 50, scans(explained, "batch")
 
 
-def test_what_must_run_alone_is_found_by_its_index_behind_all_that_is_due(full: tuple[Client, int, int]) -> None:
-    client, worker, job = full
-    due = "UPDATE evtrack.batch SET status = 'pending', run_at = now() WHERE job_id = %s AND batch_no <= 5000"
-    client.conn.execute(due, [job])
-    client.conn.execute("UPDATE evtrack.batch SET isolation = 'exclusive' WHERE job_id = %s AND batch_no = 4999", [job])
-    try:
-        with plans.explained(client) as explained:
-            (listed,) = client.rows("SELECT * FROM evtrack.claimable(%s)", [client.handler])
-            assert (True, True) == (listed["due"], listed["isolated"])
-            assert max(rows_read(plan["Plan"]) for plan in explained) < 10
-            explained.clear()
-            with client.conn.transaction(force_rollback=True):
-                assert [] == client.claim(worker, job, fresh=0, returning=0)
-            assert max(rows_read(plan["Plan"]) for plan in explained) < 10
-    finally:
-        client.conn.execute(
-            "UPDATE evtrack.batch SET status = 'completed', run_at = NULL, isolation = 'none'"
-            " WHERE job_id = %s AND batch_no <= 5000",
-            [job],
-        )
+def test_what_must_run_alone_is_found_by_its_index_behind_all_that_is_due(own_client: Client) -> None:
+    job, worker = own_client.job(5000), own_client.worker()
+    own_client.conn.execute("UPDATE evtrack.batch SET fresh = false, run_at = now()")
+    own_client.conn.execute("UPDATE evtrack.batch SET isolation = 'exclusive' WHERE batch_no = 4999")
+    with plans.explained(own_client) as explained:
+        (listed,) = own_client.rows("SELECT * FROM evtrack.claimable(%s)", [own_client.handler])
+        assert (True, True) == (listed["due"], listed["isolated"])
+        assert max(rows_read(plan["Plan"]) for plan in explained) < 10
+        explained.clear()
+        assert [4999, 1] == [row["batch_no"] for row in own_client.claimed(worker, job, fresh=0, returning=2)]
+        assert not own_client.rows("SELECT * FROM evtrack.claimable(%s)", [own_client.handler])[0]["isolated"]
