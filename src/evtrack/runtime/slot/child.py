@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import EvtrackError, HandlerImportError
 from evtrack.runtime.memory_use import OwnMemory, UsageMeter, volunteer_for_oom_kill
-from evtrack.runtime.slot.command import CommandDied, record_start
+from evtrack.runtime.slot.command import CommandDied
 from evtrack.runtime.slot.failures import PartialFailure, batch_failure
 from evtrack.runtime.slot.framing import FrameReader, encode_frame
 from evtrack.runtime.slot.handlers import CANARY_HANDLER
@@ -24,7 +24,7 @@ from evtrack.runtime.slot.lifetime import (
     die_with_parent,
     dump_traceback_at_limit,
     has_stop_signal_since,
-    survive_stop_signals,
+    let_copies_react,
 )
 from evtrack.runtime.slot.loading import load_handlers, put_on_path
 from evtrack.runtime.slot.output import install_last_resort, redirect_output
@@ -107,8 +107,6 @@ class Slot:
         return 0
 
     def _set_up(self, setup: Setup) -> bool:
-        if setup.commands:
-            record_start()
         put_on_path(setup.path)
         try:
             offered = load_handlers(setup.imports, setup.commands, setup.only)
@@ -271,7 +269,7 @@ def main(channel_fd: int, page_fd: int, stderr_fd: int, *, parent_pid: int) -> i
         The exit code.
     """
     die_with_parent(parent_pid)
-    survive_stop_signals()
+    let_copies_react()
     mark_as_slot(parent_pid)
     volunteer_for_oom_kill()
     os.dup2(stderr_fd, 2)

@@ -17,6 +17,7 @@ from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed
 from evtrack.runtime.slot.lifetime import command_signals, prepare_command
 from evtrack.runtime.slot.output import write_output
+from evtrack.runtime.slot.process_tree import SLOT_VARIABLE
 from evtrack.runtime.slot.protocol import CommandKilled, join_results
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _umask() -> int:
 
 @dataclass(frozen=True, slots=True)
 class StartState:
-    """What a process inherits, as it was when the slot started: handlers in the same slot may change all of it.
+    """What a process inherits, as it was when the worker started: handlers in the same slot may change all of it.
 
     Args:
         directory: The current directory.
@@ -127,7 +128,7 @@ _start: StartState | None = None
 
 
 def record_start() -> None:
-    """Record what commands inherit; called before any user code runs."""
+    """Record what commands inherit; called in the fork server, where no user code runs."""
     global _start  # noqa: PLW0603  a process starts once
     _start = StartState()
 
@@ -143,6 +144,7 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
         The runner.
     """
     start = _start or StartState()
+    mark = os.environ.get(SLOT_VARIABLE, "")
 
     def run(batch: ClaimedBatch) -> bytes | None:
         if batch.payload is None:
@@ -156,6 +158,7 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
             EVTRACK_JOB_ID=str(batch.job_id),
             EVTRACK_BATCH_NO=str(batch.batch_no),
             EVTRACK_ATTEMPT=str(batch.attempt),
+            EVTRACK_SLOT=mark,
             EVTRACK_ITEM_KEY=batch.item_keys.decode() if count == 1 else "",
         )
         ended, stdout, stderr = _run_program(handler.argv, batch.payload + b"\n", environment, page, start)

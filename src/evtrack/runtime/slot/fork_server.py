@@ -19,9 +19,10 @@ from contextlib import suppress
 from typing import Final
 
 from evtrack.runtime.slot import child
+from evtrack.runtime.slot.command import record_start
 from evtrack.runtime.slot.fork_protocol import DESCRIPTORS, POLL, REPLY, REQUEST, START, ForkReply
 from evtrack.runtime.slot.leftovers import Leftovers
-from evtrack.runtime.slot.lifetime import STOP_SIGNALS, TERMINAL_SIGNALS
+from evtrack.runtime.slot.lifetime import survive_signals
 from evtrack.runtime.slot.process_tree import become_subreaper
 
 _OBSERVE_S: Final = 1.0
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> int:
     channel_fd, parent_pid = map(int, arguments)
     _set_signals()
     become_subreaper()
+    record_start()
     del sys.argv[1:]
     gc.collect()
     # Slots share these pages of memory until something writes to them.
@@ -50,11 +52,7 @@ def main(arguments: list[str]) -> int:
     with socket.socket(fileno=channel_fd) as channel:
         os.set_inheritable(channel_fd, False)  # noqa: FBT003  the signature of os
         descriptors = ForkServer(channel, parent_pid).serve()
-    if not descriptors:
-        return 0
-    for number in TERMINAL_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    return child.main(*descriptors, parent_pid=own_pid)
+    return child.main(*descriptors, parent_pid=own_pid) if descriptors else 0
 
 
 class ForkServer:
@@ -126,12 +124,11 @@ class ForkServer:
 
 
 def _set_signals() -> None:
-    """Ignore what is for the supervisor to act on, and nothing else, whatever whoever started it had set."""
+    """Survive what is for the supervisor to act on, and ignore nothing, whatever whoever started it had set."""
     for number in signal.valid_signals():
         if signal.getsignal(number) is signal.SIG_IGN and number not in {signal.SIGPIPE, signal.SIGXFSZ}:
             signal.signal(number, signal.SIG_DFL)
-    for number in (*STOP_SIGNALS, *TERMINAL_SIGNALS):
-        signal.signal(number, signal.SIG_IGN)
+    survive_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

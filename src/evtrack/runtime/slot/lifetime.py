@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from evtrack.runtime.slot.process_tree import prctl
+
 _PR_SET_PDEATHSIG: Final = 1
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
@@ -46,13 +48,19 @@ def die_with_parent(parent_pid: int) -> None:
         os._exit(1)
 
 
-def survive_stop_signals() -> None:
+def survive_signals() -> None:
     """Note STOP_SIGNALS and go on: what is sent to a whole service is for the supervisor to act on.
 
-    A program that this process starts, or a copy that it forks, reacts to them as any process does.
+    Called in the fork server, whose slots inherit it. A program that is started reacts to signals as any process does.
     """
     for number in STOP_SIGNALS:
         _note(number)
+    for number in TERMINAL_SIGNALS:
+        signal.signal(number, _do_nothing)
+
+
+def let_copies_react() -> None:
+    """Have copies that this process forks react to signals as any process does; called in a slot."""
     os.register_at_fork(after_in_child=_react_as_usual)
 
 
@@ -137,8 +145,8 @@ def _note_stop(*_: object) -> None:
 
 
 def _react_as_usual() -> None:
-    for number in STOP_SIGNALS:
-        if signal.getsignal(number) is _note_stop:
+    for number in (*STOP_SIGNALS, *TERMINAL_SIGNALS):
+        if signal.getsignal(number) in {_note_stop, _do_nothing}:
             signal.signal(number, signal.SIG_DFL)
 
 
@@ -151,7 +159,4 @@ def _kill_group(*_: object) -> None:
 
 
 def _signal_on_parent_death(number: int) -> None:
-    if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415  its import takes a few milliseconds, and only Linux needs it
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    prctl(_PR_SET_PDEATHSIG, number)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 SLOT_VARIABLE: Final = "EVTRACK_SLOT"
 """Environment variable of a slot, which what it starts inherits: the fork server's process, a colon, the slot's."""
@@ -25,7 +26,7 @@ _START: Final = 19
 
 def become_subreaper() -> None:
     """Become the parent of all descendants whose own parent ends, so that none of them gets out of sight."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def adopts_orphans() -> bool:
@@ -35,7 +36,7 @@ def adopts_orphans() -> bool:
     import ctypes  # noqa: PLC0415  as below
 
     answer = ctypes.c_int(0)
-    ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer))
+    prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer))
     return bool(answer.value) or os.getpid() == 1
 
 
@@ -47,7 +48,7 @@ def mark_as_slot(fork_server_pid: int) -> None:
     """
     pid = os.getpid()
     os.environ[SLOT_VARIABLE] = f"{fork_server_pid}:{pid}"
-    _prctl(_PR_SET_NAME, f"{_NAME}{pid}".encode())
+    prctl(_PR_SET_NAME, f"{_NAME}{pid}".encode())
 
 
 def slot_of(pid: int, fork_server_pid: int) -> int | None:
@@ -164,11 +165,23 @@ def output_of(pid: int) -> set[str]:
     return found
 
 
-def _prctl(option: int, value: int | bytes) -> None:
-    if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415  its import takes a few milliseconds, and only Linux needs it
+def prctl(option: int, value: Any) -> None:
+    """Set an attribute of this process, where the kernel has it (Linux).
 
-        ctypes.CDLL(None).prctl(option, value)
+    Args:
+        option: The attribute.
+        value: Its value.
+    """
+    if sys.platform == "linux":
+        _libc().prctl(option, value)
+
+
+@cache
+def _libc() -> Any:
+    # A fork server loads it, and its slots find it loaded: that takes a third of a millisecond.
+    import ctypes  # noqa: PLC0415  its import takes a few milliseconds, and only Linux needs it
+
+    return ctypes.CDLL(None)
 
 
 def _children_by_scan(parent: int) -> list[int]:
