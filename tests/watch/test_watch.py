@@ -81,7 +81,8 @@ def test_once_prints_the_waiting_alerts_and_exits(queue: Client, dsn: str, tmp_p
     queue.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 hour'")
     out = tmp_path / "out"
     keep = f"import sys; open({str(out)!r}, 'a').write(sys.stdin.read())"
-    told = evtrack("watch", "--once", "--exec", f"{sys.executable} -c {json.dumps(keep)}", "--dsn", dsn)
+    command = f"{sys.executable} -c {json.dumps(keep)}"
+    told = evtrack("watch", "--once", "--lease", "2", "--exec", command, "--dsn", dsn)
     assert 0 == told.returncode, told.stderr
     lines = [json.loads(line) for line in told.stdout.splitlines()]
     assert ["item_poisoned", "item_poisoned", "worker_lost"] == [line["event"] for line in lines]
@@ -90,6 +91,17 @@ def test_once_prints_the_waiting_alerts_and_exits(queue: Client, dsn: str, tmp_p
     again = evtrack("watch", "--once", env={"EVTRACK_DSN": dsn, "EVTRACK_WATCH_MAX_PENDING": "2"})
     assert 0 == again.returncode, again.stderr
     assert ["queue_deep"] == [json.loads(line)["event"] for line in again.stdout.splitlines()]
+
+
+def test_once_finds_a_lost_worker_that_nobody_else_looks_for(queue: Client, dsn: str) -> None:
+    job, worker = queue.job(2), queue.worker()
+    queue.claim(worker, job)
+    queue.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 hour'")
+    # As from cron: the last one looked a minute ago, so its look and this one alone would not do.
+    queue.conn.execute("UPDATE evtrack.upkeep SET reaped_at = now() - interval '1 minute', steady_since = now()")
+    told = evtrack("watch", "--once", "--lease", "2", "--dsn", dsn)
+    assert ["worker_lost"] == [json.loads(line)["event"] for line in told.stdout.splitlines()]
+    assert {"pending": (2, 2)} == {status: each for status, each in queue.sums(job).items() if each[0]}
 
 
 def test_alerts_use_the_format_of_the_log(queue: Client, dsn: str) -> None:

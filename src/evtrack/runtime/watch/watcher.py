@@ -16,7 +16,7 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.thresholds import Thresholds
-from evtrack.runtime.maintenance import GRACE_S, LEASE_S, Maintenance
+from evtrack.runtime.maintenance import GRACE_S, LEASE_S, REAP_S, Maintenance
 from evtrack.runtime.slot.leftovers import Zombies
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.watch.maintenance_thread import MaintenanceThread
@@ -26,6 +26,7 @@ from evtrack.storage.connection.connect import behind_pooler, connect
 from evtrack.storage.connection.listener import ALERTS, Listener
 from evtrack.storage.monitoring.alert_outbox import deliver
 from evtrack.storage.queue.workers import bound_waits
+from evtrack.storage.reports.worker_reports import live_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,7 @@ SINK_GRACE_S: Final = 10.0
 """How long a stopping watcher waits for its sinks to take what is queued for them."""
 
 _JOIN_S: Final = 0.1
+_LAST_LOOK_S: Final = 5.0
 _ABORT_S: Final = 2.0
 
 _log = structlog.get_logger()
@@ -82,6 +84,7 @@ class Watcher:
         self._stops = 0
         self._stopping = threading.Event()
         self._wake = Waker()
+        self._lease_s = lease_s
         self._duties = Maintenance(grace_s=grace_s, lease_s=lease_s)
         self._maintenance = MaintenanceThread(
             dsn=dsn, maintenance=self._duties, thresholds=thresholds or Thresholds(), on_end=self.stop
@@ -111,7 +114,7 @@ class Watcher:
         """
         with self._sinks_running(), connect(self._dsn, purpose="watcher") as connection:
             bound_waits(connection)
-            self._duties.run_due(connection, math.inf)
+            self._maintain_once(connection)
             self._maintenance.check(connection)
             while not self._stopping.is_set() and self._deliver(connection):
                 pass
@@ -124,6 +127,16 @@ class Watcher:
         self._stops += 1
         self._stopping.set()
         self._wake.set()
+
+    def _maintain_once(self, connection: Connection) -> None:
+        # A single look at a silent worker proves nothing, because the clock may have stepped since the last one: if no
+        # other process looks every second, this one does until the worker is lost or alive.
+        give_up_at = monotonic() + self._lease_s + _LAST_LOOK_S
+        while True:
+            self._duties.run_due(connection, math.inf)
+            silent = any(worker.silent_s > self._lease_s / 2 for worker in live_workers(connection))
+            if not silent or monotonic() > give_up_at or self._stopping.wait(REAP_S):
+                return
 
     def _live(self, connection: Connection) -> None:
         pooled = behind_pooler(connection)
