@@ -202,6 +202,23 @@ def test_a_report_after_the_worker_was_declared_lost_still_helps(queue: Client, 
     assert 22 == ran.total(), "nothing that was done ran again"
 
 
+def test_a_worker_that_is_killed_while_it_stops_leaves_no_suspects(queue: Client, dsn: str, tmp_path: Path) -> None:
+    job = submit(queue, tmp_path, items=20, batch_size=10, waiting=[3, 13])
+    with worker(dsn, tmp_path, "--slots", "2", "--grace", "60") as first:
+        eventually(lambda: items_begun(tmp_path / "trace", 6), 40)
+        first.process.send_signal(signal.SIGTERM)
+        eventually(lambda: queue.rows("SELECT 1 FROM evtrack.worker WHERE stopping_at IS NOT NULL"), 20)
+        first.kill()
+    with worker(dsn, tmp_path, "--slots", "2") as second:
+        (report,) = eventually(lambda: second.events("predecessor_reported"), 40)
+        assert 4 == report["items_done"]
+        assert {"none"} == {isolation for _, isolation in batches(queue, job)}
+        ran = finish(queue, tmp_path, job)
+    assert keys(3, 13) == {key for key, count in ran.items() if count == 2}
+    assert 22 == ran.total(), "nothing that was done ran again"
+    assert [] == queue.rows("SELECT 1 FROM evtrack.event WHERE type = 'crashed'")
+
+
 def test_the_report_does_not_wait_for_a_slow_import(queue: Client, dsn: str, tmp_path: Path) -> None:
     job = submit(queue, tmp_path, items=2, batch_size=2, waiting=[1])
     dead_worker(dsn, tmp_path, 1)
