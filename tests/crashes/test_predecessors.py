@@ -234,6 +234,7 @@ def test_two_successors_report_once(queue: Client, dsn: str, tmp_path: Path) -> 
     dead_worker(dsn, tmp_path, 4)
     with worker(dsn, tmp_path) as one, worker(dsn, tmp_path) as other:
         eventually(lambda: one.events("predecessor_reported") + other.events("predecessor_reported"), 40)
+        eventually(lambda: one.events("worker_registered") and other.events("worker_registered"), 40)
         ran = finish(queue, tmp_path, job)
         assert 1 == len(one.events("predecessor_reported") + other.events("predecessor_reported"))
         assert 2 == len(list((tmp_path / "state").iterdir())), "the directory of a live worker is left alone"

@@ -86,8 +86,13 @@ def test_a_clean_stop_leaves_nothing_and_others_may_not_enter(tmp_path: Path) ->
     assert {0o700} == {path.stat().st_mode & 0o777 for path in (base, only(base))}
     assert {0o600} == {path.stat().st_mode & 0o777 for path in only(base).iterdir()}
     assert 3 == len(list(only(base).iterdir()))
+    other = state.new_page()
     page.close()
-    assert 2 == len(list(only(base).iterdir())), "the page of a slot goes with it"
+    state.remove_closed(time.monotonic() - 60)
+    assert 4 == len(list(only(base).iterdir())), "what its slot did may not be committed yet"
+    state.remove_closed(time.monotonic())
+    assert 3 == len(list(only(base).iterdir())), "the page of a slot goes with it"
+    other.close()
     state.close()
     assert [] == list(base.iterdir())
     state.close()

@@ -230,7 +230,6 @@ def test_a_page_in_a_file_outlives_its_processes_and_is_locked_by_them(tmp_path:
     ours.add_result(2, b'"done"')
     assert not ours.has_ended
     with path.open("rb") as file:
-        ours._path = None
         ours.close()
         with pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -57,8 +57,8 @@ class SharedPage:
     """
 
     __slots__ = (
-        *("_floats", "_map", "_path", "_words"),
-        *("assigned", "command_usage", "fd", "outcomes", "spilled_results"),
+        *("_floats", "_map", "_words"),
+        *("assigned", "closed_at", "command_usage", "fd", "outcomes", "spilled_results"),
     )
 
     permit = Word(_PERMIT)
@@ -74,7 +74,8 @@ class SharedPage:
 
     def __init__(self, fd: int, *, content: bytearray | None = None) -> None:
         self.fd = fd
-        self._path: Path | None = None
+        self.closed_at: float | None = None
+        """Monotonic time at which it was closed here; None before."""
         self.spilled_results: dict[int, bytes] = {}
         """Results of the current batch that no longer fit on the page, when it was read after a death."""
         self._map: mmap.mmap | bytearray = mmap.mmap(fd, PAGE_BYTES) if content is None else content
@@ -99,7 +100,6 @@ class SharedPage:
         """
         fd = create_memory(PAGE_BYTES) if path is None else create_file(path, PAGE_BYTES)
         page = cls(fd)
-        page._path = path
         page.limit = NO_LIMIT
         return page
 
@@ -285,11 +285,10 @@ class SharedPage:
         return time.monotonic() if self.is_waiting else self._floats[_BEAT]
 
     def close(self) -> None:
-        """Release the memory and its descriptor, and remove its file."""
+        """Release the memory and its descriptor; a file stays."""
         for view in (self._words, self._floats, self.outcomes):
             view.release()
         if isinstance(self._map, mmap.mmap):
             self._map.close()
             os.close(self.fd)
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        self.closed_at = time.monotonic()

@@ -6,7 +6,10 @@ import fcntl
 import os
 import secrets
 import shutil
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -23,6 +26,9 @@ from evtrack.runtime.worker.state.description import (
 )
 
 _ROOT_STATE: Final = Path("/var/lib/evtrack/state")
+_MOST_PAGES: Final = 2048
+"""Twice as many as there are slots at most."""
+
 _LOST: Final = (
     "if this worker is killed together with its slots, its successor cannot tell which items were in hand or done:"
     " name a directory that it may write to with --state-dir"
@@ -48,7 +54,8 @@ class StateDirectory:
         self.description = describe_this_process()
         self._path: Path | None = None
         self._fd = self._lock_fd = -1
-        self._pages = 0
+        self._pages: dict[Path, SharedPage] = {}
+        self._numbers = count(1)
         self._warned = False
 
     @property
@@ -86,11 +93,15 @@ class StateDirectory:
             The page: a file in the directory, or memory where that is not possible.
         """
         if self._path is not None:
-            self._pages += 1
+            path = self._path / f"slot-{next(self._numbers)}.page"
             try:
-                return SharedPage.create(self._path / f"slot-{self._pages}.page")
+                page = self._pages[path] = SharedPage.create(path)
             except OSError as error:
                 self._warn(error)
+            else:
+                if len(self._pages) > _MOST_PAGES:
+                    self.remove_closed(monotonic())
+                return page
         return SharedPage.create()
 
     def describe(self, *, worker_id: int, database: str) -> None:
@@ -108,6 +119,18 @@ class StateDirectory:
                 self._warn(error)
                 # A description of another registration would make the successor report the wrong worker.
                 self.close()
+
+    def remove_closed(self, until: float) -> None:
+        """Remove the pages of slots that have ended.
+
+        Args:
+            until: Keep those that were closed after this monotonic time: their outcomes may not be committed yet.
+        """
+        for path, page in list(self._pages.items()):
+            if page.closed_at is not None and page.closed_at <= until:
+                self._pages.pop(path, None)
+                with suppress(OSError):
+                    path.unlink()
 
     def touch(self) -> None:
         """Show that the directory is not old."""

@@ -35,6 +35,9 @@ _START_S: Final = 3.0
 """How long a worker tries before it starts: a session ends within milliseconds after its process."""
 
 _RETRY_S: Final = 0.1
+_COMMITTED_S: Final = 5.0
+"""How long after a slot's end its outcomes may take to be committed while the database can be reached."""
+
 _REFUSED_S: Final = 60.0
 _NOT_OURS_S: Final = 60.0
 _TOUCH_S: Final = 60.0
@@ -125,6 +128,7 @@ class WorkerState:
             self._state.touch()
         if now >= self._look_at:
             self._look_at = now + LOOK_S
+            self._state.remove_closed(now - _COMMITTED_S)
             self.report(connection, reporter, now)
 
     def report(self, connection: Connection, reporter: int | None, now: float) -> bool:
