@@ -4279,13 +4279,13 @@ CREATE VIEW evtrack.attempt AS
     e.job_day
    FROM (evtrack.event_log e
      JOIN evtrack.job j ON ((e.job_id = j.job_id)))
-  WHERE ((e.type = ANY (ARRAY['completed'::evtrack.event_type, 'failed'::evtrack.event_type, 'crashed'::evtrack.event_type])) AND (e.batch_no > 0) AND (e.version > 2) AND ((e.type <> 'completed'::evtrack.event_type) OR ((e.data -> 'moved'::text) IS NULL) OR (NOT (EXISTS ( SELECT 1
+  WHERE ((e.type = ANY (ARRAY['completed'::evtrack.event_type, 'failed'::evtrack.event_type, 'crashed'::evtrack.event_type])) AND (e.batch_no > 0) AND (e.version > 2) AND (COALESCE((e.data ->> 'blame'::text), ''::text) <> 'none'::text) AND ((e.type <> 'completed'::evtrack.event_type) OR ((e.data -> 'moved'::text) IS NULL) OR (NOT (EXISTS ( SELECT 1
            FROM evtrack.event c
-          WHERE ((c.job_day = e.job_day) AND (c.job_id = e.job_id) AND (c.batch_no = e.batch_no) AND (c.version = (e.version - 1)) AND (c.type = 'crashed'::evtrack.event_type)))))));
+          WHERE ((c.job_day = e.job_day) AND (c.job_id = e.job_id) AND (c.batch_no = e.batch_no) AND (c.version = (e.version - 1)) AND (c.type = 'crashed'::evtrack.event_type) AND (COALESCE((c.data ->> 'blame'::text), ''::text) <> 'none'::text)))))));
 
 COMMENT ON VIEW evtrack.attempt IS 'One row per attempt that has ended, from the log: completed, failed or crashed. Filter by job_id, job_day or xid.';
 
-COMMENT ON COLUMN evtrack.attempt.outcome IS 'completed (even if some items failed), failed or crashed. Requeued attempts do not count.';
+COMMENT ON COLUMN evtrack.attempt.outcome IS 'completed (even if some items failed), failed or crashed. Neither requeued attempts count, nor crashes that count against no item.';
 
 COMMENT ON COLUMN evtrack.attempt.cause IS 'For a crash: what ended the process.';
 

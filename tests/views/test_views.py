@@ -265,6 +265,15 @@ def test_a_crashed_attempt_with_completed_items_is_one_attempt(client: Client) -
     assert [(1, "crashed", "unknown")] == columns(client.view("attempt", job), "batch_no", "outcome", "cause")
 
 
+def test_a_crash_that_counts_against_no_item_is_no_attempt(client: Client) -> None:
+    job, worker = client.job(2, items=3), client.worker()
+    one, two = client.claim(worker, job)
+    client.crash_with(worker, [one], [{"cause": "memory_limit", "blame": "none", "ordinal": 2}], done=["{[1,2)}"])
+    client.crash(worker, [two], cause="memory_limit", blame="none")
+    assert [(1, "completed")] == columns(client.view("attempt", job), "batch_no", "outcome")
+    assert [] == client.rows("SELECT * FROM evtrack.crash_rates() WHERE handler = %s AND crashed > 0", client.handler)
+
+
 def test_handler_status_sums_the_jobs_of_a_handler(client: Client, mixed_job: int) -> None:
     client.job(3, items=2)
     (row,) = client.rows("SELECT * FROM evtrack.handler_status WHERE handler = %s", client.handler)
