@@ -100,8 +100,7 @@ class MemoryLimits:
         """Return the memory above which a slot that runs some batches is replaced; 0 for never."""
         if self.recycle_rss_bytes is not None:
             return self.recycle_rss_bytes
-        # Batches of one job follow each other, mostly.
-        each_job = {batch.job_id: batch for batch in batches}.values()
+        each_job = _one_of_each_job(batches)
         limits = [limit for batch in each_job if (limit := self.limit_of(batch, policy_of(batch.policy)))]
         recycle = int(min(limits, default=0) * RECYCLE_SHARE)
         return recycle if recycle > self.import_rss_bytes else 0
@@ -115,8 +114,8 @@ class MemoryLimits:
         Returns:
             The error of such a job's batches, by job.
         """
-        policies = {batch.job_id: batch.policy for batch in batches}
-        return {job_id: error for job_id, policy in policies.items() if policy and (error := self._refusal(policy))}
+        policies = [(batch.job_id, batch.policy) for batch in _one_of_each_job(batches)]
+        return {job_id: error for job_id, policy in policies if policy and (error := self._refusal(policy))}
 
     def _refusal(self, policy: bytes) -> BatchErrored | None:
         limit = policy_of(policy).max_rss_bytes
@@ -146,6 +145,11 @@ class MemoryLimits:
         # Alone, a batch may have what the others do not need while they are idle.
         self.isolated_max_rss_bytes = max(share, rest - slots * self.import_rss_bytes)
         _log.info(log_names.MEMORY_SHARED, isolated_max_rss_bytes=self.isolated_max_rss_bytes, **facts)
+
+
+def _one_of_each_job(batches: Iterable[ClaimedBatch]) -> Iterable[ClaimedBatch]:
+    # By place, not by name: this runs for every batch.
+    return {batch[0]: batch for batch in batches}.values()
 
 
 @lru_cache(maxsize=256)
