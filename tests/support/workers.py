@@ -84,8 +84,11 @@ def items_begun(trace: Path, count: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """Return the child processes of a process; only on Linux."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Return the child processes of a process, none if it has ended; only on Linux."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def slots_of(pid: int) -> list[int]:

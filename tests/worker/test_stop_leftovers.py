@@ -150,10 +150,11 @@ def test_as_pid_1_it_leaves_no_zombies(queue: Client, dsn: str) -> None:
     job = submit(queue, *[json.dumps(helper)] * 20, *[json.dumps(dying)] * 10, handler="processes", max_crashes=1)
     with as_pid_1(dsn, "--slots", "2") as worker:
         eventually(lambda: statuses(queue, job) == {"completed": 20, "crashed": 10}, 60)
+        eventually(lambda: not zombies(worker), 10)
+        (fork_server,) = children(worker)
         # A process that somebody else leaves to the first one of the namespace.
         nsenter = ["nsenter", "--target", str(worker), "--pid", "/bin/sh", "-c", "sleep 0.1 & sleep 0.1 &"]
         subprocess.run(nsenter, check=True)
-        eventually(lambda: not zombies(worker), 10)
-        (fork_server,) = children(worker)
+        eventually(lambda: children(worker) == [fork_server], 10)
         os.kill(fork_server, signal.SIGKILL)
         eventually(lambda: not alive(fork_server) and not zombies(worker), 10)
