@@ -4719,8 +4719,8 @@ CREATE VIEW evtrack.error_summary AS
     COALESCE(sum(present[2]), (0)::bigint) AS items_retrying,
     min(at) AS first_at,
     max(at) AS last_at,
-    COALESCE(min(batch_no) FILTER (WHERE (present[1] > 0)), min(batch_no) FILTER (WHERE (present[2] > 0)), min(batch_no)) AS example_batch_no,
-    COALESCE(min(item_key) FILTER (WHERE (present[1] > 0)), min(item_key) FILTER (WHERE (present[2] > 0)), min(item_key)) AS example_item_key,
+    (array_agg(batch_no ORDER BY urgency, batch_no))[1] AS example_batch_no,
+    (array_agg(item_key ORDER BY urgency, batch_no, item_key))[1] AS example_item_key,
     job_day
    FROM ( SELECT r.job_id,
             r.handler,
@@ -4732,6 +4732,11 @@ CREATE VIEW evtrack.error_summary AS
             r.message,
             r.item_key,
             r.present,
+                CASE
+                    WHEN (r.present[1] > 0) THEN 1
+                    WHEN (r.present[2] > 0) THEN 2
+                    ELSE 3
+                END AS urgency,
             COALESCE(r.place, min(r.place) OVER (PARTITION BY r.job_id, r.job_day, r.type, r.shape)) AS place
            FROM ( SELECT j.job_id,
                     j.handler,
@@ -4787,6 +4792,8 @@ COMMENT ON COLUMN evtrack.error_summary.items_failed IS 'Items that are failed n
 COMMENT ON COLUMN evtrack.error_summary.items_retrying IS 'Items that failed with it in their last attempt and run again, or are about to.';
 
 COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS 'The lowest number of a batch that is failed because of it now, if any, else of any in which it was raised: evtrack show JOB N.';
+
+COMMENT ON COLUMN evtrack.error_summary.example_item_key IS 'An item of this batch that it was raised for; null if the handler takes whole batches.';
 
 COMMENT ON COLUMN evtrack.error_summary.job_day IS 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
 

@@ -39,6 +39,17 @@ def test_one_fault_of_many_items_is_one_row(client: Client) -> None:
     assert {fingerprint} == {item["last_fingerprint"] for item in items}
 
 
+def test_the_example_of_an_error_is_an_item_that_is_failed_now(client: Client) -> None:
+    job, worker = client.job(3, items=2, max_errors=1), client.worker()
+    one, two, three = client.claim(worker, job)
+    for claim, first in ((one, 1), (two, 3), (three, 5)):
+        client.fail(worker, [claim], {"type": "ValueError", "message": "x", "items": failures(first, first + 1)})
+    client.one("SELECT evtrack.retry(%s, '{failed}', '{1}')", job)
+    assert [(2, "key:3", 4, 2)] == columns(
+        client.view("error_summary", job), "example_batch_no", "example_item_key", "items_failed", "items_retrying"
+    )
+
+
 def test_the_same_message_at_two_places_is_two_errors(client: Client) -> None:
     job, worker = client.job(2, max_errors=1), client.worker()
     for claim, function in zip(client.claim(worker, job), ("parse", "store"), strict=True):

@@ -17,14 +17,8 @@ SELECT -- noqa: ST06
     coalesce(sum(f.present[2]), 0)::bigint AS items_retrying,
     min(f.at) AS first_at,
     max(f.at) AS last_at,
-    coalesce(
-        min(f.batch_no) FILTER (WHERE f.present[1] > 0), min(f.batch_no) FILTER (WHERE f.present[2] > 0),
-        min(f.batch_no)
-    ) AS example_batch_no,
-    coalesce(
-        min(f.item_key) FILTER (WHERE f.present[1] > 0), min(f.item_key) FILTER (WHERE f.present[2] > 0),
-        min(f.item_key)
-    ) AS example_item_key,
+    (array_agg(f.batch_no ORDER BY f.urgency, f.batch_no))[1] AS example_batch_no,
+    (array_agg(f.item_key ORDER BY f.urgency, f.batch_no, f.item_key))[1] AS example_item_key,
     f.job_day
 FROM (
     SELECT -- noqa: ST06
@@ -38,6 +32,7 @@ FROM (
         r.message,
         r.item_key,
         r.present,
+        CASE WHEN r.present[1] > 0 THEN 1 WHEN r.present[2] > 0 THEN 2 ELSE 3 END AS urgency,
         coalesce(r.place, min(r.place) OVER (PARTITION BY r.job_id, r.job_day, r.type, r.shape)) AS place
     FROM (
         SELECT
@@ -111,5 +106,7 @@ COMMENT ON COLUMN evtrack.error_summary.items_retrying IS
 COMMENT ON COLUMN evtrack.error_summary.example_batch_no IS
 'The lowest number of a batch that is failed because of it now, if any, else of any in which it was raised: '
 'evtrack show JOB N.';
+COMMENT ON COLUMN evtrack.error_summary.example_item_key IS
+'An item of this batch that it was raised for; null if the handler takes whole batches.';
 COMMENT ON COLUMN evtrack.error_summary.job_day IS
 'The UTC day of the job. Filter by it to query recent jobs only: other days are then not read at all.';
