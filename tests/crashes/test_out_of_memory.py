@@ -8,6 +8,7 @@ import pytest
 
 from client import Client
 from command_line import environment, evtrack_command
+from evtrack.runtime.worker.slots.container_memory import RESERVE_BYTES
 from evtrack.storage.connection.connect import Connection
 from memory_cgroup import memory_cgroup, parent
 from polling import eventually
@@ -18,6 +19,26 @@ MIB = 1 << 20
 HOG = "python3 -I -S -c 'x = [b\"x\" * (1 << 20) for _ in range(1 << 20)]'"
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
+
+
+def run_in(members: Path, words: list[str]) -> str:
+    """Run a command in a control group to its end, and return what it wrote to stderr."""
+    process = subprocess.Popen(
+        # A member before it is anything else, so that all it starts is one too.
+        ["/bin/sh", "-c", f'echo $$ >"{members}" && exec "$@"', "sh", *evtrack_command(*words)],
+        cwd=HANDLER_DIRECTORY,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert 0 == process.returncode, stderr
+    return stderr
 
 
 @pytest.mark.skipif(isinstance(ABOVE, str), reason=f"no real kill for want of memory here: {ABOVE}")
@@ -48,21 +69,7 @@ def test_an_out_of_memory_kill_is_distinguished_from_another_kill(conn: Connecti
         "--drain",
     ]
     with memory_cgroup(ABOVE, 250 * MIB) as members:
-        process = subprocess.Popen(
-            # A member before it is anything else, so that all it starts is one too.
-            ["/bin/sh", "-c", f'echo $$ >"{members}" && exec "$@"', "sh", *evtrack_command(*words)],
-            cwd=HANDLER_DIRECTORY,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            _, stderr = process.communicate(timeout=60)
-        finally:
-            process.kill()
-            process.communicate()
-        assert 0 == process.returncode, stderr
+        run_in(members, words)
         told = {row["job_id"]: row["dossier"] for row in queue.rows("SELECT job_id, dossier FROM evtrack.crash")}
     assert {leak: "out_of_memory", hog: "out_of_memory", kill: "signal"} == {
         job: dossier["cause"] for job, dossier in told.items()
@@ -73,3 +80,38 @@ def test_an_out_of_memory_kill_is_distinguished_from_another_kill(conn: Connecti
         assert told[job]["peak_rss_bytes"] > 50 * MIB
     assert "cause unknown" in told[kill]["why"]
     eventually(lambda: queue.phase(kill) == "finished", 5)
+
+
+@pytest.mark.skipif(isinstance(ABOVE, str), reason=f"no container with a memory limit here: {ABOVE}")
+def test_the_slots_of_a_container_share_its_memory(conn: Connection, dsn: str) -> None:
+    assert isinstance(ABOVE, Path)
+    queue = Client(conn, "scripted")
+    keys = [f"k{number}" for number in range(1, 21)]
+    items = [json.dumps({"do": "leak" if key == "k7" else ""}) for key in keys]
+    job = queue.one("SELECT evtrack.enqueue('scripted', %s, %s, batch_size => 5)", keys, items)
+    words = [
+        "work",
+        "--dsn",
+        dsn,
+        "--import",
+        "misbehaving_handlers",
+        "--slots",
+        "2",
+        "--drain",
+        "--log-format",
+        "json",
+    ]
+    with memory_cgroup(ABOVE, 500 * MIB) as members:
+        stderr = run_in(members, words)
+    lines = [json.loads(line) for line in stderr.splitlines()]
+    (shared,) = [line for line in lines if line["event"] == "memory_shared"]
+    assert (500 * MIB, (500 * MIB - RESERVE_BYTES) // 3) == (shared["container_bytes"], shared["max_rss_bytes"])
+    assert shared["file"].startswith(str(members.parent))
+    assert shared["max_rss_bytes"] < shared["isolated_max_rss_bytes"] < 500 * MIB - RESERVE_BYTES
+    fates = queue.rows("SELECT item_key, status::text FROM evtrack.item_status WHERE job_id = %s", job)
+    assert {key: "crashed" if key == "k7" else "completed" for key in keys} == {
+        row["item_key"]: row["status"] for row in fates
+    }
+    assert {"memory_limit"} == {
+        row["cause"] for row in queue.rows("SELECT cause FROM evtrack.crash WHERE job_id = %s", job)
+    }
