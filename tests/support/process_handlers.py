@@ -101,4 +101,6 @@ ACTIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "leave a copy": _fork_daemon,
     "die of signals": lambda _: _set_all(signal.SIG_DFL),
     "exit on signals": lambda _: _set_all(lambda *_: os._exit(0)),
+    "raise on signals": lambda _: _set_all(lambda *_: sys.exit(1)),
+    "interrupt on signals": lambda _: _set_all(signal.default_int_handler),
 }

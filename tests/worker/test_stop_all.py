@@ -53,16 +53,16 @@ def test_a_signal_to_every_process_is_a_stop(queue: Client, dsn: str, tmp_path: 
     assert not any(alive(pid) for pid in below)
 
 
-@pytest.mark.parametrize("do", ["die of signals", "exit on signals"])
-@EVERY_SIGNAL
+@pytest.mark.parametrize("do", ["die of signals", "exit on signals", "raise on signals", "interrupt on signals"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_slot_whose_handler_changed_its_signals_is_not_blamed(
     queue: Client, dsn: str, tmp_path: Path, number: signal.Signals, do: str
 ) -> None:
     trace = tmp_path / "trace"
-    job = submit(queue, json.dumps({"do": do, "s": 60, "trace": str(trace)}), handler="processes")
+    job = submit(queue, json.dumps({"do": do, "s": 60, "trace": str(trace)}), handler="processes", max_errors=1)
     with worker_process(dsn, "--import", "process_handlers", "--slots", "1") as worker:
         eventually(trace.exists, 30)
-        signal_all(worker.pid, number, supervisor_after_s=0.5 if do == "die of signals" else 0)
+        signal_all(worker.pid, number, supervisor_after_s=0 if do == "exit on signals" else 0.5)
         worker.wait(20)
     assert_nobody_is_blamed(queue)
     assert {"pending": 1} == statuses(queue, job)

@@ -23,6 +23,7 @@ from evtrack.runtime.slot.lifetime import (
     await_stop,
     die_with_parent,
     dump_traceback_at_limit,
+    has_handlers_of_users,
     has_stop_signal_since,
     let_copies_react,
 )
@@ -101,6 +102,10 @@ class Slot:
                     break
         except (BrokenPipeError, ConnectionResetError):
             return 1  # the supervisor is gone
+        except SystemExit:
+            if has_handlers_of_users():
+                await_stop(self._is_limited)
+            raise
         finally:
             # Also when a handler calls sys.exit(): batches completed before it must not be blamed or run again.
             self._flush()
@@ -197,12 +202,9 @@ class Slot:
     def _report_failure(self, seq: int, batch: ClaimedBatch, run_s: float, error: BaseException) -> None:
         self._flush()
         self._first = seq + 1
-        # What the handler has started may have died of a signal that was sent to all processes of a service.
-        interrupted = has_stop_signal_since(monotonic() - run_s) or (
-            isinstance(error, CommandDied) and -error.ended.returncode in STOP_SIGNALS
-        )
+        interrupted = _may_be_interrupted(error, monotonic() - run_s)
         if interrupted:
-            await_stop(lambda: self._page.limit != NO_LIMIT)
+            await_stop(self._is_limited)
         if isinstance(error, PartialFailure) and error.lines:
             self._send(BatchPartlyDone(seq, run_s, join_results(error.lines), error.failures, interrupted))
         elif isinstance(error, CommandDied):
@@ -214,6 +216,10 @@ class Slot:
             self._send(batch_failure(seq, run_s, missing))
         else:
             self._send(batch_failure(seq, run_s, error, interrupted=interrupted))
+
+    def _is_limited(self) -> bool:
+        """Return whether the supervisor wants no more batches after this one, as when it is being stopped."""
+        return self._page.limit != NO_LIMIT
 
     def _flush(self) -> None:
         if self._run_s:
@@ -254,6 +260,17 @@ class Slot:
             if not piece:
                 return
             reader.feed(piece)
+
+
+def _may_be_interrupted(error: BaseException, begun: float) -> bool:
+    """Return whether a batch may have failed because of a signal that was sent to all processes of a service."""
+    if isinstance(error, CommandDied) and -error.ended.returncode in STOP_SIGNALS:
+        return True
+    raised = (
+        {failure.type for failure in error.failures} if isinstance(error, PartialFailure) else {type(error).__name__}
+    )
+    # The handler may have failed because a process that it has started died of it.
+    return has_stop_signal_since(begun) or KeyboardInterrupt.__name__ in raised
 
 
 def main(channel_fd: int, page_fd: int, stderr_fd: int, *, parent_pid: int) -> int:

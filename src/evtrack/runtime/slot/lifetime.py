@@ -73,6 +73,11 @@ def has_stop_signal_since(begun: float) -> bool:
     return _last_stop >= begun
 
 
+def has_handlers_of_users() -> bool:
+    """Return whether user code has changed what STOP_SIGNALS do: they may raise an exception then."""
+    return any(signal.getsignal(number) is not _note_stop for number in STOP_SIGNALS)
+
+
 def await_stop(is_stopping: Any) -> None:
     """Wait until the worker is being stopped too, at most for STOP_WAIT_S.
 
