@@ -2911,7 +2911,7 @@ CREATE FUNCTION evtrack.lose(lost evtrack.worker, why text, facts jsonb DEFAULT 
     AS $$
 DECLARE
     held evtrack.batch[];
-    untouched evtrack.batch[];
+    touched text[] := '{}';
     b evtrack.batch;
     j evtrack.job;
     k record;
@@ -2936,20 +2936,22 @@ BEGIN
     ) r;
     n := coalesce(cardinality(held), 0);
     FOREACH b IN ARRAY coalesce(held, '{}') LOOP
+        -- Of the others nothing is known, and their jobs are not locked.
+        CONTINUE WHEN b.isolation < 'marked'
+            AND b.job_id <> ALL(ARRAY(SELECT r.job_id FROM unnest(reported) r));
         SELECT * INTO k FROM evtrack.known_items(lost, b, reported, n);
         IF k.begun THEN
             SELECT * INTO j FROM evtrack.job o WHERE o.job_id = b.job_id;
             PERFORM evtrack.lose_one(lost, j, b, facts, true, k.in_hand, k.done,
                 k.lines, k.alone);
-        ELSE
-            untouched := array_append(untouched, b);
+            touched := array_append(touched, ROW(b.job_id, b.batch_no)::text);
         END IF;
     END LOOP;
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
         attempt, worker_id, data)
     SELECT r.job_day, r.job_id, r.batch_no, r.version + e.step, e.type,
         r.attempt, e.worker_id, e.data
-    FROM unnest(untouched) r
+    FROM unnest(held) r
     JOIN evtrack.job o ON o.job_id = r.job_id
     CROSS JOIN LATERAL (VALUES
         (lost.stopping_at IS NULL, 1, 'crashed'::evtrack.event_type,
@@ -2963,7 +2965,7 @@ BEGIN
         (o.phase = 'cancelled', 2, 'cancelled', NULL,
             '{"reason": "job cancelled"}')
     ) AS e (due, step, type, worker_id, data)
-    WHERE e.due;
+    WHERE e.due AND ROW(r.job_id, r.batch_no)::text <> ALL(touched);
     DELETE FROM evtrack.item_mark m USING unnest(held) r
     WHERE m.job_id = r.job_id AND m.batch_no = r.batch_no;
     PERFORM evtrack.raise_alert('worker_lost', lost.worker_id::text, '',
