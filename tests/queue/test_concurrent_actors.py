@@ -4,15 +4,17 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 
 import psycopg
 import pytest
 
-from client import Client
+from client import Claim, Client
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import BatchStatus
 from evtrack.storage.connection.connect import connect
+from suspects import Left, mark, marker, report_death
 
 pytestmark = pytest.mark.integration
 
@@ -26,33 +28,57 @@ def client(dsn: str) -> Iterator[Client]:
         yield Client(conn)
 
 
-def worker(jobs: list[int], seed: int, deadline: float) -> Callable[[Client], int]:
-    """Return a worker that reports all kinds of outcomes, and registers again when it was declared lost."""
+def marked(client: Client, me: int, claim: Claim, dice: random.Random) -> Left:
+    """Mark some items of a batch as done and one, or the whole batch, as in hand."""
+    ordinals = list(client.batch(claim.job_id, claim.batch_no).ordinals)
+    in_hand = dice.choice([0, *ordinals])
+    done = [ordinal for ordinal in ordinals if ordinal != in_hand and dice.random() < 0.3]
+    mark(client, me, claim, in_hand, done=min(done, default=None), exclusive=dice.random() < 0.5)
+    return Left(claim, in_hand, done)
+
+
+def report(client: Client, me: int, claim: Claim, dice: random.Random) -> None:
+    """Report a batch in one of all ways, or not at all."""
+    ordinals = list(client.batch(claim.job_id, claim.batch_no).ordinals)
+    some = [ordinal for ordinal in ordinals if dice.random() < 0.3]
+    dossier = {"cause": "signal"} | ({"ordinal": dice.choice(ordinals)} if dice.random() < 0.5 else {})
+    end = dice.random()
+    if end < 0.4:
+        client.crash_with(me, [claim], [dossier], done=[str(Ordinals.of(some))])
+    elif end < 0.6:
+        client.fail(me, [claim])
+    elif end < 0.7:
+        client.requeue(me, [claim])
+    elif end < 0.9:
+        client.complete(me, [claim])
+
+
+def worker(jobs: list[int], seed: int, deadline: float, *, marks: bool = False) -> Callable[[Client], int]:
+    """Return a worker that reports all kinds of outcomes, and registers again when it was declared lost.
+
+    One that marks the items of its batches also reports what it had in hand when it was declared lost.
+    """
 
     def work(client: Client) -> int:
-        dice, lost, me = random.Random(seed), 0, client.worker()
+        register = partial(marker, client) if marks else client.worker
+        dice, lost, me = random.Random(seed), 0, register()
+        left: list[Left] = []
         while time.monotonic() < deadline:
             try:
                 held = client.claim(me, *jobs, fresh=dice.randint(0, 5), returning=10)
             except psycopg.Error as error:
                 if error.sqlstate != "EV006":
                     raise
-                me, lost = client.worker(), lost + 1
+                me, dead, lost = register(), me, lost + 1
+                if marks:
+                    report_death(client, dead, me, left)
                 continue
+            left = []
             dice.shuffle(held)
             for claim in held:
-                ordinals = list(client.batch(claim.job_id, claim.batch_no).ordinals)
-                some = [ordinal for ordinal in ordinals if dice.random() < 0.3]
-                dossier = {"cause": "signal"} | ({"ordinal": dice.choice(ordinals)} if dice.random() < 0.5 else {})
-                end = dice.random()
-                if end < 0.4:
-                    client.crash_with(me, [claim], [dossier], done=[str(Ordinals.of(some))])
-                elif end < 0.6:
-                    client.fail(me, [claim])
-                elif end < 0.7:
-                    client.requeue(me, [claim])
-                elif end < 0.9:
-                    client.complete(me, [claim])
+                if marks:
+                    left.append(marked(client, me, claim, dice))
+                report(client, me, claim, dice)
         return lost
 
     return work
@@ -99,6 +125,8 @@ def test_every_item_has_one_outcome_under_concurrent_actors(dsn: str, client: Cl
     bodies = [
         worker(jobs, 1, deadline),
         worker(jobs[::-1], 2, deadline),
+        worker(jobs, 3, deadline, marks=True),
+        worker(jobs[::-1], 4, deadline, marks=True),
         reaper(deadline),
         person(jobs, deadline),
     ]
@@ -109,8 +137,9 @@ def test_every_item_has_one_outcome_under_concurrent_actors(dsn: str, client: Cl
 
     client.run_steadily()
     with ThreadPoolExecutor(len(bodies)) as pool:
-        lost, lost_too, batches, moved = [future.result(240) for future in [pool.submit(run, body) for body in bodies]]
-    assert lost + lost_too > 0
+        *lost, batches, moved = [future.result(240) for future in [pool.submit(run, body) for body in bodies]]
+    assert sum(lost[:2]) > 0
+    assert sum(lost[2:]) > 0
     assert batches > 0
     assert moved > 0
     client.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE lost_at IS NULL")

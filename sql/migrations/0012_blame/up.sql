@@ -2,8 +2,8 @@
 -- it is in hand, and when the clock of the server last stepped.
 -- least-code: 0.1.0
 
--- How carefully the next attempt of a batch must run; each level includes the
--- ones before it.
+-- How carefully the next attempt of a batch must run; a later level is more
+-- careful, and the last includes all others.
 CREATE TYPE evtrack.isolation AS ENUM (
     'none', 'fresh_slot', 'memory', 'marked', 'exclusive'
 );

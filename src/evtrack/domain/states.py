@@ -19,7 +19,7 @@ class BatchStatus(StrEnum):
 
 
 class Isolation(StrEnum):
-    """How carefully the next attempt of a batch must run; each level includes those before it.
+    """How carefully the next attempt of a batch must run; the last level includes all others.
 
     The labels are those of the SQL type ``evtrack.isolation``, in its order.
     """
