@@ -19,12 +19,10 @@ from evtrack.runtime.slot.failures import PartialFailure, batch_failure
 from evtrack.runtime.slot.framing import FrameReader, encode_frame
 from evtrack.runtime.slot.handlers import CANARY_HANDLER
 from evtrack.runtime.slot.lifetime import (
-    STOP_SIGNALS,
     await_stop,
     die_with_parent,
     dump_traceback_at_limit,
     has_handlers_of_users,
-    has_stop_signal_since,
     let_copies_react,
 )
 from evtrack.runtime.slot.loading import load_handlers, put_on_path
@@ -45,7 +43,7 @@ from evtrack.runtime.slot.protocol import (
     Work,
     join_results,
 )
-from evtrack.runtime.slot.runners import Runner, make_runner
+from evtrack.runtime.slot.runners import Runner, make_runner, may_be_interrupted
 from evtrack.runtime.slot.shared_page import NO_LIMIT, SharedPage
 
 if TYPE_CHECKING:
@@ -202,7 +200,7 @@ class Slot:
     def _report_failure(self, seq: int, batch: ClaimedBatch, run_s: float, error: BaseException) -> None:
         self._flush()
         self._first = seq + 1
-        interrupted = _may_be_interrupted(error, monotonic() - run_s)
+        interrupted = may_be_interrupted(error, monotonic() - run_s)
         if interrupted:
             await_stop(self._is_limited)
         if isinstance(error, PartialFailure) and error.lines:
@@ -260,17 +258,6 @@ class Slot:
             if not piece:
                 return
             reader.feed(piece)
-
-
-def _may_be_interrupted(error: BaseException, begun: float) -> bool:
-    """Return whether a batch may have failed because of a signal that was sent to all processes of a service."""
-    if isinstance(error, CommandDied) and -error.ended.returncode in STOP_SIGNALS:
-        return True
-    raised = (
-        {failure.type for failure in error.failures} if isinstance(error, PartialFailure) else {type(error).__name__}
-    )
-    # The handler may have failed because a process that it has started died of it.
-    return has_stop_signal_since(begun) or KeyboardInterrupt.__name__ in raised
 
 
 def main(channel_fd: int, page_fd: int, stderr_fd: int, *, parent_pid: int) -> int:

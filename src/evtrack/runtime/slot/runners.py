@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evtrack.runtime.slot.batch import Batch, Context
-from evtrack.runtime.slot.command import command_runner
+from evtrack.runtime.slot.command import CommandDied, command_runner
 from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, PartialFailure, item_failure
 from evtrack.runtime.slot.handlers import Handler, HandlerKind
+from evtrack.runtime.slot.lifetime import STOP_SIGNALS, has_stop_signal_since
 from evtrack.runtime.slot.protocol import ItemsDone, join_results
 
 if TYPE_CHECKING:
@@ -57,6 +58,22 @@ def _with_permit(run: Runner, permits: Permits) -> Runner:
         return run(batch)
 
     return run_with_permit
+
+
+def may_be_interrupted(error: BaseException, begun: float) -> bool:
+    """Return whether a batch may have failed because of a signal that was sent to all processes of a service.
+
+    Args:
+        error: What its runner has raised.
+        begun: When it began, on the monotonic clock.
+    """
+    if isinstance(error, CommandDied) and -error.ended.returncode in STOP_SIGNALS:
+        return True
+    raised = (
+        {failure.type for failure in error.failures} if isinstance(error, PartialFailure) else {type(error).__name__}
+    )
+    # The handler may have failed because a process that it has started died of it.
+    return has_stop_signal_since(begun) or KeyboardInterrupt.__name__ in raised
 
 
 def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None], permits: Permits) -> Runner:
