@@ -218,7 +218,9 @@ def test_a_size_that_makes_no_sense_is_refused(value: str) -> None:
 @pytest.mark.integration
 def test_an_item_that_needs_more_gets_it_when_it_runs_alone(queue: Client, dsn: str, tmp_path: Path) -> None:
     source = tmp_path / "items.jsonl"
-    source.write_text("".join(json.dumps({"id": n, "do": "use" if n == 7 else ""}) + "\n" for n in range(1, 21)))
+    source.write_text(
+        "".join(json.dumps({"id": n, "do": "use for long" if n == 7 else ""}) + "\n" for n in range(1, 21))
+    )
     words = ["run", str(source), "--dsn", dsn, "--handler", "scripted", "--import", "misbehaving_handlers"]
     done = evtrack(*words, "--slots", "2", "--batch-size", "5", "--max-rss", "80,300", cwd=Path(HANDLER_DIRECTORY))
     assert 0 == done.returncode, done.stderr

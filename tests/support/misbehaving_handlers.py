@@ -109,9 +109,9 @@ def _keep() -> None:
     _kept.append(b"x" * (20 << 20))
 
 
-def _use() -> None:
+def _use(for_s: float = 0.03) -> None:
     held = b"x" * (100 << 20)
-    time.sleep(0.03)
+    time.sleep(for_s)
     del held
 
 
@@ -183,6 +183,7 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "leak": _leak,
     "keep": _keep,
     "use": _use,
+    "use for long": lambda: _use(0.6),
     "start hog": _start_hog,
     "share with children": _share_with_children,
     "loop": _loop,
