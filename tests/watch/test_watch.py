@@ -25,19 +25,19 @@ pytestmark = pytest.mark.integration
 
 
 def crash(queue: Client, job: int, worker: int, number: int = 1) -> None:
-    """Crash batches of one item, which becomes poison: this raises one alert each."""
+    """Crash batches of one item, which becomes poison, of a job that has more: this raises one alert each."""
     for claim in queue.claim(worker, job, fresh=number, returning=0):
         assert ["crashed"] == queue.crash(worker, [claim], cause="signal", signal="SIGSEGV")
 
 
 def test_crashes_before_the_watchers_started_are_reported_once_by_one_of_them(queue: Client, dsn: str) -> None:
-    job, worker = queue.job(5, max_crashes=1), queue.worker()
+    job, worker = queue.job(6, max_crashes=1), queue.worker()
     crash(queue, job, worker, 5)
     with running_watcher(dsn) as first:
         eventually(lambda: len(first.lines) >= 5, 30)
         with running_watcher(dsn) as second:
             eventually(lambda: second.logged("watcher_started"), 30)
-            crash(queue, queue.job(1, max_crashes=1), worker)
+            crash(queue, queue.job(2, max_crashes=1), worker)
             eventually(lambda: len(first.lines) + len(second.lines) == 6, 30)
             assert 0 == second.end()
         assert 0 == first.end()
@@ -71,7 +71,7 @@ def test_an_alert_is_printed_as_it_happens(queue: Client, dsn: str) -> None:
     with running_watcher(dsn, "--poll", "60") as one:
         eventually(lambda: one.logged("watcher_started"), 30)
         for number in range(1, 4):
-            crash(queue, queue.job(max_crashes=1), worker)
+            crash(queue, queue.job(2, max_crashes=1), worker)
             eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
 
 
@@ -105,7 +105,7 @@ def test_once_finds_a_lost_worker_that_nobody_else_looks_for(queue: Client, dsn:
 
 
 def test_alerts_use_the_format_of_the_log(queue: Client, dsn: str) -> None:
-    crash(queue, queue.job(max_crashes=1), queue.worker())
+    crash(queue, queue.job(2, max_crashes=1), queue.worker())
     told = evtrack("watch", "--once", "--log-format", "console", "--dsn", dsn).stdout
     assert " [error  ] item_poisoned  " in told
 
@@ -126,7 +126,7 @@ def test_a_watcher_with_a_closed_stdout_leaves_its_alerts_to_others(queue: Clien
 
 
 def test_a_failing_sink_blocks_neither_stdout_nor_the_other_sink(queue: Client, dsn: str, tmp_path: Path) -> None:
-    job, worker = queue.job(3, max_crashes=1), queue.worker()
+    job, worker = queue.job(4, max_crashes=1), queue.worker()
     with running_watcher(dsn, "--webhook", "http://127.0.0.1:9/token", "--exec", f"tee -a {tmp_path / 'out'}") as one:
         eventually(lambda: one.logged("watcher_started"), 30)
         crash(queue, job, worker, 3)
@@ -140,13 +140,13 @@ def test_a_failing_sink_blocks_neither_stdout_nor_the_other_sink(queue: Client, 
 
 
 def test_an_open_transaction_delays_no_alert(queue: Client, dsn: str) -> None:
-    job, worker = queue.job(2, max_crashes=1), queue.worker()
+    job, worker = queue.job(3, max_crashes=1), queue.worker()
     with connect(dsn, purpose="holder") as holder, running_watcher(dsn) as one:
         eventually(lambda: one.logged("watcher_started"), 30)
         with holder.transaction():
             # It writes, so it holds back the log's horizon; and one alert of its own waits for its commit.
             crash(Client(holder, "scripted"), job, worker)
-            crash(queue, queue.job(max_crashes=1), worker)
+            crash(queue, queue.job(2, max_crashes=1), worker)
             eventually(lambda: len(one.lines) == 1, 10)
         eventually(lambda: len(one.lines) == 2, 10)
     assert {job, job + 1} == {line["job_id"] for line in one.lines}
@@ -156,7 +156,7 @@ def test_behind_a_pooler_alerts_arrive_by_polling_and_the_log_says_so(queue: Cli
     with pooled(dsn) as through, running_watcher(through, "--poll", "0.2") as one:
         eventually(lambda: one.logged("notifications_unavailable"), 30)
         for number in range(1, 4):
-            crash(queue, queue.job(max_crashes=1), queue.worker())
+            crash(queue, queue.job(2, max_crashes=1), queue.worker())
             eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
         assert ["polling"] == [line["by"] for line in one.logged("watcher_started")]
 
@@ -167,14 +167,14 @@ def test_a_killed_and_restarted_server_loses_no_alert() -> None:
         with connect(dsn, purpose="test") as conn:
             crash(
                 Client(conn, "scripted"),
-                Client(conn, "scripted").job(2, max_crashes=1),
+                Client(conn, "scripted").job(3, max_crashes=1),
                 Client(conn, "scripted").worker(),
                 2,
             )
         restart()
         with connect(dsn, purpose="test") as conn:
             queue = Client(conn, "scripted")
-            crash(queue, queue.job(2, max_crashes=1), queue.worker(), 2)
+            crash(queue, queue.job(3, max_crashes=1), queue.worker(), 2)
             eventually(lambda: len(one.lines) >= 4, 20)
             eventually(lambda: 0 == queue.one("SELECT count(*) FROM evtrack.alert WHERE delivered_at IS NULL"), 20)
         assert one.logged("database_error")
@@ -190,7 +190,7 @@ def test_killed_watchers_lose_no_alert_and_repeat_only_those_in_flight(queue: Cl
         with connect(dsn, purpose="crashes") as conn:
             one = Client(conn, "scripted")
             while not over.is_set():
-                crashes.append(one.job(max_crashes=1))
+                crashes.append(one.job(2, max_crashes=1))
                 crash(one, crashes[-1], worker)
 
     thread = threading.Thread(target=crashing)
