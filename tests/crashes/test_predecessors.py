@@ -223,9 +223,15 @@ def test_the_report_does_not_wait_for_a_slow_import(queue: Client, dsn: str, tmp
     job = submit(queue, tmp_path, items=2, batch_size=2, waiting=[1])
     dead_worker(dsn, tmp_path, 1)
     (tmp_path / "slow_module.py").write_text("import time\ntime.sleep(3600)\n")
-    with worker(dsn, tmp_path, "--import", "slow_module", PYTHONPATH=str(tmp_path)) as second:
+    with (
+        connect(dsn, purpose="test") as listener,
+        worker(dsn, tmp_path, "--import", "slow_module", PYTHONPATH=str(tmp_path)) as second,
+    ):
+        listener.execute("LISTEN evtrack_work")
         eventually(lambda: second.events("predecessor_reported"), 20)
         assert [] == second.events("worker_registered")
+        woken = (notice.payload for notice in listener.notifies(timeout=10))
+        assert "scripted" in woken, "workers elsewhere look at once"
     assert keys(1) == batches(queue, job)["pending", "exclusive"]
 
 

@@ -60,6 +60,7 @@ def test_a_lost_worker_is_reported_and_suitable_workers_are_woken(queue: Client,
     job = queue.job(2)
     queue.claim(gone, job)
     queue.conn.execute("UPDATE evtrack.worker SET seen_at = now() - interval '31 seconds'")
+    queue.run_steadily()
     with connect(dsn, purpose="listen") as listener, capture_logs() as logs:
         listener.execute("LISTEN evtrack_work")
         due().run_due(queue.conn, time.monotonic())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from evtrack.domain.ordinals import Ordinals
-from evtrack.storage.connection.query import array_literal, rows, value
+from evtrack.storage.connection.query import array_literal, one, rows, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +51,20 @@ def left_batches(connection: Connection, dead_worker: int, keys: Sequence[BatchK
     return found
 
 
-def worker_state(connection: Connection, worker_id: int, *, host: str, pid: int) -> str:
-    """Return whether a worker is alive, silent, stopped or lost.
+class KnownWorker(NamedTuple):
+    """What the database knows about a worker.
+
+    Args:
+        state: Whether it is alive, silent, stopped or lost.
+        handlers: The handlers that it offered.
+    """
+
+    state: str
+    handlers: list[str]
+
+
+def worker_state(connection: Connection, worker_id: int, *, host: str, pid: int) -> KnownWorker | None:
+    """Look up a worker.
 
     Args:
         worker_id: The worker.
@@ -60,6 +72,6 @@ def worker_state(connection: Connection, worker_id: int, *, host: str, pid: int)
         pid: Its process there.
 
     Returns:
-        The state; empty when the database does not know it, or another one by that number, as after a restore.
+        The worker; None when the database does not know it, or another one by that number, as after a restore.
     """
-    return str(value(connection, "worker_state", worker_id=worker_id, host=host, pid=pid) or "")
+    return one(connection, KnownWorker, "worker_state", worker_id=worker_id, host=host, pid=pid)

@@ -17,7 +17,8 @@ from evtrack.runtime.worker.state.remains import OLD_S, Remains, locked_remains,
 from evtrack.runtime.worker.state.state_directory import StateDirectory
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.queue.dead_workers import database_identity, left_batches, worker_state
-from evtrack.storage.queue.workers import BatchAtDeath, bound_waits, report_death
+from evtrack.storage.queue.job_control import wake_workers
+from evtrack.storage.queue.workers import BatchAtDeath, bound_waits, finish_overdue, report_death
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -201,8 +202,9 @@ class WorkerState:
             previous_exit=self._previous_exit,
         )
         report_death(connection, dead_worker=worker.worker_id, reporter=reporter, facts=facts, batches=batches)
-        if worker_state(connection, worker.worker_id, host=worker.host, pid=worker.pid) not in {"lost", "stopped"}:
-            return False  # its session is still open
+        known = worker_state(connection, worker.worker_id, host=worker.host, pid=worker.pid)
+        if known is None or known.state not in {"lost", "stopped"}:
+            return known is None  # its session is still open
         # It tells about one worker: the one that this process replaces.
         self._previous_exit = ""
         remains.remove()
@@ -214,6 +216,11 @@ class WorkerState:
             in_hand=sum(1 for batch in batches if batch.in_hand is not None),
             items_done=sum(len(Ordinals.parse(batch.done)) for batch in batches if batch.done),
         )
+        for handler in known.handlers:
+            wake_workers(connection, handler)
+        # A batch whose budget is used up, or that was completed, may have been the last one of its job.
+        for job_id in finish_overdue(connection):
+            _log.info(log_names.JOB_FINISHED, job_id=job_id)
         return True
 
     @staticmethod
