@@ -108,6 +108,7 @@ def test_errors_have_exit_codes() -> None:
         "SchemaTooOld": 4,
         "SchemaTooNew": 4,
         "MigrationError": 4,
+        "LimitTooLow": 2,
     } == {
         name: kind.exit_code
         for name, kind in {**vars(errors), **vars(database_errors)}.items()
