@@ -98,3 +98,18 @@ def test_items_completed_before_a_crash_are_not_run_again(queue: Client, dsn: st
     assert {f"k{n}": n for n in range(1, 51) if n not in {10, 40}} == {
         row["item_key"]: int(row["result"]) for row in results
     }
+
+
+# What kills the fork server kills every slot, as if the whole worker had died; the supervisor lives to report it.
+@pytest.mark.parametrize("handler", ["scripted", "scripted batch"])
+def test_an_item_that_kills_the_fork_server_is_the_only_one_blamed(queue: Client, dsn: str, handler: str) -> None:
+    items = [json.dumps({"n": n, "do": "kill fork server"} if n == 5 else {"n": n, "return": n}) for n in range(1, 13)]
+    keys = [f"k{n}" for n in range(1, 13)]
+    job = int(queue.one("SELECT evtrack.enqueue(%s, %s, %s, batch_size => 4)", handler, keys, items))
+    with running_worker(dsn, slots=2, until_job=job) as one:
+        one.join(60)
+    fates = queue.rows("SELECT item_key, status::text FROM evtrack.item_status WHERE job_id = %s", job)
+    assert ["k5"] == [row["item_key"] for row in fates if row["status"] != "completed"]
+    assert 12 == len(fates)
+    alerts = queue.rows("SELECT facts ->> 'item_key' AS key FROM evtrack.alert WHERE kind = 'item_poisoned'")
+    assert ["k5"] == [row["key"] for row in alerts]

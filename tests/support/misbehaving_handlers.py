@@ -161,6 +161,11 @@ def _fork(leave: Callable[[], Any]) -> None:
         os.waitpid(pid, 0)
 
 
+def _kill_fork_server() -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
 def _kill_worker() -> None:
     """Kill the whole worker as the kernel or a power cut does: supervisor, fork server and all slots, at once."""
     fork_server = os.getppid()
@@ -179,6 +184,7 @@ def _fork_and_raise() -> None:
 ACTIONS: dict[str, Callable[[], None]] = {
     "abort": os.abort,
     "kill worker": _kill_worker,
+    "kill fork server": _kill_fork_server,
     "overflow": _overflow,
     "leak": _leak,
     "keep": _keep,

@@ -70,8 +70,15 @@ def slot_crash_report(
         python_traceback=python,
     )
     if ended.wait_status is None:
-        # The fork server was killed, and every slot with it: no item is to blame.
-        data = CrashReport(cause=CrashCause.WORKER_LOST, item_key=evidence.item_key, run_s=evidence.run_s).data()
+        # The fork server was killed, and every slot with it, as if the whole worker had died: what was in hand is a
+        # suspect. 0 stands for the whole batch.
+        if slot.kind_of(batch) != HandlerKind.ITEM:
+            ordinal = 0
+        elif _is_between_items(slot, batch):
+            ordinal = None
+        data = CrashReport(
+            cause=CrashCause.WORKER_LOST, item_key=evidence.item_key, ordinal=ordinal, run_s=evidence.run_s
+        ).data()
         return _with_origin({**data, "why": _FORK_SERVER_KILLED}, slot.pid)
     data = CrashReport.from_wait_status(ended.wait_status, evidence).data()
     if data.get("exit_code") == CHANNEL_CLOSED and os.WIFEXITED(ended.wait_status):
