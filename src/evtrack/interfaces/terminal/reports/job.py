@@ -134,7 +134,7 @@ def _wrong_now(troubles: JobTroubles, job_id: int) -> list[Text]:
     if troubles.solved_errors and not troubles.errors:
         solved.append(f"retries solved {counted(troubles.solved_errors, 'error')}: evtrack errors {job_id}")
     if troubles.has_solved_crashes:
-        solved.append(f"all items that crashed were completed later: evtrack crashes {job_id}")
+        solved.append(f"its crashes are over: evtrack crashes {job_id}")
     return [Text(f"Nothing is wrong now; {each}", style="dim") for each in solved]
 
 
