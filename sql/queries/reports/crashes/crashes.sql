@@ -24,6 +24,6 @@ FROM evtrack.crash
 WHERE
     (%(job_id)s::bigint IS NULL OR job_id = %(job_id)s)
     AND (%(since_s)s::float8 IS NULL OR at > statement_timestamp() - %(since_s)s * interval '1 second')
-    AND (NOT %(unsolved)s OR fate NOT IN ('completed', 'cancelled'))
+    AND (NOT %(unsolved)s OR fate NOT IN ('completed', 'cancelled', 'split'))
 ORDER BY at DESC
 LIMIT (%(limit)s)
