@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import memory_cgroup
 import servers
-from client import Client, cloned
+from client import Client
 from evtrack.interfaces.cli import cli
 from evtrack.storage.connection import sql_files
 from evtrack.storage.connection.connect import Connection, connect
@@ -78,14 +78,14 @@ def admin_dsn() -> str:
 @pytest.fixture
 def empty_dsn(admin_dsn: str) -> Iterator[str]:
     """A database without evtrack's schema."""
-    with cloned(admin_dsn, "template0") as dsn:
+    with servers.cloned(admin_dsn, "template0") as dsn:
         yield dsn
 
 
 @pytest.fixture(scope="session")
 def template(admin_dsn: str) -> Iterator[str]:
     """The name of a database that is migrated, to be cloned."""
-    with cloned(admin_dsn, "template0") as dsn:
+    with servers.cloned(admin_dsn, "template0") as dsn:
         with connect(dsn, purpose="test template") as conn:
             migrations.up(conn)
             name = conn.info.dbname
@@ -95,7 +95,7 @@ def template(admin_dsn: str) -> Iterator[str]:
 @pytest.fixture
 def dsn(admin_dsn: str, template: str) -> Iterator[str]:
     """A migrated database of this test's own."""
-    with cloned(admin_dsn, template) as dsn:
+    with servers.cloned(admin_dsn, template) as dsn:
         yield dsn
 
 
@@ -146,7 +146,7 @@ def own_other(dsn: str, own_client: Client) -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def shared_dsn(admin_dsn: str, template: str) -> Iterator[str]:
     """A migrated database that the module's tests share; their jobs keep them apart."""
-    with cloned(admin_dsn, template) as dsn:
+    with servers.cloned(admin_dsn, template) as dsn:
         yield dsn
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from client import Client, cloned
+from client import Client
 from command_line import environment, evtrack_command
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.storage.connection.connect import connect
 from polling import eventually
+from servers import cloned
 from workers import HANDLER_DIRECTORY, descendants, items_begun
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]

@@ -9,12 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from client import Client, cloned
+from client import Client
 from evtrack.domain.errors import BadArgument
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log.position import LogPosition, Snapshot
 from evtrack.storage.log.reader import LogRow, Tail, stream
 from evtrack.storage.reports.job_reports import job_key
+from servers import cloned
 
 pytestmark = pytest.mark.integration
 

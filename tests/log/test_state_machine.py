@@ -18,12 +18,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from client import Claim, Client, cloned
+from client import Claim, Client
 from event_streams import check_past
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import FINAL_PHASES, BatchStatus
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log.proof import verify
+from servers import cloned
 from suspects import Left, lose, mark, marker, report_death
 
 pytestmark = pytest.mark.integration

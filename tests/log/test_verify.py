@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from client import Client, cloned
+from client import Client
 from evtrack.domain.stream_proof import Difference
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log import proof
 from evtrack.storage.log.rebuild import rebuild
 from log_tampering import eventful_job
+from servers import cloned
 
 pytestmark = pytest.mark.integration
 

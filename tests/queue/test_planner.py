@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from client import Claim, Client, cloned
+from client import Claim, Client
 from evtrack.storage.connection.connect import connect
 from old_jobs import days_ago, ended_job
 from plan_sessions import GROW, Session, grow, reads, without_autovacuum
 from plans import compiled, explained, made_for_one_call, nodes, scans
+from servers import cloned
 
 pytestmark = pytest.mark.integration
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from client import Claim, Client, cloned
+from client import Claim, Client
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.reports.batch_reports import latest_crashes
 from evtrack.storage.retention.cleanup import prepare_session
@@ -12,6 +12,7 @@ from evtrack.storage.retention.day_reader import DayView
 from old_jobs import days_ago
 from plan_sessions import Session, grow, reads, without_autovacuum
 from plans import explained, nodes
+from servers import cloned
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

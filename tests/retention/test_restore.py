@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from client import Client, cloned
+from client import Client
 from command_line import evtrack
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
 from evtrack.interfaces.terminal.reports.batch import event_sentence
@@ -24,6 +24,7 @@ from evtrack.storage.log.reader import Tail
 from evtrack.storage.reports.batch_reports import batch_history
 from evtrack.storage.retention.restore import prepare_day, restore_job
 from old_jobs import days_ago, ended_job, old_job, partition_days
+from servers import cloned
 
 pytestmark = pytest.mark.integration
 DAY = days_ago(9)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from client import cloned
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.rights import ROLES
 from evtrack.storage.schema import roles
+from servers import cloned
 
 PASSWORD = "only in tests"
 _USERS = {

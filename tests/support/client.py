@@ -1,6 +1,5 @@
 """A thin client of the write API: it calls the SQL functions and returns their answers."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -9,7 +8,6 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -29,18 +27,6 @@ class Claim(NamedTuple):
     job_id: int
     batch_no: int
     attempt: int
-
-
-@contextmanager
-def cloned(admin_dsn: str, template: str) -> Iterator[str]:
-    """Create a database from a template, and drop it when the block ends."""
-    name = f"evtrack_test_{os.getpid()}_{next(_names)}"
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    yield make_conninfo(admin_dsn, dbname=name)
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        # FORCE: a test that kills processes may leave their connections behind for a moment.
-        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 class Client:

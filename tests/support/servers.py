@@ -13,13 +13,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import psycopg
+from psycopg.conninfo import make_conninfo
 
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.embedded.shared_server import EmbeddedServer
 
 DEFAULT_IMAGE = "postgres:15"
+_numbers = count()
 
 
 def chosen() -> str:
@@ -48,6 +53,18 @@ def running(kind: str) -> Iterator[str]:
         yield from _in_a_container()
     else:
         yield from _embedded()
+
+
+@contextmanager
+def cloned(admin_dsn: str, template: str) -> Iterator[str]:
+    """Create a database from a template, and drop it when the block ends."""
+    name = f"evtrack_test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield make_conninfo(admin_dsn, dbname=name)
+    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        # FORCE: a test that kills processes may leave their connections behind for a moment.
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def _in_a_container() -> Iterator[str]:

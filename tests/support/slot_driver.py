@@ -16,7 +16,7 @@ from workers import HANDLER_DIRECTORY
 
 
 def slot_setup(**commands: list[str]) -> Setup:
-    """Return the setup of a slot that offers tests/support/misbehaving_handlers.py and some programs."""
+    """Return the setup of a slot that offers tests/support/handlers/misbehaving_handlers.py and some programs."""
     return Setup(["misbehaving_handlers"], commands, [], HANDLER_DIRECTORY)
 
 

@@ -13,7 +13,7 @@ from command_line import evtrack_process
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.supervisor import Supervisor
 
-HANDLER_DIRECTORY = str(Path(__file__).parent)
+HANDLER_DIRECTORY = str(Path(__file__).parent / "handlers")
 
 
 class WorkerThread:
@@ -44,7 +44,7 @@ class WorkerThread:
 
 @contextmanager
 def running_worker(dsn: str, **options: Any) -> Iterator[WorkerThread]:
-    """Run a worker that offers tests/support/misbehaving_handlers.py; stop it at once when the block ends.
+    """Run a worker that offers tests/support/handlers/misbehaving_handlers.py; stop it at once when the block ends.
 
     Args:
         dsn: The database.
@@ -71,7 +71,7 @@ def drain(dsn: str, **options: Any) -> None:
 
 @contextmanager
 def worker_process(dsn: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `evtrack work` with tests/support/misbehaving_handlers.py; kill it when the block ends."""
+    """Run `evtrack work` with tests/support/handlers/misbehaving_handlers.py; kill it when the block ends."""
     with evtrack_process(
         "work", "--dsn", dsn, "--import", "misbehaving_handlers", *options, cwd=HANDLER_DIRECTORY
     ) as process:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 import plans
-from client import Claim, Client, cloned
+from client import Claim, Client
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.reports.batch_reports import latest_crashes
 from evtrack.storage.reports.system_health import health, recent_sums
 from plans import Plan, blocks, nodes, rows_read, scans
+from servers import cloned
 
 pytestmark = pytest.mark.integration
 

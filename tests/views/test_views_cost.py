@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from client import Client, cloned
+from client import Client
 from evtrack.storage.connection.connect import Connection, connect
 from plans import Plan, nodes, rows_read
+from servers import cloned
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -156,7 +156,7 @@ def test_a_run_stopped_while_reading_reports_how_to_read_the_rest(queue: Client,
 
 @contextmanager
 def run_command(dsn: str, *words: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Run `evtrack run` with tests/support/misbehaving_handlers.py; kill it when the block ends."""
+    """Run `evtrack run` with tests/support/handlers/misbehaving_handlers.py; kill it when the block ends."""
     words = ("run", *words, "--dsn", dsn, "--import", "misbehaving_handlers", "--handler", "scripted")
     with evtrack_process(*words, cwd=HANDLER_DIRECTORY, stdin=stdin) as process:
         yield process
