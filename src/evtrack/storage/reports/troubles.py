@@ -24,7 +24,7 @@ class JobTroubles:
         errors: The errors of items that are failed or run again, worst first.
         crashes: The latest crash of each item that is crashed or runs again, latest first.
         solved_errors: Errors, by fingerprint, that no item has now.
-        has_solved_crashes: Whether there were only crashes that are over: their items were completed or cancelled later.
+        has_solved_crashes: Whether there were only crashes that are over, whatever became of their items.
     """
 
     failed: int
