@@ -11,10 +11,10 @@ import pytest
 from event_streams import JOB_DAY, JOB_ID, changed, links, projected, stream
 from evtrack.domain.batch_projection import evolve_batch
 from evtrack.domain.job_projection import evolve_job
-from evtrack.domain.job_proof import JobProof, ProjectedStream, _FinishedDigest
+from evtrack.domain.proof.job_proof import JobProof, ProjectedStream, _FinishedDigest
+from evtrack.domain.proof.stream_proof import LINK_BYTES
 from evtrack.domain.states import BatchStatus
 from evtrack.domain.stored_event import LoggedEvent
-from evtrack.domain.stream_proof import LINK_BYTES
 
 FINISHED_VERSION = 4
 BATCHES = {

@@ -7,9 +7,9 @@ import pytest
 
 from event_streams import JOB_DAY, JOB_ID, NOON, changed, links, projected, stream
 from evtrack.domain.batch_projection import BatchState, evolve_batch
+from evtrack.domain.proof.stream_proof import LINK_BYTES, NO_DIGEST, Difference, StreamProof, display
 from evtrack.domain.states import BatchStatus
 from evtrack.domain.stored_event import LoggedEvent
-from evtrack.domain.stream_proof import LINK_BYTES, NO_DIGEST, Difference, StreamProof, display
 
 EVENTS = stream(
     ("enqueued", {"items": 10, "ordinals": "{[1,11)}"}), ("started", {}), ("completed", {"run_s": 1.5}), batch_no=5

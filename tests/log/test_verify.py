@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client import Client
-from evtrack.domain.stream_proof import Difference
+from evtrack.domain.proof.stream_proof import Difference
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.log import proof
 from evtrack.storage.log.rebuild import rebuild

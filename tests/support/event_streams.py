@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evtrack.domain.batch_projection import BatchState, evolve_batch
 from evtrack.domain.job_projection import JobState, evolve_job
-from evtrack.domain.job_proof import ProjectedStream
+from evtrack.domain.proof.job_proof import ProjectedStream
 from evtrack.domain.states import BatchStatus
 from evtrack.domain.stored_event import LoggedEvent, StoredEvent, read_event
 

@@ -16,12 +16,12 @@ from pydantic import ValidationError
 from evtrack.domain.batch_projection import BatchState
 from evtrack.domain.column_types import BIGINT_MIN
 from evtrack.domain.job_projection import JobState
-from evtrack.domain.job_proof import JobProof, ProjectedStream
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.policy import Policy
+from evtrack.domain.proof.job_proof import JobProof, ProjectedStream
+from evtrack.domain.proof.stream_proof import LINK_BYTES, Difference, StreamProof
 from evtrack.domain.states import BatchStatus, Isolation, JobPhase
 from evtrack.domain.stored_event import LoggedEvent
-from evtrack.domain.stream_proof import LINK_BYTES, Difference, StreamProof
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import mapping, value

@@ -9,8 +9,8 @@ from psycopg.types.json import Jsonb
 from evtrack.domain.batch_projection import BatchState
 from evtrack.domain.database_errors import StorageError
 from evtrack.domain.job_projection import JobState
-from evtrack.domain.job_proof import JobProof
-from evtrack.domain.stream_proof import Difference, StreamProof
+from evtrack.domain.proof.job_proof import JobProof
+from evtrack.domain.proof.stream_proof import Difference, StreamProof
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import run

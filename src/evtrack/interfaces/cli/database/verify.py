@@ -8,7 +8,7 @@ import click
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import NoSuchJob
-from evtrack.domain.stream_proof import Difference
+from evtrack.domain.proof.stream_proof import Difference
 from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.options import optional_job_argument, print_json, with_connection
 from evtrack.interfaces.terminal.drawing import stderr_console

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from evtrack.domain.job_proof import PAYLOAD_ROWS
+from evtrack.domain.proof.job_proof import PAYLOAD_ROWS
 from evtrack.interfaces.terminal.formatting import count, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from evtrack.domain.stream_proof import Difference
+    from evtrack.domain.proof.stream_proof import Difference
     from evtrack.storage.log.rebuild import Rebuilt
 
 _NAMED: Final = 10

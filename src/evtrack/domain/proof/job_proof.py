@@ -11,8 +11,8 @@ from evtrack.domain import events as ev
 from evtrack.domain.batch_projection import BatchState, evolve_batch
 from evtrack.domain.job_projection import JobState, evolve_job
 from evtrack.domain.ordinals import Ordinals
+from evtrack.domain.proof.stream_proof import LINK_BYTES, NO_DIGEST, Difference, StreamProof, display
 from evtrack.domain.states import BatchStatus
-from evtrack.domain.stream_proof import LINK_BYTES, NO_DIGEST, Difference, StreamProof, display
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -1,0 +1,1 @@
+"""Proves the log: digests, versions and events of each stream, and the projections that are folds of them."""
