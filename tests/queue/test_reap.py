@@ -1,21 +1,16 @@
 """reap: which workers are lost, and what happens to their batches and to the job of a lost submitter."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from client import Client
 from event_streams import data_of
 from evtrack.domain.states import BatchStatus
-from evtrack.storage.connection.connect import connect
 from polling import eventually
+from reaping import age, gone_at, reap, seen_gone, session, step
 
 pytestmark = pytest.mark.integration
-
-GRACE = "1 hour"
-"""What has been seen gone just now is within it; tests move the marks back instead of waiting."""
 
 
 @pytest.fixture
@@ -32,41 +27,6 @@ def _nobody_else(client: Client) -> Iterator[None]:
     client.run_steadily()
     yield
     client.run_steadily()
-
-
-@contextmanager
-def session(dsn: str, worker: int) -> Iterator[Client]:
-    """Hold a worker's lock, and report it with a heartbeat."""
-    with connect(dsn, purpose="test worker") as conn:
-        client = Client(conn)
-        client.one("SELECT pg_advisory_lock(hashtextextended('evtrack.worker', %s))", worker)
-        assert client.one("SELECT evtrack.heartbeat(%s, 1)", worker) is True
-        yield client
-    # The server notices the end of a connection a moment later.
-
-
-def reap(client: Client, grace: str = GRACE, lease: str = GRACE) -> list[tuple[int, str, int]]:
-    """Reap, and return worker, reason and number of batches."""
-    rows = client.rows("SELECT * FROM evtrack.reap(%s::interval, %s::interval)", grace, lease)
-    return [(row["worker_id"], row["why"], row["batches"]) for row in rows]
-
-
-def gone_at(client: Client, worker: int) -> Any:
-    """Return since when the worker's lock is seen gone."""
-    return client.one("SELECT gone_at FROM evtrack.worker WHERE worker_id = %s", worker)
-
-
-def seen_gone(client: Client, worker: int) -> Any:
-    """Run a reaper, and return since when the lock is missing."""
-    assert [] == reap(client)
-    return gone_at(client, worker)
-
-
-def age(client: Client, worker: int, column: str, by: str = "2 hours") -> None:
-    """Move one of the worker's times back."""
-    client.conn.execute(
-        f"UPDATE evtrack.worker SET {column} = {column} - %s::interval WHERE worker_id = %s".encode(), (by, worker)
-    )
 
 
 def test_a_worker_without_its_session_is_lost_after_the_grace_period(client: Client, dsn_of_workers: str) -> None:
@@ -235,19 +195,6 @@ def test_an_upload_without_a_valid_line_finishes_at_once(client: Client) -> None
 
 
 # The clock of the server
-
-
-def step(client: Client, by: str) -> None:
-    """Let the server's clock seem to have stepped since the last reaping: what it wrote down is that much older."""
-    client.conn.execute("UPDATE evtrack.upkeep SET reaped_at = reaped_at - %s::interval", [by])
-    client.conn.execute(
-        "UPDATE evtrack.upkeep SET steady_since = steady_since - %s::interval WHERE steady_since IS NOT NULL", [by]
-    )
-    client.conn.execute(
-        "UPDATE evtrack.worker SET seen_at = seen_at - %s::interval, gone_at = gone_at - %s::interval"
-        " WHERE lost_at IS NULL AND stopped_at IS NULL",
-        [by, by],
-    )
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
+from client import Claim, Client
 from evtrack.domain.ordinals import Ordinals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from client import Claim, Client
 
 
 class Left(NamedTuple):
@@ -85,6 +84,27 @@ def report_death(
     return [row["verdict"] for row in rows]
 
 
+def claimed_suspects(client: Client, job: int) -> tuple[int, list[Claim]]:
+    """Lose a worker with all batches of a job, and claim them again for a worker that marks."""
+    first = marker(client)
+    client.claim(first, job)
+    lose(client, first)
+    worker = marker(client)
+    return worker, sorted(client.claim(worker, job))
+
+
+def claimed_alone(client: Client, job: int, batch: int) -> tuple[int, Claim]:
+    """Let a new worker run only this batch."""
+    worker = marker(client)
+    others = [claim for claim in client.claim(worker, job, returning=100) if claim.batch_no != batch]
+    claim = Claim(job, batch, client.batch(job, batch).attempt)
+    while client.batch(job, batch).worker_id != worker:
+        others += [claim for claim in client.claim(worker, job, returning=100) if claim.batch_no != batch]
+        claim = Claim(job, batch, client.batch(job, batch).attempt)
+    client.requeue(worker, others)
+    return worker, claim
+
+
 def batches(client: Client, job: int) -> list[tuple[str, str, str]]:
     """Return status, items and isolation of each batch that holds items, by number."""
     return [
@@ -92,6 +112,11 @@ def batches(client: Client, job: int) -> list[tuple[str, str, str]]:
         for batch in client.batches(job).values()
         if batch.status != "split"
     ]
+
+
+def batch_of(client: Client, job: int, items: str) -> int:
+    """Find the batch that has exactly these items."""
+    return next(number for number, b in client.batches(job).items() if str(b.ordinals) == items and b.status != "split")
 
 
 def fates(client: Client, job: int) -> dict[int, str]:
