@@ -42,6 +42,8 @@ class Settings(BaseSettings):
         data_dir: Where the embedded server stores its files (EVTRACK_DATA_DIR).
         state_dir: Where a worker leaves what its successor needs (EVTRACK_STATE_DIR).
         previous_exit: How a worker's parent says that the one before ended (EVTRACK_PREVIOUS_EXIT).
+        slot_cgroups: Whether each slot gets a control group of its own (EVTRACK_SLOT_CGROUPS); None for only where
+            that is delegated.
         log_format: json, console, or auto: console on a terminal (EVTRACK_LOG_FORMAT).
         log_level: The lowest level that is logged (EVTRACK_LOG_LEVEL).
     """
@@ -54,6 +56,7 @@ class Settings(BaseSettings):
     data_dir: Path | None = None
     state_dir: Path | None = None
     previous_exit: str = ""
+    slot_cgroups: bool | None = None
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
 

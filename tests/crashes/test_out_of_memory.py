@@ -1,44 +1,21 @@
 """A real out-of-memory kill is reported as such, with its evidence."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from client import Client
-from command_line import environment, evtrack_command
 from evtrack.runtime.worker.slots.container_memory import RESERVE_BYTES
 from evtrack.storage.connection.connect import Connection
-from memory_cgroup import memory_cgroup, parent
+from memory_cgroup import memory_cgroup, parent, run_in
 from polling import eventually
-from workers import HANDLER_DIRECTORY
 
 ABOVE = parent()
 MIB = 1 << 20
 HOG = "python3 -I -S -c 'x = [b\"x\" * (1 << 20) for _ in range(1 << 20)]'"
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
-
-
-def run_in(members: Path, words: list[str]) -> str:
-    """Run a command in a control group to its end, and return what it wrote to stderr."""
-    process = subprocess.Popen(
-        # A member before it is anything else, so that all it starts is one too.
-        ["/bin/sh", "-c", f'echo $$ >"{members}" && exec "$@"', "sh", *evtrack_command(*words)],
-        cwd=HANDLER_DIRECTORY,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        _, stderr = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-    assert 0 == process.returncode, stderr
-    return stderr
 
 
 @pytest.mark.skipif(isinstance(ABOVE, str), reason=f"no real kill for want of memory here: {ABOVE}")

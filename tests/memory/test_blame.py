@@ -33,7 +33,7 @@ class DeadSlot:
         self, batch: ClaimedBatch, *, seq: int, item: int, kind: str = "item", killed_for: str | None = None
     ) -> None:
         self.pid, self.first, self.held, self.killed_for = 101, seq, [batch], killed_for
-        self.spares_item = False
+        self.spares_item = self.has_reached_group_limit = False
         self.item_results: dict[int, bytes] = {}
         self.stderr = SimpleNamespace(tail="")
         self.page = SharedPage.create()
@@ -100,6 +100,8 @@ def test_an_out_of_memory_kill_counts_only_without_other_batches_in_the_worker()
     assert "counted" == blame(report(fresh, oom_kill="it rose"))
     assert "none" == blame(report(fresh, oom_kill="it rose", others_busy=True))
     assert "none" == blame(report(used, oom_kill="it rose"))
+    fresh.has_reached_group_limit = True
+    assert "counted" == blame(report(fresh, oom_kill="it rose", others_busy=True))
     frame = CommandKilled(2, 0.5, signal.SIGKILL, "")
     for others_busy, expected in [(False, "counted"), (True, "none")]:
         slot: Any = DeadSlot(ONE, seq=2, item=0, kind="command")

@@ -1,11 +1,14 @@
 """A control group for processes that should run out of memory."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from command_line import environment, evtrack_command
 from polling import eventually
+from workers import HANDLER_DIRECTORY
 
 ROOT = Path("/sys/fs/cgroup")
 
@@ -58,3 +61,32 @@ def memory_cgroup(above: Path, most_bytes: int) -> Iterator[Path]:
     finally:
         eventually(lambda: not (group / "cgroup.procs").read_text().split(), 20)
         group.rmdir()
+
+
+def run_in(members: Path, words: list[str], **variables: str) -> str:
+    """Run a command in a control group to its end.
+
+    Args:
+        members: The file of the group's members.
+        words: What follows `evtrack`.
+        **variables: Its environment, on top of a clean one.
+
+    Returns:
+        What it wrote to stderr.
+    """
+    process = subprocess.Popen(
+        # A member before it is anything else, so that all it starts is one too.
+        ["/bin/sh", "-c", f'echo $$ >"{members}" && exec "$@"', "sh", *evtrack_command(*words)],
+        cwd=HANDLER_DIRECTORY,
+        env=environment(**variables),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert 0 == process.returncode, stderr
+    return stderr

@@ -102,6 +102,13 @@ def _leak() -> None:
         time.sleep(0.001)
 
 
+def _hoard() -> None:
+    # A file in memory, which counts for the control group, but not as memory of the process.
+    file = os.memfd_create("hoard")
+    while True:
+        os.write(file, b"x" * (1 << 20))
+
+
 _kept: list[bytes] = []
 
 
@@ -187,6 +194,7 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "kill fork server": _kill_fork_server,
     "overflow": _overflow,
     "leak": _leak,
+    "hoard": _hoard,
     "keep": _keep,
     "use": _use,
     "use for long": lambda: _use(0.6),

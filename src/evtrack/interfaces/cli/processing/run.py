@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import click
 import structlog
 
+from evtrack.config import settings_from
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError, UnknownHandler
 from evtrack.interfaces.cli.processing.submit import SubmissionRequest, submission_options
@@ -80,6 +81,7 @@ def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: An
                 job_max_rss_bytes=request.max_rss,
                 recycle_rss_bytes=options["recycle_rss"],
                 container=None if request.max_rss == 0 else container_limit(),
+                slot_cgroups=settings_from().slot_cgroups,
             )
         ),
     )

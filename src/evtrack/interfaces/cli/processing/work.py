@@ -155,9 +155,8 @@ def work(dsn: str, /, **options: Any) -> None:
 
 
 def _memory_limits(options: dict[str, Any]) -> MemoryLimits:
+    either = {"recycle_rss_bytes": options["recycle_rss"], "slot_cgroups": settings_from().slot_cgroups}
     if options["max_rss"] is None:
-        return MemoryLimits(container=container_limit(), recycle_rss_bytes=options["recycle_rss"])
+        return MemoryLimits(container=container_limit(), **either)
     least, most = options["max_rss"]
-    return MemoryLimits(
-        max_rss_bytes=least or None, isolated_max_rss_bytes=most or None, recycle_rss_bytes=options["recycle_rss"]
-    )
+    return MemoryLimits(max_rss_bytes=least or None, isolated_max_rss_bytes=most or None, **either)

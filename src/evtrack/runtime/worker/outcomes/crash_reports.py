@@ -124,7 +124,8 @@ def command_crash_report(
         stderr=storable(frame.stderr, _STDERR_BOUND, keep_end=True) or None,
     )
     data = CrashReport.from_exit(-number, evidence).data()
-    blame = _NO_BLAME if data["cause"] == CrashCause.OUT_OF_MEMORY and others_busy else _blame_alone(batch)
+    is_none = data["cause"] == CrashCause.OUT_OF_MEMORY and _may_be_others(slot, others_busy=others_busy)
+    blame = _NO_BLAME if is_none else _blame_alone(batch)
     return _with_origin({**data, **blame}, frame.pid or slot.pid, oom_kill)
 
 
@@ -142,11 +143,16 @@ def _blame_in_slot(slot: SlotProcess, batch: ClaimedBatch, cause: str, *, others
         is_between
         or slot.page.is_waiting
         or (cause == CrashCause.MEMORY_LIMIT and not is_fresh)
-        or (cause == CrashCause.OUT_OF_MEMORY and (others_busy or not is_fresh))
+        or (cause == CrashCause.OUT_OF_MEMORY and (not is_fresh or _may_be_others(slot, others_busy=others_busy)))
         or (cause == CrashCause.TIMEOUT and kind == HandlerKind.ITEM and slot.spares_item)
     ):
         return _NO_BLAME
     return _blame_alone(batch) if is_fresh else _NOT_ISOLATED
+
+
+def _may_be_others(slot: SlotProcess, *, others_busy: bool) -> bool:
+    """Return whether the memory that ran out may have been that of other slots."""
+    return others_busy and not slot.has_reached_group_limit
 
 
 def _blame_alone(batch: ClaimedBatch) -> dict[str, Any]:

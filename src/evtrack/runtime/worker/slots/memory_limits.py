@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 RECYCLE_SHARE: Final = 0.8
 """Share of its limit above which a slot is replaced between two batches."""
 
+GROUP_MARGIN_BYTES: Final = 64 << 20
+"""Least distance of a group's limit from the slot's: evtrack's own limit, which knows more, should come first."""
+
 _MIB: Final = 1 << 20
 _log = structlog.get_logger()
 
@@ -38,6 +41,7 @@ class MemoryLimits:
             the limit.
         job_max_rss_bytes: The limit of the job that this worker submits itself, compared like its own.
         container: The container's limit. Without `max_rss_bytes` the slots share it.
+        slot_cgroups: Whether each slot gets a control group of its own; None for only where that is delegated.
     """
 
     max_rss_bytes: int | None = None
@@ -45,6 +49,7 @@ class MemoryLimits:
     recycle_rss_bytes: int | None = None
     job_max_rss_bytes: int | None = None
     container: ContainerLimit | None = None
+    slot_cgroups: bool | None = None
     import_rss_bytes: int = field(default=0, init=False)
     """What a slot holds once its handlers are imported; 0 as long as that is not known."""
 
@@ -95,6 +100,12 @@ class MemoryLimits:
         if batch.runs_alone and self.isolated_max_rss_bytes:
             return self.isolated_max_rss_bytes
         return self.max_rss_bytes
+
+    def group_limit(self, batches: Iterable[ClaimedBatch]) -> int | None:
+        """Return the limit of the control group of a slot that runs some batches, well above their own; or None."""
+        limits = [self.limit_of(batch, policy_of(batch.policy)) for batch in _one_of_each_job(batches)]
+        most = max((limit or 0 for limit in limits), default=0)
+        return most + max(most // 4, GROUP_MARGIN_BYTES) if limits and all(limits) else None
 
     def recycle_at(self, batches: Iterable[ClaimedBatch]) -> int:
         """Return the memory above which a slot that runs some batches is replaced; 0 for never."""

@@ -6,21 +6,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _COUNTER: Final = "oom_kill"
 
 
 class OomKillCounter:
-    """Counts out-of-memory kills in this process's control group; each kill is taken once.
+    """Counts out-of-memory kills in a control group; each kill is taken once.
 
     Args:
+        files: The counter's files; None for those of this process's group.
         proc: The file that names the process's control groups.
         root: Where control groups are mounted.
     """
 
-    def __init__(self, *, proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> None:
-        self._files = [path for path in _candidates(proc, root) if kill_count(path) is not None]
+    def __init__(
+        self,
+        files: Iterable[Path] | None = None,
+        *,
+        proc: Path = Path("/proc/self/cgroup"),
+        root: Path = Path("/sys/fs/cgroup"),
+    ) -> None:
+        candidates = _candidates(proc, root) if files is None else files
+        self._files = [path for path in candidates if kill_count(path) is not None]
         self._taken = {path: kill_count(path) or 0 for path in self._files}
 
     def take(self) -> str:

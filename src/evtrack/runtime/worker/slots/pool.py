@@ -20,6 +20,7 @@ from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.pausing import Pausing
 from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
 from evtrack.runtime.worker.slots.restart_backoff import RestartBackoff
+from evtrack.runtime.worker.slots.slot_groups import SlotGroups
 from evtrack.runtime.worker.slots.slot_reports import how_it_ended, log_recycled, unready_error
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class SlotPool:
         self._new_page = new_page or SharedPage.create
         self._fork_server: ForkServerClient | None = None
         self._oom_kills = OomKillCounter()
+        self._groups = SlotGroups(wanted=self._memory.slot_cgroups)
         self._count = count
         self._max_batches = max_batches
         self._selector = selector
@@ -114,6 +116,7 @@ class SlotPool:
             EvtrackError: Slots die before they are ready, again and again.
         """
         self._zombies.reap(now, self._fork_server_pid())
+        self._groups.sweep()
         for slot in list(self._living):
             if slot.stderr.output.suppressed:
                 slot.stderr.output.tick(now)
@@ -190,12 +193,14 @@ class SlotPool:
         """Kill the fork server, and with it all remaining slots; a second call does nothing."""
         if self._fork_server is not None:
             self._fork_server.close()
+        self._groups.close()
 
     def _fork_server_pid(self) -> int | None:
         return None if self._fork_server is None or self._fork_server.is_gone else self._fork_server.pid
 
     def _start(self) -> None:
         if self._fork_server is None or self._fork_server.is_gone:
+            self._groups.open()
             self._fork_server = ForkServerClient()
         slot = SlotProcess(
             setup=self._setup,
@@ -203,6 +208,7 @@ class SlotPool:
             oom_kills=self._oom_kills,
             new_page=self._new_page,
             memory=self._memory,
+            admit=self._groups.admit,
         )
         self._living.append(slot)
         self._selector.register(slot.channel.socket, selectors.EVENT_READ, lambda: self._read_frames(slot))
@@ -278,6 +284,7 @@ class SlotPool:
             self._on_exit(slot, ended)
         finally:
             slot.close()
+            self._groups.release(slot.group)
 
     def _died_early(self, slot: SlotProcess) -> bool:
         """Return whether a slot died by itself before it did anything: neither a batch nor the worker ended it."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evtrack.domain.claimed_batch import ClaimedBatch
+    from evtrack.runtime.worker.slots.slot_group import SlotGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class SlotProcess:
         oom_kills: Counts the kernel's out-of-memory kills.
         new_page: Creates its shared page.
         memory: Decides above which memory the slot is replaced.
+        admit: Puts its process into a control group of its own, if it can.
 
     Raises:
         OSError: The slot cannot be started.
@@ -67,6 +69,7 @@ class SlotProcess:
         oom_kills: OomKillCounter | None = None,
         new_page: Callable[[], SharedPage] = SharedPage.create,
         memory: MemoryLimits | None = None,
+        admit: Callable[[int], SlotGroup | None] = lambda _: None,
     ) -> None:
         self._oom_kills = oom_kills or OomKillCounter()
         self._memory = memory or MemoryLimits()
@@ -83,6 +86,8 @@ class SlotProcess:
             os.close(read_end)
             raise
         self.page.slot_pid = self.pid
+        # Before it is sent anything, and can have started anything.
+        self.group = admit(self.pid)
         # Becomes readable when the process ends, even if a child process keeps the slot's pipes open.
         self.pidfd = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
         self.held: deque[ClaimedBatch] = deque()
@@ -132,6 +137,8 @@ class SlotProcess:
         self.page.assigned.record(first, batches)
         recycle_rss = [self._memory.recycle_at(batches), self.page.recycle_rss if self.held else 0]
         self.page.recycle_rss = min(filter(None, recycle_rss), default=0)
+        if self.group is not None:
+            self.group.allow(self._memory.group_limit(batches))
         self.held.extend(batches)
         self.channel.send(Work(first, list(batches)))
 
@@ -178,7 +185,12 @@ class SlotProcess:
         Returns:
             The evidence; empty when there is none.
         """
-        return self._oom_kills.take()
+        return self._oom_kills.take() if self.group is None else self.group.take_oom_kill()
+
+    @property
+    def has_reached_group_limit(self) -> bool:
+        """Whether it had reached the limit of its own control group: no other slot made it run out of memory."""
+        return self.group is not None and self.group.has_reached_limit
 
     @property
     def is_over_limit(self) -> bool:
