@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from evtrack.runtime.worker.slots.control_groups import PROC, ROOT, control_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 RESERVE_BYTES: Final = 128 << 20
 """What the supervisor and its fork server need."""
@@ -30,9 +32,7 @@ class ContainerLimit(NamedTuple):
     file: Path
 
 
-def container_limit(
-    *, proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
-) -> ContainerLimit | None:
+def container_limit(*, proc: Path = PROC, root: Path = ROOT) -> ContainerLimit | None:
     """Find the limit that applies to this process.
 
     Args:
@@ -90,21 +90,11 @@ def _machine_bytes() -> int:
 
 
 def _files(proc: Path, root: Path) -> Iterator[Path]:
-    try:
-        lines = proc.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top = root / "memory" if controllers else root
-        group = top / path.strip("/")
-        # In a namespace the path may name groups that are not mounted here; the mount then is the own group.
-        for each in (group, *group.parents):
+    for own in control_groups(proc, root):
+        for group in (own.path, *own.path.parents):
             for name in _NAMES:
-                yield each / name
-            if each == top:
+                yield group / name
+            if group == own.top:
                 break
 
 

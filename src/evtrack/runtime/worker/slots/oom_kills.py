@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from evtrack.runtime.worker.slots.control_groups import PROC, ROOT, control_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 _COUNTER: Final = "oom_kill"
 
@@ -20,13 +22,7 @@ class OomKillCounter:
         root: Where control groups are mounted.
     """
 
-    def __init__(
-        self,
-        files: Iterable[Path] | None = None,
-        *,
-        proc: Path = Path("/proc/self/cgroup"),
-        root: Path = Path("/sys/fs/cgroup"),
-    ) -> None:
+    def __init__(self, files: Iterable[Path] | None = None, *, proc: Path = PROC, root: Path = ROOT) -> None:
         candidates = _candidates(proc, root) if files is None else files
         self._files = [path for path in candidates if kill_count(path) is not None]
         self._taken = {path: kill_count(path) or 0 for path in self._files}
@@ -56,22 +52,16 @@ def _with_ancestors(path: Path, root: Path) -> Iterator[Path]:
 
 def _candidates(proc: Path, root: Path) -> Iterator[Path]:
     """Yield the files that may hold the counter: of cgroup v2, of v1, and of v1 as seen inside a namespace."""
-    try:
-        lines = proc.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        inside = path.strip("/")
-        if not controllers:
-            yield root / inside / "memory.events"
-        elif "memory" in controllers.split(","):
-            yield root / "memory" / inside / "memory.oom_control"
-            if inside:
-                yield root / "memory" / "memory.oom_control"
+    for own in control_groups(proc, root):
+        if own.is_unified:
+            yield own.path / "memory.events"
+        else:
+            yield own.path / "memory.oom_control"
+            if own.path != own.top:
+                yield own.top / "memory.oom_control"
 
 
-def kill_counters(*, proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> dict[str, int]:
+def kill_counters(*, proc: Path = PROC, root: Path = ROOT) -> dict[str, int]:
     """Read the counters of this process's control groups and of the groups around them.
 
     Args:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from evtrack.runtime.worker.slots.control_groups import control_groups
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -48,15 +50,10 @@ def own_group(proc: Path, root: Path) -> OwnGroup:
     Raises:
         OSError: It cannot be found.
     """
-    for line in proc.read_text(encoding="utf-8").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top = root / "memory" if controllers else root
-        # In a namespace the path may name groups that are not mounted here; the mount then is the own group.
-        for group in (top / path.strip("/"), top):
+    for own in control_groups(proc, root):
+        for group in (own.path, own.top):
             if str(os.getpid()) in members(group):
-                return OwnGroup(group, 1 if controllers else 2)
+                return OwnGroup(group, 2 if own.is_unified else 1)
     raise FileNotFoundError("no control group of this process that bounds memory")
 
 

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from evtrack.domain import log_names
+from evtrack.runtime.worker.slots.control_groups import PROC, ROOT
 from evtrack.runtime.worker.slots.own_group import OwnGroup, members, move, own_group
 from evtrack.runtime.worker.slots.slot_group import SlotGroup
 
@@ -34,13 +35,7 @@ class SlotGroups:
         root: Where control groups are mounted.
     """
 
-    def __init__(
-        self,
-        *,
-        wanted: bool | None = None,
-        proc: Path = Path("/proc/self/cgroup"),
-        root: Path = Path("/sys/fs/cgroup"),
-    ) -> None:
+    def __init__(self, *, wanted: bool | None = None, proc: Path = PROC, root: Path = ROOT) -> None:
         self._wanted = wanted
         self._places = proc, root
         self._is_open = False
