@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         pg_variables: The libpq variables that are set and name a server.
         data_dir: Where the embedded server stores its files (EVTRACK_DATA_DIR).
         state_dir: Where a worker leaves what its successor needs (EVTRACK_STATE_DIR).
-        previous_exit: How a worker's parent says that the one before ended (EVTRACK_PREVIOUS_EXIT).
+        previous_exit: How the worker before this one ended, as their parent reports it (EVTRACK_PREVIOUS_EXIT).
         slot_cgroups: Whether each slot gets a control group of its own (EVTRACK_SLOT_CGROUPS); None for only where
             that is delegated.
         log_format: json, console, or auto: console on a terminal (EVTRACK_LOG_FORMAT).

@@ -13,7 +13,7 @@ from command_line import evtrack
 from evtrack.interfaces.cli import cli
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.database import in_hand
-from evtrack.runtime.worker.database.in_hand import InHandReporter, RunningItem, running_items
+from evtrack.runtime.worker.database.in_hand import InHandReporter, SlotItem, items_in_slots
 from polling import eventually
 from slot_driver import claimed_batch
 from workers import running_worker
@@ -26,34 +26,34 @@ def slot(page: SharedPage, *batches: Any, first: int = 1) -> Any:
 def test_the_item_in_hand_is_found_on_the_page_of_its_slot() -> None:
     page = SharedPage.create()
     one = slot(page, claimed_batch({}, {}), first=3)
-    assert [] == running_items([one], 100.0), "nothing has begun"
+    assert [] == items_in_slots([one], 100.0), "nothing has begun"
     page.begin(3, 90.0)
     assert [(77, None, None, 90.0)] == [
-        (item.slot, item.item_key, item.ordinal, item.begun_at) for item in running_items([one], 100.0)
+        (item.slot, item.item_key, item.ordinal, item.begun_at) for item in items_in_slots([one], 100.0)
     ]
     page.begin_item(1)
     began = page.item_begun_at
-    assert [] == running_items([one], began + 0.9), "not for over a second"
-    (item,) = running_items([one], began + 1.1)
+    assert [] == items_in_slots([one], began + 0.9), "not for over a second"
+    (item,) = items_in_slots([one], began + 1.1)
     assert ("k2", 2, began) == (item.item_key, item.ordinal, item.begun_at)
     begun_at = page.wait()
-    assert [] == running_items([one], began + 9), "it waits for a permit"
+    assert [] == items_in_slots([one], began + 9), "it waits for a permit"
     page.go_on(begun_at)
     page.end()
-    assert [] == running_items([one], began + 9), "the batch is over"
+    assert [] == items_in_slots([one], began + 9), "the batch is over"
     page.begin(9, 90.0)
-    assert [] == running_items([one], 100.0), "a batch that the slot does not hold"
+    assert [] == items_in_slots([one], 100.0), "a batch that the slot does not hold"
     page.close()
-    assert [] == running_items([one], 100.0), "the slot has ended"
+    assert [] == items_in_slots([one], 100.0), "the slot has ended"
 
 
 def test_the_report_is_sent_when_it_changes_and_at_most_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(in_hand, "report_in_hand", lambda _, worker_id, items: sent.append((worker_id, items)))
     looked: list[float] = []
-    present: list[RunningItem] = []
+    present: list[SlotItem] = []
 
-    def look(now: float) -> list[RunningItem]:
+    def look(now: float) -> list[SlotItem]:
         looked.append(now)
         return list(present)
 
@@ -61,7 +61,7 @@ def test_the_report_is_sent_when_it_changes_and_at_most_once_a_second(monkeypatc
     for now in (10.0, 10.5, 11.0, 11.5):
         reporter.run_due(connection, 5, now)  # type: ignore[arg-type]
     assert ([10.0, 11.0], []) == (looked, sent), "a worker with short items sends nothing"
-    present.append(RunningItem(77, 1, 2, 3, "h", "k", 4, 9.0))
+    present.append(SlotItem(77, 1, 2, 3, "h", "k", 4, 9.0))
     for now in (12.0, 13.0, 14.0):
         reporter.run_due(connection, 5, now)  # type: ignore[arg-type]
     assert [3.0] == [items[0].running_s for _, items in sent]

@@ -1,4 +1,4 @@
-"""What a process can tell and decide about its own memory: how much it holds, and who dies first when there is none."""
+"""Reads how much memory this process holds, and volunteers it for the kernel's kill when memory runs out."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class StartState:
         environment: The environment.
         umask: The mask of new files' modes.
         limits: The soft limits of the process.
-        cpus: The processors that it may use; None where the system does not tell.
+        cpus: The processors that it may use; None where that is unknown.
     """
 
     directory: str = field(default_factory=os.getcwd)

@@ -49,12 +49,12 @@ def die_with_parent(parent_pid: int) -> None:
 
 
 def survive_signals() -> None:
-    """Note STOP_SIGNALS and go on: what is sent to a whole service is for the supervisor to act on.
+    """Record STOP_SIGNALS and go on: what is sent to a whole service is for the supervisor to act on.
 
     Called in the fork server, whose slots inherit it. A program that is started reacts to signals as any process does.
     """
     for number in STOP_SIGNALS:
-        _note(number)
+        _handle_stop(number)
     for number in TERMINAL_SIGNALS:
         signal.signal(number, _do_nothing)
 
@@ -75,7 +75,7 @@ def has_stop_signal_since(begun: float) -> bool:
 
 def has_handlers_of_users() -> bool:
     """Return whether user code has changed what STOP_SIGNALS do: they may raise an exception then."""
-    return any(signal.getsignal(number) is not _note_stop for number in STOP_SIGNALS)
+    return any(signal.getsignal(number) is not _record_stop for number in STOP_SIGNALS)
 
 
 def await_stop(is_stopping: Any) -> None:
@@ -111,7 +111,7 @@ def command_signals() -> Iterator[None]:
     """
     supervisor = os.getppid()
     faulthandler.unregister(LIMIT_SIGNAL)
-    kept: dict[int, Any] = {number: _note(number) for number in STOP_SIGNALS}
+    kept: dict[int, Any] = {number: _handle_stop(number) for number in STOP_SIGNALS}
     kept[LIMIT_SIGNAL] = signal.signal(LIMIT_SIGNAL, _do_nothing)
     kept[_ORPHANED] = signal.signal(_ORPHANED, _kill_group)
     # If it is ignored, the kernel drops the command's exit status.
@@ -137,21 +137,21 @@ def dump_traceback_at_limit() -> None:
     faulthandler.register(LIMIT_SIGNAL, file=2, all_threads=True, chain=True)
 
 
-def _note(number: int) -> Any:
-    earlier = signal.signal(number, _note_stop)
+def _handle_stop(number: int) -> Any:
+    earlier = signal.signal(number, _record_stop)
     # Native code that waits in a system call is not disturbed.
     signal.siginterrupt(number, False)  # noqa: FBT003  the signature of signal
     return earlier
 
 
-def _note_stop(*_: object) -> None:
+def _record_stop(*_: object) -> None:
     global _last_stop  # noqa: PLW0603  signals arrive at a process
     _last_stop = time.monotonic()
 
 
 def _react_as_usual() -> None:
     for number in (*STOP_SIGNALS, *TERMINAL_SIGNALS):
-        if signal.getsignal(number) in {_note_stop, _do_nothing}:
+        if signal.getsignal(number) in {_record_stop, _do_nothing}:
             signal.signal(number, signal.SIG_DFL)
 
 

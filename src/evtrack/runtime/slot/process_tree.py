@@ -1,4 +1,4 @@
-"""Which processes a process has started: its children, their children and so on. Only Linux can tell."""
+"""Finds which processes a process has started: its children, their children and so on. Only on Linux."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from evtrack.runtime.maintenance import GRACE_S as LOSE_GRACE_S
 from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.worker.database.error_backoff import ErrorBackoff
-from evtrack.runtime.worker.database.in_hand import running_items
+from evtrack.runtime.worker.database.in_hand import items_in_slots
 from evtrack.runtime.worker.database.queue_sync import QueueSync
 from evtrack.runtime.worker.database.session import WorkerSession
 from evtrack.runtime.worker.dispatcher import Dispatcher
@@ -117,7 +117,7 @@ class Supervisor:
             lose_grace_s=lose_grace_s,
             lease_s=lease_s,
             state=state,
-            in_hand=partial(running_items, self._slots),
+            in_hand=partial(items_in_slots, self._slots),
         )
         self._stop_at: float | None = None
 

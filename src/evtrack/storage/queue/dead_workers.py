@@ -24,7 +24,7 @@ class _LeftBatch(NamedTuple):
 
 
 def database_identity(connection: Connection) -> str:
-    """Return what tells a database from all others: its cluster's identifier and its own."""
+    """Return what distinguishes a database from all others: its cluster's identifier and its own."""
     return str(value(connection, "database_identity"))
 
 

@@ -28,6 +28,6 @@ def job_policy(values: dict[str, Any]) -> dict[str, Any]:
     """
     least, most = values["max_rss"] or (0, 0)
     policy = {key: values[option] for option, key in POLICY_OPTIONS.items()}
-    # A limit of 0 is none.
+    # A limit of 0 means no limit.
     policy |= {"max_rss_bytes": least or None, "max_rss_alone_bytes": most if most > least else None}
     return {key: value for key, value in policy.items() if value is not None}

@@ -25,7 +25,7 @@ _MOST: Final = 200
 _log = structlog.get_logger()
 
 
-class RunningItem(NamedTuple):
+class SlotItem(NamedTuple):
     """What a slot has in hand, and since when by the monotonic clock."""
 
     slot: int
@@ -38,7 +38,7 @@ class RunningItem(NamedTuple):
     begun_at: float
 
 
-def running_items(slots: Iterable[SlotProcess], now: float) -> list[RunningItem]:
+def items_in_slots(slots: Iterable[SlotProcess], now: float) -> list[SlotItem]:
     """List what slots have had in hand for longer than LONG_S, the longest first.
 
     Any thread may call this: what changes meanwhile is left out, and will be in the next list.
@@ -47,7 +47,7 @@ def running_items(slots: Iterable[SlotProcess], now: float) -> list[RunningItem]
         slots: All slots of the worker.
         now: The monotonic clock.
     """
-    found: list[RunningItem] = []
+    found: list[SlotItem] = []
     for slot in slots:
         try:
             item = _item_of(slot)
@@ -58,7 +58,7 @@ def running_items(slots: Iterable[SlotProcess], now: float) -> list[RunningItem]
     return sorted(found, key=lambda item: item.begun_at)[:_MOST]
 
 
-def _item_of(slot: SlotProcess) -> RunningItem | None:
+def _item_of(slot: SlotProcess) -> SlotItem | None:
     page, first, seq = slot.page, slot.first, slot.page.seq
     if not 0 <= seq - first < len(slot.held) or page.has_ended or page.is_waiting:
         return None
@@ -67,7 +67,7 @@ def _item_of(slot: SlotProcess) -> RunningItem | None:
     if (page.seq, page.item, slot.first) != (seq, index, first):
         return None
     key, ordinal = batch.item(index)
-    return RunningItem(slot.pid, *batch.key, batch.handler_name, key, ordinal, begun_at)
+    return SlotItem(slot.pid, *batch.key, batch.handler_name, key, ordinal, begun_at)
 
 
 class InHandReporter:
@@ -77,9 +77,9 @@ class InHandReporter:
         look: Returns the list at a time of the monotonic clock.
     """
 
-    def __init__(self, look: Callable[[float], list[RunningItem]]) -> None:
+    def __init__(self, look: Callable[[float], list[SlotItem]]) -> None:
         self._look = look
-        self._sent: list[RunningItem] = []
+        self._sent: list[SlotItem] = []
         self._look_at = 0.0
 
     def run_due(self, connection: Connection, worker_id: int, now: float) -> None:

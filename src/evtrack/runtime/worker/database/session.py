@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evtrack.runtime.waker import Waker
-    from evtrack.runtime.worker.database.in_hand import RunningItem
+    from evtrack.runtime.worker.database.in_hand import SlotItem
     from evtrack.runtime.worker.state.worker_state import WorkerState
 
 _log = structlog.get_logger()
@@ -57,7 +57,7 @@ class WorkerSession:
         lose_grace_s: float,
         lease_s: float,
         state: WorkerState | None = None,
-        in_hand: Callable[[float], list[RunningItem]] | None = None,
+        in_hand: Callable[[float], list[SlotItem]] | None = None,
     ) -> None:
         self._dsn = dsn
         self._slots = slots

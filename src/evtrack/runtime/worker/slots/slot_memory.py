@@ -26,7 +26,7 @@ def exceeds(slot_pid: int, command_pid: int, limit_bytes: int) -> bool:
     pids = {slot_pid, command_pid, *descendants(slot_pid)} - {0}
     if sum(_rss_bytes(pid) for pid in pids) <= limit_bytes:
         return False
-    # To tell what is shared takes the kernel a while, so it is asked only now.
+    # What is shared takes the kernel a while to add up, so it is asked only now.
     return len(pids) == 1 or sum(_pss_bytes(pid) for pid in pids) > limit_bytes
 
 

@@ -71,7 +71,7 @@ def describe_this_process() -> WorkerDescription:
 
 
 def read_boot_id() -> str:
-    """Return what identifies this run of the kernel; empty where the system does not tell."""
+    """Return what identifies this run of the kernel; empty where that is unknown."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except (OSError, ValueError):

@@ -37,7 +37,7 @@ def evidence(
         worker: The worker.
         pids: The processes of its slots.
         base: The state directory.
-        previous_exit: How the worker's parent says that it ended; empty when it does not.
+        previous_exit: How it ended, as its parent reports it; empty when it does not.
 
     Returns:
         Facts for the death report: `why` in words, and each piece of evidence by itself.

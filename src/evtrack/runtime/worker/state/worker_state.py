@@ -63,7 +63,7 @@ class WorkerState:
 
     Args:
         base: The state directory, which many workers may share.
-        previous_exit: How this worker's parent says that the one before ended; empty when it does not.
+        previous_exit: How the worker before this one ended, as their parent reports it; empty when it does not.
     """
 
     def __init__(self, base: Path, *, previous_exit: str = "") -> None:
@@ -205,7 +205,7 @@ class WorkerState:
         known = worker_state(connection, worker.worker_id, host=worker.host, pid=worker.pid)
         if known is None or known.state not in {"lost", "stopped"}:
             return known is None  # its session is still open
-        # It tells about one worker: the one that this process replaces.
+        # It is about one worker: the one that this process replaces.
         self._previous_exit = ""
         remains.remove()
         _log.warning(
