@@ -19,7 +19,7 @@ from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.storage.connection.connect import connect
 from polling import eventually
 from servers import cloned
-from workers import HANDLER_DIRECTORY, descendants, items_begun
+from workers import HANDLER_DIRECTORY, items_begun, kill_all
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
@@ -52,15 +52,6 @@ class Worker:
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == name]
 
-    def kill(self) -> None:
-        """Kill it and all of its processes, as a container's memory limit does."""
-        for pid in (self.process.pid, *descendants(self.process.pid)):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        self.process.wait(10)
-
     def stop(self) -> None:
         """Stop it as an operator does."""
         self.process.send_signal(signal.SIGTERM)
@@ -76,7 +67,7 @@ def worker(dsn: str, tmp_path: Path, *options: str, state: str = "state", **vari
         yield one
     finally:
         if one.process.poll() is None:
-            one.kill()
+            kill_all(one.process)
 
 
 def submit(queue: Client, tmp_path: Path, *, items: int, batch_size: int, waiting: Sequence[int], size: int = 1) -> int:
@@ -126,7 +117,7 @@ def dead_worker(dsn: str, tmp_path: Path, begun: int, *options: str, **more: Any
     """Run a worker until this many items have begun, and kill it with its slots."""
     with worker(dsn, tmp_path, "--slots", "2", *options, **more) as one:
         eventually(lambda: items_begun(tmp_path / "trace", begun), 40)
-        one.kill()
+        kill_all(one.process)
 
 
 def test_the_items_in_hand_are_known_after_the_first_death(queue: Client, dsn: str, tmp_path: Path) -> None:
@@ -177,7 +168,7 @@ def test_a_batch_whose_outcome_was_not_committed_does_not_run_again(queue: Clien
             other.execute("LOCK TABLE evtrack.batch IN EXCLUSIVE MODE")
             (tmp_path / "go").touch()
             eventually(lambda: outcomes() == 2, 10)
-            first.kill()
+            kill_all(first.process)
             # Its server processes still wait for the lock, and would commit what it had sent.
             other.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -209,7 +200,7 @@ def test_a_worker_that_is_killed_while_it_stops_leaves_no_suspects(queue: Client
         eventually(lambda: items_begun(tmp_path / "trace", 6), 40)
         first.process.send_signal(signal.SIGTERM)
         eventually(lambda: queue.rows("SELECT 1 FROM evtrack.worker WHERE stopping_at IS NOT NULL"), 20)
-        first.kill()
+        kill_all(first.process)
     with worker(dsn, tmp_path, "--slots", "2") as second:
         (report,) = eventually(lambda: second.events("predecessor_reported"), 40)
         assert 4 == report["items_done"]

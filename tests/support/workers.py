@@ -1,10 +1,12 @@
 """Run workers, in a thread of this process or as the real command, and submit their work."""
 
 import json
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,14 @@ def slots_of(pid: int) -> list[int]:
 def descendants(pid: int) -> list[int]:
     """Return all descendants of a process."""
     return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def kill_all(process: subprocess.Popen[Any]) -> None:
+    """Kill a worker and all of its processes at once, as a container's memory limit does."""
+    for pid in (process.pid, *descendants(process.pid)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait(10)
 
 
 def alive(pid: int) -> bool:

@@ -1,6 +1,5 @@
 """Workers that are started again whenever they die, as by a service manager, and what became of their items."""
 
-import os
 import signal
 import subprocess
 from collections import Counter
@@ -12,7 +11,7 @@ from typing import Any
 from client import Client
 from command_line import environment, evtrack_command
 from polling import eventually
-from workers import HANDLER_DIRECTORY, descendants
+from workers import HANDLER_DIRECTORY, kill_all
 
 KILLING_PROGRAM = """
 import json, os, signal, sys, time
@@ -74,13 +73,7 @@ class RestartedWorkers:
 
     def kill_one(self, index: int = 0) -> None:
         """Kill a worker with all of its processes at once."""
-        process = self._living[index]
-        for pid in (process.pid, *descendants(process.pid)):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        process.wait(10)
+        kill_all(self._living[index])
 
     def close(self) -> None:
         """Kill all."""
