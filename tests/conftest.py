@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,9 @@ from evtrack.interfaces.cli import cli
 from evtrack.storage.connection import sql_files
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.schema import migrations
+
+# Workers of tests inherit it: below nohup they would survive what a test sends them.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Another tree of SQL files than the checkout's: test_planner_page.py takes a setting out and runs its test on the rest.
 if "EVTRACK_TEST_SQL" in os.environ:
