@@ -3042,10 +3042,10 @@ BEGIN
                     ELSE jsonb_build_object('isolation', level) END
         WHERE stops OR NOT spent AND j.phase <> 'cancelled'
         UNION ALL
-        -- Nobody was in hand, so nobody crashed.
+        -- One loss is no evidence, so nobody crashed.
         SELECT j.job_day, j.job_id, b.batch_no, b.version + 2, 'cancelled',
             b.attempt, NULL, '{"reason": "job cancelled"}'
-        WHERE j.phase = 'cancelled' AND NOT halved AND isempty(suspect);
+        WHERE j.phase = 'cancelled' AND (n > 1 OR NOT spent);
         RETURN CASE WHEN spent OR j.phase = 'cancelled' AND NOT stops
             THEN 'crashed' ELSE 'retry' END;
     END IF;

@@ -122,7 +122,18 @@ def test_an_item_without_payload_is_separated_too(client: Client) -> None:
     assert "item_key" not in data_of(client.events(job, 1)[-2])
 
 
-def test_in_a_cancelled_job_only_the_item_in_hand_crashes(client: Client) -> None:
+@pytest.mark.parametrize("items", [1, 3])
+def test_in_a_cancelled_job_a_loss_blames_nobody(client: Client, items: int) -> None:
+    job = client.job(items=items)
+    worker, (claim,) = claimed_suspects(client, job)
+    mark(client, worker, claim, 1)
+    client.one("SELECT evtrack.cancel(%s)", job)
+    lose(client, worker)
+    assert dict.fromkeys(range(1, items + 1), "cancelled") == fates(client, job)
+    client.check(job)
+
+
+def test_in_a_cancelled_job_what_is_done_stays_done(client: Client) -> None:
     job = client.job(2, items=3)
     worker, claims = claimed_suspects(client, job)
     mark(client, worker, claims[0], 1)

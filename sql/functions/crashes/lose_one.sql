@@ -9,7 +9,7 @@
 --   halves; they run exclusively from the second loss on.
 -- * An item that was in hand exclusively at as many losses as its lost-worker
 --   budget allows is poison.
--- * In a cancelled job nothing is requeued.
+-- * In a cancelled job nothing is requeued: all but a poison item is cancelled.
 -- `alone` is whether the worker ran nothing else.
 CREATE OR REPLACE FUNCTION evtrack.lose_one(
     lost evtrack.worker, j evtrack.job, b evtrack.batch, facts jsonb,
@@ -80,10 +80,10 @@ BEGIN
                     ELSE jsonb_build_object('isolation', level) END
         WHERE stops OR NOT spent AND j.phase <> 'cancelled'
         UNION ALL
-        -- Nobody was in hand, so nobody crashed.
+        -- One loss is no evidence, so nobody crashed.
         SELECT j.job_day, j.job_id, b.batch_no, b.version + 2, 'cancelled',
             b.attempt, NULL, '{"reason": "job cancelled"}'
-        WHERE j.phase = 'cancelled' AND NOT halved AND isempty(suspect);
+        WHERE j.phase = 'cancelled' AND (n > 1 OR NOT spent);
         RETURN CASE WHEN spent OR j.phase = 'cancelled' AND NOT stops
             THEN 'crashed' ELSE 'retry' END;
     END IF;
