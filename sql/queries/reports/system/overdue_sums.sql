@@ -1,6 +1,5 @@
--- Count the jobs and items that wait for a reason that needs an operator.
+-- Count the items that wait for a reason that needs an operator.
 SELECT
-    count(*) AS jobs,
     coalesce(sum(items), 0)::bigint AS items,
     min(job_id) AS example_job_id
 FROM evtrack.waiting

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from evtrack.domain.errors import NoSuchJob
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.connection.query import mapping, one, rows
+from evtrack.storage.connection.query import mapping, one, rows, value
 from evtrack.storage.log.reader import LogRow, stream
 from evtrack.storage.reports.job_reports import job_key
 from evtrack.storage.reports.worker_reports import WorkerRow
@@ -81,14 +81,6 @@ class ItemOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerLoss:
-    """A worker that was lost with a batch."""
-
-    worker_id: int | None
-    worker: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class BatchHistory:
     """Everything about one batch.
 
@@ -99,7 +91,7 @@ class BatchHistory:
         workers: The workers that claimed it, by number.
         restored: The names of those that claimed it before its job was restored from an archive; empty if it was not.
         outcomes: The outcomes of the items that it started with.
-        loss: The worker that was lost last with it, or with its parent, if it is a suspect.
+        lost_worker_id: The worker that was lost last with it, or with its parent, if it is a suspect.
     """
 
     handler: str
@@ -108,7 +100,7 @@ class BatchHistory:
     workers: dict[int, WorkerRow]
     restored: dict[int, str]
     outcomes: list[ItemOutcome]
-    loss: WorkerLoss | None = None
+    lost_worker_id: int | None = None
 
 
 def batches(conn: Connection, job_id: int, *, limit: int, statuses: Sequence[str] | None = None) -> list[BatchRow]:
@@ -152,11 +144,11 @@ def batch_history(conn: Connection, job_id: int, batch_no: int) -> BatchHistory:
     ordinals = events[0].data.get("ordinals", "{}")
     outcomes = rows(conn, ItemOutcome, "item_outcomes", job_id=job_id, ordinals=ordinals, limit=_OUTCOMES)
     by_id = {worker.worker_id: worker for worker in workers}
-    loss = None
+    lost_worker_id = None
     if batch.isolation in SUSPECTS:
         numbers = [number for number in (batch_no, batch.parent_no) if number is not None]
-        loss = one(conn, WorkerLoss, "last_loss", job_id=job_id, batch_nos=numbers)
-    return BatchHistory(key.handler, batch, events, by_id, restored, outcomes, loss)
+        lost_worker_id = value(conn, "last_loss", job_id=job_id, batch_nos=numbers)
+    return BatchHistory(key.handler, batch, events, by_id, restored, outcomes, lost_worker_id)
 
 
 def crashes(

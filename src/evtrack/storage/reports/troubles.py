@@ -44,9 +44,8 @@ class JobTroubles:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """Jobs and items that no worker starts although it is time, and one of the jobs."""
+    """Items that no worker starts although it is time, and one of their jobs."""
 
-    jobs: int
     items: int
     example_job_id: int | None
 

@@ -32,9 +32,7 @@ def isolation_line(report: BatchHistory) -> str:
     how = _HOW.get(batch.isolation)
     if how is None or batch.status not in {BatchStatus.PENDING, BatchStatus.RUNNING}:
         return ""
-    worker = "its worker"
-    if report.loss is not None and report.loss.worker_id is not None:
-        worker = f"worker {report.loss.worker_id}"
+    worker = "its worker" if report.lost_worker_id is None else f"worker {report.lost_worker_id}"
     why = _WHY.get(batch.isolation) or (
         f"was in hand when {worker} died" if batch.isolation == "exclusive" else f"was held by {worker} when it died"
     )
