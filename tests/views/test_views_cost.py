@@ -140,6 +140,7 @@ def test_the_history_of_what_runs_now_is_read_from_a_bounded_number_of_rows(big:
     ]
     client.one("SELECT evtrack.report_in_hand(%s, %s)", worker, Jsonb(items))
     found = plan(client, "SELECT * FROM evtrack.running_item WHERE job_id = %s", large)
-    assert 200 == client.view("running_item", large)[0]["known_attempts"]
+    # The newest 200 attempts, of which some may be running.
+    assert 190 < client.view("running_item", large)[0]["known_attempts"] <= 200
     assert rows_read(found) < 1_000
     assert rows_read(plan(client, "SELECT * FROM evtrack.running_item")) < 2_000

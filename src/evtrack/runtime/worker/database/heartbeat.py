@@ -63,6 +63,8 @@ class Heartbeat:
         """Whether the worker was declared lost."""
         self.has_work = False
         """Whether there may be work; the worker resets it."""
+        self.first_beat = threading.Event()
+        """Set once the database knows that the worker is alive, and by which lock."""
         self._dsn = dsn
         self._worker_id = worker_id
         self._handlers = frozenset(handlers)
@@ -140,6 +142,7 @@ class Heartbeat:
                 if locked and not pulse.session_lock:
                     self._warn_of_pooler()
                 beat_at = now + self._beat_s
+                self.first_beat.set()
             if self._state is not None:
                 # Before workers are declared lost: what this one knows about them would come too late.
                 self._state.run_due(connection, self._worker_id, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from structlog.contextvars import bind_contextvars, unbind_contextvars
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from evtrack.runtime.waker import Waker
     from evtrack.runtime.worker.database.in_hand import SlotItem
     from evtrack.runtime.worker.state.worker_state import WorkerState
+
+_FIRST_BEAT_S: Final = 1.0
+"""How long a new worker waits for its first heartbeat before it claims anything."""
 
 _log = structlog.get_logger()
 
@@ -107,6 +110,8 @@ class WorkerSession:
             in_hand=None if self._in_hand is None else InHandReporter(self._in_hand),
         )
         self.heartbeat.start()
+        # A worker that died before would be declared lost after its lease only, instead of the grace.
+        self.heartbeat.first_beat.wait(_FIRST_BEAT_S)
         # On every log line of this thread from now on.
         bind_contextvars(worker_id=self.worker_id)
         _log.info(log_names.WORKER_REGISTERED, name=self.name, slots=self._slots, handlers=self._handlers)
