@@ -804,16 +804,17 @@ DECLARE
     day date;
 BEGIN
     -- A null limit would claim everything.
-    IF (max_fresh >= 0 AND max_returning >= 0
-        AND coalesce(max_isolated, 0) >= 0 AND cardinality(job_ids)
+    IF (max_fresh >= 0 AND max_returning >= 0 AND cardinality(job_ids)
         IS NOT DISTINCT FROM cardinality(claim.after)) IS NOT TRUE THEN
-        RAISE EXCEPTION 'max_fresh, max_returning and max_isolated must be 0 or '
-            'greater, and `after` as long as job_ids; got %, %, %, and % for %',
+        RAISE EXCEPTION 'max_fresh and max_returning must be 0 or greater, and '
+            '`after` as long as job_ids; got %, %, and % for %',
             coalesce(max_fresh::text, 'null'),
             coalesce(max_returning::text, 'null'),
-            coalesce(max_isolated::text, 'null'),
             coalesce(cardinality(claim.after), 0),
             coalesce(cardinality(job_ids), 0) USING ERRCODE = 'EV007';
+    ELSIF max_isolated < 0 THEN
+        RAISE EXCEPTION 'max_isolated must be 0 or greater, got %', max_isolated
+            USING ERRCODE = 'EV007';
     END IF;
     -- Shared by the claims of this worker; see reconcile().
     PERFORM pg_advisory_xact_lock_shared(

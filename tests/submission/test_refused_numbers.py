@@ -67,6 +67,8 @@ def test_a_claim_with_a_missing_or_negative_limit_is_refused(client: Client) -> 
     for after, fresh, returning in (([0], None, 0), ([0], -1, 0), ([0], 1, -1), ([0], 1, None), ([0, 0], 1, 0)):
         said = refused(client, claim, worker, [job], after, fresh, [client.handler], returning)
         assert "max_fresh and max_returning must be 0 or greater" in said
+    isolated = "SELECT * FROM evtrack.claim(%s, %s, %s, 1, %s, 0, -1)"
+    assert "max_isolated must be 0 or greater" in refused(client, isolated, worker, [job], [0], [client.handler])
     assert [] == client.rows(claim, worker, [job], [0], 0, [client.handler], 0)
     assert (3, 3) == client.sums(job)["pending"]
 

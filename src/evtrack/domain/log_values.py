@@ -25,7 +25,7 @@ def json_record(facts: object, limit: int) -> str:
         One line of JSON.
     """
     text, room = "", limit
-    for _ in range(_TRIES):
+    for _ in range(_TRIES):  # pragma: no branch  the last tries have room for nothing, which fits
         text = json.dumps(bounded(facts, room), ensure_ascii=False)
         if len(text.encode("utf-8", "backslashreplace")) <= limit:
             break
