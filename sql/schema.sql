@@ -2396,6 +2396,7 @@ $$;
 
 CREATE FUNCTION evtrack.has_isolated(day date, job_ids bigint[]) RETURNS boolean
     LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
     AS $$
 BEGIN
     RETURN EXISTS (

@@ -1,8 +1,9 @@
 -- Whether one of these jobs of a day has a batch that must run alone in its
 -- worker and is due.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.has_isolated(day date, job_ids bigint[])
 RETURNS boolean
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 BEGIN
     RETURN EXISTS (
         SELECT FROM evtrack.batch b
