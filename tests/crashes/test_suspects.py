@@ -186,7 +186,7 @@ def test_a_mark_of_a_batch_that_another_worker_holds_is_refused(client: Client) 
     assert "lost" == mark(client, worker, Claim(10**9, 1, 1), 1)
     lose(client, worker)
     assert "lost" == mark(client, worker, claim, 1)
-    assert 0 == client.one("SELECT count(*) FROM evtrack.item_mark")
+    assert 0 == client.one("SELECT count(*) FROM evtrack.item_mark WHERE job_id = %s", job)
     with pytest.raises(Exception, match="no such worker"):
         mark(client, 10**9, claim, 1)
 
