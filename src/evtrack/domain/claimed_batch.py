@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from evtrack.domain.ordinals import Ordinals
+from evtrack.domain.states import SUSPECTS, Isolation
 
 BatchKey = tuple[int, int, int]
 """Job, batch number and attempt, which identify a claimed batch in reports."""
 
-SUSPECT: Final = frozenset({b"marked", b"exclusive"})
+SUSPECT: Final = frozenset(level.encode() for level in SUSPECTS)
 """Levels of isolation at which a slot commits which item begins and which is done."""
 
-ALONE: Final = frozenset({b"memory", b"exclusive"})
+ALONE: Final = frozenset(level.encode() for level in (Isolation.MEMORY, Isolation.EXCLUSIVE))
 """Levels of isolation at which a worker runs and holds nothing else."""
 
-FRESH: Final = ALONE | {b"fresh_slot"}
+FRESH: Final = ALONE | {Isolation.FRESH_SLOT.encode()}
 """Levels of isolation at which a slot must not have run anything before."""
 
 

@@ -35,6 +35,10 @@ class Isolation(StrEnum):
     """A suspect that was in hand when a worker died: as marked, and the worker runs nothing else."""
 
 
+SUSPECTS: Final = frozenset({Isolation.MARKED, Isolation.EXCLUSIVE})
+"""Levels of a batch whose worker was lost."""
+
+
 class JobPhase(StrEnum):
     """The phase of a job. The labels are those of the SQL type ``evtrack.phase``, in its order."""
 

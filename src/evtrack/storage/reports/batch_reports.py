@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evtrack.domain.errors import NoSuchJob
+from evtrack.domain.states import SUSPECTS
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import mapping, one, rows, value
 from evtrack.storage.log.reader import LogRow, stream
 from evtrack.storage.reports.job_reports import job_key
 from evtrack.storage.reports.worker_reports import WorkerRow
-
-SUSPECTS = frozenset({"marked", "exclusive"})
-"""Levels of isolation of a batch whose worker was lost."""
 
 _OUTCOMES = 200
 

@@ -78,5 +78,5 @@ def _row(mark: PendingMark) -> SuspectMark:
         done=None if frame.done is None else ordinals[frame.done],
         line=frame.line or None,
         in_hand=0 if frame.begins is None else ordinals[frame.begins],
-        exclusive=batch.isolation == b"exclusive",
+        exclusive=batch.is_suspect and batch.runs_alone,
     )

@@ -26,7 +26,7 @@ from evtrack.runtime.worker.state.description import (
 )
 
 _ROOT_STATE: Final = Path("/var/lib/evtrack/state")
-_MOST_PAGES: Final = 2048
+_PAGES_KEPT: Final = 2048
 """Twice as many as there are slots at most."""
 
 _LOST: Final = (
@@ -99,7 +99,7 @@ class StateDirectory:
             except OSError as error:
                 self._warn(error)
             else:
-                if len(self._pages) > _MOST_PAGES:
+                if len(self._pages) > _PAGES_KEPT:
                     self.remove_closed(monotonic())
                 return page
         return SharedPage.create()
