@@ -25,6 +25,11 @@ class EvtrackError(Exception):
         self.hint = hint
         super().__init__(self.message)
 
+    @property
+    def connection_lost(self) -> bool:
+        """Whether the connection to the database was lost."""
+        return False
+
     def __str__(self) -> str:
         """Return the message, and the hint on a separate line."""
         return f"{self.message}\n{self.hint}" if self.hint else self.message

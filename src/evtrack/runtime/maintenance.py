@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.database_errors import TransientError
 from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.storage.queue.job_control import wake_workers
 from evtrack.storage.queue.workers import finish_overdue, make_partitions, reap
@@ -84,7 +83,7 @@ class Maintenance:
                 if made := make_partitions(connection):
                     _log.info(log_names.PARTITIONS_CREATED, days=made)
         except EvtrackError as error:
-            if isinstance(error, TransientError) and error.connection_lost:
+            if error.connection_lost:
                 raise
             # Other processes do the same work, and this one retries soon.
             _log.warning(log_names.MAINTENANCE_FAILED, error=str(error))

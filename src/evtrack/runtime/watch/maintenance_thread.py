@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.database_errors import TransientError
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.watch.reconnect import run_reconnecting
 from evtrack.storage.monitoring.alert_outbox import check_alerts
@@ -70,7 +69,7 @@ class MaintenanceThread:
             if new := check_alerts(connection, self._thresholds):
                 _log.info(log_names.ALERTS_RAISED, alerts=new)
         except EvtrackError as error:
-            if isinstance(error, TransientError) and error.connection_lost:
+            if error.connection_lost:
                 raise
             # The next check makes up for it.
             _log.warning(log_names.ALERT_CHECK_FAILED, error=str(error))

@@ -283,7 +283,7 @@ class Supervisor:
 
     def _postpone(self, error: EvtrackError, now: float) -> None:
         self._errors.record(error, now)
-        if self._session is not None and isinstance(error, TransientError) and error.connection_lost:
+        if self._session is not None and error.connection_lost:
             self._session.disconnect()
 
     def _recover_from_loss(self) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.database_errors import TransientError
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.queue.workers import ItemInHand, report_in_hand
 
@@ -102,6 +101,6 @@ class InHandReporter:
             report_in_hand(connection, worker_id, [ItemInHand(*item[:-1], now - item.begun_at) for item in found])
             self._sent = found
         except EvtrackError as error:
-            if isinstance(error, TransientError) and error.connection_lost:
+            if error.connection_lost:
                 raise
             _log.warning(log_names.MAINTENANCE_FAILED, error=str(error))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.database_errors import TransientError
 from evtrack.domain.errors import EvtrackError
 from evtrack.domain.ordinals import Ordinals
 from evtrack.runtime.worker.state.batches_at_death import BatchOnPage, batches_at_death, batches_on_page
@@ -159,7 +158,7 @@ class WorkerState:
                 try:
                     is_pending |= not self._report_one(connection, reporter, remains, now)
                 except EvtrackError as error:
-                    if isinstance(error, TransientError) and error.connection_lost:
+                    if error.connection_lost:
                         raise
                     self._retry_at[path] = now + _REFUSED_S
                     _log.warning(log_names.PREDECESSOR_NOT_REPORTED, directory=str(path), error=str(error))
