@@ -1,0 +1,8 @@
+-- Workers and upkeep.
+
+-- The queue and its progress.
+
+-- Alerts and their sinks.
+
+-- Positions in the log.
+SELECT 1;

@@ -1,0 +1,14 @@
+-- What keeps a passing fault of a server, a host or a reader from losing or
+-- stranding work.
+-- least-code: 0.1.0
+
+-- Workers and upkeep.
+
+-- The queue and its progress.
+
+-- Alerts and their sinks.
+
+-- Positions in the log.
+
+-- What they take and return changes.
+SELECT 1;
