@@ -98,6 +98,47 @@ def test_a_transient_error_may_have_lost_the_connection(lost: bool, sqlstate: st
     assert lost is database_errors.TransientError(sqlstate=sqlstate).connection_lost
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        database_errors.CannotConnect(),
+        database_errors.TransientError(),
+        database_errors.TransientError(sqlstate="40P01"),
+        database_errors.PermissionDenied(),
+        database_errors.ReadOnly(),
+        database_errors.SchemaMissing(),
+        database_errors.SchemaTooOld(found=1, wanted=2),
+        *(
+            database_errors.StorageError(sqlstate=sqlstate)
+            for sqlstate in (
+                *("25P02", "28000", "28P01", "3D000", "3F000", "42883", "53100", "53200", "53300", "53400"),
+                *("55000", "55006", "57014", "58000", "58030", "58P01", "F0000", "XX000", "XX001", "0A000"),
+            )
+        ),
+    ],
+)
+def test_an_error_that_is_not_about_the_data_may_pass(error: errors.EvtrackError) -> None:
+    assert error.is_passing
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.EvtrackError(),
+        errors.IllegalEvent(),
+        errors.WorkerLost(),
+        errors.BadArgument("not valid UTF-8"),
+        database_errors.StorageError("a NUL byte"),
+        *(
+            database_errors.StorageError(sqlstate=sqlstate)
+            for sqlstate in ("21000", "22003", "22P02", "23502", "23505", "44000", "54000", "54001", "P0001")
+        ),
+    ],
+)
+def test_an_error_about_the_data_stays(error: errors.EvtrackError) -> None:
+    assert not error.is_passing
+
+
 def test_errors_have_exit_codes() -> None:
     assert {
         "EvtrackError": 1,

@@ -1,6 +1,20 @@
 """The errors of reaching and using the database, and of the schema in it."""
 
+from typing import Final
+
 from evtrack.domain.errors import EvtrackError
+
+# cardinality, data exception, integrity constraint, WITH CHECK OPTION, a limit of the program, a trigger's RAISE
+_ABOUT_DATA: Final = ("21", "22", "23", "44", "54", "P0001")
+
+
+class _PassingError(EvtrackError):
+    """The server, the network or an operator prevents a call; none of them looks at its data."""
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may succeed later although its data is the same."""
+        return True
 
 
 class NoServer(EvtrackError):
@@ -9,13 +23,13 @@ class NoServer(EvtrackError):
     exit_code = 5
 
 
-class CannotConnect(EvtrackError):
+class CannotConnect(_PassingError):
     """The PostgreSQL server cannot be reached, or refuses the connection."""
 
     exit_code = 5
 
 
-class TransientError(EvtrackError):
+class TransientError(_PassingError):
     """The database aborted this transaction; a retry may succeed.
 
     Args:
@@ -34,7 +48,7 @@ class TransientError(EvtrackError):
         return self.sqlstate is None or self.sqlstate.startswith(("08", "57P", "25P03"))
 
 
-class PermissionDenied(EvtrackError):
+class PermissionDenied(_PassingError):
     """The database role may not do this."""
 
 
@@ -69,14 +83,23 @@ class StorageError(EvtrackError):
         super().__init__(message, hint=hint)
         self.sqlstate = sqlstate
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may succeed later although its data is the same.
 
-class SchemaMissing(EvtrackError):
+        Only what the server says about the data itself stays: every other reason may go away, such as a full disk, a
+        read-only session, a wrong setting or a defect that is repaired. The client refuses data without an SQLSTATE.
+        """
+        return self.sqlstate is not None and not self.sqlstate.startswith(_ABOUT_DATA)
+
+
+class SchemaMissing(_PassingError):
     """This database has no evtrack schema."""
 
     exit_code = 4
 
 
-class SchemaTooOld(EvtrackError):
+class SchemaTooOld(_PassingError):
     """The database's schema is older than this evtrack.
 
     Args:

@@ -30,6 +30,11 @@ class EvtrackError(Exception):
         """Whether the connection to the database was lost."""
         return False
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may succeed later although its data is the same: wait, and keep what is in hand."""
+        return False
+
     def __str__(self) -> str:
         """Return the message, and the hint on a separate line."""
         return f"{self.message}\n{self.hint}" if self.hint else self.message
