@@ -14,7 +14,7 @@ from command_line import environment, evtrack
 from evtrack.domain.database_errors import MigrationError, SchemaMissing, SchemaTooNew, SchemaTooOld
 from evtrack.storage.connection import preconditions
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.connection.preconditions import check_schema
+from evtrack.storage.connection.preconditions import check_schema, is_older
 from evtrack.storage.schema import migrations
 from polling import eventually
 
@@ -154,3 +154,18 @@ def test_a_newer_schema_is_refused_only_if_it_says_so(
     with pytest.raises(SchemaTooNew, match=r"evtrack 99\.0\.0 or later"):
         check_schema(conn)
     assert evtrack("jobs", "--dsn", dsn).returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("code", "least", "older"),
+    [
+        ("0.2.0rc1", "0.2.0", True),
+        ("0.2.0.dev3+g1ab754f", "0.2.0", True),
+        ("0.2.0", "0.2", False),
+        ("0.2.1rc1", "0.2.0", False),
+        ("0.10.0", "0.9.1", False),
+        ("1.0.0.post1", "1.0.0", False),
+    ],
+)
+def test_any_version_of_evtrack_compares(code: str, least: str, *, older: bool) -> None:
+    assert older == is_older(code, least)

@@ -4,7 +4,9 @@ import pytest
 
 from client import Claim, Client, refused
 from event_streams import data_of
+from evtrack.domain.database_errors import PermissionDenied
 from evtrack.domain.states import BatchStatus
+from evtrack.storage.queue import job_control
 
 pytestmark = pytest.mark.integration
 
@@ -105,3 +107,29 @@ def test_the_partitions_of_a_day_are_created_once(client: Client) -> None:
     assert 1 == client.one("SELECT evtrack.make_partitions('2031-02-01', 2)")
     parts = client.rows("SELECT relid::text AS part FROM pg_partition_tree('evtrack.event') WHERE isleaf")
     assert {"evtrack.event_20310130", "evtrack.event_20310202"} <= {row["part"] for row in parts}
+
+
+def test_a_wake_up_that_fails_does_not_hide_what_was_done(own_client: Client) -> None:
+    job, worker = own_client.job(2), own_client.worker()
+    own_client.fail(worker, own_client.claim(worker, job))
+    own_client.conn.execute("UPDATE evtrack.batch SET run_at = clock_timestamp()")
+    own_client.crash(worker, own_client.claim(worker, job))
+    # A role that the server denies the wake-up, which is a passing error like a full queue of notifications.
+    for right in (
+        "GRANT USAGE ON SCHEMA evtrack",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA evtrack",
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA evtrack",
+    ):
+        own_client.conn.execute(f"{right} TO pg_monitor".encode())
+    own_client.conn.execute("REVOKE EXECUTE ON FUNCTION pg_notify(text, text) FROM PUBLIC")
+    own_client.conn.execute("REVOKE EXECUTE ON FUNCTION evtrack.finish_due(bigint) FROM pg_monitor")
+    own_client.conn.execute("SET ROLE pg_monitor")
+    with pytest.raises(PermissionDenied):
+        job_control.finish_due(own_client.conn, job)
+    (verdict,) = job_control.quarantine_items(own_client.conn, job, ["key:1"])
+    assert "quarantined" == verdict.verdict
+    own_client.conn.execute("RESET ROLE")
+    own_client.one("SELECT evtrack.retry(%s)", job)
+    own_client.one("SELECT evtrack.suspend(%s)", job)
+    own_client.conn.execute("SET ROLE pg_monitor")
+    assert job_control.resume_job(own_client.conn, job)

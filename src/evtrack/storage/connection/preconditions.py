@@ -46,17 +46,21 @@ def check_schema(conn: Connection) -> None:
         raise SchemaMissing
     if newest.version < wanted:
         raise SchemaTooOld(found=newest.version, wanted=wanted)
-    if newest.version > wanted and version_key(newest.least_code) > version_key(__version__):
+    if newest.version > wanted and is_older(__version__, newest.least_code):
         raise SchemaTooNew(found=newest.version, least_code=newest.least_code, code=__version__)
 
 
-def version_key(version: str) -> tuple[int, ...]:
-    """Return a version like 1.12.0 as numbers that compare.
+def is_older(code: str, least: str) -> bool:
+    """Return whether a version comes before another one; release candidates come before their release.
 
     Args:
-        version: The numbers with dots between.
+        code: A version, such as 0.2.0rc1.
+        least: The version to compare it with.
     """
-    return tuple(int(part) for part in version.split("."))
+    # Imported here only: hardly any command meets a newer schema, and each would pay for the import.
+    from packaging.version import Version  # noqa: PLC0415
+
+    return Version(code) < Version(least)
 
 
 def require_call(conn: Connection, function: str) -> None:

@@ -1,8 +1,10 @@
 """Acts on a job as a whole: suspend, resume, cancel, retry and finish it, quarantine items, wake its workers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import rows, run, value
 from evtrack.storage.reports.job_reports import job_key
@@ -149,8 +151,9 @@ def quarantine_items(conn: Connection, job_id: int, item_keys: Sequence[str]) ->
     """
     job_key(conn, job_id)
     found = rows(conn, ItemVerdict, "quarantine_items", job_id=job_id, item_keys=list(item_keys))
-    # The last open item may have been among them.
-    finish_due(conn, job_id)
+    # The last open item may have been among them. If it cannot be finished now, a worker's upkeep does it.
+    with _passing_errors_dropped():
+        finish_due(conn, job_id)
     return found
 
 
@@ -166,7 +169,20 @@ def finish_due(conn: Connection, job_id: int) -> bool:
 def wake_workers(conn: Connection, handler: str) -> None:
     """Notify workers that there is work; call it after the commit.
 
+    If the server cannot do it now, workers find the work when they next look.
+
     Args:
         handler: The handler whose workers to wake.
     """
-    run(conn, "wake_workers", handler=handler)
+    with _passing_errors_dropped():
+        run(conn, "wake_workers", handler=handler)
+
+
+@contextmanager
+def _passing_errors_dropped() -> Iterator[None]:
+    """Ignore errors that may pass by themselves, in what follows a committed change and would hide that it is done."""
+    try:
+        yield
+    except EvtrackError as error:
+        if not error.is_passing:
+            raise
