@@ -38,7 +38,10 @@ def run(fault: Fault, evtrack: list[str], keep: Path | None = None) -> Report:
     smoke = harness.SMOKE
     with scene(evtrack=evtrack, keep=keep, **fault.scene) as made:
         load, over = made.load, threading.Event()
-        load.submit(made.dsn, int(_RATE * ((fault.lasts_s if fault.works_on else 0) + (2 if smoke else 12))))
+        load.submit(
+            made.cluster.dsn(dbname="evtrack"),
+            int(_RATE * ((fault.lasts_s if fault.works_on else 0) + (2 if smoke else 12))),
+        )
         for number in range(_WORKERS):
             inside = made.hosts[number // 2].inside() if made.hosts else ()
             load.work(made.dsn, inside=inside)

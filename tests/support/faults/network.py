@@ -61,7 +61,6 @@ class Network:
     def __init__(self) -> None:
         self._names: list[str] = []
         self._wires = count(1)
-        self._net = os.getpid() % 200 + 20
 
     def host(self) -> Host:
         """Make a host, which has only its loopback."""
@@ -77,7 +76,7 @@ class Network:
         number = next(self._wires)
         ends = []
         for host, end in ((one, 1), (other, 2)):
-            ends.append((host, f"ev{os.getpid() % 100_000}w{number}e{end}", f"10.{self._net}.{number}.{end}"))
+            ends.append((host, f"ev{os.getpid() % 100_000}w{number}e{end}", f"198.18.{number}.{end}"))
         (_, near, _), (_, far, _) = ends
         run("ip", "link", "add", near, "netns", one.name, "type", "veth", "peer", "name", far, "netns", other.name)
         for host, wire, address in ends:
