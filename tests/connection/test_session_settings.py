@@ -61,6 +61,9 @@ def test_a_session_has_its_own_settings(strange: str) -> None:
         assert "German, DMY" == shown(foreign, "DateStyle")["DateStyle"]
     expected = {**SETTINGS, "client_encoding": "UTF8"}
     with connect(strange, purpose="test") as conn:
+        if not conn.info.hostaddr:
+            # A Unix socket has none of these, and shows 0.
+            expected = {name: value for name, value in expected.items() if not name.startswith("tcp_")}
         found = {name: value for name, value in shown(conn, *expected).items() if value is not None}
     assert {name: expected[name] for name in found} == found
     assert len(found) >= len(expected) - 1, "only transaction_timeout is not in every version"

@@ -1,7 +1,9 @@
 """Opens connections to PostgreSQL."""
 
+import os
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -16,9 +18,10 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class _OwnConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that evtrack opened itself, and whether it goes through a pooler."""
+    """A connection that evtrack opened itself, what it was opened with, and whether it goes through a pooler."""
 
     behind_pooler: bool = False
+    opened_with: tuple[str, str] = ("", "")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -40,16 +43,23 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 30_000,
 }
 
+_TAKES_WRITES: Final = "target_session_attrs"
+_READ_ONLY: Final = "read-only"  # in libpq's words for a server that takes no writes, and in PostgreSQL's
+
 # Statements are prepared at their second use: every loop of evtrack runs the same few over and over.
 _PREPARE_THRESHOLD = 1
 
 
-def connect(dsn: str, *, purpose: str) -> Connection:
+def connect(dsn: str, *, purpose: str, reads: bool = False) -> Connection:
     """Open a connection in autocommit mode.
+
+    Where several hosts are named, only a server that accepts writes will do, so that a standby which answers first is
+    passed over; `target_session_attrs` in the connection string or in the environment decides otherwise.
 
     Args:
         dsn: The connection string; what it sets overrides evtrack's defaults.
         purpose: What it is for, shown as application_name in pg_stat_activity.
+        reads: Whether the connection only reads: then a standby will do if no server accepts writes.
 
     Returns:
         The connection, with the session's settings and keep-alives configured. Statements are prepared at their second
@@ -66,20 +76,59 @@ def connect(dsn: str, *, purpose: str) -> Connection:
             hint="Write it like postgresql://user:password@host:5432/database or host=... dbname=...",
         ) from None
     params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}", "client_encoding": "UTF8"}
-    conn: _OwnConnection | None = None
+    wants_writes = _names_several_hosts(given) and _TAKES_WRITES not in given
     try:
-        conn = _OwnConnection.connect(
-            make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD
-        )
-        conn.behind_pooler = configure_session(conn)
-        if conn.behind_pooler:
-            conn.prepare_threshold = None
+        if not wants_writes:
+            return _opened(params, (dsn, purpose))
+        try:
+            return _opened({**params, _TAKES_WRITES: "read-write"}, (dsn, purpose))
+        except psycopg.OperationalError as error:
+            if not reads or _READ_ONLY not in str(error):
+                raise
+            return _opened({**params, _TAKES_WRITES: "any"}, (dsn, purpose))
     except psycopg.Error as error:
-        if conn is not None:
-            conn.close()
         refused = connection_refused(error, _target(given), str(given.get("dbname") or "evtrack"))
         raise CannotConnect(without_secrets(refused.message, dsn), hint=without_secrets(refused.hint, dsn)) from None
+
+
+def reconnect(conn: Connection) -> Connection | None:
+    """Open a connection like one that was lost, and close that.
+
+    Args:
+        conn: The lost connection.
+
+    Returns:
+        The new connection; None if evtrack did not open the lost one, which is then its user's to replace.
+
+    Raises:
+        CannotConnect: The server cannot be reached or refuses the connection.
+    """
+    if not isinstance(conn, _OwnConnection):
+        return None
+    conn.close()
+    dsn, purpose = conn.opened_with
+    return connect(dsn, purpose=purpose)
+
+
+def _opened(params: Mapping[str, Any], opened_with: tuple[str, str]) -> _OwnConnection:
+    conn = _OwnConnection.connect(make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD)
+    try:
+        conn.opened_with = opened_with
+        conn.behind_pooler = configure_session(conn)
+    except psycopg.Error:
+        conn.close()
+        raise
+    if conn.behind_pooler:
+        conn.prepare_threshold = None
     return conn
+
+
+def _names_several_hosts(given: Mapping[str, Any]) -> bool:
+    """Return whether libpq has several hosts to try, and nobody has chosen among them."""
+    if "PGTARGETSESSIONATTRS" in os.environ:
+        return False
+    named = [given.get(name) or os.environ.get(f"PG{name.upper()}") or "" for name in ("hostaddr", "host")]
+    return any("," in str(hosts) for hosts in named)
 
 
 def behind_pooler(conn: Connection) -> bool:

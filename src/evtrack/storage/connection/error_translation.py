@@ -53,6 +53,10 @@ _REFUSALS: tuple[tuple[str, str], ...] = (
     ("too many clients", "Close other connections, or raise the server's max_connections."),
     ("remaining connection slots", "Close other connections, or raise the server's max_connections."),
     ("starting up", "The server is just starting: try again in a moment."),
+    (
+        "session is read-only",
+        "Only standbys or read-only servers answer: wait for a primary, or read one with target_session_attrs=any.",
+    ),
     ("permission denied for database", "Grant this role CONNECT on the database, or name another role."),
 )
 

@@ -108,6 +108,6 @@ def read_only_explained(dsn: str) -> Iterator[None]:
     try:
         yield
     except ReadOnly as error:
-        with connect(dsn, purpose="check") as conn:
+        with connect(dsn, purpose="check", reads=True) as conn:
             standby = bool(value(conn, "is_standby"))
         raise ReadOnly(error.message, standby=standby) from error

@@ -28,6 +28,12 @@ SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
+    # A client whose host vanished silently is noticed after about 25 s, or 30 s while data is on its way to it. Only
+    # then does the server give up what the session holds, such as the submission of a job. Sockets ignore them.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30000",
     # Compiling takes longer than evtrack's statements run.
     "jit": "off",
 }

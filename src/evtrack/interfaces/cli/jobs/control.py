@@ -21,7 +21,7 @@ _RETRYABLE: Final = (Status.FAILED, Status.CRASHED)
 @click.command()
 @job_argument
 @json_option
-@with_connection("suspend")
+@with_connection("suspend", writes=True)
 def suspend(conn: Connection, job_id: int, *, as_json: bool) -> None:
     """Suspend a job.
 
@@ -35,7 +35,7 @@ def suspend(conn: Connection, job_id: int, *, as_json: bool) -> None:
 @click.command()
 @job_argument
 @json_option
-@with_connection("resume")
+@with_connection("resume", writes=True)
 def resume(conn: Connection, job_id: int, *, as_json: bool) -> None:
     """Resume a suspended job."""
     changed = job_control.resume_job(conn, job_id)
@@ -46,7 +46,7 @@ def resume(conn: Connection, job_id: int, *, as_json: bool) -> None:
 @click.command()
 @job_argument
 @json_option
-@with_connection("cancel")
+@with_connection("cancel", writes=True)
 def cancel(conn: Connection, job_id: int, *, as_json: bool) -> None:
     """Cancel a job for good.
 
@@ -69,7 +69,7 @@ def cancel(conn: Connection, job_id: int, *, as_json: bool) -> None:
 @click.option("--batch", "batch_nos", type=BATCH_NO, multiple=True, help="Retry only this batch; repeatable.")
 @click.option("--items", "item_keys", metavar="KEY...", multiple=True, help="Retry only the items with these keys.")
 @json_option
-@with_connection("retry")
+@with_connection("retry", writes=True)
 def retry(
     conn: Connection,
     job_id: int,
@@ -106,7 +106,7 @@ def retry(
     "--items", "item_keys", metavar="KEY...", multiple=True, required=True, help="Keys of the items to cancel."
 )
 @json_option
-@with_connection("quarantine")
+@with_connection("quarantine", writes=True)
 def quarantine(
     conn: Connection, job_id: int, *, item_keys: tuple[str, ...], more_keys: tuple[str, ...], as_json: bool
 ) -> None:

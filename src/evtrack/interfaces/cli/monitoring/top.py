@@ -61,7 +61,7 @@ def top(dsn: str, /, *, interval: float, once: bool, as_json: bool) -> None:
     """
     console = stdout_console()
     if once or as_json or not console.is_terminal:
-        with connect(dsn, purpose="top") as conn:
+        with connect(dsn, purpose="top", reads=True) as conn:
             snapshot = _read_snapshot(conn)
         if as_json:
             lists = {
@@ -102,7 +102,7 @@ class _SnapshotReader:
         """Return a new snapshot; the latest one while there is no connection."""
         try:
             if self._conn is None:
-                self._conn = connect(self._dsn, purpose="top")
+                self._conn = connect(self._dsn, purpose="top", reads=True)
             self.latest = _read_snapshot(self._conn)
             self._lost_at = None
         except (TransientError, CannotConnect) as error:

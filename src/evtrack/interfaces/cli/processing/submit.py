@@ -235,7 +235,7 @@ def submission_options(function: Callable[..., R]) -> Callable[..., R]:
 @submission_options
 @click.option("--resume", type=JOB_ID, help="Continue an interrupted submission.")
 @json_option
-@with_connection("submit")
+@with_connection("submit", writes=True)
 def submit(conn: Connection, *, request: SubmissionRequest, resume: int | None, as_json: bool) -> None:
     """Submit SOURCE... as one job and print its number.
 

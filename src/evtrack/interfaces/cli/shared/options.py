@@ -157,7 +157,7 @@ def with_dsn(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], 
         def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
             with running_server(settings_from(dsn=dsn)) as resolved, read_only_explained(resolved):
                 if schema:
-                    with connect(resolved, purpose="check") as conn:
+                    with connect(resolved, purpose="check", reads=True) as conn:
                         check_schema(conn)
                 return function(resolved, *args, **kwargs)
 
@@ -167,7 +167,7 @@ def with_dsn(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], 
 
 
 def with_connection(
-    purpose: str, *, schema: bool = True, owner: bool = False
+    purpose: str, *, schema: bool = True, owner: bool = False, writes: bool = False
 ) -> Callable[[Callable[Concatenate[Connection, P], R]], Callable[..., R]]:
     """Give a command the option --dsn, and pass it an open connection as its first argument.
 
@@ -175,6 +175,7 @@ def with_connection(
         purpose: What the connection is for, mostly the command's name.
         schema: Whether to check first that the schema exists and fits.
         owner: Whether to check first that the user has the rights of the schema's owner.
+        writes: Whether the command writes; as the owner, it may.
 
     Returns:
         A decorator; put it below the command's own options.
@@ -187,7 +188,7 @@ def with_connection(
             with (
                 running_server(settings_from(dsn=dsn)) as resolved,
                 read_only_explained(resolved),
-                connect(resolved, purpose=purpose) as conn,
+                connect(resolved, purpose=purpose, reads=not (writes or owner)) as conn,
             ):
                 if owner:
                     require_owner(conn)
