@@ -11,6 +11,10 @@
 static double none;
 static volatile double *step = &none;
 
+static long long ns(void) {
+    return (long long)(*step * 1e9);
+}
+
 __attribute__((constructor)) static void map_file(void) {
     const char *path = getenv("CLOCK_STEP_FILE");
     int file = path ? open(path, O_RDONLY) : -1;
@@ -24,7 +28,11 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
     static int (*original)(clockid_t, struct timespec *);
     if (!original) original = dlsym(RTLD_NEXT, "clock_gettime");
     int result = original(clock, time);
-    if (clock == CLOCK_REALTIME && time) time->tv_sec += (long)*step;
+    if (clock == CLOCK_REALTIME && time) {
+        long long moved = time->tv_sec * 1000000000LL + time->tv_nsec + ns();
+        time->tv_sec = moved / 1000000000LL;
+        time->tv_nsec = moved % 1000000000LL;
+    }
     return result;
 }
 
@@ -32,7 +40,11 @@ int gettimeofday(struct timeval *time, void *zone) {
     static int (*original)(struct timeval *, void *);
     if (!original) original = dlsym(RTLD_NEXT, "gettimeofday");
     int result = original(time, zone);
-    if (time) time->tv_sec += (long)*step;
+    if (time) {
+        long long moved = time->tv_sec * 1000000LL + time->tv_usec + ns() / 1000;
+        time->tv_sec = moved / 1000000LL;
+        time->tv_usec = moved % 1000000LL;
+    }
     return result;
 }
 
