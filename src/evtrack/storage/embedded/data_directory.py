@@ -17,6 +17,7 @@ import platformdirs
 
 from evtrack.domain.database_errors import NoServer
 from evtrack.domain.errors import EvtrackError
+from evtrack.storage.embedded import ownership
 
 _ROOT_DATA = Path("/var/lib/evtrack")
 _SYSTEM_USER = "evtrack"
@@ -103,13 +104,16 @@ def prepare(base: Path) -> ServerPaths:
     """Create the directories of the embedded server in a data directory.
 
     PostgreSQL refuses to run as root, so root's server runs as a system user. That user must have access to its files;
-    evtrack changes no permissions of directories that are not its own.
+    evtrack changes no permissions of directories that are not its own, and follows no links of other users.
 
     Args:
         base: The data directory.
 
     Returns:
         The paths; the directories exist and belong to the right user.
+
+    Raises:
+        EvtrackError: The data directory, or something in it, belongs to another user.
     """
     base = base.expanduser().absolute()
     with errors_explained(base):
@@ -122,23 +126,24 @@ def _prepared(base: Path) -> ServerPaths:
             f"The embedded server's data directory {base} cannot be used: its path has {' '.join(map(repr, odd))}.",
             hint="Name another one with EVTRACK_DATA_DIR.",
         )
+    ownership.check_links(base)
     base.mkdir(parents=True, exist_ok=True)
     server = base / "server"
     found = programs()
-    user = None
-    if os.geteuid() == 0:
-        user = _system_user()
+    user = _system_user() if os.geteuid() == 0 else None
+    ours = {0, os.geteuid()} | ({user.pw_uid} if user else set())
+    ownership.check_owner(base, ours)
+    if user:
         if not server.exists() and not _reachable(base, user):
             _open_or_link(base, server, user)
         found = _reachable_programs(found, user)
+    ownership.check_links(server)
     server = server.resolve()  # its own user cannot follow the link through a closed directory
-    server.mkdir(exist_ok=True)
+    server.mkdir(mode=0o700, exist_ok=True)
     sockets = _socket_dir(server)
+    sockets.mkdir(mode=0o700, exist_ok=True)
     for directory in (server, sockets):
-        directory.mkdir(mode=0o700, exist_ok=True)
-        if user:
-            os.chown(directory, user.pw_uid, user.pw_gid)
-        directory.chmod(0o700)
+        ownership.take(directory, ours, user)
     return ServerPaths(base=base, server=server, sockets=sockets, programs=found, user=user)
 
 
@@ -217,11 +222,4 @@ def _socket_dir(server: Path) -> Path:
     if len(os.fsencode(directory)) <= _LONGEST_SOCKET_DIR and not _NOT_IN_SOCKET_DIR & set(str(directory)):
         return directory
     digest = sha256(os.fsencode(server)).hexdigest()[:12]
-    short = Path("/tmp") / f"evtrack-{os.geteuid()}-{digest}"  # noqa: S108  # checked below: ours, and closed to others
-    if short.is_symlink() or (short.exists() and short.stat().st_uid not in _our_uids()):
-        raise EvtrackError(f"{short} belongs to another user.", hint="Name a shorter EVTRACK_DATA_DIR.")
-    return short
-
-
-def _our_uids() -> set[int]:
-    return {os.geteuid()} | ({_system_user().pw_uid} if os.geteuid() == 0 else set())
+    return Path("/tmp") / f"evtrack-{os.geteuid()}-{digest}"  # noqa: S108  # `take` accepts it only if it is ours

@@ -10,6 +10,7 @@ from typing import IO
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.embedded.data_directory import ServerPaths, errors_explained, prepare
+from evtrack.storage.embedded.ownership import open_private
 from evtrack.storage.embedded.postmaster import Postmaster
 from evtrack.storage.schema import migrations
 
@@ -85,7 +86,8 @@ class EmbeddedServer:
 
     def keep(self) -> None:
         """Keep the server running after its last user leaves; call it while the server is acquired."""
-        self._marker.write_text(str(self.pid), encoding="ascii")
+        with open(self._marker, "w", encoding="ascii", opener=open_private) as marker:
+            marker.write(str(self.pid))
 
     def stop(self) -> bool:
         """Stop the server unless a process uses it; then its last user will stop it.
@@ -113,7 +115,8 @@ class EmbeddedServer:
 
     def _open(self, name: str) -> IO[str]:
         with errors_explained(self.paths.base):
-            return (self.paths.base / name).open("a", encoding="ascii")
+            # Private: whoever can open it can lock it, and keep everybody waiting.
+            return open(self.paths.base / name, "a", encoding="ascii", opener=open_private)
 
     @contextmanager
     def _start_lock(self) -> Iterator[None]:
