@@ -87,9 +87,9 @@ class Load:
         self.workers.append(self.process(dsn, *words, inside=inside))
         return self.workers[-1]
 
-    def watch(self, dsn: str, inside: Sequence[str] = ()) -> None:
+    def watch(self, dsn: str, *options: str, inside: Sequence[str] = ()) -> None:
         """Start a watcher."""
-        self.watchers.append(self.process(dsn, "watch", inside=inside))
+        self.watchers.append(self.process(dsn, "watch", *options, inside=inside))
 
     def follow(self, dsn: str, inside: Sequence[str] = ()) -> None:
         """Start what reads all events as they come."""
