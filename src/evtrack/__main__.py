@@ -29,6 +29,8 @@ def _open_streams() -> None:
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            # If the file got that number at once, it would be closed in each program that this process starts.
+            os.set_inheritable(number, True)  # noqa: FBT003  the signature of os
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
     # A character that the locale lacks is escaped: better than a traceback.
     if isinstance(sys.stdout, TextIOWrapper):

@@ -65,6 +65,12 @@ SUBMISSION_THROTTLED: Final = "submission_throttled"
 JOB_PROGRESS: Final = "job_progress"
 PROGRESS_CONNECTION_LOST: Final = "progress_connection_lost"
 
+# The log itself
+LOG_LINES_DROPPED: Final = "log_lines_dropped"
+LIBRARY_LOG: Final = "library_log"
+PYTHON_WARNING: Final = "python_warning"
+UNEXPECTED_ERROR: Final = "unexpected_error"
+
 # Messages of a command to its user, when stderr is JSON
 NOTICE: Final = "notice"
 INTERRUPTED: Final = "interrupted"

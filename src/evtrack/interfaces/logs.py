@@ -1,27 +1,28 @@
 """Configure structlog, the only place that does: log lines go to stderr, as JSON unless it is a terminal."""
 
-import errno
+import atexit
 import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, TextIO, cast
+from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict
 
+from evtrack.domain import log_names
 from evtrack.domain.log_values import bounded
 from evtrack.domain.text import json_text, printable_lines
-from evtrack.interfaces.stdout_guard import discard_output
+from evtrack.interfaces.log_writer import WRITER
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_GONE: Final = frozenset({errno.EIO, errno.EPIPE, errno.EBADF})
-"""A terminal that was closed, or a reader that has exited: nothing written later would arrive."""
 _VALUE_CHARACTERS: Final = 500
 _requested = {"format": "auto"}
 
 FORMATS: Final = ("auto", "json", "console")
 """The formats of log lines."""
+
+_log = structlog.get_logger()
 
 
 def configure_logs(*, log_format: str = "auto", log_level: str = "info") -> None:
@@ -54,9 +55,15 @@ def configure_logs(*, log_format: str = "auto", log_level: str = "info") -> None
             *render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
-        logger_factory=_stderr_logger,
+        logger_factory=_StderrLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def start_log_thread() -> None:
+    """Write log lines on a thread of their own until the process exits."""
+    WRITER.start(_report_dropped)
+    atexit.register(_close)
 
 
 def only_json() -> bool:
@@ -91,25 +98,23 @@ def _safely(render: Callable[[Any, str, EventDict], Any]) -> Callable[[Any, str,
     return rendered
 
 
-class _Stderr:
-    """Standard error, which may be gone: a closed terminal or a reader that has exited must not end the process."""
-
-    def write(self, text: str) -> int:
-        try:
-            # Looked up for each line: a progress bar or a test may have replaced the stream.
-            return sys.stderr.write(text)
-        except OSError as error:
-            if error.errno in _GONE:
-                discard_output(sys.stderr)
-            return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            sys.stderr.flush()
+def _report_dropped(lines: int, reason: str) -> None:
+    _log.warning(log_names.LOG_LINES_DROPPED, lines=lines, reason=reason)
 
 
-def _stderr_logger(*_: Any) -> structlog.WriteLogger:
-    return structlog.WriteLogger(_STDERR)
+def _close() -> None:
+    with suppress(KeyboardInterrupt, SystemExit):  # another signal while the process exits
+        WRITER.close()
 
 
-_STDERR: Final = cast("TextIO", _Stderr())
+class _StderrLogger:
+    """Hands rendered lines to the writer."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def msg(self, message: str) -> None:
+        """Write a line."""
+        WRITER.write(f"{message}\n")
+
+    log = debug = info = warning = error = critical = exception = msg

@@ -1,15 +1,13 @@
 """Write messages to the user on stderr: as text, or as JSON log lines where those were asked for."""
 
-import sys
 from typing import Final
 
-import click
 import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.text import printable_lines
+from evtrack.interfaces.log_writer import NOTICE_WAIT_S, WRITER
 from evtrack.interfaces.logs import only_json
-from evtrack.interfaces.stdout_guard import discard_output
 
 _LINE_LIMIT: Final = 1000
 """A rejected value may be as long as a command line can be."""
@@ -49,15 +47,11 @@ def report_error(message: str, *, exit_code: int, text: str = "") -> None:
         exit_code: The exit code that follows.
         text: What to write as text, if not `Error:` and the message.
     """
-    try:
-        if only_json():
-            _log.error(log_names.COMMAND_FAILED, message=printable_lines(message, _LINE_LIMIT), exit_code=exit_code)
-        else:
-            _write(printable_lines(text or f"Error: {message}", _LINE_LIMIT))
-    except OSError:
-        discard_output(sys.stderr)  # the exit code has to be enough
+    if only_json():
+        _log.error(log_names.COMMAND_FAILED, message=printable_lines(message, _LINE_LIMIT), exit_code=exit_code)
+    else:
+        _write(printable_lines(text or f"Error: {message}", _LINE_LIMIT))
 
 
 def _write(text: str) -> None:
-    # To sys.stderr by name: a progress bar replaces it to write above itself, and click's err=True would bypass it.
-    click.echo(text, file=sys.stderr)
+    WRITER.write(f"{text}\n", wait_s=NOTICE_WAIT_S)

@@ -72,6 +72,11 @@ def _end(do: str) -> None:
         ACTIONS.get(do, lambda: None)()
 
 
+def _print_much(_: Any) -> None:
+    for number in range(60):
+        print(number, "x" * 1900)  # noqa: T201  that is the action
+
+
 def _print_frames(_: Any) -> None:
     for _ in range(50):
         print("\x00\x00\x00\x05\x93\xa4done")  # noqa: T201  that is the action
@@ -82,6 +87,7 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "print to stderr": lambda ctx: print(f"trouble at {ctx.item_key}", file=sys.stderr),  # noqa: T201
     "print natively": lambda ctx: os.write(1, f"native at {ctx.item_key}\n".encode()),
     "print frames": _print_frames,
+    "print much": _print_much,
     "log": lambda ctx: ctx.log.info("said", x=1),
     "log by logging": lambda ctx: logging.getLogger("misbehaving_handlers").warning("odd %s", ctx.item_key),
 }

@@ -12,6 +12,8 @@ import click
 
 from evtrack.interfaces.cli.shared.exit_codes import interruptible, run_command
 from evtrack.interfaces.cli.shared.options import log_options
+from evtrack.interfaces.logs import start_log_thread
+from evtrack.interfaces.stray_lines import capture_stray_lines
 from evtrack.version import __version__
 
 __all__ = ["cli", "main"]
@@ -105,6 +107,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    start_log_thread()
+    capture_stray_lines()
     # By default, SIGTERM and SIGHUP would end the process before the embedded server learns that its last user is gone.
     # Commands that stop in another way install their own handler.
     signal.signal(signal.SIGTERM, _terminate)

@@ -3,9 +3,11 @@
 import signal
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Final
 
+from evtrack.interfaces.log_writer import WRITER
 from evtrack.interfaces.notices import notice
 
 _STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -54,11 +56,13 @@ def stop_on_signals(
         The signals that arrived so far.
     """
     received = ReceivedSignals()
+    tell = partial(notice, hint)
 
     def on_stop(number: int, _: FrameType | None) -> None:
         received.numbers.append(number)
         if hint and len(received.numbers) == 1 and number == signal.SIGINT:
-            notice(hint)
+            # Not here: the signal may have interrupted this thread while it holds a lock of the log or of stderr.
+            WRITER.call(tell)
         stop()
         if number == signal.SIGQUIT:
             stop()
