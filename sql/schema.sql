@@ -1451,15 +1451,8 @@ BEGIN
     RETURN NEXT;
 END $$;
 
-CREATE SEQUENCE evtrack.worker_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
 CREATE TABLE evtrack.worker (
-    worker_id bigint DEFAULT nextval('evtrack.worker_id_seq'::regclass) NOT NULL,
+    worker_id bigint NOT NULL,
     name text NOT NULL,
     host text NOT NULL,
     pid integer NOT NULL,
@@ -3608,8 +3601,12 @@ BEGIN
     END IF;
     PERFORM evtrack.settle_log();
     INSERT INTO evtrack.worker (
-        name, host, pid, slots, handlers, version, marks)
-    VALUES (name, host, pid, slots, handlers, version, coalesce(marks, false))
+        worker_id, name, host, pid, slots, handlers, version, marks)
+    VALUES (
+        -- The last 48 bits of a random UUID, all of which are random.
+        100000000000 + ('x' || right(gen_random_uuid()::text, 12))::bit(48)
+            ::bigint % 900000000000,
+        name, host, pid, slots, handlers, version, coalesce(marks, false))
     RETURNING worker_id INTO id;
     RETURN id;
 END $$;

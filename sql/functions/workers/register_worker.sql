@@ -1,6 +1,8 @@
--- Register a worker. Returns its id, which every claim and report needs. Its
--- facts appear in each of its crashes and alerts, so they are bounded. `marks`
--- is whether it commits which item of a suspect is in hand; see mark_items().
+-- Register a worker. Returns its id, which every claim and report needs: a
+-- random number of 12 digits, so that no two registrations are taken for one,
+-- even if a failover or a restore loses the first. Its facts appear in each of
+-- its crashes and alerts, so they are bounded. `marks` is whether it commits
+-- which item of a suspect is in hand; see mark_items().
 CREATE OR REPLACE FUNCTION evtrack.register_worker(
     name text, host text, pid integer, slots integer, handlers text[],
     version text, marks boolean DEFAULT false
@@ -32,8 +34,12 @@ BEGIN
     END IF;
     PERFORM evtrack.settle_log();
     INSERT INTO evtrack.worker (
-        name, host, pid, slots, handlers, version, marks)
-    VALUES (name, host, pid, slots, handlers, version, coalesce(marks, false))
+        worker_id, name, host, pid, slots, handlers, version, marks)
+    VALUES (
+        -- The last 48 bits of a random UUID, all of which are random.
+        100000000000 + ('x' || right(gen_random_uuid()::text, 12))::bit(48)
+            ::bigint % 900000000000,
+        name, host, pid, slots, handlers, version, coalesce(marks, false))
     RETURNING worker_id INTO id;
     RETURN id;
 END $$;

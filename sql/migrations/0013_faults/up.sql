@@ -3,6 +3,9 @@
 -- least-code: 0.1.0
 
 -- Workers and upkeep.
+-- A worker's id is a random number, see register_worker().
+ALTER TABLE evtrack.worker ALTER worker_id DROP DEFAULT;
+DROP SEQUENCE evtrack.worker_id_seq;
 
 -- The queue and its progress.
 

@@ -14,5 +14,5 @@ SELECT
     in_hand
 FROM evtrack.worker_status
 WHERE state IN ('alive', 'silent')
-ORDER BY worker_id
+ORDER BY started_at, worker_id
 LIMIT (%(limit)s)
