@@ -1064,62 +1064,116 @@ CREATE FUNCTION evtrack.complete_partly(the_worker bigint, the_job bigint, the_b
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-DECLARE
-    -- Lock the job first: the new batch takes its number from its row.
-    j evtrack.job := evtrack.lock_job(the_job);
-    h record;
-    b evtrack.batch;
-    n integer;
-    first jsonb;
 BEGIN
-    PERFORM evtrack.check_report(ARRAY[the_job], ARRAY[the_batch],
-        ARRAY[the_attempt], ARRAY[run_s]);
-    SELECT * INTO h FROM evtrack.held(the_worker, ARRAY[the_job],
-        ARRAY[the_batch], ARRAY[the_attempt], 'completed');
-    IF h.verdict <> 'held' THEN
-        RETURN CASE h.verdict WHEN 'again' THEN 'ok' ELSE h.verdict END;
-    END IF;
-    SELECT * INTO b FROM evtrack.batch
-    WHERE job_day = j.job_day AND job_id = the_job AND batch_no = the_batch;
-    SELECT sum(upper(r) - lower(r)) INTO n FROM unnest(failed) r;
-    IF n IS NULL OR NOT b.ordinals @> failed OR n >= b.item_count THEN
-        RAISE EXCEPTION 'job %, batch %: failed items % must be some of %, not all',
-            the_job, the_batch, failed, b.ordinals USING ERRCODE = 'EV007',
-            HINT = 'Use complete() when none failed, fail() when all did.';
-    END IF;
-    first := errors -> 0;
-    -- In one statement, so that the fold sees the new batch's outcome.
-    INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
-        attempt, worker_id, data)
-    SELECT j.job_day, the_job, the_batch, b.version + 1,
-        'completed'::evtrack.event_type, the_attempt, the_worker,
-        jsonb_strip_nulls(jsonb_build_object(
-            'run_s', run_s, 'moved', failed::text, 'moved_items', n,
-            'moved_to', jsonb_build_array(j.batch_count + 1)))
-    UNION ALL
-    SELECT j.job_day, the_job, j.batch_count + 1, 1, 'enqueued', the_attempt,
-        NULL, jsonb_build_object('items', n, 'weight', n,
-            'ordinals', failed::text, 'root', coalesce(b.root_no, the_batch),
-            'parent', the_batch, 'errors', b.errors, 'crashes', b.crashes,
-            'losses', b.losses)
-    UNION ALL
-    SELECT j.job_day, the_job, j.batch_count + 1, 2, 'failed', the_attempt,
-        the_worker, jsonb_build_object('error', jsonb_strip_nulls(
-            evtrack.error_facts(jsonb_build_object('type', first -> 'type',
-                'message', first -> 'message',
-                'traceback', first -> 'traceback', 'items', errors))))
-    UNION ALL
-    SELECT j.job_day, the_job, j.batch_count + 1, 3, 'requeued', the_attempt,
-        the_worker, jsonb_build_object('reason', 'retry',
-            'run_at', evtrack.retry_at(j.policy, b.errors + 1))
-    WHERE j.phase <> 'cancelled' AND b.errors + 1
-        < evtrack.policy_number(j.policy, 'max_errors');
-    IF results IS NOT NULL THEN
-        INSERT INTO evtrack.result (
-            job_day, job_id, batch_no, ordinals, lines)
-        VALUES (j.job_day, the_job, the_batch, b.ordinals - failed, results);
-    END IF;
-    RETURN 'ok';
+    PERFORM evtrack.lock_job(the_job);
+    RETURN (
+        SELECT c.verdict FROM evtrack.complete_with_failures(
+            the_worker, ARRAY[the_job], ARRAY[the_batch], ARRAY[the_attempt],
+            ARRAY[run_s], ARRAY[results], ARRAY[failed], ARRAY[errors]) c);
+END $$;
+
+CREATE FUNCTION evtrack.complete_with_failures(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], run_s double precision[], results text[], failed int4multirange[], errors jsonb[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    verdicts text[];
+    wrong text;
+    day date;
+BEGIN
+    PERFORM evtrack.check_report(job_ids, batch_nos, attempts, run_s);
+    -- Lock jobs before batches: new batches take their numbers from the job's
+    -- row.
+    PERFORM 1 FROM evtrack.job j
+    WHERE j.job_id = ANY(job_ids) ORDER BY j.job_id FOR UPDATE;
+    SELECT array_agg(h.verdict ORDER BY h.place) INTO verdicts
+    FROM evtrack.held(
+        the_worker, job_ids, batch_nos, attempts, 'completed') h;
+    FOR day IN
+        SELECT DISTINCT j.job_day FROM evtrack.job j
+        WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
+    LOOP
+        -- All events in one statement, so that the fold sees each new batch's
+        -- outcome.
+        WITH held AS (
+            SELECT b.*, (NOT isempty(g.failed) AND b.ordinals @> g.failed
+                    AND b.ordinals <> g.failed) IS TRUE AS is_possible,
+                j.policy, j.phase, g.run_s, g.lines, g.failed,
+                g.errors AS items, (
+                    SELECT sum(upper(r) - lower(r)) FROM unnest(g.failed) r
+                ) AS n,
+                (j.batch_count + row_number() OVER (
+                    PARTITION BY g.job_id ORDER BY g.batch_no))::integer AS new_no
+            FROM unnest(job_ids, batch_nos, complete_with_failures.run_s,
+                results, complete_with_failures.failed,
+                complete_with_failures.errors, verdicts)
+                AS g (job_id, batch_no, run_s, lines, failed, errors, verdict)
+            CROSS JOIN LATERAL (
+                SELECT b.job_id, b.batch_no, b.version, b.attempt, b.errors,
+                    b.crashes, b.losses, b.ordinals, b.root_no
+                FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = g.job_id
+                    AND b.batch_no = g.batch_no
+                FOR UPDATE
+            ) b
+            JOIN evtrack.job j ON j.job_id = g.job_id
+            WHERE g.verdict = 'held'
+        ), report AS (
+            SELECT h.* FROM held h WHERE h.is_possible
+        ), kept AS (
+            INSERT INTO evtrack.result (
+                job_day, job_id, batch_no, ordinals, lines)
+            SELECT day, r.job_id, r.batch_no, r.ordinals - r.failed, r.lines
+            FROM report r WHERE r.lines IS NOT NULL
+        ), appended AS (
+            INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+                attempt, worker_id, data)
+            SELECT day, r.job_id, r.batch_no, r.version + 1,
+                'completed'::evtrack.event_type, r.attempt, the_worker,
+                jsonb_strip_nulls(jsonb_build_object(
+                    'run_s', r.run_s, 'moved', r.failed::text, 'moved_items', r.n,
+                    'moved_to', jsonb_build_array(r.new_no)))
+            FROM report r
+            UNION ALL
+            SELECT day, r.job_id, r.new_no, 1, 'enqueued', r.attempt, NULL,
+                jsonb_build_object('items', r.n, 'weight', r.n,
+                    'ordinals', r.failed::text,
+                    'root', coalesce(r.root_no, r.batch_no),
+                    'parent', r.batch_no, 'errors', r.errors,
+                    'crashes', r.crashes, 'losses', r.losses)
+            FROM report r
+            UNION ALL
+            SELECT day, r.job_id, r.new_no, 2, 'failed', r.attempt, the_worker,
+                jsonb_build_object('error', jsonb_strip_nulls(
+                    evtrack.error_facts(jsonb_build_object(
+                        'type', r.items -> 0 -> 'type',
+                        'message', r.items -> 0 -> 'message',
+                        'traceback', r.items -> 0 -> 'traceback',
+                        'items', r.items))))
+            FROM report r
+            UNION ALL
+            SELECT day, r.job_id, r.new_no, 3, 'requeued', r.attempt, the_worker,
+                jsonb_build_object('reason', 'retry',
+                    'run_at', evtrack.retry_at(r.policy, r.errors + 1))
+            FROM report r
+            WHERE r.phase <> 'cancelled' AND r.errors + 1
+                < evtrack.policy_number(r.policy, 'max_errors')
+        )
+        SELECT format('job %s, batch %s: failed items %s must be some of %s, '
+            'not all', h.job_id, h.batch_no, h.failed, h.ordinals) INTO wrong
+        FROM held h WHERE NOT h.is_possible LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION '%', wrong USING ERRCODE = 'EV007',
+                HINT = 'Use complete() when none failed, fail() when all did.';
+        END IF;
+    END LOOP;
+    RETURN QUERY SELECT g.job_id, g.batch_no, CASE g.verdict
+        WHEN 'held' THEN 'ok' WHEN 'again' THEN 'ok' ELSE g.verdict END
+    FROM unnest(job_ids, batch_nos, verdicts)
+        AS g (job_id, batch_no, verdict);
 END $$;
 
 CREATE FUNCTION evtrack.count_change(the_job bigint, before text, after text, batches bigint, items_before bigint, items_after bigint) RETURNS integer
@@ -5271,7 +5325,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

@@ -6,6 +6,7 @@ import pytest
 from client import Client
 from event_streams import data_of
 from evtrack.domain.states import BatchStatus
+from old_jobs import days_ago, old_job
 
 pytestmark = pytest.mark.integration
 
@@ -72,3 +73,62 @@ def test_a_partial_completion_gets_a_verdict_too(client: Client) -> None:
         client.complete_partly(worker, claim._replace(job_id=999_999_999), "{[1,2)}")
     assert "EV003" == caught.value.sqlstate
     client.check(job)
+
+
+def test_many_partial_completions_are_reported_in_one_call(client: Client, other: Client) -> None:
+    """Each batch of each job loses its bad item to a batch of its own, numbered without a gap, in one transaction."""
+    jobs = [client.job(3, items=3, backoff_s=0), client.job(2, items=3, backoff_s=0)]
+    worker = client.worker()
+    claims = client.claim(worker, *jobs)
+    failed = [f"{{[{claim.batch_no * 3},{claim.batch_no * 3 + 1})}}" for claim in claims]
+    with client.conn.transaction():
+        assert ["ok"] * 5 == client.complete_with_failures(worker, claims, failed, results=["1\n2"] * 5)
+        assert [] == [batch for batch in other.batches(jobs[0]).values() if batch.status is not BatchStatus.RUNNING]
+    for job, n in zip(jobs, (3, 2), strict=True):
+        batches = client.batches(job)
+        assert list(range(1, 2 * n + 1)) == sorted(batches)
+        assert {number + n: number for number in range(1, n + 1)} == {
+            number: batch.parent_no for number, batch in batches.items() if batch.parent_no
+        }
+        assert [f"{{[{number * 3},{number * 3 + 1})}}" for number in range(1, n + 1)] == [
+            str(batches[number].ordinals) for number in range(n + 1, 2 * n + 1)
+        ]
+        client.check(job)
+    assert ["ok"] * 5 == client.complete_with_failures(worker, claims, failed)
+    client.check(*jobs)
+
+
+def test_one_bad_report_in_a_group_gets_its_own_verdict(client: Client) -> None:
+    job, worker, rival = client.job(4, items=3), client.worker(), client.worker()
+    one, two, three, four = client.claim(worker, job)
+    client.requeue(worker, [three])
+    client.claim(rival, job, fresh=0)
+    group = [two, three, two, four._replace(attempt=7), one, one._replace(job_id=999_999_999)]
+    failed = ["{[5,6)}", "{[8,9)}", "{[5,6)}", "{[11,12)}", "{[1,2)}", "{[1,2)}"]
+    assert ["ok", "late", "ok", "unknown", "ok", "unknown"] == client.complete_with_failures(worker, group, failed)
+    assert {1: "completed", 2: "completed", 3: "running", 4: "running", 5: "pending", 6: "pending"} == {
+        number: str(batch.status) for number, batch in client.batches(job).items()
+    }
+    assert (1, 2) == (client.batch(job, 5).parent_no, client.batch(job, 6).parent_no)
+    client.check(job)
+
+
+def test_a_group_with_impossible_items_changes_nothing(client: Client) -> None:
+    job, worker = client.job(2, items=3), client.worker()
+    claims = client.claim(worker, job)
+    with pytest.raises(psycopg.Error, match=rf"job {job}, batch 2: failed items") as caught:
+        client.complete_with_failures(worker, claims, ["{[1,2)}", "{[4,7)}"])
+    assert "EV007" == caught.value.sqlstate
+    assert {BatchStatus.RUNNING} == {batch.status for batch in client.batches(job).values()}
+
+
+def test_reports_of_jobs_of_several_days_go_in_one_call(own_client: Client) -> None:
+    client = own_client
+    jobs = [old_job(client, days_ago(days), 2, items=2, backoff_s=0) for days in (0, 3, 9)]
+    worker = client.worker()
+    claims = client.claim(worker, *jobs)
+    assert 6 == len(claims)
+    failed = [f"{{[{claim.batch_no * 2},{claim.batch_no * 2 + 1})}}" for claim in claims]
+    assert ["ok"] * 6 == client.complete_with_failures(worker, claims, failed)
+    client.check(*jobs)
+    assert 6 == len(client.claim(worker, *jobs, fresh=0))

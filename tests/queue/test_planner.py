@@ -13,6 +13,8 @@ from servers import cloned
 
 pytestmark = pytest.mark.integration
 
+REPORTS = ["complete", "complete_but_one_item", "fail", "crash", "requeue"]
+
 
 @pytest.fixture(scope="module")
 def small(admin_dsn: str, template: str) -> Iterator[Session]:
@@ -35,8 +37,9 @@ def small(admin_dsn: str, template: str) -> Iterator[Session]:
 def rehearse(client: Client, worker: int, job: int) -> None:
     """Call each function once."""
     client.rows("SELECT FROM evtrack.claimable(%s)", [client.handler])
-    one, two, three, four, five = client.claim(worker, job, fresh=5, returning=0)
-    for report in (client.complete, client.fail, client.requeue):
+    one, two, three, four, five, six = client.claim(worker, job, fresh=6, returning=0)
+    client.complete_but_one_item(worker, [six])
+    for report in (client.complete, client.fail, client.requeue, client.complete_but_one_item):
         report(worker, [one])
     client.fail(worker, [two])
     client.requeue(worker, [three])
@@ -75,7 +78,7 @@ def test_a_claim_looks_up_what_it_claims(small: Session) -> None:
     assert {} == reads(small)
 
 
-@pytest.mark.parametrize("function", ["complete", "fail", "crash", "requeue"])
+@pytest.mark.parametrize("function", REPORTS)
 def test_a_report_looks_up_its_batches(small: Session, function: str) -> None:
     client, worker, job, *_ = small
     claims = client.claim(worker, job, fresh=5, returning=0)
@@ -84,7 +87,7 @@ def test_a_report_looks_up_its_batches(small: Session, function: str) -> None:
     assert {} == reads(small)
 
 
-@pytest.mark.parametrize("function", ["complete", "fail", "crash", "requeue"])
+@pytest.mark.parametrize("function", REPORTS)
 def test_a_late_report_looks_up_its_batches(small: Session, function: str) -> None:
     client, worker, _, grown, _ = small
     reads(small)
@@ -137,7 +140,7 @@ def test_no_search_for_work_is_planned_again(seasoned: Session) -> None:
     assert [] == made_for_one_call(seasoned.plans)
 
 
-@pytest.mark.parametrize("function", ["complete", "fail", "crash", "requeue"])
+@pytest.mark.parametrize("function", REPORTS)
 def test_no_report_is_planned_again(seasoned: Session, function: str) -> None:
     client, worker, job, *_ = seasoned
     claims = client.claim(worker, job, fresh=2, returning=0)
@@ -177,7 +180,7 @@ def test_claims_are_not_compiled(seasoned: Session) -> None:
     assert [] == compiled(seasoned.plans)
 
 
-@pytest.mark.parametrize("function", ["complete", "fail", "crash", "requeue"])
+@pytest.mark.parametrize("function", REPORTS)
 def test_reports_of_batches_are_not_compiled(seasoned: Session, function: str) -> None:
     client, worker, job, *_ = seasoned
     claims = client.claim(worker, job, fresh=2, returning=0)

@@ -163,6 +163,29 @@ class Client:
             Jsonb(errors),
         )
 
+    def complete_with_failures(
+        self, worker: int, claims: Iterable[Claim], failed: Sequence[Ordinals | str], *, results: Any = None
+    ) -> list[str]:
+        """Report batches done but for some items."""
+        claims = list(claims)
+        errors = [{"ordinal": 1, "key": "k", "type": "ValueError", "message": "no"}]
+        return self._report(
+            "complete_with_failures",
+            worker,
+            claims,
+            "%s::float8[], %s::text[], %s::int4multirange[], %s",
+            [0.75] * len(claims),
+            results,
+            [str(each) for each in failed],
+            [Jsonb(errors)] * len(claims),
+        )
+
+    def complete_but_one_item(self, worker: int, claims: Iterable[Claim]) -> list[str]:
+        """Report batches of two items each, of which the second failed."""
+        claims = list(claims)
+        failed = [f"{{[{claim.batch_no * 2},{claim.batch_no * 2 + 1})}}" for claim in claims]
+        return self.complete_with_failures(worker, claims, failed)
+
     def reconcile(self, worker: int, claims: Iterable[Claim] = ()) -> list[tuple[Claim, str]]:
         """Report what the worker holds, and return the verdict on each batch."""
         rows = self.rows(

@@ -26,6 +26,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'compact_progress', '{}'),
     ('function', 'complete', '{worker}'),
     ('function', 'complete_partly', '{worker}'),
+    ('function', 'complete_with_failures', '{worker}'),
     ('function', 'crash', '{worker}'),
     ('function', 'crash_facts', '{}'),
     ('function', 'crash_one', '{}'),

@@ -83,33 +83,33 @@ class Queue:
                 [] if claim is None else self._claims.fetchall(),
             )
 
-    def complete_partly(
+    def complete_with_failures(
         self,
-        batch: BatchKey,
-        *,
-        run_s: float,
-        results: bytes | None,
-        failed: str,
-        errors: list[dict[str, Any]],
-    ) -> str:
-        """Report a batch some of whose items failed.
+        batches: Sequence[BatchKey],
+        run_s: Sequence[float],
+        results: Sequence[bytes | None],
+        failed: Sequence[str],
+        errors: Sequence[list[dict[str, Any]]],
+    ) -> list[ReportVerdict]:
+        """Report batches of which some items failed.
 
         Args:
-            run_s: How long it ran.
-            results: A line of JSON for each completed item.
-            failed: The ordinals of the others, as a multirange.
-            errors: The errors of the others.
+            run_s: How long each ran.
+            results: For each, a line of JSON for each completed item; None when nothing was returned.
+            failed: For each, the ordinals of the failed items, as a multirange.
+            errors: For each, the errors of these.
 
         Returns:
-            ok, late or unknown.
+            A verdict for each: ok, late or unknown.
         """
-        values = dict(zip(("job_id", "batch_no", "attempt"), batch, strict=True)) | {
-            "run_s": run_s,
-            "results": None if results is None else results.decode(),
-            "failed": failed,
-            "errors": Jsonb(errors),
-        }
-        return str(value(self._conn, "complete_partly", worker_id=self._worker_id, **values))
+        return self._report(
+            "complete_with_failures",
+            batches,
+            run_s=array_literal(run_s),
+            results=[None if lines is None else lines.decode() for lines in results],
+            failed=list(failed),
+            errors=[Jsonb(each) for each in errors],
+        )
 
     def fail(
         self, batches: Sequence[BatchKey], run_s: Sequence[float], errors: Sequence[dict[str, Any]]

@@ -61,7 +61,7 @@ class OutcomeWriter:
         if kept.completed or claim is not None:
             batches = self._complete_and_claim(queue, claim)
         if len(kept):
-            self._write_groups(kept.partly, lambda group: self._complete_partly(queue, *group[0]), group_size=1)
+            self._write_groups(kept.partly, lambda group: queue.complete_with_failures(*_partly_columns(group)))
             self._write_groups(kept.failed, lambda group: queue.fail(*_columns(group)))
             self._write_groups(kept.crashed, lambda group: queue.crash(*_columns(group)))
             self._write_groups(kept.returned, lambda keys: queue.requeue(keys, "stopping"))
@@ -109,16 +109,6 @@ class OutcomeWriter:
             del kept.completed[0], kept.run_s[0], kept.results[0]
             kept.usage.pop(key, None)
 
-    def _complete_partly(self, queue: Queue, batch: ClaimedBatch, frame: BatchPartlyDone) -> list[ReportVerdict]:
-        verdict = queue.complete_partly(
-            batch.key,
-            run_s=frame.run_s,
-            results=frame.results,
-            failed=failed_ordinals(batch, frame.failures),
-            errors=item_errors(batch, frame.failures),
-        )
-        return [ReportVerdict(batch.job_id, batch.batch_no, verdict)]
-
     def _write_groups(
         self,
         kept: list[_Outcome],
@@ -154,6 +144,21 @@ def _key(outcome: tuple[Any, ...]) -> BatchKey:
     # A returned batch is its key; any other outcome begins with its batch or its key.
     job_id, batch_no, attempt = (outcome if isinstance(outcome[0], int) else outcome[0])[:3]
     return job_id, batch_no, attempt
+
+
+def _partly_columns(outcomes: Sequence[tuple[ClaimedBatch, BatchPartlyDone]]) -> list[Any]:
+    return _columns(
+        [
+            (
+                batch.key,
+                frame.run_s,
+                frame.results,
+                failed_ordinals(batch, frame.failures),
+                item_errors(batch, frame.failures),
+            )
+            for batch, frame in outcomes
+        ]
+    )
 
 
 def _columns(outcomes: Sequence[tuple[Any, ...]]) -> list[Any]:
