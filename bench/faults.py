@@ -2,7 +2,8 @@
 
 Three workers with two slots each, a watcher, a reader of all events and a submitter work on while the fault lasts. Each
 row says how many items there were, how many executions were repeated, how many workers were declared lost without
-cause, the longest time without progress after the fault was over, and everything that is not as it should be.
+cause, the longest time without progress during the fault and after it, when the last worker was back, and everything
+that is not as it should be.
 
 Usage: faults.py [--before EVTRACK] [--keep DIRECTORY] [NAME...]   (all without a name; --list prints them)
   --before names another evtrack program, such as that of an older checkout.
@@ -10,6 +11,7 @@ Faults of the network need root, ip and iptables; a full disk needs root and mou
 """
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -67,7 +69,7 @@ def row(name: str, fault: Fault, report: Report) -> str:
     verdict = "; ".join(report.problems) or "as it must be"
     return (
         f"| {name} | {fault.about} | {report.items:,} | {ended} | {report.ran_again} | {report.lost} | "
-        f"{report.stalled_s:.1f} | {report.stalled_after_s:.1f} | {verdict} |"
+        f"{report.stalled_s:.1f} | {report.stalled_after_s:.1f} | {report.returned_s:.1f} | {verdict} |"
     )
 
 
@@ -87,8 +89,11 @@ def main(arguments: list[str]) -> None:
         keep = Path(arguments[place + 1])
         del arguments[place : place + 2]
     names = arguments or (["none"] if harness.SMOKE else list(FAULTS))
-    print("| fault | what is done | items | ended | repeated | lost | stall during, s | stall after, s | verdict |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| fault | what is done | items | ended | repeated | lost | stall during, s | stall after, s"
+        " | last worker back, s | verdict |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     failed = False
     for name in names:
         try:
@@ -103,4 +108,6 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     os.umask(0o022)
+    # A scene that is left behind would keep its servers and hosts.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main(sys.argv[1:])

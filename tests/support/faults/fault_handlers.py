@@ -20,8 +20,8 @@ def steady(item: dict[str, Any]) -> int:
         item: Its number `n`, and `do`: "once" raises the first time, "raise" always, "segv" kills the process.
     """
     number = int(item["n"])
-    with (_FOLDER / f"ran.{os.getpid()}").open("a") as file:
-        file.write(f"{item.get('of', 0)} {number}\n")
+    with (_FOLDER / f"ran.{os.environ['FAULTS_WORKER']}.{os.getpid()}").open("a") as file:
+        file.write(f"{item.get('of', 0)} {number} {time.monotonic():.3f}\n")
     if _SLOW.exists():
         time.sleep(0.02)
     do = item.get("do")

@@ -67,6 +67,7 @@ class Load:
         env = {k: v for k, v in os.environ.items() if not k.startswith(("EVTRACK_", "PG", "DATABASE_URL"))}
         env |= {
             "FAULTS_DIR": str(self.folder),
+            "FAULTS_WORKER": name.removeprefix("work"),
             "EVTRACK_STATE_DIR": str(self.folder / "state"),
             "EVTRACK_DSN": dsn,
         }
@@ -165,8 +166,31 @@ class Load:
         return self.samples[-1][1] if self.samples else 0
 
     def running(self, at_least: int = 50, timeout_s: float = 60.0) -> None:
-        """Wait until work is under way."""
+        """Wait until work is under way, and all that was started is connected."""
         assert wait_for(lambda: self.done() >= at_least, timeout_s), f"no work under way: {self.said('work')}"
+        # The one who submits, and the one who reads, have sessions before they do anything that shows.
+        sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack {}'"
+        for purpose, processes in (
+            ("worker", self.workers),
+            ("worker''s heartbeat", self.workers),
+            ("watcher", self.watchers),
+            ("watcher''s maintenance", self.watchers),
+            ("submit", self.submitters),
+            ("tail", self.followers),
+        ):
+            statement = sessions.format(purpose)
+            assert wait_for(lambda s=statement, p=processes: self.one(s) >= len(p), timeout_s), f"{purpose} is missing"
+
+    def returned_s(self, since: float) -> dict[str, float]:
+        """Return after how long each worker began an item again, of those that did."""
+        found: dict[str, float] = {}
+        for trace in self.folder.glob("ran.*"):
+            worker = trace.name.split(".")[1]
+            for line in trace.read_text().splitlines():
+                after = float(line.split()[-1]) - since
+                if after > 0:
+                    found[worker] = min(after, found.get(worker, after))
+        return found
 
     def longest_stall(self, start: float, end: float) -> float:
         """Return the longest time without progress between two moments of the monotonic clock."""

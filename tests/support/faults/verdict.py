@@ -34,6 +34,7 @@ class Report:
         lost: Workers that were declared lost.
         stalled_s: The longest time without progress while the fault lasted.
         stalled_after_s: The longest time without progress from the moment that the fault was over.
+        returned_s: After how long the last of the workers that still run began an item again.
         took_s: From the first claim to the end of the last job.
     """
 
@@ -44,6 +45,7 @@ class Report:
     lost: int = 0
     stalled_s: float = 0.0
     stalled_after_s: float = 0.0
+    returned_s: float = 0.0
     took_s: float = 0.0
 
 
@@ -58,7 +60,7 @@ def finish(load: Load, fault: tuple[float, float], *, timeout_s: float = 120.0, 
     """
     report = Report()
     begun, over = fault
-    wait_for(lambda: load.samples and load.longest_stall(over, time.monotonic()) < time.monotonic() - over, 60)
+    wait_for(lambda: len(load.returned_s(over)) >= sum(one.poll() is None for one in load.workers), 60, every_s=0.3)
     time.sleep(settle_s)
     measured = time.monotonic()
     load.slow.unlink(missing_ok=True)
@@ -84,6 +86,7 @@ def finish(load: Load, fault: tuple[float, float], *, timeout_s: float = 120.0, 
     load.ended.set()
     load.sampler.join(10)
     report.stalled_s = load.longest_stall(begun, over)
+    report.returned_s = max(load.returned_s(over).values(), default=0.0)
     report.stalled_after_s = load.longest_stall(over, measured)
     _count(load, report, ids)
     _read_followers(load, report)
@@ -123,7 +126,7 @@ def _count(load: Load, report: Report, ids: str) -> None:
         report.problems.append(f"{len(blamed)} crashes blame a healthy item ({blamed[0]})")
     ran: Counter[str] = Counter()
     for trace in load.folder.glob("ran.*"):
-        ran.update(trace.read_text().splitlines())
+        ran.update(line.rsplit(" ", 1)[0] for line in trace.read_text().splitlines())
     for line, times in ran.items():
         number = int(line.split()[1])
         if outcome_of(number) == "completed":
