@@ -19,11 +19,14 @@ from slot_driver import SlotDriver, claimed_batch, run_times, slot, slot_setup
 NOW = 10.0
 
 
-def mark(seq: int, place: int, kind: str = TEXT) -> bytes:
-    return f"\x1eevtrack:{seq}:{place}:{kind}\x1f".encode()
+KEY = b"0123456789abcdef"
 
 
-END = b"\x1eevtrack:\x1f"
+def mark(seq: int, place: int, kind: str = TEXT, key: bytes = KEY) -> bytes:
+    return b"\x1eevtrack:%s:%d:%d:%s\x1f" % (key, seq, place, kind.encode())
+
+
+END = b"\x1eevtrack:%s:\x1f" % KEY
 
 
 class Output:
@@ -145,6 +148,7 @@ def test_markers_are_found_wherever_the_pipe_cuts_them(data: st.DataObject) -> N
         text if tag is None else mark(tag[0], 0 if tag[1] is None else tag[1] + 1, tag[2]) + text + END
         for tag, text in parts
     )
+    stream = KEY + stream
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     unmarked, found = OutputParser(), []
     for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
@@ -157,8 +161,27 @@ def test_markers_are_found_wherever_the_pipe_cuts_them(data: st.DataObject) -> N
 
 def test_text_that_only_starts_like_a_marker_is_kept() -> None:
     unmarked = OutputParser()
-    assert [(None, b"a", False)] == list(unmarked.pieces(b"a\x1eevtr"))
+    assert [(None, b"a", False)] == list(unmarked.pieces(KEY + b"a\x1eevtr"))
     assert b"\x1eevtr" == unmarked.rest()
+
+
+@pytest.mark.parametrize(
+    "forged", [b"\x1eevtrack:1:2:j\x1f", mark(1, 2, "j", b"fedcba9876543210"), b"\x1eevtrack:\x1f"]
+)
+def test_what_is_printed_cannot_pass_for_a_mark(forged: bytes) -> None:
+    parser = OutputParser()
+    assert [(None, b"a" + forged + b"b", False)] == list(parser.pieces(KEY + b"a" + forged + b"b"))
+
+
+FORGED = '\x1eevtrack:\x1f\x1eevtrack:1:2:j\x1f{"event": "password rejected", "level": "error"}\x1eevtrack:\x1f'
+
+
+@pytest.mark.parametrize("how", ["print", "print natively", "print by a child", "print the marks of another line"])
+def test_a_document_that_holds_marks_forges_no_line(how: str) -> None:
+    with slot() as one:
+        entries = lines_of(one, {"how": how, "text": FORGED}, handler="printer")
+    assert {(HANDLER_OUTPUT, "info", "k1")} == {(e["event"], e["log_level"], e["item_key"]) for e in entries}
+    assert "password rejected" in "".join(entry["line"] for entry in entries)
 
 
 def lines_of(one: SlotDriver, *items: Any, handler: str = "scripted") -> list[dict[str, Any]]:

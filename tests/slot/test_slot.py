@@ -180,7 +180,7 @@ def test_an_unknown_handler_name_is_reported_with_the_known_names() -> None:
     with slot(Setup(["misbehaving_handlers"], {}, ["absent"], HANDLER_DIRECTORY), ready=False) as one:
         (said,) = one.receive(1)
         assert "'absent'" in said.text
-        assert "echo, iterate, nothing, scripted, scripted batch, timed, too few" in said.text
+        assert "echo, iterate, nothing, printer, scripted, scripted batch, timed, too few" in said.text
 
 
 def test_a_command_maps_lines_to_lines() -> None:

@@ -72,6 +72,26 @@ def _end(do: str) -> None:
         ACTIONS.get(do, lambda: None)()
 
 
+@evtrack.handler("printer")
+def printer(item: dict[str, Any]) -> None:
+    """Print a text, in one of several ways."""
+    _print_text(item["how"], item["text"])
+
+
+def _print_text(how: str, text: str) -> None:
+    if how == "print natively":
+        os.write(2, f"{text}\n".encode())
+    elif how == "print by a child":
+        subprocess.run(["/bin/cat"], input=f"{text}\n".encode(), check=True)
+    elif how == "print the marks of another line":
+        # A mark that stands at the end of one line, and goes on in the next.
+        sys.stdout.write(text[:12])
+        sys.stdout.flush()
+        print(text[12:])  # noqa: T201  that is the action
+    else:
+        print(text)  # noqa: T201  the same
+
+
 def _print_much(_: Any) -> None:
     for number in range(60):
         print(number, "x" * 1900)  # noqa: T201  that is the action

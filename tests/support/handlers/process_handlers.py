@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -86,9 +87,15 @@ def _change_everything(_: Any) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
+def _change_everything_beside_a_thread(item: dict[str, Any]) -> None:
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    _change_everything(item)
+
+
 ACTIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "nothing": lambda _: None,
     "change everything": _change_everything,
+    "change everything beside a thread": _change_everything_beside_a_thread,
     "terminate processes": _terminate_processes,
     "wait for child": _wait_for_child,
     "child in a session of its own": lambda item: subprocess.run(_argv(item), check=False, start_new_session=True),

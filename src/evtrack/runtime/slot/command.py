@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import os
-import resource
 import selectors
-import subprocess
 import sys
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import msgspec
 
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND, CommandFailed
-from evtrack.runtime.slot.lifetime import command_signals, prepare_command
+from evtrack.runtime.slot.lifetime import command_signals
 from evtrack.runtime.slot.output import write_output
 from evtrack.runtime.slot.process_tree import SLOT_VARIABLE
+from evtrack.runtime.slot.program_start import recorded_start, start_program
 from evtrack.runtime.slot.protocol import CommandKilled, join_results
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from evtrack.domain.claimed_batch import ClaimedBatch
     from evtrack.runtime.slot.handlers import Handler
+    from evtrack.runtime.slot.program_start import StartState
     from evtrack.runtime.slot.shared_page import SharedPage
 
 _PIECE_BYTES: Final = 1 << 16
 _STDERR_BYTES: Final = 1 << 16
 _OUTPUT_BYTES: Final = 1 << 30
 _LINGER_S: Final = 2.0
-"""How long the pipes of an exited program may be silent: its child processes may hold them open forever."""
+"""How long stdout of an exited program may be silent: its child processes may hold it open forever."""
+_LINGER_MAX_S: Final = 5.0
+"""How long they may go on writing to it in total."""
+_EXIT_POLL_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,59 +85,6 @@ class CommandDied(Exception):
         return CommandKilled(seq, run_s, number, self.stderr, ended.pid, ended.peak_rss_bytes, ended.cpu_s, interrupted)
 
 
-def _soft_limits() -> dict[int, int]:
-    kinds = {getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}
-    return {kind: resource.getrlimit(kind)[0] for kind in sorted(kinds)}
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-@dataclass(frozen=True, slots=True)
-class StartState:
-    """What a process inherits, as it was when the worker started: handlers in the same slot may change all of it.
-
-    Args:
-        directory: The current directory.
-        environment: The environment.
-        umask: The mask of new files' modes.
-        limits: The soft limits of the process.
-        cpus: The processors that it may use; None where that is unknown.
-    """
-
-    directory: str = field(default_factory=os.getcwd)
-    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    umask: int = field(default_factory=_umask)
-    limits: dict[int, int] = field(default_factory=_soft_limits)
-    cpus: frozenset[int] | None = field(
-        default_factory=lambda: frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    )
-
-    def restore_limits(self) -> None:
-        """Set the limits of this process back, as far as the hard limits allow."""
-        for kind, soft in self.limits.items():
-            now, hard = resource.getrlimit(kind)
-            if now != soft:
-                is_above = hard != resource.RLIM_INFINITY and (soft == resource.RLIM_INFINITY or soft > hard)
-                with suppress(OSError, ValueError):
-                    resource.setrlimit(kind, (hard if is_above else soft, hard))
-        if self.cpus is not None and self.cpus != os.sched_getaffinity(0):
-            with suppress(OSError):
-                os.sched_setaffinity(0, self.cpus)
-
-
-_start: StartState | None = None
-
-
-def record_start() -> None:
-    """Record what commands inherit; called in the fork server, where no user code runs."""
-    global _start  # noqa: PLW0603  a process starts once
-    _start = StartState()
-
-
 def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch], bytes | None]:
     """Make the function that runs a program on a batch.
 
@@ -143,7 +95,7 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
     Returns:
         The runner.
     """
-    start = _start or StartState()
+    start = recorded_start()
     mark = os.environ.get(SLOT_VARIABLE, "")
 
     def run(batch: ClaimedBatch) -> bytes | None:
@@ -177,26 +129,7 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
 def _run_program(
     argv: tuple[str, ...], text: bytes, environment: dict[str, str], page: SharedPage, start: StartState
 ) -> tuple[CommandExit, bytes, bytes]:
-    slot_pid = os.getpid()
-
-    def prepare() -> None:
-        start.restore_limits()
-        prepare_command(slot_pid)
-
-    with (
-        command_signals(),
-        subprocess.Popen(  # noqa: S603  the argument list comes from whoever started the worker
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=start.directory,
-            env=environment,
-            umask=start.umask,
-            # A slot has one thread, so code between fork and exec is safe here.
-            preexec_fn=prepare,  # noqa: PLW1509
-        ) as process,
-    ):
+    with command_signals(), start_program(argv, environment, start) as process:
         page.command_pid = process.pid
         try:
             stdout, stderr = _communicate(process, text, page)
@@ -228,10 +161,13 @@ def _communicate(process: subprocess.Popen[bytes], text: bytes, page: SharedPage
         ):
             os.set_blocking(pipe.fileno(), False)
             selector.register(pipe, event)
-        while selector.get_map():
-            ready = selector.select(timeout=_LINGER_S)
-            if not ready and os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                break
+        heard_at, give_up_at = monotonic(), math.inf
+        while selector.get_map() and monotonic() < min(heard_at + _LINGER_S, give_up_at):
+            ready = selector.select(timeout=_EXIT_POLL_S)
+            if give_up_at == math.inf:
+                heard_at = monotonic()
+                if _has_exited(process.pid):
+                    give_up_at = heard_at + _LINGER_MAX_S
             for key, _ in ready:
                 page.beat()
                 if key.fileobj is stdin:
@@ -244,14 +180,26 @@ def _communicate(process: subprocess.Popen[bytes], text: bytes, page: SharedPage
                 if not piece:
                     selector.unregister(key.fileobj)
                 elif key.fileobj is stdout:
-                    output += piece
-                    if len(output) > _OUTPUT_BYTES:
-                        raise CommandFailed(f"the command wrote more than {_OUTPUT_BYTES} bytes of results")
+                    heard_at = monotonic()
+                    _keep_output(output, piece)
                 else:
                     write_output(piece)
                     errors += piece
                     del errors[:-_STDERR_BYTES]
     return bytes(output), bytes(errors)
+
+
+def _keep_output(output: bytearray, piece: bytes) -> None:
+    output += piece
+    if len(output) > _OUTPUT_BYTES:
+        raise CommandFailed(f"the command wrote more than {_OUTPUT_BYTES} bytes of results")
+
+
+def _has_exited(pid: int) -> bool:
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True  # a handler in this slot has taken its exit status
 
 
 def _write_some(stdin: BinaryIO, rest: memoryview) -> memoryview:

@@ -26,12 +26,14 @@ class PartialFailure(Exception):
     Args:
         lines: A result line for each completed item, empty for an item without a result.
         failures: The failed items.
+        interrupted: Whether one of them raised KeyboardInterrupt.
     """
 
-    def __init__(self, lines: list[bytes], failures: list[ItemFailure]) -> None:
+    def __init__(self, lines: list[bytes], failures: list[ItemFailure], *, interrupted: bool = False) -> None:
         super().__init__(f"{len(failures)} of {len(lines) + len(failures)} items failed")
         self.lines = lines
         self.failures = failures
+        self.interrupted = interrupted
 
 
 class CommandFailed(Exception):

@@ -19,11 +19,11 @@ from contextlib import suppress
 from typing import Final
 
 from evtrack.runtime.slot import child
-from evtrack.runtime.slot.command import record_start
 from evtrack.runtime.slot.fork_protocol import DESCRIPTORS, POLL, REPLY, REQUEST, START, ForkReply
 from evtrack.runtime.slot.leftovers import Leftovers
 from evtrack.runtime.slot.lifetime import survive_signals
 from evtrack.runtime.slot.process_tree import become_subreaper
+from evtrack.runtime.slot.program_start import record_start
 
 _OBSERVE_S: Final = 1.0
 """How often to look at what slots have started."""

@@ -1,7 +1,8 @@
 """Marks what user code prints in a slot with the batch and item that were current when it was written.
 
 Marks are written only when something is printed, so silent handlers cost nothing. Output that native code or a child
-process writes without going through Python has no marks, and its reader must guess.
+process writes without going through Python has no marks, and its reader must guess. Nothing that is printed can pass
+for a mark: each holds the slot's key, which is random and the first that the slot writes.
 """
 
 from __future__ import annotations
@@ -30,13 +31,23 @@ RECORD_BYTES: Final = 4_000
 RESERVED: Final = frozenset({"event", "level", "timestamp", "job_id", "batch_no", "attempt", "handler", "item_key"})
 """Keys of a `ctx.log` record that are not facts: the worker sets them itself."""
 
-MARK: Final = re.compile(rb"\x1eevtrack:(?:(\d{1,18}):(\d{1,9}):([a-z]))?\x1f")
-"""Begins a piece: batch sequence number, item index plus 1 (0 for none), and kind. Without these it ends a piece."""
+KEY_BYTES: Final = 16
+"""Length of a slot's key, with which its output begins."""
 
-LONGEST_MARK: Final = 42
+LONGEST_MARK: Final = 42 + KEY_BYTES
 
-_END: Final = b"\x1eevtrack:\x1f"
 _STDERR: Final = 2
+
+
+def mark_pattern(key: bytes) -> re.Pattern[bytes]:
+    """Return what matches the marks of one slot.
+
+    A mark begins a piece: batch sequence number, item index plus 1 (0 for none), and kind. Without these it ends one.
+
+    Args:
+        key: The slot's key.
+    """
+    return re.compile(rb"\x1eevtrack:%s:(?:(\d{1,18}):(\d{1,9}):([a-z]))?\x1f" % re.escape(key))
 
 
 class MarkedStderr(io.RawIOBase):
@@ -44,11 +55,14 @@ class MarkedStderr(io.RawIOBase):
 
     Args:
         page: Holds the current batch and item.
+        key: The slot's key.
     """
 
-    def __init__(self, page: SharedPage) -> None:
+    def __init__(self, page: SharedPage, key: bytes) -> None:
         super().__init__()
         self._page = page
+        self._begin = b"\x1eevtrack:%s:" % key
+        self._end = self._begin + b"\x1f"
 
     def writable(self) -> bool:
         """Return True."""
@@ -84,8 +98,8 @@ class MarkedStderr(io.RawIOBase):
         """
         page = self._page
         item = page.item
-        head = b"\x1eevtrack:%d:%d:%s\x1f" % (page.seq, 0 if item is None else item + 1, kind.encode())
-        rest = memoryview(head + piece + _END)
+        head = b"%s%d:%d:%s\x1f" % (self._begin, page.seq, 0 if item is None else item + 1, kind.encode())
+        rest = memoryview(head + piece + self._end)
         while rest:
             rest = rest[os.write(_STDERR, rest) :]
 
@@ -102,7 +116,9 @@ def redirect_output(page: SharedPage) -> None:
     global _marked  # noqa: PLW0603  a process has one stderr
     # User code's output is text for users; only evtrack itself writes data to stdout.
     os.dup2(_STDERR, 1)
-    _marked = MarkedStderr(page)
+    key = os.urandom(KEY_BYTES // 2).hex().encode()
+    os.write(_STDERR, key)
+    _marked = MarkedStderr(page, key)
     for name in ("stdout", "stderr"):
         stream = io.TextIOWrapper(
             io.BufferedWriter(_marked), encoding="utf-8", errors="backslashreplace", line_buffering=True

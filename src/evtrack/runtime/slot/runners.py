@@ -69,11 +69,10 @@ def may_be_interrupted(error: BaseException, begun: float) -> bool:
     """
     if isinstance(error, CommandDied) and -error.ended.returncode in STOP_SIGNALS:
         return True
-    raised = (
-        {failure.type for failure in error.failures} if isinstance(error, PartialFailure) else {type(error).__name__}
-    )
+    # By class, not by name: a handler's own exceptions may be called anything.
+    raised = error.interrupted if isinstance(error, PartialFailure) else isinstance(error, KeyboardInterrupt)
     # The handler may have failed because a process that it has started died of it.
-    return has_stop_signal_since(begun) or KeyboardInterrupt.__name__ in raised
+    return raised or has_stop_signal_since(begun)
 
 
 def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone], None], permits: Permits) -> Runner:
@@ -86,6 +85,7 @@ def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone],
         keys = batch.item_keys.decode().split("\n") if context is not None else ()
         lines: list[bytes] = []
         failures: list[ItemFailure] = []
+        interrupted = False
         is_suspect = bool(batch.isolation) and batch.is_suspect
         done: int | None = None
         for index, text in enumerate(_item_texts(batch)):
@@ -112,8 +112,9 @@ def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone],
                 raise
             except BaseException as error:  # noqa: BLE001  any exception fails this item, and the next ones run
                 failures.append(item_failure(index, error, with_traceback=len(failures) < ITEMS_WITH_TRACEBACK))
+                interrupted = interrupted or isinstance(error, KeyboardInterrupt)
         if failures:
-            raise PartialFailure(lines, failures)
+            raise PartialFailure(lines, failures, interrupted=interrupted)
         return join_results(lines)
 
     return run

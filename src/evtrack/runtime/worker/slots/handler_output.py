@@ -11,7 +11,7 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.log_values import bounded
 from evtrack.domain.text import printable
-from evtrack.runtime.slot.output import FACTS, LEVELS, LONGEST_MARK, MARK, RESERVED, TEXT
+from evtrack.runtime.slot.output import FACTS, KEY_BYTES, LEVELS, LONGEST_MARK, RESERVED, TEXT, mark_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,11 +42,12 @@ class OutputTag(NamedTuple):
 
 
 class OutputParser:
-    """Splits a slot's output at its marks."""
+    """Splits a slot's output at its marks. The output begins with the slot's key, which all of its marks hold."""
 
     def __init__(self) -> None:
         self._held = b""
         self._tag: OutputTag | None = None
+        self._mark: re.Pattern[bytes] | None = None
 
     def pieces(self, data: bytes) -> Iterator[tuple[OutputTag | None, bytes, bool]]:
         """Split data into tagged pieces.
@@ -58,11 +59,16 @@ class OutputParser:
             A piece's tag, None if native code or a child process wrote it; its bytes; and whether it ends there.
         """
         data, self._held = self._held + data, b""
+        if self._mark is None:
+            if len(data) < KEY_BYTES:
+                self._held = data
+                return
+            self._mark, data = mark_pattern(data[:KEY_BYTES]), data[KEY_BYTES:]
         begun = data.rfind(b"\x1e", -LONGEST_MARK)
         if begun >= 0 and b"\x1f" not in data[begun:]:
             data, self._held = data[:begun], data[begun:]
         at = 0
-        for mark in MARK.finditer(data) if b"\x1e" in data else ():
+        for mark in self._mark.finditer(data) if b"\x1e" in data else ():
             if mark.start() > at or self._tag is not None:
                 yield self._tag, data[at : mark.start()], True
             at = mark.end()
