@@ -175,6 +175,39 @@ BEGIN
     RETURN j.batch_count + n;
 END $$;
 
+CREATE FUNCTION evtrack.adopt_events() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    newest bigint;
+BEGIN
+    -- Block writers: an event that has its seq already and commits later would
+    -- be missed by readers. All writers lock the parent table.
+    LOCK TABLE ONLY evtrack.event IN SHARE ROW EXCLUSIVE MODE;
+    newest := greatest((SELECT max(e.seq) FROM evtrack.event e),
+        (SELECT s.last_value FROM evtrack.event_seq s));
+    PERFORM setval('evtrack.event_seq', newest);
+    -- Logical replication leaves sequences behind.
+    PERFORM setval('evtrack.job_id_seq', j.newest)
+    FROM (
+        SELECT greatest((SELECT max(o.job_id) FROM evtrack.job o),
+            (SELECT max(l.job_id) FROM evtrack.ledger l)) AS newest
+    ) j
+    WHERE j.newest > (SELECT s.last_value FROM evtrack.job_id_seq s);
+    PERFORM setval(pg_get_serial_sequence('evtrack.alert', 'alert_id'), a.newest)
+    FROM (SELECT max(o.alert_id) AS newest FROM evtrack.alert o) a
+    WHERE a.newest IS NOT NULL;
+    INSERT INTO evtrack.restored (job_id, job_day, last_seq, with_items)
+    SELECT e.job_id, min(e.job_day), newest, true FROM evtrack.event e
+    WHERE e.version = 1 GROUP BY e.job_id
+    ON CONFLICT (job_id) DO UPDATE SET
+        job_day = excluded.job_day, last_seq = excluded.last_seq;
+    DELETE FROM evtrack.cluster;
+    INSERT INTO evtrack.cluster (system_identifier)
+    SELECT c.system_identifier FROM pg_control_system() c;
+END $$;
+
 CREATE SEQUENCE evtrack.event_seq
     START WITH 1
     INCREMENT BY 1
@@ -491,6 +524,38 @@ CREATE FUNCTION evtrack.batch_transitions() RETURNS evtrack.batch_transition[]
             false)
     ) AS r
 $$;
+
+CREATE FUNCTION evtrack.begin_replication() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+DECLARE
+    t record;
+BEGIN
+    IF evtrack.is_receiving() THEN
+        RETURN;
+    END IF;
+    LOCK TABLE ONLY evtrack.event, ONLY evtrack.worker IN EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM evtrack.event) OR EXISTS (SELECT FROM evtrack.worker)
+    THEN
+        RAISE EXCEPTION 'this database has jobs or workers of its own: it '
+            'cannot receive the log of another one'
+            USING ERRCODE = 'EV007', HINT = 'Use a new database, with the '
+            'schema of the other one: pg_dump --schema-only.';
+    END IF;
+    FOR t IN SELECT r.name, r.kind FROM evtrack.replicated_tables() r LOOP
+        IF t.kind = 'r' THEN
+            EXECUTE format('TRUNCATE evtrack.%I', t.name);
+        END IF;
+        -- Not ALWAYS: the sessions of a subscription do not fire it.
+        EXECUTE format('CREATE TRIGGER receiving BEFORE INSERT OR UPDATE OR '
+            'DELETE OR TRUNCATE ON evtrack.%I FOR EACH STATEMENT '
+            'EXECUTE FUNCTION evtrack.refuse_write()', t.name);
+    END LOOP;
+    ALTER TABLE evtrack.event DISABLE TRIGGER event_fold;
+    PERFORM evtrack.guard_partitions(false);
+END $$;
 
 CREATE FUNCTION evtrack.begin_stop(the_worker bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1705,6 +1770,71 @@ EXCEPTION
     WHEN SQLSTATE 'EV008' THEN RETURN SQLERRM;
 END $_$;
 
+CREATE FUNCTION evtrack.end_replication() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+DECLARE
+    t record;
+    subscription text;
+    state "char";
+    missing bigint;
+BEGIN
+    SELECT s.subname, nullif(r.srsubstate, 'r') INTO subscription, state
+    FROM pg_subscription s
+    JOIN pg_subscription_rel r ON r.srsubid = s.oid
+    JOIN pg_class c ON c.oid = r.srrelid
+    WHERE c.relnamespace = 'evtrack'::regnamespace
+        AND (s.subenabled OR r.srsubstate <> 'r')
+    ORDER BY nullif(r.srsubstate, 'r') NULLS LAST LIMIT 1;
+    IF state IS NOT NULL THEN
+        RAISE EXCEPTION 'the subscription % has not copied all tables yet',
+            quote_ident(subscription) USING ERRCODE = '55000',
+            HINT = 'Wait until srsubstate is r for all of its tables in '
+            'pg_subscription_rel.';
+    ELSIF subscription IS NOT NULL THEN
+        RAISE EXCEPTION 'the subscription % is still writing to this log',
+            quote_ident(subscription) USING ERRCODE = '55000',
+            HINT = 'Stop what writes to the other database, wait until all of '
+            'it has arrived, and then DROP SUBSCRIPTION '
+            || quote_ident(subscription) || '.';
+    ELSIF NOT EXISTS (SELECT FROM evtrack.schema_version) THEN
+        RAISE EXCEPTION 'this database has received nothing yet'
+            USING ERRCODE = '55000', HINT = 'Create the subscription first.';
+    END IF;
+    -- A day without a partition here may have been left out without an error.
+    SELECT min(j.job_id) INTO missing FROM evtrack.job j
+    WHERE NOT EXISTS (
+        SELECT FROM evtrack.event e
+        WHERE e.job_day = j.job_day AND e.job_id = j.job_id
+            AND e.batch_no = 0 AND e.version = j.version)
+    OR j.batch_count > 0 AND NOT EXISTS (
+        SELECT FROM evtrack.batch b
+        WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+            AND b.batch_no = j.batch_count);
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'the log of job % has not arrived completely', missing
+            USING ERRCODE = '55000', HINT = 'Wait until all changes have '
+            'arrived. If its day began after the subscription was created, run '
+            'ALTER SUBSCRIPTION ... REFRESH PUBLICATION, or publish with '
+            'publish_via_partition_root.';
+    END IF;
+    FOR t IN
+        SELECT g.tgrelid::regclass AS name FROM pg_trigger g
+        JOIN pg_class c ON c.oid = g.tgrelid
+        WHERE c.relnamespace = 'evtrack'::regnamespace
+            AND g.tgname = 'receiving'
+    LOOP
+        EXECUTE format('DROP TRIGGER receiving ON %s', t.name);
+    END LOOP;
+    ALTER TABLE evtrack.event ENABLE ALWAYS TRIGGER event_fold;
+    PERFORM evtrack.guard_partitions(true);
+    PERFORM evtrack.adopt_events();
+    PERFORM evtrack.make_partitions();
+    RETURN (SELECT count(*) FROM evtrack.job);
+END $$;
+
 CREATE FUNCTION evtrack.enqueue(handler text, item_keys text[], payloads text[], name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, batch_size integer DEFAULT NULL::integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2401,6 +2531,24 @@ CREATE FUNCTION evtrack.forget_old(ended_before timestamp with time zone) RETURN
         + (SELECT count(*) FROM worker)
 $$;
 
+CREATE FUNCTION evtrack.guard_partitions(from_subscriptions boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    part regclass;
+BEGIN
+    FOR part IN
+        SELECT g.tgrelid FROM pg_trigger g
+        WHERE g.tgname = 'event_partition'
+            AND g.tgfoid = 'evtrack.refuse()'::regprocedure
+            AND g.tgenabled <> CASE WHEN from_subscriptions THEN 'A' ELSE 'O' END
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER event_partition', part,
+            CASE WHEN from_subscriptions THEN 'ALWAYS' ELSE '' END);
+    END LOOP;
+END $$;
+
 CREATE FUNCTION evtrack.guard_payload() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2591,6 +2739,15 @@ CREATE FUNCTION evtrack.is_readable(value jsonb) RETURNS boolean
         ELSE NOT jsonb_path_exists(value, 'strict $.** ? (@.type() == "number"
             && (@ > 1e308 || @ < -1e308))') END
 $_$;
+
+CREATE FUNCTION evtrack.is_receiving() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_trigger g
+        WHERE g.tgrelid = 'evtrack.event'::regclass AND g.tgname = 'receiving')
+$$;
 
 CREATE FUNCTION evtrack.item_count(items int4multirange) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3167,6 +3324,9 @@ BEGIN
         END LOOP;
         made := made + 1;
     END LOOP;
+    IF made > 0 AND evtrack.is_receiving() THEN
+        PERFORM evtrack.guard_partitions(false);
+    END IF;
     RETURN made;
 END $$;
 
@@ -3564,8 +3724,14 @@ BEGIN
     RAISE EXCEPTION '% on %.% is refused: the event log is append-only',
         TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = 'EV002',
-        HINT = 'Insert into evtrack.event itself, or call the functions of '
-            'schema evtrack. To correct an event, append another one.';
+        HINT = CASE
+            WHEN current_setting('session_replication_role') = 'replica'
+                THEN 'A subscription can copy a log only into a database that '
+                '`evtrack migrate begin-replication` has prepared: see '
+                '"Logical replication" in docs/operations.md.'
+            ELSE 'Insert into evtrack.event itself, or call the functions of '
+                'schema evtrack. To correct an event, append another one. '
+                'Restore a dump as a whole, into an empty database.' END;
 END $$;
 
 CREATE FUNCTION evtrack.refuse_event(e evtrack.event) RETURNS void
@@ -3621,8 +3787,25 @@ BEGIN
     RAISE EXCEPTION 'job %, batch %, version %: % is refused: %',
         e.job_id, e.batch_no, e.version, e.type, reason
         USING ERRCODE = 'EV001',
-        HINT = 'Report through the functions of schema evtrack: they answer '
-            'a late result with a verdict instead of an error.';
+        HINT = CASE
+            WHEN current_setting('session_replication_role') = 'replica'
+                THEN 'A subscription can copy a log only into a database that '
+                '`evtrack migrate begin-replication` has prepared: see '
+                '"Logical replication" in docs/operations.md.'
+            ELSE 'Report through the functions of schema evtrack: they answer '
+                'a late result with a verdict instead of an error.' END;
+END $$;
+
+CREATE FUNCTION evtrack.refuse_write() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'this database receives evtrack''s tables from another one '
+        'by logical replication, so nothing else may write to %.%',
+        TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = '55000', HINT = 'Work with the other database until '
+        '`evtrack migrate end-replication` was run here.';
 END $$;
 
 CREATE FUNCTION evtrack.register_worker(name text, host text, pid integer, slots integer, handlers text[], version text, marks boolean DEFAULT false) RETURNS bigint
@@ -3664,6 +3847,16 @@ BEGIN
     RETURNING worker_id INTO id;
     RETURN id;
 END $$;
+
+CREATE FUNCTION evtrack.replicated_tables() RETURNS TABLE(name name, kind "char")
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT c.relname, c.relkind FROM pg_class c
+    WHERE c.relnamespace = 'evtrack'::regnamespace
+        AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    ORDER BY c.relname
+$$;
 
 CREATE FUNCTION evtrack.report_death(dead_worker bigint, reporter bigint, facts jsonb, job_ids bigint[], batch_nos integer[], attempts integer[], begun boolean[], in_hand integer[], done text[], results text[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4016,30 +4209,18 @@ CREATE FUNCTION evtrack.settle_log() RETURNS boolean
     AS $$
 DECLARE
     here bigint := (SELECT c.system_identifier FROM pg_control_system() c);
-    newest bigint;
 BEGIN
     PERFORM FROM evtrack.cluster c WHERE c.system_identifier = here;
     -- A standby has the log of its primary: the same cluster.
     IF FOUND OR pg_is_in_recovery() THEN
         RETURN false;
     END IF;
-    -- Block writers: an event that has its seq already and commits later would
-    -- be missed by readers. All writers lock the parent table.
     LOCK TABLE ONLY evtrack.event IN SHARE ROW EXCLUSIVE MODE;
     PERFORM FROM evtrack.cluster c WHERE c.system_identifier = here;
     IF FOUND THEN
         RETURN false; -- another session did it during the wait
     END IF;
-    newest := greatest((SELECT max(e.seq) FROM evtrack.event e),
-        (SELECT s.last_value FROM evtrack.event_seq s));
-    PERFORM setval('evtrack.event_seq', newest);
-    INSERT INTO evtrack.restored (job_id, job_day, last_seq, with_items)
-    SELECT e.job_id, min(e.job_day), newest, true FROM evtrack.event e
-    WHERE e.version = 1 GROUP BY e.job_id
-    ON CONFLICT (job_id) DO UPDATE SET
-        job_day = excluded.job_day, last_seq = excluded.last_seq;
-    DELETE FROM evtrack.cluster;
-    INSERT INTO evtrack.cluster (system_identifier) VALUES (here);
+    PERFORM evtrack.adopt_events();
     RETURN true;
 END $$;
 
@@ -5325,7 +5506,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

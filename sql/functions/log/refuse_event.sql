@@ -52,6 +52,11 @@ BEGIN
     RAISE EXCEPTION 'job %, batch %, version %: % is refused: %',
         e.job_id, e.batch_no, e.version, e.type, reason
         USING ERRCODE = 'EV001',
-        HINT = 'Report through the functions of schema evtrack: they answer '
-            'a late result with a verdict instead of an error.';
+        HINT = CASE
+            WHEN current_setting('session_replication_role') = 'replica'
+                THEN 'A subscription can copy a log only into a database that '
+                '`evtrack migrate begin-replication` has prepared: see '
+                '"Logical replication" in docs/operations.md.'
+            ELSE 'Report through the functions of schema evtrack: they answer '
+                'a late result with a verdict instead of an error.' END;
 END $$;

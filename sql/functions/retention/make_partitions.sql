@@ -50,5 +50,8 @@ BEGIN
         END LOOP;
         made := made + 1;
     END LOOP;
+    IF made > 0 AND evtrack.is_receiving() THEN
+        PERFORM evtrack.guard_partitions(false);
+    END IF;
     RETURN made;
 END $$;

@@ -43,7 +43,12 @@ def check_schema(conn: Connection) -> None:
         )
     newest = one(conn, _SchemaVersion, f"newest_{source}")
     if newest is None:
-        raise SchemaMissing
+        raise SchemaMissing(
+            f"The database {conn.info.dbname!r} has evtrack's schema, but no record of its migrations, as after a dump "
+            "of the schema alone.",
+            hint="Restore a whole dump into an empty database; or, while it receives the log of another one, wait for "
+            "the copy and run `evtrack migrate end-replication`.",
+        )
     if newest.version < wanted:
         raise SchemaTooOld(found=newest.version, wanted=wanted)
     if newest.version > wanted and is_older(__version__, newest.least_code):

@@ -95,7 +95,8 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
         The titles of the applied migrations.
 
     Raises:
-        MigrationError: An applied migration was changed afterwards, or the database is not encoded in UTF-8.
+        MigrationError: An applied migration was changed afterwards, the database is not encoded in UTF-8, or it has a
+            schema without a record of its migrations.
         TransientError: Another session held a lock for too long.
     """
     tree = tree or root()
@@ -105,6 +106,13 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
         conn.execute(trusted((tree / "bootstrap.sql").read_text(encoding="utf-8")))
         applied = _applied(conn)
         _check(applied, migrations)
+        if not applied and installed_objects.exists(conn, "event"):
+            raise MigrationError(
+                "The database has evtrack's tables, but no record of its migrations, as after a dump of the schema "
+                "alone.",
+                hint="Restore a whole dump into an empty database. To receive the log by logical replication, run "
+                "`evtrack migrate begin-replication`.",
+            )
         pending = [migration for migration in migrations if migration.version not in applied]
         for migration in pending:
             _record(conn, migration)

@@ -1,4 +1,4 @@
-"""`evtrack migrate`: apply or revert migrations, report their status, print them as SQL, and create roles."""
+"""`evtrack migrate`: apply or revert migrations, print them as SQL, create roles, and take over a replicated log."""
 
 from dataclasses import asdict
 from typing import Final
@@ -11,7 +11,7 @@ from evtrack.interfaces.cli.shared.parameter_types import Integer
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.preconditions import check_schema, require_owner
 from evtrack.storage.embedded.server_choice import running_server
-from evtrack.storage.schema import migrations
+from evtrack.storage.schema import migrations, replication
 from evtrack.storage.schema import roles as storage_roles
 from evtrack.storage.schema.migration_script import migration_script
 
@@ -111,6 +111,32 @@ def roles(dsn: str | None, *, print_sql: bool) -> None:
     for role in created:
         click.echo(f"created {role}")
     click.echo("All roles have their rights in this database. Grant one to a user: GRANT evtrack_worker TO some_user")
+
+
+@migrate.command("begin-replication")
+@with_connection("migrate", schema=False, owner=True)
+def begin_replication(conn: Connection) -> None:
+    """Prepare an empty database to receive the log of another one by logical replication.
+
+    Until end-replication, only a subscription can write to evtrack's tables. docs/operations.md has all steps.
+    """
+    replication.begin_replication(conn)
+    click.echo(
+        "Ready: create the subscription now. When all has arrived and is dropped: evtrack migrate end-replication"
+    )
+
+
+@migrate.command("end-replication")
+@with_connection("migrate", schema=False, owner=True)
+def end_replication(conn: Connection) -> None:
+    """Take over a log that was received by logical replication, or came with a copy of its server.
+
+    Run it once, before the first worker, watcher or submitter connects to this database.
+    """
+    jobs = replication.end_replication(conn)
+    click.echo(
+        f"This database continues the log, with {jobs} {'job' if jobs == 1 else 'jobs'}. Check it: evtrack verify"
+    )
 
 
 def _reject_newer(conn: Connection, now: migrations.Status) -> None:

@@ -1,0 +1,32 @@
+-- Make a log that was written in another cluster belong to this one: mark all
+-- of its events as restored, and set the sequences beyond what is there.
+CREATE OR REPLACE FUNCTION evtrack.adopt_events() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    newest bigint;
+BEGIN
+    -- Block writers: an event that has its seq already and commits later would
+    -- be missed by readers. All writers lock the parent table.
+    LOCK TABLE ONLY evtrack.event IN SHARE ROW EXCLUSIVE MODE;
+    newest := greatest((SELECT max(e.seq) FROM evtrack.event e),
+        (SELECT s.last_value FROM evtrack.event_seq s));
+    PERFORM setval('evtrack.event_seq', newest);
+    -- Logical replication leaves sequences behind.
+    PERFORM setval('evtrack.job_id_seq', j.newest)
+    FROM (
+        SELECT greatest((SELECT max(o.job_id) FROM evtrack.job o),
+            (SELECT max(l.job_id) FROM evtrack.ledger l)) AS newest
+    ) j
+    WHERE j.newest > (SELECT s.last_value FROM evtrack.job_id_seq s);
+    PERFORM setval(pg_get_serial_sequence('evtrack.alert', 'alert_id'), a.newest)
+    FROM (SELECT max(o.alert_id) AS newest FROM evtrack.alert o) a
+    WHERE a.newest IS NOT NULL;
+    INSERT INTO evtrack.restored (job_id, job_day, last_seq, with_items)
+    SELECT e.job_id, min(e.job_day), newest, true FROM evtrack.event e
+    WHERE e.version = 1 GROUP BY e.job_id
+    ON CONFLICT (job_id) DO UPDATE SET
+        job_day = excluded.job_day, last_seq = excluded.last_seq;
+    DELETE FROM evtrack.cluster;
+    INSERT INTO evtrack.cluster (system_identifier)
+    SELECT c.system_identifier FROM pg_control_system() c;
+END $$;

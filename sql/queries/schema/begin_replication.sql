@@ -1,0 +1,2 @@
+-- Prepare this database to receive the log of another one.
+SELECT evtrack.begin_replication() AS begun
