@@ -30,7 +30,7 @@ def test_progress_is_followed_to_the_end(dsn: str, client: Client, job: int) -> 
     running, worker = client.job(3), client.worker()
     seen = []
     with connect(dsn, purpose="test") as conn:
-        for progress in changes(conn, running, poll_s=0.01):
+        for progress in changes(lambda: job_progress(conn, running), poll_s=0.01):
             seen.append(progress.done)
             for claim in client.claim(worker, running, fresh=1):
                 client.complete(worker, [claim])
@@ -42,7 +42,7 @@ def test_a_change_too_soon_after_another_is_printed_later(dsn: str, client: Clie
     del job
     running, worker = client.job(2), client.worker()
     with connect(dsn, purpose="test") as conn:
-        following = changes(conn, running, poll_s=0.01, least_gap_s=0.3)
+        following = changes(lambda: job_progress(conn, running), poll_s=0.01, least_gap_s=0.3)
         assert 0 == next(following).done
         client.complete(worker, client.claim(worker, running, fresh=1))
         # Nothing happens after this, and the follower does not wait for more.

@@ -4,6 +4,10 @@ import pytest
 
 from evtrack.domain import database_errors, errors
 
+DIVERGED_HINT = (
+    "Read the log again from the beginning, and replace what you stored, by job_id, batch_no and version: "
+    "docs/operations.md, Failover."
+)
 OUTPUT_HINT = "Free some space, or send it elsewhere. What the command did is done: evtrack status shows it."
 HANDLER_HINT = "Name the module that defines it with --import MODULE, or a program with --exec NAME=COMMAND."
 READ_ONLY_SETTING = "default_transaction_read_only is on for this user, this database or the server: turn it off there"
@@ -20,6 +24,7 @@ READ_ONLY_SETTING = "default_transaction_read_only is on for this user, this dat
             errors.NotInstalled("The exporter", extra="otel"),
         ),
         ("The output cannot be written to stdout: disk full.", OUTPUT_HINT, errors.OutputLost("disk full")),
+        ("It is gone.", DIVERGED_HINT, errors.LogDiverged("It is gone.")),
         ("The log cannot be written to stdout: x.", "y", errors.OutputLost("x", what="The log", hint="y")),
         (
             "This database session is read-only.",
@@ -150,6 +155,7 @@ def test_errors_have_exit_codes() -> None:
         "SchemaTooNew": 4,
         "MigrationError": 4,
         "LimitTooLow": 2,
+        "LogDiverged": 6,
     } == {
         name: kind.exit_code
         for name, kind in {**vars(errors), **vars(database_errors)}.items()

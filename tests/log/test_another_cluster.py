@@ -17,8 +17,9 @@ from evtrack.runtime.retention.restore import Restore
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.embedded.data_directory import programs
 from evtrack.storage.log import proof
+from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.log.position import LogPosition
-from evtrack.storage.log.reader import LogRow, Tail
+from evtrack.storage.log.reader import Tail
 from evtrack.storage.schema import migrations
 from old_jobs import days_ago, ended_job, old_job
 from polling import eventually

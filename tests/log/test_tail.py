@@ -17,7 +17,7 @@ from command_line import environment, evtrack_command
 from evtrack.domain.database_errors import CannotConnect
 from evtrack.storage.connection.connect import _OwnConnection
 from evtrack.storage.log.feed import feed
-from evtrack.storage.log.reader import LogRow
+from evtrack.storage.log.log_row import LogRow
 from pgbouncer import pooled
 from polling import eventually
 

@@ -20,4 +20,9 @@ WHERE
     AND ((xid >= %(lo)s::xid8 AND xid < %(hi)s::xid8) OR xid = any(%(late)s::xid8[]))
     AND pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
     AND seq > %(seq)s
+    -- What was read before a new timeline; see docs/adr/log/0025.
+    AND NOT (
+        seq <= %(known_seq)s
+        AND pg_visible_in_snapshot(xid, %(known)s::pg_snapshot)
+    )
 ORDER BY seq

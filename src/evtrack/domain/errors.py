@@ -44,6 +44,23 @@ class BadArgument(EvtrackError, ValueError):
     """An argument has an invalid value."""
 
 
+class LogDiverged(BadArgument):
+    """The log lacks events that were read before: a failover or a restore lost commits.
+
+    Args:
+        message: What shows it.
+    """
+
+    exit_code = 6
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            hint="Read the log again from the beginning, and replace what you stored, by job_id, batch_no and version: "
+            "docs/operations.md, Failover.",
+        )
+
+
 class LimitTooLow(BadArgument):
     """A memory limit is at or below what a slot holds before it runs anything."""
 

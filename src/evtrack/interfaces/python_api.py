@@ -18,8 +18,8 @@ from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.preconditions import check_schema
 from evtrack.storage.embedded.server_choice import running_server
 from evtrack.storage.log.feed import feed
+from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.log.position import LogPosition
-from evtrack.storage.log.reader import LogRow
 from evtrack.storage.queue.job_control import wake_workers
 from evtrack.storage.reports.job_reports import job_key
 from evtrack.storage.submission.open_job import enqueue as enqueue_job
@@ -194,6 +194,7 @@ def tail(
 
     Raises:
         BadArgument: The position is invalid, or comes from another cluster: after a restore, start at the beginning.
+        LogDiverged: A failover or a restore lost events that were read before the position.
         NoSuchJob: There is no such job.
     """
     start = None if after is None else LogPosition.parse(after)

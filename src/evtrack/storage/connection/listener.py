@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 WORK: Final = "evtrack_work"
 """Channel on which submitters announce work; the payload is the handler's name."""
 
-LOG: Final = "evtrack_log"
-"""Channel on which new events are announced; the payload is the job's number."""
-
 ALERTS: Final = "evtrack_alert"
 """Channel on which the database announces an alert, with the commit."""
 

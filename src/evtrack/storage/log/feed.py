@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Final
 
-from evtrack.domain.database_errors import CannotConnect, TransientError
-from evtrack.storage.connection.connect import connect
+from evtrack.domain.errors import EvtrackError
+from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.patience import Patience
+from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.log.position import LogPosition
-from evtrack.storage.log.reader import LogRow, Tail
+from evtrack.storage.log.reader import Tail
 
 POLL_S: Final = 0.5
-_RECONNECT_S: Final = 1.0
-_PATIENCE_S: Final = 300.0
 
 
 def feed(
@@ -20,9 +20,11 @@ def feed(
     *,
     after: LogPosition | None = None,
     job: tuple[date, int] | None = None,
+    batch_no: int | None = None,
     follow: bool = False,
+    has_ended: Callable[[Connection], bool] = lambda _: False,
     waiting: Callable[[Tail], None] = lambda _: None,
-    patience_s: float = _PATIENCE_S,
+    patience: Patience | None = None,
 ) -> Iterator[tuple[LogPosition, LogRow]]:
     """Read the log in commit order.
 
@@ -30,36 +32,44 @@ def feed(
         dsn: The database.
         after: Where to continue; from the beginning if None.
         job: The job's day and id, to read that job only.
-        follow: Whether to continue with new events forever, also after a lost connection.
+        batch_no: Only this stream of the job, 0 for the job's own; None for all.
+        follow: Whether to continue with new events, also after a lost connection.
+        has_ended: Returns whether no event will follow those that are committed now.
         waiting: Called when there was nothing new.
-        patience_s: For how long to try to reconnect.
+        patience: How long the database may be away; by default five minutes.
 
     Yields:
         The position behind an event, and the event. A program that stores the position together with what it did with
         the event, and continues there after a restart, sees each event once.
 
     Raises:
-        BadArgument: The position is from another cluster.
+        BadArgument: The position is from another cluster or database.
+        LogDiverged: A failover or a restore lost events that were read before the position.
         CannotConnect: The database cannot be reached, or stayed unreachable.
     """
-    at, seen_at = after, 0.0
+    at, patience = after, patience or Patience()
     while True:
         try:
-            with connect(dsn, purpose="tail") as conn:
-                tail = Tail(conn=conn, start=at, job=job)
-                tail.listen()
+            with connect(dsn, purpose="tail", reads=True) as conn:
+                tail = Tail(conn=conn, start=at, job=job, batch_no=batch_no)
+                end: int | None = None
                 while True:
-                    quiet, seen_at = True, time.monotonic()
+                    # Its events are in transactions before this one.
+                    if follow and end is None and has_ended(conn):
+                        end = tail.end()
+                    quiet = True
                     for row in tail.read():
                         at, quiet = tail.position, False
                         yield at, row
                     at = tail.position
-                    if not follow:
+                    patience.answered()
+                    if not follow or (end is not None and tail.has_read(end)):
                         return
                     if quiet:
                         waiting(tail)
-                        tail.wait(POLL_S)
-        except (TransientError, CannotConnect):
-            if not follow or time.monotonic() - seen_at > patience_s or not seen_at:
+                        # Nobody announces events: that would cost each transaction more than this costs.
+                        time.sleep(POLL_S)
+        except EvtrackError as error:
+            if not follow:
                 raise
-            time.sleep(_RECONNECT_S)
+            patience.wait(error)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import Final, Self
 
@@ -9,9 +10,15 @@ from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
 
+_LAST_DAY: Final = date.max.toordinal()
 _NUMBER: Final = r"[0-9]{1,19}"
 _SNAPSHOT: Final = rf"{_NUMBER}(?::{_NUMBER}:{_NUMBER}(?:,{_NUMBER})*)?"
-_POSITION: Final = re.compile(rf"({_SNAPSHOT})-({_SNAPSHOT})-({_NUMBER})-({_NUMBER})(?:\.({_NUMBER}))?")
+_READ: Final = rf"({_NUMBER})\.({_NUMBER})\.([0-9a-f]{{8}})\.([0-9a-f]{{8}})"
+_KNOWN: Final = rf"({_SNAPSHOT})~({_NUMBER})"
+_POSITION: Final = re.compile(
+    rf"({_SNAPSHOT})-({_SNAPSHOT})-({_NUMBER})-({_NUMBER})"
+    rf"(?:\.({_NUMBER})(?:\.({_NUMBER})(?:\.{_READ})?(?:~{_KNOWN})?)?)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,10 @@ class Snapshot:
         """The first that had not ended."""
         return self.running[0] if self.running else max(1, self.xmax)
 
+    def below(self, xmax: int) -> "Snapshot":
+        """Return what it says about the transactions below one of them."""
+        return Snapshot(min(self.xmax, xmax), tuple(xid for xid in self.running if xid < xmax))
+
     @property
     def is_valid(self) -> bool:
         """Whether the numbers can be a snapshot."""
@@ -63,6 +74,35 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """By what a reader recognizes the log that it has read: the events of its window up to the last one.
+
+    Args:
+        day: The day of the last event's job, as an ordinal.
+        xid: The last event's transaction.
+        last: The checksum of the last event.
+        window: The checksum of all of them, in order.
+    """
+
+    day: int
+    xid: int
+    last: int
+    window: int
+
+    def __str__(self) -> str:
+        """Return the form that is part of a position."""
+        return f"{self.day}.{self.xid}.{self.last:08x}.{self.window:08x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a window holds that was read before a new timeline: what `seen` sees up to `seq`."""
+
+    seen: Snapshot
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogPosition:
     """A position in the log in commit order.
 
@@ -72,6 +112,9 @@ class LogPosition:
         seq: The last event that was read in the window, 0 for none.
         system_identifier: The cluster of these transactions.
         database: The oid of the database in it; None in a position of an older evtrack.
+        timeline: The cluster's timeline; None in a position of an older evtrack.
+        evidence: What was read in the window; None if nothing was, or an older evtrack read it.
+        known: What the window holds that was read before; None for nothing.
     """
 
     lo: Snapshot
@@ -79,11 +122,18 @@ class LogPosition:
     seq: int
     system_identifier: int
     database: int | None = None
+    timeline: int | None = None
+    evidence: Evidence | None = None
+    known: Known | None = None
 
     def __str__(self) -> str:
         """Return the form that `parse` reads."""
-        database = "" if self.database is None else f".{self.database}"
-        return f"{self.lo}-{self.hi}-{self.seq}-{self.system_identifier}{database}"
+        text = f"{self.lo}-{self.hi}-{self.seq}-{self.system_identifier}"
+        for part in (self.database, self.timeline, self.evidence):
+            if part is None:
+                break
+            text += f".{part}"
+        return text if self.known is None else f"{text}~{self.known.seen}~{self.known.seq}"
 
     @property
     def is_restored(self) -> bool:
@@ -106,11 +156,30 @@ class LogPosition:
         found = _POSITION.fullmatch(text)
         if found:
             lo, hi = Snapshot.parse(found[1]), Snapshot.parse(found[2])
-            at = cls(lo, hi, int(found[3]), int(found[4]), None if found[5] is None else int(found[5]))
-            fits = at.is_restored or hi.covers(lo)
-            if fits and lo.is_valid and hi.is_valid and max(at.seq, at.system_identifier) <= BIGINT_MAX:
+            database, timeline = (None if part is None else int(part) for part in (found[5], found[6]))
+            evidence = known = None
+            if found[7] is not None:
+                evidence = Evidence(int(found[7]), int(found[8]), int(found[9], 16), int(found[10], 16))
+            if found[11] is not None:
+                known = Known(Snapshot.parse(found[11]), int(found[12]))
+            at = cls(lo, hi, int(found[3]), int(found[4]), database, timeline, evidence, known)
+            if at._is_valid():
                 return at
         raise BadArgument(
             f"{quoted(text)} is not a valid position in the log.",
             hint="Copy a position from a line of `evtrack events --json`, such as 0-751-12-73…",
         )
+
+    def _is_valid(self) -> bool:
+        numbers = [self.seq, self.system_identifier]
+        snapshots = [self.lo, self.hi]
+        if self.evidence is not None:
+            numbers.append(self.evidence.xid)
+            if not 0 < self.evidence.day <= _LAST_DAY:
+                return False
+        if self.known is not None:
+            numbers.append(self.known.seq)
+            snapshots.append(self.known.seen)
+        if not (self.is_restored or self.hi.covers(self.lo)):
+            return False
+        return max(numbers) <= BIGINT_MAX and all(snapshot.is_valid for snapshot in snapshots)

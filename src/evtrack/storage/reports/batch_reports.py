@@ -8,7 +8,8 @@ from evtrack.domain.errors import NoSuchJob
 from evtrack.domain.states import SUSPECTS
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import mapping, one, rows, value
-from evtrack.storage.log.reader import LogRow, stream
+from evtrack.storage.log.log_row import LogRow
+from evtrack.storage.log.reader import stream
 from evtrack.storage.reports.job_reports import job_key
 from evtrack.storage.reports.worker_reports import WorkerRow
 

@@ -1,7 +1,7 @@
 """`evtrack events`: the log in commit order, of one job or of all, once or continuously."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Final
 
@@ -11,16 +11,16 @@ from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import printable
 from evtrack.interfaces.cli.jobs.progress import has_ended
 from evtrack.interfaces.cli.shared.options import optional_job_argument, print_json, with_dsn
+from evtrack.interfaces.cli.shared.outage_log import OutageLog
 from evtrack.interfaces.cli.shared.parameter_types import BATCH_NO, Integer
 from evtrack.interfaces.terminal.formatting import moment_ms
-from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.connection.patience import Patience
 from evtrack.storage.log.feed import feed
+from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.log.position import LogPosition
-from evtrack.storage.log.reader import LogRow, Tail
 from evtrack.storage.reports.batch_reports import batch_row
 from evtrack.storage.reports.job_reports import job_key, job_progress
-
-_POLL_S: Final = 0.5
 
 _DATA_LIMIT: Final = 160
 """The most characters of an event's data on a line; --json prints all."""
@@ -52,23 +52,34 @@ def events(
 
     Each JSON line has the position after its event. To process each event exactly once, store the position together
     with the result, and restart with --after. A position is not valid in another database, such as a restored one.
+
+    With --follow, a database that is away is waited for, for five minutes. After a failover or restore that lost
+    events which were read before, the command exits with 6: read the log again from the beginning.
     """
     start = None if after is None else LogPosition.parse(after)
+    patience = Patience(observer=OutageLog("events"))
     if job_id is None:
         if batch_no is not None:
             raise BadArgument("--batch needs a JOB.", hint=f"Name the job: evtrack events JOB --batch {batch_no}.")
-        _print_lines(feed(dsn, after=start, follow=follow), as_json=as_json)
+        _print_lines(feed(dsn, after=start, follow=follow, patience=patience), as_json=as_json)
         return
-    with connect(dsn, purpose="events") as conn:
+    with connect(dsn, purpose="events", reads=True) as conn:
         key = job_key(conn, job_id)
         if batch_no:
             batch_row(conn, job_id, batch_no)  # rejects an unknown batch
-        tail = Tail(conn=conn, start=start, job=(key.job_day, job_id), batch_no=batch_no)
-        rows = _follow(conn, tail, job_id) if follow else tail.read()
-        if as_json and not follow and after is None:
-            _print_array(rows)
-        else:
-            _print_lines(_with_positions(rows, lambda: tail.position), as_json=as_json)
+    rows = feed(
+        dsn,
+        after=start,
+        job=(key.job_day, job_id),
+        batch_no=batch_no,
+        follow=follow,
+        has_ended=lambda conn: has_ended(job_progress(conn, job_id)),
+        patience=patience,
+    )
+    if as_json and not follow and after is None:
+        _print_array(row for _, row in rows)
+    else:
+        _print_lines(rows, as_json=as_json)
 
 
 def event_line(row: LogRow) -> str:
@@ -89,30 +100,6 @@ def event_line(row: LogRow) -> str:
 
 def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _follow(conn: Connection, tail: Tail, job_id: int) -> Iterator[LogRow]:
-    tail.listen()
-    # Once the job has ended, all its events are in transactions before this one.
-    end: int | None = None
-    while True:
-        if end is None and has_ended(job_progress(conn, job_id)):
-            end = tail.end()
-        idle = True
-        for row in tail.read():
-            idle = False
-            yield row
-        if end is not None and tail.position.hi.xmax >= end:
-            return
-        if idle:
-            tail.wait(_POLL_S)
-
-
-def _with_positions(
-    rows: Iterator[LogRow], position: Callable[[], LogPosition]
-) -> Iterator[tuple[LogPosition, LogRow]]:
-    for row in rows:
-        yield position(), row
 
 
 def _print_lines(rows: Iterator[tuple[LogPosition, LogRow]], *, as_json: bool) -> None:

@@ -1,17 +1,18 @@
 """`evtrack progress`: a job's progress, once or until its end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Final
 
 import click
 
 from evtrack.domain.states import FINAL_PHASES
-from evtrack.interfaces.cli.shared.options import job_argument, print_json, with_connection
+from evtrack.interfaces.cli.shared.options import job_argument, print_json, with_dsn
+from evtrack.interfaces.cli.shared.outage_log import OutageLog
 from evtrack.interfaces.terminal.drawing import stdout_console
 from evtrack.interfaces.terminal.progress import ProgressDisplay, job_line, job_state
-from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.patience import Patience, PatientReader
 from evtrack.storage.reports.job_reports import JobProgress, job_progress
 
 _POLL_S: Final = 0.5
@@ -24,15 +25,22 @@ _LINE_EVERY_S: Final = 2.0
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document; with --follow, one line for each change."
 )
-@with_connection("progress")
-def progress(conn: Connection, job_id: int, *, follow: bool, as_json: bool) -> None:
+@with_dsn()
+def progress(dsn: str, job_id: int, *, follow: bool, as_json: bool) -> None:
     """Show a job's progress.
 
-    With --follow, draw a live bar on a terminal, and print lines elsewhere.
+    With --follow, draw a live bar on a terminal, and print lines elsewhere. A database that is away is waited for, for
+    five minutes.
     """
+    patience = Patience(observer=OutageLog("progress"))
+    with PatientReader(dsn, purpose="progress", patience=patience) as reader:
+        _show(lambda: reader.read(lambda conn: job_progress(conn, job_id)), follow=follow, as_json=as_json)
+
+
+def _show(read: Callable[[], JobProgress], *, follow: bool, as_json: bool) -> None:
     console = stdout_console()
     least_gap_s = 0.0 if as_json or console.is_terminal else _LINE_EVERY_S
-    states = changes(conn, job_id, least_gap_s=least_gap_s) if follow else iter([job_progress(conn, job_id)])
+    states = changes(read, least_gap_s=least_gap_s) if follow else iter([read()])
     if as_json:
         for state in states:
             print_json(asdict(state))
@@ -46,11 +54,12 @@ def progress(conn: Connection, job_id: int, *, follow: bool, as_json: bool) -> N
 
 
 def changes(
-    conn: Connection, job_id: int, *, poll_s: float = _POLL_S, least_gap_s: float = 0.0
+    read: Callable[[], JobProgress], *, poll_s: float = _POLL_S, least_gap_s: float = 0.0
 ) -> Iterator[JobProgress]:
     """Watch a job until its end.
 
     Args:
+        read: Returns its progress.
         poll_s: The time between two polls.
         least_gap_s: The least time between two yields; a change that comes sooner is yielded later, the end at once.
 
@@ -63,7 +72,7 @@ def changes(
     before: JobProgress | None = None
     yielded_at = float("-inf")
     while True:
-        now = job_progress(conn, job_id)
+        now = read()
         ended = has_ended(now)
         due = time.monotonic() - yielded_at >= least_gap_s
         if before is None or ended or (due and _counts(before) != _counts(now)):

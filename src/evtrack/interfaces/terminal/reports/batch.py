@@ -12,7 +12,7 @@ from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import STYLES, section, table
 from evtrack.interfaces.terminal.formatting import bytes_of, count, counted, duration, moment_ms
 from evtrack.interfaces.terminal.reports.isolation import isolation_line, isolation_phrase
-from evtrack.storage.log.reader import LogRow
+from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.reports.batch_reports import BatchHistory, ItemOutcome
 from evtrack.storage.reports.worker_reports import WorkerRow
 
