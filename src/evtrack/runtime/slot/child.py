@@ -45,6 +45,7 @@ from evtrack.runtime.slot.protocol import (
 )
 from evtrack.runtime.slot.runners import Runner, make_runner, may_be_interrupted
 from evtrack.runtime.slot.shared_page import NO_LIMIT, SharedPage
+from evtrack.storage.connection import worker_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +112,7 @@ class Slot:
 
     def _set_up(self, setup: Setup) -> bool:
         put_on_path(setup.path)
+        worker_database.dsn = setup.dsn
         try:
             offered = load_handlers(setup.imports, setup.commands, setup.only)
         except HandlerImportError as error:

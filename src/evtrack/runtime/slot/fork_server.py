@@ -1,6 +1,6 @@
 """The fork server: a process that has imported what every slot needs, and forks itself to start one.
 
-A supervisor starts it once, as ``python -P -m evtrack.runtime.slot.fork_server SOCKET_FD PARENT_PID``. It has one
+A supervisor starts it once, as ``python -P -m evtrack.runtime.slot.fork_server SOCKET_FD PARENT_PID FILES``. It has one
 thread, no database connection and no user code: slots import the handlers' modules, so a module that dies on import or
 starts threads affects only its own slot. It adopts what slots start and do not wait for, and ends it with its slot, or
 at the latest with the supervisor.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import select
 import signal
 import socket
@@ -35,12 +36,14 @@ def main(arguments: list[str]) -> int:
     """Start slots until the supervisor is gone.
 
     Args:
-        arguments: The socket's descriptor, and the parent's process id.
+        arguments: The socket's descriptor, the parent's process id, and the soft limit of open files.
 
     Returns:
         The exit code: of the fork server, and of every slot that it forks.
     """
-    channel_fd, parent_pid = map(int, arguments)
+    channel_fd, parent_pid, open_files = map(int, arguments)
+    # The supervisor may need more, and has raised its own.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     _set_signals()
     become_subreaper()
     record_start()

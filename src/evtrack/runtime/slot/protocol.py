@@ -25,12 +25,16 @@ class Setup(Frame, frozen=True, gc=False, tag="setup"):
         commands: Argument lists of programs, by handler name.
         only: Offer these handlers and no others; empty for all.
         path: Directory to import modules from before any other.
+        dsn: The worker's database, for handlers that submit work themselves; their environment does not name it.
+        kept_variables: Names of variables that slots get although they may hold secrets of evtrack.
     """
 
     imports: list[str]
     commands: dict[str, list[str]]
     only: list[str]
     path: str
+    dsn: str = ""
+    kept_variables: list[str] = []
 
 
 class Work(Frame, frozen=True, gc=False, tag="work"):

@@ -16,13 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def slot_setup(imports: Sequence[str], commands: Sequence[str], only: Sequence[str] = ()) -> Setup:
+def slot_setup(
+    imports: Sequence[str],
+    commands: Sequence[str],
+    only: Sequence[str] = (),
+    *,
+    dsn: str = "",
+    kept_variables: Sequence[str] = (),
+) -> Setup:
     """Decide which handlers slots offer.
 
     Args:
         imports: Modules that define handlers.
         commands: Programs as ``NAME=PROGRAM ARGUMENTS``.
         only: Offer these handlers and no others; empty for all.
+        dsn: The worker's database.
+        kept_variables: Names of variables that slots get although they may hold secrets of evtrack.
 
     Returns:
         The slots' setup. Without any module or program it holds the modules of installed distributions.
@@ -49,4 +58,4 @@ def slot_setup(imports: Sequence[str], commands: Sequence[str], only: Sequence[s
             f"no handler to offer: none is named, and no installed package has entry points {ENTRY_POINTS!r}",
             hint="Name a module with --import MODULE, or a program with --exec NAME='PROGRAM ARGUMENTS'.",
         )
-    return Setup(modules, programs, list(dict.fromkeys(only)), str(Path.cwd()))
+    return Setup(modules, programs, list(dict.fromkeys(only)), str(Path.cwd()), dsn, list(kept_variables))

@@ -1,16 +1,20 @@
 """Chooses the PostgreSQL server: the configured one, or the embedded one for as long as it is used."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from evtrack.config import Settings
+from evtrack.storage.connection import worker_database
 
 
 def configured_dsn(settings: Settings) -> str | None:
     """Return the configured server: --dsn or EVTRACK_DSN, else DATABASE_URL, else libpq's PG* variables.
+
+    In a slot, that of its worker comes after EVTRACK_DSN.
 
     Args:
         settings: The process's settings.
@@ -18,9 +22,21 @@ def configured_dsn(settings: Settings) -> str | None:
     Returns:
         The connection string, or None for the embedded server; nothing is started or connected.
     """
-    if configured := settings.dsn or settings.database_url:
+    if configured := settings.dsn or worker_database.dsn or settings.database_url:
         return configured
     return _dsn_of_libpq() if settings.pg_variables else None
+
+
+def dsn_with_password(dsn: str) -> str:
+    """Return a connection string that needs no variable: with the password of PGPASSWORD if it has none.
+
+    Args:
+        dsn: The connection string.
+    """
+    password = os.environ.get("PGPASSWORD")
+    if not password or conninfo_to_dict(dsn).get("password"):
+        return dsn
+    return make_conninfo(dsn, password=password)
 
 
 def _dsn_of_libpq() -> str:

@@ -14,7 +14,7 @@ from evtrack.config import settings_from
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError, UnknownHandler
 from evtrack.interfaces.cli.processing.submit import SubmissionRequest, submission_options
-from evtrack.interfaces.cli.processing.work import stop_worker_on_signals, worker_options, worker_state
+from evtrack.interfaces.cli.processing.work import stop_worker_on_signals, worker_options, worker_setup, worker_state
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import show, stderr_console
@@ -22,7 +22,6 @@ from evtrack.interfaces.terminal.formatting import counted
 from evtrack.interfaces.terminal.progress import LOG_EVERY_S, ProgressDisplay, job_state
 from evtrack.interfaces.terminal.reports.job import job_head
 from evtrack.runtime.slot.handlers import HandlerKind
-from evtrack.runtime.worker.offered_handlers import slot_setup
 from evtrack.runtime.worker.slots.container_memory import container_limit
 from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
@@ -69,7 +68,7 @@ def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: An
     handler = request.named_spec.handler
     worker = Supervisor(
         dsn=dsn,
-        setup=slot_setup(options["imports"], options["commands"]),
+        setup=worker_setup(dsn, options),
         slots=options["slots"],
         grace_s=options["grace"],
         lose_grace_s=options["lose_grace"],
@@ -217,7 +216,8 @@ def _summary(final: JobProgress) -> dict[str, Any]:
 
 
 def _work_command(options: dict[str, Any]) -> str:
-    given = [("--import", each) for each in options["imports"]] + [("--exec", each) for each in options["commands"]]
+    names = {"--import": "imports", "--exec": "commands", "--keep-env": "kept_variables"}
+    given = [(option, each) for option, name in names.items() for each in options[name]]
     return shlex.join(["evtrack", "work", *(word for pair in given for word in pair)])
 
 

@@ -21,10 +21,13 @@ from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.state.state_directory import default_state_dir
 from evtrack.runtime.worker.state.worker_state import WorkerState
 from evtrack.runtime.worker.supervisor import GRACE_S, Supervisor
+from evtrack.storage.embedded.server_choice import dsn_with_password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+
+    from evtrack.runtime.slot.protocol import Setup
 
 R = TypeVar("R")
 
@@ -35,8 +38,8 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
     """Give a command the options of a worker; `work` and `run` share them.
 
     Args:
-        function: The command; it gets imports, commands, slots, grace, lose_grace, lease, max_batches, state_dir and
-            recycle_rss.
+        function: The command; it gets imports, commands, slots, grace, lose_grace, lease, max_batches, state_dir,
+            kept_variables and recycle_rss.
 
     Returns:
         The command with its options.
@@ -80,12 +83,37 @@ def worker_options(function: Callable[..., R]) -> Callable[..., R]:
                 "next one here reports which items were in hand.  [default: EVTRACK_STATE_DIR, or /var/lib/evtrack/"
                 "state for root and ~/.local/state/evtrack for others]",
             ),
+            click.option(
+                "--keep-env",
+                "kept_variables",
+                multiple=True,
+                metavar="NAME",
+                help="Environment variable that handlers and programs need; repeatable. Without this, they get neither "
+                "EVTRACK_* nor DATABASE_URL and PGPASSWORD.",
+            ),
             recycle_option,
             lost_worker_options,
         )
     ):
         function = option(function)
     return function
+
+
+def worker_setup(dsn: str, options: dict[str, Any], *, only: Sequence[str] = ()) -> Setup:
+    """Decide what slots offer and get.
+
+    Args:
+        dsn: The worker's database.
+        options: Those of `worker_options`.
+        only: Offer these handlers and no others; empty for all.
+    """
+    return slot_setup(
+        options["imports"],
+        options["commands"],
+        only,
+        dsn=dsn_with_password(dsn),
+        kept_variables=options["kept_variables"],
+    )
 
 
 def worker_state(state_dir: Path | None) -> WorkerState:
@@ -137,7 +165,7 @@ def work(dsn: str, /, **options: Any) -> None:
     """  # noqa: D301  # \b makes click keep these lines as they are
     worker = Supervisor(
         dsn=dsn,
-        setup=slot_setup(options["imports"], options["commands"], options["only"]),
+        setup=worker_setup(dsn, options, only=options["only"]),
         slots=options["slots"],
         name=options["name"],
         grace_s=options["grace"],

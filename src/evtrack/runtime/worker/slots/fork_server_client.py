@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
+from evtrack.domain.errors import BadArgument
 from evtrack.runtime.slot.fork_protocol import OBSERVE, POLL, REPLY, REQUEST, START, ForkReply
 from evtrack.runtime.slot.leftovers import kill_leftovers, kill_tree
 from evtrack.runtime.slot.process_tree import SLOT_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _FIRST_REPLY_S: Final = 60.0
 """Timeout of the first reply: an interpreter has to start and import, on any machine."""
@@ -23,16 +25,76 @@ _END_S: Final = 5.0
 """How long it may take to end what slots have started."""
 
 
+_OWN_VARIABLES: Final = "EVTRACK_"
+_SECRET_VARIABLES: Final = frozenset({"DATABASE_URL", "PGPASSWORD"})
+"""Set by others, for evtrack among others."""
+
+_FILES_OF_SLOT: Final = 4
+"""Channel, shared page, stderr and the descriptor of the process."""
+_FILES_OF_WORKER: Final = 64
+
+
+def slot_environment(environment: Mapping[str, str], kept: Sequence[str] = ()) -> dict[str, str]:
+    """Return the environment of slots and programs: without evtrack's own variables and the database's password.
+
+    Args:
+        environment: The worker's.
+        kept: Names of variables that slots get nevertheless.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        # A worker that a slot has started is not a slot of that slot's fork server.
+        if name != SLOT_VARIABLE
+        and (name in kept or not (name.startswith(_OWN_VARIABLES) or name in _SECRET_VARIABLES))
+    }
+
+
+def reserve_open_files(slots: int) -> int:
+    """Raise the limit of open files to what a worker with this many slots needs.
+
+    Args:
+        slots: The number of slots.
+
+    Returns:
+        The limit before, which slots and programs get.
+
+    Raises:
+        BadArgument: The system does not allow as many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    # With the spare slot, and as many that have not quite ended while others take their place.
+    least = _FILES_OF_WORKER + _FILES_OF_SLOT * (slots + 1)
+    wanted = least + _FILES_OF_SLOT * slots
+    if hard != unlimited and hard < least:
+        fit = max(0, (hard - _FILES_OF_WORKER) // _FILES_OF_SLOT - 1)
+        raise BadArgument(
+            f"{slots} slots need {least} open files, and this process may open {hard}: at most {fit} slots fit",
+            hint="Raise the limit (ulimit -Hn, or LimitNOFILE= of a systemd unit), or use fewer slots or more workers.",
+        )
+    if soft != unlimited and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == unlimited else min(wanted, hard), hard))
+    return soft
+
+
 class ForkServerGone(OSError):
     """The fork server does not reply; its slots die with it."""
 
 
 class ForkServerClient:
-    """Runs one fork server; once it is gone, it stays gone."""
+    """Runs one fork server; once it is gone, it stays gone.
 
-    def __init__(self) -> None:
+    Args:
+        open_files: The soft limit of open files of slots; None for this process's.
+        kept_variables: Names of variables that slots get although they may hold secrets of evtrack.
+    """
+
+    def __init__(self, *, open_files: int | None = None, kept_variables: Sequence[str] = ()) -> None:
         ours, theirs = socket.socketpair()
-        argv = [sys.executable, "-P", "-m", "evtrack.runtime.slot.fork_server", str(theirs.fileno()), str(os.getpid())]
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if open_files is None else open_files
+        numbers = map(str, (theirs.fileno(), os.getpid(), soft))
+        argv = [sys.executable, "-P", "-m", "evtrack.runtime.slot.fork_server", *numbers]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 argv,
@@ -40,8 +102,7 @@ class ForkServerClient:
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-                # A worker that a slot has started is not a slot of that slot's fork server.
-                env={name: value for name, value in os.environ.items() if name != SLOT_VARIABLE},
+                env=slot_environment(os.environ, kept_variables),
             )
         ours.settimeout(_FIRST_REPLY_S)
         self._channel = ours

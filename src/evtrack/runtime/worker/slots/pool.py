@@ -14,7 +14,7 @@ from evtrack.domain.text import storable
 from evtrack.runtime.slot.leftovers import Zombies
 from evtrack.runtime.slot.protocol import Setup, SlotBloated, SlotReady, SlotUnready
 from evtrack.runtime.slot.shared_page import SharedPage
-from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient
+from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient, reserve_open_files
 from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.pausing import Pausing
@@ -70,6 +70,7 @@ class SlotPool:
         self._setup = setup
         self._new_page = new_page or SharedPage.create
         self._fork_server: ForkServerClient | None = None
+        self._open_files = reserve_open_files(count)
         self._oom_kills = OomKillCounter()
         self._groups = SlotGroups(wanted=self._memory.slot_cgroups)
         self._count = count
@@ -201,7 +202,7 @@ class SlotPool:
     def _start(self) -> None:
         if self._fork_server is None or self._fork_server.is_gone:
             self._groups.open()
-            self._fork_server = ForkServerClient()
+            self._fork_server = ForkServerClient(open_files=self._open_files, kept_variables=self._setup.kept_variables)
         slot = SlotProcess(
             setup=self._setup,
             fork_server=self._fork_server,
