@@ -8,10 +8,18 @@ BEGIN
     -- Block writers: an event that has its seq already and commits later would
     -- be missed by readers. All writers lock the parent table.
     LOCK TABLE ONLY evtrack.event IN SHARE ROW EXCLUSIVE MODE;
-    newest := greatest((SELECT max(e.seq) FROM evtrack.event e),
-        (SELECT s.last_value FROM evtrack.event_seq s));
+    newest := (SELECT s.last_value FROM evtrack.event_seq s);
+    -- A dump brings the sequence along, logical replication does not. Read all
+    -- of a long log only then.
+    IF EXISTS (
+        SELECT FROM (
+            SELECT e.seq FROM evtrack.event e ORDER BY e.xid DESC LIMIT 1000
+        ) latest
+        WHERE latest.seq > newest
+    ) THEN
+        newest := (SELECT max(e.seq) FROM evtrack.event e);
+    END IF;
     PERFORM setval('evtrack.event_seq', newest);
-    -- Logical replication leaves sequences behind.
     PERFORM setval('evtrack.job_id_seq', j.newest)
     FROM (
         SELECT greatest((SELECT max(o.job_id) FROM evtrack.job o),
@@ -22,8 +30,7 @@ BEGIN
     FROM (SELECT max(o.alert_id) AS newest FROM evtrack.alert o) a
     WHERE a.newest IS NOT NULL;
     INSERT INTO evtrack.restored (job_id, job_day, last_seq, with_items)
-    SELECT e.job_id, min(e.job_day), newest, true FROM evtrack.event e
-    WHERE e.version = 1 GROUP BY e.job_id
+    SELECT j.job_id, j.job_day, newest, true FROM evtrack.job j
     ON CONFLICT (job_id) DO UPDATE SET
         job_day = excluded.job_day, last_seq = excluded.last_seq;
     DELETE FROM evtrack.cluster;

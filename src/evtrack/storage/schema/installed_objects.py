@@ -63,6 +63,12 @@ def drop_views(conn: Connection, names: list[str]) -> None:
         conn.execute(compose.SQL("DROP VIEW {}").format(listed))
 
 
+def drop_free_routines(conn: Connection) -> None:
+    """Drop the functions that nothing needs."""
+    for routine in value(conn, "free_routines"):
+        conn.execute(trusted(f"DROP ROUTINE {routine}"))
+
+
 def drop_schema(conn: Connection) -> None:
     """Drop what is left after the first migration is reverted."""
     for routine in value(conn, "schema_routines"):

@@ -127,8 +127,9 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
 def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None = None) -> tuple[str, ...]:
     """Revert migrations, newest first, all in one transaction.
 
-    Functions and views that depend on what is dropped are dropped too; the code of the older schema installs its own
-    again with its `migrate up`. Version 0 drops the schema itself.
+    Functions and views are dropped too, except those that triggers need: beside functions of this code, calls to those
+    of the older one could be ambiguous. The older code installs its own with its `migrate up`. Version 0 drops the
+    schema itself.
 
     Args:
         conn: An open connection in autocommit mode, as the schema's owner.
@@ -169,6 +170,8 @@ def down(conn: Connection, *, to: int, drop_log: bool = False, tree: Path | None
         installed_objects.forget(conn)
         if to == 0:
             installed_objects.drop_schema(conn)
+        else:
+            installed_objects.drop_free_routines(conn)
     return tuple(migration.title for migration in back)
 
 

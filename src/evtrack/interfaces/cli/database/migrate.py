@@ -46,7 +46,10 @@ def up(conn: Connection, *, as_json: bool) -> None:
 @json_option
 @with_connection("migrate", schema=False, owner=True)
 def down(conn: Connection, *, to: int | None, drop_log: bool, as_json: bool) -> None:
-    """Revert migrations, newest first."""
+    """Revert migrations, newest first.
+
+    Functions and views go too: the older evtrack installs its own with its `migrate up`, which is the next step.
+    """
     current = migrations.status(conn).version
     reverted = migrations.down(conn, to=max(current - 1, 0) if to is None else to, drop_log=drop_log)
     version = migrations.status(conn).version
@@ -56,6 +59,10 @@ def down(conn: Connection, *, to: int | None, drop_log: bool, as_json: bool) -> 
     for title in reverted:
         click.echo(f"reverted {title}")
     click.echo(f"The schema is at version {version}.")
+    if reverted and version:
+        click.echo(
+            "Its functions and views are missing: run `evtrack migrate up` with the evtrack that should use it now."
+        )
 
 
 @migrate.command()
