@@ -174,9 +174,9 @@ def test_a_worker_that_belongs_to_one_batch_runs_and_claims_nothing_else(isolati
     slots = FakeSlots(3)
     one = bench(slots)
     one.add([batch(1), batch(2, isolation), batch(3)])
-    assert one.is_reserved
-    assert (0, False, False) == (one.idle, one.has_room, one.is_low), "it claims no more"
-    assert not one.takes_alone(0.0)
+    room = one.room(0.0)
+    assert (True, 0, False, False) == (room.is_reserved, room.idle, room.is_there, room.takes_alone)
+    assert 0 == room.claim_size([7], may_be_small=True), "it claims no more"
     one.assign()
     assert [[1], [3], []] == slots.dealt()
     one.assign()
@@ -190,7 +190,7 @@ def test_a_worker_that_belongs_to_one_batch_runs_and_claims_nothing_else(isolati
     one.assign()
     assert [[], [], [2]] == slots.dealt()
     finish(one, slots.working[2])
-    assert not one.is_reserved
+    assert not one.room(0.0).is_reserved
     one.assign()
     assert [[4], [], []] == slots.dealt()
 
@@ -217,11 +217,11 @@ def test_an_exclusive_batch_that_finds_no_slot_is_given_back(monkeypatch: pytest
     one.assign()
     clock[0] += assigner.STUCK_S + 1
     one.assign()
-    assert [batch(1).key] == one.outcomes.returned
-    assert not one.is_reserved
+    assert [(batch(1).key,)] == one.outcomes.take().returned
+    assert not one.room(0.0).is_reserved
     slots.living.append(FakeSlot(9))
-    assert not one.takes_alone(clock[0]), "not at once again"
-    assert one.takes_alone(clock[0] + assigner.STUCK_S)
+    assert not one.room(clock[0]).takes_alone, "not at once again"
+    assert one.room(clock[0] + assigner.STUCK_S).takes_alone
 
 
 def test_a_stop_gives_back_what_has_not_begun() -> None:
@@ -231,7 +231,8 @@ def test_a_stop_gives_back_what_has_not_begun() -> None:
     one.assign()
     one.add([batch(2, b"exclusive"), batch(3, b"marked"), batch(4, b"fresh_slot")])
     one.close()
-    assert {batch(number).key for number in (2, 3, 4)} == set(one.outcomes.returned)
+    one.add([batch(5)])  # claimed before
+    assert {(batch(number).key,) for number in (2, 3, 4, 5)} == set(one.outcomes.take().returned)
     assert [[1]] == slots.dealt()
 
 
@@ -240,14 +241,14 @@ def test_a_worker_is_free_again_when_its_only_batch_is_lost() -> None:
     one = bench(slots)
     one.add([batch(1, b"exclusive")])
     one.drop({batch(1).key})
-    assert not one.is_reserved
+    assert not one.room(0.0).is_reserved
     one.add([batch(2, b"exclusive")])
     one.assign()
     one.drop({batch(2).key})
     assert "lost" == slots.working[0].killed_for
     one.drop(set())
     one.on_exit(slots.working[0], None)  # type: ignore[arg-type]  it does not matter how
-    assert (False, 0) == (one.is_reserved, one.held)
+    assert (False, 0) == (one.room(0.0).is_reserved, one.held)
 
 
 def test_a_mark_is_kept_until_it_is_committed_or_its_slot_has_ended() -> None:
@@ -258,7 +259,8 @@ def test_a_mark_is_kept_until_it_is_committed_or_its_slot_has_ended() -> None:
     slot: Any = slots.working[0]
     mark = ItemMark(1, 1, None, b"", 0)
     one.on_frame(slot, mark)
-    assert [(slot, batch(1, b"marked"), mark)] == list(one.marks)
+    assert [batch(1).key] == [request.row.batch for request in one.marks.requests()]
+    assert one.marks.take(slot.pid, 2) is None, "it is not the mark that was committed"
     slot.killed_for = "stopping"
     one.on_exit(slot, None)  # type: ignore[arg-type]  it does not matter how
     assert not len(one.marks)

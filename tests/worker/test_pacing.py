@@ -2,7 +2,7 @@
 
 import pytest
 
-from evtrack.runtime.worker.pacing import HORIZON_S, MAX_CLAIM, MAX_HELD, Pacing
+from evtrack.runtime.worker.pacing import HORIZON_S, MAX_CLAIM, MAX_HELD, Pacing, Room
 from slot_driver import claimed_batch
 
 
@@ -15,7 +15,8 @@ def learned(seconds: float, *, job_bytes: int = 10) -> Pacing:
 
 
 def wish(pacing: Pacing, *, slots: int = 1, idle: int = 1, held: int = 0, held_s: float = 0.0) -> int:
-    return pacing.claim_size([7], slots=slots, idle=idle, held=held, held_s=held_s)
+    room = Room(slots, idle, held, held_s, run_s=pacing.run_s, batch_bytes=pacing.batch_bytes)
+    return room.claim_size([7], may_be_small=True)
 
 
 def test_each_slot_takes_one_batch_of_an_unknown_job() -> None:
@@ -56,4 +57,17 @@ def test_the_memory_of_past_jobs_is_bounded() -> None:
     pacing = Pacing()
     for job_id in range(10_000):
         pacing.learn_run_times([claimed_batch({})._replace(job_id=job_id)], [1.0])
-    assert 4096 == len(pacing._run_s)
+    assert 4096 == len(pacing.run_s)
+
+
+@pytest.mark.parametrize(("count", "idle"), [(0, 0), (2, 1)])
+def test_a_small_claim_waits_until_slots_are_idle_soon(count: int, idle: int) -> None:
+    room = Room(1, idle, 3, 0.3, run_s={7: 0.1})
+    assert (2, count) == (room.claim_size([7], may_be_small=True), room.claim_size([7]))
+
+
+def test_what_is_learned_later_does_not_change_a_room() -> None:
+    pacing = learned(60.0)
+    room = Room(1, 1, run_s=pacing.run_s)
+    pacing.learn_run_times([claimed_batch({})] * 500, [1e-6] * 500)
+    assert {7: 60.0} == room.run_s

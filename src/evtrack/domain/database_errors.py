@@ -1,11 +1,19 @@
 """The errors of reaching and using the database, and of the schema in it."""
 
+from enum import Enum
 from typing import Final
 
 from evtrack.domain.errors import EvtrackError
 
 # cardinality, data exception, integrity constraint, WITH CHECK OPTION, a limit of the program, a trigger's RAISE
 _ABOUT_DATA: Final = ("21", "22", "23", "44", "54", "P0001")
+
+# connection, state of the transaction, authorization, database name, rollback, resources, state of an object, operator,
+# system, configuration file
+_ABOUT_SERVER: Final = ("08", "25", "28", "3D", "40", "53", "55", "57", "58", "F0")
+
+# serialization failure, deadlock, out of memory, lock timeout, statement timeout or cancel
+_ABOUT_CALL: Final = ("40001", "40P01", "53200", "55P03", "57014")
 
 
 class _PassingError(EvtrackError):
@@ -144,3 +152,35 @@ class MigrationError(EvtrackError):
     """A migration cannot be applied or reverted."""
 
     exit_code = 4
+
+
+class ErrorScope(Enum):
+    """What an error of the database is about, which decides what to do with the data of the call."""
+
+    SERVER = "server"
+    """Any call would fail now: keep everything, and wait."""
+
+    CALL = "call"
+    """A smaller, later or other call may succeed now: keep the data."""
+
+    UNCLEAR = "unclear"
+    """Server or data: the data is at fault only if similar data is accepted meanwhile."""
+
+    DATA = "data"
+    """The same data will never be accepted."""
+
+
+def error_scope(error: EvtrackError) -> ErrorScope:
+    """Return what an error of a call to the database is about.
+
+    Args:
+        error: The error.
+    """
+    if not error.is_passing:
+        return ErrorScope.DATA
+    sqlstate = getattr(error, "sqlstate", None)
+    if sqlstate in _ABOUT_CALL:
+        return ErrorScope.CALL
+    if isinstance(error, StorageError) and not (sqlstate or "").startswith(_ABOUT_SERVER):
+        return ErrorScope.UNCLEAR
+    return ErrorScope.SERVER

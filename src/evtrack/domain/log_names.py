@@ -21,6 +21,7 @@ PREDECESSOR_NOT_REPORTED: Final = "predecessor_not_reported"
 PREDECESSOR_DISCARDED: Final = "predecessor_discarded"
 STATE_DIRECTORY_UNAVAILABLE: Final = "state_directory_unavailable"
 JOB_FINISHED: Final = "job_finished"
+JOB_NOT_FINISHED: Final = "job_not_finished"
 TRACING_UNAVAILABLE: Final = "tracing_unavailable"
 
 # Outcomes of batches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from evtrack.runtime.worker.assigner import Assigner
 from evtrack.runtime.worker.outcomes.crash_reports import command_crash_report, slot_crash_report
 from evtrack.runtime.worker.outcomes.frame_checks import check_frame
 from evtrack.runtime.worker.outcomes.item_marks import ItemMarks
-from evtrack.runtime.worker.pacing import HORIZON_S, MAX_HELD, Pacing
+from evtrack.runtime.worker.pacing import Pacing, Room
 from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.waiting_batches import WaitingBatches
 
@@ -41,6 +42,8 @@ class Dispatcher:
         self._memory = memory or MemoryLimits()
         self.outcomes = outcomes
         self.marks = ItemMarks()
+        self.crash_loops: deque[str | None] = deque(maxlen=2)
+        """Problems of the slots to report, None for a recovery; the latest two are enough."""
         self.pacing = Pacing()
         self._slots: SlotPool | None = None
         self._waiting = WaitingBatches()
@@ -56,6 +59,9 @@ class Dispatcher:
         """Add claimed batches; fail those whose job allows less memory than a slot holds before it runs anything."""
         self.pacing.learn_sizes(batches)
         self.outcomes.register(batches)
+        if self._is_closed:
+            self.outcomes.add_returned(batches, monotonic())
+            return
         refusals = self._memory.refusals(batches)
         if refusals:
             for batch in batches:
@@ -166,12 +172,12 @@ class Dispatcher:
                 slot.kill(reason="lost")
 
     def drop_all(self) -> None:
-        """Drop everything and kill the slots: the worker was declared lost."""
+        """Drop all batches and kill the slots: the worker was declared lost. What has ended is reported as late."""
         if self._slots is not None:
             self._slots.kill("fenced")
         self._waiting.take_all()
         self.marks.clear()
-        self.outcomes.clear()
+        self.outcomes.drop_all()
 
     @property
     def held(self) -> int:
@@ -179,56 +185,32 @@ class Dispatcher:
         return sum([len(slot.held) for slot in self._slots or ()]) + len(self._waiting)
 
     @property
-    def held_s(self) -> float:
-        """Their expected run time in total."""
-        waiting_s = sum([self.pacing.expected_s(batch.job_id) for batch in self._waiting])
-        return sum([slot.expected_s for slot in self._slots or ()]) + waiting_s
-
-    @property
-    def is_reserved(self) -> bool:
-        """Whether the worker belongs to one batch, and may claim no more."""
-        return self._assigner.is_reserved
-
-    def takes_alone(self, now: float) -> bool:
-        """Return whether the worker may claim a batch that needs it for itself.
-
-        Args:
-            now: The monotonic clock.
-
-        Returns:
-            Whether it may.
-        """
-        return self._slots is not None and self._assigner.takes_alone(self._slots, now)
-
-    @property
     def busy(self) -> int:
         """How many slots hold a batch."""
         return sum(1 for slot in self._slots or () if slot.held)
 
-    @property
-    def slots(self) -> int:
-        """How many slots take batches."""
-        return 0 if self._slots is None else len(self._slots.working)
+    def room(self, now: float) -> Room:
+        """Return what could run besides what is held.
 
-    @property
-    def idle(self) -> int:
-        """How many slots have no batch, even after the waiting ones are assigned."""
-        if self._slots is None or self.is_reserved:
-            return 0
-        return max(0, sum(1 for slot in self._slots.working if not slot.held) - len(self._waiting))
-
-    @property
-    def has_room(self) -> bool:
-        """Whether more batches may be claimed."""
-        return bool(self.idle) or (
-            not self.is_reserved and self.held < MAX_HELD and self.held_s < HORIZON_S * self.slots
-        )
-
-    @property
-    def is_low(self) -> bool:
-        """Whether slots are idle, or will be soon."""
-        return bool(self.idle) or (
-            not self.is_reserved and self.held < MAX_HELD // 2 and self.held_s < HORIZON_S * self.slots / 2
+        Args:
+            now: The monotonic clock.
+        """
+        slots = [] if self._slots is None else list(self._slots)
+        working = [] if self._slots is None else self._slots.working
+        waiting = len(self._waiting)
+        is_reserved = self._assigner.is_reserved
+        empty = 0 if is_reserved else sum(1 for slot in working if not slot.held)
+        expected_s = self.pacing.expected_s
+        return Room(
+            slots=len(working),
+            idle=max(0, empty - waiting),
+            held=sum([len(slot.held) for slot in slots]) + waiting,
+            held_s=sum([slot.expected_s for slot in slots])
+            + sum([expected_s(batch.job_id) for batch in self._waiting]),
+            is_reserved=is_reserved,
+            takes_alone=self._slots is not None and self._assigner.takes_alone(self._slots, now),
+            run_s=self.pacing.run_s,
+            batch_bytes=self.pacing.batch_bytes,
         )
 
 

@@ -105,9 +105,8 @@ class TracedOutcomeBuffer(OutcomeBuffer):
         for batch in batches:
             self._end(batch.key, "requeued")
 
-    def clear(self) -> None:
-        """Drop everything, and end all spans."""
-        super().clear()
+    def drop_all(self) -> None:
+        """End all spans: the worker was declared lost."""
         self.drop(list(self._claimed))
 
     def _end(self, key: BatchKey, outcome: str, error: str = "", **facts: Any) -> None:

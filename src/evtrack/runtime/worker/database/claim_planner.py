@@ -38,6 +38,7 @@ class ClaimPlanner:
         self._stale_at = 0.0
         self._wait_until = 0.0
         self._requested = 0
+        self._jobs_at_once = MAX_JOBS
         self.listed: frozenset[int] = frozenset()
 
     @property
@@ -49,6 +50,16 @@ class ClaimPlanner:
     def is_empty(self) -> bool:
         """Whether nothing was claimable when the list was last read."""
         return self._is_listing_empty
+
+    @property
+    def list_at(self) -> float:
+        """Monotonic time at which the list must be read again."""
+        return self._stale_at
+
+    @property
+    def claim_at(self) -> float:
+        """Monotonic time before which there is nothing to claim, as other workers had just claimed it all."""
+        return self._wait_until
 
     def is_stale(self, now: float) -> bool:
         """Return whether the list must be read again.
@@ -65,17 +76,14 @@ class ClaimPlanner:
         """Make the list stale: there may be new or returned batches."""
         self._stale_at = self._wait_until = 0.0
 
-    def due_in_s(self, now: float) -> float:
-        """Return how long there is nothing to read or claim.
+    def forget_marks(self) -> None:
+        """Forget the low-water marks: the database may have lost the claims that raised them."""
+        self._after = dict.fromkeys(self._after, 0)
+        self.expire()
 
-        Args:
-            now: The monotonic clock.
-
-        Returns:
-            Seconds.
-        """
-        until = self._stale_at if self.is_empty else min(self._stale_at, self._wait_until)
-        return max(0.0, until - now)
+    def narrow(self) -> None:
+        """Name one job in the next claim, as one was refused, and then more again: one job must not hold up all."""
+        self._jobs_at_once = 1
 
     def refresh(self, jobs: Sequence[Claimable], *, now: float, took_s: float, takes_alone: bool = True) -> None:
         """Replace the list.
@@ -109,11 +117,13 @@ class ClaimPlanner:
         Returns:
             Job ids; none when there is nothing to claim, or other workers had just claimed it all.
         """
-        if now < self._wait_until:
-            return []
+        return [] if now < self._wait_until else self.next_jobs()
+
+    def next_jobs(self) -> list[int]:
+        """Return the jobs whose turn is next, whenever that is."""
         jobs = list(self._after)
         start = self._turn % len(jobs) if jobs else 0
-        return (jobs[start:] + jobs[:start])[:MAX_JOBS]
+        return (jobs[start:] + jobs[:start])[: self._jobs_at_once]
 
     def plan(self, job_ids: Sequence[int], count: int, *, takes_alone: bool = False, is_free: bool = False) -> Claim:
         """Plan a claim.
@@ -134,10 +144,18 @@ class ClaimPlanner:
             if self._has_retried:
                 retried = max(1, count // _RETRIED_SHARE) if self._has_new and count > 1 else count
             new = count - retried if self._has_new else 0
-        self._turn += MAX_JOBS if len(self._after) > MAX_JOBS else 1
+        self._turn += self._jobs_at_once if len(self._after) > self._jobs_at_once else 1
         self._requested = new + retried + isolated
         self._is_exclusive_claim = not new + retried
         return Claim(job_ids, [self._after[job_id] for job_id in job_ids], new, retried, isolated)
+
+    def pause(self, now: float) -> None:
+        """Claim nothing for a moment: there is nothing that may be claimed now.
+
+        Args:
+            now: The monotonic clock.
+        """
+        self._wait_until = now + _EMPTY_S
 
     def record(self, batches: Sequence[ClaimedBatch], now: float) -> None:
         """Record the result of the planned claim.
@@ -147,6 +165,7 @@ class ClaimPlanner:
             now: The monotonic clock.
         """
         after = self._after
+        self._jobs_at_once = min(MAX_JOBS, 2 * self._jobs_at_once)
         for batch in batches:
             # The number of a retried batch says nothing about where new ones begin.
             if batch.attempt == 1 and after.get(batch.job_id, batch.batch_no) < batch.batch_no:
@@ -156,4 +175,4 @@ class ClaimPlanner:
         if not any(batch.runs_alone for batch in batches):
             self._has_isolated = False  # until the list is read again
         if not batches and not self._is_exclusive_claim:
-            self._wait_until = now + _EMPTY_S
+            self.pause(now)

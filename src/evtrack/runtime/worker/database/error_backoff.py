@@ -27,6 +27,10 @@ class ErrorBackoff:
         self.retry_at = 0.0
         """Monotonic time until which to pause."""
 
+    def reset(self) -> None:
+        """Record a success."""
+        self.failures = 0
+
     def record(self, error: EvtrackError, now: float) -> None:
         """Record an error.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -33,12 +34,27 @@ _JOIN_S: Final = 15.0
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class HeartbeatNews:
+    """What a heartbeat thread tells the worker's other threads.
+
+    Args:
+        waker: Wakes the supervisor.
+        has_work: Set when there may be work; who looks for it clears it first.
+        is_fenced: Set when the worker was declared lost; cleared before it registers again.
+    """
+
+    waker: Waker
+    has_work: threading.Event = field(default_factory=threading.Event)
+    is_fenced: threading.Event = field(default_factory=threading.Event)
+
+
 class Heartbeat:
     """Keeps a worker registered as alive on a connection of its own, and wakes it when there is work.
 
     Args:
         handlers: The handlers for whose work it wakes the worker.
-        waker: Wakes the worker.
+        news: Tells the worker's other threads.
         busy: Returns how many slots hold a batch.
         grace_s: How long any worker's session may be gone before the worker is declared lost.
         lease_s: How old any worker's heartbeat may be; this worker sends three in that time.
@@ -52,23 +68,19 @@ class Heartbeat:
         dsn: str,
         worker_id: int,
         handlers: Iterable[str],
-        waker: Waker,
+        news: HeartbeatNews,
         busy: Callable[[], int],
         grace_s: float,
         lease_s: float,
         state: WorkerState | None = None,
         in_hand: InHandReporter | None = None,
     ) -> None:
-        self.fenced = False
-        """Whether the worker was declared lost."""
-        self.has_work = False
-        """Whether there may be work; the worker resets it."""
         self.first_beat = threading.Event()
         """Set once the database knows that the worker is alive, and by which lock."""
         self._dsn = dsn
         self._worker_id = worker_id
         self._handlers = frozenset(handlers)
-        self._waker = waker
+        self._news = news
         self._busy = busy
         self._beat_s = lease_s / 3
         self._maintenance = Maintenance(grace_s=grace_s, lease_s=lease_s)
@@ -95,7 +107,7 @@ class Heartbeat:
     def _run(self) -> None:
         bind_contextvars(worker_id=self._worker_id)
         failures = 0
-        while not self._stopping.is_set() and not self.fenced:
+        while not self._stopping.is_set() and not self._news.is_fenced.is_set():
             try:
                 with connect(self._dsn, purpose="worker's heartbeat") as connection:
                     bound_waits(connection)
@@ -107,7 +119,7 @@ class Heartbeat:
                     )
                     failures = 0
                     # Notifications are lost while nobody listens, so there may be work.
-                    self._wake(has_work=True)
+                    self._tell(self._news.has_work)
                     try:
                         self._beat(listener, connection, pooled=pooled)
                     finally:
@@ -136,8 +148,7 @@ class Heartbeat:
             if now >= beat_at:
                 pulse = heartbeat(connection, self._worker_id, busy=self._busy())
                 if not pulse.accepted:
-                    self.fenced = True
-                    self._wake(has_work=False)
+                    self._tell(self._news.is_fenced)
                     return
                 if locked and not pulse.session_lock:
                     self._warn_of_pooler()
@@ -153,7 +164,7 @@ class Heartbeat:
             due_s = min(beat_at - now, self._maintenance.due_in_s(now))
             notified = listener.wait(max(0.0, due_s if locked else min(due_s, lock_at - now)))
             if not self._handlers.isdisjoint(notified):
-                self._wake(has_work=True)
+                self._tell(self._news.has_work)
 
     def _warn_of_pooler(self) -> None:
         if not self._warned_of_pooler:
@@ -164,6 +175,7 @@ class Heartbeat:
                 " after the lease instead of the grace, and it finds work by polling; a direct --dsn is better",
             )
 
-    def _wake(self, *, has_work: bool) -> None:
-        self.has_work = self.has_work or has_work
-        self._waker.set()
+    def _tell(self, event: threading.Event) -> None:
+        if not self._stopping.is_set():  # then it is about a registration that was given up
+            event.set()
+            self._news.waker.set()

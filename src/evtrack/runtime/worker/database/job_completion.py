@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ FORGET_S: Final = 60.0
 """How long after its last batch here a job is asked about; by then the workers of its last batches have asked."""
 
 _AT_ONCE: Final = 64
+_POSTPONED_S: Final = 20.0
+"""Several times as long as a call may wait for the lock of a job's row."""
 
 
 class JobCompletion:
@@ -22,6 +25,7 @@ class JobCompletion:
     def __init__(self) -> None:
         self._touched: dict[int, float] = {}
         self._unasked: set[int] = set()
+        self._not_before: dict[int, float] = {}
         self._asked_at = 0.0
 
     def add(self, job_ids: Iterable[int], now: float) -> None:
@@ -33,6 +37,11 @@ class JobCompletion:
         for job_id in job_ids:
             self._touched[job_id] = now
             self._unasked.add(job_id)
+
+    @property
+    def due_at(self) -> float:
+        """Monotonic time at which jobs are asked about again; infinite without any."""
+        return self._asked_at + ASK_S if self._touched else math.inf
 
     @property
     def is_pending(self) -> bool:
@@ -49,7 +58,9 @@ class JobCompletion:
         Returns:
             A bounded number of jobs: those that seem over at once, all others every second.
         """
-        jobs = [job_id for job_id in self._unasked if seems_over(job_id)][:_AT_ONCE]
+        jobs = [job_id for job_id in self._unasked if self._not_before.get(job_id, 0.0) <= now and seems_over(job_id)][
+            :_AT_ONCE
+        ]
         if now - self._asked_at >= ASK_S:
             self._asked_at = now
             for job_id in list(self._touched)[:_AT_ONCE]:
@@ -57,11 +68,24 @@ class JobCompletion:
                 touched_at = self._touched.pop(job_id)
                 if now - touched_at < FORGET_S:
                     self._touched[job_id] = touched_at
-                jobs.append(job_id)
+                if self._not_before.get(job_id, 0.0) <= now:
+                    self._not_before.pop(job_id, None)
+                    jobs.append(job_id)
         self._unasked.difference_update(jobs)
         return list(dict.fromkeys(jobs))
 
+    def postpone(self, job_id: int, now: float) -> None:
+        """Ask about a job later: the database could not tell, perhaps because somebody has locked the job's row.
+
+        Args:
+            now: The monotonic clock.
+        """
+        self._touched[job_id] = now
+        self._unasked.add(job_id)
+        self._not_before[job_id] = now + _POSTPONED_S
+
     def remove(self, job_id: int) -> None:
         """Remove a finished job."""
+        self._not_before.pop(job_id, None)
         self._touched.pop(job_id, None)
         self._unasked.discard(job_id)

@@ -3,135 +3,136 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.database_errors import StorageError
-from evtrack.domain.errors import BadArgument, EvtrackError, IllegalEvent
+from evtrack.domain.database_errors import ErrorScope, error_scope
+from evtrack.domain.errors import EvtrackError, WorkerLost
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND
-from evtrack.runtime.worker.outcomes.item_reports import failed_ordinals, item_errors
-from evtrack.storage.queue.queue import CANCELLED, Queue
+from evtrack.runtime.worker.database.outcome_lane import OutcomeLane
+from evtrack.runtime.worker.pacing import MAX_CLAIM
 from evtrack.storage.queue.records import Claim, CompletedBatches, ReportVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from evtrack.domain.claimed_batch import BatchKey, ClaimedBatch
-    from evtrack.runtime.slot.protocol import BatchPartlyDone
-    from evtrack.runtime.worker.outcomes.outcome_buffer import OutcomeBuffer
+    from evtrack.runtime.worker.outcomes.outcome_buffer import Completed, Crashed, Failed, Outcomes, Partly, Returned
+    from evtrack.storage.queue.queue import Queue
 
 _CALL: Final = 100
 """Failures, crashes or returned batches of one call."""
 
-REJECTIONS: Final = (IllegalEvent, StorageError, BadArgument)
-"""Errors with which the database rejects a report."""
+_CALL_BYTES: Final = 16 << 20
+"""Results of one call with several batches: more would need too much of the server's memory and time at once."""
 
-_Outcome = TypeVar("_Outcome", bound=tuple[Any, ...])
 _log = structlog.get_logger()
 
 
 class OutcomeWriter:
-    """Writes outcomes; an outcome that is not acknowledged stays in the buffer and is written again.
+    """Keeps outcomes until the database has accepted them, and writes them.
 
-    Args:
-        outcomes: The outcomes to write.
+    An outcome that the database will never accept becomes a failure that says why; a failure that it will never accept
+    is dropped, and reconciling gives the batch back.
     """
 
-    def __init__(self, outcomes: OutcomeBuffer) -> None:
-        self._outcomes = outcomes
+    def __init__(self) -> None:
         self.acknowledged: Counter[int] = Counter()
         """Acknowledged batches by job; the reader clears it."""
         self.has_requeued = False
         """Whether a batch went back to pending; the reader resets it."""
+        self.has_dropped = False
+        """Whether an outcome was dropped, so that its batch must be given back; the reader resets it."""
+        self._completed: OutcomeLane[Completed] = OutcomeLane(
+            most=MAX_CLAIM, most_bytes=_CALL_BYTES, size_of=_result_bytes, on_refused=self._fail
+        )
+        self._partly: OutcomeLane[Partly] = OutcomeLane(most=_CALL, on_refused=self._fail)
+        self._failed: OutcomeLane[Failed] = OutcomeLane(most=_CALL, on_refused=self._drop)
+        self._crashed: OutcomeLane[Crashed] = OutcomeLane(most=_CALL, on_refused=self._fail)
+        self._returned: OutcomeLane[Returned] = OutcomeLane(most=_CALL, on_refused=self._drop)
+        self._lanes = (self._completed, self._partly, self._crashed, self._failed, self._returned)
 
-    def write(self, queue: Queue, claim: Claim | None) -> list[ClaimedBatch]:
-        """Write all outcomes, and claim batches in the same round trip.
+    def __len__(self) -> int:
+        """Count the outcomes that are not acknowledged."""
+        return sum([len(lane) for lane in self._lanes])
+
+    @property
+    def due_at(self) -> float:
+        """Monotonic time at which the first postponed outcome is due; infinite without any."""
+        return min([lane.due_at for lane in self._lanes])
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a call that completes batches will be made anyway."""
+        return self._completed.is_due
+
+    @property
+    def batches(self) -> list[BatchKey]:
+        """The batches of all outcomes."""
+        return [key for lane in self._lanes for key in lane.batches]
+
+    def add(self, outcomes: Outcomes) -> None:
+        """Add outcomes to write."""
+        self._completed.add(outcomes.completed)
+        self._partly.add(outcomes.partly)
+        self._failed.add(outcomes.failed)
+        self._crashed.add(outcomes.crashed)
+        self._returned.add(outcomes.returned)
+
+    def drop_returned(self) -> None:
+        """Drop the batches to give back: the worker was declared lost, and others have them."""
+        self._returned.clear()
+
+    def write(self, queue: Queue, claim: Claim | None, now: float, batches: list[ClaimedBatch]) -> None:
+        """Write all outcomes that are due, and claim batches in the same round trip.
 
         Args:
             claim: What to claim, if anything.
+            now: The monotonic clock.
+            batches: Gets the claimed batches, even if an error is raised later.
 
-        Returns:
-            The claimed batches.
+        Raises:
+            EvtrackError: The server is at fault, or the claim is refused; what is not written is kept.
         """
-        kept = self._outcomes
-        batches: list[ClaimedBatch] = []
-        if kept.completed or claim is not None:
-            batches = self._complete_and_claim(queue, claim)
-        if len(kept):
-            self._write_groups(kept.partly, lambda group: queue.complete_with_failures(*_partly_columns(group)))
-            self._write_groups(kept.failed, lambda group: queue.fail(*_columns(group)))
-            self._write_groups(kept.crashed, lambda group: queue.crash(*_columns(group)))
-            self._write_groups(kept.returned, lambda keys: queue.requeue(keys, "stopping"))
-        kept.since = None
-        return batches
+        for lane in self._lanes:
+            lane.admit(now)
+        if claim is not None:
+            self._complete_and_claim(queue, claim, now, batches)
+        self._completed.write(lambda group: self._complete(queue, group, None), now)
+        self._partly.write(lambda group: self._record(queue.complete_with_failures(*_columns(group))), now)
+        self._crashed.write(lambda group: self._record(queue.crash(*_columns(group))), now)
+        # After those that may become failures.
+        self._failed.write(lambda group: self._record(queue.fail(*_columns(group))), now)
+        self._returned.write(lambda group: self._record(queue.requeue([key for (key,) in group], "stopping")), now)
 
-    def _complete_and_claim(self, queue: Queue, claim: Claim | None) -> list[ClaimedBatch]:
-        kept = self._outcomes
-        done = None
-        job_ids: Sequence[int] = ()
-        if kept.completed:
-            job_ids, batch_nos, attempts, *_ = zip(*kept.completed, strict=True)
-            results = kept.results if any(lines is not None for lines in kept.results) else None
-            usage = [kept.usage.get(batch.key) for batch in kept.completed] if kept.usage else None
-            done = CompletedBatches(job_ids, batch_nos, attempts, kept.run_s, results, usage)
-        try:
-            rejected, batches = queue.complete_and_claim(done, claim)
-        except REJECTIONS as error:
-            if done is None or is_temporary(error):
-                raise
-            self._complete_one_by_one(queue, error)
-            return []
-        kept.completed, kept.run_s, kept.results, kept.usage = [], [], [], {}
+    def _complete_and_claim(self, queue: Queue, claim: Claim, now: float, batches: list[ClaimedBatch]) -> None:
+        group = self._completed.group()
+        if group:
+            try:
+                batches += self._complete(queue, group, claim)
+            except EvtrackError as error:
+                if error_scope(error) is ErrorScope.SERVER or isinstance(error, WorkerLost):
+                    raise
+                # Either of the two was refused: find out which.
+                self._completed.write(lambda group: self._complete(queue, group, None), now)
+            else:
+                self._completed.accept(group)
+                return
+        batches += queue.complete_and_claim(None, claim)[1]
+
+    def _complete(self, queue: Queue, group: Sequence[Completed], claim: Claim | None) -> list[ClaimedBatch]:
+        keys, run_s, results, usage = zip(*group, strict=True)
+        job_ids, batch_nos, attempts = zip(*keys, strict=True)
+        done = CompletedBatches(
+            job_ids, batch_nos, attempts, run_s, results if any(results) else None, usage if any(usage) else None
+        )
+        rejected, batches = queue.complete_and_claim(done, claim)
         self.acknowledged.update(job_ids)
         _log_rejected(rejected)
         return batches
-
-    def _complete_one_by_one(self, queue: Queue, error: EvtrackError) -> None:
-        """Find the batches whose results the database rejects, so that they do not hold up the others."""
-        kept = self._outcomes
-        _log.error(log_names.RESULTS_REJECTED, count=len(kept.completed), error=str(error))
-        while kept.completed:
-            key = kept.completed[0].key
-            job_id, batch_no, attempt = key
-            usage = [kept.usage.get(key)]
-            alone = CompletedBatches([job_id], [batch_no], [attempt], kept.run_s[:1], kept.results[:1], usage)
-            try:
-                _log_rejected(queue.complete_and_claim(alone, None)[0])
-                self.acknowledged.update([job_id])
-            except REJECTIONS as rejection:
-                if is_temporary(rejection):
-                    raise
-                failure = {"type": type(rejection).__name__, "message": storable(str(rejection), MESSAGE_BOUND)}
-                kept.failed.append((key, kept.run_s[0], failure))
-            del kept.completed[0], kept.run_s[0], kept.results[0]
-            kept.usage.pop(key, None)
-
-    def _write_groups(
-        self,
-        kept: list[_Outcome],
-        call: Callable[[Sequence[_Outcome]], list[ReportVerdict]],
-        *,
-        group_size: int = _CALL,
-    ) -> None:
-        while kept:
-            group = kept[:group_size]
-            try:
-                self._record(call(group))
-            except REJECTIONS as error:
-                if is_temporary(error):
-                    raise
-                if len(group) > 1:
-                    group_size = 1  # one of them is rejected: find it
-                    continue
-                # Written again it would be rejected again, and hold up the worker forever.
-                job_id, batch_no, attempt = _key(group[0])
-                _log.error(
-                    log_names.OUTCOME_DROPPED, job_id=job_id, batch_no=batch_no, attempt=attempt, error=str(error)
-                )
-            del kept[: len(group)]
 
     def _record(self, verdicts: Sequence[ReportVerdict]) -> None:
         self.acknowledged.update(verdict.job_id for verdict in verdicts)
@@ -139,35 +140,29 @@ class OutcomeWriter:
         self.has_requeued = self.has_requeued or requeued
         _log_rejected([verdict for verdict in verdicts if verdict.verdict in {"late", "unknown"}])
 
+    def _fail(self, outcome: Completed | Partly | Crashed, error: EvtrackError) -> None:
+        """Record an outcome that the database refuses as a failure."""
+        key, run_s = outcome[:2]
+        _log.error(log_names.RESULTS_REJECTED, **_named(key), error=str(error))
+        failure = {"type": type(error).__name__, "message": storable(str(error), MESSAGE_BOUND)}
+        self._failed.add([(key, run_s if isinstance(run_s, float) else 0.0, failure)])
 
-def _key(outcome: tuple[Any, ...]) -> BatchKey:
-    # A returned batch is its key; any other outcome begins with its batch or its key.
-    job_id, batch_no, attempt = (outcome if isinstance(outcome[0], int) else outcome[0])[:3]
-    return job_id, batch_no, attempt
+    def _drop(self, outcome: Failed | Returned, error: EvtrackError) -> None:
+        """Drop an outcome that the database refuses in any form: the batch is given back."""
+        _log.error(log_names.OUTCOME_DROPPED, **_named(outcome[0]), error=str(error))
+        self.has_dropped = True
 
 
-def _partly_columns(outcomes: Sequence[tuple[ClaimedBatch, BatchPartlyDone]]) -> list[Any]:
-    return _columns(
-        [
-            (
-                batch.key,
-                frame.run_s,
-                frame.results,
-                failed_ordinals(batch, frame.failures),
-                item_errors(batch, frame.failures),
-            )
-            for batch, frame in outcomes
-        ]
-    )
+def _result_bytes(outcome: Completed) -> int:
+    return len(outcome[2] or b"")
 
 
 def _columns(outcomes: Sequence[tuple[Any, ...]]) -> list[Any]:
     return [list(column) for column in zip(*outcomes, strict=True)]
 
 
-def is_temporary(error: EvtrackError) -> bool:
-    """Return whether a rejected report may be accepted when it is made again."""
-    return isinstance(error, StorageError) and error.sqlstate == CANCELLED
+def _named(key: BatchKey) -> dict[str, int]:
+    return dict(zip(("job_id", "batch_no", "attempt"), key, strict=True))
 
 
 def _log_rejected(rejected: Sequence[ReportVerdict]) -> None:

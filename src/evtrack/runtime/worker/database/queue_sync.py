@@ -1,7 +1,8 @@
-"""Synchronizes the worker with the queue: reports outcomes, claims batches, finishes jobs."""
+"""Synchronizes the worker with the queue: reports outcomes, claims batches, finishes jobs. The database thread's."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -9,127 +10,137 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
+from evtrack.domain.database_errors import ErrorScope, error_scope
+from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.worker.database.claim_planner import ClaimPlanner
+from evtrack.runtime.worker.database.exchange import Outlook
 from evtrack.runtime.worker.database.job_completion import ASK_S, JobCompletion
 from evtrack.runtime.worker.database.mark_writer import MarkWriter
 from evtrack.runtime.worker.database.outcome_writer import OutcomeWriter
-from evtrack.runtime.worker.pacing import MAX_CLAIM
+from evtrack.runtime.worker.pacing import MAX_HELD
 
 if TYPE_CHECKING:
-    from evtrack.runtime.worker.dispatcher import Dispatcher
+    from collections.abc import Sequence
+
+    from evtrack.domain.claimed_batch import BatchKey
+    from evtrack.runtime.worker.database.exchange import Answers, Request
+    from evtrack.runtime.worker.outcomes.outcome_buffer import Outcomes
+    from evtrack.runtime.worker.pacing import Room
     from evtrack.storage.queue.queue import Queue
     from evtrack.storage.queue.records import Claim
 
-REPORT_S: Final = 0.01
-"""Age at which outcomes are reported even if there are few."""
+_PHASE_S: Final = ASK_S / 4
+"""How often the awaited job is looked at."""
 
-_GROUP: Final = MAX_CLAIM // 2
 _log = structlog.get_logger()
 
 
 class QueueSync:
-    """Reports and claims, in one round trip when both are due.
+    """Reports and claims, in one round trip when both are due."""
 
-    Args:
-        dispatcher: Takes claimed batches and collects outcomes.
-    """
-
-    def __init__(self, *, dispatcher: Dispatcher) -> None:
-        self.until_job: int | None = None
-        """The job to wait for."""
+    def __init__(self) -> None:
         self.is_job_over = False
         """Whether the awaited job has ended."""
-        self._dispatcher = dispatcher
-        self._writer = OutcomeWriter(dispatcher.outcomes)
-        self._marks = MarkWriter(dispatcher)
+        self._writer = OutcomeWriter()
+        self._marks = MarkWriter()
         self._planner = ClaimPlanner()
         self._completion = JobCompletion()
         self._open: Counter[int] = Counter()
+        self._until_job: int | None = None
         self._asked_at = 0.0
-        self._is_closed = False
 
-    def run_once(self, queue: Queue, now: float) -> None:
+    @property
+    def unreported(self) -> int:
+        """How many outcomes are not acknowledged."""
+        return len(self._writer)
+
+    def add(self, outcomes: Outcomes) -> None:
+        """Add outcomes to report."""
+        self._writer.add(outcomes)
+
+    def run(self, queue: Queue, request: Request, answers: Answers) -> bool:
         """Commit marks, and report and claim what is due.
 
         Args:
-            now: The monotonic clock.
+            request: What the supervisor wants.
+            answers: Gets what was achieved, even if an error is raised later.
+
+        Returns:
+            Whether the database may count batches as this worker's that it has not.
+
+        Raises:
+            EvtrackError: Something was not achieved, and may be tried again.
         """
-        self._marks.write(queue)
-        if not self._is_closed and self._planner.is_stale(now) and self._dispatcher.has_room:
-            asked_at = monotonic()
+        now = monotonic()
+        self._until_job = request.until_job
+        if request.has_news:
+            self._planner.expire()
+        has_given_up = self._marks.write(queue, request.marks, answers.marks)
+        room = request.room if len(self._writer) <= MAX_HELD else None
+        if room is not None and room.is_there and self._planner.is_stale(now):
             jobs = queue.claimable(self._planner.low_water_marks)
-            takes_alone = self._dispatcher.takes_alone(now)
-            self._planner.refresh(jobs, now=now, took_s=monotonic() - asked_at, takes_alone=takes_alone)
-        claim = self._plan_claim(now)
-        if claim is not None or self._is_report_due(now):
-            self._report_and_claim(queue, claim, now)
-        self._finish_jobs(queue, now)
+            took_s = monotonic() - now
+            self._planner.refresh(jobs, now=now, took_s=took_s, takes_alone=room.takes_alone)
+        self._report_and_claim(queue, self._plan_claim(room, now), answers, now)
+        self._finish_jobs(queue, now, is_closed=request.room is None)
+        has_dropped, self._writer.has_dropped = self._writer.has_dropped, False
+        return has_given_up or has_dropped
 
-    def expire(self) -> None:
-        """Look for work in the next run."""
-        self._planner.expire()
-
-    def close(self) -> None:
-        """Claim no more."""
-        self._is_closed = True
-
-    def reconcile(self, queue: Queue) -> None:
+    def reconcile(self, queue: Queue, held: Sequence[BatchKey]) -> set[BatchKey]:
         """Find out, after a lost connection or answer, which batches still belong to this worker.
 
         Args:
-            queue: The queue, on a new connection.
+            queue: The queue.
+            held: The batches without an outcome.
+
+        Returns:
+            Those of them that belong to others.
         """
-        held = self._dispatcher.keys()
-        verdicts = queue.reconcile(held + self._dispatcher.outcomes.keys())
+        verdicts = queue.reconcile([*held, *self._writer.batches])
         lost = {(job_id, batch_no, attempt) for job_id, batch_no, attempt, verdict in verdicts if verdict == "lost"}
         requeued = sum(1 for *_, verdict in verdicts if verdict == "requeued")
-        _log.info(log_names.BATCHES_RECONCILED, held=len(held), lost=len(lost.intersection(held)), requeued=requeued)
         # Outcomes of lost batches are reported all the same: if they were committed before, that is harmless.
-        self._dispatcher.drop(lost)
+        lost.intersection_update(held)
+        _log.info(log_names.BATCHES_RECONCILED, held=len(held), lost=len(lost), requeued=requeued)
         self._open = Counter([key[0] for key in held])
-        self._planner.expire()
+        self._planner.forget_marks()
+        return lost
 
     def report_late(self, queue: Queue) -> None:
-        """Report the outcomes of batches that other workers may have by now."""
-        self._writer.write(queue, None)
+        """Report the outcomes of a worker that was declared lost: others may have the batches by now."""
+        self._writer.drop_returned()
+        self._writer.write(queue, None, monotonic(), [])
         self._writer.acknowledged.clear()
 
     def reset(self) -> None:
-        """Drop all batches and start over: the worker was declared lost."""
-        self._dispatcher.drop_all()
+        """Start over: the worker was declared lost. Its outcomes are kept."""
         self._open.clear()
-        self._planner.expire()
+        self._planner.forget_marks()
 
-    @property
-    def is_drained(self) -> bool:
-        """Whether no batch is claimable, held or unreported."""
-        dispatcher = self._dispatcher
-        idle = self._planner.is_empty and not self._planner.is_stale(monotonic())
-        return idle and not dispatcher.held and not len(dispatcher.outcomes) and not self._completion.is_pending
+    def outlook(self) -> Outlook:
+        """Return what may be due next."""
+        planner = self._planner
+        phase_at = self._asked_at + _PHASE_S if self._until_job is not None else math.inf
+        return Outlook(
+            job_ids=planner.next_jobs(),
+            list_at=planner.list_at,
+            claim_at=planner.claim_at,
+            report_at=self._writer.due_at,
+            finish_at=min(phase_at, self._completion.due_at),
+            is_idle=planner.is_empty and not self._completion.is_pending,
+        )
 
-    def due_in_s(self, now: float) -> float:
-        """Return how long nothing is due, if nothing happens.
-
-        Args:
-            now: The monotonic clock.
-
-        Returns:
-            Seconds.
-        """
-        if len(self._dispatcher.marks):
-            return 0.0
-        since = self._dispatcher.outcomes.since
-        due_s = 1.0 if since is None else since + REPORT_S - now
-        if not self._is_closed and self._dispatcher.idle:
-            due_s = min(due_s, self._planner.due_in_s(now))
-        return max(0.0, due_s)
-
-    def _report_and_claim(self, queue: Queue, claim: Claim | None, now: float) -> None:
+    def _report_and_claim(self, queue: Queue, claim: Claim | None, answers: Answers, now: float) -> None:
         writer = self._writer
         try:
-            batches = writer.write(queue, claim)
+            writer.write(queue, claim, now, answers.batches)
+        except EvtrackError as error:
+            if claim is not None and error_scope(error) is not ErrorScope.SERVER:
+                self._planner.narrow()
+            raise
         finally:
             # Also when one of several calls failed: the database has acknowledged the calls before it.
+            self._open.update([batch.job_id for batch in answers.batches])
             self._open.subtract(writer.acknowledged)
             self._completion.add(writer.acknowledged, now)
             writer.acknowledged.clear()
@@ -137,41 +148,42 @@ class QueueSync:
                 writer.has_requeued = False
                 self._planner.expire()
         if claim is not None:
-            self._planner.record(batches, now)
-            self._open.update([batch.job_id for batch in batches])
-            self._dispatcher.add(batches)
+            self._planner.record(answers.batches, now)
 
-    def _plan_claim(self, now: float) -> Claim | None:
-        dispatcher = self._dispatcher
-        jobs = [] if self._is_closed or dispatcher.is_reserved else self._planner.candidates(now)
-        if not jobs:
+    def _plan_claim(self, room: Room | None, now: float) -> Claim | None:
+        if room is None:
             return None
-        count = dispatcher.pacing.claim_size(
-            jobs, slots=dispatcher.slots, idle=dispatcher.idle, held=dispatcher.held, held_s=dispatcher.held_s
-        )
-        if count and (dispatcher.is_low or count >= _GROUP or self._is_report_due(now)):
-            takes_alone, is_free = dispatcher.takes_alone(now), not dispatcher.held
-            return self._planner.plan(jobs, count, takes_alone=takes_alone, is_free=is_free)
-        return None
+        jobs = self._planner.candidates(now)
+        count = room.claim_size(jobs, may_be_small=self._writer.is_due)
+        if not count:
+            return None
+        claim = self._planner.plan(jobs, count, takes_alone=room.takes_alone, is_free=not room.held)
+        if not (claim.max_new or claim.max_retried or claim.max_isolated):
+            self._planner.pause(now)
+            return None
+        return claim
 
-    def _is_report_due(self, now: float) -> bool:
-        since = self._dispatcher.outcomes.since
-        if since is None:
-            return False
-        return len(self._dispatcher.outcomes) >= _GROUP or now - since >= REPORT_S or self._dispatcher.idle > 0
-
-    def _finish_jobs(self, queue: Queue, now: float) -> None:
-        known = self._is_closed or not self._planner.is_stale(now)
+    def _finish_jobs(self, queue: Queue, now: float, *, is_closed: bool) -> None:
+        known = is_closed or not self._planner.is_stale(now)
 
         def seems_over(job_id: int) -> bool:
             return known and self._open[job_id] <= 0 and job_id not in self._planner.listed
 
         for job_id in self._completion.due(now, seems_over):
-            if queue.finish_due(job_id):
+            try:
+                is_finished = queue.finish_due(job_id)
+            except EvtrackError as error:
+                if error_scope(error) is ErrorScope.SERVER:
+                    self._completion.add([job_id], now)
+                    raise
+                _log.warning(log_names.JOB_NOT_FINISHED, job_id=job_id, error=str(error))
+                self._completion.postpone(job_id, now)
+                continue
+            if is_finished:
                 self._completion.remove(job_id)
-                self.is_job_over = self.is_job_over or job_id == self.until_job
+                self.is_job_over = self.is_job_over or job_id == self._until_job
                 _log.info(log_names.JOB_FINISHED, job_id=job_id)
-        if self.until_job is not None and now - self._asked_at >= ASK_S / 4:
+        if self._until_job is not None and now - self._asked_at >= _PHASE_S:
             self._asked_at = now
-            self.is_job_over = self.is_job_over or queue.job_phase(self.until_job) in {"finished", "cancelled", None}
+            self.is_job_over = self.is_job_over or queue.job_phase(self._until_job) in {"finished", "cancelled", None}
         self._open = +self._open

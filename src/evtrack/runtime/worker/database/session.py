@@ -8,22 +8,21 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from structlog.contextvars import bind_contextvars, unbind_contextvars
+from structlog.contextvars import bind_contextvars
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.slot.handlers import CANARY_HANDLER
-from evtrack.runtime.worker.database.heartbeat import Heartbeat
+from evtrack.runtime.worker.database.heartbeat import Heartbeat, HeartbeatNews
 from evtrack.runtime.worker.database.in_hand import InHandReporter
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.queue.queue import Queue
-from evtrack.storage.queue.workers import begin_stop, register_worker, report_slots, stop_worker
+from evtrack.storage.queue.workers import begin_stop, bound_waits, register_worker, report_slots, stop_worker
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Sequence
 
-    from evtrack.runtime.waker import Waker
     from evtrack.runtime.worker.database.in_hand import SlotItem
     from evtrack.runtime.worker.state.worker_state import WorkerState
 
@@ -40,7 +39,7 @@ class WorkerSession:
         name: The worker's name for users; empty for host and process.
         slots: How many batches it runs at once.
         handlers: The handlers that it offers.
-        waker: Wakes the worker.
+        news: Tells the worker what its heartbeat learns.
         busy: Returns how many slots hold a batch.
         lose_grace_s: How long any worker counts as alive without its session.
         lease_s: How long any worker counts as alive without a heartbeat.
@@ -55,7 +54,7 @@ class WorkerSession:
         name: str,
         slots: int,
         handlers: Sequence[str],
-        waker: Waker,
+        news: HeartbeatNews,
         busy: Callable[[], int],
         lose_grace_s: float,
         lease_s: float,
@@ -65,7 +64,7 @@ class WorkerSession:
         self._dsn = dsn
         self._slots = slots
         self._handlers = sorted(handlers)
-        self._waker = waker
+        self._news = news
         self._busy = busy
         self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
         self._state = state
@@ -77,8 +76,23 @@ class WorkerSession:
         self.queue: Queue | None = None
         self.heartbeat: Heartbeat | None = None
 
+    @property
+    def is_fenced(self) -> bool:
+        """Whether the heartbeat has learned that the worker was declared lost."""
+        return self._news.is_fenced.is_set()
+
+    def connect(self) -> None:
+        """Connect anew, without a queue.
+
+        Raises:
+            EvtrackError: The database cannot be reached.
+        """
+        self.disconnect()
+        self._connection = connect(self._dsn, purpose="worker")
+        bound_waits(self._connection)
+
     def open(self) -> Queue:
-        """Connect and register.
+        """Connect, and register unless the worker is registered and was not declared lost.
 
         Returns:
             The queue.
@@ -86,51 +100,19 @@ class WorkerSession:
         Raises:
             EvtrackError: The database cannot be reached, or rejects the worker.
         """
-        connection = self._connection = connect(self._dsn, purpose="worker")
-        self.worker_id = register_worker(
-            connection,
-            name=self.name,
-            host=self._host,
-            pid=os.getpid(),
-            slots=self._slots,
-            handlers=self._handlers,
-            marks=True,
-        )
-        if self._state is not None:
-            self._state.record_registration(connection, self.worker_id)
-        self.heartbeat = Heartbeat(
-            dsn=self._dsn,
-            worker_id=self.worker_id,
-            handlers=[*self._handlers, CANARY_HANDLER],
-            waker=self._waker,
-            busy=self._busy,
-            grace_s=self._lose_grace_s,
-            lease_s=self._lease_s,
-            state=self._state,
-            in_hand=None if self._in_hand is None else InHandReporter(self._in_hand),
-        )
-        self.heartbeat.start()
-        # A worker that died before would be declared lost after its lease only, instead of the grace.
-        self.heartbeat.first_beat.wait(_FIRST_BEAT_S)
-        # On every log line of this thread from now on.
-        bind_contextvars(worker_id=self.worker_id)
-        _log.info(log_names.WORKER_REGISTERED, name=self.name, slots=self._slots, handlers=self._handlers)
-        return self._open_queue(connection)
-
-    def reconnect(self) -> Queue:
-        """Connect again, as the same worker unless that one was declared lost.
-
-        Returns:
-            The queue.
-
-        Raises:
-            EvtrackError: The database still cannot be reached.
-        """
-        self.disconnect()
+        if self._connection is None:
+            self.connect()
         if not self.worker_id:
-            return self.open()
-        self._connection = connect(self._dsn, purpose="worker")
-        return self._open_queue(self._connection)
+            self._register()
+        self.queue = self.queue_of(self.worker_id)
+        return self.queue
+
+    def queue_of(self, worker_id: int) -> Queue:
+        """Return the queue of a worker: this one, or the one that it was before it was declared lost."""
+        assert self._connection is not None  # noqa: S101  connect() is called first
+        # The canary is served but not registered: users did not ask to offer it.
+        served = [*self._handlers, CANARY_HANDLER]
+        return Queue(connection=self._connection, worker_id=worker_id, handlers=served)
 
     def reset(self) -> None:
         """Give up the worker's id: the worker was declared lost."""
@@ -139,9 +121,10 @@ class WorkerSession:
         if self.heartbeat is not None:
             self.heartbeat.stop()
             self.heartbeat = None
+        self._news.is_fenced.clear()
 
     def disconnect(self) -> None:
-        """Close the connection, whatever state it is in."""
+        """Close the connection, whatever state it is in; the worker stays registered."""
         self.queue = None
         if self._connection is not None:
             self._connection.close()
@@ -182,10 +165,35 @@ class WorkerSession:
         self.disconnect()
         if self.heartbeat is not None:
             self.heartbeat.stop()
-        unbind_contextvars("worker_id")
 
-    def _open_queue(self, connection: Connection) -> Queue:
-        # The canary is served but not registered: users did not ask to offer it.
-        served = [*self._handlers, CANARY_HANDLER]
-        self.queue = Queue(connection=connection, worker_id=self.worker_id, handlers=served)
-        return self.queue
+    def _register(self) -> None:
+        assert self._connection is not None  # noqa: S101  connect() is called first
+        worker_id = register_worker(
+            self._connection,
+            name=self.name,
+            host=self._host,
+            pid=os.getpid(),
+            slots=self._slots,
+            handlers=self._handlers,
+            marks=True,
+        )
+        if self._state is not None:
+            self._state.record_registration(self._connection, worker_id)
+        self.worker_id = worker_id
+        self.heartbeat = Heartbeat(
+            dsn=self._dsn,
+            worker_id=worker_id,
+            handlers=[*self._handlers, CANARY_HANDLER],
+            news=self._news,
+            busy=self._busy,
+            grace_s=self._lose_grace_s,
+            lease_s=self._lease_s,
+            state=self._state,
+            in_hand=None if self._in_hand is None else InHandReporter(self._in_hand),
+        )
+        self.heartbeat.start()
+        # A worker that died before would be declared lost after its lease only, instead of the grace.
+        self.heartbeat.first_beat.wait(_FIRST_BEAT_S)
+        # On every log line of this thread from now on.
+        bind_contextvars(worker_id=worker_id)
+        _log.info(log_names.WORKER_REGISTERED, name=self.name, slots=self._slots, handlers=self._handlers)

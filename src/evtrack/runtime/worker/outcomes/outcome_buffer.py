@@ -1,10 +1,12 @@
-"""Keeps the outcomes of batches until the database has accepted them."""
+"""Collects the outcomes of batches until the database thread takes them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from evtrack.runtime.worker.outcomes.item_reports import batch_error, completed_items
+from evtrack.runtime.worker.outcomes.item_reports import batch_error, completed_items, failed_ordinals, item_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -12,27 +14,65 @@ if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import BatchKey, ClaimedBatch
     from evtrack.runtime.slot.protocol import BatchErrored, BatchPartlyDone
 
+# Each begins with the batch's key.
+Completed: TypeAlias = "tuple[BatchKey, float, bytes | None, tuple[int, float] | None]"
+"""Its run time, result lines, and peak memory in bytes with CPU time."""
+
+Partly: TypeAlias = "tuple[BatchKey, float, bytes | None, str, list[dict[str, Any]]]"
+"""Its run time, result lines, and the failed items' ordinals and errors."""
+
+Failed: TypeAlias = "tuple[BatchKey, float, dict[str, Any]]"
+"""Its run time and error."""
+
+Crashed: TypeAlias = "tuple[BatchKey, dict[str, Any], str | None, bytes | None]"
+"""Its crash report, and the completed items' ordinals and result lines."""
+
+Returned: TypeAlias = "tuple[BatchKey]"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Outcomes of batches, by kind. Who takes them from the buffer owns them.
+
+    Args:
+        completed: Batches that completed.
+        partly: Batches in which some items failed.
+        failed: Batches that failed as a whole.
+        crashed: Batches whose process died.
+        returned: Batches that did not run to their end.
+    """
+
+    completed: list[Completed] = field(default_factory=list)
+    partly: list[Partly] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    crashed: list[Crashed] = field(default_factory=list)
+    returned: list[Returned] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Count the outcomes."""
+        return len(self.completed) + len(self.partly) + len(self.failed) + len(self.crashed) + len(self.returned)
+
 
 class OutcomeBuffer:
-    """Collects outcomes; `OutcomeWriter` removes those that the database has acknowledged."""
+    """Collects outcomes, and hands all of them over at once."""
 
     def __init__(self) -> None:
-        self.completed: list[ClaimedBatch] = []
-        """Completed batches; `run_s` and `results` are parallel to it."""
-        self.run_s: list[float] = []
-        self.results: list[bytes | None] = []
-        self.usage: dict[BatchKey, tuple[int, float]] = {}
-        """Peak memory in bytes and CPU time of those completed batches for which they were measured."""
-        self.partly: list[tuple[ClaimedBatch, BatchPartlyDone]] = []
-        self.failed: list[tuple[BatchKey, float, dict[str, Any]]] = []
-        self.crashed: list[tuple[BatchKey, dict[str, Any], str | None, bytes | None]] = []
-        self.returned: list[BatchKey] = []
+        self._kept = Outcomes()
         self.since: float | None = None
         """Monotonic time of the oldest outcome; None when there is none."""
 
     def __len__(self) -> int:
         """Count the outcomes."""
-        return len(self.completed) + len(self.partly) + len(self.failed) + len(self.crashed) + len(self.returned)
+        return len(self._kept)
+
+    def take(self) -> Outcomes:
+        """Remove all outcomes.
+
+        Returns:
+            The outcomes, which are the caller's now.
+        """
+        taken, self._kept, self.since = self._kept, Outcomes(), None
+        return taken
 
     def register(self, batches: Sequence[ClaimedBatch]) -> None:
         """Register claimed batches and the outcomes they owe."""
@@ -43,6 +83,9 @@ class OutcomeBuffer:
         Args:
             keys: The batches.
         """
+
+    def drop_all(self) -> None:
+        """Drop all registered batches: the worker was declared lost. Outcomes are kept, and recorded as late."""
 
     def add_completed(
         self,
@@ -60,10 +103,12 @@ class OutcomeBuffer:
             now: The monotonic clock.
             usage: Peak memory and CPU time of some batches, with their place among these.
         """
-        self.completed += batches
-        self.usage.update({batches[place].key: (peak, cpu_s) for place, peak, cpu_s in usage})
-        self.run_s += run_s
-        self.results += results if results is not None else [None] * len(batches)
+        keys = [batch[:3] for batch in batches]
+        measured: Iterable[tuple[int, float] | None] = repeat(None)
+        if usage:
+            by_place = {place: (peak, cpu_s) for place, peak, cpu_s in usage}
+            measured = [by_place.get(place) for place in range(len(keys))]
+        self._kept.completed.extend(zip(keys, run_s, results or repeat(None), measured, strict=False))
         self._added(now)
 
     def add_partly_done(self, batch: ClaimedBatch, frame: BatchPartlyDone, now: float) -> None:
@@ -73,7 +118,9 @@ class OutcomeBuffer:
             frame: The slot's report.
             now: The monotonic clock.
         """
-        self.partly.append((batch, frame))
+        failures = frame.failures
+        failed, errors = failed_ordinals(batch, failures), item_errors(batch, failures)
+        self._kept.partly.append((batch.key, frame.run_s, frame.results, failed, errors))
         self._added(now)
 
     def add_failed(self, batch: ClaimedBatch, frame: BatchErrored, now: float) -> None:
@@ -83,7 +130,7 @@ class OutcomeBuffer:
             frame: The slot's report.
             now: The monotonic clock.
         """
-        self.failed.append((batch.key, frame.run_s, batch_error(batch, frame)))
+        self._kept.failed.append((batch.key, frame.run_s, batch_error(batch, frame)))
         self._added(now)
 
     def add_crashed(
@@ -96,7 +143,7 @@ class OutcomeBuffer:
             results: Results of the items that were completed before, by index.
             now: The monotonic clock.
         """
-        self.crashed.append((batch.key, report, *completed_items(batch, results)))
+        self._kept.crashed.append((batch.key, report, *completed_items(batch, results)))
         self._added(now)
 
     def add_returned(self, batches: Sequence[ClaimedBatch], now: float) -> None:
@@ -106,21 +153,8 @@ class OutcomeBuffer:
             now: The monotonic clock.
         """
         if batches:
-            self.returned += [batch.key for batch in batches]
+            self._kept.returned.extend((batch.key,) for batch in batches)
             self._added(now)
-
-    def keys(self) -> list[BatchKey]:
-        """List all batches whose outcome is not acknowledged."""
-        keys = [batch.key for batch in self.completed] + [batch.key for batch, _ in self.partly]
-        keys += [key for key, *_ in self.failed] + [key for key, *_ in self.crashed]
-        return keys + self.returned
-
-    def clear(self) -> None:
-        """Drop everything: the worker was declared lost, so other workers have its batches."""
-        for kept in (self.completed, self.run_s, self.results, self.partly, self.failed, self.crashed, self.returned):
-            kept.clear()
-        self.usage.clear()
-        self.since = None
 
     def _added(self, now: float) -> None:
         if self.since is None:

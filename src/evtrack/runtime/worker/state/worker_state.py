@@ -20,7 +20,7 @@ from evtrack.storage.queue.job_control import wake_workers
 from evtrack.storage.queue.workers import BatchAtDeath, bound_waits, finish_overdue, report_death
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from evtrack.runtime.worker.state.description import WorkerDescription
@@ -89,22 +89,27 @@ class WorkerState:
         """
         self._state.describe(worker_id=worker_id, database=self.identify(connection))
 
-    def open(self, dsn: str, wait: Callable[[float], None]) -> None:
-        """Create the own directory, and report the workers that died here: what is not settled soon is for `run_due`.
+    def open(self) -> bool:
+        """Create the own directory.
+
+        Returns:
+            Whether workers have left something here.
+        """
+        self._state.open()
+        return bool(remains_of(self._state.base, own=self._state.name))
+
+    def report_predecessors(self, dsn: str) -> None:
+        """Report the workers that died here: what is not settled within some seconds is for `run_due`.
 
         Args:
             dsn: The database.
-            wait: Waits for some seconds, or until the worker is to stop.
         """
-        self._state.open()
-        if not remains_of(self._state.base, own=self._state.name):
-            return
         deadline = time.monotonic() + _START_S
         try:
             with connect(dsn, purpose="report of a dead worker") as connection:
                 bound_waits(connection)
                 while self.report(connection, None, time.monotonic()) and time.monotonic() < deadline:
-                    wait(_RETRY_S)
+                    time.sleep(_RETRY_S)
         except EvtrackError as error:
             _log.warning(log_names.PREDECESSOR_NOT_REPORTED, directory=str(self._state.base), error=str(error))
 

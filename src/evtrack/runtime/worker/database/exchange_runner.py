@@ -1,0 +1,151 @@
+"""Runs exchanges in the database thread: connects, registers, reconciles, and waits after errors."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import structlog
+
+from evtrack.domain import log_names
+from evtrack.domain.database_errors import CannotConnect
+from evtrack.domain.errors import EvtrackError, NoSuchJob, WorkerLost
+from evtrack.runtime.worker.database.error_backoff import ErrorBackoff
+from evtrack.runtime.worker.database.exchange import Answers, Reply
+from evtrack.runtime.worker.database.queue_sync import QueueSync
+
+if TYPE_CHECKING:
+    from evtrack.runtime.worker.database.exchange import Request
+    from evtrack.runtime.worker.database.session import WorkerSession
+    from evtrack.storage.queue.queue import Queue
+
+_log = structlog.get_logger()
+
+
+class ExchangeRunner:
+    """The database thread's side of the worker: nothing here is touched by another thread.
+
+    Args:
+        session: The worker's session with the database.
+    """
+
+    def __init__(self, session: WorkerSession) -> None:
+        self._session = session
+        self._sync = QueueSync()
+        self._backoff = ErrorBackoff()
+        self._lost_id = 0
+        self._must_reconcile = False
+        self._has_begun_to_stop = False
+        # The latest two are enough.
+        self._crash_loops: deque[str | None] = deque(maxlen=2)
+
+    def open(self) -> Reply:
+        """Connect and register for the first time.
+
+        Returns:
+            The first reply.
+
+        Raises:
+            EvtrackError: The database cannot be reached, or rejects the worker.
+        """
+        self._session.open()
+        return self._reply(Answers())
+
+    def run(self, request: Request) -> Reply:
+        """Do what the supervisor wants, as far as the database allows it now.
+
+        Args:
+            request: What it wants.
+
+        Returns:
+            What was achieved; after an error also when to try again.
+        """
+        self._sync.add(request.outcomes)
+        self._crash_loops.extend(request.crash_loops)
+        answers = Answers()
+        is_lost = False
+        try:
+            self._exchange(request, answers)
+            self._backoff.reset()
+        except WorkerLost:
+            is_lost = True
+            self._lose(answers)
+        except EvtrackError as error:
+            # Whether the call took effect may be unknown, and what was claimed may not have arrived.
+            self._must_reconcile = True
+            self._backoff.record(error, monotonic())
+            if error.connection_lost or isinstance(error, CannotConnect):
+                self._session.disconnect()
+        return self._reply(answers, is_lost=is_lost)
+
+    def close(self) -> Reply:
+        """Give back what is left, unregister the worker, and close the connection.
+
+        Returns:
+            The last reply.
+        """
+        self._session.close()
+        return self._reply(Answers())
+
+    def _exchange(self, request: Request, answers: Answers) -> None:
+        session = self._session
+        if session.is_fenced:
+            raise WorkerLost
+        queue = self._connected_queue()
+        if request.is_stopping and not self._has_begun_to_stop:
+            self._has_begun_to_stop = True
+            session.begin_stop()
+        if self._must_reconcile:
+            if request.held is None:
+                return
+            try:
+                answers.lost |= self._sync.reconcile(queue, request.held)
+            except NoSuchJob as error:
+                # After a failover or a restore: this database does not know the worker.
+                raise WorkerLost(str(error)) from error
+            self._must_reconcile = False
+        if self._sync.run(queue, request, answers):
+            self._must_reconcile = True
+        session.report_crash_loops(self._crash_loops)
+
+    def _connected_queue(self) -> Queue:
+        session = self._session
+        if session.queue is not None:
+            return session.queue
+        failures = self._backoff.failures
+        session.connect()
+        if self._lost_id:
+            # The database rejects all of it, and records it as late.
+            with suppress(NoSuchJob):
+                self._sync.report_late(session.queue_of(self._lost_id))
+            self._lost_id = 0
+        queue = session.open()
+        _log.info(log_names.DATABASE_RECONNECTED, failures=failures)
+        return queue
+
+    def _lose(self, answers: Answers) -> None:
+        """Give up the registration: this worker was declared lost, or the database does not know it."""
+        _log.error(
+            log_names.WORKER_DECLARED_LOST, hint="others have its batches; it kills its slots and registers again"
+        )
+        answers.clear()
+        self._lost_id = self._lost_id or self._session.worker_id
+        self._session.reset()
+        self._sync.reset()
+        self._must_reconcile = self._has_begun_to_stop = False
+
+    def _reply(self, answers: Answers, *, is_lost: bool = False) -> Reply:
+        return Reply(
+            worker_id=self._session.worker_id,
+            batches=answers.batches,
+            marks=answers.marks,
+            lost=frozenset(answers.lost),
+            is_lost=is_lost,
+            unreported=self._sync.unreported,
+            wants_held=self._must_reconcile,
+            is_job_over=self._sync.is_job_over,
+            outlook=self._sync.outlook(),
+            retry_at=self._backoff.retry_at,
+        )

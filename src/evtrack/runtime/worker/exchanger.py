@@ -1,0 +1,226 @@
+"""The supervisor's side of its exchanges with the database thread: when one is due, what it says, what follows."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from structlog.contextvars import bind_contextvars
+
+from evtrack.domain.crash import CrashCause
+from evtrack.runtime.worker.database.database_thread import DatabaseThread
+from evtrack.runtime.worker.database.exchange import HELD, LOST, Outlook, Reply, Request
+from evtrack.runtime.worker.pacing import GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evtrack.runtime.worker.database.exchange_runner import ExchangeRunner
+    from evtrack.runtime.worker.database.heartbeat import HeartbeatNews
+    from evtrack.runtime.worker.dispatcher import Dispatcher
+    from evtrack.runtime.worker.pacing import Room
+
+REPORT_S: Final = 0.01
+"""Age at which outcomes are reported even if there are few."""
+
+_LONGEST_S: Final = 1.0
+_TICK_S: Final = 0.05
+
+
+class Exchanger:
+    """Exchanges outcomes for batches, without ever waiting for the database.
+
+    Args:
+        dispatcher: Takes claimed batches and collects outcomes.
+        runner: The database thread's side; only tasks posted to that thread touch it.
+        news: What the heartbeat tells.
+        until_job: The job to wait for, if any.
+    """
+
+    def __init__(
+        self, *, dispatcher: Dispatcher, runner: ExchangeRunner, news: HeartbeatNews, until_job: int | None = None
+    ) -> None:
+        self.is_job_over = False
+        """Whether the awaited job has ended."""
+        self._dispatcher, self._runner, self._news = dispatcher, runner, news
+        self._thread: DatabaseThread[Reply] = DatabaseThread(news.waker)
+        self._until_job = until_job
+        self._is_open = self._is_claiming = False
+        self._is_stopping = self._has_told_stop = False
+        self._has_dropped_all = False
+        self._worker_id = 0
+        self._unreported = self._in_flight = 0
+        self._wants_held = False
+        self._outlook = Outlook()
+        self._retry_at = 0.0
+
+    @property
+    def unreported(self) -> int:
+        """How many outcomes the database has not accepted, as far as is known."""
+        return len(self._dispatcher.outcomes) + self._unreported + self._in_flight
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the worker was registered."""
+        return self._is_open
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether no batch is claimable, held or unreported."""
+        is_idle = self._outlook.is_idle and monotonic() < self._outlook.list_at and not self._thread.is_busy
+        return is_idle and not self._dispatcher.held and not self.unreported
+
+    def open(self) -> None:
+        """Begin to connect and to register; `run_once` raises why that fails."""
+        self._thread.post(self._runner.open)
+
+    def stop_claiming(self, *, is_asked: bool) -> None:
+        """Claim no more: the worker stops.
+
+        Args:
+            is_asked: Whether it was asked to stop, which is recorded with the next exchange.
+        """
+        self._is_claiming = False
+        self._is_stopping = is_asked
+
+    def take_reply(self) -> None:
+        """Apply the database thread's reply, if there is one.
+
+        Raises:
+            EvtrackError: The worker cannot be registered.
+        """
+        if self._news.is_fenced.is_set():
+            self._drop_all()
+        reply = self._thread.take()
+        if reply is not None:
+            self._apply(reply)
+
+    def post_request(self, now: float) -> None:
+        """Begin an exchange if one is due and none runs.
+
+        Args:
+            now: The monotonic clock.
+        """
+        if self._is_open and not self._thread.is_busy and now >= self._retry_at:
+            room = self._dispatcher.room(now) if self._is_claiming else None
+            if self._is_due(room, now):
+                self._post(room)
+
+    def due_in_s(self, now: float) -> float:
+        """Return how long nothing is due, if nothing happens.
+
+        Args:
+            now: The monotonic clock.
+
+        Returns:
+            Seconds; a reply of the database thread wakes the supervisor.
+        """
+        if self._thread.is_busy or not self._is_open:
+            return _LONGEST_S
+        if now < self._retry_at:
+            return self._retry_at - now
+        if self._is_urgent:
+            return 0.0
+        outlook, since = self._outlook, self._dispatcher.outcomes.since
+        due_at = min(outlook.report_at, outlook.finish_at, now + _LONGEST_S if since is None else since + REPORT_S)
+        if self._is_claiming:
+            room = self._dispatcher.room(now)
+            if room.idle:
+                due_at = min(due_at, outlook.list_at, outlook.claim_at if outlook.job_ids else outlook.list_at)
+        return max(0.0, due_at - now)
+
+    def close(self, wait: Callable[[float], None], give_up_at: float) -> None:
+        """Unregister the worker, and end the thread.
+
+        Args:
+            wait: Waits for some seconds, or until something happens.
+            give_up_at: Monotonic time after which the thread is left to itself.
+        """
+        self._thread.finish(self._runner.close)
+        while not self._thread.has_ended and (left_s := give_up_at - monotonic()) > 0:
+            wait(min(left_s, _TICK_S))
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether there is something to say that does not wait for company."""
+        return bool(
+            self._wants_held
+            or len(self._dispatcher.marks)
+            or self._dispatcher.crash_loops
+            or self._news.has_work.is_set()
+            or self._news.is_fenced.is_set()
+            or (self._is_stopping and not self._has_told_stop)
+        )
+
+    def _is_due(self, room: Room | None, now: float) -> bool:
+        outlook, outcomes = self._outlook, self._dispatcher.outcomes
+        since = outcomes.since
+        if self._is_urgent or now >= outlook.finish_at or now >= outlook.report_at:
+            return True
+        is_report_due = since is not None and (
+            len(outcomes) >= GROUP or now - since >= REPORT_S or room is None or room.idle > 0
+        )
+        if is_report_due or room is None:
+            return is_report_due
+        if room.is_there and now >= outlook.list_at:
+            return True
+        return now >= outlook.claim_at and bool(room.claim_size(outlook.job_ids))
+
+    def _post(self, room: Room | None) -> None:
+        dispatcher = self._dispatcher
+        has_news = self._news.has_work.is_set()
+        self._news.has_work.clear()
+        outcomes = dispatcher.outcomes.take()
+        request = Request(
+            outcomes=outcomes,
+            room=room,
+            marks=dispatcher.marks.requests() if len(dispatcher.marks) else (),
+            held=dispatcher.keys() if self._wants_held else None,
+            crash_loops=tuple(dispatcher.crash_loops),
+            has_news=has_news,
+            until_job=self._until_job,
+            is_stopping=self._is_stopping,
+        )
+        self._in_flight = len(outcomes)
+        self._has_told_stop = self._is_stopping
+        dispatcher.crash_loops.clear()
+        self._thread.post(partial(self._runner.run, request))
+
+    def _apply(self, reply: Reply) -> None:
+        if not self._is_open:
+            self._is_open = self._is_claiming = True
+        self._in_flight, self._unreported = 0, reply.unreported
+        self._wants_held, self._outlook, self._retry_at = reply.wants_held, reply.outlook, reply.retry_at
+        self.is_job_over = self.is_job_over or reply.is_job_over
+        if reply.worker_id != self._worker_id:
+            self._worker_id = reply.worker_id
+            # On every log line of this thread from now on.
+            bind_contextvars(worker_id=reply.worker_id)
+        if reply.is_lost:
+            self._drop_all()
+            self._has_dropped_all = False
+        elif not self._has_dropped_all:
+            self._apply_marks(reply)
+            if reply.lost:
+                self._dispatcher.drop(set(reply.lost))
+            if reply.batches:
+                self._dispatcher.add(reply.batches)
+
+    def _apply_marks(self, reply: Reply) -> None:
+        for (pid, number), answer in reply.marks.items():
+            mark = self._dispatcher.marks.take(pid, number)
+            if mark is None:
+                continue
+            if answer == HELD:
+                mark.slot.page.permit = number
+            elif answer == LOST:
+                self._dispatcher.drop({mark.batch.key})
+            else:
+                mark.slot.kill(reason=CrashCause.PROTOCOL)
+
+    def _drop_all(self) -> None:
+        """Kill the slots: others have the batches. Once for each registration that is lost."""
+        if not self._has_dropped_all:
+            self._has_dropped_all = True
+            self._dispatcher.drop_all()
