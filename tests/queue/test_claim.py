@@ -5,6 +5,7 @@ import pytest
 
 from client import Claim, Client
 from evtrack.domain.states import BatchStatus
+from old_jobs import days_ago, old_job
 
 pytestmark = pytest.mark.integration
 
@@ -206,3 +207,36 @@ def test_a_heartbeat_reports_how_busy_a_worker_is(client: Client) -> None:
     assert 2 == client.one("SELECT busy FROM evtrack.worker WHERE worker_id = %s", worker)
     client.one("SELECT evtrack.stop_worker(%s)", worker)
     assert client.one("SELECT evtrack.heartbeat(%s)", worker) is False
+
+
+def test_limits_hold_for_jobs_of_several_days_together(own_client: Client) -> None:
+    """New, retried and isolated batches of four days in one claim: not a share for each day, but one for all."""
+    client = own_client
+    jobs = [old_job(client, days_ago(days), 6, max_errors=9, backoff_s=0) for days in (0, 1, 5, 20)]
+    worker = client.worker()
+    claims = client.claim(worker, *jobs, fresh=12)
+    assert 12 == len(claims)
+    client.fail(worker, claims)
+    for job in jobs[:3]:
+        client.conn.execute(
+            "UPDATE evtrack.batch SET isolation = 'exclusive' WHERE job_id = %s AND batch_no = 1", [job]
+        )
+
+    def numbers(*, fresh: int, returning: int, isolated: int | None) -> tuple[int, int, int]:
+        rows = client.rows(
+            "SELECT attempt, isolation::text FROM evtrack.claim(%s, %s, %s, %s, %s, %s, %s)",
+            worker,
+            jobs,
+            [0] * len(jobs),
+            fresh,
+            [client.handler],
+            returning,
+            isolated,
+        )
+        alone = sum(row["isolation"] == "exclusive" for row in rows)
+        return sum(row["attempt"] == 1 for row in rows), sum(row["attempt"] > 1 for row in rows) - alone, alone
+
+    assert (3, 1, 1) == numbers(fresh=3, returning=2, isolated=None)
+    assert (0, 0, 1) == numbers(fresh=0, returning=0, isolated=1)
+    assert (5, 3, 0) == numbers(fresh=5, returning=3, isolated=0)
+    assert (4, 5, 1) == numbers(fresh=100, returning=100, isolated=9)

@@ -225,3 +225,22 @@ def test_the_oldest_batch_that_waits_is_found_behind_those_that_are_done(own_cli
     with explained(own_client) as plans:
         assert 1_000 == own_client.one("SELECT batches FROM evtrack.waiting WHERE since IS NOT NULL")
         assert 50 > max(rows for _, _, rows in scans(plans, "batch")), scans(plans, "batch")
+
+
+def test_the_oldest_batch_that_waits_is_found_in_a_day_without_statistics(own_client: Client) -> None:
+    without_autovacuum(own_client.conn)
+    job, worker = own_client.job(2_000), own_client.worker()
+    own_client.complete(worker, own_client.claim(worker, job, fresh=1_000))
+    with explained(own_client) as plans:
+        (row,) = own_client.rows("SELECT batches, since, waited_s, why, overdue FROM evtrack.waiting")
+        assert (1_000, "queue") == (row["batches"], row["why"])
+        assert 1 == sum("ORDER BY b.batch_no + 0" in plan["Query Text"] for plan in plans)
+        # A page of the index may hold entries of batches that are done; nothing else of those is read.
+        assert 50 > max(rows for _, _, rows in scans(plans, "batch")), scans(plans, "batch")
+
+
+def test_no_search_for_the_oldest_batch_is_planned_again(seasoned: Session) -> None:
+    client, _, job, *_ = seasoned
+    seasoned.plans.clear()
+    client.rows("SELECT evtrack.waiting_since(job_day, job_id) FROM evtrack.job WHERE job_id = %s", job)
+    assert [] == made_for_one_call([plan for plan in seasoned.plans if "ORDER BY b.batch_no + 0" in plan["Query Text"]])

@@ -2,7 +2,8 @@
 -- batches, in the order of their numbers and above `after`; and up to
 -- max_returning retried batches that are due. Retried batches that must run
 -- alone in their worker have a limit of their own, max_isolated; if it is null,
--- at most one of the retried batches is such a batch. Candidates are selected
+-- at most one of the retried batches is such a batch. Each limit holds for all
+-- jobs together, also if these are of several days. Candidates are selected
 -- without locks, then locked with SKIP LOCKED. The join with the job row makes a
 -- suspension effective at once. item_keys and payload have one line per item,
 -- in the order of `ordinals`.
@@ -25,11 +26,15 @@ SET enable_seqscan = off SET enable_sort = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     n integer := greatest(cardinality(job_ids), 1);
-    passes boolean[] := '{false}';
+    isolated_left integer := coalesce(max_isolated, least(max_returning, 1));
+    retried_left integer := max_returning;
+    passes text[];
+    pass text;
     alone boolean;
-    fresh_limit integer := max_fresh;
-    retried_limit integer := max_returning;
+    fresh_limit integer;
+    retried_limit integer;
     claimed integer;
+    days date[];
     day date;
 BEGIN
     -- A null limit would claim everything.
@@ -51,21 +56,28 @@ BEGIN
     PERFORM evtrack.check_worker(the_worker);
     -- A day is a partition, and a plan for one partition starts much faster
     -- than one that could need them all.
-    FOR day IN
+    days := ARRAY(
         SELECT DISTINCT j.job_day FROM evtrack.job j
-        WHERE j.job_id = ANY(job_ids)
-    LOOP
+        WHERE j.job_id = ANY(job_ids));
+    IF cardinality(days) > 1 THEN
+        -- No day is always the first to use up the limits.
+        days := ARRAY(SELECT d FROM unnest(days) d ORDER BY random());
+    END IF;
+    FOREACH day IN ARRAY days LOOP
+        -- With several days, the retried batches of each are counted, as their
+        -- limit holds for all days.
+        passes := CASE WHEN cardinality(days) > 1 THEN '{retried,new}'
+            ELSE '{mixed}' END;
         -- What must run alone has a turn of its own, where there is any.
-        IF coalesce(max_isolated, max_returning) > 0 THEN
-            passes := CASE WHEN evtrack.has_isolated(day, job_ids)
-                THEN '{true,false}' ELSE '{false}' END;
+        IF isolated_left > 0 AND evtrack.has_isolated(day, job_ids) THEN
+            passes := ARRAY['isolated'] || passes;
         END IF;
-        claimed := 0;
-        FOREACH alone IN ARRAY passes LOOP
-            fresh_limit := CASE WHEN alone THEN 0 ELSE max_fresh END;
-            retried_limit := CASE WHEN NOT alone THEN max_returning
-                    - CASE WHEN max_isolated IS NULL THEN claimed ELSE 0 END
-                ELSE coalesce(max_isolated, 1) END;
+        FOREACH pass IN ARRAY passes LOOP
+            alone := pass = 'isolated';
+            fresh_limit := CASE WHEN pass IN ('new', 'mixed') THEN max_fresh
+                ELSE 0 END;
+            retried_limit := CASE pass WHEN 'isolated' THEN isolated_left
+                WHEN 'new' THEN 0 ELSE retried_left END;
             RETURN QUERY
             WITH open_job AS (
                 SELECT j.job_id, j.handler, j.priority,
@@ -146,6 +158,12 @@ BEGIN
                 ) p
             ) i;
             GET DIAGNOSTICS claimed = ROW_COUNT;
+            IF alone THEN
+                isolated_left := isolated_left - claimed;
+            END IF;
+            IF pass = 'retried' OR (alone AND max_isolated IS NULL) THEN
+                retried_left := retried_left - claimed;
+            END IF;
         END LOOP;
     END LOOP;
 END $$;

@@ -24,24 +24,7 @@ CROSS JOIN
                 secs => least(evtrack.policy_number(j.policy, 'start_within_s'), 1e9)::double precision
             ) AS patience
     ) AS t
-CROSS JOIN
-    LATERAL (
-        SELECT
-            least(
-                (
-                    SELECT b.enqueued_at
-                    FROM evtrack.batch AS b
-                    WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
-                    ORDER BY b.batch_no + 0
-                    LIMIT 1
-                ),
-                (
-                    SELECT min(b.run_at)
-                    FROM evtrack.batch AS b
-                    WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.run_at IS NOT NULL
-                )
-            ) AS since
-    ) AS o
+CROSS JOIN LATERAL evtrack.waiting_since(j.job_day, j.job_id) AS o (since)
 CROSS JOIN
     LATERAL (
         SELECT

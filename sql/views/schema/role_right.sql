@@ -123,6 +123,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'stop_worker', '{worker}'),
     ('function', 'suspend', '{producer}'),
     ('function', 'take_alerts', '{watcher}'),
+    ('function', 'waiting_since', '{producer,reader,watcher,worker}'),
     ('table', 'payload', '{producer}'),
     ('view', 'alert_outbox', '{producer,reader,watcher,worker}'),
     ('view', 'alert_status', '{producer,reader,watcher,worker}'),
