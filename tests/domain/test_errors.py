@@ -3,6 +3,7 @@
 import pytest
 
 from evtrack.domain import database_errors, errors
+from evtrack.domain.database_errors import ErrorScope, error_scope
 
 DIVERGED_HINT = (
     "Read the log again from the beginning, and replace what you stored, by job_id, batch_no and version: "
@@ -142,6 +143,32 @@ def test_an_error_that_is_not_about_the_data_may_pass(error: errors.EvtrackError
 )
 def test_an_error_about_the_data_stays(error: errors.EvtrackError) -> None:
     assert not error.is_passing
+
+
+@pytest.mark.parametrize(
+    ("scope", "error"),
+    [
+        (ErrorScope.SERVER, database_errors.CannotConnect()),
+        (ErrorScope.SERVER, database_errors.TransientError()),
+        (ErrorScope.SERVER, database_errors.ReadOnly()),
+        (ErrorScope.SERVER, database_errors.SchemaMissing()),
+        *(
+            (ErrorScope.SERVER, database_errors.StorageError(sqlstate=sqlstate))
+            for sqlstate in ("08P01", "25P02", "28000", "3D000", "53100", "53300", "55000", "57P05", "58030", "F0000")
+        ),
+        (ErrorScope.CALL, database_errors.TransientError(sqlstate="40P01")),
+        (ErrorScope.CALL, database_errors.TransientError(sqlstate="55P03")),
+        (ErrorScope.CALL, database_errors.StorageError(sqlstate="53200")),
+        (ErrorScope.CALL, database_errors.StorageError(sqlstate="57014")),
+        (ErrorScope.UNCLEAR, database_errors.StorageError(sqlstate="XX001")),
+        (ErrorScope.UNCLEAR, database_errors.StorageError(sqlstate="42883")),
+        (ErrorScope.DATA, database_errors.StorageError(sqlstate="22P02")),
+        (ErrorScope.DATA, database_errors.StorageError("a NUL byte")),
+        (ErrorScope.DATA, errors.BadArgument("not valid UTF-8")),
+    ],
+)
+def test_an_error_is_about_the_server_the_call_or_its_data(scope: ErrorScope, error: errors.EvtrackError) -> None:
+    assert scope is error_scope(error)
 
 
 def test_errors_have_exit_codes() -> None:

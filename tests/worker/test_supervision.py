@@ -1,6 +1,7 @@
 """Small parts of the supervisor: checks of frames, job completion, limits, stderr and the wake-up."""
 
 import fcntl
+import math
 import os
 import select
 from pathlib import Path
@@ -13,7 +14,15 @@ from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.page.assigned_batches import ENTRIES
 from evtrack.runtime.slot.page.outcome_ring import OUTCOME_BYTES, BatchOutcome
-from evtrack.runtime.slot.protocol import BatchErrored, BatchesDone, BatchPartlyDone, ItemFailure, ItemsDone
+from evtrack.runtime.slot.protocol import (
+    BatchErrored,
+    BatchesDone,
+    BatchPartlyDone,
+    CommandKilled,
+    ItemFailure,
+    ItemMark,
+    ItemsDone,
+)
 from evtrack.runtime.slot.shared_page import RESULT_BYTES, SharedPage
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.worker.database.job_completion import ASK_S, FORGET_S, JobCompletion
@@ -30,6 +39,7 @@ def holding(*rows: Any, first: int = 1) -> Any:
 
 
 BAD = ItemFailure(0, "E", "m", "")
+NO_SECONDS = (math.nan, math.inf, -math.inf, -0.001, 2e15)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +60,23 @@ BAD = ItemFailure(0, "E", "m", "")
         ItemsDone(1, [2], [b""]),
         ItemsDone(1, [0], [b"1\n2"]),
         ItemsDone(2, [0], [b"1"]),
+        *(BatchesDone(1, [0.1, seconds], None) for seconds in NO_SECONDS),
+        *(BatchesDone(1, [0.1], None, [(0, 0, seconds)]) for seconds in NO_SECONDS),
+        *(BatchesDone(1, [0.1], None, [(0, size, 0.0)]) for size in (-1, 2**63)),
+        *(BatchesDone(1, [0.1], None, [(place, 0, 0.0)]) for place in (-1, 1)),
+        *(BatchPartlyDone(1, seconds, b"1", [BAD]) for seconds in NO_SECONDS),
+        *(BatchErrored(1, seconds, "E", "m", "", []) for seconds in NO_SECONDS),
+        *(CommandKilled(1, seconds, 9, "") for seconds in NO_SECONDS),
+        *(CommandKilled(1, 0.1, 9, "", cpu_s=seconds) for seconds in NO_SECONDS),
+        *(CommandKilled(1, 0.1, number, "") for number in (0, 65, -(2**40))),
+        *(CommandKilled(1, 0.1, 9, "", pid=-1, peak_rss_bytes=size) for size in (0, -1, 2**63)),
+        *(ItemMark(1, number, None, b"", 0) for number in (0, -1, 2**63)),
     ],
 )
 def test_an_outcome_that_does_not_match_its_batch_is_refused(frame: Any) -> None:
+    suspect = claimed_batch({}, {})._replace(isolation=b"marked")
     with pytest.raises(ValueError, match=r"\w"):
-        check_frame(holding(claimed_batch({}, {}), claimed_batch({}, batch_no=2)), frame)
+        check_frame(holding(suspect, claimed_batch({}, batch_no=2)), frame)
 
 
 def test_an_outcome_that_matches_its_batch_is_accepted() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.database_errors import CannotConnect
+from evtrack.domain.database_errors import CannotConnect, ReadOnly
 from evtrack.domain.errors import EvtrackError, NoSuchJob, WorkerLost
 from evtrack.runtime.worker.database.error_backoff import ErrorBackoff
 from evtrack.runtime.worker.database.exchange import Answers, Reply
@@ -76,7 +76,8 @@ class ExchangeRunner:
             # Whether the call took effect may be unknown, and what was claimed may not have arrived.
             self._must_reconcile = True
             self._backoff.record(error, monotonic())
-            if error.connection_lost or isinstance(error, CannotConnect):
+            if error.connection_lost or isinstance(error, CannotConnect | ReadOnly):
+                # A session may stay on a server that was demoted.
                 self._session.disconnect()
         return self._reply(answers, is_lost=is_lost)
 

@@ -119,6 +119,7 @@ class OutcomeLane(Generic[Outcome]):
         Raises:
             EvtrackError: The server is at fault; what is not written is kept.
         """
+        self._refused_in_row = 0
         while group := self.group():
             try:
                 call(group)

@@ -12,6 +12,7 @@ from evtrack.domain.crash import LIMITS, CrashCause, CrashReport, Evidence
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.handlers import HandlerKind
 from evtrack.runtime.slot.protocol import CHANNEL_CLOSED, CommandKilled
+from evtrack.runtime.worker.outcomes.frame_checks import is_duration
 
 if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import ClaimedBatch
@@ -62,7 +63,7 @@ def slot_crash_report(
         oom_kills=1 if ended.oom_kill else 0,
         item_key=None if key is None else storable(key, _STDERR_BOUND),
         ordinal=ordinal,
-        run_s=max(0.0, round(now - slot.page.begun_at, 6)),
+        run_s=_seconds_on_page(now - slot.page.begun_at),
         peak_rss_bytes=ended.peak_rss_bytes or None,
         cpu_s=round(ended.cpu_s, 3),
         stderr=stderr or None,
@@ -102,7 +103,7 @@ def command_crash_report(
     """
     key, ordinal = batch.item(None)
     limit = _CAUSES.get(slot.killed_for or "")
-    run_s = max(0.0, round(frame.run_s, 6))
+    run_s = round(frame.run_s, 6)
     key = None if key is None else storable(key, _STDERR_BOUND)
     if not isinstance(frame, CommandKilled):
         # The command handled SIGTERM and failed: the cause is the limit for which it was sent.
@@ -119,8 +120,8 @@ def command_crash_report(
         item_key=key,
         ordinal=ordinal,
         run_s=run_s,
-        peak_rss_bytes=max(0, frame.peak_rss_bytes) or None,
-        cpu_s=max(0.0, frame.cpu_s),
+        peak_rss_bytes=frame.peak_rss_bytes or None,
+        cpu_s=frame.cpu_s,
         stderr=storable(frame.stderr, _STDERR_BOUND, keep_end=True) or None,
     )
     data = CrashReport.from_exit(-number, evidence).data()
@@ -173,6 +174,11 @@ def _with_origin(data: dict[str, Any], pid: int, oom_kill: str = "") -> dict[str
     if data["cause"] == CrashCause.SIGNAL and data.get("signal") == "SIGKILL":
         data["why"] = _UNKNOWN_KILL
     return {**data, "host": _HOST, "pid": pid}
+
+
+def _seconds_on_page(seconds: float) -> float:
+    """Return a run time, 0 if user code has overwritten what it is computed from."""
+    return round(seconds, 6) if is_duration(seconds) else 0.0
 
 
 def _split_tracebacks(stderr: str) -> tuple[str, str | None, str | None]:

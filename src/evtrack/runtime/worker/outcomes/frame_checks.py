@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+import signal
+from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.runtime.slot.protocol import (
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from evtrack.runtime.worker.slots.process import SlotProcess
 
 
+_MOST_S: Final = 1e15
+"""The database's bound on run times; a NaN is within no bounds."""
+
+
 def check_frame(
     slot: SlotProcess, frame: BatchesDone | BatchErrored | BatchPartlyDone | ItemsDone | ItemMark | CommandKilled
 ) -> None:
@@ -42,27 +46,59 @@ def check_frame(
         raise ValueError(f"outcomes of {first} to {last}, but the slot holds {len(slot.held)} from {slot.first} on")
     if isinstance(frame, BatchesDone):
         _check_completed(frame, slot.held)
-    elif isinstance(frame, BatchPartlyDone):
-        _check_failures(frame.failures, slot.held[0])
-        _check_lines(frame.results, slot.held[0].item_count - len(frame.failures))
+    elif isinstance(frame, (ItemsDone, ItemMark)):
+        _check_progress(frame, slot.held[0])
+    else:
+        _check_ended(frame, slot.held[0])
+
+
+def is_duration(seconds: float) -> bool:
+    """Return whether a number of seconds can be stored."""
+    return 0 <= seconds <= _MOST_S
+
+
+def _check_ended(frame: BatchErrored | BatchPartlyDone | CommandKilled, batch: ClaimedBatch) -> None:
+    _check_run_s([frame.run_s])
+    if isinstance(frame, BatchPartlyDone):
+        _check_failures(frame.failures, batch)
+        _check_lines(frame.results, batch.item_count - len(frame.failures))
     elif isinstance(frame, BatchErrored):
-        _check_failures(frame.items, slot.held[0])
-    elif isinstance(frame, ItemsDone):
-        _check_items_done(frame, slot.held[0].item_count)
-    elif isinstance(frame, ItemMark):
-        _check_mark(frame, slot.held[0])
+        _check_failures(frame.items, batch)
+    else:
+        _check_usage(frame.peak_rss_bytes, frame.cpu_s)
+        if not (0 < abs(frame.signal) < signal.NSIG and 0 <= frame.pid <= BIGINT_MAX):
+            raise ValueError(f"signal {frame.signal} of process {frame.pid}")
+
+
+def _check_progress(frame: ItemsDone | ItemMark, batch: ClaimedBatch) -> None:
+    if isinstance(frame, ItemsDone):
+        _check_items_done(frame, batch.item_count)
+    else:
+        _check_mark(frame, batch)
 
 
 def _check_completed(frame: BatchesDone, held: Iterable[ClaimedBatch]) -> None:
     count = len(frame.run_s)
+    _check_run_s(frame.run_s)
     if frame.results is not None:
         if len(frame.results) != count:
             raise ValueError(f"{len(frame.results)} results for {count} batches")
         for batch, lines in zip(held, frame.results, strict=False):
             _check_lines(lines, batch.item_count)
     for place, peak_rss_bytes, cpu_s in frame.usage:
-        if not (0 <= place < count and 0 <= peak_rss_bytes <= BIGINT_MAX and 0 <= cpu_s < math.inf):
-            raise ValueError(f"peak memory {peak_rss_bytes} and CPU time {cpu_s} of batch {place} of {count}")
+        if not 0 <= place < count:
+            raise ValueError(f"memory and CPU time of batch {place} of {count}")
+        _check_usage(peak_rss_bytes, cpu_s)
+
+
+def _check_run_s(run_s: Sequence[float]) -> None:
+    if not all(map(is_duration, run_s)):
+        raise ValueError(f"run times {run_s[:10]}")
+
+
+def _check_usage(peak_rss_bytes: int, cpu_s: float) -> None:
+    if not (0 <= peak_rss_bytes <= BIGINT_MAX and is_duration(cpu_s)):
+        raise ValueError(f"peak memory {peak_rss_bytes} and CPU time {cpu_s}")
 
 
 def is_result_line(line: bytes) -> bool:
@@ -103,8 +139,9 @@ def _check_items_done(frame: ItemsDone, count: int) -> None:
 
 def _check_mark(frame: ItemMark, batch: ClaimedBatch) -> None:
     indexes = [index for index in (frame.done, frame.begins) if index is not None]
-    if not batch.is_suspect or not all(0 <= index < batch.item_count for index in indexes):
-        raise ValueError(f"a mark of the items {indexes} of {batch.item_count}")
+    is_in_batch = all(0 <= index < batch.item_count for index in indexes)
+    if not (batch.is_suspect and is_in_batch and 0 < frame.number <= BIGINT_MAX):
+        raise ValueError(f"mark {frame.number} of the items {indexes} of {batch.item_count}")
     _check_lines(frame.line, 1)
 
 
