@@ -19,6 +19,7 @@ from pathlib import Path
 
 from support import harness
 
+sys.path.insert(0, str(harness.BENCH.parent / "tests/support"))
 sys.path.insert(0, str(harness.BENCH.parent / "tests/support/faults"))
 
 from kinds import FAULTS, Fault  # type: ignore[import-not-found]

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 from support import harness
 
+sys.path.insert(0, str(harness.BENCH.parent / "tests/support"))
 sys.path.insert(0, str(harness.BENCH.parent / "tests/support/faults"))
 
 from scene import scene  # type: ignore[import-not-found]
@@ -88,7 +89,7 @@ def main(arguments: list[str]) -> None:
         worker = psutil.Process(load.work(made.dsn, "--name", "soak", slots=4).pid)
         load.watch(made.dsn)
         load.follow(made.dsn)
-        load.submit(made.cluster.dsn(dbname="evtrack"), _ITEMS)
+        load.submit(made.cluster.dsn(dbname="evtrack", user="app"), _ITEMS)
         load.running(1)
         warm_s = min(20.0, minutes * 6)
         processes = {
@@ -104,7 +105,7 @@ def main(arguments: list[str]) -> None:
             kills = killed
             pending = load.one("SELECT sum(pending_items)::bigint FROM evtrack.progress") or 0
             if pending < _KEEP_PENDING:
-                load.submit(made.cluster.dsn(dbname="evtrack"), _ITEMS)
+                load.submit(made.cluster.dsn(dbname="evtrack", user="app"), _ITEMS)
             if time.monotonic() - begun >= len(taken) * minutes * 60 / _TENTHS:
                 taken.append(figures(made, processes))
         taken.append(figures(made, processes))

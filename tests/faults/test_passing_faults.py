@@ -23,7 +23,7 @@ WORKER = ("--lease", "3", "--lose-grace", "1")
 def test_a_bad_day_of_the_server_costs_nothing(tmp_path: Path) -> None:
     def bad_day(scene: Scene) -> None:
         injections.killed_sessions(2)(scene)
-        injections.read_only(2)(scene)
+        injections.setting(2, default_transaction_read_only="on")(scene)
         injections.frozen(4)(scene)
         injections.no_connections(3)(scene)
         injections.restarts(2)(scene)
@@ -50,7 +50,7 @@ def test_dropped_packets_for_longer_than_the_lease_cost_nothing(tmp_path: Path) 
 def _goes_on(made: Scene, inject: injections.Inject, *, items: int) -> None:
     """Bring a fault about under work, and expect no trace of it."""
     load = made.load
-    load.submit(made.cluster.dsn(dbname="evtrack"), items)
+    load.submit(made.cluster.dsn(dbname="evtrack", user="app"), items)
     for number in range(2):
         load.work(made.dsn, *WORKER, inside=made.hosts[number].inside() if made.hosts else ())
     load.watch(made.dsn, *WORKER, inside=made.hosts[0].inside() if made.hosts else ())

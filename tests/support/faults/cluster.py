@@ -45,6 +45,7 @@ class Cluster:
         inside: Words that start a program where the server should run, such as in a network namespace.
         settings: PostgreSQL's settings, on top of those that all such servers have.
         env: Variables of the server.
+        log_directory: Where its write-ahead log is; None for a place among its other files.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Cluster:
         inside: Sequence[str] = (),
         settings: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
+        log_directory: Path | None = None,
     ) -> None:
         base.mkdir(parents=True, exist_ok=True)
         base.chmod(0o755)
@@ -68,23 +70,29 @@ class Cluster:
         self.log = paths.server / "server.log"
         self._user: pwd.struct_passwd | None = paths.user
         self._addresses, self._inside, self._env = addresses, list(inside), dict(env or {})
+        self._log_directory = log_directory
         self._settings = {**_SETTINGS, **(settings or {})}
 
     def dsn(self, host: str = "", **more: Any) -> str:
-        """Return the connection string of the superuser, through the Unix socket unless a host is named."""
-        return make_conninfo(
-            "", host=host or str(self.sockets), port=self.port, user="postgres", **{"dbname": "postgres", **more}
-        )
+        """Return a connection string, of the superuser through the Unix socket unless others are named."""
+        where = {"host": host or str(self.sockets), "port": self.port, "user": "postgres", "dbname": "postgres"}
+        return make_conninfo("", **{**where, **more})
 
     def connect(self, **more: Any) -> psycopg.Connection[Any]:
         """Connect through the Unix socket, in autocommit mode."""
         return psycopg.connect(self.dsn(**more), autocommit=True, connect_timeout=5)
 
+    def own(self, directory: Path) -> None:
+        """Make a directory that belongs to the server's user."""
+        directory.mkdir()
+        if self._user:
+            os.chown(directory, self._user.pw_uid, self._user.pw_gid)
+
     def create(self) -> None:
         """Create the cluster; anybody may connect from anywhere as anyone."""
         self.run(
             "initdb", "-D", str(self.data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync",
-            "--locale=C", "--no-instructions",
+            "--locale=C", "--no-instructions", *([f"--waldir={self._log_directory}"] if self._log_directory else []),
         )  # fmt: skip
         with (self.data / "pg_hba.conf").open("a", encoding="utf-8") as file:
             file.write("host all all all trust\nhost replication all all trust\nlocal replication all trust\n")
@@ -181,6 +189,14 @@ class Cluster:
         self.stop()
         shutil.rmtree(self.data.parent, ignore_errors=True)
         shutil.rmtree(self.sockets, ignore_errors=True)
+
+    def reject(self, *, everybody: bool) -> None:
+        """Refuse new connections over TCP, as a firewall of the server's own, or take them again."""
+        file = self.data / "pg_hba.conf"
+        rules = file.read_text(encoding="utf-8").replace("host all all all reject\n", "")
+        file.write_text("host all all all reject\n" + rules if everybody else rules, encoding="utf-8")
+        with self.connect() as admin:
+            admin.execute("SELECT pg_reload_conf()")
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs as the server's user, where the server runs."""

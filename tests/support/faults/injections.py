@@ -12,6 +12,9 @@ from cluster import wait_for
 from scene import Scene
 
 Inject = Callable[[Scene], None]
+_TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'evtrack%'"
+_TERMINATE_ALL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND backend_type LIKE 'client%'"""
 
 
 def dropped(seconds: float, *, incoming: bool = True, outgoing: bool = True) -> Inject:
@@ -77,21 +80,93 @@ def killed_sessions(times: int) -> Inject:
     def inject(scene: Scene) -> None:
         with scene.admin() as admin:
             for _ in range(times):
-                admin.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'evtrack%'"
-                )
+                admin.execute(_TERMINATE)
                 time.sleep(1)
 
     return inject
 
 
-def read_only(seconds: float) -> Inject:
-    """Make new transactions read-only."""
+def lossy(seconds: float, share: float) -> Inject:
+    """Drop a share of the packets to and from the server, at random."""
 
     def inject(scene: Scene) -> None:
-        scene.cluster.set(default_transaction_read_only="on")
+        assert scene.server_host
+        scene.server_host.drop(share=share)
         time.sleep(seconds)
-        scene.cluster.set(default_transaction_read_only=None)
+        scene.server_host.heal()
+
+    return inject
+
+
+def setting(seconds: float, **settings: str) -> Inject:
+    """Change settings of the server for a while, in sessions that are there and in new ones."""
+
+    def inject(scene: Scene) -> None:
+        scene.cluster.set(**settings)
+        time.sleep(seconds)
+        scene.cluster.set(**dict.fromkeys(settings))
+
+    return inject
+
+
+def refused(seconds: float) -> Inject:
+    """Terminate all sessions, and reject new ones by the server's own rules."""
+
+    def inject(scene: Scene) -> None:
+        scene.cluster.reject(everybody=True)
+        with scene.admin() as admin:
+            admin.execute(_TERMINATE)
+            time.sleep(seconds)
+        scene.cluster.reject(everybody=False)
+
+    return inject
+
+
+def statements(seconds: float, before: str, after: str) -> Inject:
+    """Run a statement as the superuser, terminate all sessions, and run another statement later."""
+
+    def inject(scene: Scene) -> None:
+        with scene.cluster.connect() as admin:
+            deadline = time.monotonic() + 20
+            while True:
+                admin.execute(_TERMINATE_ALL)
+                try:
+                    admin.execute(before.encode())
+                    break
+                except psycopg.errors.ObjectInUse:
+                    assert time.monotonic() < deadline
+            admin.execute(_TERMINATE_ALL)
+            time.sleep(seconds)
+            admin.execute(after.encode())
+
+    return inject
+
+
+def rights(seconds: float) -> Inject:
+    """Take the rights in evtrack's schema from the role that works, as a mistake with GRANT does."""
+
+    def inject(scene: Scene) -> None:
+        with scene.admin() as admin:
+            admin.execute("ALTER SCHEMA evtrack OWNER TO postgres")
+            admin.execute("REVOKE ALL ON SCHEMA evtrack FROM app")
+            time.sleep(seconds)
+            admin.execute("ALTER SCHEMA evtrack OWNER TO app")
+
+    return inject
+
+
+def killed_backends(times: int) -> Inject:
+    """Kill a session's process with SIGKILL, so that the server ends all sessions and recovers."""
+
+    def inject(scene: Scene) -> None:
+        for _ in range(times):
+            with suppress(psycopg.Error), scene.admin() as admin:
+                row = admin.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE application_name = 'evtrack worker' LIMIT 1"
+                ).fetchone()
+                if row:
+                    os.kill(row[0], signal.SIGKILL)
+            time.sleep(2)
 
     return inject
 
@@ -144,16 +219,12 @@ def no_connections(seconds: float) -> Inject:
         with ExitStack() as stack, scene.admin() as admin:
             # Whoever asks first when a connection is free has it: the test asks all the time.
             deadline = time.monotonic() + seconds
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'evtrack%'"
-            )
+            admin.execute(_TERMINATE)
             while time.monotonic() < deadline:
                 try:
                     stack.enter_context(scene.admin())
                 except psycopg.Error:
-                    admin.execute(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'evtrack%'"
-                    )
+                    admin.execute(_TERMINATE)
                     time.sleep(0.02)
 
     return inject

@@ -74,7 +74,9 @@ FAULTS: dict[str, Fault] = {
         works_on=True,
         companions=False,
     ),
-    "read-only": Fault(about="server read-only for 5 s", inject=by.read_only(5), lasts_s=5),
+    "read-only": Fault(
+        about="server read-only for 5 s", inject=by.setting(5, default_transaction_read_only="on"), lasts_s=5
+    ),
     "disk-full": Fault(
         about="disk of the server full for 6 s",
         inject=by.disk_full(6),
@@ -93,6 +95,48 @@ FAULTS: dict[str, Fault] = {
         inject=by.no_connections(15),
         lasts_s=15,
         scene={"settings": {"max_connections": "40", "superuser_reserved_connections": "0"}},
+    ),
+    "disk-full-log-elsewhere": Fault(
+        about="disk of the tables full for 6 s, the write-ahead log's is not",
+        inject=by.disk_full(6),
+        lasts_s=6,
+        scene={"small_disk_mb": 120, "log_elsewhere": True},
+    ),
+    "lossy": Fault(
+        about="every fourth packet dropped for 30 s", inject=by.lossy(30, 0.25), lasts_s=30, works_on=True, scene=_NET
+    ),
+    "timeouts": Fault(
+        about="statement_timeout = 1 ms for 8 s", inject=by.setting(8, statement_timeout="1"), lasts_s=8, works_on=True
+    ),
+    "serializable": Fault(
+        about="transactions serializable by default for 10 s",
+        inject=by.setting(10, default_transaction_isolation="serializable"),
+        lasts_s=10,
+        works_on=True,
+    ),
+    "refused": Fault(about="pg_hba.conf rejects everybody for 15 s", inject=by.refused(15), lasts_s=15),
+    "no-login": Fault(
+        about="the role must not log in for 15 s",
+        inject=by.statements(15, "ALTER ROLE app NOLOGIN", "ALTER ROLE app LOGIN"),
+        lasts_s=15,
+    ),
+    "renamed": Fault(
+        about="the database has another name for 10 s",
+        inject=by.statements(
+            10, "ALTER DATABASE evtrack RENAME TO elsewhere", "ALTER DATABASE elsewhere RENAME TO evtrack"
+        ),
+        lasts_s=10,
+    ),
+    "no-rights": Fault(
+        about="the schema belongs to another role for 10 s",
+        inject=by.rights(10),
+        lasts_s=10,
+    ),
+    "backends": Fault(
+        about="a session's process killed, three times", inject=by.killed_backends(3), lasts_s=6, works_on=True
+    ),
+    "pooler": Fault(
+        about="server away for 40 s behind a pooler", inject=by.away(40), lasts_s=40, scene={"with_pooler": True}
     ),
     "lock-batch": Fault(
         about="table batch locked for 30 s", inject=by.locked("LOCK TABLE evtrack.batch", 30), lasts_s=30
@@ -120,8 +164,8 @@ FAULTS: dict[str, Fault] = {
         works_on=True,
     ),
     "clock-back-30ms": Fault(
-        about="server's clock back by 30 ms, 40 times",
-        inject=by.clock_creeps_back(40, 0.03, 0.25),
+        about="server's clock back by 30 ms, 300 times",
+        inject=by.clock_creeps_back(300, 0.03, 0.03),
         lasts_s=10,
         works_on=True,
         scene=_CLOCKED,

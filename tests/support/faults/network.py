@@ -43,12 +43,13 @@ class Host:
     def _iptables(self, *words: str) -> None:
         run(*self.inside("iptables", "-w", *words))
 
-    def drop(self, *, incoming: bool = True, outgoing: bool = True) -> None:
-        """Drop each packet to and from other hosts from now on, silently."""
+    def drop(self, *, incoming: bool = True, outgoing: bool = True, share: float = 1.0) -> None:
+        """Drop each packet, or a share of them, to and from other hosts from now on, silently."""
+        chance = [] if share >= 1 else ["-m", "statistic", "--mode", "random", "--probability", str(share)]
         if incoming:
-            self._iptables("-A", "INPUT", "!", "-i", "lo", "-j", "DROP")
+            self._iptables("-A", "INPUT", "!", "-i", "lo", *chance, "-j", "DROP")
         if outgoing:
-            self._iptables("-A", "OUTPUT", "!", "-o", "lo", "-j", "DROP")
+            self._iptables("-A", "OUTPUT", "!", "-o", "lo", *chance, "-j", "DROP")
 
     def heal(self) -> None:
         """Drop no more packets."""

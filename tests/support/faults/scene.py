@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from cluster import Cluster
 from load import Load
 from network import Host, Network, network, run
+from pgbouncer import pooled
 
 _CLOCK = Path(__file__).parents[1] / "clock_step.c"
 
@@ -68,7 +69,9 @@ def scene(
     with_standby: bool = False,
     synchronous: bool = False,
     own_clock: bool = False,
+    with_pooler: bool = False,
     small_disk_mb: int = 0,
+    log_elsewhere: bool = False,
     settings: Mapping[str, str] | None = None,
     evtrack: Sequence[str] = (sys.executable, "-m", "evtrack"),
     keep: Path | None = None,
@@ -80,7 +83,9 @@ def scene(
         with_standby: Whether a standby follows; the connection string names both.
         synchronous: Whether commits wait for the standby.
         own_clock: Whether the server's clock can be moved.
+        with_pooler: Whether a pooler in transaction mode stands in front of the server.
         small_disk_mb: The size of the disk that the server's tables are on; 0 for no disk of its own.
+        log_elsewhere: Whether the server's write-ahead log is on another disk.
         settings: More of the server's settings.
         evtrack: The words that run evtrack.
         keep: Where to copy logs to.
@@ -108,28 +113,34 @@ def scene(
             inside=server_host.inside() if server_host else (),
             settings={k: v for k, v in wanted.items() if k != "synchronous_standby_names"},
             env=env,
+            log_directory=folder / "wal" if log_elsewhere else None,
         )
+        if log_elsewhere:
+            cluster.own(folder / "wal")
         stack.callback(cluster.remove)
         cluster.create()
         cluster.start()
         with cluster.connect() as conn:
-            conn.execute("CREATE DATABASE evtrack")
+            # No superuser: the limits of connections and of rights hold for it too.
+            conn.execute("CREATE ROLE app LOGIN CREATEROLE")
+            conn.execute("CREATE DATABASE evtrack OWNER app")
         standby = _standby(stack, folder, cluster) if with_standby else None
         if synchronous:
             cluster.set(synchronous_standby_names="standby")
         host = addresses[0] if addresses else "127.0.0.1"
-        dsn = cluster.dsn(host, dbname="evtrack")
+        dsn = cluster.dsn(host, dbname="evtrack", user="app")
         if standby:
             ports = f"{cluster.port},{standby.port}"
-            dsn = make_conninfo("", host=f"{host},{host}", port=ports, user="postgres", dbname="evtrack")
+            dsn = make_conninfo("", host=f"{host},{host}", port=ports, user="app", dbname="evtrack")
+        if with_pooler:
+            dsn = stack.enter_context(pooled(dsn, sessions=20))
         made = Scene(folder, cluster, None, dsn, cluster, standby, hosts, server_host, step, disk)  # type: ignore[arg-type]
         made.load = Load(folder / "load", lambda: made.primary.dsn(dbname="evtrack"), evtrack)
+        owner = cluster.dsn(dbname="evtrack", user="app")
         if keep:
             stack.callback(_copy, made.load.folder, made, keep)
         stack.callback(made.load.kill)
-        assert made.load.process(cluster.dsn(dbname="evtrack"), "migrate", "up").wait(120) == 0, made.load.said(
-            "migrate"
-        )
+        assert made.load.process(owner, "migrate", "up").wait(120) == 0, made.load.said("migrate")
         yield made
 
 
