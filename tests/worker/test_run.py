@@ -89,7 +89,7 @@ def test_a_program_can_be_a_handler(dsn: str, tmp_path: Path) -> None:
     [
         (
             ["--handler", "absent"],
-            "offered here: echo, iterate, nothing, scripted, scripted batch, timed, too few.",
+            "offered here: echo, iterate, nothing, printer, scripted, scripted batch, timed, too few.",
         ),
         (["--import", "not_there"], "Cannot import the module 'not_there'"),
         (["--exec", "cat"], "--exec takes NAME='PROGRAM ARGUMENTS', got 'cat'"),

@@ -29,45 +29,89 @@ def read_lines(
     Yields:
         A group of records for each block.
     """
-    pieces: list[bytes] = []  # of a line whose end has not arrived
-    held = 0  # its length; beyond the limit only the length is kept
+    open_line = _OpenLine(max_item_bytes, may_have_bom=not line and not offset)
     for block in blocks:
         first_end = block.find(b"\n")
         if first_end < 0:
-            held += len(block)
-            if held <= max_item_bytes:
-                pieces.append(block)
-            else:
-                pieces.clear()
+            open_line.add(block)
             yield []
             continue
         group: list[Record] = []
-        if held + first_end > max_item_bytes:
+        held = open_line.held
+        if held:
+            open_line.add(block[:first_end])
+        if open_line.is_too_long:
             line += 1
-            offset += held + first_end + 1
-            group.append((line, too_large(held + first_end, max_item_bytes), offset))
+            offset += open_line.held + 1
+            group += open_line.record(line, offset, keep_empty=keep_empty)
             whole = block[first_end + 1 :]
         else:
-            pieces.append(block)
-            whole = b"".join(pieces) if len(pieces) > 1 else block
+            whole = open_line.text + block[first_end:] if held else block
         lines = whole.split(b"\n")
         rest = lines.pop()
-        pieces = [rest] if rest and len(rest) <= max_item_bytes else []
-        held = len(rest)
         valid = whole.isascii() or _is_utf8(whole, len(rest))
         _append(group, lines, line, offset, valid=valid, limit=max_item_bytes, keep_empty=keep_empty)
         line += len(lines)
         offset += len(whole) - len(rest)
+        open_line = _OpenLine(max_item_bytes, may_have_bom=False)
+        if rest:
+            open_line.add(rest)
         yield group
-    if held:
+    if open_line.is_too_long:
+        yield open_line.record(line + 1, offset + open_line.held, keep_empty=keep_empty)
+    elif open_line.held:
+        # The last line has no line break.
         group = []
-        if held > max_item_bytes:
-            group.append((line + 1, too_large(held, max_item_bytes), offset + held))
-        else:
-            # The last line has no line break.
-            _append(group, [b"".join(pieces)], line, offset, valid=False, limit=max_item_bytes, keep_empty=keep_empty)
-            group = [(number, item, end - 1) for number, item, end in group]
-        yield group
+        _append(group, [open_line.text], line, offset, valid=False, limit=max_item_bytes, keep_empty=keep_empty)
+        yield [(number, item, end - 1) for number, item, end in group]
+
+
+class _OpenLine:
+    """The line whose end has not arrived. Beyond the limit only what is reported about it is kept.
+
+    Args:
+        limit: The most bytes of an item.
+        may_have_bom: Whether it is the first line of its file.
+    """
+
+    def __init__(self, limit: int, *, may_have_bom: bool) -> None:
+        # Neither a byte order mark nor a carriage return counts.
+        self._most = limit + len(_BOM) + 1
+        self._limit = limit
+        self._may_have_bom = may_have_bom
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._is_blank = False
+        self._last = b""
+        self.held = 0
+        """Its length so far."""
+        self.is_too_long = False
+
+    @property
+    def text(self) -> bytes:
+        """The line so far."""
+        return b"".join(self._pieces)
+
+    def add(self, piece: bytes) -> None:
+        """Add what has arrived of it."""
+        self.held += len(piece)
+        if not self.is_too_long:
+            self._pieces.append(piece)
+            if self.held <= self._most:
+                return
+            self.is_too_long = True
+            piece = self.text.removeprefix(_BOM) if self._may_have_bom else self.text
+            self._is_blank = True
+            self._pieces.clear()
+        self._size += len(piece)
+        self._is_blank = self._is_blank and (not piece or piece.isspace())
+        self._last = piece[-1:] or self._last
+
+    def record(self, line: int, end: int, *, keep_empty: bool) -> list[Record]:
+        """Return the record of a line that is too long, or none if it is only white space."""
+        if self._is_blank and not keep_empty:
+            return []
+        return [(line, too_large(self._size - (self._last == b"\r"), self._limit), end)]
 
 
 def read_text_lines(

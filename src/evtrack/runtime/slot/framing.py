@@ -61,7 +61,10 @@ class FrameReader:
                 if len(buffer) < end:
                     return
                 with memoryview(buffer) as view:
-                    frame = self._decode(view[start + _HEAD.size : end])
+                    try:
+                        frame = self._decode(view[start + _HEAD.size : end])
+                    except (RecursionError, MemoryError) as error:
+                        raise ValueError(f"a frame cannot be decoded: {error}") from None
                 start = end
                 yield frame
         finally:
