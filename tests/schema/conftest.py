@@ -1,11 +1,16 @@
-"""A small sql/ tree that a test may change."""
+"""A small sql/ tree that a test may change, and two servers between which databases move."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
+import servers
 from evtrack.storage.connection import sql_files
+from moving import Servers
 
 
 @pytest.fixture
@@ -24,3 +29,16 @@ def sql_tree(tmp_path: Path) -> Path:
     (tree / "views" / "above.sql").write_text("CREATE OR REPLACE VIEW evtrack.above AS SELECT one FROM evtrack.base;\n")
     (tree / "views" / "base.sql").write_text("CREATE OR REPLACE VIEW evtrack.base AS SELECT 1 AS one, 2 AS two;\n")
     return tree
+
+
+@pytest.fixture(scope="session")
+def both() -> Iterator[Servers]:
+    """Two servers for all tests here: starting them is what takes the time."""
+    with ExitStack() as stack:
+        blue, restart = stack.enter_context(servers.one_of_its_own())
+        with psycopg.connect(blue, autocommit=True) as conn:
+            conn.execute("ALTER SYSTEM SET wal_level = logical")
+            conn.execute("ALTER SYSTEM SET fsync = off")
+        restart()
+        green, _ = stack.enter_context(servers.one_of_its_own())
+        yield Servers(blue, green)

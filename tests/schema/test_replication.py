@@ -1,74 +1,27 @@
 """A log goes to another server by logical replication, while work goes on, and continues there."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 import pytest
 from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-import servers
 from client import Client
 from evtrack.domain.errors import BadArgument
 from evtrack.interfaces.cli import cli
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.embedded.data_directory import programs
 from evtrack.storage.log import proof
 from evtrack.storage.log.reader import Tail
 from evtrack.storage.schema import migrations, replication
+from moving import Servers, copied, database
 from polling import eventually
 
 pytestmark = pytest.mark.integration
 
-_numbers = count()
 _SUBSCRIPTIONS = "SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel"
-
-
-class Servers(NamedTuple):
-    """Two servers, the second one without work."""
-
-    blue: str
-    green: str
-
-
-@pytest.fixture(scope="module")
-def both() -> Iterator[Servers]:
-    """Two servers for this module: starting them is what takes the time."""
-    with ExitStack() as stack:
-        blue, restart = stack.enter_context(servers.one_of_its_own())
-        with psycopg.connect(blue, autocommit=True) as conn:
-            conn.execute("ALTER SYSTEM SET wal_level = logical")
-            conn.execute("ALTER SYSTEM SET fsync = off")
-        restart()
-        green, _ = stack.enter_context(servers.one_of_its_own())
-        yield Servers(blue, green)
-
-
-@contextmanager
-def database(server: str) -> Iterator[str]:
-    """Make a database on a server."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
-        yield make_conninfo(server, dbname=name)
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
-def copy_schema(source: str, target: str) -> None:
-    """Bring the schema of a database into another one, without a row."""
-    dumped = subprocess.run(
-        [str(programs() / "pg_dump"), "--schema-only", "--no-owner", "--no-privileges", "--schema=evtrack", source],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
-    subprocess.run(
-        [str(programs() / "psql"), "-Xq", "-v", "ON_ERROR_STOP=1", target],
-        input=dumped.stdout, check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
 
 
 @contextmanager
@@ -111,7 +64,7 @@ def test_work_continues_on_the_other_server(both: Servers, *, dumped: bool, by_r
         blue = stack.enter_context(connect(source, purpose="test"))
         migrations.up(blue)
         if dumped:
-            copy_schema(source, target)
+            copied(source, target, "--schema-only")
             assert "no record of its migrations" in command(target, "migrate", "up")
             assert command(target, "jobs").startswith("4 ")
         green = stack.enter_context(connect(target, purpose="test"))
@@ -191,7 +144,7 @@ def test_a_database_that_was_not_prepared_says_what_is_missing(both: Servers, *,
         blue = stack.enter_context(connect(source, purpose="test"))
         migrations.up(blue)
         Client(blue).job()
-        copy_schema(source, target)
+        copied(source, target, "--schema-only")
         green = stack.enter_context(connect(target, purpose="test"))
         before = len(server_log(green))
         with subscribed(blue, green, by_root=by_root):
