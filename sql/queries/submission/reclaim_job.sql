@@ -11,4 +11,4 @@ SELECT
     r.handler,
     r.bytes_read,
     r.bytes_total
-FROM evtrack.reclaim(%(job_id)s::bigint) AS r
+FROM evtrack.reclaim(%(job_id)s::bigint, %(submitter)s::uuid) AS r

@@ -15,6 +15,7 @@ from evtrack.sources.item_reader import InvalidItemError, ItemReader
 from evtrack.sources.iterable_source import IterableSource
 from evtrack.sources.records import MAX_ITEM_BYTES, InvalidItem
 from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.patience import Patience
 from evtrack.storage.connection.preconditions import check_schema
 from evtrack.storage.embedded.server_choice import running_server
 from evtrack.storage.log.feed import feed
@@ -103,6 +104,7 @@ def submit(
             "on_progress": on_progress,
             "key_of": source.key_of if called else None,
             "arrays": True,
+            "patience": Patience(waits_at_start=True) if is_own else None,
         }
         if resume is not None:
             submitter = reclaim(conn, resume, source=source, **options)

@@ -3,14 +3,10 @@
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from evtrack.domain.database_errors import TransientError
-from evtrack.storage.connection.connect import Connection
+from evtrack.runtime.submit.job_session import JobSession
 from evtrack.storage.queue.job_control import wake_workers
 from evtrack.storage.submission.open_job import Chunk, OpenJob, add_chunk
 
-# A deadlock or a serialization failure is retried, after a growing pause.
-_ATTEMPTS = 5
-_PAUSE_S = 0.05
 # The shortest time between two wake-ups of a handler's workers.
 _WAKE_EVERY_S = 0.010
 
@@ -19,16 +15,16 @@ class ChunkWriter:
     """Writes chunks one by one, each in a transaction.
 
     Args:
-        connection: The connection to write to.
+        session: The connection to write to.
         in_background: Read on while the database works. Not on a caller's connection: the caller's iterable may use it
             at the same time.
         in_callers_transaction: Neither commit nor wake workers; the caller does.
     """
 
     def __init__(
-        self, *, connection: Connection, job: OpenJob, in_background: bool, in_callers_transaction: bool = False
+        self, *, session: JobSession, job: OpenJob, in_background: bool, in_callers_transaction: bool = False
     ) -> None:
-        self._conn = connection
+        self._session = session
         self._job = job
         self._joined = in_callers_transaction
         self._written = job.batch_count
@@ -69,29 +65,18 @@ class ChunkWriter:
     def wake(self) -> None:
         """Wake the handler's workers if a chunk was committed since the last wake-up."""
         if self._wake_due:
-            wake_workers(self._conn, self._job.handler)
+            wake_workers(self._session.connection, self._job.handler)
             self._woken_at = time.monotonic()
             self._wake_due = False
 
     def _write(self, chunk: Chunk) -> None:
         if self._joined:
-            self._add(chunk)
-            self._wake_due = self._wake_due or bool(chunk.item_counts)
-            return
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                self._add(chunk)
-                break
-            except TransientError as error:
-                if error.connection_lost or attempt == _ATTEMPTS:
-                    raise
-                time.sleep(_PAUSE_S * attempt)
-        # After the commit, as a separate statement: NOTIFY inside a transaction holds a lock during the fsync.
-        self._wake_due = self._wake_due or bool(chunk.item_counts)
-        if time.monotonic() - self._woken_at >= _WAKE_EVERY_S:
-            self.wake()
-
-    def _add(self, chunk: Chunk) -> None:
-        last_batch_no = add_chunk(self._conn, self._job, chunk)
+            last_batch_no = add_chunk(self._session.connection, self._job, chunk)
+        else:
+            last_batch_no = self._session.append(chunk)
         self._written += len(chunk.item_counts)
         self.ahead = last_batch_no - self._written
+        self._wake_due = self._wake_due or bool(chunk.item_counts)
+        # After the commit, as a separate statement: NOTIFY inside a transaction holds a lock during the fsync.
+        if not self._joined and time.monotonic() - self._woken_at >= _WAKE_EVERY_S:
+            self.wake()

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Final, Protocol
@@ -11,6 +10,7 @@ from evtrack.domain.batching import Batcher, ItemRejected
 from evtrack.domain.errors import EvtrackError, JobPhaseError, NoSuchJob, SourceChanged, SubmissionLost
 from evtrack.runtime.submit.chunk_writer import ChunkWriter
 from evtrack.runtime.submit.chunks import CHUNK_BATCHES, ChunkBuilder
+from evtrack.runtime.submit.job_session import JobSession
 from evtrack.runtime.submit.notes import Notes
 from evtrack.runtime.submit.progress import Submission, SubmitProgress
 from evtrack.runtime.submit.recipe import Recipe
@@ -20,8 +20,9 @@ from evtrack.sources.item_reader import InvalidItemError, ItemReader
 from evtrack.sources.parts import Part
 from evtrack.sources.records import InvalidItem, Record
 from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.patience import Patience
 from evtrack.storage.queue.job_control import finish_due
-from evtrack.storage.submission.open_job import OpenJob, seal_job, unlock_submission
+from evtrack.storage.submission.open_job import OpenJob, pending_batches, seal_job
 
 if TYPE_CHECKING:
     from evtrack.storage.submission.payload_copy import StoredItem
@@ -41,7 +42,8 @@ class Submitter:
     """Submits one job.
 
     Args:
-        connection: Holds the job's submission; nothing else may use it at the same time.
+        connection: Holds the job's submission; nothing else may use it at the same time. After it was lost, another one
+            is opened if `patience` is given.
         job: The job, new or resumed.
         source: Where the items come from.
         recipe: How they become batches.
@@ -52,6 +54,7 @@ class Submitter:
         on_progress: Called with the progress, a few times a second at most.
         key_of: Returns the key of the item on a line, instead of the recipe's fields.
         arrays: Whether an item may be an array.
+        patience: How long the database may be away; None if the connection is the caller's own.
     """
 
     def __init__(
@@ -68,9 +71,11 @@ class Submitter:
         on_progress: Callable[[SubmitProgress], None] = lambda _: None,
         key_of: Callable[[int], str | None] | None = None,
         arrays: bool = False,
+        patience: Patience | None = None,
     ) -> None:
-        self._conn, self._job, self._source, self._on_progress = connection, job, source, on_progress
+        self._job, self._source, self._on_progress = job, source, on_progress
         self._stop = Event()
+        self._session = session = JobSession(connection=connection, job=job, stop=self._stop, patience=patience)
         self._reader = ItemReader(key=recipe.key, weight=recipe.weight, arrays=arrays, key_of=key_of)
         self._start = SourcePosition.of(job.position)
         self._reached = self._start
@@ -80,8 +85,7 @@ class Submitter:
         self._throttle = None
         if max_pending is not None:
             self._throttle = Throttle(
-                connection=connection,
-                handler=job.handler,
+                pending=lambda: session.call(lambda conn: pending_batches(conn, job.handler)),
                 max_pending=max_pending,
                 max_wait_s=max_wait_s,
                 stop=self._stop,
@@ -97,7 +101,7 @@ class Submitter:
         self._joined = in_callers_transaction
         self._reported_at = float("-inf")
         self._writer = ChunkWriter(
-            connection=connection, job=job, in_background=overlap, in_callers_transaction=in_callers_transaction
+            session=session, job=job, in_background=overlap, in_callers_transaction=in_callers_transaction
         )
 
     @property
@@ -135,11 +139,10 @@ class Submitter:
             error.hint = f"{error.hint} {resume}" if error.hint else resume
             raise
         finally:
+            self._stop.set()  # nothing waits for the database any longer
             self._writer.close()
             if not self._joined:
-                # An interrupted statement may leave a connection that is of no use; closing it releases the job.
-                with suppress(EvtrackError):
-                    unlock_submission(self._conn, self._job.job_id)
+                self._session.release()
         return self._sent
 
     def _parts(self) -> Iterator[tuple[int, Part]]:
@@ -235,8 +238,13 @@ class Submitter:
         if self._stop.is_set():
             return
         self._writer.drain()
-        seal_job(self._conn, self._job)
-        finish_due(self._conn, self._job.job_id)
+        job = self._job
+        if self._joined:
+            seal_job(self._session.connection, job)
+            finish_due(self._session.connection, job.job_id)
+        else:
+            self._session.call(lambda conn: seal_job(conn, job))
+            self._session.call(lambda conn: finish_due(conn, job.job_id))
         self._writer.wake()
         self._sent = replace(self._sent, bytes_read=self._bytes_read, sealed=True)
         self._report(0.0, 0, last=True)

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from threading import Event
 
 from evtrack.domain.errors import BadArgument, QueueFull
-from evtrack.storage.connection.connect import Connection
-from evtrack.storage.submission.open_job import pending_batches
 
 MAX_WAIT_S = 300.0
 _POLL_S = 0.1
@@ -32,7 +30,7 @@ class Throttle:
     """Keeps the number of pending batches of a handler at or below a limit.
 
     Args:
-        connection: The connection that counts them.
+        pending: Counts them.
         max_pending: How many may be pending.
         max_wait_s: How long to wait at a time.
         stop: Ends a wait early.
@@ -40,11 +38,10 @@ class Throttle:
     """
 
     def __init__(
-        self, *, connection: Connection, handler: str, max_pending: int, max_wait_s: float = MAX_WAIT_S, stop: Event
+        self, *, pending: Callable[[], int], max_pending: int, max_wait_s: float = MAX_WAIT_S, stop: Event
     ) -> None:
         check_waiting(max_pending, max_wait_s)
-        self._conn = connection
-        self._handler = handler
+        self._pending = pending
         self._max_pending = max_pending
         self._max_wait_s = max_wait_s
         self._stop = stop
@@ -62,7 +59,7 @@ class Throttle:
         room_from = max(self._max_pending - batches, 0)
         begun = time.monotonic()
         while not self._stop.is_set():
-            pending = pending_batches(self._conn, self._handler)
+            pending = self._pending()
             waited_s = time.monotonic() - begun
             if pending <= room_from:
                 return

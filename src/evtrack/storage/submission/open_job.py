@@ -124,11 +124,12 @@ def create_job(
     )
 
 
-def reclaim_job(conn: Connection, job_id: int) -> OpenJob:
+def reclaim_job(conn: Connection, job_id: int, *, submitter: UUID | None = None) -> OpenJob:
     """Take over a submission whose submitter is gone, and lock it.
 
     Args:
         conn: An open connection; the submission stays locked for as long as it lives.
+        submitter: The token that permits extending it; None for a new one.
 
     Returns:
         The job as it is.
@@ -140,7 +141,7 @@ def reclaim_job(conn: Connection, job_id: int) -> OpenJob:
     """
     pooled = behind_pooler(conn)
     with translated(), conn.transaction():
-        job = one(conn, OpenJob, "reclaim_job", job_id=job_id)
+        job = one(conn, OpenJob, "reclaim_job", job_id=job_id, submitter=submitter)
         if pooled:
             # Only within the transaction is it certain that this session took the lock; later nobody could unlock it.
             run(conn, "unlock_submission", job_id=job_id)

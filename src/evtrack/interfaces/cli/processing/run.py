@@ -16,6 +16,7 @@ from evtrack.domain.errors import EvtrackError, UnknownHandler
 from evtrack.interfaces.cli.processing.submit import SubmissionRequest, submission_options
 from evtrack.interfaces.cli.processing.work import stop_worker_on_signals, worker_options, worker_setup, worker_state
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
+from evtrack.interfaces.cli.shared.outage_log import OutageLog
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import show, stderr_console
 from evtrack.interfaces.terminal.formatting import counted
@@ -27,6 +28,7 @@ from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import connect
+from evtrack.storage.connection.patience import Patience, PatientReader
 from evtrack.storage.connection.preconditions import require_call
 from evtrack.storage.reports.job_reports import job_progress, job_status
 
@@ -93,12 +95,13 @@ def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: An
         finally:
             worker.close()
     if job_id is not None:
-        with connect(dsn, purpose="run") as conn:
-            final = job_progress(conn, job_id)
-            if as_json:
-                print_json(_summary(final))
-            else:
-                show(job_head(job_status(conn, job_id), final))
+        patience = Patience(observer=OutageLog("run"), waits_at_start=True)
+        with PatientReader(dsn, purpose="run", patience=patience) as reader:
+            final, status = reader.read(lambda conn: (job_progress(conn, job_id), job_status(conn, job_id)))
+        if as_json:
+            print_json(_summary(final))
+        else:
+            show(job_head(status, final))
         _exit_with_result(final, received, continue_with=_work_command(options), quiet=as_json)
     raise click.exceptions.Exit(received.exit_code)
 

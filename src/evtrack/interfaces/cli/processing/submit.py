@@ -13,6 +13,7 @@ from evtrack.domain.policy import Policy
 from evtrack.interfaces.cli.processing.job_policy import POLICY_OPTIONS, job_policy
 from evtrack.interfaces.cli.shared.exit_codes import interruptible
 from evtrack.interfaces.cli.shared.options import job_limit_options, json_option, print_json, with_connection
+from evtrack.interfaces.cli.shared.outage_log import OutageLog
 from evtrack.interfaces.cli.shared.parameter_types import (
     ATTEMPTS,
     BATCH_NO,
@@ -34,6 +35,7 @@ from evtrack.runtime.submit.submitter import Submitter
 from evtrack.runtime.submit.throttle import MAX_WAIT_S
 from evtrack.sources.file_formats import FORMATS
 from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.patience import Patience
 
 R = TypeVar("R")
 OnProgress = Callable[[SubmitProgress], None]
@@ -81,7 +83,7 @@ class SubmissionRequest:
             raise BadArgument("No SOURCE given.", hint="Name files or directories, or - for standard input.")
         source = files(list(self.sources), self.recipe)
         return begin(
-            conn, source=source, recipe=self.recipe, spec=self.named_spec, on_progress=on_progress, **self._throttling
+            conn, source=source, recipe=self.recipe, spec=self.named_spec, on_progress=on_progress, **self._pacing
         )
 
     def resume(self, conn: Connection, job_id: int, *, on_progress: OnProgress) -> Submitter:
@@ -94,7 +96,7 @@ class SubmissionRequest:
         Returns:
             The submitter, ready to run.
         """
-        return reclaim(conn, job_id, on_progress=on_progress, **self._throttling)
+        return reclaim(conn, job_id, on_progress=on_progress, **self._pacing)
 
     @property
     def named_spec(self) -> JobSpec:
@@ -108,8 +110,9 @@ class SubmissionRequest:
         return self.spec
 
     @property
-    def _throttling(self) -> dict[str, Any]:
-        return {"max_pending": self.max_pending, "max_wait_s": self.max_wait_s}
+    def _pacing(self) -> dict[str, Any]:
+        patience = Patience(observer=OutageLog("submit"), waits_at_start=True)
+        return {"max_pending": self.max_pending, "max_wait_s": self.max_wait_s, "patience": patience}
 
 
 _OPTIONS = (
@@ -259,7 +262,7 @@ def submit(conn: Connection, *, request: SubmissionRequest, resume: int | None, 
 
     Each chunk is committed together with the position it reached. After a crash, --resume JOB continues from there and
     neither loses nor duplicates an item, as long as the source is unchanged. For standard input, send the same input
-    again.
+    again. A database that is away meanwhile is waited for, for five minutes.
 
     \b
     evtrack submit corpus.jsonl --handler disease-stats --key sourcedb,sourceid
