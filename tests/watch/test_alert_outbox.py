@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from client import Claim, Client
+from workers import running_worker, submit
 
 pytestmark = pytest.mark.integration
 
@@ -283,3 +284,21 @@ def test_taking_alerts_reads_only_undelivered_ones(client: Client) -> None:
         " ORDER BY a.alert_id LIMIT 100 FOR UPDATE SKIP LOCKED"
     )
     assert "alert_undelivered" in str(plan)
+
+
+def test_no_function_notifies_because_a_full_queue_of_notifications_would_fail_its_transaction(client: Client) -> None:
+    found = client.rows(
+        "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname = 'evtrack' AND p.prosrc ~* 'notify'"
+    )
+    assert [] == found
+
+
+def test_a_worker_wakes_the_watchers_after_it_has_reported_what_may_raise_an_alert(queue: Client, dsn: str) -> None:
+    queue.conn.execute("LISTEN evtrack_alert")
+    submit(queue, '{"do": "raise"}', handler="scripted", max_errors=1)
+    with running_worker(dsn, only=["scripted"]):
+        assert list(queue.conn.notifies(timeout=20, stop_after=1))
+    assert ["batch_failed"] == [row["kind"] for row in queue.rows("SELECT kind FROM evtrack.alert ORDER BY alert_id")][
+        :1
+    ]

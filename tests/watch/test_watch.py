@@ -17,6 +17,7 @@ import servers
 from client import Client
 from command_line import environment, evtrack, evtrack_command
 from evtrack.storage.connection.connect import connect
+from evtrack.storage.queue.job_control import wake_watchers
 from pgbouncer import pooled
 from polling import eventually
 from watchers import running_watcher
@@ -72,6 +73,7 @@ def test_an_alert_is_printed_as_it_happens(queue: Client, dsn: str) -> None:
         eventually(lambda: one.logged("watcher_started"), 30)
         for number in range(1, 4):
             crash(queue, queue.job(2, max_crashes=1), worker)
+            wake_watchers(queue.conn)
             eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
 
 
@@ -147,6 +149,7 @@ def test_an_open_transaction_delays_no_alert(queue: Client, dsn: str) -> None:
             # It writes, so it holds back the log's horizon; and one alert of its own waits for its commit.
             crash(Client(holder, "scripted"), job, worker)
             crash(queue, queue.job(2, max_crashes=1), worker)
+            wake_watchers(queue.conn)
             eventually(lambda: len(one.lines) == 1, 10)
         eventually(lambda: len(one.lines) == 2, 10)
     assert {job, job + 1} == {line["job_id"] for line in one.lines}

@@ -6,9 +6,9 @@
 -- counted (as crash_retried, for the crash rate): if it has a poison item, that
 -- will be the alert. A crash that counts against no item is not even counted.
 -- For each kind, a job raises a limited number of alerts a minute (max_alerts
--- of its policy [60]); the others are only counted. Notifies watchers inside
--- the transaction, which is cheap enough because alerts are rare. Called only
--- by evtrack.fold(), and planned under its settings (docs/planner.md).
+-- of its policy [60]); the others are only counted. Watchers are notified by the
+-- client, after the commit: a NOTIFY in the transaction could fail it. Called
+-- only by evtrack.fold(), and planned under its settings (docs/planner.md).
 CREATE OR REPLACE FUNCTION evtrack.alert_of(events evtrack.event[])
 RETURNS void
 LANGUAGE plpgsql AS $$
@@ -16,7 +16,6 @@ DECLARE
     this_minute timestamptz := date_trunc('minute', clock_timestamp());
     this_hour text := to_char(
         clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24');
-    new_alerts bigint;
 BEGIN
     WITH e AS (
         -- The next event of the batch in this statement is its outcome.
@@ -94,35 +93,29 @@ BEGIN
         GROUP BY m.kind, m.job_id
         ON CONFLICT (kind, job_id, minute, shard) DO UPDATE
         SET alerts = s.alerts + excluded.alerts
-    ), raised AS (
-        INSERT INTO evtrack.alert (
-            kind, subject, occasion, severity, job_id, batch_no, facts)
-        SELECT t.kind,
-            coalesce(t.fault, concat_ws('/', t.job_id, nullif(t.batch_no, 0))),
-            CASE WHEN t.fault IS NULL THEN t.version::text ELSE this_hour END,
-            CASE t.kind WHEN 'job_finished_with_errors'
-                THEN 'warning' ELSE 'error' END,
-            t.job_id, nullif(t.batch_no, 0),
-            jsonb_strip_nulls(jsonb_build_object(
-                'handler', t.handler, 'job_name', left(t.job_name, 200)))
-            || CASE WHEN t.batch_no > 0
-                THEN evtrack.batch_facts(t.job_day, t.job_id, t.batch_no,
-                    t.worker_id, t.attempt, t.data,
-                    (t.next_data ->> 'moved')::int4multirange)
-                WHEN t.kind = 'job_finished_with_errors'
-                THEN coalesce(t.data -> 'items', '{}')
-                    || jsonb_build_object('invalid', t.data -> 'invalid')
-                ELSE '{}' END
-            || CASE WHEN t.kind = 'batch_crashed'
-                THEN '{"final": true}'::jsonb ELSE '{}' END
-        FROM room m JOIN ranked t USING (kind, job_id)
-        WHERE t.place <= m.places
-        ORDER BY t.job_id, t.batch_no, t.version, t.kind
-        ON CONFLICT (kind, subject, occasion) DO NOTHING
-        RETURNING 1
     )
-    SELECT count(*) INTO new_alerts FROM raised;
-    IF new_alerts > 0 THEN
-        PERFORM pg_notify('evtrack_alert', '');
-    END IF;
+    INSERT INTO evtrack.alert (
+        kind, subject, occasion, severity, job_id, batch_no, facts)
+    SELECT t.kind,
+        coalesce(t.fault, concat_ws('/', t.job_id, nullif(t.batch_no, 0))),
+        CASE WHEN t.fault IS NULL THEN t.version::text ELSE this_hour END,
+        CASE t.kind WHEN 'job_finished_with_errors'
+            THEN 'warning' ELSE 'error' END,
+        t.job_id, nullif(t.batch_no, 0),
+        jsonb_strip_nulls(jsonb_build_object(
+            'handler', t.handler, 'job_name', left(t.job_name, 200)))
+        || CASE WHEN t.batch_no > 0
+            THEN evtrack.batch_facts(t.job_day, t.job_id, t.batch_no,
+                t.worker_id, t.attempt, t.data,
+                (t.next_data ->> 'moved')::int4multirange)
+            WHEN t.kind = 'job_finished_with_errors'
+            THEN coalesce(t.data -> 'items', '{}')
+                || jsonb_build_object('invalid', t.data -> 'invalid')
+            ELSE '{}' END
+        || CASE WHEN t.kind = 'batch_crashed'
+            THEN '{"final": true}'::jsonb ELSE '{}' END
+    FROM room m JOIN ranked t USING (kind, job_id)
+    WHERE t.place <= m.places
+    ORDER BY t.job_id, t.batch_no, t.version, t.kind
+    ON CONFLICT (kind, subject, occasion) DO NOTHING;
 END $$;

@@ -59,7 +59,6 @@ BEGIN
         ON CONFLICT (kind, subject, occasion) DO UPDATE
         SET delivered_at = NULL, facts = a.facts || jsonb_build_object(
             'alerts', (a.facts -> 'alerts')::bigint + storm.alerts);
-        PERFORM pg_notify('evtrack_alert', '');
         new := new + 1;
     END LOOP;
 

@@ -1,5 +1,6 @@
--- Write one alert into the outbox unless it is there already, and notify
--- watchers at the commit. Returns whether it is new.
+-- Write one alert into the outbox unless it is there already. Returns whether
+-- it is new. Watchers are notified by the client, after the commit: a NOTIFY in
+-- the transaction could fail it.
 CREATE OR REPLACE FUNCTION evtrack.raise_alert(
     the_kind text, the_subject text, the_occasion text, the_severity text,
     the_facts jsonb, the_job bigint DEFAULT NULL,
@@ -15,6 +16,5 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    PERFORM pg_notify('evtrack_alert', '');
     RETURN true;
 END $$;

@@ -10,7 +10,7 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError
-from evtrack.storage.queue.job_control import wake_workers
+from evtrack.storage.queue.job_control import wake_watchers, wake_workers
 from evtrack.storage.queue.workers import finish_overdue, make_partitions, reap
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class Maintenance:
             )
         for handler in sorted({handler for worker in lost if worker.batches for handler in worker.handlers}):
             wake_workers(connection, handler)
+        if lost:
+            wake_watchers(connection)
         if any(worker.batches for worker in lost):
             # A batch whose budget is used up has ended, and its job may have finished with it.
             self._overdue_at = 0.0

@@ -1,7 +1,7 @@
 """Acts on a job as a whole: suspend, resume, cancel, retry and finish it, quarantine items, wake its workers."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from evtrack.domain.errors import EvtrackError
@@ -174,8 +174,17 @@ def wake_workers(conn: Connection, handler: str) -> None:
     Args:
         handler: The handler whose workers to wake.
     """
-    with _passing_errors_dropped():
+    with suppress(EvtrackError):
         run(conn, "wake_workers", handler=handler)
+
+
+def wake_watchers(conn: Connection) -> None:
+    """Notify watchers that there may be alerts; call it after the commit of what may have raised one.
+
+    If the server cannot do it now, watchers find the alerts when they next look.
+    """
+    with suppress(EvtrackError):
+        run(conn, "wake_watchers")
 
 
 @contextmanager

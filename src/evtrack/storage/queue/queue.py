@@ -12,6 +12,7 @@ from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import array_literal, rows, value
 from evtrack.storage.connection.sql_files import statement
+from evtrack.storage.queue.job_control import wake_watchers
 from evtrack.storage.queue.records import Claimable, Reconciled, ReportVerdict
 from evtrack.storage.queue.workers import bound_waits
 
@@ -193,6 +194,10 @@ class Queue:
     def finish_due(self, job_id: int) -> bool:
         """Finish a job if all of its batches have ended, and return whether this call finished it."""
         return bool(value(self._conn, "finish_due", job_id=job_id))
+
+    def wake_watchers(self) -> None:
+        """Notify watchers that there may be alerts, after the commit of what may have raised them."""
+        wake_watchers(self._conn)
 
     def job_phase(self, job_id: int) -> str | None:
         """Return a job's phase, or None when there is no such job."""

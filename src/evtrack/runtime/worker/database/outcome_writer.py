@@ -29,6 +29,7 @@ _CALL: Final = 100
 _CALL_BYTES: Final = 16 << 20
 """Results of one call with several batches: more would need too much of the server's memory and time at once."""
 
+_ALERTING: Final = {"failed", "crashed", "split"}
 _log = structlog.get_logger()
 
 
@@ -44,6 +45,8 @@ class OutcomeWriter:
         """Acknowledged batches by job; the reader clears it."""
         self.has_requeued = False
         """Whether a batch went back to pending; the reader resets it."""
+        self.may_have_alerted = False
+        """Whether a report may have raised an alert; the reader resets it."""
         self.has_dropped = False
         """Whether an outcome was dropped, so that its batch must be given back; the reader resets it."""
         self._completed: OutcomeLane[Completed] = OutcomeLane(
@@ -138,6 +141,7 @@ class OutcomeWriter:
         self.acknowledged.update(verdict.job_id for verdict in verdicts)
         requeued = any(verdict.verdict in {"retry", "split", "ok"} for verdict in verdicts)
         self.has_requeued = self.has_requeued or requeued
+        self.may_have_alerted = self.may_have_alerted or any(verdict.verdict in _ALERTING for verdict in verdicts)
         _log_rejected([verdict for verdict in verdicts if verdict.verdict in {"late", "unknown"}])
 
     def _fail(self, outcome: Completed | Partly | Crashed, error: EvtrackError) -> None:

@@ -83,6 +83,9 @@ class QueueSync:
             self._planner.refresh(jobs, now=now, took_s=took_s, takes_alone=room.takes_alone)
         self._report_and_claim(queue, self._plan_claim(room, now), answers, now)
         self._finish_jobs(queue, now, is_closed=request.room is None)
+        if self._writer.may_have_alerted:
+            self._writer.may_have_alerted = False
+            queue.wake_watchers()
         has_dropped, self._writer.has_dropped = self._writer.has_dropped, False
         return has_given_up or has_dropped
 
@@ -180,6 +183,7 @@ class QueueSync:
                 self._completion.postpone(job_id, now)
                 continue
             if is_finished:
+                self._writer.may_have_alerted = True
                 self._completion.remove(job_id)
                 self.is_job_over = self.is_job_over or job_id == self._until_job
                 _log.info(log_names.JOB_FINISHED, job_id=job_id)

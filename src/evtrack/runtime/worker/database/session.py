@@ -16,6 +16,7 @@ from evtrack.runtime.slot.handlers import CANARY_HANDLER
 from evtrack.runtime.worker.database.heartbeat import Heartbeat, HeartbeatNews
 from evtrack.runtime.worker.database.in_hand import InHandReporter
 from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.queue.job_control import wake_watchers
 from evtrack.storage.queue.queue import Queue
 from evtrack.storage.queue.workers import begin_stop, bound_waits, register_worker, report_slots, stop_worker
 
@@ -142,6 +143,7 @@ class WorkerSession:
         while descriptions and self._connection is not None:
             report_slots(self._connection, self.worker_id, descriptions[0])
             descriptions.popleft()
+            wake_watchers(self._connection)
 
     def begin_stop(self) -> None:
         """Record that the worker was asked to stop: if it is killed before it has given its batches back, none crashed.

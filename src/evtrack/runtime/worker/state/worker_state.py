@@ -16,7 +16,7 @@ from evtrack.runtime.worker.state.remains import OLD_S, Remains, locked_remains,
 from evtrack.runtime.worker.state.state_directory import StateDirectory
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.queue.dead_workers import database_identity, left_batches, worker_state
-from evtrack.storage.queue.job_control import wake_workers
+from evtrack.storage.queue.job_control import wake_watchers, wake_workers
 from evtrack.storage.queue.workers import BatchAtDeath, bound_waits, finish_overdue, report_death
 
 if TYPE_CHECKING:
@@ -222,6 +222,7 @@ class WorkerState:
         )
         for handler in known.handlers:
             wake_workers(connection, handler)
+        wake_watchers(connection)
         # A batch whose budget is used up, or that was completed, may have been the last one of its job.
         for job_id in finish_overdue(connection):
             _log.info(log_names.JOB_FINISHED, job_id=job_id)
