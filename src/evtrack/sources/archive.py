@@ -1,5 +1,7 @@
 """Reads the files of a tar archive in a fixed order."""
 
+import os
+import shutil
 import tarfile
 import tempfile
 import zlib
@@ -7,11 +9,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, Final, cast
 
+from evtrack.domain.errors import SourceNotFound
 from evtrack.sources.byte_streams import ByteStream, FileStream, GzipStream, SliceStream, gunzip
 from evtrack.sources.file_formats import READABLE, FileType, Format, file_type_of
 from evtrack.sources.parts import FilePart, Part, UnreadablePart
+
+_CHECK_EVERY_BYTES: Final = 16 << 20
+_LEAST_FREE_BYTES: Final = 1 << 30
+_LEAST_FREE_SHARE: Final = 0.1
 
 _Member = tuple[int, str, FileType, int, int]
 
@@ -22,7 +29,8 @@ def archive_parts(
     """Yield an archive's files: all .json first, then .jsonl, then .csv, each sorted by name.
 
     A compressed archive is unpacked once into an unnamed temporary file (in TMPDIR), because its files are not stored
-    in the order in which they are read. The system deletes that file however the process ends.
+    in the order in which they are read. The system deletes that file however the process ends. A tenth of the disk
+    or 1 GiB stays free, whatever the archive unpacks to.
 
     Args:
         path: The archive.
@@ -34,18 +42,17 @@ def archive_parts(
 
     Yields:
         Its files, and an unreadable part if the archive is damaged or has no files that can be read.
+
+    Raises:
+        SourceNotFound: There is no room to unpack the archive.
     """
     with ExitStack() as stack:
         broken = None
         size = path.stat().st_size
         file: BinaryIO
         if compressed:
-            file = stack.enter_context(tempfile.TemporaryFile(prefix="evtrack-"))
-            try:
-                for block in gunzip(FileStream(path).blocks()):
-                    file.write(block)
-            except (EOFError, zlib.error) as error:
-                broken = str(error)
+            file = stack.enter_context(_temporary_file(path))
+            broken = _unpack(path, file)
             scale = size / max(file.tell(), 1)
             file.seek(0)
         else:
@@ -67,6 +74,48 @@ def archive_parts(
         if broken or not members:
             reason = f"the archive cannot be read to its end: {broken}" if broken else f"it contains no {READABLE}"
             yield UnreadablePart(prefix.removesuffix("/") or path.name, reason, bytes_before + size)
+
+
+def _temporary_file(archive: Path) -> BinaryIO:
+    try:
+        return cast("BinaryIO", tempfile.TemporaryFile(prefix="evtrack-"))
+    except OSError as error:
+        raise _no_room(archive, error.strerror or str(error)) from error
+
+
+def _unpack(archive: Path, file: BinaryIO) -> str | None:
+    """Write an archive's decompressed bytes into a file; return where it is damaged, if it is."""
+    unchecked = 0
+    try:
+        for block in gunzip(FileStream(archive).blocks()):
+            unchecked += len(block)
+            if unchecked >= _CHECK_EVERY_BYTES:
+                unchecked = 0
+                disk = shutil.disk_usage(tempfile.gettempdir())
+                if disk.free < min(_LEAST_FREE_BYTES, disk.total * _LEAST_FREE_SHARE):
+                    raise _no_room(archive, f"the disk has only {disk.free >> 20} MiB left")
+            _write(archive, file, block)
+    except (EOFError, zlib.error) as error:
+        return str(error)
+    return None
+
+
+def _write(archive: Path, file: BinaryIO, block: bytes) -> None:
+    # Apart from errors of reading the archive.
+    try:
+        file.write(block)
+        file.flush()
+    except OSError as error:
+        raise _no_room(archive, error.strerror or str(error)) from error
+
+
+def _no_room(archive: Path, reason: str) -> SourceNotFound:
+    where = os.environ.get("TMPDIR") or "the temporary directory"
+    return SourceNotFound(
+        str(archive),
+        reason=f"it cannot be unpacked into {where}: {reason}",
+        hint="Free some space there, or set TMPDIR to a directory with more.",
+    )
 
 
 def _list_members(file: BinaryIO, forced: Format | None, members: list[_Member]) -> None:
