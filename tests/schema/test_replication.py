@@ -177,3 +177,16 @@ def test_days_that_did_not_arrive_are_noticed(both: Servers) -> None:
         said = command(target, "migrate", "end-replication")
         assert f"the log of job {job} has not arrived completely" in said
         assert "REFRESH PUBLICATION" in said
+
+
+def test_all_of_the_schema_can_be_replicated(conn: Connection) -> None:
+    without_key = conn.execute(
+        "SELECT array_agg(r.name) FROM evtrack.replicated_tables() r WHERE NOT EXISTS ("
+        "SELECT FROM pg_index i WHERE i.indrelid = format('evtrack.%I', r.name)::regclass AND i.indisprimary)"
+    ).fetchone()
+    assert (None,) == without_key, "the other server could not even change these"
+    sequences = conn.execute(
+        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'evtrack'::regnamespace AND c.relkind = 'S'"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'i') ORDER BY 1"
+    ).fetchall()
+    assert [("event_seq",), ("job_id_seq",)] == sequences, "adopt_events() sets these and those of identity columns"

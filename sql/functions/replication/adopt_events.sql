@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION evtrack.adopt_events() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     newest bigint;
+    numbered record;
 BEGIN
     -- Block writers: an event that has its seq already and commits later would
     -- be missed by readers. All writers lock the parent table.
@@ -25,10 +26,20 @@ BEGIN
         SELECT greatest((SELECT max(o.job_id) FROM evtrack.job o),
             (SELECT max(l.job_id) FROM evtrack.ledger l)) AS newest
     ) j
-    WHERE j.newest > (SELECT s.last_value FROM evtrack.job_id_seq s);
-    PERFORM setval(pg_get_serial_sequence('evtrack.alert', 'alert_id'), a.newest)
-    FROM (SELECT max(o.alert_id) AS newest FROM evtrack.alert o) a
-    WHERE a.newest IS NOT NULL;
+    WHERE j.newest >= (SELECT s.last_value FROM evtrack.job_id_seq s);
+    FOR numbered IN
+        SELECT a.attrelid::regclass AS of, a.attname AS col,
+            pg_get_serial_sequence(a.attrelid::regclass::text, a.attname) AS seq
+        FROM pg_attribute a
+        JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'evtrack'::regnamespace
+            AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+            AND a.attidentity <> ''
+    LOOP
+        EXECUTE format('SELECT setval(%L, m.newest) FROM (SELECT max(%I) AS '
+            'newest FROM %s) m WHERE m.newest >= (SELECT last_value FROM %s)',
+            numbered.seq, numbered.col, numbered.of, numbered.seq);
+    END LOOP;
     INSERT INTO evtrack.restored (job_id, job_day, last_seq, with_items)
     SELECT j.job_id, j.job_day, newest, true FROM evtrack.job j
     ON CONFLICT (job_id) DO UPDATE SET
