@@ -221,6 +221,8 @@ BEGIN
     SELECT j.job_id, j.job_day, newest, true FROM evtrack.job j
     ON CONFLICT (job_id) DO UPDATE SET
         job_day = excluded.job_day, last_seq = excluded.last_seq;
+    -- What their snapshots name are transactions of the other cluster.
+    DELETE FROM evtrack.digest_part;
     DELETE FROM evtrack.cluster;
     INSERT INTO evtrack.cluster (system_identifier)
     SELECT c.system_identifier FROM pg_control_system() c;
@@ -1597,6 +1599,10 @@ BEGIN
     RETURN NEXT;
 END $$;
 
+CREATE FUNCTION evtrack.digest_part_size() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT 32768 $$;
+
 CREATE TABLE evtrack.worker (
     worker_id bigint NOT NULL,
     name text NOT NULL,
@@ -1744,6 +1750,8 @@ BEGIN
     WHERE j.job_day = the_day AND p.job_id = j.job_id;
     DELETE FROM evtrack.job_link l USING evtrack.job j
     WHERE j.job_day = the_day AND l.job_id = j.job_id;
+    DELETE FROM evtrack.digest_part d USING evtrack.job j
+    WHERE j.job_day = the_day AND d.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
 
     -- Dropping a partition locks the parent, which every writer uses. The total
@@ -2069,7 +2077,6 @@ CREATE FUNCTION evtrack.finish_due(the_job bigint) RETURNS boolean
     AS $$
 DECLARE
     j evtrack.job;
-    sums jsonb;
 BEGIN
     -- Check without the lock first: the answer is nearly always no.
     PERFORM 1 FROM evtrack.job WHERE job_id = the_job AND phase = 'sealed';
@@ -2078,9 +2085,39 @@ BEGIN
     END IF;
     PERFORM evtrack.settle_log();
     j := evtrack.lock_job(the_job);
-    IF j.phase <> 'sealed' OR evtrack.open_batches(the_job) > 0 THEN
-        RETURN false;
+    RETURN j.phase = 'sealed' AND evtrack.open_batches(the_job) = 0
+        AND evtrack.finish_job(j);
+END $$;
+
+CREATE FUNCTION evtrack.finish_job(j evtrack.job) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    last_part integer := (j.batch_count - 1) / evtrack.digest_part_size();
+    is_large boolean := j.batch_count > evtrack.digest_part_size();
+    parts_left integer := 16;
+    next_part integer;
+    facts jsonb;
+BEGIN
+    IF is_large THEN
+        DELETE FROM evtrack.digest_part d USING evtrack.stale_parts(j) s (part)
+        WHERE d.job_id = j.job_id AND d.part = s.part;
+        FOR next_part IN
+            SELECT p FROM generate_series(0, last_part) p
+            WHERE NOT EXISTS (
+                SELECT FROM evtrack.digest_part d
+                WHERE d.job_id = j.job_id AND d.part = p)
+            ORDER BY p
+        LOOP
+            IF parts_left = 0 THEN RETURN false; END IF;
+            INSERT INTO evtrack.digest_part (job_id, part, digest, seen)
+            SELECT j.job_id, next_part, sha256(coalesce(evtrack.part_links(
+                j.job_day, j.job_id, next_part), '')), pg_current_snapshot();
+            parts_left := parts_left - 1;
+        END LOOP;
     END IF;
+    -- One statement, so that the digest covers what its snapshot shows: a late
+    -- result may still follow.
     SELECT jsonb_build_object(
         'batches', jsonb_build_object(
             'completed', c.completed_batches,
@@ -2094,30 +2131,64 @@ BEGIN
             'crashed', c.crashed_items,
             'cancelled', c.cancelled_items),
         'invalid', j.invalid_count,
-        -- The snapshot shows which events the digest covers: a late
-        -- result may still follow.
-        'digest', encode(evtrack.job_digest(the_job), 'hex'),
+        'digest', encode(CASE WHEN is_large THEN sha256(
+                evtrack.last_link(j.links) || (
+                    SELECT string_agg(d.digest, '' ORDER BY d.part)
+                    FROM evtrack.digest_part d WHERE d.job_id = j.job_id))
+            ELSE evtrack.job_digest(j.job_id) END, 'hex'),
         'snapshot', pg_current_snapshot())
         -- It does not cover the transactions of another cluster.
         || coalesce((
             SELECT jsonb_build_object('restored_seq', r.last_seq)
-            FROM evtrack.restored r WHERE r.job_id = the_job), '{}')
-    INTO sums FROM evtrack.counted_job c WHERE c.job_id = the_job;
-    PERFORM evtrack.append_job_event(j, 'finished', sums);
-    PERFORM evtrack.compact_progress(the_job);
+            FROM evtrack.restored r WHERE r.job_id = j.job_id), '{}')
+    INTO facts FROM evtrack.counted_job c
+    WHERE c.job_id = j.job_id AND NOT (is_large
+        AND EXISTS (SELECT FROM evtrack.stale_parts(j)));
+    IF NOT FOUND THEN RETURN false; END IF;
+    PERFORM evtrack.append_job_event(j, 'finished', facts);
+    PERFORM evtrack.compact_progress(j.job_id);
+    DELETE FROM evtrack.digest_part d WHERE d.job_id = j.job_id;
     RETURN true;
+END $$;
+
+CREATE FUNCTION evtrack.finish_jobs(job_ids bigint[]) RETURNS TABLE(job_id bigint, finished boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    due bigint[];
+    j evtrack.job;
+BEGIN
+    due := ARRAY(
+        SELECT c.job_id FROM evtrack.counted_job c
+        WHERE c.job_id = ANY(job_ids) AND c.phase = 'sealed'
+            AND c.pending_batches + c.running_batches = 0
+        ORDER BY c.job_id);
+    IF due = '{}' THEN RETURN; END IF;
+    PERFORM evtrack.settle_log();
+    FOREACH job_id IN ARRAY due LOOP
+        SELECT o.* INTO j FROM evtrack.job o
+        WHERE o.job_id = finish_jobs.job_id FOR UPDATE SKIP LOCKED;
+        finished := false;
+        IF FOUND THEN
+            -- Another session may have finished it, or a retry reopened it.
+            CONTINUE WHEN j.phase <> 'sealed'
+                OR evtrack.open_batches(job_id) > 0;
+            finished := evtrack.finish_job(j);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
 END $$;
 
 CREATE FUNCTION evtrack.finish_overdue(most integer DEFAULT 1000) RETURNS SETOF bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT d.job_id
-    FROM (
-        SELECT j.job_id FROM evtrack.job j
-        WHERE j.phase = 'sealed' ORDER BY j.job_id LIMIT most
-    ) d
-    WHERE evtrack.finish_due(d.job_id)
+    SELECT f.job_id FROM evtrack.finish_jobs(ARRAY(
+        SELECT c.job_id FROM evtrack.counted_job c
+        WHERE c.phase = 'sealed' AND c.pending_batches + c.running_batches = 0
+        ORDER BY c.job_id LIMIT most)) f
+    WHERE f.finished
 $$;
 
 CREATE FUNCTION evtrack.fold() RETURNS trigger
@@ -2870,12 +2941,16 @@ $$;
 CREATE FUNCTION evtrack.job_digest(the_job bigint) RETURNS bytea
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
     AS $$
-    SELECT sha256(evtrack.last_link(j.links) || coalesce((
-        SELECT string_agg(evtrack.last_link(b.links), '' ORDER BY b.batch_no)
-        FROM evtrack.batch b
-        WHERE b.job_day = j.job_day AND b.job_id = j.job_id), ''))
+    SELECT sha256(evtrack.last_link(j.links) || coalesce(CASE
+        WHEN j.batch_count <= evtrack.digest_part_size()
+            THEN evtrack.part_links(j.job_day, j.job_id, 0)
+        ELSE (
+            SELECT string_agg(sha256(evtrack.part_links(
+                j.job_day, j.job_id, p)), '' ORDER BY p)
+            FROM generate_series(
+                0, (j.batch_count - 1) / evtrack.digest_part_size()) p
+        ) END, ''))
     FROM evtrack.job j WHERE j.job_id = the_job
 $$;
 
@@ -3540,6 +3615,20 @@ CREATE FUNCTION evtrack.open_batches(the_job bigint) RETURNS bigint
         SELECT j.pending_batches + j.running_batches FROM evtrack.counted_job j
         WHERE j.job_id = the_job), 0)
 $$;
+
+CREATE FUNCTION evtrack.part_links(the_day date, the_job bigint, part integer) RETURNS bytea
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    size integer := evtrack.digest_part_size();
+BEGIN
+    RETURN (
+        SELECT string_agg(evtrack.last_link(b.links), '' ORDER BY b.batch_no)
+        FROM evtrack.batch b
+        WHERE b.job_day = the_day AND b.job_id = the_job
+            AND b.batch_no > part * size AND b.batch_no <= (part + 1) * size);
+END $$;
 
 CREATE FUNCTION evtrack.pending_batches(the_handler text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4308,6 +4397,29 @@ BEGIN
     RETURN 'split';
 END $$;
 
+CREATE FUNCTION evtrack.stale_parts(j evtrack.job) RETURNS SETOF integer
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    restored_seq bigint := (
+        SELECT r.last_seq FROM evtrack.restored r WHERE r.job_id = j.job_id);
+    oldest xid8 := (
+        SELECT pg_snapshot_xmin(d.seen) FROM evtrack.digest_part d
+        WHERE d.job_id = j.job_id ORDER BY 1 LIMIT 1);
+BEGIN
+    RETURN QUERY
+    SELECT DISTINCT d.part
+    FROM evtrack.event e
+    JOIN evtrack.digest_part d ON d.job_id = j.job_id
+        AND d.part = (e.batch_no - 1) / evtrack.digest_part_size()
+    WHERE e.job_day = j.job_day AND e.xid >= oldest
+        AND e.job_id + 0 = j.job_id AND e.batch_no > 0
+        -- Restored events name transactions of another cluster.
+        AND e.seq > coalesce(restored_seq, 0)
+        AND NOT pg_visible_in_snapshot(e.xid, d.seen);
+END $$;
+
 CREATE FUNCTION evtrack.status_after(the_type evtrack.event_type, the_status evtrack.status) RETURNS evtrack.status
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -4938,6 +5050,14 @@ COMMENT ON COLUMN evtrack.crash_rate_daily.workers_lost IS 'Attempts whose whole
 
 COMMENT ON COLUMN evtrack.crash_rate_daily.crash_rate_pct IS 'Crashed attempts in percent.';
 
+CREATE TABLE evtrack.digest_part (
+    job_id bigint NOT NULL,
+    part integer NOT NULL,
+    digest bytea NOT NULL,
+    seen pg_snapshot NOT NULL,
+    CONSTRAINT digest_part_part_check CHECK ((part >= 0))
+);
+
 CREATE TABLE evtrack.ledger (
     job_id bigint NOT NULL,
     job_day date NOT NULL,
@@ -5553,7 +5673,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -5838,6 +5958,9 @@ ALTER TABLE ONLY evtrack.batch
 
 ALTER TABLE ONLY evtrack.cluster
     ADD CONSTRAINT cluster_pkey PRIMARY KEY (system_identifier);
+
+ALTER TABLE ONLY evtrack.digest_part
+    ADD CONSTRAINT digest_part_pkey PRIMARY KEY (job_id, part);
 
 ALTER TABLE ONLY evtrack.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (job_id, batch_no, version, job_day);

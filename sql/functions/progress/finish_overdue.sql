@@ -1,13 +1,11 @@
 -- Finish the oldest sealed jobs that have no open batch, whose last worker died
--- before it could. Checks a limited number of jobs. Returns those that it
--- finished.
+-- before it could; a limited number of them. Returns those that it finished.
 CREATE OR REPLACE FUNCTION evtrack.finish_overdue(most integer DEFAULT 1000)
 RETURNS SETOF bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT d.job_id
-    FROM (
-        SELECT j.job_id FROM evtrack.job j
-        WHERE j.phase = 'sealed' ORDER BY j.job_id LIMIT most
-    ) d
-    WHERE evtrack.finish_due(d.job_id)
+    SELECT f.job_id FROM evtrack.finish_jobs(ARRAY(
+        SELECT c.job_id FROM evtrack.counted_job c
+        WHERE c.phase = 'sealed' AND c.pending_batches + c.running_batches = 0
+        ORDER BY c.job_id LIMIT most)) f
+    WHERE f.finished
 $$;

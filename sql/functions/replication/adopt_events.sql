@@ -44,6 +44,8 @@ BEGIN
     SELECT j.job_id, j.job_day, newest, true FROM evtrack.job j
     ON CONFLICT (job_id) DO UPDATE SET
         job_day = excluded.job_day, last_seq = excluded.last_seq;
+    -- What their snapshots name are transactions of the other cluster.
+    DELETE FROM evtrack.digest_part;
     DELETE FROM evtrack.cluster;
     INSERT INTO evtrack.cluster (system_identifier)
     SELECT c.system_identifier FROM pg_control_system() c;

@@ -9,6 +9,10 @@ ALTER TABLE evtrack.worker
 ALTER worker_id SET DEFAULT nextval('evtrack.worker_id_seq');
 
 -- The queue and its progress.
+DROP FUNCTION IF EXISTS evtrack.part_links(date, bigint, integer);
+DROP FUNCTION IF EXISTS evtrack.stale_parts(evtrack.job);
+DROP FUNCTION IF EXISTS evtrack.finish_job(evtrack.job);
+DROP TABLE evtrack.digest_part;
 
 -- Alerts and their sinks.
 

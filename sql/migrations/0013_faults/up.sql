@@ -8,6 +8,16 @@ ALTER TABLE evtrack.worker ALTER worker_id DROP DEFAULT;
 DROP SEQUENCE evtrack.worker_id_seq;
 
 -- The queue and its progress.
+-- The digests of the parts of a large job that is being finished, and which
+-- transactions they cover.
+CREATE TABLE evtrack.digest_part (
+    job_id bigint NOT NULL,
+    part integer NOT NULL CHECK (part >= 0),
+    digest bytea NOT NULL,
+    seen pg_snapshot NOT NULL,
+    PRIMARY KEY (job_id, part)
+);
+REVOKE ALL ON evtrack.digest_part FROM public;
 
 -- Alerts and their sinks.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ from evtrack.domain import events as ev
 from evtrack.domain.batch_projection import BatchState, evolve_batch
 from evtrack.domain.job_projection import JobState, evolve_job
 from evtrack.domain.ordinals import Ordinals
+from evtrack.domain.proof.job_hash import JobHash
 from evtrack.domain.proof.stream_proof import LINK_BYTES, NO_DIGEST, Difference, StreamProof, display
 from evtrack.domain.states import BatchStatus
 
@@ -42,7 +42,7 @@ class _FinishedDigest:
     digest: str
     snapshot: str
     restored_seq: int
-    computed: Any = field(default_factory=sha256)
+    computed: JobHash = field(default_factory=lambda: JobHash(b""))
 
     def covers(self, xid: int, seq: int) -> bool:
         # If a job continued in another cluster, transactions cannot be compared, but later events have a higher seq.
@@ -105,9 +105,8 @@ class JobProof:
             if stored is not None and isinstance(stored.event, ev.Finished) and stored.event.digest is not None:
                 event = stored.event
                 finished = _FinishedDigest(
-                    stored, stored.event.digest, event.snapshot or "0:0:", event.restored_seq or 0
+                    stored, stored.event.digest, event.snapshot or "0:0:", event.restored_seq or 0, JobHash(before)
                 )
-                finished.computed.update(before)
                 self._finished_digests.append(finished)
         self.job, self.events = stream.state, self.events + stream.events
         # If the first event has a digest, the job is newer than digests, and so are its batches.
@@ -146,7 +145,7 @@ class JobProof:
                     seen[index] = len(stream.links)
         for past, finished in zip(seen, self._finished_digests, strict=True):
             if past:
-                finished.computed.update(stream.links[past - LINK_BYTES : past])
+                finished.computed.add(number, bytes(stream.links[past - LINK_BYTES : past]))
         found += stream.finish()
         self.events += stream.events
         self._batches += 1
@@ -196,7 +195,7 @@ class JobProof:
             if number != sums.get(name, 0)
         ]
         for finished in self._finished_digests:
-            if finished.computed.hexdigest() != finished.digest:
+            if not finished.computed.matches(finished.digest):
                 found.append(
                     self._difference(
                         "digest over all streams",

@@ -13,7 +13,7 @@ from evtrack.runtime.retention.archive_check import check_archive, find_archives
 from evtrack.runtime.retention.archive_files import read_lines
 from evtrack.storage.connection.sql_files import latest_migration
 from evtrack.storage.retention.cleanup import cleanup_lock, prepare_session
-from evtrack.storage.retention.restore import known_jobs, prepare_day, restore_job
+from evtrack.storage.retention.restore import has_digest, known_jobs, prepare_day, restore_job
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from evtrack.runtime.retention.manifest import ArchivedJob, Manifest
     from evtrack.storage.connection.connect import Connection
+    from evtrack.storage.retention.restore import KnownJob
 
 _MAX_JOBS_LISTED: Final = 10
 _JOB: Final = re.compile(rb'"job_id":(-?\d+),')
@@ -98,7 +99,7 @@ class Restore:
     def _present(self, jobs: list[ArchivedJob]) -> set[int]:
         """Return the jobs that the database has with the same log; reject numbers of other jobs."""
         known = known_jobs(self._conn, [job.job_id for job in jobs])
-        taken = sorted(job.job_id for job in jobs if job.job_id in known and known[job.job_id].digest != job.digest)
+        taken = sorted(job.job_id for job in jobs if job.job_id in known and not self._is_same(known[job.job_id], job))
         if taken:
             more = f" and {len(taken) - _MAX_JOBS_LISTED} more" if len(taken) > _MAX_JOBS_LISTED else ""
             listed = ", ".join(map(str, taken[:_MAX_JOBS_LISTED])) + more
@@ -107,6 +108,9 @@ class Restore:
                 hint="Jobs keep their numbers. Restore into another database, for example a new one.",
             )
         return {job_id for job_id, job in known.items() if not job.dropped}
+
+    def _is_same(self, known: KnownJob, job: ArchivedJob) -> bool:
+        return known.digest == job.digest or (not known.dropped and has_digest(self._conn, job.job_id, job.digest))
 
     def _restore_day(
         self, path: Path, manifest: Manifest, jobs: dict[int, ArchivedJob], present: set[int]

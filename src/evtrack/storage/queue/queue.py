@@ -10,7 +10,7 @@ from psycopg.types.string import ByteaBinaryLoader
 
 from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.storage.connection.error_translation import translated
-from evtrack.storage.connection.query import array_literal, rows, value
+from evtrack.storage.connection.query import array_literal, mapping, rows, value
 from evtrack.storage.connection.sql_files import statement
 from evtrack.storage.queue.job_control import wake_watchers
 from evtrack.storage.queue.records import Claimable, Reconciled, ReportVerdict
@@ -191,9 +191,16 @@ class Queue:
         """
         return rows(self._conn, Reconciled, "reconcile", **self._keys(batches))
 
-    def finish_due(self, job_id: int) -> bool:
-        """Finish a job if all of its batches have ended, and return whether this call finished it."""
-        return bool(value(self._conn, "finish_due", job_id=job_id))
+    def finish_jobs(self, job_ids: Sequence[int]) -> dict[int, bool]:
+        """Finish those of these jobs whose batches have all ended.
+
+        Args:
+            job_ids: Jobs.
+
+        Returns:
+            For each of those whether it is finished now; if not, another session has locked it, or there is more to do.
+        """
+        return mapping(self._conn, "finish_jobs", job_ids=array_literal(job_ids))
 
     def wake_watchers(self) -> None:
         """Notify watchers that there may be alerts, after the commit of what may have raised them."""

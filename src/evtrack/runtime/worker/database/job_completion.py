@@ -74,15 +74,16 @@ class JobCompletion:
         self._unasked.difference_update(jobs)
         return list(dict.fromkeys(jobs))
 
-    def postpone(self, job_id: int, now: float) -> None:
+    def postpone(self, job_id: int, now: float, *, for_s: float = _POSTPONED_S) -> None:
         """Ask about a job later: the database could not tell, perhaps because somebody has locked the job's row.
 
         Args:
             now: The monotonic clock.
+            for_s: How much later.
         """
         self._touched[job_id] = now
         self._unasked.add(job_id)
-        self._not_before[job_id] = now + _POSTPONED_S
+        self._not_before[job_id] = now + for_s
 
     def remove(self, job_id: int) -> None:
         """Remove a finished job."""

@@ -172,22 +172,30 @@ class QueueSync:
         def seems_over(job_id: int) -> bool:
             return known and self._open[job_id] <= 0 and job_id not in self._planner.listed
 
-        for job_id in self._completion.due(now, seems_over):
-            try:
-                is_finished = queue.finish_due(job_id)
-            except EvtrackError as error:
-                if error_scope(error) is ErrorScope.SERVER:
-                    self._completion.add([job_id], now)
-                    raise
-                _log.warning(log_names.JOB_NOT_FINISHED, job_id=job_id, error=str(error))
-                self._completion.postpone(job_id, now)
-                continue
+        for job_id, is_finished in self._finish(queue, self._completion.due(now, seems_over), now).items():
             if is_finished:
                 self._writer.may_have_alerted = True
                 self._completion.remove(job_id)
                 self.is_job_over = self.is_job_over or job_id == self._until_job
                 _log.info(log_names.JOB_FINISHED, job_id=job_id)
+            else:
+                self._completion.postpone(job_id, now, for_s=ASK_S)
         if self._until_job is not None and now - self._asked_at >= _PHASE_S:
             self._asked_at = now
             self.is_job_over = self.is_job_over or queue.job_phase(self._until_job) in {"finished", "cancelled", None}
         self._open = +self._open
+
+    def _finish(self, queue: Queue, jobs: Sequence[int], now: float) -> dict[int, bool]:
+        if not jobs:
+            return {}
+        try:
+            return queue.finish_jobs(jobs)
+        except EvtrackError as error:
+            if error_scope(error) is ErrorScope.SERVER:
+                self._completion.add(jobs, now)
+                raise
+            if len(jobs) > 1:  # one of them is to blame: ask for each
+                return {job_id: done for each in jobs for job_id, done in self._finish(queue, [each], now).items()}
+            _log.warning(log_names.JOB_NOT_FINISHED, job_id=jobs[0], error=str(error))
+            self._completion.postpone(jobs[0], now)
+            return {}
