@@ -17,7 +17,8 @@ def steady(item: dict[str, Any]) -> int:
     """Take 20 ms while `slow` exists, and return the item's number.
 
     Args:
-        item: Its number `n`, and `do`: "once" raises the first time, "raise" always, "segv" kills the process.
+        item: Its number `n`, and `do`: "once" raises the first time, "raise" always, "wait" takes ten minutes, "segv"
+            kills the process.
     """
     number = int(item["n"])
     with (_FOLDER / f"ran.{os.environ['FAULTS_WORKER']}.{os.getpid()}").open("a") as file:
@@ -27,6 +28,8 @@ def steady(item: dict[str, Any]) -> int:
     do = item.get("do")
     if do == "raise" or (do == "once" and _is_new(f"{item.get('of', 0)}.{number}")):
         raise ValueError(f"item {number} is not to be had")
+    if do == "wait":
+        time.sleep(600)
     if do == "segv":
         ctypes.string_at(0)
     return number

@@ -10,7 +10,8 @@ def outcome_of(number: int) -> str:
     return "failed" if number % 250 == 13 else "completed"
 
 
-def item(number: int, of: int) -> str:
-    """Return an item of a job as JSON."""
-    do = {"crashed": "segv", "failed": "raise"}.get(outcome_of(number)) or ("once" if number % 50 == 7 else "")
+def item(number: int, of: int, do: str | None = None) -> str:
+    """Return an item of a job as JSON; `do` is what its handler does, if not what its number says."""
+    if do is None:
+        do = {"crashed": "segv", "failed": "raise"}.get(outcome_of(number)) or ("once" if number % 50 == 7 else "")
     return json.dumps({"id": number, "n": number, "of": of, "do": do})

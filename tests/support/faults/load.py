@@ -96,12 +96,12 @@ class Load:
         """Start what reads all events as they come."""
         self.followers.append(self.process(dsn, "events", "--follow", "--json", inside=inside))
 
-    def submit(self, dsn: str, items: int) -> None:
-        """Submit a job at once."""
+    def submit(self, dsn: str, items: int, *options: str, do: str | None = None) -> None:
+        """Submit a job at once; `do` is what all of its items do, if not the usual mixture."""
         number = len(self.jobs) + len(self.fed) + 1
         source = self.folder / f"items{number}.jsonl"
-        source.write_text("".join(f"{item(n, number)}\n" for n in range(items)))
-        process = self.process(dsn, "submit", str(source), *self._policy())
+        source.write_text("".join(f"{item(n, number, do)}\n" for n in range(items)))
+        process = self.process(dsn, "submit", str(source), *self._policy(), *options)
         assert process.wait(120) == 0, self.said("submit")
         job = int((self.folder / f"submit{self.names['submit']}.out").read_text().split()[-1])
         self.jobs[job] = items
@@ -209,3 +209,7 @@ class Load:
                 process.send_signal(number)
         if number == signal.SIGKILL:
             self.ended.set()
+            for process in (*self.workers, *self.watchers, *self.followers, *self.submitters):
+                process.wait(10)
+                if process.stdin:
+                    process.stdin.close()
