@@ -50,14 +50,14 @@ def data_dir(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _user(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def _user(data_dir: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
     """Run a process that uses the embedded server until its stdin is closed."""
     with subprocess.Popen(
         [sys.executable, "-c", _USER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment(EVTRACK_DATA_DIR=str(data_dir)),
+        env=environment(EVTRACK_DATA_DIR=str(data_dir), **env),
     ) as process:
         assert process.stdout is not None
         assert "postgresql://" in process.stdout.readline()
@@ -160,6 +160,19 @@ def test_a_data_directory_can_have_a_quote_and_a_comma_in_its_name() -> None:
 def test_a_data_directory_that_pg_ctl_cannot_name_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(EvtrackError, match=r"its path has '\$'\."):
         EmbeddedServer(tmp_path / "$HOME")
+
+
+def test_the_server_keeps_no_secrets_of_who_started_it(folder: Path) -> None:
+    secrets = {"EVTRACK_WEBHOOK_SECRET": "told", "DATABASE_URL": "", "PGPASSWORD": "told"}
+    with _user(folder, **secrets) as user:
+        pid = EmbeddedServer(folder).pid
+        environ = Path(f"/proc/{pid}/environ")
+        if not environ.exists():
+            pytest.skip("the environment of a process is not to be seen here")
+        text = environ.read_text(encoding="utf-8")
+        assert "EVTRACK_SLOT=none" in text
+        assert "told" not in text
+        _leave(user)
 
 
 def test_only_its_own_user_can_enter_the_socket_directory(data_dir: Path) -> None:

@@ -1,9 +1,11 @@
 """Runs PostgreSQL's own programs for the embedded server: create a cluster, start it, stop it."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -19,6 +21,8 @@ from evtrack.storage.embedded.data_directory import ServerPaths
 
 _SUPERUSER = "postgres"
 _PORT = 5432
+
+_KEPT_FROM_SERVER = ("PG", "LC_", "LANG", "EVTRACK_", "DATABASE_URL")
 
 _START_TIMEOUT_S = 60.0
 _RUN_TIMEOUT_S = 90.0
@@ -148,15 +152,18 @@ class Postmaster:
 
     def _run(self, name: str, *args: str) -> str:
         """Run a program as the server's user, out of reach of the terminal's Ctrl-C."""
-        # Our PG* variables must not reach the server's own programs.
-        environ = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
+        # Our PG* variables must not reach the server's own programs, and the server, which lives on, needs no secrets.
+        environ = {key: value for key, value in os.environ.items() if not key.startswith(_KEPT_FROM_SERVER)}
         # The server outlives the process that has started it, even if that is a slot of a worker.
         environ["EVTRACK_SLOT"] = "none"
         user = self._paths.user
+        command = [str(self._paths.programs / name), *args]
+        if _has_unusual_signals():
+            command, user = _with_usual_signals(command, user), None
         # Into a file: a server that inherits a pipe would keep it open forever.
         with tempfile.TemporaryFile() as output:
             result = subprocess.run(  # noqa: S603  # fixed words
-                [str(self._paths.programs / name), *args],
+                command,
                 check=False,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -164,8 +171,6 @@ class Postmaster:
                 cwd="/",
                 env=environ,
                 start_new_session=True,
-                # Only where it is needed: beside threads, it may find a lock that nobody will release.
-                preexec_fn=_reset_signals if _has_unusual_signals() else None,
                 timeout=_RUN_TIMEOUT_S,
                 user=user.pw_uid if user else None,
                 group=user.pw_gid if user else None,
@@ -182,7 +187,21 @@ def _has_unusual_signals() -> bool:
     return signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN or bool(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
 
-def _reset_signals() -> None:
+# As a program of its own: between fork and exec, Python code may find a lock that another thread held.
+_USUAL_SIGNALS = """
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+uid, gid, *command = sys.argv[1:]
+if uid != "-":
+    os.setgroups([])
+    os.setgid(int(gid))
+    os.setuid(int(uid))
+os.execv(command[0], command)
+"""
+
+
+def _with_usual_signals(command: list[str], user: pwd.struct_passwd | None) -> list[str]:
     """Let a program learn how its child processes end, and let signals reach it, whatever its caller has set."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    switch = [str(user.pw_uid), str(user.pw_gid)] if user else ["-", "-"]
+    return [sys.executable, "-I", "-S", "-c", _USUAL_SIGNALS, *switch, *command]
