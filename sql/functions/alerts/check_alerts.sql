@@ -1,14 +1,16 @@
 -- Raise alerts for conditions that no single event shows: alerts that were only
 -- counted, for minutes that are over; batches that do not start although slots
 -- are free; handlers whose attempts crash too often; queues that are too long;
--- items that run much longer than others of their handler did.
+-- items that run much longer than others of their handler did; handlers with
+-- overdue batches that no worker offers.
 -- One call at a time has an effect; concurrent ones return 0. Returns the
 -- number of new alerts.
 CREATE OR REPLACE FUNCTION evtrack.check_alerts(
     never_started interval DEFAULT '1 minute',
     max_crash_rate float8 DEFAULT 5, crash_span interval DEFAULT '1 hour',
     least_attempts bigint DEFAULT 20, max_pending bigint DEFAULT 100000,
-    runs_long interval DEFAULT '1 minute', runs_long_factor float8 DEFAULT 10
+    runs_long interval DEFAULT '1 minute', runs_long_factor float8 DEFAULT 10,
+    no_worker interval DEFAULT '1 minute'
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -18,17 +20,19 @@ BEGIN
     IF (max_crash_rate BETWEEN 0 AND 'Infinity' AND never_started >= '0'
         AND crash_span >= '0' AND max_pending >= 0
         AND least_attempts >= 0 AND runs_long >= '0'
-        AND runs_long_factor BETWEEN 0 AND 'Infinity') IS NOT TRUE THEN
+        AND runs_long_factor BETWEEN 0 AND 'Infinity'
+        AND no_worker >= '0') IS NOT TRUE THEN
         RAISE EXCEPTION 'thresholds must be 0 or greater, got never_started %, '
             'max_crash_rate %, crash_span %, least_attempts %, max_pending %, '
-            'runs_long %, runs_long_factor %',
+            'runs_long %, runs_long_factor %, no_worker %',
             coalesce(never_started::text, 'null'),
             coalesce(max_crash_rate::text, 'null'),
             coalesce(crash_span::text, 'null'),
             coalesce(least_attempts::text, 'null'),
             coalesce(max_pending::text, 'null'),
             coalesce(runs_long::text, 'null'),
-            coalesce(runs_long_factor::text, 'null') USING ERRCODE = 'EV007';
+            coalesce(runs_long_factor::text, 'null'),
+            coalesce(no_worker::text, 'null') USING ERRCODE = 'EV007';
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
         RETURN 0;
@@ -74,6 +78,22 @@ BEGIN
         FROM evtrack.waiting w
         WHERE w.why = 'never started'
             AND w.waited_s >= extract(EPOCH FROM never_started)));
+
+    new := new + evtrack.alert_while('no_worker', 'error', (
+        SELECT jsonb_object_agg(n.handler, to_jsonb(n) || jsonb_build_object(
+            'workers', (
+                SELECT count(*) FROM evtrack.worker_status s
+                WHERE s.state = 'alive')))
+        FROM (
+            SELECT w.handler, count(*) AS jobs, sum(w.batches) AS batches,
+                min(w.since) AS since, max(w.waited_s) AS waited_s,
+                min(w.job_id) AS example_job_id
+            FROM evtrack.waiting w
+            WHERE w.why = 'no worker' AND w.overdue
+                AND w.waited_s >= extract(EPOCH FROM no_worker)
+                AND w.handler <> 'evtrack.canary'
+            GROUP BY w.handler
+        ) n));
 
     new := new + evtrack.alert_while('crash_rate_high', 'error', (
         SELECT jsonb_object_agg(r.handler, jsonb_build_object(

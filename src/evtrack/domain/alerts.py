@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, computed_field
@@ -23,6 +24,7 @@ class AlertKind(StrEnum):
     JOB_FINISHED_WITH_ERRORS = "job_finished_with_errors"
     WORKER_LOST = "worker_lost"
     SLOTS_KEEP_DYING = "slots_keep_dying"
+    NO_WORKER = "no_worker"
     NEVER_STARTED = "never_started"
     CRASH_RATE_HIGH = "crash_rate_high"
     QUEUE_DEEP = "queue_deep"
@@ -45,7 +47,8 @@ class Alert(BaseModel):
     @property
     def next(self) -> str:
         """The command that shows more."""
-        return self.advice.format_map(dict(self))
+        # A handler's name may have any characters.
+        return self.advice.format_map({name: quote(str(value)) for name, value in self})
 
     def line(self) -> dict[str, Any]:
         """Return the alert as the fields of a log line.
@@ -145,7 +148,7 @@ class JobFinishedWithErrors(JobAlert):
 class WorkerLostAlert(Alert):
     """A worker's session or its heartbeat is gone; its batches run again, and raise no alerts of their own."""
 
-    advice = "evtrack workers"
+    advice = "evtrack workers {worker_id}"
 
     event: Literal[AlertKind.WORKER_LOST]
     worker_id: int = Field(description="The worker")
@@ -161,7 +164,7 @@ class WorkerLostAlert(Alert):
 class SlotsKeepDying(Alert):
     """A worker's slots die before they run anything, so it does no work. At most one alert an hour per worker."""
 
-    advice = "evtrack workers"
+    advice = "evtrack workers {worker_id}"
 
     event: Literal[AlertKind.SLOTS_KEEP_DYING]
     worker_id: int = Field(description="The worker")
@@ -170,6 +173,21 @@ class SlotsKeepDying(Alert):
     pid: int | None = Field(None, description="Its process ID on that host")
     handlers: list[str] = Field(default_factory=list, description="The handlers that it offers")
     said: str = Field(description="How many slots died, and how the last one ended")
+
+
+class NoWorker(Alert):
+    """Batches are overdue, and no worker offers their handler. At most one alert an hour per handler."""
+
+    advice = "evtrack workers --all --handler {handler}"
+
+    event: Literal[AlertKind.NO_WORKER]
+    handler: str = Field(description="The handler")
+    jobs: int | None = Field(None, description="How many jobs of this handler wait")
+    batches: int = Field(description="How many of their batches wait")
+    since: AwareDatetime | None = Field(None, description="When the oldest of them began to wait")
+    waited_s: float | None = Field(None, description="How long the oldest has waited, in seconds")
+    example_job_id: int | None = Field(None, description="One of the jobs")
+    workers: int | None = Field(None, description="Live workers, none of which offers the handler")
 
 
 class NeverStarted(JobAlert):
@@ -200,7 +218,7 @@ class CrashRateHigh(Alert):
 class QueueDeep(Alert):
     """A handler has too many pending batches outside suspended jobs. At most one alert an hour per handler."""
 
-    advice = "evtrack workers"
+    advice = "evtrack workers --handler {handler}"
 
     event: Literal[AlertKind.QUEUE_DEEP]
     handler: str = Field(description="The handler")
@@ -263,6 +281,7 @@ ALERT_MODELS: Final[Mapping[str, type[Alert]]] = {
     str(AlertKind.JOB_FINISHED_WITH_ERRORS): JobFinishedWithErrors,
     str(AlertKind.WORKER_LOST): WorkerLostAlert,
     str(AlertKind.SLOTS_KEEP_DYING): SlotsKeepDying,
+    str(AlertKind.NO_WORKER): NoWorker,
     str(AlertKind.NEVER_STARTED): NeverStarted,
     str(AlertKind.CRASH_RATE_HIGH): CrashRateHigh,
     str(AlertKind.QUEUE_DEEP): QueueDeep,

@@ -15,6 +15,7 @@ class Thresholds:
         max_pending: How many batches of a handler may be pending.
         runs_long_s: How long any item may run.
         runs_long_factor: How many times as long as 99 of 100 before it an item may run.
+        no_worker_s: How long batches may wait although no worker offers their handler.
     """
 
     never_started_s: float = 60.0
@@ -24,3 +25,4 @@ class Thresholds:
     max_pending: int = 100_000
     runs_long_s: float = 60.0
     runs_long_factor: float = 10.0
+    no_worker_s: float = 60.0

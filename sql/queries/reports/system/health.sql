@@ -13,6 +13,7 @@ SELECT
     w.oldest_s,
     w.no_worker,
     w.never_started,
+    w.overdue,
     v.workers,
     v.slots,
     v.busy,
@@ -28,7 +29,10 @@ CROSS JOIN
             coalesce(sum(q.items), 0)::bigint AS pending_items,
             max(q.waited_s) AS oldest_s,
             count(*) FILTER (WHERE q.why = 'no worker') AS no_worker,
-            count(*) FILTER (WHERE q.why = 'never started') AS never_started
+            count(*) FILTER (WHERE q.why = 'never started') AS never_started,
+            count(*) FILTER (
+                WHERE q.why = 'no worker' AND q.overdue AND q.handler <> 'evtrack.canary'
+            ) AS overdue
         FROM evtrack.waiting AS q
         WHERE q.why <> 'suspended'
     ) AS w

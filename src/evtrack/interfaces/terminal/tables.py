@@ -97,22 +97,15 @@ def workers_table(workers: Sequence[WorkerRow], *, now: datetime) -> Table:
     Returns:
         A table with a row per worker.
     """
-    drawn = table(
-        "WORKER",
-        "STATE",
-        "HOST",
-        "PID",
-        "BUSY",
-        "AGE",
-        "SEEN",
-        "HANDLERS",
-        right="WORKER PID BUSY AGE SEEN",
-        flexible="HOST HANDLERS",
-    )
+    # The name of a worker that was given none is its host and process.
+    named = any(worker.name != f"{worker.host}:{worker.pid}" for worker in workers)
+    names = ("WORKER", "STATE", *(["NAME"] if named else []), "HOST", "PID", "BUSY", "AGE", "SEEN", "HANDLERS")
+    drawn = table(*names, right="WORKER PID BUSY AGE SEEN", flexible="NAME HOST HANDLERS")
     for worker in workers:
         drawn.add_row(
             str(worker.worker_id),
             Text(worker.state, style=_WORKER_STYLES.get(worker.state, "bold yellow")),
+            *([cell(worker.name)] if named else []),
             cell(worker.host),
             str(worker.pid),
             f"{worker.busy}/{worker.slots}",

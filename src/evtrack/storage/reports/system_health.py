@@ -11,7 +11,8 @@ from evtrack.storage.connection.query import rows
 class Health:
     """The state of the whole system: attempts that ended since a time, pending batches, workers.
 
-    Attempts whose worker was lost are counted in `workers_lost` only.
+    Attempts whose worker was lost are counted in `workers_lost` only. Of the jobs that no worker offers a handler for
+    (`no_worker`), `overdue` are those whose batches should have started by now.
     """
 
     since: datetime
@@ -27,6 +28,7 @@ class Health:
     oldest_s: float | None
     no_worker: int
     never_started: int
+    overdue: int
     workers: int
     slots: int
     busy: int

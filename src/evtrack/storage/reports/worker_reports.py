@@ -1,5 +1,6 @@
 """Reports on workers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,22 @@ class WorkerRow:
     seen_at: datetime
     silent_s: float
     in_hand: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LostWorker:
+    """How a worker was lost: when and why, how many batches it held, and how many others offer its handlers now."""
+
+    worker_id: int
+    name: str
+    host: str
+    pid: int
+    handlers: list[str]
+    seen_at: datetime
+    lost_at: datetime
+    why: str | None
+    batches: int | None
+    others: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +93,33 @@ def live_workers(conn: Connection, *, limit: int = 1000) -> list[WorkerRow]:
     return rows(conn, WorkerRow, "live_workers", limit=limit)
 
 
-def workers(conn: Connection, *, limit: int) -> list[WorkerRow]:
-    """Read the latest workers, including stopped and lost ones.
+def workers(
+    conn: Connection,
+    *,
+    limit: int,
+    every: bool = True,
+    worker_ids: Sequence[int] | None = None,
+    handler: str | None = None,
+) -> list[WorkerRow]:
+    """Read the latest workers.
+
+    Args:
+        limit: How many at most.
+        every: Whether stopped and lost ones count too.
+        worker_ids: Only those with these numbers; None for all.
+        handler: Only those that offer this handler; None for all.
 
     Returns:
         Their rows, the latest first.
     """
-    return rows(conn, WorkerRow, "workers", limit=limit)
+    values = {"every": every, "worker_ids": worker_ids and list(worker_ids), "handler": handler}
+    return rows(conn, WorkerRow, "workers", limit=limit, **values)
+
+
+def lost_workers(conn: Connection, worker_ids: Sequence[int]) -> list[LostWorker]:
+    """Read how workers were lost.
+
+    Args:
+        worker_ids: Which workers; those that were not lost are left out.
+    """
+    return rows(conn, LostWorker, "lost_workers", worker_ids=list(worker_ids))

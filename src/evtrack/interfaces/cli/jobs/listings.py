@@ -2,16 +2,21 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from shlex import quote
+from typing import Any
 
 import click
+from rich.console import Group
 
 from evtrack.domain.states import BatchStatus, JobPhase
+from evtrack.domain.text import printable
 from evtrack.interfaces.cli.jobs.status import NO_JOBS
 from evtrack.interfaces.cli.shared.options import job_argument, json_option, print_json, with_connection
-from evtrack.interfaces.cli.shared.parameter_types import LIMIT, Words
+from evtrack.interfaces.cli.shared.parameter_types import LIMIT, WORKER_ID, Words
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import section, show
 from evtrack.interfaces.terminal.formatting import counted
+from evtrack.interfaces.terminal.reports.workers import lost_worker_report
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import batch_reports, item_reports, job_reports, worker_reports
 
@@ -110,22 +115,49 @@ def errors(conn: Connection, job_id: int, *, only_now: bool, limit: int, as_json
 
 
 @click.command()
+@click.argument("worker_ids", metavar="[WORKER]...", nargs=-1, type=WORKER_ID)
 @click.option("--all", "every", is_flag=True, help="Also list stopped and lost workers, latest first.")
+@click.option("--handler", metavar="NAME", help="Only workers that offer this handler.")
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="List at most this many workers.")
 @json_option
 @with_connection("workers")
-def workers(conn: Connection, *, every: bool, limit: int, as_json: bool) -> None:
+def workers(
+    conn: Connection, *, worker_ids: tuple[int, ...], every: bool, handler: str | None, limit: int, as_json: bool
+) -> None:
     """List live workers, including those without a recent heartbeat, and what they have had in hand for over a second.
+
+    With WORKERS, their numbers, list only these, in any state; for a lost one, why it was lost and what to look at.
 
     P50 and P99 are how long half, and 99 of 100, of the handler's completed batches ran, per item if the item in hand
     is one of several.
     """
-    found = worker_reports.workers(conn, limit=limit) if every else worker_reports.live_workers(conn, limit=limit)
+    every = every or bool(worker_ids)
+    found = worker_reports.workers(conn, limit=limit, every=every, worker_ids=worker_ids or None, handler=handler)
+    losses = {lost.worker_id: lost for lost in worker_reports.lost_workers(conn, worker_ids)} if worker_ids else {}
     if as_json:
-        print_json([asdict(worker) for worker in found])
-    elif found:
-        show(tables.workers_table(found, now=datetime.now(UTC)))
-        if running := worker_reports.running_items(conn, limit=limit):
-            show(section("In hand for over a second", tables.running_table(running)))
-    else:
-        click.echo("No workers. Start one: evtrack work --import MODULE" if every else "No live workers.")
+        print_json([{**asdict(worker), **_loss(losses.get(worker.worker_id))} for worker in found])
+        return
+    if not found:
+        click.echo(_no_workers(worker_ids, handler, every=every))
+        return
+    show(tables.workers_table(found, now=datetime.now(UTC)))
+    for lost in losses.values():
+        show(Group("", lost_worker_report(lost)))
+    listed = {worker.worker_id for worker in found}
+    if running := [each for each in worker_reports.running_items(conn, limit=limit) if each.worker_id in listed]:
+        show(section("In hand for over a second", tables.running_table(running)))
+
+
+def _loss(lost: worker_reports.LostWorker | None) -> dict[str, Any]:
+    if lost is None:
+        return {}
+    return {"lost_at": lost.lost_at, "why": lost.why, "batches": lost.batches, "others": lost.others}
+
+
+def _no_workers(worker_ids: tuple[int, ...], handler: str | None, *, every: bool) -> str:
+    if worker_ids:
+        return "No such workers. evtrack workers --all lists the latest."
+    start = "Start one: evtrack work --import MODULE" + (f" --handler {quote(printable(handler))}" if handler else "")
+    if handler:
+        return f"No {'worker has offered' if every else 'live worker offers'} the handler {printable(handler)}. {start}"
+    return f"No workers. {start}" if every else "No live workers. evtrack workers --all lists stopped and lost ones."

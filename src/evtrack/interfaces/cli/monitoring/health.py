@@ -76,16 +76,27 @@ def health(
     counted separately: a lost worker is an alert, not a crash. The second table shows the current state of all jobs
     created in the window, by items and batches.
 
-    Exit codes: 0 healthy; 2 unhealthy: the crash rate is above --max-crash-rate, or an alert has waited longer than
-    --max-alert-lag because no watcher is running. If health cannot be determined: 1 error; 4 the schema does not fit
-    this evtrack; 5 no connection; 64 wrong usage.
+    Exit codes: 0 healthy; 2 unhealthy: the crash rate is above --max-crash-rate, a job is overdue because no worker
+    offers its handler or although slots are free, or an alert has waited longer than --max-alert-lag because no watcher
+    is running. If health cannot be determined: 1 error; 4 the schema does not fit this evtrack; 5 no connection; 64
+    wrong usage.
     """
     found = system_health.health(conn, span_s=span_s)
     sums = system_health.recent_sums(conn, span_s=span_s)
     crashes = batch_reports.latest_crashes(conn, span_s=span_s, limit=_LATEST)
     undelivered, lag_s = undelivered_alerts(conn)
-    late = lag_s > max_lag_s
-    healthy = not late and not found.crashes_too_often(max_crash_rate, least_attempts)
+    too_often = found.crashes_too_often(max_crash_rate, least_attempts)
+    faults = []
+    if lag_s > max_lag_s:
+        waiting = counted(undelivered, "alert waits", "alerts wait")
+        faults.append(f"{waiting} for a watcher, the oldest for {duration(lag_s)}: evtrack watch")
+    if found.overdue:
+        overdue = counted(found.overdue, "job is", "jobs are")
+        faults.append(f"{overdue} overdue, and no worker offers the handler: evtrack doctor")
+    if found.never_started:
+        overdue = counted(found.never_started, "job does", "jobs do")
+        faults.append(f"{overdue} not start although slots are free: evtrack doctor")
+    healthy = not too_often and not faults
     if as_json:
         print_json(
             {
@@ -103,10 +114,9 @@ def health(
             }
         )
     else:
-        waiting = counted(undelivered, "alert waits", "alerts wait")
-        fault = f"{waiting} for a watcher, the oldest for {duration(lag_s)}: evtrack watch" if late else ""
-        too_often = found.crashes_too_often(max_crash_rate, least_attempts)
-        show(health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, too_often=too_often, fault=fault))
+        show(
+            health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, too_often=too_often, faults=faults)
+        )
         if crashes:
             show(section("Latest crashes", tables.crashes_table(crashes, with_job=True, with_items=True)))
     raise click.exceptions.Exit(0 if healthy else UNHEALTHY)

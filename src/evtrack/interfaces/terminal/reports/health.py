@@ -11,11 +11,13 @@ from evtrack.interfaces.terminal.drawing import section, table
 from evtrack.interfaces.terminal.formatting import count, counted, duration, percentage, window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evtrack.storage.reports.system_health import Health, RecentSums
 
 
 def health_report(
-    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, too_often: bool, fault: str
+    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, too_often: bool, faults: Sequence[str]
 ) -> RenderableType:
     """Draw the health of the whole system.
 
@@ -25,7 +27,7 @@ def health_report(
         span_s: The length of the window.
         max_crash_rate: The highest healthy percentage of attempts that crash.
         too_often: Whether more of them crash, of enough attempts to judge that.
-        fault: What makes the system unhealthy apart from the crash rate; empty for nothing.
+        faults: What makes the system unhealthy apart from the crash rate, a line each.
 
     Returns:
         The verdict, the attempts, the items and batches, and a line each about the queue and the workers.
@@ -35,13 +37,13 @@ def health_report(
     rate = f"{percentage(health.crash_rate_pct)} of the attempts in the last {window(span_s)} crashed, " + (
         judged if within or too_often else f"of only {count(health.attempts)}"
     )
-    healthy = not too_often and not fault
+    healthy = not too_often and not faults
     # What makes the system unhealthy comes first: monitoring systems often show only the first line.
-    facts = [rate, fault] if too_often or not fault else [fault, rate]
+    facts = [rate, *faults] if too_often else [*faults, rate]
     verdict = Text("healthy" if healthy else "unhealthy", style="bold green" if healthy else "bold red")
     verdict.append(f": {facts[0]}", style="none")
-    if facts[1]:
-        verdict.append(f"\n{facts[1]}", style="none")
+    for fact in facts[1:]:
+        verdict.append(f"\n{fact}", style="none")
     created = section(f"{counted(sums.jobs, 'job')} created in the last {window(span_s)}", _sums(sums))
     return Group(verdict, _attempts(health), created, "", Text(_queue(health)), _workers(health))
 
