@@ -1,4 +1,4 @@
-"""Fuzz the readers of hostile bytes, guided by coverage: frames, marks of output, JSON arrays and lines.
+"""Fuzz the readers of hostile bytes, guided by coverage: frames and pages of slots, marks, arrays and lines.
 
 bin/bench fuzz [--seconds 60] [TARGET...]. It needs atheris, which nothing else does: pip install atheris. A broken
 promise ends with its traceback, and its input stays in the current directory.
@@ -14,7 +14,7 @@ import tempfile
 from importlib import import_module, util
 from pathlib import Path
 
-TARGETS = ("frames", "marks", "array", "lines")
+TARGETS = ("page", "frames", "marks", "array", "lines")
 
 
 def fuzz(name: str, seconds: int) -> None:

@@ -4,6 +4,7 @@ Each target takes bytes. The first one says how the rest is cut into pieces, as 
 """
 
 import json
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -17,8 +18,11 @@ from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.domain.log_names import HANDLER_LOG, HANDLER_OUTPUT, HANDLER_OUTPUT_SUPPRESSED
 from evtrack.runtime.slot.framing import FrameReader
 from evtrack.runtime.slot.output import FACTS, KEY_BYTES, TEXT
+from evtrack.runtime.slot.page.assigned_batches import ASSIGNED_BYTES
 from evtrack.runtime.slot.protocol import FromSlot
+from evtrack.runtime.slot.shared_page import PAGE_BYTES, RESULT_BYTES, SharedPage
 from evtrack.runtime.worker.slots.handler_output import HandlerOutput, OutputParser, OutputTag
+from evtrack.runtime.worker.state.batches_at_death import batches_at_death, batches_on_page
 from evtrack.sources.json_array import JsonArrayScanner
 from evtrack.sources.lines import read_lines, read_text_lines
 from evtrack.sources.records import Record
@@ -123,9 +127,31 @@ def lines(data: bytes) -> None:
         assert not found or found[-1][2] <= len(whole)
 
 
-TARGETS = {"frames": frames, "marks": marks, "array": array, "lines": lines}
+def page(data: bytes) -> None:
+    """The page that a slot shares with its supervisor: user code may have written anywhere on it."""
+    content = bytearray(PAGE_BYTES)
+    for place, text in zip((0, 256, 256 + RESULT_BYTES, PAGE_BYTES - ASSIGNED_BYTES), data.split(b"||"), strict=False):
+        content[place : place + len(text)] = text
+    shared = SharedPage(-1, content=content[:PAGE_BYTES])
+    shared.postpone(1.5)
+    outcomes = shared.outcomes.read() + shared.outcomes.latest()
+    assert all(0 <= each.run_s < 1e9 and each.peak_rss_bytes >= 0 for each in outcomes)
+    assert list(shared.results()) == sorted(shared.results())
+    key, ordinal = _HELD.item(shared.item)
+    assert (key, ordinal) in {("k1", 1), ("k2", 2), (None, None)}
+    batches_at_death(batches_on_page(shared), {(7, 3, 1): [1, 2]})
+
+
+TARGETS = {"page": page, "frames": frames, "marks": marks, "array": array, "lines": lines}
+
+_WORDS = struct.pack("=3Qd2Q", 1, 1, 0, 1.0, 9, 12)
 
 SEEDS = {
+    "page": [
+        _WORDS + b"||" + struct.pack("=II", 0, 1) + b"1||" + struct.pack("=QQQdqdI", 32, 0, 1, 0.5, 0, 0.0, 0),
+        _WORDS + b"||||||" + struct.pack("=QqiiQqii", 0, 0, 0, 0, 1, 7, 3, 1),
+        b"\xff" * 120 + b"||" + b"\xff" * 40 + b"||" + b"\xff" * 60 + b"||" + b"\xff" * 48,
+    ],
     "frames": [
         b"\x03\x94\xa6failed\x01\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00\xa1x",
         b"\x05\x95\xa4done\x01\x91\xcb\x3f\xe0\x00\x00\x00\x00\x00\x00\x91\xc4\x011\x90",

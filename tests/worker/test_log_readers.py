@@ -18,6 +18,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.crash]
 
 BATCHES = 10
 
+TERMINATE = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
 
 @contextmanager
 def a_worker(dsn: str, *options: str, stderr: int | None, words: str = 'exec "$@"') -> Iterator[subprocess.Popen[str]]:
@@ -76,3 +81,18 @@ def test_a_reader_that_is_gone_harms_nothing(dsn: str, queue: Client) -> None:
         os.close(writer)
         assert 0 == process.wait(30)
     assert is_done(queue, job)
+
+
+def test_every_line_is_json_while_sessions_are_terminated(dsn: str, queue: Client) -> None:
+    reader, writer = os.pipe()
+    with a_worker(dsn, "--log-format", "json", stderr=writer) as process, os.fdopen(reader, "rb") as log:
+        os.close(writer)
+        ended = 0
+        while ended < 3:
+            ended += eventually(lambda: queue.one(TERMINATE), 20)
+        job = noisy(queue)
+        eventually(lambda: is_done(queue, job), 30)
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(20)
+        lines = [json.loads(line) for line in log.read().splitlines()]
+    assert "worker_stopped" in [line["event"] for line in lines]
