@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -83,10 +84,11 @@ def test_a_reader_that_is_gone_harms_nothing(dsn: str, queue: Client) -> None:
     assert is_done(queue, job)
 
 
-def test_every_line_is_json_while_sessions_are_terminated(dsn: str, queue: Client) -> None:
-    reader, writer = os.pipe()
-    with a_worker(dsn, "--log-format", "json", stderr=writer) as process, os.fdopen(reader, "rb") as log:
-        os.close(writer)
+def test_every_line_is_json_while_sessions_are_terminated(dsn: str, queue: Client, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file, a_worker(dsn, "--log-format", "json", stderr=file.fileno()) as process:
+        first = submit(queue, "{}")
+        eventually(lambda: statuses(queue, first) == {"completed": 1}, 20)
         ended = 0
         while ended < 3:
             ended += eventually(lambda: queue.one(TERMINATE), 20)
@@ -94,5 +96,5 @@ def test_every_line_is_json_while_sessions_are_terminated(dsn: str, queue: Clien
         eventually(lambda: is_done(queue, job), 30)
         process.send_signal(signal.SIGTERM)
         assert 0 == process.wait(20)
-        lines = [json.loads(line) for line in log.read().splitlines()]
+    lines = [json.loads(line) for line in log.read_bytes().splitlines()]
     assert "worker_stopped" in [line["event"] for line in lines]
