@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
 from evtrack.domain.thresholds import Thresholds
+from evtrack.domain.time_spans import span_seconds
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -24,6 +25,10 @@ LONGEST_PAUSE_S: Final = 86_400
 _Pause = Annotated[float, Field(gt=0, le=LONGEST_PAUSE_S)]
 _Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
 _Factor = Annotated[float, Field(ge=1, le=1_000_000)]
+_Span = Annotated[
+    _Seconds,
+    BeforeValidator(lambda value: value if not isinstance(value, str) or (s := span_seconds(value)) is None else s),
+]
 _Count = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
 
 _DEFAULT: Final = Thresholds()
@@ -74,8 +79,11 @@ class WatchSettings(BaseSettings):
         max_pending: How many batches of a handler may be pending.
         runs_long: How many seconds any item may run.
         runs_long_factor: How many times as long as 99 of 100 before it an item may run.
+        no_worker: How many seconds batches may wait although no worker offers their handler.
         exec: A program that receives each alert on stdin.
         webhook: A URL that receives each alert.
+        slack: The URL of an incoming webhook of Slack, which receives each alert as a message.
+        keep_trying: For how many seconds a delivery to these is tried again when it fails.
         webhook_secret: The secret that signs these requests (EVTRACK_WEBHOOK_SECRET).
         webhook_secret_file: The file that contains it.
     """
@@ -93,8 +101,11 @@ class WatchSettings(BaseSettings):
     max_pending: _Count = _DEFAULT.max_pending
     runs_long: _Seconds = _DEFAULT.runs_long_s
     runs_long_factor: _Factor = _DEFAULT.runs_long_factor
+    no_worker: _Seconds = _DEFAULT.no_worker_s
     exec: str | None = None
     webhook: str | None = None
+    slack: str | None = None
+    keep_trying: _Span = 86_400.0
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET")
     webhook_secret_file: Path | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET_FILE")
 

@@ -1,20 +1,17 @@
-"""Sinks: programs that get alerts, and the thread that bounds, retries and logs deliveries."""
+"""Programs as sinks: each gets an alert on stdin, within a bounded time; and the labels of sinks."""
 
 import json
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
-from evtrack.domain import log_names
-from evtrack.domain.alerts import Alert, alert_from
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.watch.exec_sink import ExecSink
-from evtrack.runtime.watch.sink_thread import SinkError, SinkThread
+from evtrack.runtime.watch.sink import SinkError
+from evtrack.runtime.watch.slack_sink import SlackSink
+from evtrack.runtime.watch.webhook_sink import WebhookSink
 from polling import eventually
 from webhook_server import ALERT
 
@@ -64,90 +61,24 @@ def test_an_invalid_program_is_refused(command: str) -> None:
         ExecSink(command)
 
 
-class Moody:
-    """A sink that fails when the test wants it to."""
-
-    name = "moody"
-
-    def __init__(self, *failures: Exception | None) -> None:
-        self.failures = list(failures)
-        self.sent: list[int] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.aborted = threading.Event()
-
-    def send(self, alert: Alert) -> None:
-        while not self.gate.wait(0.01):
-            if self.aborted.is_set():
-                raise SinkError("aborted")
-        if self.failures and (failure := self.failures.pop(0)) is not None:
-            raise failure
-        self.sent.append(alert.alert_id)
-
-    def abort(self) -> None:
-        self.aborted.set()
+def test_a_program_does_not_get_the_secrets_of_other_sinks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name in ("EVTRACK_WEBHOOK_SECRET", "EVTRACK_WATCH_WEBHOOK", "EVTRACK_WATCH_SLACK", "PAGE_ME"):
+        monkeypatch.setenv(name, "hidden")
+    ExecSink(f"sh -c 'env >{out}'").send(ALERT)
+    assert ["PAGE_ME=hidden"] == [line for line in out.read_text(encoding="utf-8").splitlines() if "=hidden" in line]
 
 
-def numbered(number: int) -> Alert:
-    return alert_from({**ALERT.line(), "alert_id": number})
-
-
-def failures(logs: list[Any]) -> list[tuple[int, str, str, bool]]:
-    return [
-        (line["alert_id"], line["log_level"], line["error"], line["event"] == log_names.ALERT_SINK_GAVE_UP)
-        for line in logs
-        if line["event"].startswith("alert_sink_")
+def test_a_label_names_a_sink_without_its_secret() -> None:
+    labels = [
+        WebhookSink("https://hooks.example.com/T0/token").label,
+        WebhookSink("https://hooks.example.com/T0/other").label,
+        SlackSink("https://hooks.example.com/T0/token").label,
+        ExecSink("sh -c 'page --token token'").label,
     ]
-
-
-def test_a_failed_delivery_is_retried_a_bounded_number_of_times_and_logged() -> None:
-    sink = Moody(SinkError("one"), ValueError("two"), None, *[SinkError("no")] * 3, SinkError("gone", again=False))
-    thread = SinkThread(sink, tries=3, backoff_s=0.001)
-    with capture_logs() as logs:
-        thread.start()
-        for number in (1, 2, 3, 4):
-            thread.enqueue(numbered(number))
-        thread.close()
-        assert thread.join(10)
-    assert [1, 4] == sink.sent
-    assert (2, 2) == (thread.sent, thread.failed)
-    assert [
-        (1, "warning", "one", False),
-        (1, "warning", "ValueError: two", False),
-        (2, "warning", "no", False),
-        (2, "warning", "no", False),
-        (2, "error", "no", True),
-        (3, "error", "gone", True),
-    ] == failures(logs)
-
-
-def test_alerts_beyond_the_queue_limit_are_dropped_without_waiting() -> None:
-    sink = Moody()
-    sink.gate.clear()
-    thread = SinkThread(sink, size=2)
-    with capture_logs() as logs:
-        thread.start()
-        thread.enqueue(numbered(1))
-        eventually(lambda: thread.waiting == 0)
-        for number in (2, 3, 4):
-            thread.enqueue(numbered(number))
-        assert 2 == thread.waiting
-        sink.gate.set()
-        thread.close()
-        assert thread.join(10)
-    assert [1, 2, 3] == sink.sent
-    assert [(4, "error", "its queue is full", True)] == failures(logs)
-
-
-def test_a_sink_that_never_answers_does_not_block_the_watcher() -> None:
-    sink = Moody()
-    sink.gate.clear()
-    thread = SinkThread(sink, backoff_s=60)
-    with capture_logs() as logs:
-        thread.start()
-        thread.enqueue(numbered(1))
-        thread.enqueue(numbered(2))
-        assert not thread.join(0.05)
-        thread.give_up()
-        assert thread.join(10)
-    assert [1, 2] == [line[0] for line in failures(logs) if line[3]]
+    assert ["webhook:hooks.example.com", "webhook:hooks.example.com", "slack:hooks.example.com", "exec:sh"] == [
+        label.rpartition(":")[0] for label in labels
+    ]
+    assert 4 == len(set(labels)), "the whole target counts"
+    assert "token" not in str(labels)
+    assert labels[0] == WebhookSink("https://hooks.example.com/T0/token").label, "the same in each watcher"

@@ -39,3 +39,13 @@ def test_the_secret_comes_from_the_environment_or_a_file_and_is_never_shown(
     monkeypatch.delenv("EVTRACK_WEBHOOK_SECRET")
     with pytest.raises(BadArgument, match=r"cannot read the file with the webhook's secret: .*No such file"):
         watch_settings_from(webhook_secret_file=tmp_path / "none").secret()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("36h", 129_600.0), ("90", 90.0)])
+def test_the_time_to_keep_trying_may_have_a_unit(monkeypatch: pytest.MonkeyPatch, text: str, seconds: float) -> None:
+    assert 86_400.0 == watch_settings_from().keep_trying
+    monkeypatch.setenv("EVTRACK_WATCH_KEEP_TRYING", text)
+    assert seconds == watch_settings_from().keep_trying
+    monkeypatch.setenv("EVTRACK_WATCH_KEEP_TRYING", "forever")
+    with pytest.raises(BadArgument, match="EVTRACK_WATCH_KEEP_TRYING is 'forever'"):
+        watch_settings_from()

@@ -6,16 +6,25 @@ CREATE OR REPLACE FUNCTION evtrack.forget_old(
 ) RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     WITH alert AS (
-        -- Undelivered alerts still wait for a watcher. An ongoing condition
-        -- keeps its row; otherwise it would be raised again.
+        -- Undelivered alerts still wait for a watcher or a sink. An ongoing
+        -- condition keeps its row; otherwise it would be raised again.
         DELETE FROM evtrack.alert a
-        WHERE a.delivered_at IS NOT NULL AND CASE
+        WHERE a.delivered_at IS NOT NULL
+            AND NOT EXISTS (
+                SELECT FROM evtrack.delivery d
+                WHERE d.alert_id = a.alert_id
+                    AND d.delivered_at IS NULL AND d.gave_up_at IS NULL)
+            AND CASE
             WHEN a.job_id IS NOT NULL THEN NOT EXISTS (
                 SELECT FROM evtrack.job j WHERE j.job_id = a.job_id)
             ELSE a.delivered_at < ended_before AND (
                 a.cleared_at < ended_before
-                OR a.kind NOT IN ('crash_rate_high', 'queue_deep')) END
-        RETURNING 1
+                OR a.kind NOT IN ('crash_rate_high', 'queue_deep',
+                    'no_worker')) END
+        RETURNING a.alert_id
+    ), delivery AS (
+        DELETE FROM evtrack.delivery d USING alert a
+        WHERE d.alert_id = a.alert_id
     ), storm AS (
         DELETE FROM evtrack.alert_storm s
         WHERE NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = s.job_id)

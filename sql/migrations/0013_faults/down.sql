@@ -1,3 +1,4 @@
+-- loses: the deliveries that wait for a sink, if evtrack.delivery has rows
 -- Workers and upkeep.
 CREATE SEQUENCE evtrack.worker_id_seq AS bigint;
 REVOKE ALL ON evtrack.worker_id_seq FROM public;
@@ -15,6 +16,16 @@ DROP FUNCTION IF EXISTS evtrack.finish_job(evtrack.job);
 DROP TABLE evtrack.digest_part;
 
 -- Alerts and their sinks.
+DROP FUNCTION IF EXISTS evtrack.register_sink(text, interval);
+DROP FUNCTION IF EXISTS evtrack.take_delivery(text, text, interval);
+DROP FUNCTION IF EXISTS evtrack.end_delivery(
+    bigint, text, integer, text, interval, boolean
+);
+DROP FUNCTION IF EXISTS evtrack.give_up_deliveries();
+DROP FUNCTION IF EXISTS evtrack.check_alerts(
+    interval, float8, interval, bigint, bigint, interval, float8, interval
+);
+DROP TABLE evtrack.delivery, evtrack.sink;
 
 -- Positions in the log.
 SELECT 1;

@@ -12,6 +12,7 @@ from evtrack.runtime.doctor.canary import send_canary
 from evtrack.runtime.doctor.findings import Finding, note, problem
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
 from evtrack.storage.monitoring import doctor_facts
+from evtrack.storage.monitoring.alert_delivery import sink_sums
 from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
 from evtrack.storage.reports import worker_reports
 from evtrack.storage.schema import migrations
@@ -59,6 +60,7 @@ def checkup(
         yield from _guarded("workers", lambda: findings.workers(worker_reports.live_workers(conn), __version__))
         yield from _guarded("queue", lambda: findings.queue(doctor_facts.stuck(conn)))
         yield from _guarded("alerts", lambda: [findings.alerts(*undelivered_alerts(conn))])
+        yield from _guarded("sinks", lambda: findings.sinks(sink_sums(conn)))
         if canary_s is not None:
             yield from _guarded("canary", lambda: [_canary(conn, canary_s)])
 

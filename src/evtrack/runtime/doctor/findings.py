@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
+    from evtrack.storage.monitoring.alert_delivery import SinkSums
     from evtrack.storage.monitoring.doctor_facts import OldTransaction, Right, Server, Stuck
     from evtrack.storage.reports.worker_reports import WorkerRow
     from evtrack.storage.schema.migrations import Status
@@ -25,6 +26,9 @@ MAX_CLOCK_OFFSET_S: Final = 1.0
 
 MAX_ALERT_LAG_S: Final = 60.0
 """How long an alert may be undelivered; a watcher delivers it within a second."""
+
+MAX_SINK_LAG_S: Final = 300.0
+"""How long a delivery to a sink may be pending: some failures pass."""
 
 _MIN_SERVER_VERSION: Final = 140_000
 _MIN_DAYS_AHEAD: Final = 2
@@ -231,6 +235,21 @@ def alerts(undelivered: int, lag_s: float) -> Finding:
         return ok("alerts", f"{undelivered} about to be delivered" if undelivered else "all delivered")
     message = f"{undelivered} undelivered, the oldest for {lag_s:.0f} s: no watcher is running"
     return problem("alerts", message, "evtrack watch; or list them with evtrack alerts --undelivered")
+
+
+def sinks(found: Sequence[SinkSums]) -> list[Finding]:
+    """Check whether alerts reach the sinks of watchers; without a finding, they do."""
+    findings = []
+    for one in found:
+        name, last = printable(one.sink, 100), f": {printable(one.error, 200)}" if one.error else ""
+        if one.lag_s > MAX_SINK_LAG_S:
+            waiting = "1 alert waits" if one.pending == 1 else f"{one.pending} alerts wait"
+            message = f"{waiting} for {name}, the oldest for {one.lag_s:.0f} s{last}"
+            findings.append(problem("sinks", message, "fix it, or start a watcher that has it; see evtrack alerts"))
+        if one.gave_up:
+            lost = "1 alert was" if one.gave_up == 1 else f"{one.gave_up} alerts were"
+            findings.append(note("sinks", f"{lost} given up for {name} in the last day{last}", "evtrack alerts"))
+    return findings
 
 
 def queue(found: Sequence[Stuck]) -> list[Finding]:

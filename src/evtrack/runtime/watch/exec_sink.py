@@ -8,11 +8,12 @@ import shlex
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
-from evtrack.runtime.watch.sink_thread import SinkError
+from evtrack.runtime.watch.sink import SinkError, label_of
 
 if TYPE_CHECKING:
     from evtrack.domain.alerts import Alert
@@ -21,6 +22,8 @@ LIMIT_S: Final = 30.0
 """How long the program may take for one alert."""
 
 _STDERR: Final = 2
+_SECRETS: Final = frozenset({"EVTRACK_WEBHOOK_SECRET", "EVTRACK_WATCH_WEBHOOK", "EVTRACK_WATCH_SLACK"})
+"""What other sinks need, and a program that pages somebody does not."""
 
 
 class ExecSink:
@@ -48,7 +51,8 @@ class ExecSink:
                 f"--exec: no executable program {quoted(self._words[0])}",
                 hint="Give the name of a program on the PATH, or the path of an executable file.",
             )
-        self._limit_s = limit_s
+        self.label = label_of(self.name, Path(self._words[0]).name, command)
+        self.limit_s = limit_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def send(self, alert: Alert) -> None:
@@ -60,18 +64,22 @@ class ExecSink:
         try:
             # Its output goes to stderr: stdout carries the alerts.
             process = subprocess.Popen(  # noqa: S603  the operator's own program
-                self._words, stdin=subprocess.PIPE, stdout=_STDERR, start_new_session=True
+                self._words,
+                stdin=subprocess.PIPE,
+                stdout=_STDERR,
+                start_new_session=True,
+                env={name: value for name, value in os.environ.items() if name not in _SECRETS},
             )
         except OSError as error:
             raise SinkError(f"cannot start {self._words[0]}: {error.strerror}") from None
         self._process = process
         try:
             # A program that does not read its stdin is judged by its exit code.
-            process.communicate(alert.text().encode() + b"\n", timeout=self._limit_s)
+            process.communicate(alert.text().encode() + b"\n", timeout=self.limit_s)
         except subprocess.TimeoutExpired:
             self.abort()
             process.communicate()
-            raise SinkError(f"{self._words[0]} took more than {self._limit_s:g} s and was killed") from None
+            raise SinkError(f"{self._words[0]} took more than {self.limit_s:g} s and was killed") from None
         finally:
             self._process = None
         if process.returncode:

@@ -11,6 +11,7 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.watch.reconnect import run_reconnecting
+from evtrack.storage.monitoring.alert_delivery import give_up_deliveries
 from evtrack.storage.monitoring.alert_outbox import check_alerts
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class MaintenanceThread:
             self._thread.join(_JOIN_S)
 
     def check(self, connection: Connection) -> None:
-        """Raise the alerts that no single event raises.
+        """Raise the alerts that no single event raises, and give up deliveries that no watcher can make.
 
         Args:
             connection: Any connection, outside a transaction.
@@ -68,6 +69,14 @@ class MaintenanceThread:
         try:
             if new := check_alerts(connection, self._thresholds):
                 _log.info(log_names.ALERTS_RAISED, alerts=new)
+            for sink, alerts in give_up_deliveries(connection).items():
+                _log.error(
+                    log_names.ALERT_SINK_GAVE_UP,
+                    sink=sink.partition(":")[0],
+                    target=sink,
+                    error="no running watcher has this sink",
+                    alerts=alerts,
+                )
         except EvtrackError as error:
             if error.connection_lost:
                 raise

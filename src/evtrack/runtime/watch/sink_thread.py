@@ -1,104 +1,106 @@
-"""Delivers alerts to one sink: in its own thread, from a bounded queue, with bounded retries."""
+"""Delivers alerts to one sink, in its own thread and on its own connection, so that nothing else waits for the sink."""
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
-from typing import TYPE_CHECKING, Final, Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
 from evtrack.domain import log_names
+from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.backoff import backoff_s as pause_after
+from evtrack.runtime.watch.reconnect import run_reconnecting
+from evtrack.runtime.watch.sink import SinkError
+from evtrack.storage.monitoring.alert_delivery import GAVE_UP, Failure, end_delivery, register_sink, take_delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from evtrack.domain.alerts import Alert
+    from evtrack.runtime.watch.sink import Sink
+    from evtrack.storage.connection.connect import Connection
 
-QUEUE: Final = 1000
-"""How many alerts may wait for one sink; when the queue is full, further alerts do not reach that sink."""
+KEEP_TRYING_S: Final = 86_400.0
+"""For how long a delivery that fails is tried again."""
 
-TRIES: Final = 5
+POLL_S: Final = 1.0
+_REGISTER_S: Final = 30.0
+_MARGIN_S: Final = 5.0
+"""How much longer than a delivery its lease is: time to take and record it."""
 _BACKOFF_S: Final = 1.0
-_BACKOFF_MAX_S: Final = 30.0
+_BACKOFF_MAX_S: Final = 300.0
+_REST_MAX_S: Final = 30.0
+"""How long at most a sink that failed is left alone, whatever waits for it."""
 
 _log = structlog.get_logger()
 
 
-class SinkError(Exception):
-    """A sink did not accept an alert.
-
-    Args:
-        message: Why.
-        again: Whether a retry may succeed.
-    """
-
-    def __init__(self, message: str, *, again: bool = True) -> None:
-        super().__init__(message)
-        self.again = again
-
-
-class Sink(Protocol):
-    """A destination of alerts besides the log."""
-
-    name: str
-
-    def send(self, alert: Alert) -> None:
-        """Deliver one alert, within a bounded time.
-
-        Raises:
-            SinkError: The sink did not accept it.
-        """
-
-    def abort(self) -> None:
-        """Abort the delivery in progress; called from another thread."""
+class _Outcome(NamedTuple):
+    alert: Alert
+    attempt: int
+    failure: Failure | None
 
 
 class SinkThread:
-    """Sends alerts to a sink one by one, so that nothing else waits for the sink.
+    """Sends the alerts that are due for a sink, one by one, and records how each attempt ended.
+
+    What to deliver is in the database, so that a killed watcher loses nothing: another one that has the sink goes on.
 
     Args:
-        tries: How often each alert is tried.
-        backoff_s: The pause after the first failure; each further one is twice as long.
-        size: How many alerts may wait.
+        who: The watcher's name.
+        keep_trying_s: For how long a delivery that fails is tried again.
+        poll_s: How often to look for deliveries that are due.
+        backoff_s: The pause after the first failure of a delivery; each further one is up to twice as long.
+        on_end: Called when an error ends the thread.
     """
 
-    def __init__(self, sink: Sink, *, tries: int = TRIES, backoff_s: float = _BACKOFF_S, size: int = QUEUE) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        dsn: str,
+        who: str,
+        keep_trying_s: float = KEEP_TRYING_S,
+        poll_s: float = POLL_S,
+        backoff_s: float = _BACKOFF_S,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self.sent = self.failed = 0
-        self._sink, self._tries, self._backoff_s = sink, tries, backoff_s
-        self._waiting: queue.Queue[Alert | None] = queue.Queue(size)
-        self._closing, self._giving_up = threading.Event(), threading.Event()
+        self.error: EvtrackError | None = None
+        self._sink, self._dsn, self._who, self._on_end = sink, dsn, who, on_end
+        self._keep_trying_s, self._poll_s, self._backoff_s = keep_trying_s, poll_s, backoff_s
+        self._outcome: _Outcome | None = None
+        self._register_at = 0.0
+        self._failures = 0
+        self._rest_until = 0.0
+        self._wake, self._closing, self._giving_up = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"evtrack-{sink.name}", daemon=True)
-
-    @property
-    def name(self) -> str:
-        """The sink's name."""
-        return self._sink.name
-
-    @property
-    def waiting(self) -> int:
-        """How many alerts wait for the sink."""
-        return self._waiting.qsize()
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def enqueue(self, alert: Alert) -> None:
-        """Queue an alert, or log that the queue is full."""
-        try:
-            self._waiting.put_nowait(alert)
-        except queue.Full:
-            self._give_up(alert, "its queue is full")
+    def register(self, connection: Connection) -> None:
+        """Record that this watcher has the sink: alerts that are marked from now on are delivered to it too.
+
+        Args:
+            connection: Any connection, outside a transaction.
+        """
+        register_sink(connection, self._sink.label, keep_trying_s=self._keep_trying_s)
+
+    def wake(self) -> None:
+        """Look at once for deliveries that are due."""
+        self._wake.set()
 
     def close(self) -> None:
-        """Accept no more alerts, and end once the queue is sent."""
+        """End once all that is due has been tried."""
         self._closing.set()
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(None)
+        self._wake.set()
 
     def give_up(self) -> None:
-        """Give up the queued alerts and the one being sent."""
+        """Abort the delivery in progress, which stays due, and end."""
         self._giving_up.set()
         self.close()
         self._sink.abort()
@@ -116,42 +118,82 @@ class SinkThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not (self._closing.is_set() and self._waiting.empty()):
-            alert = self._waiting.get()
-            if alert is None:
-                continue
+        try:
+            run_reconnecting(self._dsn, self._live, purpose=f"{self._sink.name} sink", stopping=self._giving_up)
+        except EvtrackError as error:
+            self.error = error
+            self._on_end()
+
+    def _live(self, connection: Connection) -> None:
+        while True:
+            self._record(connection)
             if self._giving_up.is_set():
-                self._give_up(alert, "the watcher is stopping")
-            else:
-                self._send(alert)
-
-    def _send(self, alert: Alert) -> None:
-        why = ""
-        for attempt in range(1, self._tries + 1):
-            try:
-                self._sink.send(alert)
-            except SinkError as error:
-                why, again = str(error), error.again
-            except Exception as error:  # noqa: BLE001  a broken sink must not stop the others
-                why, again = f"{type(error).__name__}: {error}", True
-            else:
-                self.sent += 1
                 return
-            if not again or attempt == self._tries:
-                break
-            pause_s = pause_after(attempt, first_s=self._backoff_s, longest_s=_BACKOFF_MAX_S)
-            _log.warning(
-                log_names.ALERT_SINK_FAILED,
-                sink=self.name,
-                error=why,
-                alert_id=alert.alert_id,
-                attempt=attempt,
-                retry_in_s=round(pause_s, 2),
-            )
-            if self._giving_up.wait(pause_s):
-                break
-        self._give_up(alert, why)
+            now = monotonic()
+            if now >= self._register_at:
+                self.register(connection)
+                self._register_at = now + _REGISTER_S
+            if now < self._rest_until and not self._closing.is_set():
+                self._wait(self._rest_until - now)
+            elif not self._deliver_one(connection):
+                if self._closing.is_set():
+                    return
+                self._wait(self._poll_s)
 
-    def _give_up(self, alert: Alert, why: str) -> None:
-        self.failed += 1
-        _log.error(log_names.ALERT_SINK_GAVE_UP, sink=self.name, error=why, alert_id=alert.alert_id)
+    def _wait(self, pause_s: float) -> None:
+        # In pieces, so that the sink stays registered.
+        self._wake.wait(min(pause_s, _REGISTER_S))
+        if not self._closing.is_set():
+            self._wake.clear()
+
+    def _deliver_one(self, connection: Connection) -> bool:
+        label = self._sink.label
+        taken = take_delivery(connection, label, who=self._who, lease_s=self._sink.limit_s + _MARGIN_S)
+        if taken is None:
+            return False
+        alert = taken.alert()
+        failure = self._send(alert, taken.attempt)
+        self._outcome = _Outcome(alert, taken.attempt, failure)
+        self._failures = self._failures + 1 if failure else 0
+        # What waits for a sink that is down is not tried one by one.
+        rest_s = pause_after(self._failures, first_s=self._backoff_s, longest_s=_REST_MAX_S) if failure else 0.0
+        self._rest_until = monotonic() + rest_s
+        return True
+
+    def _send(self, alert: Alert, attempt: int) -> Failure | None:
+        asked_s, final = 0.0, False
+        try:
+            self._sink.send(alert)
+        except SinkError as error:
+            why, asked_s, final = str(error), error.retry_after_s, error.final
+        except Exception as error:  # noqa: BLE001  a broken sink must not stop the others
+            why = f"{type(error).__name__}: {error}"
+        else:
+            return None
+        if self._giving_up.is_set():
+            return Failure(f"the watcher stopped: {why}", 0.0)
+        pause_s = pause_after(attempt, first_s=self._backoff_s, longest_s=_BACKOFF_MAX_S)
+        return Failure(why, max(pause_s, asked_s), final)
+
+    def _record(self, connection: Connection) -> None:
+        """Record how the last attempt ended; it is kept until the database has it."""
+        if self._outcome is None:
+            return
+        alert, attempt, failure = self._outcome
+        state = end_delivery(connection, self._sink.label, alert, attempt, failure)
+        self._outcome = None
+        if failure is None:
+            self.sent += 1
+            return
+        facts = {
+            "sink": self._sink.name,
+            "target": self._sink.label,
+            "error": failure.error,
+            "alert_id": alert.alert_id,
+            "attempt": attempt,
+        }
+        if state == GAVE_UP:
+            self.failed += 1
+            _log.error(log_names.ALERT_SINK_GAVE_UP, **facts, alerts=self.failed)
+        else:
+            _log.warning(log_names.ALERT_SINK_FAILED, **facts, retry_in_s=round(failure.retry_in_s, 2))

@@ -21,7 +21,7 @@ from evtrack.runtime.slot.leftovers import Zombies
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.watch.maintenance_thread import MaintenanceThread
 from evtrack.runtime.watch.reconnect import run_reconnecting
-from evtrack.runtime.watch.sink_thread import SinkThread
+from evtrack.runtime.watch.sink_thread import KEEP_TRYING_S, SinkThread
 from evtrack.storage.connection.connect import behind_pooler, connect
 from evtrack.storage.connection.listener import ALERTS, Listener
 from evtrack.storage.monitoring.alert_outbox import deliver
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from evtrack.domain.alerts import Alert
-    from evtrack.runtime.watch.sink_thread import Sink
+    from evtrack.runtime.watch.sink import Sink
     from evtrack.storage.connection.connect import Connection
 
 POLL_S: Final = 1.0
 """How often it polls when no notification arrives."""
 
 SINK_GRACE_S: Final = 10.0
-"""How long a stopping watcher waits for its sinks to take what is queued for them."""
+"""How long a stopping watcher waits for its sinks to take what is due for them; the rest waits for the next watcher."""
 
 _JOIN_S: Final = 0.1
 _LAST_LOOK_S: Final = 5.0
@@ -53,7 +53,8 @@ class Watcher:
 
     Args:
         write: Writes one alert; only when it returns does the alert count as delivered.
-        sinks: Where alerts go in addition, at best effort.
+        sinks: Where alerts go in addition, each at least once.
+        keep_trying_s: For how long a delivery to a sink is tried again when it fails.
         thresholds: When to raise alerts about load and waiting.
         name: Its name in logs and in the outbox; empty for host and process id.
         poll_s: How often it polls when no notification arrives.
@@ -67,6 +68,7 @@ class Watcher:
         dsn: str,
         write: Callable[[Alert], None],
         sinks: Sequence[Sink] = (),
+        keep_trying_s: float = KEEP_TRYING_S,
         thresholds: Thresholds | None = None,
         name: str = "",
         poll_s: float = POLL_S,
@@ -76,7 +78,10 @@ class Watcher:
         if poll_s <= 0:
             raise BadArgument(f"poll_s must be above 0, got {poll_s}")
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
-        self.sinks = [SinkThread(sink) for sink in sinks]
+        self.sinks = [
+            SinkThread(sink, dsn=dsn, who=self.name, keep_trying_s=keep_trying_s, poll_s=poll_s, on_end=self.stop)
+            for sink in sinks
+        ]
         self.delivered: Counter[str] = Counter()
         self._dsn, self._write, self._poll_s = dsn, write, poll_s
         self._written: set[int] = set()
@@ -103,8 +108,7 @@ class Watcher:
         finally:
             self._stopping.set()
             self._maintenance.stop()
-        if self._maintenance.error is not None:
-            raise self._maintenance.error
+        self._raise_errors()
 
     def once(self) -> None:
         """Do what is due, deliver the alerts that wait, and return.
@@ -114,19 +118,26 @@ class Watcher:
         """
         with self._sinks_running(), connect(self._dsn, purpose="watcher") as connection:
             bound_waits(connection)
+            self._register_sinks(connection)
             self._maintain_once(connection)
             self._maintenance.check(connection)
             while not self._stopping.is_set() and self._deliver(connection):
                 pass
+        self._raise_errors()
 
     def stop(self) -> None:
-        """Stop after marking what is written and draining the sinks' queues; a second call stops at once.
+        """Stop after marking what is written and trying what is due for the sinks; a second call stops at once.
 
         Safe in a signal handler.
         """
         self._stops += 1
         self._stopping.set()
         self._wake.set()
+
+    def _raise_errors(self) -> None:
+        for error in (self._maintenance.error, *(sink.error for sink in self.sinks)):
+            if error is not None:
+                raise error
 
     def _maintain_once(self, connection: Connection) -> None:
         # A single look at a silent worker proves nothing, because the clock may have stepped since the last one: if no
@@ -139,6 +150,7 @@ class Watcher:
                 return
 
     def _live(self, connection: Connection) -> None:
+        self._register_sinks(connection)
         pooled = behind_pooler(connection)
         # Listen first, so that what commits after the last poll sends a notification.
         listener = Listener(connection=connection, channel=None if pooled else ALERTS, waker=self._wake.socket)
@@ -167,10 +179,15 @@ class Watcher:
             # Another watcher has marked the rest, or is about to.
             self._written.clear()
         self.delivered.update(alert.event for alert in alerts)
-        for sink in self.sinks:
-            for alert in alerts:
-                sink.enqueue(alert)
+        if alerts:
+            for sink in self.sinks:
+                sink.wake()
         return bool(alerts)
+
+    def _register_sinks(self, connection: Connection) -> None:
+        # Before any alert is marked, because marking queues it for the sinks that are known.
+        for sink in self.sinks:
+            sink.register(connection)
 
     def _write_new(self, alerts: Sequence[Alert]) -> None:
         for alert in alerts:

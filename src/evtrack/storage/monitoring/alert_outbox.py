@@ -28,7 +28,9 @@ class Undelivered(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _TakenAlert:
+class TakenAlert:
+    """A row of the outbox that a watcher has taken."""
+
     alert_id: int
     kind: str
     severity: str
@@ -38,6 +40,7 @@ class _TakenAlert:
     created_at: datetime
 
     def alert(self) -> Alert:
+        """Return the alert that the row stands for."""
         return alert_from(
             {
                 **self.facts,
@@ -78,7 +81,7 @@ def deliver(connection: Connection, *, who: str, write: Callable[[Sequence[Alert
         The alerts that were delivered; none when the outbox is empty.
     """
     with translated(), connection.transaction():
-        taken = rows(connection, _TakenAlert, "take_alerts", most=AT_ONCE)
+        taken = rows(connection, TakenAlert, "take_alerts", most=AT_ONCE)
         if not taken:
             return []
         alerts = [each.alert() for each in taken]

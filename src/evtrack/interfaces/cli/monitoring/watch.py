@@ -1,4 +1,4 @@
-"""`evtrack watch`: deliver alerts, as lines on stdout, to a program and to a URL."""
+"""`evtrack watch`: deliver alerts, as lines on stdout, to a program, to a URL and to Slack."""
 
 from __future__ import annotations
 
@@ -13,20 +13,31 @@ from evtrack.domain.errors import BadArgument, NotInstalled, OutputLost
 from evtrack.domain.thresholds import Thresholds
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
 from evtrack.interfaces.cli.shared.options import lost_worker_options, with_dsn
-from evtrack.interfaces.cli.shared.parameter_types import COUNT, PAUSE, PERCENT, POSITIVE_SECONDS, Integer, Number
+from evtrack.interfaces.cli.shared.parameter_types import (
+    COUNT,
+    PAUSE,
+    PERCENT,
+    POSITIVE_SECONDS,
+    Integer,
+    Number,
+    TimeWindow,
+)
 from evtrack.interfaces.cli.shared.signals import stop_on_signals
 from evtrack.interfaces.logs import requested_format
 from evtrack.interfaces.terminal.reports.alerts import alert_line
 from evtrack.runtime.watch.exec_sink import ExecSink
+from evtrack.runtime.watch.slack_sink import SlackSink
 from evtrack.runtime.watch.watcher import Watcher
 from evtrack.runtime.watch.webhook_sink import WebhookSink
+from evtrack.storage.connection.connect import connect
+from evtrack.storage.connection.preconditions import require_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from evtrack.config import WatchSettings
     from evtrack.domain.alerts import Alert
-    from evtrack.runtime.watch.sink_thread import Sink
+    from evtrack.runtime.watch.sink import Sink
 
 _LOOPBACK: Final = "127.0.0.1"
 _THRESHOLDS: Final = Thresholds()
@@ -44,6 +55,21 @@ _THRESHOLDS: Final = Thresholds()
     "--webhook-secret-file",
     type=click.Path(dir_okay=False),
     help="File with the secret that signs webhook requests.  [default: EVTRACK_WEBHOOK_SECRET]",
+)
+@click.option(
+    "--slack",
+    metavar="URL",
+    help="Incoming webhook of Slack that gets each alert as a message. Prefer EVTRACK_WATCH_SLACK.",
+)
+@click.option(
+    "--keep-trying",
+    type=TimeWindow(),
+    help="How long to retry a delivery to these when it fails.  [default: 24h]",
+)
+@click.option(
+    "--no-worker",
+    type=POSITIVE_SECONDS,
+    help=f"Alert when batches wait this long without a worker for them.  [default: {_THRESHOLDS.no_worker_s:g}]",
 )
 @click.option(
     "--never-started",
@@ -109,18 +135,24 @@ def watch(
     watcher was running. An alert is delivered twice only if a watcher is killed after it delivered the alert but before
     it recorded that. Like a worker, a watcher also declares workers lost, finishes jobs and creates partitions.
 
+    Each alert then also goes to --exec, --webhook and --slack. What one of these does not accept is retried for
+    --keep-trying, by any watcher that has it; `evtrack alerts` shows it.
+
     Options can also be set in the environment: EVTRACK_WATCH_MAX_PENDING, for example. SIGTERM or Ctrl-C stops the
-    watcher; after a second signal, it does not wait for --exec and --webhook.
+    watcher; after a second signal, it does not wait for --exec, --webhook and --slack.
 
     \b
     evtrack watch | tee -a alerts.jsonl
     evtrack watch --once --exec ./page-me
     """  # noqa: D301  # \b makes click keep these lines as they are
     settings = watch_settings_from(**flags)
+    with connect(dsn, purpose="check", reads=True) as conn:
+        require_call(conn, "take_alerts")  # the watcher itself would wait for the right
     watcher = Watcher(
         dsn=dsn,
         write=_stdout_writer(),
         sinks=_sinks(settings),
+        keep_trying_s=settings.keep_trying,
         thresholds=Thresholds(
             never_started_s=settings.never_started,
             max_crash_rate=settings.max_crash_rate,
@@ -129,13 +161,14 @@ def watch(
             max_pending=settings.max_pending,
             runs_long_s=settings.runs_long,
             runs_long_factor=settings.runs_long_factor,
+            no_worker_s=settings.no_worker,
         ),
         name=settings.name,
         poll_s=settings.poll,
         grace_s=lose_grace,
         lease_s=lease,
     )
-    hint = "Stopping. Press Ctrl-C again to stop without waiting for --exec and --webhook."
+    hint = "Stopping. Press Ctrl-C again to stop without waiting for --exec, --webhook and --slack."
     with (
         serving_metrics(dsn, port=metrics_port, host=metrics_host),
         stop_on_signals(watcher.stop, hint=hint) as received,
@@ -183,6 +216,8 @@ def _sinks(settings: WatchSettings) -> list[Sink]:
         sinks.append(ExecSink(settings.exec))
     if settings.webhook:
         sinks.append(WebhookSink(settings.webhook, secret=settings.secret()))
+    if settings.slack:
+        sinks.append(SlackSink(settings.slack))
     return sinks
 
 

@@ -13,6 +13,7 @@ import click
 from evtrack.config import LONGEST_PAUSE_S, LONGEST_S
 from evtrack.domain.column_types import BIGINT_MAX, INTEGER_MAX
 from evtrack.domain.text import quoted
+from evtrack.domain.time_spans import span_seconds
 
 MOST_ATTEMPTS: Final = 9999
 """The largest count that a job's policy takes."""
@@ -22,8 +23,6 @@ _MOST_BYTES: Final = 10**15
 
 _LONGEST_WINDOW_S: Final = 365_000 * 86_400
 """Counted back from now, more would lead before the first year of the calendar."""
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _SIZE: Final = re.compile(r"([0-9.]+)\s*(?:([kmgt])(i?b)?|b)", re.IGNORECASE)
 _PREFIXES: Final = "kmgt"
@@ -97,6 +96,9 @@ JOB_ID = Integer(1, BIGINT_MAX, "JOB")
 
 BATCH_NO = Integer(1, INTEGER_MAX, "BATCH")
 """A batch's number."""
+
+WORKER_ID = Integer(1, BIGINT_MAX, "WORKER")
+"""A worker's number."""
 
 LIMIT = Integer(1, INTEGER_MAX)
 """The most rows to show."""
@@ -172,10 +174,9 @@ class TimeWindow(click.ParamType[float]):
         """Parse the span."""
         if isinstance(value, int | float):
             return value
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", value.strip())
-        if not found:
+        seconds = span_seconds(value)
+        if seconds is None:
             self.fail(f"{quoted(value)} is not a time span; use a form like 90s, 30m, 24h or 7d.", param, ctx)
-        seconds = float(found[1]) * _UNITS[found[2]]
         if seconds > _LONGEST_WINDOW_S:
             self.fail(f"{quoted(value)} must be at most {_LONGEST_WINDOW_S // 86_400}d.", param, ctx)
         return seconds

@@ -12,13 +12,15 @@ from rich.text import Text
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import cell, table
 from evtrack.interfaces.terminal.formatting import moment
+from evtrack.storage.monitoring.alert_delivery import DELIVERED, GAVE_UP, PENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
     from evtrack.domain.alerts import Alert
+    from evtrack.storage.monitoring.alert_delivery import DeliveryRow
     from evtrack.storage.monitoring.alert_outbox import AlertRow
 
 _COLOURS: Final = {"warning": "yellow", "error": "red"}
@@ -41,16 +43,21 @@ def alert_line(alert: Alert) -> str:
     return f"{head}  {_facts(facts)}"
 
 
-def alerts_table(alerts: Sequence[AlertRow], *, with_job: bool) -> Table:
+def alerts_table(
+    alerts: Sequence[AlertRow], deliveries: Mapping[int, Sequence[DeliveryRow]], *, with_job: bool
+) -> Table:
     """Draw a list of alerts.
 
     Args:
+        deliveries: The deliveries of each to sinks.
         with_job: Whether to show the job of each.
 
     Returns:
         A table with a row per alert.
     """
-    names = ["ALERT", "WHEN", *(["JOB"] if with_job else []), "BATCH", "KIND", "DELIVERED", "FACTS"]
+    with_sinks = any(deliveries.values())
+    job, sinks = ["JOB"] if with_job else [], ["SINKS"] if with_sinks else []
+    names = ["ALERT", "WHEN", *job, "BATCH", "KIND", "DELIVERED", *sinks, "FACTS"]
     drawn = table(*names, right="ALERT JOB BATCH", flexible="FACTS")
     for row in alerts:
         ranked = sorted(row.facts.items(), key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))
@@ -62,9 +69,19 @@ def alerts_table(alerts: Sequence[AlertRow], *, with_job: bool) -> Table:
             str(row.batch_no or ""),
             Text(printable(row.kind), style=_COLOURS.get(row.severity, "")),
             "yes" if row.delivered_at else Text("no", style="yellow"),
+            *([_accepted(deliveries[row.alert_id])] if with_sinks else []),
             cell(_facts(facts)),
         )
     return drawn
+
+
+def _accepted(deliveries: Sequence[DeliveryRow]) -> Text:
+    """Write how many sinks have accepted an alert."""
+    if not deliveries:
+        return Text("")
+    states = [each.state for each in deliveries]
+    style = "red" if GAVE_UP in states else "yellow" if PENDING in states else ""
+    return Text(f"{states.count(DELIVERED)} of {len(states)}", style=style)
 
 
 def _facts(facts: dict[str, object]) -> str:

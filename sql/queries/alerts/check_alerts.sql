@@ -7,5 +7,6 @@ SELECT
         %(least_attempts)s::bigint,
         %(max_pending)s::bigint,
         make_interval(secs => %(runs_long_s)s::float8),
-        %(runs_long_factor)s::float8
+        %(runs_long_factor)s::float8,
+        make_interval(secs => %(no_worker_s)s::float8)
     ) AS raised
