@@ -133,7 +133,8 @@ def test_a_failing_sink_blocks_neither_stdout_nor_the_other_sink(queue: Client, 
         eventually(lambda: one.logged("watcher_started"), 30)
         crash(queue, job, worker, 3)
         eventually(lambda: len(one.lines) == 3, 10)
-        eventually(lambda: 3 == len((tmp_path / "out").read_text(encoding="utf-8").splitlines()), 10)
+        out = tmp_path / "out"
+        eventually(lambda: out.exists() and 3 == len(out.read_text(encoding="utf-8").splitlines()), 20)
         failed = eventually(lambda: one.logged("alert_sink_failed"), 10)
         assert ("webhook", 1) == (failed[0]["sink"], failed[0]["attempt"])
         one.process.send_signal(signal.SIGTERM)

@@ -13,6 +13,7 @@ from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.watch.reconnect import run_reconnecting
 from evtrack.storage.monitoring.alert_delivery import give_up_deliveries
 from evtrack.storage.monitoring.alert_outbox import check_alerts
+from evtrack.storage.queue.job_control import wake_watchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,7 @@ class MaintenanceThread:
         """
         try:
             if new := check_alerts(connection, self._thresholds):
+                wake_watchers(connection)
                 _log.info(log_names.ALERTS_RAISED, alerts=new)
             for sink, alerts in give_up_deliveries(connection).items():
                 _log.error(

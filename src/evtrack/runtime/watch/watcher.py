@@ -79,8 +79,7 @@ class Watcher:
             raise BadArgument(f"poll_s must be above 0, got {poll_s}")
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self.sinks = [
-            SinkThread(sink, dsn=dsn, who=self.name, keep_trying_s=keep_trying_s, poll_s=poll_s, on_end=self.stop)
-            for sink in sinks
+            SinkThread(sink, dsn=dsn, who=self.name, keep_trying_s=keep_trying_s, on_end=self.stop) for sink in sinks
         ]
         self.delivered: Counter[str] = Counter()
         self._dsn, self._write, self._poll_s = dsn, write, poll_s
