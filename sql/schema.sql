@@ -612,7 +612,7 @@ BEGIN
     RETURN true;
 END $$;
 
-CREATE FUNCTION evtrack.check_alerts(never_started interval DEFAULT '00:01:00'::interval, max_crash_rate double precision DEFAULT 5, crash_span interval DEFAULT '01:00:00'::interval, least_attempts bigint DEFAULT 20, max_pending bigint DEFAULT 100000, runs_long interval DEFAULT '00:01:00'::interval, runs_long_factor double precision DEFAULT 10) RETURNS bigint
+CREATE FUNCTION evtrack.check_alerts(never_started interval DEFAULT '00:01:00'::interval, max_crash_rate double precision DEFAULT 5, crash_span interval DEFAULT '01:00:00'::interval, least_attempts bigint DEFAULT 20, max_pending bigint DEFAULT 100000, runs_long interval DEFAULT '00:01:00'::interval, runs_long_factor double precision DEFAULT 10, no_worker interval DEFAULT '00:01:00'::interval) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -623,17 +623,19 @@ BEGIN
     IF (max_crash_rate BETWEEN 0 AND 'Infinity' AND never_started >= '0'
         AND crash_span >= '0' AND max_pending >= 0
         AND least_attempts >= 0 AND runs_long >= '0'
-        AND runs_long_factor BETWEEN 0 AND 'Infinity') IS NOT TRUE THEN
+        AND runs_long_factor BETWEEN 0 AND 'Infinity'
+        AND no_worker >= '0') IS NOT TRUE THEN
         RAISE EXCEPTION 'thresholds must be 0 or greater, got never_started %, '
             'max_crash_rate %, crash_span %, least_attempts %, max_pending %, '
-            'runs_long %, runs_long_factor %',
+            'runs_long %, runs_long_factor %, no_worker %',
             coalesce(never_started::text, 'null'),
             coalesce(max_crash_rate::text, 'null'),
             coalesce(crash_span::text, 'null'),
             coalesce(least_attempts::text, 'null'),
             coalesce(max_pending::text, 'null'),
             coalesce(runs_long::text, 'null'),
-            coalesce(runs_long_factor::text, 'null') USING ERRCODE = 'EV007';
+            coalesce(runs_long_factor::text, 'null'),
+            coalesce(no_worker::text, 'null') USING ERRCODE = 'EV007';
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
         RETURN 0;
@@ -679,6 +681,22 @@ BEGIN
         FROM evtrack.waiting w
         WHERE w.why = 'never started'
             AND w.waited_s >= extract(EPOCH FROM never_started)));
+
+    new := new + evtrack.alert_while('no_worker', 'error', (
+        SELECT jsonb_object_agg(n.handler, to_jsonb(n) || jsonb_build_object(
+            'workers', (
+                SELECT count(*) FROM evtrack.worker_status s
+                WHERE s.state = 'alive')))
+        FROM (
+            SELECT w.handler, count(*) AS jobs, sum(w.batches) AS batches,
+                min(w.since) AS since, max(w.waited_s) AS waited_s,
+                min(w.job_id) AS example_job_id
+            FROM evtrack.waiting w
+            WHERE w.why = 'no worker' AND w.overdue
+                AND w.waited_s >= extract(EPOCH FROM no_worker)
+                AND w.handler <> 'evtrack.canary'
+            GROUP BY w.handler
+        ) n));
 
     new := new + evtrack.alert_while('crash_rate_high', 'error', (
         SELECT jsonb_object_agg(r.handler, jsonb_build_object(
@@ -1805,6 +1823,24 @@ EXCEPTION
     WHEN SQLSTATE 'EV008' THEN RETURN SQLERRM;
 END $_$;
 
+CREATE FUNCTION evtrack.end_delivery(the_alert bigint, the_sink text, the_attempt integer, the_error text DEFAULT NULL::text, retry_in interval DEFAULT '00:00:00'::interval, final boolean DEFAULT false) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    UPDATE evtrack.delivery d SET
+        delivered_at = CASE WHEN the_error IS NULL THEN clock_timestamp() END,
+        gave_up_at = CASE WHEN the_error IS NOT NULL
+            AND (final OR d.give_up_at <= clock_timestamp())
+            THEN clock_timestamp() END,
+        error = left(the_error, 500), pause = retry_in,
+        retry_at = clock_timestamp() + retry_in
+    WHERE d.alert_id = the_alert AND d.sink = the_sink
+        AND d.attempts = the_attempt
+        AND d.delivered_at IS NULL AND d.gave_up_at IS NULL
+    RETURNING CASE WHEN d.delivered_at IS NOT NULL THEN 'delivered'
+        WHEN d.gave_up_at IS NOT NULL THEN 'gave up' ELSE 'retry' END
+$$;
+
 CREATE FUNCTION evtrack.end_replication() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2602,16 +2638,25 @@ CREATE FUNCTION evtrack.forget_old(ended_before timestamp with time zone) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     WITH alert AS (
-        -- Undelivered alerts still wait for a watcher. An ongoing condition
-        -- keeps its row; otherwise it would be raised again.
+        -- Undelivered alerts still wait for a watcher or a sink. An ongoing
+        -- condition keeps its row; otherwise it would be raised again.
         DELETE FROM evtrack.alert a
-        WHERE a.delivered_at IS NOT NULL AND CASE
+        WHERE a.delivered_at IS NOT NULL
+            AND NOT EXISTS (
+                SELECT FROM evtrack.delivery d
+                WHERE d.alert_id = a.alert_id
+                    AND d.delivered_at IS NULL AND d.gave_up_at IS NULL)
+            AND CASE
             WHEN a.job_id IS NOT NULL THEN NOT EXISTS (
                 SELECT FROM evtrack.job j WHERE j.job_id = a.job_id)
             ELSE a.delivered_at < ended_before AND (
                 a.cleared_at < ended_before
-                OR a.kind NOT IN ('crash_rate_high', 'queue_deep')) END
-        RETURNING 1
+                OR a.kind NOT IN ('crash_rate_high', 'queue_deep',
+                    'no_worker')) END
+        RETURNING a.alert_id
+    ), delivery AS (
+        DELETE FROM evtrack.delivery d USING alert a
+        WHERE d.alert_id = a.alert_id
     ), storm AS (
         DELETE FROM evtrack.alert_storm s
         WHERE NOT EXISTS (SELECT FROM evtrack.job j WHERE j.job_id = s.job_id)
@@ -2627,6 +2672,29 @@ CREATE FUNCTION evtrack.forget_old(ended_before timestamp with time zone) RETURN
     )
     SELECT (SELECT count(*) FROM alert) + (SELECT count(*) FROM storm)
         + (SELECT count(*) FROM worker)
+$$;
+
+CREATE FUNCTION evtrack.give_up_deliveries() RETURNS TABLE(sink text, deliveries bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    DELETE FROM evtrack.sink s
+    WHERE s.seen_at < clock_timestamp()
+        - greatest(s.keep_trying, interval '5 minutes');
+    DELETE FROM evtrack.delivery d
+    WHERE d.delivered_at IS NULL AND d.gave_up_at IS NULL AND NOT EXISTS (
+        SELECT FROM evtrack.alert a WHERE a.alert_id = d.alert_id);
+    WITH given_up AS (
+        UPDATE evtrack.delivery d SET gave_up_at = clock_timestamp(),
+            error = coalesce(d.error, 'no running watcher has this sink')
+        WHERE d.delivered_at IS NULL AND d.gave_up_at IS NULL
+            AND d.give_up_at < clock_timestamp()
+            AND NOT EXISTS (
+                SELECT FROM evtrack.sink s WHERE s.sink = d.sink
+                    AND s.seen_at > clock_timestamp() - interval '5 minutes')
+        RETURNING d.sink
+    )
+    SELECT g.sink, count(*) FROM given_up g GROUP BY g.sink ORDER BY g.sink
 $$;
 
 CREATE FUNCTION evtrack.guard_partitions(from_subscriptions boolean) RETURNS void
@@ -3447,7 +3515,16 @@ CREATE FUNCTION evtrack.mark_alerts(alert_ids bigint[], who text) RETURNS bigint
         UPDATE evtrack.alert a
         SET delivered_at = clock_timestamp(), delivered_by = left(who, 200)
         WHERE a.alert_id = ANY(alert_ids) AND a.delivered_at IS NULL
-        RETURNING 1
+        RETURNING a.alert_id
+    ), queued AS (
+        -- A storm whose total has grown is delivered again, but never while an
+        -- attempt is under way.
+        INSERT INTO evtrack.delivery AS d (alert_id, sink, give_up_at)
+        SELECT m.alert_id, s.sink, clock_timestamp() + s.keep_trying
+        FROM marked m CROSS JOIN evtrack.sink s
+        ON CONFLICT (alert_id, sink) DO UPDATE
+        SET attempts = d.attempts + 1, give_up_at = excluded.give_up_at,
+            delivered_at = NULL, gave_up_at = NULL
     )
     SELECT count(*) FROM marked
 $$;
@@ -3922,6 +3999,16 @@ BEGIN
         USING ERRCODE = '55000', HINT = 'Work with the other database until '
         '`evtrack migrate end-replication` was run here.';
 END $$;
+
+CREATE FUNCTION evtrack.register_sink(the_sink text, keep_trying interval DEFAULT '24:00:00'::interval) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO evtrack.sink AS s (sink, keep_trying)
+    VALUES (the_sink, keep_trying)
+    ON CONFLICT (sink) DO UPDATE SET keep_trying = excluded.keep_trying,
+        seen_at = clock_timestamp()
+$$;
 
 CREATE FUNCTION evtrack.register_worker(name text, host text, pid integer, slots integer, handlers text[], version text, marks boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4506,6 +4593,34 @@ CREATE FUNCTION evtrack.take_alerts(most integer DEFAULT 100) RETURNS TABLE(aler
     ORDER BY a.alert_id LIMIT most FOR UPDATE SKIP LOCKED
 $$;
 
+CREATE FUNCTION evtrack.take_delivery(the_sink text, who text, lease interval) RETURNS TABLE(alert_id bigint, kind text, severity text, job_id bigint, batch_no integer, facts jsonb, created_at timestamp with time zone, attempt integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH due AS (
+        SELECT d.alert_id, d.sink
+        FROM evtrack.delivery d
+        WHERE d.sink = the_sink
+            AND d.delivered_at IS NULL AND d.gave_up_at IS NULL
+            AND EXISTS (
+                SELECT FROM evtrack.alert a WHERE a.alert_id = d.alert_id)
+            AND (d.retry_at <= clock_timestamp() OR d.retry_at
+                > clock_timestamp() + d.pause + interval '1 minute')
+        ORDER BY d.retry_at, d.alert_id LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE evtrack.delivery d
+        SET attempts = d.attempts + 1, taken_by = left(who, 200), pause = lease,
+            retry_at = clock_timestamp() + lease
+        FROM due
+        WHERE d.alert_id = due.alert_id AND d.sink = due.sink
+        RETURNING d.alert_id, d.attempts
+    )
+    SELECT a.alert_id, a.kind, a.severity, a.job_id, a.batch_no, a.facts,
+        a.created_at, t.attempts
+    FROM taken t JOIN evtrack.alert a ON a.alert_id = t.alert_id
+$$;
+
 CREATE FUNCTION evtrack.waiting_since(the_day date, the_job bigint) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4552,6 +4667,52 @@ ALTER TABLE evtrack.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE evtrack.delivery (
+    alert_id bigint NOT NULL,
+    sink text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    retry_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    pause interval DEFAULT '00:00:00'::interval NOT NULL,
+    give_up_at timestamp with time zone NOT NULL,
+    taken_by text,
+    error text,
+    delivered_at timestamp with time zone,
+    gave_up_at timestamp with time zone
+);
+
+CREATE VIEW evtrack.alert_delivery AS
+ SELECT alert_id,
+    sink,
+        CASE
+            WHEN (delivered_at IS NOT NULL) THEN 'delivered'::text
+            WHEN (gave_up_at IS NOT NULL) THEN 'gave up'::text
+            ELSE 'pending'::text
+        END AS state,
+    attempts,
+    created_at,
+    retry_at,
+    give_up_at,
+    delivered_at,
+    gave_up_at,
+    taken_by,
+    error
+   FROM evtrack.delivery d;
+
+COMMENT ON VIEW evtrack.alert_delivery IS 'One row per alert and sink (--exec, --webhook, --slack) that it is delivered to: pending, delivered or gave up.';
+
+COMMENT ON COLUMN evtrack.alert_delivery.sink IS 'Kind, host or program, and a hash of the whole target, which may hold a secret.';
+
+COMMENT ON COLUMN evtrack.alert_delivery.attempts IS 'How many attempts have begun.';
+
+COMMENT ON COLUMN evtrack.alert_delivery.retry_at IS 'When a pending delivery is due; while an attempt is under way, when another watcher may try if this one dies.';
+
+COMMENT ON COLUMN evtrack.alert_delivery.give_up_at IS 'A delivery that fails after this time is given up.';
+
+COMMENT ON COLUMN evtrack.alert_delivery.taken_by IS 'The watcher that made the last attempt.';
+
+COMMENT ON COLUMN evtrack.alert_delivery.error IS 'Why the last attempt that ended failed; null if it did not.';
+
 CREATE VIEW evtrack.alert_outbox AS
  SELECT count(*) AS undelivered,
     min(created_at) AS since,
@@ -4584,7 +4745,7 @@ COMMENT ON VIEW evtrack.alert_status IS 'One row per alert: its content, and whi
 
 COMMENT ON COLUMN evtrack.alert_status.delivered_at IS 'When a watcher delivered it; null while it is undelivered.';
 
-COMMENT ON COLUMN evtrack.alert_status.cleared_at IS 'For an ongoing condition (never_started, crash_rate_high, queue_deep): when it was found to be over.';
+COMMENT ON COLUMN evtrack.alert_status.cleared_at IS 'For an ongoing condition (no_worker, never_started, crash_rate_high, queue_deep): when it was found to be over.';
 
 COMMENT ON COLUMN evtrack.alert_status.subject IS 'What it is about: job/batch, job, worker or handler.';
 
@@ -5673,7 +5834,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -5792,6 +5953,13 @@ CREATE TABLE evtrack.schema_object (
 );
 
 COMMENT ON TABLE evtrack.schema_object IS 'The functions and views that are installed, and from which text.';
+
+CREATE TABLE evtrack.sink (
+    sink text NOT NULL,
+    keep_trying interval NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
 
 CREATE VIEW evtrack.slowest_batch AS
  SELECT job_id,
@@ -5959,6 +6127,9 @@ ALTER TABLE ONLY evtrack.batch
 ALTER TABLE ONLY evtrack.cluster
     ADD CONSTRAINT cluster_pkey PRIMARY KEY (system_identifier);
 
+ALTER TABLE ONLY evtrack.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (alert_id, sink);
+
 ALTER TABLE ONLY evtrack.digest_part
     ADD CONSTRAINT digest_part_pkey PRIMARY KEY (job_id, part);
 
@@ -5995,6 +6166,9 @@ ALTER TABLE ONLY evtrack.schema_object
 ALTER TABLE ONLY evtrack.schema_version
     ADD CONSTRAINT schema_version_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY evtrack.sink
+    ADD CONSTRAINT sink_pkey PRIMARY KEY (sink);
+
 ALTER TABLE ONLY evtrack.upkeep
     ADD CONSTRAINT upkeep_pkey PRIMARY KEY (only_row);
 
@@ -6014,6 +6188,10 @@ CREATE INDEX batch_fresh ON ONLY evtrack.batch USING btree (job_id, ((batch_no +
 CREATE INDEX batch_isolated ON ONLY evtrack.batch USING btree (job_id, run_at) WHERE ((run_at IS NOT NULL) AND (isolation = ANY (ARRAY['memory'::evtrack.isolation, 'exclusive'::evtrack.isolation])));
 
 CREATE INDEX batch_returning ON ONLY evtrack.batch USING btree (job_id, run_at) WHERE (run_at IS NOT NULL);
+
+CREATE INDEX delivery_given_up ON evtrack.delivery USING btree (gave_up_at) WHERE (gave_up_at IS NOT NULL);
+
+CREATE INDEX delivery_pending ON evtrack.delivery USING btree (sink, retry_at) WHERE ((delivered_at IS NULL) AND (gave_up_at IS NULL));
 
 CREATE INDEX event_tail ON ONLY evtrack.event USING btree (xid, seq);
 
