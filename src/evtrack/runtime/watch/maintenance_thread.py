@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
+from evtrack.domain.database_errors import ReadOnly
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.watch.reconnect import run_reconnecting
 from evtrack.storage.monitoring.alert_delivery import give_up_deliveries
@@ -66,6 +67,7 @@ class MaintenanceThread:
 
         Raises:
             TransientError: The connection is lost.
+            ReadOnly: The session is read-only; another one may lead to the server that takes writes.
         """
         try:
             if new := check_alerts(connection, self._thresholds):
@@ -80,7 +82,7 @@ class MaintenanceThread:
                     alerts=alerts,
                 )
         except EvtrackError as error:
-            if error.connection_lost:
+            if error.connection_lost or isinstance(error, ReadOnly):
                 raise
             # The next check makes up for it.
             _log.warning(log_names.ALERT_CHECK_FAILED, error=str(error))

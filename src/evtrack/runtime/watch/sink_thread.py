@@ -29,7 +29,7 @@ POLL_S: Final = 1.0
 _REGISTER_S: Final = 30.0
 _MARGIN_S: Final = 5.0
 """How much longer than a delivery its lease is: time to take and record it."""
-_BACKOFF_S: Final = 1.0
+_BACKOFF_S: Final = 0.5
 _BACKOFF_MAX_S: Final = 300.0
 _REST_MAX_S: Final = 30.0
 """How long at most a sink that failed is left alone, whatever waits for it."""
