@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from evtrack.domain.database_errors import CannotConnect, PermissionDenied, ReadOnly
-from evtrack.domain.errors import EvtrackError, JobPhaseError, SubmissionLost
+from evtrack.domain.errors import EvtrackError, JobPhaseError, NoSuchJob, SubmissionLost
 from evtrack.storage.connection.connect import Connection, reconnect
 from evtrack.storage.connection.patience import Patience
 from evtrack.storage.submission.open_job import OpenJob, add_chunk, reclaim_job, unlock_submission
@@ -79,7 +79,8 @@ class JobSession:
                 return None
             raise SubmissionLost(
                 f"job {self._job.job_id} is not as this submitter left it: a failover lost what was submitted last, or "
-                "another submitter continued it"
+                "another submitter continued it",
+                hint=f"If no other process submits it, continue with: evtrack submit --resume {self._job.job_id}",
             )
 
         last_batch_no = self._retried(lambda: add_chunk(self._conn, self._job, chunk), if_committed)
@@ -122,6 +123,9 @@ class JobSession:
         with suppress(JobPhaseError):
             try:
                 found = reclaim_job(conn, self._job.job_id, submitter=self._job.submitter)
+            except NoSuchJob as error:
+                gone = f"job {self._job.job_id} is not in the database any more: a failover lost it"
+                raise NoSuchJob(gone, hint="Submit it again.") from error
             except SubmissionLost as error:
                 # The server may notice only by its keep-alives that the lost session is gone.
                 raise CannotConnect(error.message, hint=error.hint) from error

@@ -1,6 +1,7 @@
-"""Readers of the log over a failover: each event once where nothing was lost, and a refusal where commits were."""
+"""Readers of the log and submitters over a failover: nothing twice, nothing missing, or a refusal with advice."""
 
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -78,6 +79,14 @@ def jobs(dsn: str, number: int) -> None:
         for _ in range(number):
             client.job(3)
         slow.commit()
+
+
+def write(process: subprocess.Popen[bytes], numbers: range) -> None:
+    """Send items to a submitter's stdin."""
+    assert process.stdin
+    for number in numbers:
+        process.stdin.write(f'{{"id": {number}}}\n'.encode())
+    process.stdin.flush()
 
 
 def take_over(made: Scene) -> None:
@@ -200,6 +209,50 @@ def test_transaction_ids_that_are_given_out_again_are_read(pair: Scene) -> None:
     assert min(row.xid for _, row in rest) <= highest[0] < seen[-1][0].hi.xmax
     assert logged(standby) - set(names(seen)) == set(names(rest))
     assert len(rest) == len(set(names(rest)))
+
+
+@pytest.mark.parametrize("loses", ["nothing", "a chunk", "the job"])
+def test_a_submission_goes_on_after_a_failover(pair: Scene, loses: str) -> None:
+    assert pair.standby
+    primary, standby = pair.cluster.dsn(dbname="evtrack"), pair.standby.dsn(dbname="evtrack")
+    words = ("submit", "-", "--handler", "h", "--batch-size", "1")
+
+    def items(dsn: str) -> list[str]:
+        with psycopg.connect(dsn) as conn:
+            return [key for (key,) in conn.execute("SELECT item_key FROM evtrack.payload ORDER BY ordinal").fetchall()]
+
+    if loses == "the job":
+        cut_off(pair)
+    submitter = pair.load.process(pair.dsn, *words, stdin=subprocess.PIPE)
+    write(submitter, range(50))
+    assert wait_for(lambda: len(items(primary)) >= 49)
+    if loses == "a chunk":
+        cut_off(pair)
+        write(submitter, range(50, 100))
+        assert wait_for(lambda: len(items(primary)) >= 99)
+    take_over(pair)
+    write(submitter, range(100, 120))
+    submitter.communicate(timeout=60)
+    said = pair.load.said("submit")
+    assert "database_error" in said
+    wanted = [str(number) for number in range(120) if loses == "a chunk" or not 50 <= number < 100]
+    if loses == "the job":
+        assert 1 == submitter.returncode
+        assert "is not in the database any more: a failover lost it" in said
+        assert "Submit it again." in said
+        return
+    if loses == "a chunk":
+        assert 1 == submitter.returncode
+        assert "is not as this submitter left it" in said
+        assert "evtrack submit --resume 1" in said
+        again = pair.load.process(pair.dsn, "submit", "--resume", "1", stdin=subprocess.PIPE)
+        write(again, range(120))
+        again.communicate(timeout=60)
+        assert 0 == again.returncode, pair.load.said("submit2")
+    else:
+        assert 0 == submitter.returncode, said
+        assert "database_reconnected" in said
+    assert wanted == items(standby)
 
 
 def test_a_backup_of_the_same_timeline_is_noticed(pair: Scene) -> None:
