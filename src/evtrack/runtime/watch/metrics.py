@@ -210,6 +210,19 @@ def _of_now(now: CurrentFigures | None) -> Iterator[Metric]:
         undelivered.add_metric([], now.alerts.undelivered)
         lag.add_metric([], now.alerts.lag_s)
     yield from (undelivered, lag)
+    deliveries = GaugeMetricFamily(
+        "evtrack_sink_deliveries",
+        "Deliveries of alerts to a sink that are pending, or were given up in the last day.",
+        labels=["sink", "state"],
+    )
+    sink_lag = GaugeMetricFamily(
+        "evtrack_sink_lag_seconds", "How long the oldest pending delivery to a sink has waited.", labels=["sink"]
+    )
+    for sink in now.sinks if now else []:
+        deliveries.add_metric([sink.sink, "pending"], sink.pending)
+        deliveries.add_metric([sink.sink, "given_up"], sink.gave_up)
+        sink_lag.add_metric([sink.sink], sink.lag_s)
+    yield from (deliveries, sink_lag)
 
 
 def _counted(counter: AttemptCounter) -> Iterator[Metric]:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import dict_rows, rows, run, value
+from evtrack.storage.monitoring.alert_delivery import sink_sums
 from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evtrack.storage.connection.connect import Connection
+    from evtrack.storage.monitoring.alert_delivery import SinkSums
     from evtrack.storage.monitoring.alert_outbox import Undelivered
 
 STATEMENT_MS: Final = 2000
@@ -26,6 +28,7 @@ class CurrentFigures(NamedTuple):
         waiting: Waiting jobs, one row per handler and reason.
         workers: Workers and slots, one row per state.
         alerts: Undelivered alerts.
+        sinks: Deliveries to sinks that are pending, or were given up in the last day.
         in_hand: The longest run of an item in hand, one row per handler.
     """
 
@@ -33,6 +36,7 @@ class CurrentFigures(NamedTuple):
     waiting: list[dict[str, Any]]
     workers: list[dict[str, Any]]
     alerts: Undelivered
+    sinks: list[SinkSums]
     in_hand: list[dict[str, Any]]
 
 
@@ -65,6 +69,7 @@ def current_figures(connection: Connection) -> CurrentFigures:
             waiting=dict_rows(connection, "waiting_sums"),
             workers=dict_rows(connection, "worker_sums"),
             alerts=undelivered_alerts(connection),
+            sinks=sink_sums(connection),
             in_hand=dict_rows(connection, "in_hand_sums"),
         )
 
