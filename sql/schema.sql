@@ -637,9 +637,8 @@ BEGIN
             coalesce(runs_long_factor::text, 'null'),
             coalesce(no_worker::text, 'null') USING ERRCODE = 'EV007';
     END IF;
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
-        RETURN 0;
-    END IF;
+    PERFORM FROM evtrack.duty d WHERE d.duty = 'alerts' FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN RETURN 0; END IF;
     FOR storm IN
         WITH gone AS (
             DELETE FROM evtrack.alert_storm s
@@ -915,9 +914,9 @@ BEGIN
         RAISE EXCEPTION 'max_isolated must be 0 or greater, got %', max_isolated
             USING ERRCODE = 'EV007';
     END IF;
-    -- Shared by the claims of this worker; see reconcile().
-    PERFORM pg_advisory_xact_lock_shared(
-        hashtextextended('evtrack.claim', the_worker));
+    -- Shared by the claims of this worker, and by its heartbeats; whoever takes
+    -- its batches waits for it, or does so later. See reconcile() and reap().
+    PERFORM FROM evtrack.worker w WHERE w.worker_id = the_worker FOR KEY SHARE;
     PERFORM evtrack.check_worker(the_worker);
     -- A day is a partition, and a plan for one partition starts much faster
     -- than one that could need them all.
@@ -2782,7 +2781,28 @@ CREATE FUNCTION evtrack.has_session_lock(key bigint, mine boolean DEFAULT false)
     )
 $$;
 
-CREATE FUNCTION evtrack.heartbeat(worker_id bigint, busy integer DEFAULT NULL::integer) RETURNS boolean
+CREATE TABLE evtrack.upkeep (
+    only_row boolean DEFAULT true NOT NULL,
+    reaped_at timestamp with time zone,
+    steady_since timestamp with time zone,
+    reaper bigint,
+    workers bigint DEFAULT 0 NOT NULL,
+    stepped_at timestamp with time zone,
+    due_at timestamp with time zone,
+    CONSTRAINT upkeep_only_row_check CHECK (only_row)
+);
+
+CREATE FUNCTION evtrack.has_turn(u evtrack.upkeep, the_reaper bigint) RETURNS boolean
+    LANGUAGE sql
+    AS $$
+    SELECT CASE WHEN the_reaper IS NOT NULL THEN
+        u.reaper IS NOT DISTINCT FROM the_reaper
+        OR u.reaper IS NULL
+        OR (clock_timestamp() - u.reaped_at
+            BETWEEN interval '0' AND interval '0.9 seconds') IS NOT TRUE END
+$$;
+
+CREATE FUNCTION evtrack.heartbeat(worker_id bigint, busy integer DEFAULT NULL::integer, lock_pid integer DEFAULT NULL::integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2793,8 +2813,10 @@ BEGIN
     END IF;
     UPDATE evtrack.worker w
     SET seen_at = clock_timestamp(), busy = coalesce(heartbeat.busy, w.busy),
-        session_lock = evtrack.has_session_lock(
-            hashtextextended('evtrack.worker', w.worker_id), true)
+        session_lock = CASE WHEN lock_pid IS NOT NULL
+            THEN lock_pid = pg_backend_pid()
+            ELSE evtrack.has_session_lock(
+                hashtextextended('evtrack.worker', w.worker_id), true) END
     WHERE w.worker_id = heartbeat.worker_id
         AND w.lost_at IS NULL AND w.stopped_at IS NULL;
     IF FOUND THEN RETURN true; END IF;
@@ -3119,6 +3141,73 @@ CREATE FUNCTION evtrack.job_transitions() RETURNS evtrack.job_transition[]
         ('reopened', '{finished}', 'sealed', NULL)
     ) AS r
 $$;
+
+CREATE FUNCTION evtrack.keep_time(u evtrack.upkeep, instant timestamp with time zone, grace interval, lease interval, the_reaper bigint, elapsed interval) RETURNS evtrack.upkeep
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    wall interval := instant - u.reaped_at;
+    mine boolean := coalesce(the_reaper = u.reaper AND elapsed >= '0', false);
+    gap interval := CASE WHEN mine THEN elapsed ELSE wall END;
+    step interval := '0';
+    quiet interval := CASE WHEN u.reaper IS NULL THEN '0.5 s' ELSE '2 s' END;
+    away boolean;
+BEGIN
+    u.due_at := instant;
+    IF the_reaper IS NULL AND wall BETWEEN '0' AND quiet THEN
+        RETURN u;
+    END IF;
+    away := (gap BETWEEN interval '-1 second'
+        AND greatest(lease / 3, interval '3 seconds')) IS NOT TRUE;
+    IF mine AND NOT away
+        AND wall - gap NOT BETWEEN interval '-0.5 s' AND interval '0.5 s' THEN
+        step := wall - gap;
+    END IF;
+    IF the_reaper IS NOT NULL
+        AND gap < greatest(grace / 2, interval '2.5 seconds') THEN
+        u.due_at := least(
+            instant, instant - gap + interval '0.4 seconds');
+    END IF;
+    u.steady_since := CASE WHEN away THEN instant
+        WHEN u.steady_since IS NOT NULL
+            THEN least(u.steady_since + step, instant) END;
+    u.stepped_at := CASE WHEN away OR step <> '0' THEN instant
+        WHEN u.stepped_at IS NOT NULL THEN least(u.stepped_at, instant) END;
+    UPDATE evtrack.upkeep o SET reaped_at = instant, reaper = the_reaper,
+        steady_since = u.steady_since, stepped_at = u.stepped_at,
+        due_at = u.due_at, workers = (SELECT count(*) FROM evtrack.worker w
+            WHERE w.stopped_at IS NULL AND w.lost_at IS NULL);
+    IF away OR step <> '0' OR the_reaper IS NOT NULL AND gap
+        >= greatest(grace / 2, interval '2.5 seconds') THEN
+        UPDATE evtrack.worker w SET
+            seen_at = least(w.seen_at + greatest(step, '0'), instant),
+            gone_at = CASE WHEN w.gone_at IS NULL THEN NULL
+                WHEN step <> '0' THEN least(w.gone_at + step, instant)
+                WHEN the_reaper IS NULL THEN least(w.gone_at, instant)
+                ELSE instant END
+        FROM (
+            SELECT v.worker_id FROM evtrack.worker v
+            WHERE v.stopped_at IS NULL AND v.lost_at IS NULL
+            ORDER BY v.worker_id FOR NO KEY UPDATE SKIP LOCKED
+        ) v
+        WHERE w.worker_id = v.worker_id
+            AND (w.gone_at IS NOT NULL OR step > '0' OR w.seen_at > instant);
+    END IF;
+    -- What marks of batches are left that ended otherwise.
+    DELETE FROM evtrack.item_mark m
+    WHERE (m.job_id, m.batch_no, m.ordinal) IN (
+        SELECT o.job_id, o.batch_no, o.ordinal FROM evtrack.item_mark o
+        WHERE o.begun_at < instant - interval '10 minutes'
+            AND NOT EXISTS (
+                SELECT FROM evtrack.job j
+                JOIN evtrack.batch b ON b.job_day = j.job_day
+                    AND b.job_id = j.job_id
+                WHERE j.job_id = o.job_id AND b.batch_no = o.batch_no
+                    AND b.status = 'running' AND b.attempt = o.attempt
+            )
+        FOR UPDATE SKIP LOCKED);
+    RETURN u;
+END $$;
 
 CREATE TABLE evtrack.batch (
     job_day date NOT NULL,
@@ -3464,7 +3553,7 @@ BEGIN
             IS NULL
     LOOP
         -- One session at a time; after waiting, the day may exist.
-        PERFORM pg_advisory_xact_lock(hashtextextended('evtrack.partition', 0));
+        PERFORM FROM evtrack.duty d WHERE d.duty = 'partitions' FOR UPDATE;
         CONTINUE WHEN to_regclass(
             format('evtrack.result_%s', to_char(day, 'YYYYMMDD'))) IS NOT NULL;
         FOREACH parent IN ARRAY '{event,batch,payload,result}'::text[] LOOP
@@ -3757,17 +3846,21 @@ CREATE FUNCTION evtrack.raise_isolation(level evtrack.isolation, wanted evtrack.
         ELSE greatest(level, wanted) END
 $$;
 
-CREATE FUNCTION evtrack.reap(grace interval DEFAULT '00:00:05'::interval, lease interval DEFAULT '00:00:30'::interval) RETURNS TABLE(worker_id bigint, name text, why text, batches integer, handlers text[])
+CREATE FUNCTION evtrack.reap(grace interval DEFAULT '00:00:05'::interval, lease interval DEFAULT '00:00:30'::interval, the_reaper bigint DEFAULT NULL::bigint, elapsed interval DEFAULT NULL::interval) RETURNS TABLE(worker_id bigint, name text, why text, batches integer, handlers text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     instant timestamptz;
-    steady timestamptz;
-    started timestamptz;
+    u evtrack.upkeep;
+    -- Before the clock was set back, it was later.
+    started timestamptz := CASE WHEN pg_postmaster_start_time()
+        <= clock_timestamp() THEN pg_postmaster_start_time() END;
+    keys bigint[];
     dead evtrack.worker[];
     lost evtrack.worker;
     j evtrack.job;
+    abandoned integer := 0;
 BEGIN
     -- A negative span would declare live workers lost.
     IF (grace >= '0' AND lease >= '0'
@@ -3776,39 +3869,50 @@ BEGIN
             '100 years', coalesce(grace::text, 'null'),
             coalesce(lease::text, 'null') USING ERRCODE = 'EV007';
     END IF;
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.reap', 0)) THEN
-        RETURN;
-    END IF;
+    SELECT * INTO u FROM evtrack.upkeep;
+    IF evtrack.has_turn(u, the_reaper) IS FALSE THEN RETURN; END IF;
+    SELECT * INTO u FROM evtrack.upkeep FOR UPDATE SKIP LOCKED;
+    -- Meanwhile another may have taken the turn.
+    IF NOT FOUND OR evtrack.has_turn(u, the_reaper) IS FALSE THEN RETURN; END IF;
     -- After the lock, so that it is later than that of the last call.
     instant := clock_timestamp();
-    steady := evtrack.steady_since(instant, lease);
-    -- Before the clock was set back, it was later.
-    started := least(pg_postmaster_start_time(), instant);
-    UPDATE evtrack.worker w
-    SET gone_at = CASE WHEN l.held THEN NULL ELSE instant END
-    FROM (
-        SELECT v.worker_id, evtrack.has_session_lock(
-            hashtextextended('evtrack.worker', v.worker_id)) AS held
-        FROM evtrack.worker v
-        WHERE v.stopped_at IS NULL AND v.lost_at IS NULL AND v.session_lock
-    ) l
-    WHERE w.worker_id = l.worker_id AND l.held = (w.gone_at IS NOT NULL);
+    u := evtrack.keep_time(u, instant, grace, lease, the_reaper, elapsed);
+    -- Of all sessions at once: reading pg_locks costs as much for one as for all.
+    keys := ARRAY(
+        SELECT (l.classid::bigint << 32) | l.objid::bigint
+        FROM pg_catalog.pg_locks l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+            AND l.database = (
+                SELECT d.oid FROM pg_catalog.pg_database d
+                WHERE d.datname = current_database()));
 
-    FOR lost IN
+    -- A worker whose claim is about to commit is skipped: retry next time. More
+    -- than some at once would take too long for one transaction.
+    SELECT array_agg(w) INTO dead
+    FROM (
         SELECT w.* FROM evtrack.worker w
         WHERE w.stopped_at IS NULL AND w.lost_at IS NULL
-            AND (greatest(w.seen_at, steady) < instant - lease
-                OR w.session_lock AND greatest(
-                    w.gone_at, started, steady) < instant - grace
-                    AND w.gone_at IS NOT NULL)
-        ORDER BY w.worker_id FOR UPDATE SKIP LOCKED
-    LOOP
-        -- A claim of this worker is about to commit: retry next time.
-        IF pg_try_advisory_xact_lock(
-            hashtextextended('evtrack.claim', lost.worker_id)) THEN
-            dead := array_append(dead, lost);
-        END IF;
-    END LOOP;
+            AND (greatest(w.seen_at, u.steady_since) < instant - lease
+                OR w.session_lock AND w.gone_at IS NOT NULL
+                AND greatest(w.gone_at, started, u.steady_since)
+                    < instant - grace
+                AND hashtextextended('evtrack.worker', w.worker_id)
+                    <> ALL(keys))
+        ORDER BY w.worker_id LIMIT 50 FOR UPDATE SKIP LOCKED
+    ) w;
+    UPDATE evtrack.worker w
+    SET gone_at = CASE WHEN NOT l.held THEN u.due_at END
+    FROM (
+        SELECT v.worker_id, k.key IS NOT NULL AS held
+        FROM evtrack.worker v
+        LEFT JOIN unnest(keys) k (key)
+            ON k.key = hashtextextended('evtrack.worker', v.worker_id)
+        WHERE v.stopped_at IS NULL AND v.lost_at IS NULL AND v.session_lock
+            AND (k.key IS NULL) = (v.gone_at IS NULL)
+        ORDER BY v.worker_id FOR NO KEY UPDATE OF v SKIP LOCKED
+    ) l
+    WHERE w.worker_id = l.worker_id;
+
     IF dead IS NOT NULL THEN
         PERFORM evtrack.lock_suspects(ARRAY(
             SELECT d.worker_id FROM unnest(dead) d));
@@ -3817,9 +3921,9 @@ BEGIN
         worker_id := lost.worker_id;
         name := lost.name;
         handlers := lost.handlers;
-        why := CASE WHEN lost.session_lock AND greatest(
-            lost.gone_at, started, steady) < instant - grace
-            AND lost.gone_at IS NOT NULL
+        why := CASE WHEN lost.session_lock AND lost.gone_at IS NOT NULL
+            AND greatest(lost.gone_at, started, u.steady_since)
+                < instant - grace
             THEN 'session gone' ELSE 'no heartbeat' END;
         batches := evtrack.lose(lost, why);
         RETURN NEXT;
@@ -3828,15 +3932,20 @@ BEGIN
     FOR j IN
         SELECT o.* FROM evtrack.job o
         WHERE o.phase = 'open'
-            AND greatest(coalesce(o.extended_at, o.created_at), steady)
-                < instant - lease
-            AND started < instant - grace
-            AND NOT evtrack.has_session_lock(
-                hashtextextended('evtrack.submit', o.job_id))
-        ORDER BY o.job_id FOR UPDATE SKIP LOCKED
+            AND greatest(CASE WHEN coalesce(o.extended_at, o.created_at)
+                <= instant THEN coalesce(o.extended_at, o.created_at) END,
+                u.steady_since, u.stepped_at) < instant - lease
+            AND coalesce(started < instant - grace, true)
+            AND hashtextextended('evtrack.submit', o.job_id) <> ALL(keys)
+        ORDER BY o.job_id LIMIT 100 FOR UPDATE SKIP LOCKED
     LOOP
         PERFORM evtrack.append_job_event(j, 'abandoned');
+        abandoned := abandoned + 1;
     END LOOP;
+    IF the_reaper IS NOT NULL AND dead IS NULL AND abandoned = 0 THEN
+        -- Nothing but the time of the look would be lost with the server.
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
 END $$;
 
 CREATE FUNCTION evtrack.reclaim(the_job bigint, new_submitter uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id bigint, job_day date, submitter uuid, batch_count integer, item_count bigint, invalid_count bigint, "position" jsonb, source jsonb, policy jsonb, handler text, bytes_read bigint, bytes_total bigint)
@@ -3874,9 +3983,15 @@ BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     -- A claim of this worker may still be about to commit, on a connection that
     -- the worker has given up. Wait for it: otherwise its batches would stay
-    -- running although no worker has them.
-    PERFORM pg_advisory_xact_lock(
-        hashtextextended('evtrack.claim', the_worker));
+    -- running although no worker has them. The lock must go again at once, as
+    -- heartbeats would wait for it; only an error gives it back.
+    BEGIN
+        PERFORM FROM evtrack.worker w
+        WHERE w.worker_id = the_worker FOR UPDATE;
+        RAISE EXCEPTION USING ERRCODE = 'EV000';
+    EXCEPTION WHEN SQLSTATE 'EV000' THEN
+        NULL;
+    END;
     PERFORM evtrack.check_worker(the_worker);
     SELECT array_agg(r.job_id) AS jobs, array_agg(r.batch_no) AS batches,
         array_agg(r.attempt) AS attempts INTO dropped
@@ -4085,15 +4200,17 @@ BEGIN
         WITH ORDINALITY AS g (
         job_id, batch_no, attempt, begun, in_hand, done, results, place);
     reported := coalesce(reported, '{}');
+    -- Claims of a dead worker end with its session; see reconcile().
     SELECT * INTO lost FROM evtrack.worker w
-    WHERE w.worker_id = dead_worker FOR UPDATE;
+    WHERE w.worker_id = dead_worker FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        SELECT true INTO alive FROM evtrack.worker w
+        WHERE w.worker_id = dead_worker;
+    END IF;
     past := lost.lost_at IS NOT NULL OR lost.stopped_at IS NOT NULL;
     IF lost.worker_id IS NOT NULL AND NOT past THEN
-        -- Claims of a dead worker end with its session; see reconcile().
         alive := evtrack.has_session_lock(
-                hashtextextended('evtrack.worker', dead_worker))
-            OR NOT pg_try_advisory_xact_lock(
-                hashtextextended('evtrack.claim', dead_worker));
+            hashtextextended('evtrack.worker', dead_worker));
     END IF;
     IF alive OR lost.worker_id IS NULL THEN
         RETURN QUERY
@@ -4516,46 +4633,6 @@ CREATE FUNCTION evtrack.status_after(the_type evtrack.event_type, the_status evt
         AND array_position(t.before, the_status) > 0
 $$;
 
-CREATE FUNCTION evtrack.steady_since(instant timestamp with time zone, lease interval) RETURNS timestamp with time zone
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-    u evtrack.upkeep;
-    most interval := greatest(lease / 3, interval '3 seconds');
-    stepped boolean;
-BEGIN
-    SELECT * INTO u FROM evtrack.upkeep;
-    stepped := coalesce(instant - u.reaped_at NOT BETWEEN -most AND most, true);
-    IF NOT stepped AND instant - u.reaped_at
-        BETWEEN interval '0' AND interval '0.5 seconds' THEN
-        RETURN u.steady_since;
-    END IF;
-    UPDATE evtrack.upkeep o SET reaped_at = instant,
-        steady_since = CASE WHEN stepped THEN instant
-            ELSE o.steady_since END
-    RETURNING o.steady_since INTO u.steady_since;
-    IF stepped AND instant < u.reaped_at THEN
-        UPDATE evtrack.worker w SET seen_at = least(w.seen_at, instant),
-            gone_at = least(w.gone_at, instant)
-        WHERE w.stopped_at IS NULL AND w.lost_at IS NULL
-            AND greatest(w.seen_at, w.gone_at) > instant;
-    END IF;
-    -- What marks of batches are left that ended otherwise.
-    DELETE FROM evtrack.item_mark m
-    WHERE (m.job_id, m.batch_no, m.ordinal) IN (
-        SELECT o.job_id, o.batch_no, o.ordinal FROM evtrack.item_mark o
-        WHERE o.begun_at < instant - interval '10 minutes'
-            AND NOT EXISTS (
-                SELECT FROM evtrack.job j
-                JOIN evtrack.batch b ON b.job_day = j.job_day
-                    AND b.job_id = j.job_id
-                WHERE j.job_id = o.job_id AND b.batch_no = o.batch_no
-                    AND b.status = 'running' AND b.attempt = o.attempt
-            )
-        FOR UPDATE SKIP LOCKED);
-    RETURN u.steady_since;
-END $$;
-
 CREATE FUNCTION evtrack.stop_worker(worker_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4620,6 +4697,31 @@ CREATE FUNCTION evtrack.take_delivery(the_sink text, who text, lease interval) R
         a.created_at, t.attempts
     FROM taken t JOIN evtrack.alert a ON a.alert_id = t.alert_id
 $$;
+
+CREATE FUNCTION evtrack.take_duty(the_duty text) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    d evtrack.duty;
+BEGIN
+    SELECT * INTO STRICT d FROM evtrack.duty o
+    WHERE o.duty = the_duty FOR UPDATE;
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_locks l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+            AND l.pid = d.pid
+            AND (l.classid::bigint << 32) | l.objid::bigint = d.lock_key
+    ) THEN
+        RETURN d.pid;
+    END IF;
+    -- Random, so that nobody has it; and it counts with this process only.
+    d.lock_key := ('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint;
+    IF NOT pg_try_advisory_lock(d.lock_key) THEN RETURN NULL; END IF;
+    UPDATE evtrack.duty o SET pid = pg_backend_pid(), lock_key = d.lock_key
+    WHERE o.duty = the_duty;
+    RETURN pg_backend_pid();
+END $$;
 
 CREATE FUNCTION evtrack.waiting_since(the_day date, the_job bigint) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5269,6 +5371,12 @@ COMMENT ON COLUMN evtrack.dropped_job.archive IS 'The directory with its log, on
 
 COMMENT ON COLUMN evtrack.dropped_job.digest IS 'SHA-256 over its events, stream by stream as in the archive, in hexadecimal.';
 
+CREATE TABLE evtrack.duty (
+    duty text NOT NULL,
+    pid integer,
+    lock_key bigint
+);
+
 CREATE VIEW evtrack.error_summary AS
  SELECT job_id,
     handler,
@@ -5834,7 +5942,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'steady_since'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_turn'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'keep_time'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('function'::text,'take_duty'::text,'{}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'upkeep_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -6014,12 +6122,22 @@ COMMENT ON COLUMN evtrack.table_size.row_estimate IS 'Rows as of the last ANALYZ
 
 COMMENT ON COLUMN evtrack.table_size.table_bytes IS 'Size of the rows, including values stored out of line.';
 
-CREATE TABLE evtrack.upkeep (
-    only_row boolean DEFAULT true NOT NULL,
-    reaped_at timestamp with time zone,
-    steady_since timestamp with time zone,
-    CONSTRAINT upkeep_only_row_check CHECK (only_row)
-);
+CREATE VIEW evtrack.upkeep_status AS
+ SELECT reaper,
+    reaped_at,
+    (EXTRACT(epoch FROM (clock_timestamp() - reaped_at)))::double precision AS reaped_s,
+    workers
+   FROM evtrack.upkeep u;
+
+COMMENT ON VIEW evtrack.upkeep_status IS 'One row: who looks for lost workers. One worker or watcher does so for all; if it ends, another takes its turn.';
+
+COMMENT ON COLUMN evtrack.upkeep_status.reaper IS 'A random number that the reaper has given itself; null for a caller of evtrack.reap() that has none.';
+
+COMMENT ON COLUMN evtrack.upkeep_status.reaped_at IS 'When it looked last.';
+
+COMMENT ON COLUMN evtrack.upkeep_status.reaped_s IS 'How many seconds ago that was; below 0 if the server''s clock went back.';
+
+COMMENT ON COLUMN evtrack.upkeep_status.workers IS 'How many workers it saw that had neither stopped nor were lost.';
 
 CREATE VIEW evtrack.waiting AS
  SELECT j.job_id,
@@ -6133,6 +6251,9 @@ ALTER TABLE ONLY evtrack.delivery
 ALTER TABLE ONLY evtrack.digest_part
     ADD CONSTRAINT digest_part_pkey PRIMARY KEY (job_id, part);
 
+ALTER TABLE ONLY evtrack.duty
+    ADD CONSTRAINT duty_pkey PRIMARY KEY (duty);
+
 ALTER TABLE ONLY evtrack.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (job_id, batch_no, version, job_day);
 
@@ -6209,7 +6330,7 @@ CREATE INDEX ledger_day ON evtrack.ledger USING btree (job_day);
 
 CREATE INDEX payload_key ON ONLY evtrack.payload USING btree (item_key, job_id);
 
-CREATE INDEX worker_live ON evtrack.worker USING btree (seen_at) WHERE ((stopped_at IS NULL) AND (lost_at IS NULL));
+CREATE INDEX worker_live ON evtrack.worker USING btree (worker_id) WHERE ((stopped_at IS NULL) AND (lost_at IS NULL));
 
 CREATE TRIGGER event_fold AFTER INSERT ON evtrack.event REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION evtrack.fold();
 

@@ -209,7 +209,10 @@ class Client:
 
     def run_steadily(self) -> None:
         """Let the server's clock count as steady, as if somebody had been reaping all the time."""
-        self.conn.execute("UPDATE evtrack.upkeep SET reaped_at = clock_timestamp(), steady_since = NULL")
+        self.conn.execute(
+            "UPDATE evtrack.upkeep SET reaper = NULL, reaped_at = clock_timestamp(), steady_since = NULL,"
+            " stepped_at = NULL"
+        )
 
     # Looking
 

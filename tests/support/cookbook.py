@@ -19,7 +19,7 @@ _RECIPE = re.compile(r"^```sql\n(.*?)^```\n\n```text\n.*?^```\n", re.MULTILINE |
 _TIMES = re.compile(r"(at|since|day|eta)$")
 _SECONDS = re.compile(r"_s$|^pace$")
 _SIZES = re.compile(r"bytes$|^row_estimate$")
-_PLACES = {"host": "(host)", "pid": "(pid)", "worker": "(worker)", "undelivered": "(number)"}
+_PLACES = {"host": "(host)", "worker_id": "(worker)", "pid": "(pid)", "worker": "(worker)", "undelivered": "(number)"}
 _WIDEST = 60
 
 

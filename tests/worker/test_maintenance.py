@@ -19,7 +19,7 @@ from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.database_errors import TransientError
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.log_names import SLOT_DIED_EARLY, SLOTS_KEEP_DYING, SLOTS_RECOVERED, WORKER_LOST
-from evtrack.runtime.maintenance import Maintenance
+from evtrack.runtime.maintenance import REAP_S, Maintenance
 from evtrack.runtime.slot.protocol import Setup
 from evtrack.runtime.worker.slots.process import SlotProcess
 from evtrack.runtime.worker.supervisor import Supervisor
@@ -51,7 +51,7 @@ def late(item):
 def due(**options: float) -> Maintenance:
     """Return maintenance that is due at once."""
     one = Maintenance(**options)
-    one._reap_at = one._partitions_at = 0.0
+    one._ask_at = one._reap_at = one._partitions_at = 0.0
     return one
 
 
@@ -109,7 +109,7 @@ def test_maintenance_that_fails_is_retried_and_harms_nobody(queue: Client, monke
     with capture_logs() as logs:
         one.run_due(queue.conn, time.monotonic())
     assert ["maintenance_failed"] == [entry["event"] for entry in logs]
-    assert 0.5 < one.due_in_s(time.monotonic()) <= 1
+    assert 0.2 < one.due_in_s(time.monotonic()) <= REAP_S
 
 
 def test_invalid_limits_are_refused() -> None:

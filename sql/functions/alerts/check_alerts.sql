@@ -34,9 +34,8 @@ BEGIN
             coalesce(runs_long_factor::text, 'null'),
             coalesce(no_worker::text, 'null') USING ERRCODE = 'EV007';
     END IF;
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('evtrack.alerts', 0)) THEN
-        RETURN 0;
-    END IF;
+    PERFORM FROM evtrack.duty d WHERE d.duty = 'alerts' FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN RETURN 0; END IF;
     FOR storm IN
         WITH gone AS (
             DELETE FROM evtrack.alert_storm s

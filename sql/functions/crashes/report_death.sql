@@ -33,15 +33,17 @@ BEGIN
         WITH ORDINALITY AS g (
         job_id, batch_no, attempt, begun, in_hand, done, results, place);
     reported := coalesce(reported, '{}');
+    -- Claims of a dead worker end with its session; see reconcile().
     SELECT * INTO lost FROM evtrack.worker w
-    WHERE w.worker_id = dead_worker FOR UPDATE;
+    WHERE w.worker_id = dead_worker FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        SELECT true INTO alive FROM evtrack.worker w
+        WHERE w.worker_id = dead_worker;
+    END IF;
     past := lost.lost_at IS NOT NULL OR lost.stopped_at IS NOT NULL;
     IF lost.worker_id IS NOT NULL AND NOT past THEN
-        -- Claims of a dead worker end with its session; see reconcile().
         alive := evtrack.has_session_lock(
-                hashtextextended('evtrack.worker', dead_worker))
-            OR NOT pg_try_advisory_xact_lock(
-                hashtextextended('evtrack.claim', dead_worker));
+            hashtextextended('evtrack.worker', dead_worker));
     END IF;
     IF alive OR lost.worker_id IS NULL THEN
         RETURN QUERY

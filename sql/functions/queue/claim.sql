@@ -50,9 +50,9 @@ BEGIN
         RAISE EXCEPTION 'max_isolated must be 0 or greater, got %', max_isolated
             USING ERRCODE = 'EV007';
     END IF;
-    -- Shared by the claims of this worker; see reconcile().
-    PERFORM pg_advisory_xact_lock_shared(
-        hashtextextended('evtrack.claim', the_worker));
+    -- Shared by the claims of this worker, and by its heartbeats; whoever takes
+    -- its batches waits for it, or does so later. See reconcile() and reap().
+    PERFORM FROM evtrack.worker w WHERE w.worker_id = the_worker FOR KEY SHARE;
     PERFORM evtrack.check_worker(the_worker);
     -- A day is a partition, and a plan for one partition starts much faster
     -- than one that could need them all.

@@ -15,9 +15,15 @@ BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts);
     -- A claim of this worker may still be about to commit, on a connection that
     -- the worker has given up. Wait for it: otherwise its batches would stay
-    -- running although no worker has them.
-    PERFORM pg_advisory_xact_lock(
-        hashtextextended('evtrack.claim', the_worker));
+    -- running although no worker has them. The lock must go again at once, as
+    -- heartbeats would wait for it; only an error gives it back.
+    BEGIN
+        PERFORM FROM evtrack.worker w
+        WHERE w.worker_id = the_worker FOR UPDATE;
+        RAISE EXCEPTION USING ERRCODE = 'EV000';
+    EXCEPTION WHEN SQLSTATE 'EV000' THEN
+        NULL;
+    END;
     PERFORM evtrack.check_worker(the_worker);
     SELECT array_agg(r.job_id) AS jobs, array_agg(r.batch_no) AS batches,
         array_agg(r.attempt) AS attempts INTO dropped

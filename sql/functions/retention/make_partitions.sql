@@ -20,7 +20,7 @@ BEGIN
             IS NULL
     LOOP
         -- One session at a time; after waiting, the day may exist.
-        PERFORM pg_advisory_xact_lock(hashtextextended('evtrack.partition', 0));
+        PERFORM FROM evtrack.duty d WHERE d.duty = 'partitions' FOR UPDATE;
         CONTINUE WHEN to_regclass(
             format('evtrack.result_%s', to_char(day, 'YYYYMMDD'))) IS NOT NULL;
         FOREACH parent IN ARRAY '{event,batch,payload,result}'::text[] LOOP

@@ -1,5 +1,18 @@
 -- loses: the deliveries that wait for a sink, if evtrack.delivery has rows
 -- Workers and upkeep.
+DROP FUNCTION IF EXISTS evtrack.keep_time(
+    evtrack.upkeep, timestamptz, interval, interval, bigint, interval
+);
+DROP FUNCTION IF EXISTS evtrack.has_turn(evtrack.upkeep, bigint);
+DROP TABLE evtrack.duty;
+DROP INDEX evtrack.worker_live;
+CREATE INDEX worker_live ON evtrack.worker (seen_at)
+WHERE stopped_at IS NULL AND lost_at IS NULL;
+ALTER TABLE evtrack.upkeep
+DROP COLUMN reaper,
+DROP COLUMN workers,
+DROP COLUMN stepped_at,
+DROP COLUMN due_at;
 CREATE SEQUENCE evtrack.worker_id_seq AS bigint;
 REVOKE ALL ON evtrack.worker_id_seq FROM public;
 -- Above all numbers that the sequence gave out.

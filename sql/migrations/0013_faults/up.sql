@@ -6,6 +6,27 @@
 -- A worker's id is a random number, see register_worker().
 ALTER TABLE evtrack.worker ALTER worker_id DROP DEFAULT;
 DROP SEQUENCE evtrack.worker_id_seq;
+-- Who looks for lost workers, how many there are, and when the clock stepped;
+-- see keep_time().
+ALTER TABLE evtrack.upkeep
+ADD COLUMN reaper bigint,
+ADD COLUMN workers bigint NOT NULL DEFAULT 0,
+ADD COLUMN stepped_at timestamptz,
+ADD COLUMN due_at timestamptz;
+-- Without seen_at, so that a heartbeat changes no index.
+DROP INDEX evtrack.worker_live;
+CREATE INDEX worker_live ON evtrack.worker (worker_id)
+WHERE stopped_at IS NULL AND lost_at IS NULL;
+-- What one session does at a time locks its row here: unlike an advisory lock,
+-- nobody else can take it. A duty of several transactions names its session,
+-- and a random advisory lock that this session holds.
+CREATE TABLE evtrack.duty (
+    duty text PRIMARY KEY,
+    pid integer,
+    lock_key bigint
+);
+INSERT INTO evtrack.duty VALUES ('alerts'), ('partitions'), ('cleanup');
+REVOKE ALL ON evtrack.duty FROM public;
 
 -- The queue and its progress.
 -- The digests of the parts of a large job that is being finished, and which
@@ -57,4 +78,7 @@ REVOKE ALL ON evtrack.sink, evtrack.delivery FROM public;
 DROP FUNCTION IF EXISTS evtrack.check_alerts(
     interval, float8, interval, bigint, bigint, interval, float8
 );
+DROP FUNCTION IF EXISTS evtrack.reap(interval, interval);
+DROP FUNCTION IF EXISTS evtrack.heartbeat(bigint, integer);
+DROP FUNCTION IF EXISTS evtrack.steady_since(timestamptz, interval);
 SELECT 1;

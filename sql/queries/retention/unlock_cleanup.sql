@@ -1,1 +1,3 @@
-SELECT pg_advisory_unlock(hashtextextended('evtrack.cleanup', 0)) AS released
+SELECT pg_advisory_unlock(d.lock_key) AS released
+FROM evtrack.duty AS d
+WHERE d.duty = 'cleanup' AND d.pid = pg_backend_pid()

@@ -7,5 +7,7 @@ SELECT
     r.handlers
 FROM evtrack.reap(
     make_interval(secs => %(grace_s)s::float8),
-    make_interval(secs => %(lease_s)s::float8)
+    make_interval(secs => %(lease_s)s::float8),
+    %(reaper)s::bigint,
+    make_interval(secs => %(elapsed_s)s::float8)
 ) AS r

@@ -1,8 +1,9 @@
-"""The periodic work that every worker and watcher does for all: reap lost workers, finish jobs, create partitions."""
+"""The periodic work that one worker or watcher does for all: reap lost workers, finish jobs, create partitions."""
 
 from __future__ import annotations
 
 import random
+import secrets
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.storage.queue.job_control import wake_watchers, wake_workers
-from evtrack.storage.queue.workers import finish_overdue, make_partitions, reap
+from evtrack.storage.queue.workers import finish_overdue, make_partitions, reap, upkeep_turn
 
 if TYPE_CHECKING:
     from evtrack.storage.connection.connect import Connection
@@ -22,7 +23,15 @@ GRACE_S: Final = 5.0
 LEASE_S: Final = 30.0
 """Age of a worker's last heartbeat at which the worker is declared lost."""
 
-REAP_S: Final = 1.0
+REAP_S: Final = 0.4
+"""How often whoever has the turn looks for lost workers. The SQL function keep_time() expects this pace."""
+
+TURN_S: Final = 1.0
+"""How often the others ask whether the turn is theirs, in a fleet of up to 20 workers; more ask less often each."""
+
+_LONGEST_TURN_S: Final = 5.0
+_LEAST_NUMBER: Final = 10**11
+_SMALL_FLEET: Final = 20
 _OVERDUE_S: Final = 10.0
 _PARTITIONS_S: Final = 3600.0
 
@@ -30,7 +39,7 @@ _log = structlog.get_logger()
 
 
 class Maintenance:
-    """Reaps every second, and does the rest less often. Any number may run at once: the database takes turns.
+    """Looks for lost workers while it has the turn, and does the rest less often. One of all that run has the turn.
 
     Args:
         grace_s: How long a worker's session may be gone.
@@ -43,10 +52,25 @@ class Maintenance:
         if lease_s <= 0:
             raise BadArgument(f"lease_s must be above 0, got {lease_s}")
         self._grace_s, self._lease_s = grace_s, lease_s
-        # Workers that were started together should not query together.
-        self._reap_at = monotonic() + REAP_S * random.random()  # noqa: S311  jitter
-        self._overdue_at = self._reap_at + _OVERDUE_S
-        self._partitions_at = self._reap_at
+        self._reaper = _LEAST_NUMBER + secrets.randbelow(9 * _LEAST_NUMBER)
+        self.has_turn = False
+        """Whether this one looks for all, as far as it knows."""
+        self.pace_s = TURN_S
+        """How often a member of the fleet may ask the database something while it is idle: more members ask less."""
+        self._looked_at: float | None = None
+        self._ask_at = self._reap_at = self._partitions_at = 0.0
+        self._overdue_at = monotonic() + _OVERDUE_S
+
+    def ask_in_s(self, now: float) -> float:
+        """Return how long there is no need to ask for the turn.
+
+        Args:
+            now: The monotonic clock.
+
+        Returns:
+            Seconds.
+        """
+        return max(0.0, self._ask_at - now)
 
     def due_in_s(self, now: float) -> float:
         """Return how long nothing is due.
@@ -57,10 +81,10 @@ class Maintenance:
         Returns:
             Seconds.
         """
-        return max(0.0, self._reap_at - now)
+        return max(0.0, min(self._ask_at, self._reap_at) - now) if self.has_turn else self.ask_in_s(now)
 
-    def run_due(self, connection: Connection, now: float) -> None:
-        """Do what is due.
+    def ask(self, connection: Connection, now: float) -> None:
+        """Find out whether this one has the turn, if it is time.
 
         Args:
             connection: Any connection, outside of a transaction.
@@ -69,7 +93,43 @@ class Maintenance:
         Raises:
             TransientError: The connection is lost.
         """
-        if now < self._reap_at:
+        if now < self._ask_at:
+            return
+        self._ask_at = now + self.pace_s * (0.75 + random.random() / 2)  # noqa: S311  jitter
+        try:
+            turn = upkeep_turn(connection, self._reaper)
+        except EvtrackError as error:
+            if error.connection_lost:
+                raise
+            _log.warning(log_names.MAINTENANCE_FAILED, error=str(error))
+            return
+        self.has_turn = turn.is_due
+        self.pace_s = min(_LONGEST_TURN_S, max(TURN_S, TURN_S * turn.workers / _SMALL_FLEET))
+
+    def run_due(self, connection: Connection, now: float) -> None:
+        """Ask for the turn, and do what is due if this one has it.
+
+        Args:
+            connection: Any connection, outside of a transaction.
+            now: The monotonic clock.
+
+        Raises:
+            TransientError: The connection is lost.
+        """
+        self.ask(connection, now)
+        self.work(connection, now)
+
+    def work(self, connection: Connection, now: float) -> None:
+        """Do what is due, if this one has the turn.
+
+        Args:
+            connection: Any connection, outside of a transaction.
+            now: The monotonic clock.
+
+        Raises:
+            TransientError: The connection is lost.
+        """
+        if not self.has_turn or now < self._reap_at:
             return
         self._reap_at = now + REAP_S
         try:
@@ -85,11 +145,15 @@ class Maintenance:
         except EvtrackError as error:
             if error.connection_lost:
                 raise
-            # Other processes do the same work, and this one retries soon.
+            # If it takes long, another takes the turn; and this one retries soon.
             _log.warning(log_names.MAINTENANCE_FAILED, error=str(error))
 
     def _reap(self, connection: Connection) -> None:
-        lost = reap(connection, grace_s=self._grace_s, lease_s=self._lease_s)
+        elapsed_s = None if self._looked_at is None else monotonic() - self._looked_at
+        lost = reap(connection, grace_s=self._grace_s, lease_s=self._lease_s, reaper=self._reaper, elapsed_s=elapsed_s)
+        # Only after a call that succeeded, and from its end: what it took itself, as while the server stood still, is
+        # nobody's silence.
+        self._looked_at = monotonic()
         for worker in lost:
             _log.error(
                 log_names.WORKER_LOST,

@@ -43,6 +43,19 @@ class HeartbeatReply:
 
 
 @dataclass(frozen=True, slots=True)
+class UpkeepTurn:
+    """Whose turn it is to look for lost workers.
+
+    Args:
+        is_due: Whether the reaper that asks has the turn, or may take it.
+        workers: How many workers there are.
+    """
+
+    is_due: bool
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
 class BatchAtDeath:
     """A batch that a slot of a dead worker had, as its state directory shows.
 
@@ -78,13 +91,18 @@ class LostWorker:
     handlers: list[str]
 
 
-def bound_waits(connection: Connection) -> None:
+def bound_waits(connection: Connection, *, lock: str = "", statement: str = "") -> None:
     """Limit how long a worker's statements may run and its transactions may stay open.
 
     Behind a pooler the session is not ours, so there the settings of the role apply.
+
+    Args:
+        lock: How long a statement may wait for a lock, if not LOCK_TIMEOUT.
+        statement: How long it may run, if not STATEMENT_TIMEOUT.
     """
     if not behind_pooler(connection):
-        run(connection, "bound_waits", lock=LOCK_TIMEOUT, statement=STATEMENT_TIMEOUT, idle=IDLE_TIMEOUT)
+        bounds = {"lock": lock or LOCK_TIMEOUT, "statement": statement or STATEMENT_TIMEOUT, "idle": IDLE_TIMEOUT}
+        run(connection, "bound_waits", **bounds)
 
 
 def register_worker(
@@ -103,47 +121,63 @@ def register_worker(
     return int(value(connection, "register_worker", **values, version=__version__))
 
 
-def lock_worker(connection: Connection, worker_id: int) -> bool:
+def lock_worker(connection: Connection, worker_id: int) -> int | None:
     """Take the session lock that shows that the worker is alive; it is released when the connection closes.
 
     Args:
         connection: The connection that holds it.
 
     Returns:
-        Whether it is held; False while an earlier connection of this worker is still open.
+        The server's process that holds it; None while an earlier connection of this worker is still open.
     """
-    return bool(value(connection, "lock_worker", worker_id=worker_id))
+    lock_pid: int | None = value(connection, "lock_worker", worker_id=worker_id)
+    return lock_pid
 
 
-def heartbeat(connection: Connection, worker_id: int, *, busy: int) -> HeartbeatReply:
+def heartbeat(connection: Connection, worker_id: int, *, busy: int, lock_pid: int | None = None) -> HeartbeatReply:
     """Record that the worker is alive.
 
     Args:
         connection: The connection that holds its lock, if one does.
         busy: How many of its slots are running a batch.
+        lock_pid: The server's process that holds the lock, if that is known.
 
     Returns:
         The answer.
     """
     lost = HeartbeatReply(accepted=False, session_lock=False)
     try:
-        return one(connection, HeartbeatReply, "heartbeat", worker_id=worker_id, busy=busy) or lost
+        return one(connection, HeartbeatReply, "heartbeat", worker_id=worker_id, busy=busy, lock_pid=lock_pid) or lost
     except NoSuchJob:
         # A lost worker's row goes with the last day that refers to it.
         return lost
 
 
-def reap(connection: Connection, *, grace_s: float, lease_s: float) -> list[LostWorker]:
+def reap(
+    connection: Connection, *, grace_s: float, lease_s: float, reaper: int | None = None, elapsed_s: float | None = None
+) -> list[LostWorker]:
     """Declare dead workers lost, and set their batches back to pending; one caller at a time does.
 
     Args:
         grace_s: How long a worker's session lock may be gone.
         lease_s: How old a worker's heartbeat may be.
+        reaper: The number of a caller that takes turns with others.
+        elapsed_s: The time since its last call, by a monotonic clock.
 
     Returns:
-        The workers declared lost; none when another caller is reaping.
+        The workers declared lost; none when another caller is reaping, or has the turn.
     """
-    return rows(connection, LostWorker, "reap", grace_s=grace_s, lease_s=lease_s)
+    values = {"grace_s": grace_s, "lease_s": lease_s, "reaper": reaper, "elapsed_s": elapsed_s}
+    return rows(connection, LostWorker, "reap", **values)
+
+
+def upkeep_turn(connection: Connection, reaper: int) -> UpkeepTurn:
+    """Ask whose turn it is to look for lost workers; this costs the server nearly nothing.
+
+    Args:
+        reaper: The number of the caller.
+    """
+    return one(connection, UpkeepTurn, "upkeep_turn", reaper=reaper) or UpkeepTurn(is_due=True, workers=0)
 
 
 def finish_overdue(connection: Connection) -> list[int]:

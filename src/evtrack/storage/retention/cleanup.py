@@ -64,6 +64,11 @@ class Blocker(NamedTuple):
     open_s: float
 
 
+class _DutyHolder(NamedTuple):
+    pid: int
+    held: bool
+
+
 class _WorkerName(NamedTuple):
     job_id: int
     worker_id: int
@@ -80,9 +85,9 @@ def cleanup_lock(conn: Connection) -> Iterator[None]:
     Raises:
         CleanupRuns: Another session has the lock.
     """
-    if not value(conn, "lock_cleanup"):
-        holder = value(conn, "cleanup_holder")
-        who = "" if holder is None else f" (process {holder})"
+    holder = one(conn, _DutyHolder, "lock_cleanup")
+    if holder is None or not holder.held:
+        who = "" if holder is None else f" (process {holder.pid})"
         raise CleanupRuns(
             f"Another cleanup or restore is running on this database{who}.",
             hint="Wait for it to end; the next cleanup takes what it leaves.",

@@ -1,4 +1,4 @@
-"""The worker's heartbeat thread: sends heartbeats, holds the session lock, listens for work, reaps lost workers."""
+"""The worker's heartbeat thread: sends heartbeats, holds the session lock, listens for work."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from evtrack.domain import log_names
+from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.maintenance import Maintenance
 from evtrack.runtime.waker import Waker
+from evtrack.runtime.worker.database.upkeep import Upkeep
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
 from evtrack.storage.connection.listener import WORK, Listener
 from evtrack.storage.queue.workers import bound_waits, heartbeat, lock_worker
@@ -29,6 +31,12 @@ _BACKOFF_MAX_S: Final = 1.0
 """Well below the grace after which a worker without a session is lost, so that no server restart costs a worker."""
 
 _LOCK_RETRY_S: Final = 1.0
+_RETRY_S: Final = 1.0
+_LONGEST_LOCK_S: Final = 5.0
+_LONGEST_STATEMENT_S: Final = 10.0
+_CHANGED_S: Final = 1.0
+"""How soon after a heartbeat another one reports that other slots are busy."""
+
 _JOIN_S: Final = 15.0
 
 _log = structlog.get_logger()
@@ -84,22 +92,29 @@ class Heartbeat:
         self._busy = busy
         self._beat_s = lease_s / 3
         self._maintenance = Maintenance(grace_s=grace_s, lease_s=lease_s)
-        self._state = state
+        self._upkeep = Upkeep(dsn=dsn, worker_id=worker_id, maintenance=self._maintenance, state=state)
         self._in_hand = in_hand
         self._warned_of_pooler = False
         self._stopping = threading.Event()
         self._own_waker = Waker()
         self._thread = threading.Thread(target=self._run, name="evtrack-heartbeat", daemon=True)
 
+    @property
+    def pace_s(self) -> float:
+        """How often an idle worker may ask for work; the more workers there are, the less often each."""
+        return self._maintenance.pace_s
+
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, and that of the upkeep."""
         self._thread.start()
+        self._upkeep.start()
 
     def stop(self) -> None:
-        """Stop the thread at once; a second call does nothing."""
+        """Stop both threads at once; a second call does nothing."""
         if not self._stopping.is_set():
             self._stopping.set()
             self._own_waker.set()
+            self._upkeep.stop()
             if self._thread.ident is not None:
                 self._thread.join(_JOIN_S)
             self._own_waker.close()
@@ -110,7 +125,7 @@ class Heartbeat:
         while not self._stopping.is_set() and not self._news.is_fenced.is_set():
             try:
                 with connect(self._dsn, purpose="worker's heartbeat") as connection:
-                    bound_waits(connection)
+                    bound_waits(connection, **self._bounds())
                     pooled = behind_pooler(connection)
                     if pooled:
                         self._warn_of_pooler()
@@ -135,36 +150,59 @@ class Heartbeat:
                 )
                 self._stopping.wait(pause_s)
 
+    def _bounds(self) -> dict[str, str]:
+        # Nothing that this connection waits for may take so long that the next heartbeat comes too late.
+        return {
+            "lock": f"{min(_LONGEST_LOCK_S, self._beat_s / 2) * 1000:.0f}ms",
+            "statement": f"{min(_LONGEST_STATEMENT_S, self._beat_s) * 1000:.0f}ms",
+        }
+
     def _beat(self, listener: Listener, connection: Connection, *, pooled: bool) -> None:
         # A lock that stays with a session of the pooler's would outlive the worker, and prove nothing.
-        locked = pooled
-        lock_at = beat_at = 0.0
+        lock_pid: int | None = 0 if pooled else None
+        lock_at = beat_at = changed_at = 0.0
+        reported = -1
         while not self._stopping.is_set():
             now = monotonic()
-            if not locked and now >= lock_at:
+            if lock_pid is None and now >= lock_at:
                 # An earlier connection of this worker may take a while to die, and holds the lock until then.
-                locked = lock_worker(connection, self._worker_id)
+                lock_pid = lock_worker(connection, self._worker_id)
                 lock_at = now + _LOCK_RETRY_S
-            if now >= beat_at:
-                pulse = heartbeat(connection, self._worker_id, busy=self._busy())
-                if not pulse.accepted:
-                    self._tell(self._news.is_fenced)
+                beat_at = now if lock_pid is not None else beat_at
+            busy = self._busy()
+            if now >= beat_at or (busy != reported and now >= changed_at):
+                sent = self._send(connection, busy, lock_pid or 0)
+                if self._news.is_fenced.is_set():
                     return
-                if locked and not pulse.session_lock:
-                    self._warn_of_pooler()
-                beat_at = now + self._beat_s
-                self.first_beat.set()
-            if self._state is not None:
-                # Before workers are declared lost: what this one knows about them would come too late.
-                self._state.run_due(connection, self._worker_id, now)
-            self._maintenance.run_due(connection, now)
+                reported = busy
+                beat_at, changed_at = now + (self._beat_s if sent else _RETRY_S), now + _CHANGED_S
+            self._maintenance.ask(connection, now)
+            if self._maintenance.has_turn:
+                self._upkeep.wake()
             if self._in_hand is not None:
                 self._in_hand.run_due(connection, self._worker_id, now)
             now = monotonic()
-            due_s = min(beat_at - now, self._maintenance.due_in_s(now))
-            notified = listener.wait(max(0.0, due_s if locked else min(due_s, lock_at - now)))
+            due_s = min(beat_at - now, self._maintenance.ask_in_s(now), _CHANGED_S)
+            notified = listener.wait(max(0.0, due_s if lock_pid is not None else min(due_s, lock_at - now)))
             if not self._handlers.isdisjoint(notified):
                 self._tell(self._news.has_work)
+
+    def _send(self, connection: Connection, busy: int, lock_pid: int) -> bool:
+        """Send a heartbeat, and return whether it arrived."""
+        try:
+            pulse = heartbeat(connection, self._worker_id, busy=busy, lock_pid=lock_pid)
+        except EvtrackError as error:
+            if error.connection_lost:
+                raise
+            # The session still shows that this worker is alive, so it must not be closed.
+            _log.warning(log_names.HEARTBEAT_FAILED, error=str(error), retry_in_s=_RETRY_S)
+            return False
+        if not pulse.accepted:
+            self._tell(self._news.is_fenced)
+        elif lock_pid and not pulse.session_lock:
+            self._warn_of_pooler()
+        self.first_beat.set()
+        return True
 
     def _warn_of_pooler(self) -> None:
         if not self._warned_of_pooler:

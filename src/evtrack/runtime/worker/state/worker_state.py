@@ -20,7 +20,7 @@ from evtrack.storage.queue.job_control import wake_watchers, wake_workers
 from evtrack.storage.queue.workers import BatchAtDeath, bound_waits, finish_overdue, report_death
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from evtrack.runtime.worker.state.description import WorkerDescription
@@ -108,7 +108,7 @@ class WorkerState:
         try:
             with connect(dsn, purpose="report of a dead worker") as connection:
                 bound_waits(connection)
-                while self.report(connection, None, time.monotonic()) and time.monotonic() < deadline:
+                while self.report(lambda: connection, None, time.monotonic()) and time.monotonic() < deadline:
                     time.sleep(_RETRY_S)
         except EvtrackError as error:
             _log.warning(log_names.PREDECESSOR_NOT_REPORTED, directory=str(self._state.base), error=str(error))
@@ -117,11 +117,11 @@ class WorkerState:
         """Remove the own directory: nothing is in hand any more. A second call does nothing."""
         self._state.close()
 
-    def run_due(self, connection: Connection, reporter: int, now: float) -> None:
+    def run_due(self, connected: Callable[[], Connection], reporter: int, now: float) -> None:
         """Look, once a second.
 
         Args:
-            connection: Any connection, outside of a transaction.
+            connected: Returns a connection, outside of a transaction; called only if a worker has died here.
             reporter: This worker.
             now: The monotonic clock.
 
@@ -134,13 +134,13 @@ class WorkerState:
         if now >= self._look_at:
             self._look_at = now + LOOK_S
             self._state.remove_closed(now - _COMMITTED_S)
-            self.report(connection, reporter, now)
+            self.report(connected, reporter, now)
 
-    def report(self, connection: Connection, reporter: int | None, now: float) -> bool:
+    def report(self, connected: Callable[[], Connection], reporter: int | None, now: float) -> bool:
         """Report every worker of this database that died here.
 
         Args:
-            connection: Any connection, outside of a transaction.
+            connected: Returns a connection, outside of a transaction; called only if a worker has died here.
             reporter: This worker; None before it is registered.
             now: The monotonic clock.
 
@@ -161,7 +161,7 @@ class WorkerState:
                 if remains is None:
                     continue
                 try:
-                    is_pending |= not self._report_one(connection, reporter, remains, now)
+                    is_pending |= not self._report_one(connected, reporter, remains, now)
                 except EvtrackError as error:
                     if error.connection_lost:
                         raise
@@ -169,7 +169,12 @@ class WorkerState:
                     _log.warning(log_names.PREDECESSOR_NOT_REPORTED, directory=str(path), error=str(error))
         return is_pending
 
-    def _report_one(self, connection: Connection, reporter: int | None, remains: Remains, now: float) -> bool:
+    def _identified(self, connected: Callable[[], Connection]) -> str:
+        return self._database or self.identify(connected())
+
+    def _report_one(
+        self, connected: Callable[[], Connection], reporter: int | None, remains: Remains, now: float
+    ) -> bool:
         """Report one worker, and return whether that is settled."""
         worker = remains.description()
         if worker is None or time.time() - remains.touched_at > OLD_S:
@@ -177,9 +182,10 @@ class WorkerState:
             _log.warning(log_names.PREDECESSOR_DISCARDED, directory=str(remains.path), why=why)
             remains.remove()
             return True
-        if not worker.is_of_this_host or (worker.worker_id and worker.database != self.identify(connection)):
+        if not worker.is_of_this_host or (worker.worker_id and worker.database != self._identified(connected)):
             self._retry_at[remains.path] = now + _NOT_OURS_S
             return True
+        connection = connected()
         if not worker.worker_id or not worker_state(connection, worker.worker_id, host=worker.host, pid=worker.pid):
             remains.remove()  # it held nothing yet, or its batches are not in the database any more
             return True
