@@ -1,6 +1,6 @@
 -- Return how many of a job's items had each status over time, one row per span
--- of its progress counters: ten seconds, or, for an ended job, at most 120
--- spans.
+-- of its progress counters: ten seconds, or longer spans for what is long ago and
+-- for an ended job, which has at most 120.
 CREATE OR REPLACE FUNCTION evtrack.job_course(the_job bigint)
 RETURNS TABLE (
     at timestamptz, pending bigint, running bigint, done bigint, failed bigint,

@@ -26,7 +26,9 @@ ALTER worker_id SET DEFAULT nextval('evtrack.worker_id_seq');
 DROP FUNCTION IF EXISTS evtrack.part_links(date, bigint, integer);
 DROP FUNCTION IF EXISTS evtrack.stale_parts(evtrack.job);
 DROP FUNCTION IF EXISTS evtrack.finish_job(evtrack.job);
+DROP FUNCTION IF EXISTS evtrack.compact_progress(bigint, integer, integer);
 DROP TABLE evtrack.digest_part;
+DROP TABLE evtrack.compaction;
 
 -- Alerts and their sinks.
 DROP FUNCTION IF EXISTS evtrack.register_sink(text, interval);

@@ -38,7 +38,13 @@ CREATE TABLE evtrack.digest_part (
     seen pg_snapshot NOT NULL,
     PRIMARY KEY (job_id, part)
 );
-REVOKE ALL ON evtrack.digest_part FROM public;
+-- When the progress rows of open jobs were last compacted; locked meanwhile.
+CREATE TABLE evtrack.compaction (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    compacted_at timestamptz
+);
+INSERT INTO evtrack.compaction DEFAULT VALUES;
+REVOKE ALL ON evtrack.digest_part, evtrack.compaction FROM public;
 
 -- Alerts and their sinks.
 
@@ -81,4 +87,5 @@ DROP FUNCTION IF EXISTS evtrack.check_alerts(
 DROP FUNCTION IF EXISTS evtrack.reap(interval, interval);
 DROP FUNCTION IF EXISTS evtrack.heartbeat(bigint, integer);
 DROP FUNCTION IF EXISTS evtrack.steady_since(timestamptz, interval);
+DROP FUNCTION IF EXISTS evtrack.compact_progress(bigint);
 SELECT 1;

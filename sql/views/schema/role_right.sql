@@ -25,6 +25,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'check_worker', '{}'),
     ('function', 'claim', '{worker}'),
     ('function', 'claimable', '{worker}'),
+    ('function', 'compact_open_jobs', '{watcher,worker}'),
     ('function', 'compact_progress', '{}'),
     ('function', 'complete', '{worker}'),
     ('function', 'complete_partly', '{worker}'),

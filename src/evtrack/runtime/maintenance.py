@@ -12,7 +12,7 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.storage.queue.job_control import wake_watchers, wake_workers
-from evtrack.storage.queue.workers import finish_overdue, make_partitions, reap, upkeep_turn
+from evtrack.storage.queue.workers import compact_open_jobs, finish_overdue, make_partitions, reap, upkeep_turn
 
 if TYPE_CHECKING:
     from evtrack.storage.connection.connect import Connection
@@ -138,6 +138,7 @@ class Maintenance:
                 self._overdue_at = now + _OVERDUE_S
                 for job_id in finish_overdue(connection):
                     _log.info(log_names.JOB_FINISHED, job_id=job_id)
+                compact_open_jobs(connection)
             if now >= self._partitions_at:
                 self._partitions_at = now + _PARTITIONS_S
                 if made := make_partitions(connection):

@@ -189,6 +189,15 @@ def finish_overdue(connection: Connection) -> list[int]:
     return list(value(connection, "finish_overdue", most=_OVERDUE) or ())
 
 
+def compact_open_jobs(connection: Connection) -> int:
+    """Merge progress rows of jobs that have many; one caller at a time does, once a minute.
+
+    Returns:
+        How many rows were merged.
+    """
+    return int(value(connection, "compact_open_jobs") or 0)
+
+
 def make_partitions(connection: Connection) -> int:
     """Make the missing partitions of the coming days.
 
