@@ -204,6 +204,11 @@ def _of_now(now: CurrentFigures | None) -> Iterator[Metric]:
     for row in now.in_hand if now else []:
         longest.add_metric([row["handler"]], row["longest_s"])
     yield longest
+    yield from _of_alerts(now)
+
+
+def _of_alerts(now: CurrentFigures | None) -> Iterator[Metric]:
+    """Make the gauges of what has not been delivered."""
     undelivered = GaugeMetricFamily("evtrack_alerts_undelivered", "Alerts that no watcher has delivered yet.")
     lag = GaugeMetricFamily("evtrack_alerts_lag_seconds", "How long the oldest undelivered alert has waited.")
     if now is not None:
