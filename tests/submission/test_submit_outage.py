@@ -188,6 +188,10 @@ def test_waiting_begins_with_the_first_answer_and_is_reported() -> None:
     with pytest.raises(SubmissionLost):
         patience.wait(SubmissionLost("it is"))
     assert [1, 2, -2] == observer.calls
+    early = Patience(limit_s=5, waits_at_start=True)
+    early.wait(away)
+    with pytest.raises(PermissionDenied):
+        early.wait(PermissionDenied("no"))
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ class JobSession:
     def __init__(self, *, connection: Connection, job: OpenJob, stop: Event, patience: Patience | None) -> None:
         self._conn, self._job, self._stop = connection, job, stop
         self._patience = patience or Patience(limit_s=_CALLERS_PATIENCE_S, waits_at_start=True)
+        self._patience.answered()  # to the creation of the job
         self._reopens = patience is not None
         self._was_reopened = self._is_lost = self._has_written = False
         self._position, self._items = job.position, job.item_count

@@ -6,6 +6,7 @@ import time
 from threading import Event
 from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar
 
+from evtrack.domain.database_errors import CannotConnect, ReadOnly, TransientError
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import Connection, connect
 
@@ -41,7 +42,8 @@ class Patience:
     Args:
         limit_s: How long an outage may last.
         observer: Who reports it; None for nobody.
-        waits_at_start: Whether to wait before the database has answered once.
+        waits_at_start: Whether to wait for a server that is away before it has answered once; the database may still
+            refuse the first statement at once, for example because a right is missing.
     """
 
     def __init__(
@@ -49,7 +51,8 @@ class Patience:
     ) -> None:
         self._limit_s = limit_s
         self._observer = observer
-        self._has_answered = waits_at_start
+        self._waits_at_start = waits_at_start
+        self._has_answered = False
         self._failures = 0
         self._failing_since = 0.0
 
@@ -74,7 +77,8 @@ class Patience:
         if not self._failures:
             self._failing_since = now
         is_over = now - self._failing_since >= self._limit_s
-        if not error.is_passing or not self._has_answered or is_over:
+        waits = self._has_answered or (self._waits_at_start and _is_outage(error))
+        if not error.is_passing or not waits or is_over:
             raise error
         pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failures, _DOUBLINGS))
         self._failures += 1
@@ -82,6 +86,10 @@ class Patience:
             self._observer.failed(error, failures=self._failures, retry_in_s=pause_s)
         if (stop or Event()).wait(pause_s):
             raise error
+
+
+def _is_outage(error: EvtrackError) -> bool:
+    return error.connection_lost or isinstance(error, CannotConnect | ReadOnly | TransientError)
 
 
 class PatientReader:

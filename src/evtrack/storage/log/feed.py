@@ -52,6 +52,7 @@ def feed(
         try:
             with connect(dsn, purpose="tail", reads=True) as conn:
                 tail = Tail(conn=conn, start=at, job=job, batch_no=batch_no)
+                patience.answered()
                 end: int | None = None
                 while True:
                     # Its events are in transactions before this one.
@@ -62,7 +63,6 @@ def feed(
                         at, quiet = tail.position, False
                         yield at, row
                     at = tail.position
-                    patience.answered()
                     if not follow or (end is not None and tail.has_read(end)):
                         return
                     if quiet:

@@ -14,8 +14,7 @@ from evtrack.interfaces.cli.shared.options import optional_job_argument, print_j
 from evtrack.interfaces.cli.shared.outage_log import OutageLog
 from evtrack.interfaces.cli.shared.parameter_types import BATCH_NO, Integer
 from evtrack.interfaces.terminal.formatting import moment_ms
-from evtrack.storage.connection.connect import connect
-from evtrack.storage.connection.patience import Patience
+from evtrack.storage.connection.patience import Patience, PatientReader
 from evtrack.storage.log.feed import feed
 from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.log.position import LogPosition
@@ -57,16 +56,17 @@ def events(
     events which were read before, the command exits with 6: read the log again from the beginning.
     """
     start = None if after is None else LogPosition.parse(after)
-    patience = Patience(observer=OutageLog("events"))
+    # The database has answered when its schema was checked.
+    patience = Patience(observer=OutageLog("events"), waits_at_start=follow)
     if job_id is None:
         if batch_no is not None:
             raise BadArgument("--batch needs a JOB.", hint=f"Name the job: evtrack events JOB --batch {batch_no}.")
         _print_lines(feed(dsn, after=start, follow=follow, patience=patience), as_json=as_json)
         return
-    with connect(dsn, purpose="events", reads=True) as conn:
-        key = job_key(conn, job_id)
+    with PatientReader(dsn, purpose="events", patience=patience) as reader:
+        key = reader.read(lambda conn: job_key(conn, job_id))
         if batch_no:
-            batch_row(conn, job_id, batch_no)  # rejects an unknown batch
+            reader.read(lambda conn: batch_row(conn, job_id, batch_no))  # rejects an unknown batch
     rows = feed(
         dsn,
         after=start,

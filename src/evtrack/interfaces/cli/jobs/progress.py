@@ -32,7 +32,7 @@ def progress(dsn: str, job_id: int, *, follow: bool, as_json: bool) -> None:
     With --follow, draw a live bar on a terminal, and print lines elsewhere. A database that is away is waited for, for
     five minutes.
     """
-    patience = Patience(observer=OutageLog("progress"))
+    patience = Patience(observer=OutageLog("progress"), waits_at_start=follow)
     with PatientReader(dsn, purpose="progress", patience=patience) as reader:
         _show(lambda: reader.read(lambda conn: job_progress(conn, job_id)), follow=follow, as_json=as_json)
 
