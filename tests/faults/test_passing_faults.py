@@ -11,6 +11,7 @@ import pytest
 
 import injections
 import network
+import operator_faults
 from scene import Scene, scene
 from verdict import finish
 
@@ -23,11 +24,11 @@ WORKER = ("--lease", "3", "--lose-grace", "1")
 def test_a_bad_day_of_the_server_costs_nothing(tmp_path: Path) -> None:
     def bad_day(scene: Scene) -> None:
         injections.killed_sessions(2)(scene)
-        injections.setting(2, default_transaction_read_only="on")(scene)
+        operator_faults.setting(2, default_transaction_read_only="on")(scene)
         injections.frozen(4)(scene)
-        injections.no_connections(3)(scene)
+        operator_faults.no_connections(3)(scene)
         injections.restarts(2)(scene)
-        injections.locked("LOCK TABLE evtrack.worker", 4)(scene)
+        operator_faults.locked("LOCK TABLE evtrack.worker", 4)(scene)
         if scene.step:
             injections.clock((-0.03, 0.5), (-3600, 1), (3600, 1), (0, 1))(scene)
 

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import psycopg
 
@@ -12,9 +12,7 @@ from cluster import wait_for
 from scene import Scene
 
 Inject = Callable[[Scene], None]
-_TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'evtrack%'"
-_TERMINATE_ALL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE pid <> pg_backend_pid() AND backend_type LIKE 'client%'"""
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'evtrack%'"
 
 
 def dropped(seconds: float, *, incoming: bool = True, outgoing: bool = True) -> Inject:
@@ -80,7 +78,7 @@ def killed_sessions(times: int) -> Inject:
     def inject(scene: Scene) -> None:
         with scene.admin() as admin:
             for _ in range(times):
-                admin.execute(_TERMINATE)
+                admin.execute(TERMINATE)
                 time.sleep(1)
 
     return inject
@@ -94,63 +92,6 @@ def lossy(seconds: float, share: float) -> Inject:
         scene.server_host.drop(share=share)
         time.sleep(seconds)
         scene.server_host.heal()
-
-    return inject
-
-
-def setting(seconds: float, **settings: str) -> Inject:
-    """Change settings of the server for a while, in sessions that are there and in new ones."""
-
-    def inject(scene: Scene) -> None:
-        scene.cluster.set(**settings)
-        time.sleep(seconds)
-        scene.cluster.set(**dict.fromkeys(settings))
-
-    return inject
-
-
-def refused(seconds: float) -> Inject:
-    """Terminate all sessions, and reject new ones by the server's own rules."""
-
-    def inject(scene: Scene) -> None:
-        scene.cluster.reject(everybody=True)
-        with scene.admin() as admin:
-            admin.execute(_TERMINATE)
-            time.sleep(seconds)
-        scene.cluster.reject(everybody=False)
-
-    return inject
-
-
-def statements(seconds: float, before: str, after: str) -> Inject:
-    """Run a statement as the superuser, terminate all sessions, and run another statement later."""
-
-    def inject(scene: Scene) -> None:
-        with scene.cluster.connect() as admin:
-            deadline = time.monotonic() + 20
-            while True:
-                admin.execute(_TERMINATE_ALL)
-                try:
-                    admin.execute(before.encode())
-                    break
-                except psycopg.errors.ObjectInUse:
-                    assert time.monotonic() < deadline
-            admin.execute(_TERMINATE_ALL)
-            time.sleep(seconds)
-            admin.execute(after.encode())
-
-    return inject
-
-
-def rights(seconds: float) -> Inject:
-    """Take the rights in evtrack's schema from the role that works, as a mistake with GRANT does."""
-
-    def inject(scene: Scene) -> None:
-        with scene.admin() as admin:
-            admin.execute("ALTER SCHEMA evtrack OWNER TO postgres")
-            admin.execute("REVOKE ALL ON SCHEMA evtrack FROM app")
-            time.sleep(seconds)
-            admin.execute("ALTER SCHEMA evtrack OWNER TO app")
 
     return inject
 
@@ -212,35 +153,6 @@ def notify_full(seconds: float) -> Inject:
     return inject
 
 
-def no_connections(seconds: float) -> Inject:
-    """Terminate all sessions, and take every free connection."""
-
-    def inject(scene: Scene) -> None:
-        with ExitStack() as stack, scene.admin() as admin:
-            # Whoever asks first when a connection is free has it: the test asks all the time.
-            deadline = time.monotonic() + seconds
-            admin.execute(_TERMINATE)
-            while time.monotonic() < deadline:
-                try:
-                    stack.enter_context(scene.admin())
-                except psycopg.Error:
-                    admin.execute(_TERMINATE)
-                    time.sleep(0.02)
-
-    return inject
-
-
-def locked(statement: str, seconds: float) -> Inject:
-    """Hold the locks of a statement."""
-
-    def inject(scene: Scene) -> None:
-        with scene.admin() as holder, holder.transaction():
-            holder.execute(statement.encode())
-            time.sleep(seconds)
-
-    return inject
-
-
 def clock(*steps: tuple[float, float]) -> Inject:
     """Set the server's clock ahead of the real one, to several distances."""
 
@@ -282,6 +194,20 @@ def failover(*, early: float = 0.0, lag_s: float = 0.0) -> Inject:
             time.sleep(lag_s)
         scene.cluster.stop("immediate")
         time.sleep(early)
+        scene.standby.promote()
+        scene.primary = scene.standby
+
+    return inject
+
+
+def unreachable_primary(seconds: float) -> Inject:
+    """Drop all packets of the primary's host for good, and promote the standby after a while."""
+
+    def inject(scene: Scene) -> None:
+        assert scene.standby
+        assert scene.server_host
+        scene.server_host.drop()
+        time.sleep(seconds)
         scene.standby.promote()
         scene.primary = scene.standby
 

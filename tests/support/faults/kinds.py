@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import injections as by
+import operator_faults
 from injections import Inject
 
 
@@ -75,7 +76,15 @@ FAULTS: dict[str, Fault] = {
         companions=False,
     ),
     "read-only": Fault(
-        about="server read-only for 5 s", inject=by.setting(5, default_transaction_read_only="on"), lasts_s=5
+        about="server read-only for 5 s",
+        inject=operator_faults.setting(5, default_transaction_read_only="on"),
+        lasts_s=5,
+    ),
+    "failover-partition": Fault(
+        about="the primary's host vanishes, its synchronous standby is promoted after 5 s",
+        inject=by.unreachable_primary(5),
+        lasts_s=8,
+        scene={**_PAIR, **_NET, "synchronous": True},
     ),
     "disk-full": Fault(
         about="disk of the server full for 6 s",
@@ -92,7 +101,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "connections": Fault(
         about="no connection free for 15 s",
-        inject=by.no_connections(15),
+        inject=operator_faults.no_connections(15),
         lasts_s=15,
         scene={"settings": {"max_connections": "40", "superuser_reserved_connections": "0"}},
     ),
@@ -106,30 +115,33 @@ FAULTS: dict[str, Fault] = {
         about="every fourth packet dropped for 30 s", inject=by.lossy(30, 0.25), lasts_s=30, works_on=True, scene=_NET
     ),
     "timeouts": Fault(
-        about="statement_timeout = 1 ms for 8 s", inject=by.setting(8, statement_timeout="1"), lasts_s=8, works_on=True
+        about="statement_timeout = 1 ms for 8 s",
+        inject=operator_faults.setting(8, statement_timeout="1"),
+        lasts_s=8,
+        works_on=True,
     ),
     "serializable": Fault(
         about="transactions serializable by default for 10 s",
-        inject=by.setting(10, default_transaction_isolation="serializable"),
+        inject=operator_faults.setting(10, default_transaction_isolation="serializable"),
         lasts_s=10,
         works_on=True,
     ),
-    "refused": Fault(about="pg_hba.conf rejects everybody for 15 s", inject=by.refused(15), lasts_s=15),
+    "refused": Fault(about="pg_hba.conf rejects everybody for 15 s", inject=operator_faults.refused(15), lasts_s=15),
     "no-login": Fault(
         about="the role must not log in for 15 s",
-        inject=by.statements(15, "ALTER ROLE app NOLOGIN", "ALTER ROLE app LOGIN"),
+        inject=operator_faults.statements(15, "ALTER ROLE app NOLOGIN", "ALTER ROLE app LOGIN"),
         lasts_s=15,
     ),
     "renamed": Fault(
         about="the database has another name for 10 s",
-        inject=by.statements(
+        inject=operator_faults.statements(
             10, "ALTER DATABASE evtrack RENAME TO elsewhere", "ALTER DATABASE elsewhere RENAME TO evtrack"
         ),
         lasts_s=10,
     ),
     "no-rights": Fault(
         about="the schema belongs to another role for 10 s",
-        inject=by.rights(10),
+        inject=operator_faults.rights(10),
         lasts_s=10,
     ),
     "backends": Fault(
@@ -139,27 +151,29 @@ FAULTS: dict[str, Fault] = {
         about="server away for 40 s behind a pooler", inject=by.away(40), lasts_s=40, scene={"with_pooler": True}
     ),
     "lock-batch": Fault(
-        about="table batch locked for 30 s", inject=by.locked("LOCK TABLE evtrack.batch", 30), lasts_s=30
+        about="table batch locked for 30 s", inject=operator_faults.locked("LOCK TABLE evtrack.batch", 30), lasts_s=30
     ),
     "lock-event": Fault(
-        about="table event locked for 30 s", inject=by.locked("LOCK TABLE evtrack.event", 30), lasts_s=30
+        about="table event locked for 30 s", inject=operator_faults.locked("LOCK TABLE evtrack.event", 30), lasts_s=30
     ),
-    "lock-job": Fault(about="table job locked for 30 s", inject=by.locked("LOCK TABLE evtrack.job", 30), lasts_s=30),
+    "lock-job": Fault(
+        about="table job locked for 30 s", inject=operator_faults.locked("LOCK TABLE evtrack.job", 30), lasts_s=30
+    ),
     "lock-worker": Fault(
         about="table worker locked for 35 s",
-        inject=by.locked("LOCK TABLE evtrack.worker", 35),
+        inject=operator_faults.locked("LOCK TABLE evtrack.worker", 35),
         lasts_s=35,
         works_on=True,
     ),
     "lock-upkeep": Fault(
         about="table upkeep locked for 35 s",
-        inject=by.locked("LOCK TABLE evtrack.upkeep", 35),
+        inject=operator_faults.locked("LOCK TABLE evtrack.upkeep", 35),
         lasts_s=35,
         works_on=True,
     ),
     "lock-job-row": Fault(
         about="rows of jobs locked for 30 s",
-        inject=by.locked("SELECT 1 FROM evtrack.job FOR UPDATE", 30),
+        inject=operator_faults.locked("SELECT 1 FROM evtrack.job FOR UPDATE", 30),
         lasts_s=30,
         works_on=True,
     ),

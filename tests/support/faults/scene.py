@@ -124,14 +124,17 @@ def scene(
             # No superuser: the limits of connections and of rights hold for it too.
             conn.execute("CREATE ROLE app LOGIN CREATEROLE")
             conn.execute("CREATE DATABASE evtrack OWNER app")
-        standby = _standby(stack, folder, cluster) if with_standby else None
+        standby, other_address = None, ""
+        if with_standby:
+            standby, other_address = _standby(stack, folder / "two", cluster, wires, hosts)
         if synchronous:
             cluster.set(synchronous_standby_names="standby")
         host = addresses[0] if addresses else "127.0.0.1"
         dsn = cluster.dsn(host, dbname="evtrack", user="app")
         if standby:
             ports = f"{cluster.port},{standby.port}"
-            dsn = make_conninfo("", host=f"{host},{host}", port=ports, user="app", dbname="evtrack")
+            both = f"{host},{other_address or host}"
+            dsn = make_conninfo("", host=both, port=ports, user="app", dbname="evtrack")
         if with_pooler:
             dsn = stack.enter_context(pooled(dsn, sessions=20))
         made = Scene(folder, cluster, None, dsn, cluster, standby, hosts, server_host, step, disk)  # type: ignore[arg-type]
@@ -160,6 +163,30 @@ def _hosts(wires: Network | None) -> tuple[Host | None, list[Host], list[str]]:
     return server, hosts, addresses
 
 
+def _standby(
+    stack: ExitStack, base: Path, primary: Cluster, wires: Network | None, hosts: list[Host]
+) -> tuple[Cluster, str]:
+    host, addresses = _other_host(wires, hosts) if wires else (None, [])
+    standby = Cluster(
+        base,
+        port=5432 if wires else free_port(),
+        addresses=",".join(["127.0.0.1", *addresses]),
+        inside=host.inside() if host else (),
+    )
+    stack.callback(standby.remove)
+    standby.copy_of(primary, "standby")
+    standby.start()
+    return standby, addresses[0] if addresses else ""
+
+
+def _other_host(wires: Network, hosts: list[Host]) -> tuple[Host, list[str]]:
+    """Make the standby's host, which both hosts of workers know by its first address."""
+    other = wires.host()
+    addresses = [wires.join(other, host)[0] for host in hosts]
+    run(*hosts[1].inside("ip", "route", "add", addresses[0], "via", addresses[1]))
+    return other, addresses
+
+
 def _mount(stack: ExitStack, base: Path, megabytes: int) -> None:
     run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "evtrack", str(base))
     stack.callback(run, "umount", "-l", str(base), check=False)
@@ -175,14 +202,6 @@ def _clock(folder: Path) -> tuple[dict[str, str], Callable[[float], None]]:
             file.write(struct.pack("d", seconds))
 
     return {"LD_PRELOAD": str(library), "CLOCK_STEP_FILE": str(clock)}, step
-
-
-def _standby(stack: ExitStack, folder: Path, primary: Cluster) -> Cluster:
-    standby = Cluster(folder / "two", port=free_port())
-    stack.callback(standby.remove)
-    standby.copy_of(primary, "standby")
-    standby.start()
-    return standby
 
 
 def _copy(load: Path, made: Scene, keep: Path) -> None:
