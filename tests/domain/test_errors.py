@@ -154,7 +154,10 @@ def test_an_error_about_the_data_stays(error: errors.EvtrackError) -> None:
         (ErrorScope.SERVER, database_errors.SchemaMissing()),
         *(
             (ErrorScope.SERVER, database_errors.StorageError(sqlstate=sqlstate))
-            for sqlstate in ("08P01", "25P02", "28000", "3D000", "53100", "53300", "55000", "57P05", "58030", "F0000")
+            for sqlstate in (
+                *("08P01", "25P02", "26000", "28000", "3D000", "53100"),
+                *("53300", "55000", "57P05", "58030", "F0000"),
+            )
         ),
         (ErrorScope.CALL, database_errors.TransientError(sqlstate="40P01")),
         (ErrorScope.CALL, database_errors.TransientError(sqlstate="55P03")),

@@ -8,9 +8,9 @@ from evtrack.domain.errors import EvtrackError
 # cardinality, data exception, integrity constraint, WITH CHECK OPTION, a limit of the program, a trigger's RAISE
 _ABOUT_DATA: Final = ("21", "22", "23", "44", "54", "P0001")
 
-# connection, state of the transaction, authorization, database name, rollback, resources, state of an object, operator,
-# system, configuration file
-_ABOUT_SERVER: Final = ("08", "25", "28", "3D", "40", "53", "55", "57", "58", "F0")
+# connection, state of the transaction, a prepared statement that the session lacks, authorization, database name,
+# rollback, resources, state of an object, operator, system, configuration file
+_ABOUT_SERVER: Final = ("08", "25", "26", "28", "3D", "40", "53", "55", "57", "58", "F0")
 
 # serialization failure, deadlock, out of memory, lock timeout, statement timeout or cancel
 _ABOUT_CALL: Final = ("40001", "40P01", "53200", "55P03", "57014")

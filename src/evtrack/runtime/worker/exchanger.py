@@ -61,6 +61,11 @@ class Exchanger:
         return len(self._dispatcher.outcomes) + self._unreported + self._in_flight
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the database agrees with this worker about all outcomes."""
+        return not (self.unreported or self._wants_held or self._thread.is_busy)
+
+    @property
     def is_open(self) -> bool:
         """Whether the worker was registered."""
         return self._is_open
@@ -137,7 +142,7 @@ class Exchanger:
             wait: Waits for some seconds, or until something happens.
             give_up_at: Monotonic time after which the thread is left to itself.
         """
-        self._thread.finish(self._runner.close)
+        self._thread.finish(partial(self._runner.close, give_up_at))
         while not self._thread.has_ended and (left_s := give_up_at - monotonic()) > 0:
             wait(min(left_s, _TICK_S))
 

@@ -270,9 +270,8 @@ class Supervisor:
     def _is_over(self, exchanger: Exchanger) -> bool:
         if self._stop_at is None or list(self._slots):
             return False
-        unreported = exchanger.unreported
-        if unreported and monotonic() < (self._give_up_at or 0.0):
+        if not exchanger.is_settled and monotonic() < (self._give_up_at or 0.0):
             return False
-        if unreported:
+        if unreported := exchanger.unreported:
             _log.error(log_names.OUTCOMES_NOT_REPORTED, count=unreported, hint="these batches run again elsewhere")
         return True

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.database_errors import CannotConnect, ReadOnly
 from evtrack.domain.errors import EvtrackError, NoSuchJob, WorkerLost
 from evtrack.runtime.worker.database.error_backoff import ErrorBackoff
 from evtrack.runtime.worker.database.exchange import Answers, Reply
@@ -76,17 +75,31 @@ class ExchangeRunner:
             # Whether the call took effect may be unknown, and what was claimed may not have arrived.
             self._must_reconcile = True
             self._backoff.record(error, monotonic())
-            if error.connection_lost or isinstance(error, CannotConnect | ReadOnly):
-                # A session may stay on a server that was demoted.
-                self._session.disconnect()
+            # The connection may be lost, stay on a server that was demoted, or lack a prepared statement: psycopg
+            # counts one as prepared that the server has skipped after an error.
+            self._session.disconnect()
         return self._reply(answers, is_lost=is_lost)
 
-    def close(self) -> Reply:
+    def close(self, give_up_at: float) -> Reply:
         """Give back what is left, unregister the worker, and close the connection.
+
+        Args:
+            give_up_at: Monotonic time after which the database is left as it is: the worker will be declared lost.
 
         Returns:
             The last reply.
         """
+        while True:
+            try:
+                self._session.unregister()
+                break
+            except EvtrackError as error:
+                self._backoff.record(error, monotonic())
+                if not error.is_passing or self._backoff.retry_at > give_up_at:
+                    _log.warning(log_names.WORKER_UNREGISTER_FAILED, error=str(error))
+                    break
+                self._session.disconnect()
+                sleep(max(0.0, self._backoff.retry_at - monotonic()))
         self._session.close()
         return self._reply(Answers())
 

@@ -154,16 +154,23 @@ class WorkerSession:
             with contextlib.suppress(EvtrackError):
                 begin_stop(self._connection, self.worker_id)
 
+    def unregister(self) -> None:
+        """Give back all batches, and record that the worker stopped; nothing if it is not registered.
+
+        Raises:
+            EvtrackError: The database cannot be reached, or does not allow it.
+        """
+        if not self.worker_id:
+            return
+        queue = self.queue or self.open()
+        # Normally none are left; after an error no batch must stay running under a dead worker.
+        queue.reconcile([])
+        assert self._connection is not None  # noqa: S101  the queue has it
+        stop_worker(self._connection, self.worker_id)
+        _log.info(log_names.WORKER_STOPPED)
+
     def close(self) -> None:
-        """Give back all batches, unregister the worker, close everything; a second call does nothing."""
-        if self._connection is not None and self.queue is not None:
-            try:
-                # Normally none are left; after an error no batch must stay running under a dead worker.
-                self.queue.reconcile([])
-                stop_worker(self._connection, self.worker_id)
-                _log.info(log_names.WORKER_STOPPED)
-            except EvtrackError as error:
-                _log.warning(log_names.WORKER_UNREGISTER_FAILED, error=str(error))
+        """Close everything; a second call does nothing."""
         self.disconnect()
         if self.heartbeat is not None:
             self.heartbeat.stop()
