@@ -567,6 +567,8 @@ BEGIN
             'EXECUTE FUNCTION evtrack.refuse_write()', t.name);
     END LOOP;
     ALTER TABLE evtrack.event DISABLE TRIGGER event_fold;
+    -- It would spool all items that are copied.
+    ALTER TABLE evtrack.payload DISABLE TRIGGER payload_guard;
     PERFORM evtrack.guard_partitions(false);
 END $$;
 
@@ -1971,6 +1973,7 @@ BEGIN
         EXECUTE format('DROP TRIGGER receiving ON %s', t.name);
     END LOOP;
     ALTER TABLE evtrack.event ENABLE ALWAYS TRIGGER event_fold;
+    ALTER TABLE evtrack.payload ENABLE ALWAYS TRIGGER payload_guard;
     PERFORM evtrack.guard_partitions(true);
     PERFORM evtrack.adopt_events();
     PERFORM evtrack.make_partitions();

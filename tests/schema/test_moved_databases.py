@@ -52,6 +52,11 @@ def test_a_dump_continues_on_another_server(both: Servers) -> None:
         job, worker = under_work(blue)
         assert copied(source, target) == ""
         with connect(target, purpose="test") as green:
+            assert () == migrations.up(green)
+            adopted = green.execute(
+                "SELECT c.system_identifier = p.system_identifier FROM evtrack.cluster c, pg_control_system() p"
+            )
+            assert adopted.fetchone() == (True,)
             continues(green, job, worker)
             # There, too, it is known what is there already.
             assert Client(green, "moved").job() > job

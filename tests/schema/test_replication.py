@@ -91,8 +91,19 @@ def test_work_continues_on_the_other_server(both: Servers, *, dumped: bool, by_r
         ended = command(target, "migrate", "end-replication")
         assert ended.startswith("0 This database continues the log, with 2 jobs."), ended
         assert migrations.status(green).current
+        assert guards(blue) == guards(green)
         assert ["1", '"two"', "3"] == [row["result"] for row in there.view("item_result", first, "ordinal")]
         work_continues(there, first, second)
+
+
+def guards(conn: Connection) -> set[tuple[object, ...]]:
+    """Return all triggers, and whom they stop."""
+    return set(
+        conn.execute(
+            "SELECT c.relname, g.tgname, g.tgenabled FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid"
+            " WHERE c.relnamespace = 'evtrack'::regnamespace"
+        ).fetchall()
+    )
 
 
 def nobody_else_writes(there: Client) -> None:

@@ -60,6 +60,7 @@ BEGIN
         EXECUTE format('DROP TRIGGER receiving ON %s', t.name);
     END LOOP;
     ALTER TABLE evtrack.event ENABLE ALWAYS TRIGGER event_fold;
+    ALTER TABLE evtrack.payload ENABLE ALWAYS TRIGGER payload_guard;
     PERFORM evtrack.guard_partitions(true);
     PERFORM evtrack.adopt_events();
     PERFORM evtrack.make_partitions();

@@ -55,6 +55,12 @@ def make_partitions(conn: Connection) -> None:
         conn.execute("SELECT evtrack.make_partitions()")
 
 
+def adopt_log(conn: Connection) -> None:
+    """Adopt a log that came from another cluster, as the first worker would; a long one takes a while."""
+    if value(conn, "function_exists", name="settle_log"):
+        run(conn, "adopt_log")
+
+
 def drop_views(conn: Connection, names: list[str]) -> None:
     """Drop those of the views that exist."""
     existing = [name for name in names if exists(conn, name)]

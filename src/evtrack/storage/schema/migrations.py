@@ -121,6 +121,7 @@ def up(conn: Connection, tree: Path | None = None) -> tuple[str, ...]:
             installed_objects.replace(conn, read_objects(tree))
             installed_objects.grant(conn, tree)
         installed_objects.make_partitions(conn)
+        installed_objects.adopt_log(conn)
     return tuple(migration.title for migration in pending)
 
 
