@@ -15,7 +15,7 @@ import operator_faults
 from scene import Scene, scene
 from verdict import finish
 
-pytestmark = [pytest.mark.integration, pytest.mark.crash, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(300)]
 
 # Longer faults than the lease must cost nobody anything.
 WORKER = ("--lease", "3", "--lose-grace", "1")
@@ -58,7 +58,7 @@ def _goes_on(made: Scene, inject: injections.Inject, *, items: int) -> None:
     load.running()
     begun = time.monotonic()
     inject(made)
-    report = finish(load, (begun, time.monotonic()), settle_s=0.5)
+    report = finish(load, (begun, time.monotonic()), settle_s=0.5, timeout_s=60)
     assert not report.problems, "\n".join(report.problems)
     assert 0 == report.lost
     # An item that was in hand when its worker had to begin anew may run again; none does so without need.

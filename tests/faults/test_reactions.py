@@ -11,7 +11,7 @@ import pytest
 from cluster import wait_for
 from scene import scene
 
-pytestmark = [pytest.mark.integration, pytest.mark.crash, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(300)]
 
 # A loaded machine schedules late; a supervisor that waits for the server would wait for 5 s and more.
 PROMPT_S = 1.0
