@@ -416,30 +416,38 @@ CREATE FUNCTION evtrack.append_job_event(j evtrack.job, type evtrack.event_type,
 $$;
 
 CREATE FUNCTION evtrack.attempts(span interval DEFAULT '24:00:00'::interval) RETURNS TABLE(since timestamp with time zone, attempts bigint, completed bigint, failed bigint, crashed bigint, workers_lost bigint, running bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
     AS $$
-    WITH s AS (
-        SELECT clock_timestamp() - span AS since
-    ), each_job AS (
+DECLARE
+    start timestamptz := clock_timestamp() - span;
+    days date[];
+BEGIN
+    days := ARRAY(
+        SELECT DISTINCT j.job_day FROM evtrack.job j
+        WHERE j.phase IN ('open', 'abandoned', 'sealed')
+            OR greatest(j.finished_at, j.cancelled_at) > start);
+    RETURN QUERY
+    WITH each_job AS (
         SELECT a.*, j.running_batches AS running
-        FROM s
-        JOIN evtrack.counted_job j ON j.handler <> 'evtrack.canary'
+        FROM evtrack.counted_job j
+        CROSS JOIN LATERAL evtrack.job_attempts(
+            j.job_day, j.job_id, start, days) a
+        WHERE j.handler <> 'evtrack.canary'
             AND (j.phase IN ('open', 'abandoned', 'sealed')
-                OR greatest(j.finished_at, j.cancelled_at) > s.since)
-        CROSS JOIN LATERAL evtrack.job_attempts(j.job_day, j.job_id, s.since) a
+                OR greatest(j.finished_at, j.cancelled_at) > start)
     )
-    SELECT s.since,
+    SELECT start,
         coalesce(sum(e.completed + e.failed + e.crashed), 0)::bigint,
         coalesce(sum(e.completed), 0)::bigint,
         coalesce(sum(e.failed), 0)::bigint,
         coalesce(sum(e.crashed), 0)::bigint,
         coalesce(sum(e.workers_lost), 0)::bigint,
         coalesce(sum(e.running), 0)::bigint
-    FROM s LEFT JOIN each_job e ON true
-    GROUP BY s.since
-$$;
+    FROM each_job e;
+END $$;
 
 CREATE FUNCTION evtrack.batch_facts(the_day date, the_job bigint, the_batch integer, the_worker bigint, the_attempt integer, data jsonb, moved int4multirange) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1634,37 +1642,45 @@ BEGIN
 END $$;
 
 CREATE FUNCTION evtrack.crash_rates(span interval DEFAULT '01:00:00'::interval) RETURNS TABLE(handler text, attempts bigint, crashed bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
-    WITH since AS (
-        SELECT clock_timestamp() - span AS instant
-    ), suspect AS (
-        SELECT DISTINCT j.handler
-        FROM since s
-        JOIN evtrack.alert a ON a.created_at > s.instant
-        JOIN evtrack.job j ON j.job_id = a.job_id
-        WHERE a.kind IN ('batch_crashed', 'item_poisoned')
-            OR a.kind = 'alert_storm'
-            AND a.facts ->> 'of' IN ('batch_crashed', 'item_poisoned')
+DECLARE
+    start timestamptz := clock_timestamp() - span;
+    job_ids bigint[];
+    days date[];
+BEGIN
+    SELECT array_agg(j.job_id), array_agg(DISTINCT j.job_day)
+    INTO job_ids, days
+    FROM (
+        SELECT o.handler
+        FROM evtrack.alert a
+        JOIN evtrack.job o ON o.job_id = a.job_id
+        WHERE a.created_at > start
+            AND (a.kind IN ('batch_crashed', 'item_poisoned')
+                OR a.kind = 'alert_storm'
+                AND a.facts ->> 'of' IN ('batch_crashed', 'item_poisoned'))
         UNION
-        SELECT j.handler
-        FROM since s
-        JOIN evtrack.alert_storm c ON c.kind = 'crash_retried'
-            AND c.minute > s.instant - interval '1 minute'
-        JOIN evtrack.job j ON j.job_id = c.job_id
-    )
-    SELECT h.handler,
+        SELECT o.handler
+        FROM evtrack.alert_storm c
+        JOIN evtrack.job o ON o.job_id = c.job_id
+        WHERE c.kind = 'crash_retried'
+            AND c.minute > start - interval '1 minute'
+    ) suspect
+    JOIN evtrack.job j ON j.handler = suspect.handler
+        AND (j.phase IN ('open', 'abandoned', 'sealed')
+            OR greatest(j.finished_at, j.cancelled_at) > start);
+    RETURN QUERY
+    SELECT j.handler,
         sum(a.completed + a.failed + a.crashed)::bigint,
         sum(a.crashed)::bigint
-    FROM since s
-    CROSS JOIN suspect h
-    JOIN evtrack.job j ON j.handler = h.handler
-        AND (j.phase IN ('open', 'abandoned', 'sealed')
-            OR greatest(j.finished_at, j.cancelled_at) > s.instant)
-    CROSS JOIN LATERAL evtrack.job_attempts(j.job_day, j.job_id, s.instant) a
-    GROUP BY h.handler
-$$;
+    FROM evtrack.job j
+    CROSS JOIN LATERAL evtrack.job_attempts(
+        j.job_day, j.job_id, start, days) a
+    WHERE j.job_id = ANY(job_ids)
+    GROUP BY j.handler;
+END $$;
 
 CREATE FUNCTION evtrack.create_job(handler text, name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, source jsonb DEFAULT '{}'::jsonb, bytes_total bigint DEFAULT NULL::bigint, submitter uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id bigint, job_day date, submitter_token uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3049,7 +3065,7 @@ CREATE FUNCTION evtrack.item_summary(the_day date, the_job bigint, items int4mul
     ) AS first
 $$;
 
-CREATE FUNCTION evtrack.job_attempts(the_day date, the_job bigint, since timestamp with time zone) RETURNS TABLE(completed numeric, failed bigint, crashed bigint, workers_lost bigint)
+CREATE FUNCTION evtrack.job_attempts(the_day date, the_job bigint, since timestamp with time zone, days date[]) RETURNS TABLE(completed numeric, failed bigint, crashed bigint, workers_lost bigint)
     LANGUAGE sql STABLE
     AS $$
     SELECT c.batches - k.counted_twice, f.attempts, k.attempts, k.workers_lost
@@ -3061,7 +3077,8 @@ CREATE FUNCTION evtrack.job_attempts(the_day date, the_job bigint, since timesta
     ) c
     CROSS JOIN (
         SELECT count(*) AS attempts FROM evtrack.event e
-        WHERE e.job_day = the_day AND e.job_id = the_job
+        WHERE e.job_day = ANY(days) AND e.job_day = the_day
+            AND e.job_id = the_job
             AND e.type = 'failed' AND e.at > since AND e.version > 2
     ) f
     -- A completion right after a crash only records the items done before it:
@@ -3079,10 +3096,12 @@ CREATE FUNCTION evtrack.job_attempts(the_day date, the_job bigint, since timesta
                     AND e.data -> 'exclusive' IS DISTINCT FROM 'true' AS lost
             ) d
         ) c
-        LEFT JOIN evtrack.event n ON n.job_day = the_day
+        LEFT JOIN evtrack.event n ON n.job_day = ANY(days)
+            AND n.job_day = the_day
             AND n.job_id = e.job_id AND n.batch_no = e.batch_no
             AND n.version = e.version + 1 AND n.type = 'completed'
-        WHERE e.job_day = the_day AND e.job_id = the_job
+        WHERE e.job_day = ANY(days) AND e.job_day = the_day
+            AND e.job_id = the_job
             AND e.type = 'crashed' AND e.at > since AND e.version > 2
     ) k
 $$;
@@ -3370,24 +3389,34 @@ CREATE FUNCTION evtrack.last_link(links bytea) RETURNS bytea
 $$;
 
 CREATE FUNCTION evtrack.latest_crashes(span interval DEFAULT '24:00:00'::interval, most integer DEFAULT 5) RETURNS TABLE(job_id bigint, batch_no integer, attempt integer, at timestamp with time zone)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
     AS $$
+DECLARE
+    start timestamptz := clock_timestamp() - span;
+    days date[];
+BEGIN
+    days := ARRAY(
+        SELECT DISTINCT j.job_day FROM evtrack.job j
+        WHERE j.phase IN ('open', 'abandoned', 'sealed')
+            OR greatest(j.finished_at, j.cancelled_at) > start);
+    RETURN QUERY
     SELECT c.job_id, c.batch_no, c.attempt, c.at
     FROM evtrack.job j
     CROSS JOIN LATERAL (
         SELECT e.job_id, e.batch_no, e.attempt, e.at
         FROM evtrack.event e
-        WHERE e.job_day = j.job_day AND e.job_id = j.job_id
-            AND e.type = 'crashed' AND e.at > clock_timestamp() - span
+        WHERE e.job_day = ANY(days) AND e.job_day = j.job_day
+            AND e.job_id = j.job_id AND e.type = 'crashed' AND e.at > start
             AND e.version > 2
         ORDER BY e.at DESC LIMIT most
     ) c
     WHERE j.phase IN ('open', 'abandoned', 'sealed')
-        OR greatest(j.finished_at, j.cancelled_at) > clock_timestamp() - span
-    ORDER BY c.at DESC, c.job_id, c.batch_no LIMIT most
-$$;
+        OR greatest(j.finished_at, j.cancelled_at) > start
+    ORDER BY c.at DESC, c.job_id, c.batch_no LIMIT most;
+END $$;
 
 CREATE FUNCTION evtrack.left_batches(dead_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[]) RETURNS TABLE(job_id bigint, batch_no integer, attempt integer, ordinals int4multirange)
     LANGUAGE plpgsql SECURITY DEFINER

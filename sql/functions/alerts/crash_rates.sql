@@ -6,33 +6,41 @@
 CREATE OR REPLACE FUNCTION evtrack.crash_rates(
     span interval DEFAULT '1 hour'
 ) RETURNS TABLE (handler text, attempts bigint, crashed bigint)
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
-    WITH since AS (
-        SELECT clock_timestamp() - span AS instant
-    ), suspect AS (
-        SELECT DISTINCT j.handler
-        FROM since s
-        JOIN evtrack.alert a ON a.created_at > s.instant
-        JOIN evtrack.job j ON j.job_id = a.job_id
-        WHERE a.kind IN ('batch_crashed', 'item_poisoned')
-            OR a.kind = 'alert_storm'
-            AND a.facts ->> 'of' IN ('batch_crashed', 'item_poisoned')
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    start timestamptz := clock_timestamp() - span;
+    job_ids bigint[];
+    days date[];
+BEGIN
+    SELECT array_agg(j.job_id), array_agg(DISTINCT j.job_day)
+    INTO job_ids, days
+    FROM (
+        SELECT o.handler
+        FROM evtrack.alert a
+        JOIN evtrack.job o ON o.job_id = a.job_id
+        WHERE a.created_at > start
+            AND (a.kind IN ('batch_crashed', 'item_poisoned')
+                OR a.kind = 'alert_storm'
+                AND a.facts ->> 'of' IN ('batch_crashed', 'item_poisoned'))
         UNION
-        SELECT j.handler
-        FROM since s
-        JOIN evtrack.alert_storm c ON c.kind = 'crash_retried'
-            AND c.minute > s.instant - interval '1 minute'
-        JOIN evtrack.job j ON j.job_id = c.job_id
-    )
-    SELECT h.handler,
+        SELECT o.handler
+        FROM evtrack.alert_storm c
+        JOIN evtrack.job o ON o.job_id = c.job_id
+        WHERE c.kind = 'crash_retried'
+            AND c.minute > start - interval '1 minute'
+    ) suspect
+    JOIN evtrack.job j ON j.handler = suspect.handler
+        AND (j.phase IN ('open', 'abandoned', 'sealed')
+            OR greatest(j.finished_at, j.cancelled_at) > start);
+    RETURN QUERY
+    SELECT j.handler,
         sum(a.completed + a.failed + a.crashed)::bigint,
         sum(a.crashed)::bigint
-    FROM since s
-    CROSS JOIN suspect h
-    JOIN evtrack.job j ON j.handler = h.handler
-        AND (j.phase IN ('open', 'abandoned', 'sealed')
-            OR greatest(j.finished_at, j.cancelled_at) > s.instant)
-    CROSS JOIN LATERAL evtrack.job_attempts(j.job_day, j.job_id, s.instant) a
-    GROUP BY h.handler
-$$;
+    FROM evtrack.job j
+    CROSS JOIN LATERAL evtrack.job_attempts(
+        j.job_day, j.job_id, start, days) a
+    WHERE j.job_id = ANY(job_ids)
+    GROUP BY j.handler;
+END $$;

@@ -1,10 +1,11 @@
 -- Count the attempts of a job that ended since a time. Failures and crashes are
 -- read from the log by index, completions from the progress counters, precise
 -- to ten seconds. A crash that counts against no item is not counted, and a
--- lost worker not as a crash. Plain SQL, so that it is inlined into the
--- callers' plans.
+-- lost worker not as a crash. `days` are those of all jobs that the caller asks
+-- about, so that its plan has no other partitions. Plain SQL, so that it is
+-- inlined into the callers' plans.
 CREATE OR REPLACE FUNCTION evtrack.job_attempts(
-    the_day date, the_job bigint, since timestamptz
+    the_day date, the_job bigint, since timestamptz, days date[]
 ) RETURNS TABLE (
     completed numeric, failed bigint, crashed bigint, workers_lost bigint
 )
@@ -18,7 +19,8 @@ LANGUAGE sql STABLE AS $$
     ) c
     CROSS JOIN (
         SELECT count(*) AS attempts FROM evtrack.event e
-        WHERE e.job_day = the_day AND e.job_id = the_job
+        WHERE e.job_day = ANY(days) AND e.job_day = the_day
+            AND e.job_id = the_job
             AND e.type = 'failed' AND e.at > since AND e.version > 2
     ) f
     -- A completion right after a crash only records the items done before it:
@@ -36,10 +38,12 @@ LANGUAGE sql STABLE AS $$
                     AND e.data -> 'exclusive' IS DISTINCT FROM 'true' AS lost
             ) d
         ) c
-        LEFT JOIN evtrack.event n ON n.job_day = the_day
+        LEFT JOIN evtrack.event n ON n.job_day = ANY(days)
+            AND n.job_day = the_day
             AND n.job_id = e.job_id AND n.batch_no = e.batch_no
             AND n.version = e.version + 1 AND n.type = 'completed'
-        WHERE e.job_day = the_day AND e.job_id = the_job
+        WHERE e.job_day = ANY(days) AND e.job_day = the_day
+            AND e.job_id = the_job
             AND e.type = 'crashed' AND e.at > since AND e.version > 2
     ) k
 $$;

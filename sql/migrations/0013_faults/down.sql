@@ -27,6 +27,9 @@ DROP FUNCTION IF EXISTS evtrack.part_links(date, bigint, integer);
 DROP FUNCTION IF EXISTS evtrack.stale_parts(evtrack.job);
 DROP FUNCTION IF EXISTS evtrack.finish_job(evtrack.job);
 DROP FUNCTION IF EXISTS evtrack.compact_progress(bigint, integer, integer);
+DROP FUNCTION IF EXISTS evtrack.job_attempts(
+    date, bigint, timestamptz, date[]
+);
 DROP TABLE evtrack.digest_part;
 DROP TABLE evtrack.compaction;
 

@@ -88,4 +88,5 @@ DROP FUNCTION IF EXISTS evtrack.reap(interval, interval);
 DROP FUNCTION IF EXISTS evtrack.heartbeat(bigint, integer);
 DROP FUNCTION IF EXISTS evtrack.steady_since(timestamptz, interval);
 DROP FUNCTION IF EXISTS evtrack.compact_progress(bigint);
+DROP FUNCTION IF EXISTS evtrack.job_attempts(date, bigint, timestamptz);
 SELECT 1;
