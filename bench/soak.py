@@ -11,8 +11,8 @@ Usage: soak.py [MINUTES] [--evtrack PROGRAM]   (default 10)
 import random
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -25,8 +25,8 @@ sys.path.insert(0, str(harness.BENCH.parent / "tests/support/faults"))
 from scene import scene  # type: ignore[import-not-found]
 
 _TENTHS = 10
-_KEEP_PENDING = 400
-_ITEMS = 500
+_KEEP_PENDING = 2000
+_ITEMS = 4000
 _TABLES = ("worker", "progress", "item_mark", "alert", "upkeep")
 
 
@@ -62,18 +62,25 @@ def figures(made: Any, processes: dict[str, psutil.Process]) -> dict[str, float]
     return {name: float(value) for name, value in found.items()}
 
 
-def killing(worker: psutil.Process, until: float) -> Iterator[int]:
-    """Kill a slot every second, and yield how many were killed so far."""
-    killed = 0
-    while time.monotonic() < until:
-        begun = time.monotonic()
-        slots = slots_of(worker)
-        if slots:
-            with suppress(psutil.NoSuchProcess):
-                random.choice(slots).send_signal(signal.SIGKILL)
-                killed += 1
-        yield killed
-        time.sleep(max(0.0, begun + 1.0 - time.monotonic()))
+class Killer(threading.Thread):
+    """Kills a slot every second, whatever else takes how long.
+
+    Args:
+        worker: The worker whose slots they are.
+    """
+
+    def __init__(self, worker: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self._worker = worker
+        self.killed = 0
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Kill until `ended` is set."""
+        while not self.ended.wait(1.0):
+            with suppress(psutil.NoSuchProcess, IndexError):
+                random.choice(slots_of(self._worker)).send_signal(signal.SIGKILL)
+                self.killed += 1
 
 
 def main(arguments: list[str]) -> None:
@@ -99,22 +106,26 @@ def main(arguments: list[str]) -> None:
             "reader": psutil.Process(load.followers[0].pid),
         }
         taken: list[dict[str, float]] = []
+        killer = Killer(worker)
+        killer.start()
         begun = time.monotonic() + warm_s
-        kills = 0
-        for killed in killing(worker, begun + minutes * 60):
-            kills = killed
+        while time.monotonic() < begun + minutes * 60:
             pending = load.one("SELECT sum(pending_items)::bigint FROM evtrack.progress") or 0
             if pending < _KEEP_PENDING:
                 load.submit(made.cluster.dsn(dbname="evtrack", user="app"), _ITEMS)
             if time.monotonic() - begun >= len(taken) * minutes * 60 / _TENTHS:
                 taken.append(figures(made, processes))
+            time.sleep(0.2)
+        killer.ended.set()
+        killer.join(10)
         taken.append(figures(made, processes))
         ended = [one.poll() for one in (*load.workers, *load.watchers, *load.followers)]
         done = load.one("SELECT sum(completed_items)::bigint FROM evtrack.progress")
         wrong = load.one(
             "SELECT count(*) FROM evtrack.worker WHERE lost_at IS NOT NULL OR (stopped_at IS NULL AND name <> 'soak')"
         )
-    print(f"{minutes:g} minutes, {kills} slots killed, {done:,} items completed, {wrong} workers lost, exits {ended}")
+    print(f"{minutes:g} minutes, {killer.killed} slots killed, {done:,} items completed, {wrong} workers lost")
+    print(f"Exit codes of what should still run: {ended}")
     print(f"| figure | {' | '.join(f'{number * 10} %' for number in range(len(taken) - 1))} | end |")
     print("| --- |" + " --- |" * len(taken))
     for name in taken[0]:
