@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -98,3 +99,24 @@ def test_every_line_is_json_while_sessions_are_terminated(dsn: str, queue: Clien
         assert 0 == process.wait(20)
     lines = [json.loads(line) for line in log.read_bytes().splitlines()]
     assert "worker_stopped" in [line["event"] for line in lines]
+
+
+def test_a_terminal_that_holds_its_output_does_not_stop_a_run(dsn: str, tmp_path: Path) -> None:
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"do": "print much"}\n' * BATCHES)
+    words = ["run", str(items), "--handler", "scripted", "--batch-size", "1", "--dsn", dsn]
+    ours, terminal = pty.openpty()
+    process = subprocess.Popen(
+        evtrack_command(*words, "--import", "misbehaving_handlers"),
+        cwd=HANDLER_DIRECTORY,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    try:
+        assert 0 == process.wait(40)
+    finally:
+        process.kill()
+        process.wait(10)
+        os.close(terminal)
+        os.close(ours)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from queue import SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,15 +68,16 @@ class LogWriter:
             self._thread = threading.Thread(target=self._run, name="evtrack-log", daemon=True)
             self._thread.start()
 
-    def write(self, text: str, *, wait_s: float = 0.0) -> None:
+    def write(self, text: str, *, wait_s: float = 0.0, stream: TextIO | None = None) -> None:
         """Write a text to stderr; never fails, and never waits for the reader.
 
         Args:
             text: One line or several, with the newline.
             wait_s: How long to wait for it to be written, unless the one before was not written in that time.
+            stream: Another stream.
         """
         # Looked up for each line: a progress bar, which draws below the lines, or a test may have replaced the stream.
-        stream = sys.stderr
+        stream = stream or sys.stderr
         if self._thread is None:
             _write_now(stream, text)
             return
@@ -87,7 +88,16 @@ class LogWriter:
                 return
             self._held += len(text)
         self._queue.put(_Line(stream, text))
-        if wait_s and not self._is_stuck:
+        if wait_s:
+            self.wait(wait_s)
+
+    def wait(self, wait_s: float) -> None:
+        """Wait until everything written so far has arrived, unless waiting has been in vain before.
+
+        Args:
+            wait_s: For how long.
+        """
+        if not self._is_stuck:
             self._is_stuck = not self.flush(wait_s)
 
     def call(self, function: Callable[[], object]) -> None:
@@ -190,3 +200,26 @@ def _write_now(stream: TextIO, text: str) -> None:
 
 WRITER: Final = LogWriter()
 """The one writer of this process."""
+
+
+class QueuedStream:
+    """A terminal that is drawn on through the writer: what holds its output does not hold who draws.
+
+    Args:
+        stream: The terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the terminal has."""
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text after all before it."""
+        WRITER.write(text, stream=self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: the writer keeps no text back."""

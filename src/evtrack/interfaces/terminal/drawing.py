@@ -1,6 +1,7 @@
 """Draw on terminals from 80 columns on: consoles, colours, tables and cells."""
 
 import sys
+from typing import TextIO, cast
 
 import click
 from rich import box
@@ -11,6 +12,7 @@ from rich.text import Text
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.states import JobPhase
 from evtrack.domain.text import printable
+from evtrack.interfaces.log_writer import QueuedStream
 from evtrack.interfaces.logs import only_json
 
 STYLES: dict[str, str] = {
@@ -36,7 +38,9 @@ def stdout_console() -> Console:
 
 def stderr_console() -> Console | None:
     """Return a console on stderr if a user watches it: a terminal, and no JSON log lines on it."""
-    return Console(stderr=True) if sys.stderr.isatty() and not only_json() else None
+    if only_json() or not sys.stderr.isatty():
+        return None
+    return Console(file=cast("TextIO", QueuedStream(sys.stderr)))
 
 
 def show(renderable: RenderableType) -> None:

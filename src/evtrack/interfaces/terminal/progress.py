@@ -11,6 +11,7 @@ import structlog
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from evtrack.domain.states import FINAL_PHASES, JobPhase
+from evtrack.interfaces.log_writer import NOTICE_WAIT_S, WRITER
 from evtrack.interfaces.terminal.formatting import count, counted, duration, pace_of, percentage
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ class ProgressDisplay:
 
     def __exit__(self, *_: object) -> None:
         """Stop drawing, and restore the terminal."""
-        if self._bar is not None:
-            self._bar.stop()
+        self._stop()
 
     @property
     def is_live(self) -> bool:
@@ -118,9 +118,15 @@ class ProgressDisplay:
         if self._bar is None:
             click.echo(line)
         else:
-            self._bar.stop()
+            self._stop()
             click.echo(line)
             self._bar.start()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            # What is printed next stands below it.
+            WRITER.wait(NOTICE_WAIT_S)
 
 
 def _bar(console: Console, *, keeps_last: bool, shows_elapsed: bool) -> Progress:
