@@ -134,4 +134,6 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    # A scene that is left behind would keep its server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main(sys.argv[1:])
