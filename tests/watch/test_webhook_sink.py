@@ -150,6 +150,18 @@ def test_a_slow_server_within_the_limit_is_awaited() -> None:
         WebhookSink(url, limit_s=5).send(ALERT)
 
 
+def test_an_answer_that_accepts_the_alert_is_not_read_to_its_end() -> None:
+    def hanging(connection: socket.socket) -> None:
+        request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        connection.recv(1)
+
+    begun = time.monotonic()
+    with answering(hanging) as url:
+        WebhookSink(url, limit_s=20).send(ALERT)
+    assert time.monotonic() - begun < 10
+
+
 def test_a_refused_or_closed_connection_is_a_failure_without_the_url() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -93,7 +93,7 @@ class HttpPost:
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
-        if not 200 <= answer.status < 300:  # noqa: PLR2004  what HTTP calls success
+        if not _accepts(answer.status):
             raise SinkError(
                 f"{self.host} answered {answer.status}{answer.text}",
                 retry_after_s=_seconds(answer.retry_after),
@@ -117,8 +117,10 @@ class HttpPost:
         connection = http.client.HTTPConnection(self.host, self._port)
         connection.sock = self._socket
         connection.request("POST", self._path, body, {"Host": self._host_header, "Connection": "close", **headers})
-        response = connection.getresponse()
-        return _Answer(response.status, response.getheader("Retry-After"), _word(response))
+        with contextlib.closing(connection.getresponse()) as response:
+            # Of an answer that accepts it, nothing else counts.
+            word = "" if _accepts(response.status) else _word(response)
+            return _Answer(response.status, response.getheader("Retry-After"), word)
 
     def _connected(self, deadline: float) -> socket.socket:
         addresses = self._addresses(deadline)
@@ -135,7 +137,8 @@ class HttpPost:
                 self._socket.settimeout(max(0.001, deadline - monotonic()))
             except OSError as error:
                 self._socket.close()
-                failure = error
+                # Its frames would keep what the caller opens until the next garbage collection.
+                failure = error.with_traceback(None)
             else:
                 return self._socket
         raise failure
@@ -173,6 +176,11 @@ class _Lookup(threading.Thread):
             self.error = error
         except UnicodeError:
             self.error = OSError("not a valid host name")
+
+
+def _accepts(status: int) -> bool:
+    """Return whether a status is what HTTP calls success."""
+    return 200 <= status < 300  # noqa: PLR2004
 
 
 def _word(response: http.client.HTTPResponse) -> str:
