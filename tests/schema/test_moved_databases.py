@@ -9,7 +9,7 @@ from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.log import proof
 from evtrack.storage.log.reader import Tail
 from evtrack.storage.queue.workers import heartbeat, lock_worker
-from evtrack.storage.schema import migrations
+from evtrack.storage.schema import migrations, replication
 from moving import Servers, copied, database
 from polling import eventually
 
@@ -63,7 +63,8 @@ def test_a_dump_continues_on_another_server(both: Servers) -> None:
         assert heartbeat(blue, worker, busy=1).accepted, "the other database is not affected"
 
 
-def test_a_copy_continues_on_the_same_server(both: Servers) -> None:
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_a_copy_continues_on_the_same_server(both: Servers, *, taken_over: bool) -> None:
     with ExitStack() as stack:
         source = stack.enter_context(database(both.blue))
         with connect(source, purpose="test") as blue:
@@ -72,7 +73,12 @@ def test_a_copy_continues_on_the_same_server(both: Servers) -> None:
             name = blue.info.dbname
         target = stack.enter_context(database(both.blue, name))
         with connect(target, purpose="test") as copy:
+            if taken_over:  # as if it were another server with the same identity, which went on to receive changes
+                copy.execute("SELECT setval('evtrack.job_id_seq', 1, false), setval('evtrack.event_seq', 1, false)")
+                assert 1 == replication.end_replication(copy)
+                assert "0" == Client(copy).one("SELECT max(xid::text) FROM evtrack.event_log")
             continues(copy, job, worker)
+            assert Client(copy).job() > job
 
 
 def test_a_dump_of_the_data_alone_is_refused_with_advice(both: Servers) -> None:
