@@ -3,7 +3,7 @@
 import pytest
 
 from client import Client
-from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.connect import connect
 from old_jobs import days_ago, ended_job
 
 pytestmark = pytest.mark.integration
@@ -11,9 +11,9 @@ pytestmark = pytest.mark.integration
 DAYS = 60
 
 
-@pytest.fixture
-def session(dsn: str, own_client: Client) -> Connection:
-    """A session that has planned nothing yet, in a database of many days with a crash today and jobs long ago."""
+@pytest.fixture(autouse=True)
+def _many_days(own_client: Client) -> None:
+    """Make many days, with a crash today and a job long ago."""
     own_client.conn.execute("SELECT evtrack.make_partitions(%s, %s)", [days_ago(DAYS), DAYS])
     old = ended_job(own_client, days_ago(DAYS - 1))
     own_client.conn.execute(
@@ -21,11 +21,10 @@ def session(dsn: str, own_client: Client) -> Connection:
     )
     worker = own_client.worker()
     own_client.crash(worker, own_client.claim(worker, own_client.job(3)))
-    return own_client.conn
 
 
 @pytest.mark.parametrize("call", ["attempts('1 day')", "latest_crashes('1 day')", "crash_rates('1 day')"])
-def test_a_span_touches_only_the_days_of_its_jobs(dsn: str, session: Connection, call: str) -> None:
+def test_a_span_touches_only_the_days_of_its_jobs(dsn: str, call: str) -> None:
     with connect(dsn, purpose="test") as conn:
         # As a session that prefers plans for all values, which comes of itself after a few calls.
         conn.execute("SET plan_cache_mode = force_generic_plan")

@@ -7,7 +7,7 @@ import pytest
 
 from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.findings import Finding, Level
-from evtrack.storage.monitoring.doctor_facts import OldTransaction, Right, Server, Stuck
+from evtrack.storage.monitoring.doctor_facts import OldTransaction, PartitionLocks, Right, Server, Stuck
 from evtrack.storage.reports.worker_reports import WorkerRow
 from evtrack.storage.schema.migrations import Status
 
@@ -169,3 +169,14 @@ def test_undelivered_alerts_are_a_problem() -> None:
     assert [] == problems([findings.alerts(0, 0.0), findings.alerts(3, 59.0)])
     (says,) = problems([findings.alerts(3, 61.0)])
     assert "3 undelivered, the oldest for 61 s: no watcher is running" == says
+
+
+def test_locks_for_all_days_are_too_many_for_the_server() -> None:
+    assert [] == findings.partition_locks(
+        PartitionLocks(days=100, relations=2_000, per_transaction=64, transactions=100)
+    )
+    (found,) = findings.partition_locks(PartitionLocks(days=550, relations=9_350, per_transaction=64, transactions=100))
+    assert (Level.NOTE, "partitions") == (found.level, found.check)
+    assert "550 days have 9,350 tables and indexes" in found.message
+    assert "the server has room for 6,400 locks" in found.message
+    assert "set max_locks_per_transaction to 281 and restart" in found.next

@@ -57,6 +57,7 @@ def checkup(
         yield from _guarded("roles", lambda: findings.roles(doctor_facts.rights(conn), facts.role))
         yield from _guarded("roles", lambda: findings.grants(doctor_facts.missing_rights(conn)))
         yield from _guarded("partitions", lambda: [findings.partitions(doctor_facts.days_ahead(conn))])
+        yield from _guarded("partitions", lambda: findings.partition_locks(doctor_facts.partition_locks(conn)))
         yield from _guarded("workers", lambda: findings.workers(worker_reports.live_workers(conn), __version__))
         yield from _guarded("queue", lambda: findings.queue(doctor_facts.stuck(conn)))
         yield from _guarded("alerts", lambda: [findings.alerts(*undelivered_alerts(conn))])

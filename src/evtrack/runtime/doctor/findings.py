@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from evtrack.storage.monitoring.alert_delivery import SinkSums
-    from evtrack.storage.monitoring.doctor_facts import OldTransaction, Right, Server, Stuck
+    from evtrack.storage.monitoring.doctor_facts import OldTransaction, PartitionLocks, Right, Server, Stuck
     from evtrack.storage.reports.worker_reports import WorkerRow
     from evtrack.storage.schema.migrations import Status
 
@@ -33,6 +33,7 @@ MAX_SINK_LAG_S: Final = 300.0
 _MIN_SERVER_VERSION: Final = 140_000
 _MIN_DAYS_AHEAD: Final = 2
 _MAX_CONNECTIONS_USED: Final = 0.9
+_CALLS_AT_ONCE: Final = 3
 _MAX_NAMES: Final = 5
 
 
@@ -184,6 +185,19 @@ def partitions(found: Sequence[tuple[date, bool]]) -> Finding:
     if ahead <= _MIN_DAYS_AHEAD:
         return problem("partitions", f"none for {found[ahead][0]}", create)
     return ok("partitions", f"exist up to {found[ahead - 1][0]}")
+
+
+def partition_locks(found: PartitionLocks) -> list[Finding]:
+    """Check whether the server has room for the locks of several calls that look at all days."""
+    needed = found.relations * _CALLS_AT_ONCE
+    if needed <= found.per_transaction * found.transactions:
+        return []
+    wanted = -(-needed // found.transactions)
+    message = (
+        f"{found.days:,} days have {found.relations:,} tables and indexes, and {_CALLS_AT_ONCE} calls at once may lock"
+        f" them all; the server has room for {found.per_transaction * found.transactions:,} locks"
+    )
+    return [note("partitions", message, f"evtrack cleanup, or set max_locks_per_transaction to {wanted} and restart")]
 
 
 def horizon(found: Sequence[OldTransaction], *, sees_all: bool) -> list[Finding]:

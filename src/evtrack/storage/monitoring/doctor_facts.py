@@ -35,6 +35,21 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionLocks:
+    """How many tables and indexes the days have, and how many locks the server has room for.
+
+    Args:
+        per_transaction: The server's max_locks_per_transaction.
+        transactions: How many transactions the server can run at once.
+    """
+
+    days: int
+    relations: int
+    per_transaction: int
+    transactions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Right:
     """One of evtrack's roles, whether it exists, and whether the current user has its rights."""
 
@@ -74,6 +89,11 @@ class Stuck:
     waited_s: float
     free_slots: int
     example_job_id: int
+
+
+def partition_locks(conn: Connection) -> PartitionLocks:
+    """Count what a call for all days may lock."""
+    return rows(conn, PartitionLocks, "partition_locks")[0]
 
 
 def server_facts(conn: Connection) -> Server:
