@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zlib
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from evtrack.domain.errors import BadArgument, LogDiverged
 from evtrack.storage.connection.query import one, value
 from evtrack.storage.log.log_row import LogRow
-from evtrack.storage.log.position import Known, LogPosition, Snapshot
+from evtrack.storage.log.position import Evidence, Known, LogPosition, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,6 +30,22 @@ def checksum_of(row: LogRow, before: int = 0) -> int:
         before: The checksum of those before it.
     """
     return zlib.crc32(f"{row.job_id} {row.batch_no} {row.version} {row.type} {row.seq} {row.at}".encode(), before)
+
+
+def position_after(window: LogPosition, row: LogRow, checksum: int | None) -> LogPosition:
+    """Return the position behind an event.
+
+    Args:
+        window: The window that the event is in.
+        row: The event.
+        checksum: The checksum of what was read in the window up to it; None if that is not known.
+    """
+    if window.is_restored:
+        return replace(window, lo=Snapshot(row.job_id), seq=row.seq)
+    evidence = None
+    if checksum is not None:
+        evidence = Evidence(row.job_day.toordinal(), row.xid, checksum_of(row), checksum)
+    return replace(window, seq=row.seq, evidence=evidence)
 
 
 def check_origin(start: LogPosition, now: LogSnapshot) -> None:

@@ -14,9 +14,15 @@ from evtrack.storage.connection.connect import Connection, behind_pooler
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import one, run
 from evtrack.storage.connection.sql_files import statement
-from evtrack.storage.log.continuity import check_last_event, check_origin, checksum_of, known_on_new_timeline
+from evtrack.storage.log.continuity import (
+    check_last_event,
+    check_origin,
+    checksum_of,
+    known_on_new_timeline,
+    position_after,
+)
 from evtrack.storage.log.log_row import LogRow, LogSnapshot, readable
-from evtrack.storage.log.position import Evidence, Known, LogPosition, Snapshot
+from evtrack.storage.log.position import Known, LogPosition, Snapshot
 
 if TYPE_CHECKING:
     import psycopg
@@ -63,6 +69,7 @@ class Tail:
         at = start or beginning
         check_origin(at, now)
         self._at = replace(at, database=now.database, timeline=now.timeline if at.timeline is None else at.timeline)
+        self._last: tuple[LogPosition, LogRow, int | None] | None = None
         self._unfinished = True  # the window of the position may hold more
         self._read_to = at.hi
         self._known: Known | None = None
@@ -72,6 +79,9 @@ class Tail:
     @property
     def position(self) -> LogPosition:
         """Where to continue after what has been yielded."""
+        if self._last is not None:
+            # Only now, because it costs as much as reading the event.
+            self._at, self._last = position_after(*self._last), None
         return self._at
 
     def has_read(self, end: int) -> bool:
@@ -91,7 +101,7 @@ class Tail:
         self._prove(now)
         # The rest of the window that a position was taken in, or of the restored events; then one up to now.
         if self._unfinished:
-            yield from self._window(self._at)
+            yield from self._window(self.position)
             now = self._now()
         seen = Snapshot.parse(now.snapshot)
         # A standby may lag behind the server that the position is from.
@@ -105,7 +115,7 @@ class Tail:
 
     def _prove(self, now: LogSnapshot) -> None:
         """Make sure, at first and on each new timeline, that this log holds what was read."""
-        at = self._at
+        at = self.position
         if self._proven == now.timeline or at.is_restored:
             return
         if now.is_standby and not Snapshot.parse(now.snapshot).covers(at.hi):
@@ -125,13 +135,9 @@ class Tail:
     def _window(self, window: LogPosition) -> Iterator[LogRow]:
         checksum = window.evidence.window if window.evidence else None if window.seq else 0
         for row in self._rows(window):
-            lo, evidence = window.lo, None
-            if window.is_restored:
-                lo = Snapshot(row.job_id)
-            elif checksum is not None:
+            if checksum is not None:
                 checksum = checksum_of(row, checksum)
-                evidence = Evidence(row.job_day.toordinal(), row.xid, checksum_of(row), checksum)
-            self._at = replace(window, lo=lo, seq=row.seq, evidence=evidence)
+            self._last = window, row, checksum
             self._unfinished, self._read_to, self._known = True, window.hi, None
             yield row
         self._unfinished, self._read_to, self._known = False, window.hi, None
