@@ -36,16 +36,23 @@ class Exchanger:
         runner: The database thread's side; only tasks posted to that thread touch it.
         news: What the heartbeat tells.
         until_job: The job to wait for, if any.
+        drain: Whether the worker stops when nothing is left to do.
     """
 
     def __init__(
-        self, *, dispatcher: Dispatcher, runner: ExchangeRunner, news: HeartbeatNews, until_job: int | None = None
+        self,
+        *,
+        dispatcher: Dispatcher,
+        runner: ExchangeRunner,
+        news: HeartbeatNews,
+        until_job: int | None = None,
+        drain: bool = False,
     ) -> None:
         self.is_job_over = False
         """Whether the awaited job has ended."""
         self._dispatcher, self._runner, self._news = dispatcher, runner, news
         self._thread: DatabaseThread[Reply] = DatabaseThread(news.waker)
-        self._until_job = until_job
+        self._until_job, self._drain = until_job, drain
         self._is_open = self._is_claiming = False
         self._is_stopping = self._has_told_stop = False
         self._has_dropped_all = False
@@ -185,6 +192,7 @@ class Exchanger:
             crash_loops=tuple(dispatcher.crash_loops),
             has_news=has_news,
             until_job=self._until_job,
+            is_draining=self._drain,
             is_stopping=self._is_stopping,
         )
         self._in_flight = len(outcomes)

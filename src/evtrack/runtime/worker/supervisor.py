@@ -59,7 +59,7 @@ class Supervisor:
         lease_s: How long this worker, and any other, counts as alive without a heartbeat.
         max_batches: Batches after which a slot is replaced; 0 for never.
         limits: Limits of a batch; those of its job take precedence.
-        drain: Stop when nothing is claimable.
+        drain: Stop when nothing is claimable, now or after a backoff.
         state: Where the worker leaves what its successor needs; None for nowhere.
     """
 
@@ -169,6 +169,7 @@ class Supervisor:
                 runner=ExchangeRunner(session),
                 news=self._news,
                 until_job=self._until_job,
+                drain=self._drain,
             )
             self._exchanger.open()
             while not self._is_over(self._exchanger):

@@ -202,6 +202,10 @@ class Queue:
         """
         return mapping(self._conn, "finish_jobs", job_ids=array_literal(job_ids))
 
+    def has_backoff(self) -> bool:
+        """Return whether batches that this worker may claim are to be tried again later."""
+        return bool(value(self._conn, "has_backoff", handlers=self._handlers))
+
     def wake_watchers(self) -> None:
         """Notify watchers that there may be alerts, after the commit of what may have raised them."""
         wake_watchers(self._conn)

@@ -146,7 +146,11 @@ def stop_worker_on_signals(worker: Supervisor, grace_s: float) -> AbstractContex
 @worker_options
 @click.option("--handler", "only", multiple=True, metavar="NAME", help="Offer only this handler; repeatable.")
 @click.option("--name", default="", help="Name of the worker.  [default: host:pid]")
-@click.option("--drain", is_flag=True, help="Exit when no batch can be claimed and none is running.")
+@click.option(
+    "--drain",
+    is_flag=True,
+    help="Exit when nothing is left to do: no batch can be claimed, now or after a backoff, and none is running here.",
+)
 @worker_limit_options
 @with_dsn()
 def work(dsn: str, /, **options: Any) -> None:

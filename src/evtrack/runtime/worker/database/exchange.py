@@ -37,6 +37,7 @@ class Request:
         crash_loops: Problems of the slots to report, None for a recovery.
         has_news: Whether there may be new work.
         until_job: The job to wait for.
+        is_draining: Whether the worker stops when nothing is left to do, now or later.
         is_stopping: Whether the worker was asked to stop.
     """
 
@@ -47,6 +48,7 @@ class Request:
     crash_loops: Sequence[str | None] = ()
     has_news: bool = False
     until_job: int | None = None
+    is_draining: bool = False
     is_stopping: bool = False
 
 

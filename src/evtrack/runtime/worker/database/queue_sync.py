@@ -47,6 +47,7 @@ class QueueSync:
         self._completion = JobCompletion()
         self._open: Counter[int] = Counter()
         self._until_job: int | None = None
+        self._has_backoff = False
         self._asked_at = 0.0
 
     @property
@@ -81,6 +82,8 @@ class QueueSync:
             jobs = queue.claimable(self._planner.low_water_marks)
             took_s = monotonic() - now
             self._planner.refresh(jobs, now=now, took_s=took_s, takes_alone=room.takes_alone)
+            if request.is_draining and not jobs:
+                self._note_backoff(has_backoff=queue.has_backoff())
         self._report_and_claim(queue, self._plan_claim(room, now), answers, now)
         self._finish_jobs(queue, now, is_closed=request.room is None)
         if self._writer.may_have_alerted:
@@ -130,7 +133,7 @@ class QueueSync:
             claim_at=planner.claim_at,
             report_at=self._writer.due_at,
             finish_at=min(phase_at, self._completion.due_at),
-            is_idle=planner.is_empty and not self._completion.is_pending,
+            is_idle=planner.is_empty and not self._completion.is_pending and not self._has_backoff,
         )
 
     def _report_and_claim(self, queue: Queue, claim: Claim | None, answers: Answers, now: float) -> None:
@@ -152,6 +155,11 @@ class QueueSync:
                 self._planner.expire()
         if claim is not None:
             self._planner.record(answers.batches, now)
+
+    def _note_backoff(self, *, has_backoff: bool) -> None:
+        if has_backoff and not self._has_backoff:
+            _log.info(log_names.RETRIES_AWAITED)
+        self._has_backoff = has_backoff
 
     def _plan_claim(self, room: Room | None, now: float) -> Claim | None:
         if room is None:
