@@ -4,16 +4,18 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from client import Client
+from client import Claim, Client
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.embedded.shared_server import EmbeddedServer
 from evtrack.storage.schema import migrations
 from polling import eventually
+from reaping import session
 from workers import running_worker
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
@@ -75,3 +77,61 @@ def test_workers_survive_steps_of_the_clock_of_their_server(
         assert ["enqueued", "started", "completed"] * 4 == [
             str(event.type) for number in range(1, 5) for event in client.events(job, number)
         ]
+
+
+def test_the_log_takes_events_while_the_clock_goes_back_all_the_time(
+    stepping_server: tuple[str, Callable[[float], None]],
+) -> None:
+    dsn, step = stepping_server
+    stopping = threading.Event()
+
+    def step_back() -> None:
+        behind = 0.0
+        while not stopping.wait(0.01):
+            behind -= 0.03
+            step(behind)
+
+    stepper = threading.Thread(target=step_back)
+    with connect(dsn, purpose="test") as conn:
+        client = Client(conn, "scripted")
+        stepper.start()
+        try:
+            keys = [f"k{number}" for number in range(400)]
+            texts = ['{"return": 1}'] * 400
+            job = client.one("SELECT evtrack.enqueue('scripted', %s, %s, batch_size => 2)", keys, texts)
+            with running_worker(dsn, slots=2):
+                eventually(lambda: client.phase(job) == "finished", 60)
+        finally:
+            stopping.set()
+            stepper.join()
+        assert {"completed": 200} == {
+            row["status"]: row["n"]
+            for row in client.rows("SELECT status::text, count(*) AS n FROM evtrack.batch GROUP BY status")
+        }
+        client.check(job)
+
+
+def test_the_dead_are_noticed_and_retries_are_due_though_the_clock_went_back_an_hour(
+    stepping_server: tuple[str, Callable[[float], None]],
+) -> None:
+    dsn, step = stepping_server
+    with connect(dsn, purpose="test") as conn:
+        client = Client(conn, "other")
+        job, reporter, dead = client.job(2, backoff_s=2), client.worker(), client.worker()
+        for claim in client.claim(reporter, job, fresh=1):
+            assert ["retry"] == client.fail(reporter, [claim])
+        with running_worker(dsn, lose_grace_s=2):
+            eventually(lambda: client.one("SELECT reaper IS NOT NULL FROM evtrack.upkeep"), 20)
+            with session(dsn, dead):
+                step(-3600)
+                eventually(lambda: client.one("SELECT set_back > '50 min' FROM evtrack.upkeep"), 20)
+            eventually(
+                lambda: client.one("SELECT lost_at IS NOT NULL FROM evtrack.worker WHERE worker_id = %s", dead), 5
+            )
+            retried: list[Claim] = []
+            eventually(lambda: retried.extend(client.claim(reporter, job, fresh=0, returning=5)) or retried, 5)
+            assert [(1, 2)] == [(claim.batch_no, claim.attempt) for claim in retried]
+            # What fails now waits by the new time.
+            assert ["retry"] == client.fail(reporter, retried)
+            assert [] == client.claim(reporter, job, fresh=0, returning=5)
+            assert client.one("SELECT run_at < clock_timestamp() + '10 s' FROM evtrack.batch WHERE batch_no = 1")

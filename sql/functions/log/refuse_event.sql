@@ -17,7 +17,9 @@ BEGIN
     reason := CASE
         WHEN e.xid <> pg_current_xact_id() THEN format(
             'its xid %s is not that of this transaction', e.xid)
-        WHEN e.at < transaction_timestamp() OR e.at > clock_timestamp()
+        WHEN transaction_timestamp() <= clock_timestamp() AND (
+            e.at < transaction_timestamp() - interval '1 minute'
+            OR e.at > clock_timestamp() + interval '1 minute')
             THEN format('its time %s does not lie in this transaction', e.at)
         WHEN e.seq > currval('evtrack.event_seq')
             THEN format('its seq %s was not given out yet', e.seq)

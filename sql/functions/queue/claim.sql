@@ -25,6 +25,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_sort = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
+    due_by timestamptz := statement_timestamp();
     n integer := greatest(cardinality(job_ids), 1);
     isolated_left integer := coalesce(max_isolated, least(max_returning, 1));
     retried_left integer := max_returning;
@@ -54,6 +55,9 @@ BEGIN
     -- its batches waits for it, or does so later. See reconcile() and reap().
     PERFORM FROM evtrack.worker w WHERE w.worker_id = the_worker FOR KEY SHARE;
     PERFORM evtrack.check_worker(the_worker);
+    IF retried_left + isolated_left > 0 THEN
+        due_by := evtrack.due_by();
+    END IF;
     -- A day is a partition, and a plan for one partition starts much faster
     -- than one that could need them all.
     days := ARRAY(
@@ -98,7 +102,10 @@ BEGIN
                 CROSS JOIN LATERAL (
                     SELECT b.batch_no, b.run_at FROM evtrack.batch b
                     WHERE b.job_day = day AND b.job_id = o.job_id
-                        AND b.run_at <= statement_timestamp()
+                        AND b.run_at <= due_by AND (
+                            b.run_at <= statement_timestamp()
+                            OR coalesce(b.started_at, b.enqueued_at)
+                                > statement_timestamp())
                         AND (b.isolation IN ('memory', 'exclusive')) = alone
                     ORDER BY b.run_at LIMIT retried_limit
                 ) r

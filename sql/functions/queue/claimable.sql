@@ -18,6 +18,7 @@ SET enable_sort = off SET plan_cache_mode = force_generic_plan SET jit = off AS 
 DECLARE
     first_day date;
     last_day date;
+    due_by timestamptz;
 BEGIN
     -- The days of open jobs are few, and a scan is made ready for each partition
     -- that a plan could need: known beforehand, the others cost nothing.
@@ -25,6 +26,9 @@ BEGIN
     FROM evtrack.job j
     WHERE j.handler = ANY(handlers)
         AND j.phase IN ('open', 'abandoned', 'sealed') AND NOT j.suspended;
+    -- Idle workers ask again and again.
+    IF first_day IS NULL THEN RETURN; END IF;
+    due_by := evtrack.due_by();
     RETURN QUERY
     SELECT j.job_id, j.job_day, j.handler, j.priority, f.batch_no,
         r.due IS NOT NULL, CASE WHEN r.due THEN evtrack.has_isolated(
@@ -43,7 +47,9 @@ BEGIN
         SELECT true AS due FROM evtrack.batch b
         WHERE b.job_day BETWEEN first_day AND last_day
             AND b.job_day = j.job_day AND b.job_id = j.job_id
-            AND b.run_at <= statement_timestamp()
+            AND b.run_at <= due_by AND (b.run_at <= statement_timestamp()
+                OR coalesce(b.started_at, b.enqueued_at)
+                    > statement_timestamp())
         ORDER BY b.run_at LIMIT 1
     ) r ON true
     WHERE j.handler = ANY(handlers)

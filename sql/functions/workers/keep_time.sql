@@ -8,6 +8,7 @@
 --   now. The same goes for the grace if it is longer than half of it, because
 --   workers may have been unable to reach the server.
 -- * Otherwise what the clock stepped by is added to the times of the workers.
+-- How far the clock was set back, and from when, is kept for due_by().
 -- due_at is when this look would have been at the usual pace: what it finds gone
 -- had gone by then. A caller that takes no turns writes nothing while others look. Called
 -- only by evtrack.reap(), one call at a time.
@@ -44,9 +45,16 @@ BEGIN
             THEN least(u.steady_since + step, instant) END;
     u.stepped_at := CASE WHEN away OR step <> '0' THEN instant
         WHEN u.stepped_at IS NOT NULL THEN least(u.stepped_at, instant) END;
+    IF coalesce(least(step, gap, wall) < interval '-0.5 s', false) THEN
+        -- Repeated steps add up until the clock has caught up with the first.
+        u.set_back := CASE WHEN u.back_from > instant THEN u.set_back
+            ELSE '0' END + u.reaped_at - instant;
+        u.back_from := greatest(u.back_from, u.reaped_at);
+    END IF;
     UPDATE evtrack.upkeep o SET reaped_at = instant, reaper = the_reaper,
         steady_since = u.steady_since, stepped_at = u.stepped_at,
-        due_at = u.due_at, workers = (SELECT count(*) FROM evtrack.worker w
+        due_at = u.due_at,
+        back_from = u.back_from, set_back = u.set_back, workers = (SELECT count(*) FROM evtrack.worker w
             WHERE w.stopped_at IS NULL AND w.lost_at IS NULL);
     IF away OR step <> '0' OR the_reaper IS NOT NULL AND gap
         >= greatest(grace / 2, interval '2.5 seconds') THEN

@@ -12,7 +12,9 @@ ALTER TABLE evtrack.upkeep
 DROP COLUMN reaper,
 DROP COLUMN workers,
 DROP COLUMN stepped_at,
-DROP COLUMN due_at;
+DROP COLUMN due_at,
+DROP COLUMN back_from,
+DROP COLUMN set_back;
 CREATE SEQUENCE evtrack.worker_id_seq AS bigint;
 REVOKE ALL ON evtrack.worker_id_seq FROM public;
 -- Above all numbers that the sequence gave out.

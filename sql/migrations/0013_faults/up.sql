@@ -12,7 +12,9 @@ ALTER TABLE evtrack.upkeep
 ADD COLUMN reaper bigint,
 ADD COLUMN workers bigint NOT NULL DEFAULT 0,
 ADD COLUMN stepped_at timestamptz,
-ADD COLUMN due_at timestamptz;
+ADD COLUMN due_at timestamptz,
+ADD COLUMN back_from timestamptz,
+ADD COLUMN set_back interval;
 -- Without seen_at, so that a heartbeat changes no index.
 DROP INDEX evtrack.worker_live;
 CREATE INDEX worker_live ON evtrack.worker (worker_id)

@@ -40,6 +40,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'end_replication', '{}'),
     ('function', 'drop_day', '{}'),
     ('function', 'end_delivery', '{watcher}'),
+    ('function', 'due_by', '{}'),
     ('function', 'enqueue', '{producer}'),
     ('function', 'error_facts', '{}'),
     ('function', 'error_fingerprint', '{producer,reader,watcher,worker}'),

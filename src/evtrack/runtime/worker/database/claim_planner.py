@@ -40,6 +40,8 @@ class ClaimPlanner:
         self._requested = 0
         self._jobs_at_once = MAX_JOBS
         self.listed: frozenset[int] = frozenset()
+        self.idle_s = IDLE_S
+        """Age at which the list is read again while it is empty: longer in a large fleet."""
 
     @property
     def low_water_marks(self) -> dict[int, int]:
@@ -106,7 +108,7 @@ class ClaimPlanner:
         self._has_retried = any(job.due for job in urgent)
         self._has_new = any(job.mark is not None for job in urgent)
         self._has_isolated = any(job.isolated for job in urgent)
-        self._stale_at = now + (max(REFRESH_S, min(10 * took_s, IDLE_S)) if jobs else IDLE_S)
+        self._stale_at = now + (max(REFRESH_S, min(10 * took_s, IDLE_S)) if jobs else max(IDLE_S, self.idle_s))
 
     def candidates(self, now: float) -> list[int]:
         """Choose the jobs of the next claim.

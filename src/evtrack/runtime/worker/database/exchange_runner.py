@@ -120,6 +120,8 @@ class ExchangeRunner:
                 # After a failover or a restore: this database does not know the worker.
                 raise WorkerLost(str(error)) from error
             self._must_reconcile = False
+        if session.heartbeat is not None:
+            self._sync.set_idle_pace(session.heartbeat.pace_s)
         if self._sync.run(queue, request, answers):
             self._must_reconcile = True
         session.report_crash_loops(self._crash_loops)

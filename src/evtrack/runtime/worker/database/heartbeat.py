@@ -104,6 +104,11 @@ class Heartbeat:
         """How often an idle worker may ask for work; the more workers there are, the less often each."""
         return self._maintenance.pace_s
 
+    @property
+    def has_turn(self) -> bool:
+        """Whether this worker looks for lost workers for all."""
+        return self._maintenance.has_turn
+
     def start(self) -> None:
         """Start the thread, and that of the upkeep."""
         self._thread.start()

@@ -59,6 +59,14 @@ class QueueSync:
         """Add outcomes to report."""
         self._writer.add(outcomes)
 
+    def set_idle_pace(self, seconds: float) -> None:
+        """Set how often to look for work while there is none.
+
+        Args:
+            seconds: How many.
+        """
+        self._planner.idle_s = seconds
+
     def run(self, queue: Queue, request: Request, answers: Answers) -> bool:
         """Commit marks, and report and claim what is due.
 
