@@ -224,20 +224,32 @@ def test_commands_go_on_after_a_restart_of_the_server(tmp_path: Path) -> None:
             start("all", "events", "--follow", "--json"),
         ]
         eventually(lambda: all(said(name).count("\n") for name in ("progress", "job", "all")), 20)
+        words = ("run", "-", "--exec", "up=cat", "--handler", "up", "--key", "id", "--batch-size", "1")
+        running = start("run", *words, "--slots", "1", stdin=subprocess.PIPE)
+        assert running.stdin
+        running.stdin.write('{"id": 1}\n{"id": 2}\n')
+        running.stdin.flush()
+        with connect(dsn, purpose="test") as conn:
+            done = "SELECT count(*) FROM evtrack.batch_status WHERE status = 'completed'"
+            eventually(lambda: Client(conn).one(done), 30)
         restart()
+        running.stdin.write('{"id": 3}\n')
+        running.stdin.close()
+        assert 0 == running.wait(60), said("run.err")
         submitting.stdin.write('{"id": 3}\n')
         submitting.stdin.close()
         assert 0 == submitting.wait(30), said("submit.err")
         assert "1\n" == said("submit")
         with connect(dsn, purpose="test") as conn:
             Client(conn).one("SELECT evtrack.cancel(1)")
-            total = Client(conn).one("SELECT count(*) FROM evtrack.event")
+            total = Client(conn).one("SELECT count(*) FROM evtrack.event WHERE job_id = 1")
+            everything = Client(conn).one("SELECT count(*) FROM evtrack.event")
         for process in following[:2]:
             assert 0 == process.wait(30), (said("progress.err"), said("job.err"))
-        eventually(lambda: total == said("all").count("\n"), 20)
+        eventually(lambda: everything == said("all").count("\n"), 20)
         versions = [(row["batch_no"], row["version"]) for row in map(json.loads, said("job").splitlines())]
         assert total == len(versions) == len(set(versions))
         assert '"phase": "cancelled"' in said("progress")
-        for name in ("submit", "progress", "job", "all"):
+        for name in ("submit", "run", "progress", "job", "all"):
             assert "database_error" in said(f"{name}.err")
             assert "database_reconnected" in said(f"{name}.err")

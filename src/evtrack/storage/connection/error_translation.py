@@ -53,6 +53,9 @@ _REFUSALS: tuple[tuple[str, str], ...] = (
     ("too many clients", "Close other connections, or raise the server's max_connections."),
     ("remaining connection slots", "Close other connections, or raise the server's max_connections."),
     ("starting up", "The server is just starting: try again in a moment."),
+    ("not yet accepting connections", "The server is just starting: try again in a moment."),
+    ("in recovery mode", "The server is just recovering: try again in a moment."),
+    ("shutting down", "The server is shutting down: start it again."),
     (
         "session is read-only",
         "Only standbys or read-only servers answer: wait for a primary, or read one with target_session_attrs=any.",
