@@ -11,7 +11,7 @@ from evtrack.config import settings_from
 from evtrack.domain.database_errors import CannotConnect, ReadOnly
 from evtrack.domain.errors import BadArgument
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.connection.error_translation import connection_refused
+from evtrack.storage.connection.error_translation import connection_refused, translation
 from evtrack.storage.connection.redact import without_password
 from evtrack.storage.embedded.server_choice import configured_dsn
 
@@ -102,3 +102,11 @@ def test_an_invalid_setting_is_named_as_it_was_given(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("EVTRACK_LOG_FORMAT", "xml")
     with pytest.raises(BadArgument, match="EVTRACK_LOG_FORMAT is 'xml': input should be 'auto'"):
         settings_from()
+
+
+def test_a_session_whose_answers_do_not_fit_is_lost() -> None:
+    # As psycopg raises it, when a pooler reports the end of the session beside the answer to a statement.
+    lost = translation(psycopg.InternalError("received 2 results from command 'CLOSE \"evtrack_tail\"'"))
+    assert lost.connection_lost
+    assert lost.is_passing
+    assert not translation(psycopg.ProgrammingError("cannot adapt type")).is_passing

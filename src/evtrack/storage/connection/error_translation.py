@@ -101,7 +101,8 @@ def translation(error: psycopg.Error) -> EvtrackError:
     hint = error.diag.message_hint or ""
     if state in _OWN:
         return _OWN[state](text, hint=hint)
-    if state is None and isinstance(error, psycopg.OperationalError):
+    # Internal: the server's answers do not fit what was asked, as when a pooler has lost the session in between.
+    if state is None and isinstance(error, psycopg.OperationalError | psycopg.InternalError):
         return TransientError(f"The connection to the database was lost: {text}")
     if state is not None and (state in _TRANSIENT or state.startswith("08")):
         return TransientError(text, sqlstate=state, hint=hint)
