@@ -3312,7 +3312,9 @@ BEGIN
     IF away OR step <> '0' OR the_reaper IS NOT NULL AND gap
         >= greatest(grace / 2, interval '2.5 seconds') THEN
         UPDATE evtrack.worker w SET
-            seen_at = least(w.seen_at + greatest(step, '0'), instant),
+            -- A heartbeat may be from before the step or from after it.
+            seen_at = least(w.seen_at + CASE WHEN w.seen_at > instant THEN step
+                ELSE greatest(step, '0') END, instant),
             gone_at = CASE WHEN w.gone_at IS NULL THEN NULL
                 WHEN step <> '0' THEN least(w.gone_at + step, instant)
                 WHEN the_reaper IS NULL THEN least(w.gone_at, instant)

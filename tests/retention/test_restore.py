@@ -95,9 +95,11 @@ def test_a_restored_job_is_identical(
 def test_a_restored_worker_is_named_if_its_id_belongs_to_another(
     own_client: Client, elsewhere: Client, tmp_path: Path
 ) -> None:
-    job, mine = crashed_job(own_client), elsewhere.worker()
-    own_client.conn.execute("UPDATE evtrack.worker SET name = 'who it was'")
-    elsewhere.conn.execute("UPDATE evtrack.worker SET name = 'another', host = 'elsewhere'")
+    job = crashed_job(own_client)
+    elsewhere.worker()
+    mine = own_client.one("UPDATE evtrack.worker SET name = 'who it was' RETURNING worker_id")
+    # As with the ids of releases that counted them.
+    elsewhere.conn.execute("UPDATE evtrack.worker SET worker_id = %s, name = 'another', host = 'elsewhere'", [mine])
     archive(own_client, tmp_path / "here")
     restore(elsewhere, tmp_path / "here")
     workers = "SELECT DISTINCT worker_id, worker FROM evtrack.batch_status WHERE job_id = %s AND worker_id IS NOT NULL"
