@@ -57,7 +57,7 @@ def test_the_commands_of_the_document_run_in_order(empty_dsn: str, tmp_path: Pat
 
 
 def command(model: type[Alert]) -> str:
-    return model.advice.format(job_id="JOB", batch_no="BATCH")
+    return model.advice.format(job_id="JOB", batch_no="BATCH", worker_id="WORKER", handler="NAME")
 
 
 def test_every_kind_of_alert_names_the_documented_next_command() -> None:
