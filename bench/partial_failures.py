@@ -1,10 +1,11 @@
 """Batches per second through a real worker when each batch has one bad item, compared with none.
 
-Each batch has five items. The bad item of each fails, so its batch is completed partly and the item moves to a batch of
-its own: once with an error budget of one, so that this is all, and once with the default budget and no backoff, so that
-each bad item runs three times. The rate counts the submitted batches only.
+Batches have 5 items, which cost a worker hardly anything, or 500, as in a corpus of documents. The bad item of each
+fails, so its batch is completed partly and the item moves to a batch of its own: once with an error budget of one, so
+that this is all, and once with the default budget and no backoff, so that each bad item runs three times. The rate
+counts the submitted batches only.
 
-Usage: partial_failures.py [BATCHES]   (default 20,000)
+Usage: partial_failures.py [ITEMS]   (default 100,000)
 """
 
 import sys
@@ -15,18 +16,19 @@ from support import harness
 
 from evtrack.storage.connection.connect import connect
 
-_ITEMS = 5
+_SIZES = (5, 500)
 _ENQUEUE = """SELECT evtrack.enqueue('failing', array_agg('K:' || i ORDER BY i),
-    array_agg(json_build_object('bad', %s AND i %% 5 = 0)::text ORDER BY i), policy => %s, batch_size => 5)
+    array_agg(json_build_object('bad', %s AND i %% %s = 0)::text ORDER BY i), policy => %s, batch_size => %s)
     FROM generate_series(1, %s) i"""
 
 
-def drain(server: str, batches: int, *, bad: bool, max_errors: int) -> float:
+def drain(server: str, batches: int, *, size: int, bad: bool, max_errors: int) -> float:
     """Return the submitted batches per second of a worker that drains one job.
 
     Args:
         server: The server's connection string.
         batches: The number of batches.
+        size: Items of each.
         bad: Whether an item of each batch fails.
         max_errors: The error budget of the job.
     """
@@ -34,7 +36,7 @@ def drain(server: str, batches: int, *, bad: bool, max_errors: int) -> float:
     with ExitStack() as stack:
         conn = stack.enter_context(connect(dsn, purpose="bench"))
         policy = Jsonb({"max_errors": max_errors, "backoff_s": 0})
-        conn.execute(_ENQUEUE, [bad, policy, batches * _ITEMS])
+        conn.execute(_ENQUEUE, [bad, size, policy, size, batches * size])
         conn.execute("SELECT evtrack.suspend(job_id) FROM evtrack.job")
         harness.vacuum_and_checkpoint(conn)
         options = ["--import", "handlers.failing", "--handler", "failing", "--slots", "1"]
@@ -55,13 +57,17 @@ def drain(server: str, batches: int, *, bad: bool, max_errors: int) -> float:
 
 def main(arguments: list[str]) -> None:
     """Measure and print."""
-    batches = int(arguments[0]) if arguments else harness.sized(20_000, smoke=100)
+    items = int(arguments[0]) if arguments else harness.sized(100_000, smoke=1_000)
     with harness.server() as server:
-        clean = drain(server, batches, bad=False, max_errors=1)
-        harness.show("no bad item", clean, "batches/s")
-        for budget in (1, 3):
-            name = f"a bad item in each batch, max_errors {budget}"
-            harness.show(name, drain(server, batches, bad=True, max_errors=budget), "batches/s", "none bad", clean)
+        for size in _SIZES:
+            batches = items // size
+            clean = drain(server, batches, size=size, bad=False, max_errors=1)
+            harness.show(f"batches of {size}, no bad item", clean, "batches/s")
+            for budget in (1, 3):
+                rate = drain(server, batches, size=size, bad=True, max_errors=budget)
+                harness.show(
+                    f"batches of {size}, a bad item each, max_errors {budget}", rate, "batches/s", "none", clean
+                )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Batches of which some items failed: those move to a batch of their own."""
 
+import time
+
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from client import Client
 from event_streams import data_of
@@ -132,3 +135,15 @@ def test_reports_of_jobs_of_several_days_go_in_one_call(own_client: Client) -> N
     assert ["ok"] * 6 == client.complete_with_failures(worker, claims, failed)
     client.check(*jobs)
     assert 6 == len(client.claim(worker, *jobs, fresh=0))
+
+
+def test_the_cost_of_an_error_grows_with_its_items_and_not_with_their_square(client: Client) -> None:
+    took: dict[int, float] = {}
+    for count in (125, 1_000):
+        items = [{"ordinal": n, "key": f"K:{n}", "message": "no", "traceback": "x" * 2_000} for n in range(1, count)]
+        for _ in range(3):
+            begun = time.perf_counter()
+            client.one("SELECT evtrack.error_facts(%s) IS NOT NULL", Jsonb({"message": "no", "items": items}))
+            took[count] = min(took.get(count, 60.0), time.perf_counter() - begun)
+    # Eight times as many items: 64 times the cost if each item copies all of them.
+    assert took[1_000] < 24 * took[125], took
