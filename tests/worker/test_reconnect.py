@@ -185,3 +185,22 @@ def test_a_worker_waits_for_a_server_that_is_briefly_unavailable(
         one.join()
     assert (["cut"], ["worker"] * 3) == (cut, refused)
     assert all("completed" == events[-1] for events in types(queue, job).values())
+
+
+def test_a_connection_lost_right_after_the_registration_is_waited_out(
+    queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[int] = []
+    original = session.Queue
+
+    def queue_of(**options: Any) -> Queue:
+        if not lost:
+            lost.append(options["worker_id"])
+            raise TransientError("terminating connection", sqlstate="57P01")
+        return original(**options)
+
+    monkeypatch.setattr(session, "Queue", queue_of)
+    job = submit(queue, 2)
+    with running_worker(dsn, until_job=job) as one:
+        one.join()
+    assert lost == [row["worker_id"] for row in queue.rows("SELECT worker_id FROM evtrack.worker")]

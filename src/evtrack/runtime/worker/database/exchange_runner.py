@@ -49,7 +49,13 @@ class ExchangeRunner:
         Raises:
             EvtrackError: The database cannot be reached, or rejects the worker.
         """
-        self._session.open()
+        try:
+            self._session.open()
+        except EvtrackError as error:
+            if not (self._session.worker_id and error.is_passing):
+                raise
+            # Once it is registered, it waits like at any other time.
+            self._postpone(error)
         return self._reply(Answers())
 
     def run(self, request: Request) -> Reply:
@@ -72,12 +78,7 @@ class ExchangeRunner:
             is_lost = True
             self._lose(answers)
         except EvtrackError as error:
-            # Whether the call took effect may be unknown, and what was claimed may not have arrived.
-            self._must_reconcile = True
-            self._backoff.record(error, monotonic())
-            # The connection may be lost, stay on a server that was demoted, or lack a prepared statement: psycopg
-            # counts one as prepared that the server has skipped after an error.
-            self._session.disconnect()
+            self._postpone(error)
         return self._reply(answers, is_lost=is_lost)
 
     def close(self, give_up_at: float) -> Reply:
@@ -102,6 +103,14 @@ class ExchangeRunner:
                 sleep(max(0.0, self._backoff.retry_at - monotonic()))
         self._session.close()
         return self._reply(Answers())
+
+    def _postpone(self, error: EvtrackError) -> None:
+        # Whether the call took effect may be unknown, and what was claimed may not have arrived.
+        self._must_reconcile = True
+        self._backoff.record(error, monotonic())
+        # The connection may be lost, stay on a server that was demoted, or lack a prepared statement: psycopg counts
+        # one as prepared that the server has skipped after an error.
+        self._session.disconnect()
 
     def _exchange(self, request: Request, answers: Answers) -> None:
         session = self._session

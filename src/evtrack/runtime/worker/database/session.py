@@ -105,6 +105,8 @@ class WorkerSession:
             self.connect()
         if not self.worker_id:
             self._register()
+        if self.heartbeat is None:
+            self._start_heartbeat()
         self.queue = self.queue_of(self.worker_id)
         return self.queue
 
@@ -177,7 +179,7 @@ class WorkerSession:
 
     def _register(self) -> None:
         assert self._connection is not None  # noqa: S101  connect() is called first
-        worker_id = register_worker(
+        self.worker_id = register_worker(
             self._connection,
             name=self.name,
             host=self._host,
@@ -186,9 +188,12 @@ class WorkerSession:
             handlers=self._handlers,
             marks=True,
         )
+
+    def _start_heartbeat(self) -> None:
+        assert self._connection is not None  # noqa: S101  as above
+        worker_id = self.worker_id
         if self._state is not None:
             self._state.record_registration(self._connection, worker_id)
-        self.worker_id = worker_id
         self.heartbeat = Heartbeat(
             dsn=self._dsn,
             worker_id=worker_id,
