@@ -1836,6 +1836,7 @@ DECLARE
     suffix text := to_char(the_day, 'YYYYMMDD');
     place text;
     until timestamptz;
+    tries integer := 0;
     give_up timestamptz := clock_timestamp() + interval '3 s';
     changed boolean;
 BEGIN
@@ -1885,15 +1886,17 @@ BEGIN
                 'batch', 'event', 'payload', 'result', 'batch_' || suffix,
                 'event_' || suffix, 'payload_' || suffix, 'result_' || suffix]
             LOOP
-                PERFORM set_config('lock_timeout', greatest(1, extract(
-                    epoch FROM until - clock_timestamp()) * 1000
+                -- The clock may step meanwhile.
+                PERFORM set_config('lock_timeout', greatest(1, least(50, extract(
+                    epoch FROM until - clock_timestamp()) * 1000)
                 )::integer::text, true);
                 EXECUTE format(
                     'LOCK TABLE ONLY evtrack.%I IN ACCESS EXCLUSIVE MODE', place);
             END LOOP;
             EXIT;
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-            IF clock_timestamp() > give_up THEN
+            tries := tries + 1;
+            IF clock_timestamp() > give_up OR tries > 60 THEN
                 RAISE EXCEPTION 'busy' USING ERRCODE = 'EV008';
             END IF;
             PERFORM pg_sleep(0.05 + 0.1 * random());
