@@ -204,3 +204,35 @@ def test_a_connection_lost_right_after_the_registration_is_waited_out(
     with running_worker(dsn, until_job=job) as one:
         one.join()
     assert lost == [row["worker_id"] for row in queue.rows("SELECT worker_id FROM evtrack.worker")]
+
+
+def test_outcomes_of_a_worker_that_was_declared_lost_are_recorded_as_late(
+    queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = threading.Event()
+    original = session.connect
+
+    def connect(dsn: str, *, purpose: str) -> Any:
+        if away.is_set():
+            raise CannotConnect
+        return original(dsn, purpose=purpose)
+
+    monkeypatch.setattr(session, "connect", connect)
+    job = submit(queue, 1, '{"do": "sleep once", "s": 1}')
+    with running_worker(dsn, slots=1, until_job=job, lease_s=1.5) as one:
+        eventually(lambda: queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'"))
+        away.set()
+        queue.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'evtrack worker'"
+            " AND datname = current_database()"
+        )
+        eventually(lambda: one.worker._exchanger is not None and one.worker._exchanger.unreported)
+        lost = queue.one("SELECT worker_id FROM evtrack.worker")
+        queue.rows("SELECT * FROM evtrack.requeue(%s, %s, '{1}', '{1}', 'test')", lost, [job])
+        queue.conn.execute("UPDATE evtrack.worker SET lost_at = clock_timestamp()")
+        assert one.worker._news.is_fenced.wait(10)
+        away.clear()
+        one.join()
+    late = queue.rows("SELECT worker_id FROM evtrack.event WHERE type = 'late_result'")
+    assert [{"worker_id": lost}] == late
+    assert 2 == queue.one("SELECT count(*) FROM evtrack.worker")
