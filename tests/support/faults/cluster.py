@@ -178,8 +178,8 @@ class Cluster:
         with self.connect() as admin:
             for name, value in settings.items():
                 change = f"SET {name} = '{value}'" if value is not None else f"RESET {name}"
-                # A superuser's own session may be one that must not write.
-                admin.execute("SET default_transaction_read_only = off")
+                # The setting that was made may hold for this session too.
+                admin.execute("SET default_transaction_read_only = off; SET statement_timeout = 0")
                 admin.execute(f"ALTER SYSTEM {change}".encode())
             admin.execute("SELECT pg_reload_conf()")
 
