@@ -53,7 +53,7 @@ def run(fault: Fault, evtrack: list[str], keep: Path | None = None) -> Report:
         if fault.companions:
             load.follow(made.dsn, inside=near)
             load.feed(made.dsn, per_s=20, until=over, inside=near)
-        load.running()
+        load.running(pooled=bool(fault.scene.get("with_pooler")))
         begun = time.monotonic()
         fault.inject(made)
         ended = time.monotonic()

@@ -165,9 +165,11 @@ class Load:
         """Return how many items have ended, as the last sample saw it."""
         return self.samples[-1][1] if self.samples else 0
 
-    def running(self, at_least: int = 50, timeout_s: float = 60.0) -> None:
-        """Wait until work is under way, and all that was started is connected."""
+    def running(self, at_least: int = 50, timeout_s: float = 60.0, *, pooled: bool = False) -> None:
+        """Wait until work is under way, and, unless a pooler hides it, all that was started is connected."""
         assert wait_for(lambda: self.done() >= at_least, timeout_s), f"no work under way: {self.said('work')}"
+        if pooled:
+            return
         # The one who submits, and the one who reads, have sessions before they do anything that shows.
         sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack {}'"
         for purpose, processes in (
