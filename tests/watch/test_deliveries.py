@@ -1,5 +1,6 @@
 """Deliveries to sinks: a row per alert and sink, tried again by whichever watcher has the sink until it is accepted."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,13 @@ from structlog.testing import capture_logs
 
 from client import Client
 from evtrack.domain.alerts import Alert
-from evtrack.runtime.watch.sink import SinkError
+from evtrack.runtime.watch.sink import Sink, SinkError
 from evtrack.runtime.watch.sink_thread import SinkThread
+from evtrack.runtime.watch.webhook_sink import WebhookSink
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.monitoring.alert_delivery import register_sink, sink_sums, take_delivery
 from polling import eventually
+from webhook_server import answering, request
 
 pytestmark = pytest.mark.integration
 
@@ -76,7 +79,7 @@ def states(conn: Connection) -> list[tuple[str, int, str | None]]:
 
 
 @contextmanager
-def delivering(sink: Moody, dsn: str, **options: Any) -> Iterator[SinkThread]:
+def delivering(sink: Sink, dsn: str, **options: Any) -> Iterator[SinkThread]:
     """Run a thread for the sink."""
     thread = SinkThread(sink, dsn=dsn, who="w", **{"poll_s": 0.01, "backoff_s": 0.01, **options})
     thread.start()
@@ -98,6 +101,57 @@ def test_a_delivery_that_fails_is_tried_again_until_it_is_accepted(conn: Connect
     assert ["one", "ValueError: two", *["no"] * 4] == [
         line["error"] for line in logs if line["event"] == "alert_sink_failed"
     ]
+
+
+@pytest.mark.parametrize("text", ["\0 \udcff", "\0" * 5000, "\ud800" * 5000, "é" * 5000])
+def test_whatever_an_error_holds_it_is_recorded_and_holds_up_nothing(conn: Connection, dsn: str, text: str) -> None:
+    sink = Moody(SinkError(text), ValueError(text))
+    register_sink(conn, sink.label, keep_trying_s=60)
+    ids = raised(conn, 2)
+    with delivering(sink, dsn) as thread:
+        eventually(lambda: sorted(sink.sent) == ids)
+        assert thread.error is None
+        eventually(lambda: {"delivered"} == {state for state, _, _ in states(conn)})
+
+
+def test_a_receiver_that_does_not_speak_http_does_not_end_the_watcher(conn: Connection, dsn: str) -> None:
+    answers = [b"\0\xff junk\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"]
+
+    def answer(connection: socket.socket) -> None:
+        request(connection)
+        connection.sendall(answers.pop(0))
+
+    with answering(answer) as url:
+        sink = WebhookSink(url)
+        register_sink(conn, sink.label, keep_trying_s=60)
+        raised(conn)
+        with capture_logs() as logs, delivering(sink, dsn):
+            eventually(lambda: states(conn) == [("delivered", 2, None)])
+    (failed,) = [line for line in logs if line["event"] == "alert_sink_failed"]
+    assert "127.0.0.1: BadStatusLine: \\0ÿ junk" in failed["error"]
+
+
+@pytest.mark.parametrize(("refused", "recorded"), [("new.error ~ '[^ -~]'", True), ("new.error IS NOT NULL", False)])
+def test_an_error_that_the_database_refuses_holds_up_nothing(
+    conn: Connection, dsn: str, refused: str, *, recorded: bool
+) -> None:
+    # As a database does whose encoding is not UTF8.
+    conn.execute(
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE 'no such character' USING ERRCODE = '22P05'; END$$"
+    )
+    conn.execute(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON evtrack.delivery FOR EACH ROW "
+        f"WHEN ({refused}) EXECUTE FUNCTION public.refuse()"
+    )
+    sink = Moody(SinkError("é"))
+    register_sink(conn, sink.label, keep_trying_s=60)
+    ids = raised(conn, 2)
+    with capture_logs() as logs, delivering(sink, dsn) as thread:
+        eventually(lambda: sorted(sink.sent) == (ids if recorded else ids[1:]))
+        assert thread.error is None
+    (failed,) = [line for line in logs if line["event"] == "alert_sink_failed"]
+    assert failed["error"] == ("é" if recorded else "the end of the attempt could not be recorded: no such character")
 
 
 def test_a_delivery_is_given_up_when_its_time_is_over(conn: Connection, dsn: str) -> None:

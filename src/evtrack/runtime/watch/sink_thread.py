@@ -10,6 +10,7 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
+from evtrack.domain.text import storable
 from evtrack.runtime.backoff import backoff_s as pause_after
 from evtrack.runtime.watch.reconnect import run_reconnecting
 from evtrack.runtime.watch.sink import SinkError
@@ -27,6 +28,7 @@ KEEP_TRYING_S: Final = 86_400.0
 
 POLL_S: Final = 1.0
 _REGISTER_S: Final = 30.0
+_ERROR_LIMIT: Final = 500
 _MARGIN_S: Final = 5.0
 """How much longer than a delivery its lease is: time to take and record it."""
 _BACKOFF_S: Final = 0.5
@@ -71,6 +73,7 @@ class SinkThread:
         self.error: EvtrackError | None = None
         self._sink, self._dsn, self._who, self._on_end = sink, dsn, who, on_end
         self._keep_trying_s, self._poll_s, self._backoff_s = keep_trying_s, poll_s, backoff_s
+        self._lease_s = sink.limit_s + _MARGIN_S
         self._outcome: _Outcome | None = None
         self._register_at = 0.0
         self._failures = 0
@@ -148,7 +151,7 @@ class SinkThread:
 
     def _deliver_one(self, connection: Connection) -> bool:
         label = self._sink.label
-        taken = take_delivery(connection, label, who=self._who, lease_s=self._sink.limit_s + _MARGIN_S)
+        taken = take_delivery(connection, label, who=self._who, lease_s=self._lease_s)
         if taken is None:
             return False
         alert = taken.alert()
@@ -170,6 +173,8 @@ class SinkThread:
             why = f"{type(error).__name__}: {error}"
         else:
             return None
+        # It may hold whatever the receiver answered.
+        why = storable(why, _ERROR_LIMIT)
         if self._giving_up.is_set():
             return Failure(f"the watcher stopped: {why}", 0.0)
         pause_s = pause_after(attempt, first_s=self._backoff_s, longest_s=_BACKOFF_MAX_S)
@@ -180,7 +185,14 @@ class SinkThread:
         if self._outcome is None:
             return
         alert, attempt, failure = self._outcome
-        state = end_delivery(connection, self._sink.label, alert, attempt, failure)
+        try:
+            state = self._end(connection, self._outcome)
+        except EvtrackError as error:
+            if error.is_passing:
+                raise
+            # It is due again when its lease is over, and no other delivery waits for it.
+            why = f"the end of the attempt could not be recorded: {error.message}"
+            state, failure = None, Failure(storable(why, _ERROR_LIMIT), self._lease_s)
         self._outcome = None
         if failure is None:
             self.sent += 1
@@ -197,3 +209,14 @@ class SinkThread:
             _log.error(log_names.ALERT_SINK_GAVE_UP, **facts, alerts=self.failed)
         else:
             _log.warning(log_names.ALERT_SINK_FAILED, **facts, retry_in_s=round(failure.retry_in_s, 2))
+
+    def _end(self, connection: Connection, outcome: _Outcome) -> str | None:
+        alert, attempt, failure = outcome
+        try:
+            return end_delivery(connection, self._sink.label, alert, attempt, failure)
+        except EvtrackError as error:
+            if error.is_passing or failure is None:
+                raise
+        # A database whose encoding is not UTF8 has no place for some characters.
+        plain = failure._replace(error=ascii(failure.error))
+        return end_delivery(connection, self._sink.label, alert, attempt, plain)

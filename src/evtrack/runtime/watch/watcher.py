@@ -15,6 +15,7 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
+from evtrack.domain.text import storable
 from evtrack.domain.thresholds import Thresholds
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S, REAP_S, Maintenance
 from evtrack.runtime.slot.leftovers import Zombies
@@ -41,6 +42,7 @@ POLL_S: Final = 1.0
 SINK_GRACE_S: Final = 10.0
 """How long a stopping watcher waits for its sinks to take what is due for them; the rest waits for the next watcher."""
 
+_NAME_LIMIT: Final = 200
 _JOIN_S: Final = 0.1
 _LAST_LOOK_S: Final = 5.0
 _ABORT_S: Final = 2.0
@@ -77,7 +79,7 @@ class Watcher:
     ) -> None:
         if poll_s <= 0:
             raise BadArgument(f"poll_s must be above 0, got {poll_s}")
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self.name = storable(name or f"{socket.gethostname()}:{os.getpid()}", _NAME_LIMIT)
         self.sinks = [
             SinkThread(sink, dsn=dsn, who=self.name, keep_trying_s=keep_trying_s, on_end=self.stop) for sink in sinks
         ]

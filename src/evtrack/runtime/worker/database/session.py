@@ -12,6 +12,7 @@ from structlog.contextvars import bind_contextvars
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
+from evtrack.domain.text import storable
 from evtrack.runtime.slot.handlers import CANARY_HANDLER
 from evtrack.runtime.worker.database.heartbeat import Heartbeat, HeartbeatNews
 from evtrack.runtime.worker.database.in_hand import InHandReporter
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from evtrack.runtime.worker.database.in_hand import SlotItem
     from evtrack.runtime.worker.state.worker_state import WorkerState
 
+_HOST_LIMIT: Final = 255
 _FIRST_BEAT_S: Final = 1.0
 """How long a new worker waits for its first heartbeat before it claims anything."""
 
@@ -71,7 +73,7 @@ class WorkerSession:
         self._state = state
         self._in_hand = in_hand
         self._connection: Connection | None = None
-        self._host = socket.gethostname()
+        self._host = storable(socket.gethostname(), _HOST_LIMIT)
         self.name = name or f"{self._host}:{os.getpid()}"
         self.worker_id = 0
         self.queue: Queue | None = None

@@ -28,7 +28,7 @@ _UNKNOWN_KILL: Final = (
     "SIGKILL, cause unknown: evtrack did not send it, and no control group counted an out-of-memory kill"
 )
 _FORK_SERVER_KILLED: Final = "the fork server was killed, and all slots with it; the killer is unknown"
-_HOST: Final = socket.gethostname()
+_HOST: Final = storable(socket.gethostname(), 255)
 _OF_THE_SLOT: Final = {*LIMITS, CrashCause.OUT_OF_MEMORY}
 """Causes that lie with what the slot holds or how long it ran, which need not be the item in hand."""
 _NO_BLAME: Final = {"blame": "none"}
