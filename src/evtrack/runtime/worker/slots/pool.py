@@ -253,7 +253,9 @@ class SlotPool:
                 _log.error(log_names.SLOT_PROTOCOL_ERROR, pid=slot.pid, error=str(error))
 
     def _read_stderr(self, slot: SlotProcess) -> None:
-        if not slot.stderr.read():
+        # Nothing to read does not mean that nothing follows: frames of the same moment may have been read before.
+        slot.stderr.read()
+        if slot.stderr.has_ended:
             self._unwatch(slot.stderr.fd)
 
     def _poll(self, slot: SlotProcess, now: float) -> None:
@@ -270,9 +272,7 @@ class SlotPool:
         if not slot.closed:
             self._read_frames(slot)
         self._take_outcomes(slot)
-        while slot.stderr.read():
-            pass
-        slot.stderr.output.close()
+        slot.stderr.finish()
         self._living.remove(slot)
         for fd in (slot.channel.socket, slot.stderr.fd, slot.pidfd):
             self._unwatch(fd)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from evtrack.runtime.slot.shared_page import SharedPage
 
 _TAIL_BYTES: Final = 1 << 16
+_LAST_READS: Final = 64
+"""Reads of what an ended slot has left: several times what a pipe can hold."""
 
 
 class SlotStderr:
@@ -33,6 +35,8 @@ class SlotStderr:
     ) -> None:
         os.set_blocking(fd, False)
         self.fd = fd
+        self.has_ended = False
+        """Whether nothing more can arrive: every process that could write has closed its end."""
         self.output = HandlerOutput(pid=pid, find_batch=find_batch)
         self._page = page
         self._parser = OutputParser()
@@ -42,7 +46,7 @@ class SlotStderr:
         """Read what has arrived: log its lines and keep its end.
 
         Returns:
-            Whether there was anything; also False when the pipe is closed.
+            Whether there was anything. If there was not, more may follow, unless `has_ended`.
         """
         try:
             read = os.read(self.fd, _TAIL_BYTES)
@@ -53,10 +57,18 @@ class SlotStderr:
             self._kept += piece
             self.output.add(tag or OutputTag(self._page.seq, self._page.item, TEXT), piece, now, is_whole=is_whole)
         if not read:
+            self.has_ended = True
             self._kept += self._parser.rest()
         if len(self._kept) > 2 * _TAIL_BYTES:
             del self._kept[:-_TAIL_BYTES]
         return bool(read)
+
+    def finish(self) -> None:
+        """Read and log what is left: the slot has ended."""
+        for _ in range(_LAST_READS):
+            if not self.read():
+                break
+        self.output.close()
 
     @property
     def tail(self) -> str:

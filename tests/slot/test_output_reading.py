@@ -1,0 +1,118 @@
+"""The output of a slot is read until nobody can write to it any more, whatever else arrives at the same moment."""
+
+import os
+import selectors
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from evtrack.runtime.slot.shared_page import SharedPage
+from evtrack.runtime.worker.slots.pool import SlotPool
+from evtrack.runtime.worker.slots.process import SlotProcess
+from evtrack.runtime.worker.slots.stderr import SlotStderr
+from polling import eventually
+from slot_driver import claimed_batch, slot_setup
+
+
+class ServedPool:
+    """A pool of one slot. Of the events of one moment, frames are handled before output."""
+
+    def __init__(self) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.ended = 0
+        self.pool = SlotPool(
+            setup=slot_setup(),
+            count=1,
+            max_batches=0,
+            selector=self.selector,
+            on_frame=self._take_outcome,
+            on_exit=lambda *_: None,
+            on_crash_loop=lambda _: None,
+        )
+
+    def serve(self, timeout_s: float = 0.05) -> None:
+        """Wait for events, and handle them."""
+        self.pool.maintain(time.monotonic())
+        ready = [key for key, _ in self.selector.select(timeout_s)]
+        sockets = {slot.channel.socket for slot in self.pool}
+        for key in sorted(ready, key=lambda key: key.fileobj not in sockets):
+            if key.fileobj in self.selector.get_map():
+                key.data()
+
+    def ready_slot(self) -> SlotProcess:
+        """Wait until the slot takes batches."""
+
+        def ready() -> list[SlotProcess]:
+            self.serve()
+            return self.pool.working
+
+        return eventually(ready)[0]
+
+    def await_ended(self, count: int) -> None:
+        """Wait until so many batches have ended."""
+
+        def has_ended() -> bool:
+            self.serve()
+            return self.ended == count
+
+        eventually(has_ended)
+
+    def _take_outcome(self, slot: SlotProcess, _frame: Any) -> None:
+        slot.release(1)
+        self.ended += 1
+
+
+@contextmanager
+def served_pool() -> Iterator[ServedPool]:
+    """Run a pool of one slot."""
+    served = ServedPool()
+    try:
+        yield served
+    finally:
+        served.pool.drain()
+        served.pool.kill("stopping")
+        while list(served.pool):
+            served.serve()
+        served.pool.close()
+        served.selector.close()
+
+
+def is_readable(fileobj: Any) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(fileobj, selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+def test_a_slot_whose_output_arrives_together_with_an_outcome_is_read_on() -> None:
+    with served_pool() as served, capture_logs():
+        slot = served.ready_slot()
+        slot.assign([claimed_batch({"do": "print"})], 0.0)
+        # As when the supervisor was kept from the processor for a moment.
+        eventually(lambda: is_readable(slot.channel.socket) and is_readable(slot.stderr.fd))
+        served.await_ended(1)
+        # More than the pipe holds: the slot goes on only if somebody reads.
+        slot.assign([claimed_batch({"do": "print much"}, batch_no=2)], 0.0)
+        served.await_ended(2)
+
+
+def test_a_pipe_without_news_is_not_taken_for_one_that_has_ended() -> None:
+    read_end, write_end = os.pipe()
+    stderr = SlotStderr(fd=read_end, pid=1, page=SharedPage.create(), find_batch=lambda _: None)
+    assert (False, False) == (stderr.read(), stderr.has_ended)
+    os.write(write_end, b"0123456789abcdef and a line\n")
+    assert (True, False) == (stderr.read(), stderr.has_ended)
+    os.close(write_end)
+    assert (False, True) == (stderr.read(), stderr.has_ended)
+    stderr.close()
+
+
+def test_output_that_never_ends_does_not_hold_the_worker_when_its_slot_has_ended() -> None:
+    endless = os.open("/dev/zero", os.O_RDONLY)
+    stderr = SlotStderr(fd=endless, pid=1, page=SharedPage.create(), find_batch=lambda _: None)
+    with capture_logs():
+        stderr.finish()
+    assert not stderr.has_ended
+    stderr.close()
