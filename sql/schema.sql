@@ -701,8 +701,11 @@ BEGIN
                 min(w.since) AS since, max(w.waited_s) AS waited_s,
                 min(w.job_id) AS example_job_id
             FROM evtrack.waiting w
-            WHERE w.why = 'no worker' AND w.overdue
+            -- A job may allow for more time than the default.
+            WHERE w.why = 'no worker'
                 AND w.waited_s >= extract(EPOCH FROM no_worker)
+                AND (w.overdue OR w.start_within_s
+                    <= evtrack.policy_number('{}', 'start_within_s'))
                 AND w.handler <> 'evtrack.canary'
             GROUP BY w.handler
         ) n));

@@ -76,6 +76,23 @@ def test_a_worker_that_was_lost_does_not_count(queue: Client, run: Callable[...,
     assert run("health", code=2)
 
 
+def test_a_watcher_may_wait_shorter_than_the_default(queue: Client) -> None:
+    job = queue.job()
+    queue.conn.execute("UPDATE evtrack.batch SET enqueued_at = now() - interval '20 s' WHERE job_id = %s", [job])
+    sooner = "SELECT evtrack.check_alerts(no_worker => '%s s')"
+    for pause, expected in ((25, 0), (10, 1)):
+        queue.conn.execute(sooner % pause)  # type: ignore[arg-type]
+        assert expected == len(alerts(queue))
+
+
+def test_a_job_may_allow_for_more_time_than_the_watcher(queue: Client) -> None:
+    for start_within_s, expected in ((61, 0), (5, 1)):
+        job = queue.job(start_within_s=start_within_s)
+        queue.conn.execute("UPDATE evtrack.batch SET enqueued_at = now() - interval '20 s' WHERE job_id = %s", [job])
+        queue.conn.execute("SELECT evtrack.check_alerts(no_worker => '10 s')")
+        assert expected == len(alerts(queue))
+
+
 def test_patience_is_the_jobs_and_the_watchers(queue: Client) -> None:
     overdue_job(queue, start_within_s=600)
     queue.one(CHECK)

@@ -1,8 +1,8 @@
 -- Raise alerts for conditions that no single event shows: alerts that were only
 -- counted, for minutes that are over; batches that do not start although slots
 -- are free; handlers whose attempts crash too often; queues that are too long;
--- items that run much longer than others of their handler did; handlers with
--- overdue batches that no worker offers.
+-- items that run much longer than others of their handler did; handlers of
+-- waiting batches that no worker offers.
 -- One call at a time has an effect; concurrent ones return 0. Returns the
 -- number of new alerts.
 CREATE OR REPLACE FUNCTION evtrack.check_alerts(
@@ -88,8 +88,11 @@ BEGIN
                 min(w.since) AS since, max(w.waited_s) AS waited_s,
                 min(w.job_id) AS example_job_id
             FROM evtrack.waiting w
-            WHERE w.why = 'no worker' AND w.overdue
+            -- A job may allow for more time than the default.
+            WHERE w.why = 'no worker'
                 AND w.waited_s >= extract(EPOCH FROM no_worker)
+                AND (w.overdue OR w.start_within_s
+                    <= evtrack.policy_number('{}', 'start_within_s'))
                 AND w.handler <> 'evtrack.canary'
             GROUP BY w.handler
         ) n));

@@ -176,7 +176,7 @@ class SlotsKeepDying(Alert):
 
 
 class NoWorker(Alert):
-    """Batches are overdue, and no worker offers their handler. At most one alert an hour per handler."""
+    """Batches wait, and no worker has offered their handler for a while. At most one alert an hour per handler."""
 
     advice = "evtrack workers --all --handler {handler}"
 

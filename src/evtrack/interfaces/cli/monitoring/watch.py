@@ -69,7 +69,8 @@ _THRESHOLDS: Final = Thresholds()
 @click.option(
     "--no-worker",
     type=POSITIVE_SECONDS,
-    help=f"Alert when batches wait this long without a worker for them.  [default: {_THRESHOLDS.no_worker_s:g}]",
+    help="Alert when batches wait this long without a worker for them; a job with a --start-within above 60 has that "
+    f"time.  [default: {_THRESHOLDS.no_worker_s:g}]",
 )
 @click.option(
     "--never-started",

@@ -200,7 +200,8 @@ _OPTIONS = (
     click.option(
         "--start-within",
         type=POSITIVE_SECONDS,
-        help="Alert when a batch does not start within this time although slots are free.  "
+        help="Alert when a batch does not start within this time although slots are free; above 60, also when no "
+        "worker offers its handler.  "
         f"[default: {_DEFAULTS.start_within_s:g}]",
     ),
 )
