@@ -9,12 +9,13 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
+from evtrack.runtime.slot.protocol import BatchesDone
 from evtrack.runtime.slot.shared_page import SharedPage
 from evtrack.runtime.worker.slots.pool import SlotPool
 from evtrack.runtime.worker.slots.process import SlotProcess
 from evtrack.runtime.worker.slots.stderr import SlotStderr
 from polling import eventually
-from slot_driver import claimed_batch, slot_setup
+from slot_driver import claimed_batch, slot, slot_setup
 
 
 class ServedPool:
@@ -96,6 +97,14 @@ def test_a_slot_whose_output_arrives_together_with_an_outcome_is_read_on() -> No
         # More than the pipe holds: the slot goes on only if somebody reads.
         slot.assign([claimed_batch({"do": "print much"}, batch_no=2)], 0.0)
         served.await_ended(2)
+
+
+def test_a_program_that_makes_the_output_non_blocking_fails_no_item() -> None:
+    with slot() as one, capture_logs():
+        one.give(claimed_batch({"do": "print after a program made stderr non-blocking"}))
+        (done,) = one.receive(1)
+        assert isinstance(done, BatchesDone), done
+        assert "\n999 x" in one.process.stderr.tail
 
 
 def test_a_pipe_without_news_is_not_taken_for_one_that_has_ended() -> None:

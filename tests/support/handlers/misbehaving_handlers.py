@@ -97,6 +97,12 @@ def _print_much(_: Any) -> None:
         print(number, "x" * 1900)  # noqa: T201  that is the action
 
 
+def _print_non_blocking(_: Any) -> None:
+    subprocess.run([sys.executable, "-c", "import os; os.set_blocking(2, False)"], check=True)
+    for number in range(1000):
+        print(number, "x" * 1000)  # noqa: T201  that is the action
+
+
 def _print_frames(_: Any) -> None:
     for _ in range(50):
         print("\x00\x00\x00\x05\x93\xa4done")  # noqa: T201  that is the action
@@ -108,6 +114,7 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "print natively": lambda ctx: os.write(1, f"native at {ctx.item_key}\n".encode()),
     "print frames": _print_frames,
     "print much": _print_much,
+    "print after a program made stderr non-blocking": _print_non_blocking,
     "log": lambda ctx: ctx.log.info("said", x=1),
     "log by logging": lambda ctx: logging.getLogger("misbehaving_handlers").warning("odd %s", ctx.item_key),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import select
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,7 @@ KEY_BYTES: Final = 16
 LONGEST_MARK: Final = 42 + KEY_BYTES
 
 _STDERR: Final = 2
+_ROOM_MS: Final = 1000
 
 
 def mark_pattern(key: bytes) -> re.Pattern[bytes]:
@@ -101,7 +103,17 @@ class MarkedStderr(io.RawIOBase):
         head = b"%s%d:%d:%s\x1f" % (self._begin, page.seq, 0 if item is None else item + 1, kind.encode())
         rest = memoryview(head + piece + self._end)
         while rest:
-            rest = rest[os.write(_STDERR, rest) :]
+            try:
+                rest = rest[os.write(_STDERR, rest) :]
+            except BlockingIOError:
+                # Programs that share it, such as node and ssh, make it non-blocking for all.
+                _await_room()
+
+
+def _await_room() -> None:
+    room = select.poll()
+    room.register(_STDERR, select.POLLOUT)
+    room.poll(_ROOM_MS)
 
 
 _marked: MarkedStderr | None = None
