@@ -139,7 +139,7 @@ def test_events_are_followed_to_the_end_of_the_job(dsn: str, client: Client, run
     # The job goes on only once the follower is there.
     def when_heard() -> None:
         with psycopg.connect(dsn, autocommit=True) as conn:
-            there = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack events'"
+            there = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evtrack tail'"
             eventually(lambda: conn.execute(there).fetchone() == (1,), 20)
         work()
 
