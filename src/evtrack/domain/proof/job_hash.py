@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
+from typing import Final
 
 PART_SIZE: Final = 32_768
 """How many batches a part of a large job's digest covers; evtrack.digest_part_size() has the same number."""
@@ -25,7 +22,7 @@ class JobHash:
     def __init__(self, own_link: bytes) -> None:
         self._whole = sha256(own_link)
         self._parts = sha256(own_link)
-        self._part: _Hash | None = None
+        self._part = sha256()
         self._part_no = 0
 
     def add(self, batch_no: int, link: bytes) -> None:
@@ -36,11 +33,9 @@ class JobHash:
         """
         self._whole.update(link)
         number = (batch_no - 1) // PART_SIZE
-        if number != self._part_no and self._part is not None:
+        if number != self._part_no:
             self._parts.update(self._part.digest())
-            self._part = None
-        self._part_no = number
-        self._part = self._part or sha256()
+            self._part, self._part_no = sha256(), number
         self._part.update(link)
 
     def hexdigest(self) -> str:
@@ -48,8 +43,7 @@ class JobHash:
         if self._part_no == 0:
             return self.whole
         parts = self._parts.copy()
-        if self._part is not None:
-            parts.update(self._part.digest())
+        parts.update(self._part.digest())
         return parts.hexdigest()
 
     def matches(self, digest: str) -> bool:
