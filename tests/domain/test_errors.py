@@ -137,7 +137,7 @@ def test_an_error_that_is_not_about_the_data_may_pass(error: errors.EvtrackError
         database_errors.StorageError("a NUL byte"),
         *(
             database_errors.StorageError(sqlstate=sqlstate)
-            for sqlstate in ("21000", "22003", "22P02", "23502", "23505", "44000", "54000", "54001", "P0001")
+            for sqlstate in ("21000", "22003", "22P02", "23502", "23505", "44000", "54000", "P0001")
         ),
     ],
 )
@@ -164,6 +164,7 @@ def test_an_error_about_the_data_stays(error: errors.EvtrackError) -> None:
         (ErrorScope.CALL, database_errors.StorageError(sqlstate="53200")),
         (ErrorScope.CALL, database_errors.StorageError(sqlstate="57014")),
         (ErrorScope.UNCLEAR, database_errors.StorageError(sqlstate="XX001")),
+        (ErrorScope.UNCLEAR, database_errors.StorageError(sqlstate="54001")),
         (ErrorScope.UNCLEAR, database_errors.StorageError(sqlstate="42883")),
         (ErrorScope.DATA, database_errors.StorageError(sqlstate="22P02")),
         (ErrorScope.DATA, database_errors.StorageError("a NUL byte")),

@@ -5,8 +5,8 @@ from typing import Final
 
 from evtrack.domain.errors import EvtrackError
 
-# cardinality, data exception, integrity constraint, WITH CHECK OPTION, a limit of the program, a trigger's RAISE
-_ABOUT_DATA: Final = ("21", "22", "23", "44", "54", "P0001")
+# cardinality, data exception, integrity constraint, WITH CHECK OPTION, a value above a limit, a trigger's RAISE
+_ABOUT_DATA: Final = ("21", "22", "23", "44", "54000", "P0001")
 
 # connection, state of the transaction, a prepared statement that the session lacks, authorization, database name,
 # rollback, resources, state of an object, operator, system, configuration file

@@ -100,8 +100,8 @@ def cli() -> None:
     If none is set, evtrack uses the embedded server.
 
     Exit codes: 0 done; 1 error; 2 wrong usage; 3 some items of a run failed, crashed or were invalid; 4 the schema is
-    missing, or older or newer than this evtrack; 5 no connection to the database; 74 writing to stdout failed; 130
-    interrupted.
+    missing, or older or newer than this evtrack; 5 no connection to the database; 6 the database lost events
+    that were read before; 74 writing to stdout failed; 130 interrupted.
     """
 
 
