@@ -12,6 +12,7 @@ import structlog
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.storage.queue.job_control import wake_watchers, wake_workers
+from evtrack.storage.queue.notify_queue import MAX_USED, notify_queue
 from evtrack.storage.queue.workers import compact_open_jobs, finish_overdue, make_partitions, reap, upkeep_turn
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _LEAST_NUMBER: Final = 10**11
 _SMALL_FLEET: Final = 20
 _OVERDUE_S: Final = 10.0
 _PARTITIONS_S: Final = 3600.0
+_NOTIFY_QUEUE_S: Final = 60.0
 
 _log = structlog.get_logger()
 
@@ -58,7 +60,7 @@ class Maintenance:
         self.pace_s = TURN_S
         """How often a member of the fleet may ask the database something while it is idle: more members ask less."""
         self._looked_at: float | None = None
-        self._ask_at = self._reap_at = self._partitions_at = 0.0
+        self._ask_at = self._reap_at = self._partitions_at = self._notify_queue_at = 0.0
         self._overdue_at = monotonic() + _OVERDUE_S
 
     def ask_in_s(self, now: float) -> float:
@@ -143,6 +145,9 @@ class Maintenance:
                 self._partitions_at = now + _PARTITIONS_S
                 if made := make_partitions(connection):
                     _log.info(log_names.PARTITIONS_CREATED, days=made)
+            if now >= self._notify_queue_at:
+                self._notify_queue_at = now + _NOTIFY_QUEUE_S
+                _look_at_notifications(connection)
         except EvtrackError as error:
             if error.connection_lost:
                 raise
@@ -171,3 +176,16 @@ class Maintenance:
         if any(worker.batches for worker in lost):
             # A batch whose budget is used up has ended, and its job may have finished with it.
             self._overdue_at = 0.0
+
+
+def _look_at_notifications(connection: Connection) -> None:
+    found = notify_queue(connection)
+    if found.used > MAX_USED:
+        _log.warning(
+            log_names.NOTIFY_QUEUE_FILLING,
+            used_pct=round(100 * found.used),
+            pid=found.pid,
+            application=found.application,
+            open_s=round(found.open_s),
+            hint="a session that listens has a transaction open: end it; see `evtrack doctor`",
+        )

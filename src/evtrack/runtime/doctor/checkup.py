@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from evtrack.domain.database_errors import MigrationError, PermissionDenied
+from evtrack.domain.database_errors import MigrationError, PermissionDenied, StorageError
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.doctor import findings
 from evtrack.runtime.doctor.canary import send_canary
@@ -14,6 +14,7 @@ from evtrack.storage.connection.connect import Connection, behind_pooler, connec
 from evtrack.storage.monitoring import doctor_facts
 from evtrack.storage.monitoring.alert_delivery import sink_sums
 from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
+from evtrack.storage.queue.notify_queue import QUEUE_FULL, notify_queue
 from evtrack.storage.reports import worker_reports
 from evtrack.storage.schema import migrations
 from evtrack.version import __version__
@@ -48,7 +49,7 @@ def checkup(
         before = wall_clock()
         server_time = doctor_facts.server_time(conn).timestamp()
         yield findings.clock(before, server_time, wall_clock())
-        yield from _guarded("notify", lambda: [_notifications(conn, dsn)])
+        yield from _guarded("notify", lambda: _notifications(conn, dsn))
         yield from _guarded("horizon", lambda: _horizon(conn, sees_all=facts.sees_all))
         schema = list(_guarded("schema", lambda: _schema(conn)))
         yield from schema
@@ -77,9 +78,16 @@ def _horizon(conn: Connection, *, sees_all: bool) -> list[Finding]:
     return findings.horizon(doctor_facts.old_transactions(conn, older_s=findings.OLD_TRANSACTION_S), sees_all=sees_all)
 
 
-def _notifications(conn: Connection, dsn: str) -> Finding:
-    arrived = doctor_facts.notification_arrives(conn, dsn, timeout_s=NOTIFY_TIMEOUT_S)
-    return findings.notifications(arrived=arrived, pooled=behind_pooler(conn))
+def _notifications(conn: Connection, dsn: str) -> list[Finding]:
+    # First, because it also empties a queue that nobody keeps full any more.
+    full = findings.notify_queue(notify_queue(conn))
+    try:
+        arrived = doctor_facts.notification_arrives(conn, dsn, timeout_s=NOTIFY_TIMEOUT_S)
+    except StorageError as error:
+        if full and error.sqlstate == QUEUE_FULL:
+            return full
+        raise
+    return [*full, findings.notifications(arrived=arrived, pooled=behind_pooler(conn))]
 
 
 def _canary(conn: Connection, patience_s: float) -> Finding:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.text import printable
+from evtrack.storage.queue.notify_queue import MAX_USED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from evtrack.storage.monitoring.alert_delivery import SinkSums
     from evtrack.storage.monitoring.doctor_facts import OldTransaction, PartitionLocks, Right, Server, Stuck
+    from evtrack.storage.queue.notify_queue import NotifyQueue
     from evtrack.storage.reports.worker_reports import WorkerRow
     from evtrack.storage.schema.migrations import Status
 
@@ -174,6 +176,18 @@ def notifications(*, arrived: bool, pooled: bool) -> Finding:
         )
         return note("notify", message, "use a --dsn that connects workers to the server directly")
     return ok("notify", "LISTEN and NOTIFY arrive")
+
+
+def notify_queue(found: NotifyQueue) -> list[Finding]:
+    """Check whether somebody keeps the server's queue of notifications full; without a finding, nobody does."""
+    if found.used <= MAX_USED:
+        return []
+    who, next_step = "", "find the session in pg_stat_activity, as a role with pg_read_all_stats, and end it"
+    if found.pid is not None:
+        who = f"; process {found.pid} ({printable(found.application, 40)}) has had one open for {found.open_s:.0f} s"
+        next_step = f"SELECT pg_terminate_backend({found.pid})"
+    message = f"the NOTIFY queue is {found.used:.0%} full: a session that listens keeps a transaction open{who}"
+    return [problem("notify", message, next_step)]
 
 
 def partitions(found: Sequence[tuple[date, bool]]) -> Finding:

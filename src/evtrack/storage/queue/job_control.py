@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from evtrack.domain.database_errors import StorageError
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import rows, run, value
+from evtrack.storage.queue.notify_queue import QUEUE_FULL, notify_queue
 from evtrack.storage.reports.job_reports import job_key
 
 
@@ -174,8 +176,7 @@ def wake_workers(conn: Connection, handler: str) -> None:
     Args:
         handler: The handler whose workers to wake.
     """
-    with suppress(EvtrackError):
-        run(conn, "wake_workers", handler=handler)
+    _wake(conn, "wake_workers", handler=handler)
 
 
 def wake_watchers(conn: Connection) -> None:
@@ -183,8 +184,19 @@ def wake_watchers(conn: Connection) -> None:
 
     If the server cannot do it now, watchers find the alerts when they next look.
     """
+    _wake(conn, "wake_watchers")
+
+
+def _wake(conn: Connection, name: str, **values: str) -> None:
     with suppress(EvtrackError):
-        run(conn, "wake_watchers")
+        try:
+            run(conn, name, **values)
+        except StorageError as error:
+            if error.sqlstate != QUEUE_FULL:
+                raise
+            # Whoever kept the queue full may be gone, but only a look at it empties it.
+            notify_queue(conn)
+            run(conn, name, **values)
 
 
 @contextmanager
