@@ -65,6 +65,14 @@ def test_systemd_accepts_the_unit(unit: Path, tmp_path: Path) -> None:
         assert {"Description"} <= set(told)
 
 
+def test_no_unit_that_runs_forever_gives_up() -> None:
+    for unit in UNITS:
+        told = settings(unit)
+        if "Restart" in told:
+            assert ["always"] == told["Restart"]
+            assert ["0"] == told["StartLimitIntervalSec"]
+
+
 def test_a_worker_has_more_time_to_stop_than_its_batches() -> None:
     (unit,) = (unit for unit in UNITS if unit.name == "evtrack-worker@.service")
     told = settings(unit)

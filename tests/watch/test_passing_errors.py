@@ -1,6 +1,7 @@
 """No error of the server that passes ends a watcher, and none is met by a tight loop."""
 
 import threading
+from collections.abc import Callable
 from itertools import pairwise
 from time import monotonic
 from typing import Any
@@ -85,7 +86,8 @@ def test_a_server_that_takes_connections_and_refuses_all_else_is_asked_less_and_
     calls: list[float] = []
     stopping = threading.Event()
 
-    def live(_: Connection) -> None:
+    def live(_: Connection, works: Callable[[], None]) -> None:
+        works()
         calls.append(monotonic())
         if len(calls) == 5:
             stopping.set()
@@ -98,7 +100,7 @@ def test_a_server_that_takes_connections_and_refuses_all_else_is_asked_less_and_
 
 
 def test_what_the_database_says_about_the_data_is_not_tried_again(dsn: str) -> None:
-    def live(_: Connection) -> None:
+    def live(_: Connection, __: Callable[[], None]) -> None:
         raise StorageError("no", sqlstate="22003")
 
     with pytest.raises(StorageError):

@@ -16,6 +16,10 @@ _ABOUT_SERVER: Final = ("08", "25", "26", "28", "3D", "40", "53", "55", "57", "5
 _ABOUT_CALL: Final = ("40001", "40P01", "53200", "55P03", "57014")
 
 
+# too many connections, cannot connect now
+_NOT_NOW: Final = ("53300", "57P03")
+
+
 class _PassingError(EvtrackError):
     """The server, the network or an operator prevents a call; none of them looks at its data."""
 
@@ -32,9 +36,19 @@ class NoServer(EvtrackError):
 
 
 class CannotConnect(_PassingError):
-    """The PostgreSQL server cannot be reached, or refuses the connection."""
+    """The PostgreSQL server cannot be reached, or refuses the connection.
+
+    Args:
+        message: The reason.
+        hint: What to do next.
+        ends_by_itself: Whether the server answers, and says that it takes no connections now, or no writes.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str = "", *, hint: str = "", ends_by_itself: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.ends_by_itself = ends_by_itself
 
 
 class TransientError(_PassingError):
@@ -61,12 +75,14 @@ class PermissionDenied(_PassingError):
 
 
 class ReadOnly(PermissionDenied):
-    """This database session is read-only.
+    """This database session is read-only: no server that takes writes was reached.
 
     Args:
         message: The database's message.
         standby: Whether the server is a standby; None if unknown.
     """
+
+    exit_code = 5
 
     def __init__(self, message: str = "", *, standby: bool | None = None) -> None:
         setting = "default_transaction_read_only is on for this user, this database or the server: turn it off there"
@@ -152,6 +168,21 @@ class MigrationError(EvtrackError):
     """A migration cannot be applied or reverted."""
 
     exit_code = 4
+
+
+def is_worth_waiting(error: EvtrackError) -> bool:
+    """Return whether a worker or a watcher that meets an error at its start waits, instead of ending with advice.
+
+    It waits while a server answers and takes no connections or no writes now: a standby that is about to be promoted, a
+    restart, too many connections.
+
+    Args:
+        error: The error.
+    """
+    if isinstance(error, CannotConnect):
+        return error.ends_by_itself
+    sqlstate = getattr(error, "sqlstate", "") or ""
+    return isinstance(error, ReadOnly) or error.connection_lost or sqlstate in _NOT_NOW
 
 
 class ErrorScope(Enum):

@@ -11,6 +11,7 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError
+from evtrack.runtime.repeated_failure import RepeatedFailure
 from evtrack.storage.queue.job_control import wake_watchers, wake_workers
 from evtrack.storage.queue.notify_queue import MAX_USED, notify_queue
 from evtrack.storage.queue.workers import compact_open_jobs, finish_overdue, make_partitions, reap, upkeep_turn
@@ -31,6 +32,9 @@ TURN_S: Final = 1.0
 """How often the others ask whether the turn is theirs, in a fleet of up to 20 workers; more ask less often each."""
 
 _LONGEST_TURN_S: Final = 5.0
+_LONGEST_PAUSE_S: Final = 5.0
+"""How long at most to wait after calls that failed."""
+
 _LEAST_NUMBER: Final = 10**11
 _SMALL_FLEET: Final = 20
 _OVERDUE_S: Final = 10.0
@@ -60,8 +64,16 @@ class Maintenance:
         self.pace_s = TURN_S
         """How often a member of the fleet may ask the database something while it is idle: more members ask less."""
         self._looked_at: float | None = None
+        self._ask_failures, self._work_failures = (
+            RepeatedFailure(log_names.MAINTENANCE_FAILED, first_s=REAP_S, longest_s=_LONGEST_PAUSE_S) for _ in range(2)
+        )
         self._ask_at = self._reap_at = self._partitions_at = self._notify_queue_at = 0.0
         self._overdue_at = monotonic() + _OVERDUE_S
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last call failed."""
+        return bool(self._ask_failures.count or self._work_failures.count)
 
     def ask_in_s(self, now: float) -> float:
         """Return how long there is no need to ask for the turn.
@@ -103,8 +115,9 @@ class Maintenance:
         except EvtrackError as error:
             if error.connection_lost:
                 raise
-            _log.warning(log_names.MAINTENANCE_FAILED, error=str(error))
+            self._ask_at = max(self._ask_at, now + self._ask_failures.record(error))
             return
+        self._ask_failures.reset()
         self.has_turn = turn.is_due
         self.pace_s = min(_LONGEST_TURN_S, max(TURN_S, TURN_S * turn.workers / _SMALL_FLEET))
 
@@ -152,7 +165,9 @@ class Maintenance:
             if error.connection_lost:
                 raise
             # If it takes long, another takes the turn; and this one retries soon.
-            _log.warning(log_names.MAINTENANCE_FAILED, error=str(error))
+            self._reap_at = max(self._reap_at, now + self._work_failures.record(error))
+        else:
+            self._work_failures.reset()
 
     def _reap(self, connection: Connection) -> None:
         elapsed_s = None if self._looked_at is None else monotonic() - self._looked_at

@@ -94,11 +94,13 @@ class MaintenanceThread:
             self.error = error
             self._on_end()
 
-    def _live(self, connection: Connection) -> None:
+    def _live(self, connection: Connection, works: Callable[[], None]) -> None:
         while not self._stopping.is_set():
             now = monotonic()
             self._maintenance.run_due(connection, now)
             if now >= self._check_at:
                 self._check_at = now + CHECK_S
                 self.check(connection)
+            if not self._maintenance.is_failing:
+                works()
             self._stopping.wait(self._maintenance.due_in_s(monotonic()))

@@ -15,6 +15,7 @@ from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.runtime.watch.attempt_counter import BOUNDS_S, AttemptCounter
 from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.patience import ANSWER_S
 from evtrack.storage.monitoring.metrics import CurrentFigures, current_figures
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class DatabaseMetrics(Collector):
     def _read(self) -> None:
         begun = monotonic()
         if self._connection is None:
-            self._connection = connect(self._dsn, purpose="metrics")
+            self._connection = connect(self._dsn, purpose="metrics", answer_s=ANSWER_S)
         self._present = current_figures(self._connection)
         self._counter.catch_up(self._connection)
         self._read_at = monotonic()

@@ -127,7 +127,9 @@ class SinkThread:
             self.error = error
             self._on_end()
 
-    def _live(self, connection: Connection) -> None:
+    def _live(self, connection: Connection, works: Callable[[], None]) -> None:
+        # What the connection before it missed.
+        self._register_at = 0.0
         while True:
             self._record(connection)
             if self._giving_up.is_set():
@@ -136,6 +138,7 @@ class SinkThread:
             if now >= self._register_at:
                 self.register(connection)
                 self._register_at = now + _REGISTER_S
+                works()
             if now < self._rest_until and not self._closing.is_set():
                 self._wait(self._rest_until - now)
             elif not self._deliver_one(connection):

@@ -150,11 +150,25 @@ class Watcher:
             if not silent or monotonic() > give_up_at or self._stopping.wait(REAP_S):
                 return
 
-    def _live(self, connection: Connection) -> None:
+    def _live(self, connection: Connection, works: Callable[[], None]) -> None:
         self._register_sinks(connection)
         pooled = behind_pooler(connection)
         # Listen first, so that what commits after the last poll sends a notification.
         listener = Listener(connection=connection, channel=None if pooled else ALERTS, waker=self._wake.socket)
+        try:
+            has_more = self._deliver(connection)
+            works()
+            self._announce(pooled=pooled)
+            while not self._stopping.is_set():
+                if not has_more:
+                    listener.wait(self._poll_s)
+                has_more = self._deliver(connection)
+                # Of what a sink's program has left, where the watcher is the first process of a container.
+                self._zombies.reap(monotonic())
+        finally:
+            listener.close()
+
+    def _announce(self, *, pooled: bool) -> None:
         _log.info(
             log_names.WATCHER_STARTED, watcher=self.name, by="polling" if pooled else "listening", poll_s=self._poll_s
         )
@@ -163,14 +177,6 @@ class Watcher:
                 log_names.NOTIFICATIONS_UNAVAILABLE,
                 hint=f"behind a pooler no wake-up arrives: alerts arrive within {self._poll_s:g} s; use a direct --dsn",
             )
-        try:
-            while not self._stopping.is_set():
-                if not self._deliver(connection):
-                    listener.wait(self._poll_s)
-                # Of what a sink's program has left, where the watcher is the first process of a container.
-                self._zombies.reap(monotonic())
-        finally:
-            listener.close()
 
     def _deliver(self, connection: Connection) -> bool:
         alerts = deliver(connection, who=self.name, write=self._write_new)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Final
 
 import psycopg
@@ -11,26 +10,11 @@ from psycopg.rows import scalar_row
 
 from evtrack.domain.database_errors import CannotConnect
 from evtrack.storage.connection.error_translation import connection_refused, translated
+from evtrack.storage.connection.own_connection import OwnConnection
 from evtrack.storage.connection.redact import without_secrets
 from evtrack.storage.connection.session_settings import configure_session
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
-
-class _OwnConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that evtrack opened itself, what it was opened with, and whether it goes through a pooler."""
-
-    behind_pooler: bool = False
-    opened_with: tuple[str, str] = ("", "")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # Close without a rollback: the server rolls back what is open. psycopg would send one, and log a warning where
-        # that fails: after Ctrl-C in a statement, or with an iterator left in the middle of a transaction.
-        if error is not None:
-            self.close()
-        super().__exit__(kind, error, trace)
 
 
 # A peer that vanishes silently (power cut, pulled cable) is noticed after about 25 s.
@@ -43,6 +27,9 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 30_000,
 }
 
+_FIRST_ANSWER_S: Final = 30.0
+"""How long a server that let us in may take to configure the session."""
+
 _TAKES_WRITES: Final = "target_session_attrs"
 _READ_ONLY: Final = "read-only"  # in libpq's words for a server that takes no writes, and in PostgreSQL's
 
@@ -50,7 +37,7 @@ _READ_ONLY: Final = "read-only"  # in libpq's words for a server that takes no w
 _PREPARE_THRESHOLD = 1
 
 
-def connect(dsn: str, *, purpose: str, reads: bool = False) -> Connection:
+def connect(dsn: str, *, purpose: str, reads: bool = False, answer_s: float | None = None) -> Connection:
     """Open a connection in autocommit mode.
 
     Where several hosts are named, only a server that accepts writes will do, so that a standby which answers first is
@@ -60,6 +47,8 @@ def connect(dsn: str, *, purpose: str, reads: bool = False) -> Connection:
         dsn: The connection string; what it sets overrides evtrack's defaults.
         purpose: What it is for, shown as application_name in pg_stat_activity.
         reads: Whether the connection only reads: then a standby will do if no server accepts writes.
+        answer_s: How long the server may stay silent in a statement before the connection counts as lost; None for as
+            long as it takes. `bound_answers` changes it.
 
     Returns:
         The connection, with the session's settings and keep-alives configured. Statements are prepared at their second
@@ -78,17 +67,30 @@ def connect(dsn: str, *, purpose: str, reads: bool = False) -> Connection:
     params: dict[str, Any] = {**_DEFAULTS, **given, "application_name": f"evtrack {purpose}", "client_encoding": "UTF8"}
     wants_writes = _names_several_hosts(given) and _TAKES_WRITES not in given
     try:
-        if not wants_writes:
-            return _opened(params, (dsn, purpose))
-        try:
-            return _opened({**params, _TAKES_WRITES: "read-write"}, (dsn, purpose))
-        except psycopg.OperationalError as error:
-            if not reads or _READ_ONLY not in str(error):
-                raise
-            return _opened({**params, _TAKES_WRITES: "any"}, (dsn, purpose))
+        conn = _opened(params, (dsn, purpose), wants_writes=wants_writes, reads=reads)
     except psycopg.Error as error:
         refused = connection_refused(error, _target(given), str(given.get("dbname") or "evtrack"))
-        raise CannotConnect(without_secrets(refused.message, dsn), hint=without_secrets(refused.hint, dsn)) from None
+        raise CannotConnect(
+            without_secrets(refused.message, dsn),
+            hint=without_secrets(refused.hint, dsn),
+            ends_by_itself=refused.ends_by_itself,
+        ) from None
+    conn.answer_s = answer_s
+    return conn
+
+
+def bound_answers(conn: Connection, answer_s: float) -> None:
+    """Limit how long the server may stay silent in a statement before the connection counts as lost.
+
+    The server's own limits end what runs too long; this one is for a server that hangs itself while its host still
+    acknowledges packets, so that no keep-alive fails. Without effect on a connection that evtrack did not open.
+
+    Args:
+        conn: The connection.
+        answer_s: How long; longer than the session's statement_timeout.
+    """
+    if isinstance(conn, OwnConnection):
+        conn.answer_s = answer_s
 
 
 def reconnect(conn: Connection) -> Connection | None:
@@ -103,15 +105,29 @@ def reconnect(conn: Connection) -> Connection | None:
     Raises:
         CannotConnect: The server cannot be reached or refuses the connection.
     """
-    if not isinstance(conn, _OwnConnection):
+    if not isinstance(conn, OwnConnection):
         return None
     conn.close()
     dsn, purpose = conn.opened_with
     return connect(dsn, purpose=purpose)
 
 
-def _opened(params: Mapping[str, Any], opened_with: tuple[str, str]) -> _OwnConnection:
-    conn = _OwnConnection.connect(make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD)
+def _opened(
+    params: Mapping[str, Any], opened_with: tuple[str, str], *, wants_writes: bool, reads: bool
+) -> OwnConnection:
+    if not wants_writes:
+        return _configured(params, opened_with)
+    try:
+        return _configured({**params, _TAKES_WRITES: "read-write"}, opened_with)
+    except psycopg.OperationalError as error:
+        if not reads or _READ_ONLY not in str(error):
+            raise
+        return _configured({**params, _TAKES_WRITES: "any"}, opened_with)
+
+
+def _configured(params: Mapping[str, Any], opened_with: tuple[str, str]) -> OwnConnection:
+    conn = OwnConnection.connect(make_conninfo("", **params), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD)
+    conn.answer_s = _FIRST_ANSWER_S
     try:
         conn.opened_with = opened_with
         conn.behind_pooler = configure_session(conn)
@@ -141,7 +157,7 @@ def behind_pooler(conn: Connection) -> bool:
     Args:
         conn: A connection; if evtrack did not open it, the server is asked.
     """
-    if isinstance(conn, _OwnConnection):
+    if isinstance(conn, OwnConnection):
         return conn.behind_pooler
     with translated(), conn.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute("SELECT pg_backend_pid()").fetchone() != conn.info.backend_pid

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import psycopg
 
@@ -50,6 +51,10 @@ _REFUSALS: tuple[tuple[str, str], ...] = (
     ("timed out", "The host does not answer: check its address, and any firewall in between."),
     ("translate host name", "Correct the host name in the connection string."),
     ("resolve host", "Correct the host name in the connection string."),
+    (
+        "too many connections for",
+        "Close other connections of this role or to this database, or raise its CONNECTION LIMIT.",
+    ),
     ("too many clients", "Close other connections, or raise the server's max_connections."),
     ("remaining connection slots", "Close other connections, or raise the server's max_connections."),
     ("starting up", "The server is just starting: try again in a moment."),
@@ -62,6 +67,22 @@ _REFUSALS: tuple[tuple[str, str], ...] = (
     ),
     ("permission denied for database", "Grant this role CONNECT on the database, or name another role."),
 )
+
+
+# Among them, those of a server that answers, and takes no connections or no writes now.
+_ENDS_BY_ITSELF: Final = (
+    "too many connections for",
+    "too many clients",
+    "remaining connection slots",
+    "starting up",
+    "not yet accepting connections",
+    "in recovery mode",
+    "shutting down",
+    "session is read-only",
+)
+
+# How psycopg begins when it has tried several addresses.
+_SEVERAL: Final = "multiple connection attempts failed"
 
 
 @contextmanager
@@ -152,5 +173,11 @@ def connection_refused(error: psycopg.Error, target: str, dbname: str) -> Cannot
     elif "role" in lower and "does not exist" in lower:
         hint = "Name a role that exists in the connection string, or create this one."
     else:
-        hint = next((advice for part, advice in _REFUSALS if part in lower), "Check the connection string.")
-    return CannotConnect(f"Cannot connect to PostgreSQL at {target}: {text}", hint=hint)
+        found = list(dict.fromkeys(advice for part, advice in _REFUSALS if part in lower))
+        # Each address has a reason of its own.
+        hint = "\n".join(found if _SEVERAL in lower else found[:1]) or "Check the connection string."
+    return CannotConnect(
+        f"Cannot connect to PostgreSQL at {target}: {text}",
+        hint=hint,
+        ends_by_itself=any(part in lower for part in _ENDS_BY_ITSELF),
+    )

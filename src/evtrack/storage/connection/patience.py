@@ -19,6 +19,9 @@ T = TypeVar("T")
 PATIENCE_S: Final = 300.0
 """How long followers and submitters wait for a database that is away."""
 
+ANSWER_S: Final = 120.0
+"""How long the server may stay silent in a statement of a follower before the next host is tried."""
+
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _DOUBLINGS: Final = 10
@@ -99,10 +102,11 @@ class PatientReader:
         dsn: The database.
         purpose: What the connection is for.
         patience: How long it may be away.
+        answer_s: How long it may stay silent in a statement before it counts as away.
     """
 
-    def __init__(self, dsn: str, *, purpose: str, patience: Patience) -> None:
-        self._dsn, self._purpose, self._patience = dsn, purpose, patience
+    def __init__(self, dsn: str, *, purpose: str, patience: Patience, answer_s: float = ANSWER_S) -> None:
+        self._dsn, self._purpose, self._patience, self._answer_s = dsn, purpose, patience, answer_s
         self._conn: Connection | None = None
 
     def __enter__(self) -> Self:
@@ -130,7 +134,7 @@ class PatientReader:
         while True:
             try:
                 if self._conn is None:
-                    self._conn = connect(self._dsn, purpose=self._purpose, reads=True)
+                    self._conn = connect(self._dsn, purpose=self._purpose, reads=True, answer_s=self._answer_s)
                 found = query(self._conn)
             except EvtrackError as error:
                 self.close()

@@ -7,7 +7,7 @@ from typing import Final
 
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.connection.patience import Patience
+from evtrack.storage.connection.patience import ANSWER_S, Patience
 from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.log.position import LogPosition
 from evtrack.storage.log.reader import Tail
@@ -25,6 +25,7 @@ def feed(
     has_ended: Callable[[Connection], bool] = lambda _: False,
     waiting: Callable[[Tail], None] = lambda _: None,
     patience: Patience | None = None,
+    answer_s: float = ANSWER_S,
 ) -> Iterator[tuple[LogPosition, LogRow]]:
     """Read the log in commit order.
 
@@ -37,6 +38,7 @@ def feed(
         has_ended: Returns whether no event will follow those that are committed now.
         waiting: Called when there was nothing new.
         patience: How long the database may be away; by default five minutes.
+        answer_s: How long the server may stay silent in a statement before it counts as away, if this follows.
 
     Yields:
         The position behind an event, and the event. A program that stores the position together with what it did with
@@ -50,7 +52,7 @@ def feed(
     at, patience = after, patience or Patience()
     while True:
         try:
-            with connect(dsn, purpose="tail", reads=True) as conn:
+            with connect(dsn, purpose="tail", reads=True, answer_s=answer_s if follow else None) as conn:
                 tail = Tail(conn=conn, start=at, job=job, batch_no=batch_no)
                 patience.answered()
                 end: int | None = None

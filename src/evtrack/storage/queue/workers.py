@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg.types.json import Jsonb
 
 from evtrack.domain.errors import NoSuchJob
-from evtrack.storage.connection.connect import Connection, behind_pooler
+from evtrack.storage.connection.connect import Connection, behind_pooler, bound_answers
 from evtrack.storage.connection.query import array_literal, one, rows, run, value
 from evtrack.storage.queue.records import ReportVerdict
 from evtrack.version import __version__
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT: Final = "5s"
 STATEMENT_TIMEOUT: Final = "60s"
 """No statement of a worker takes seconds; one that does waits for something that may never come."""
+
+ANSWER_S: Final = 75.0
+"""How long the server may stay silent in a statement: so long only if it hangs, as STATEMENT_TIMEOUT comes first."""
 
 IDLE_TIMEOUT: Final = "10s"
 """A transaction left idle this long holds locks that others need, because its process was stopped."""
@@ -91,15 +94,18 @@ class LostWorker:
     handlers: list[str]
 
 
-def bound_waits(connection: Connection, *, lock: str = "", statement: str = "") -> None:
+def bound_waits(connection: Connection, *, lock: str = "", statement: str = "", answer_s: float = 0.0) -> None:
     """Limit how long a worker's statements may run and its transactions may stay open.
 
-    Behind a pooler the session is not ours, so there the settings of the role apply.
+    Behind a pooler the session is not ours, so there the settings of the role apply. A server that hangs does not keep
+    to them: if it stays silent, the connection counts as lost.
 
     Args:
         lock: How long a statement may wait for a lock, if not LOCK_TIMEOUT.
         statement: How long it may run, if not STATEMENT_TIMEOUT.
+        answer_s: How long the server may stay silent, if not ANSWER_S.
     """
+    bound_answers(connection, answer_s or ANSWER_S)
     if not behind_pooler(connection):
         bounds = {"lock": lock or LOCK_TIMEOUT, "statement": statement or STATEMENT_TIMEOUT, "idle": IDLE_TIMEOUT}
         run(connection, "bound_waits", **bounds)

@@ -24,6 +24,7 @@ from evtrack.interfaces.terminal.drawing import show, stdout_console
 from evtrack.interfaces.terminal.formatting import duration
 from evtrack.interfaces.terminal.reports.top import SystemSnapshot, snapshot_view
 from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.patience import ANSWER_S
 from evtrack.storage.monitoring.doctor_facts import server_time
 from evtrack.storage.reports import batch_reports, job_reports, system_health, worker_reports
 
@@ -102,7 +103,7 @@ class _SnapshotReader:
         """Return a new snapshot; the latest one while there is no connection."""
         try:
             if self._conn is None:
-                self._conn = connect(self._dsn, purpose="top", reads=True)
+                self._conn = connect(self._dsn, purpose="top", reads=True, answer_s=ANSWER_S)
             self.latest = _read_snapshot(self._conn)
             self._lost_at = None
         except (TransientError, CannotConnect) as error:

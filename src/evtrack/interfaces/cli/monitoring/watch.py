@@ -12,7 +12,7 @@ from evtrack.config import watch_settings_from
 from evtrack.domain.errors import BadArgument, NotInstalled, OutputLost
 from evtrack.domain.thresholds import Thresholds
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
-from evtrack.interfaces.cli.shared.options import lost_worker_options, with_dsn
+from evtrack.interfaces.cli.shared.options import checked, lost_worker_options, with_dsn
 from evtrack.interfaces.cli.shared.parameter_types import (
     COUNT,
     PAUSE,
@@ -29,7 +29,6 @@ from evtrack.runtime.watch.exec_sink import ExecSink
 from evtrack.runtime.watch.slack_sink import SlackSink
 from evtrack.runtime.watch.watcher import Watcher
 from evtrack.runtime.watch.webhook_sink import WebhookSink
-from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.preconditions import require_call
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ _THRESHOLDS: Final = Thresholds()
     "--metrics-port", type=Integer(0, 65535), help="Serve metrics for Prometheus on this port; 0 chooses a free one."
 )
 @click.option("--metrics-host", metavar="ADDRESS", help=f"Address to serve metrics on.  [default: {_LOOPBACK}]")
-@with_dsn()
+@with_dsn(waits=True)
 def watch(
     dsn: str,
     /,
@@ -147,8 +146,8 @@ def watch(
     evtrack watch --once --exec ./page-me
     """  # noqa: D301  # \b makes click keep these lines as they are
     settings = watch_settings_from(**flags)
-    with connect(dsn, purpose="check", reads=True) as conn:
-        require_call(conn, "take_alerts")  # the watcher itself would wait for the right
+    # The watcher itself would wait for the right.
+    checked(dsn, lambda conn: require_call(conn, "take_alerts"), waits=not once)
     watcher = Watcher(
         dsn=dsn,
         write=_stdout_writer(),

@@ -28,7 +28,7 @@ from evtrack.runtime.worker.slots.limits import SlotLimits
 from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.supervisor import Supervisor
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.connection.patience import Patience, PatientReader
+from evtrack.storage.connection.patience import ANSWER_S, Patience, PatientReader
 from evtrack.storage.connection.preconditions import require_call
 from evtrack.storage.reports.job_reports import job_progress, job_status
 
@@ -201,7 +201,7 @@ class JobMonitor:
 
     def _poll(self, job_id: int) -> None:
         every_s = _POLL_S if self._display.is_live else LOG_EVERY_S
-        with connect(self._dsn, purpose="progress") as conn:
+        with connect(self._dsn, purpose="progress", answer_s=ANSWER_S) as conn:
             while not self._stopped.wait(every_s):
                 self._display.update(job_state(job_progress(conn, job_id)))
             if self._display.is_live:

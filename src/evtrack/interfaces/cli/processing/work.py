@@ -152,7 +152,7 @@ def stop_worker_on_signals(worker: Supervisor, grace_s: float) -> AbstractContex
     help="Exit when nothing is left to do: no batch can be claimed, now or after a backoff, and none is running here.",
 )
 @worker_limit_options
-@with_dsn()
+@with_dsn(waits=True)
 def work(dsn: str, /, **options: Any) -> None:
     """Run batches until stopped.
 

@@ -1,17 +1,24 @@
 """Options that commands share, and the database that most commands begin with."""
 
+import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import wraps
 from itertools import pairwise
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 
 from evtrack.config import settings_from
+from evtrack.domain.database_errors import is_worth_waiting
+from evtrack.domain.errors import EvtrackError
 from evtrack.domain.text import json_text
+from evtrack.interfaces.cli.shared.outage_log import OutageLog
 from evtrack.interfaces.cli.shared.parameter_types import JOB_ID, POSITIVE_SECONDS, SECONDS, Memory, MemoryPair
+from evtrack.interfaces.cli.shared.signals import ReceivedSignals, stop_on_signals
 from evtrack.interfaces.logs import FORMATS, configure_logs
+from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S
 from evtrack.runtime.worker.slots.memory_limits import RECYCLE_SHARE
 from evtrack.storage.connection.connect import Connection, connect
@@ -21,6 +28,10 @@ from evtrack.storage.embedded.server_choice import running_server
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 5.0
+_TICK_S: Final = 0.1
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
 
@@ -139,13 +150,45 @@ def lost_worker_options(function: F) -> F:
     return grace(lease(function))
 
 
-def with_dsn(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], R]], Callable[..., R]]:
+def checked(dsn: str, check: Callable[[Connection], None], *, waits: bool = False) -> None:
+    """Check the database before a command begins.
+
+    Args:
+        check: Raises what is wrong.
+        waits: Whether to wait while the server answers and takes no connections now, until a signal ends that.
+    """
+    failures, log = 0, OutageLog("check")
+    with stop_on_signals(lambda: None, hint="") if waits else nullcontext(ReceivedSignals()) as received:
+        while not received:
+            try:
+                with connect(dsn, purpose="check", reads=True) as conn:
+                    check(conn)
+            except EvtrackError as error:
+                if not (waits and is_worth_waiting(error)):
+                    raise
+                failures += 1
+                pause_s = backoff_s(failures, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
+                log.failed(error, failures=failures, retry_in_s=pause_s)
+                retry_at = time.monotonic() + pause_s
+                while not received and time.monotonic() < retry_at:
+                    time.sleep(_TICK_S)
+            else:
+                if failures:
+                    log.recovered(failures=failures)
+                return
+    raise click.exceptions.Exit(received.exit_code if received.interrupted else 0)
+
+
+def with_dsn(
+    *, schema: bool = True, waits: bool = False
+) -> Callable[[Callable[Concatenate[str, P], R]], Callable[..., R]]:
     """Give a command the option --dsn, and pass it the resolved connection string as its first argument.
 
     The embedded server, where it is used, stays up until the command returns.
 
     Args:
         schema: Whether to check first that the schema exists and fits.
+        waits: Whether to wait while the server takes no connections now, except with --once.
 
     Returns:
         A decorator; put it below the command's own options.
@@ -157,8 +200,7 @@ def with_dsn(*, schema: bool = True) -> Callable[[Callable[Concatenate[str, P], 
         def command(*args: Any, dsn: str | None, **kwargs: Any) -> R:
             with running_server(settings_from(dsn=dsn)) as resolved, read_only_explained(resolved):
                 if schema:
-                    with connect(resolved, purpose="check", reads=True) as conn:
-                        check_schema(conn)
+                    checked(resolved, check_schema, waits=waits and not kwargs.get("once"))
                 return function(resolved, *args, **kwargs)
 
         return command

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from evtrack.domain import log_names
+from evtrack.domain.database_errors import is_worth_waiting
 from evtrack.domain.errors import EvtrackError, NoSuchJob, WorkerLost
 from evtrack.runtime.worker.database.error_backoff import ErrorBackoff
 from evtrack.runtime.worker.database.exchange import Answers, Reply
@@ -35,7 +36,7 @@ class ExchangeRunner:
         self._sync = QueueSync()
         self._backoff = ErrorBackoff()
         self._lost_id = 0
-        self._must_reconcile = False
+        self._must_reconcile = self._was_registered = False
         self._has_begun_to_stop = False
         # The latest two are enough.
         self._crash_loops: deque[str | None] = deque(maxlen=2)
@@ -52,10 +53,7 @@ class ExchangeRunner:
         try:
             self._session.open()
         except EvtrackError as error:
-            if not (self._session.worker_id and error.is_passing):
-                raise
-            # Once it is registered, it waits like at any other time.
-            self._postpone(error)
+            self._postpone_unless_new(error)
         return self._reply(Answers())
 
     def run(self, request: Request) -> Reply:
@@ -78,7 +76,7 @@ class ExchangeRunner:
             is_lost = True
             self._lose(answers)
         except EvtrackError as error:
-            self._postpone(error)
+            self._postpone_unless_new(error)
         return self._reply(answers, is_lost=is_lost)
 
     def close(self, give_up_at: float) -> Reply:
@@ -104,9 +102,16 @@ class ExchangeRunner:
         self._session.close()
         return self._reply(Answers())
 
+    def _postpone_unless_new(self, error: EvtrackError) -> None:
+        # A worker that was never registered ends with advice, unless it is enough to wait.
+        self._was_registered = self._was_registered or bool(self._session.worker_id)
+        if not (self._was_registered or is_worth_waiting(error)):
+            raise error
+        self._postpone(error)
+
     def _postpone(self, error: EvtrackError) -> None:
         # Whether the call took effect may be unknown, and what was claimed may not have arrived.
-        self._must_reconcile = True
+        self._must_reconcile = bool(self._session.worker_id)
         self._backoff.record(error, monotonic())
         # The connection may be lost, stay on a server that was demoted, or lack a prepared statement: psycopg counts
         # one as prepared that the server has skipped after an error.
@@ -152,6 +157,7 @@ class ExchangeRunner:
 
     def _lose(self, answers: Answers) -> None:
         """Give up the registration: this worker was declared lost, or the database does not know it."""
+        self._was_registered = True
         _log.error(
             log_names.WORKER_DECLARED_LOST, hint="others have its batches; it kills its slots and registers again"
         )

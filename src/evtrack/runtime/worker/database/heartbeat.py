@@ -12,8 +12,8 @@ from structlog.contextvars import bind_contextvars
 
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
-from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.maintenance import Maintenance
+from evtrack.runtime.repeated_failure import RepeatedFailure
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.worker.database.upkeep import Upkeep
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
@@ -34,6 +34,9 @@ _LOCK_RETRY_S: Final = 1.0
 _RETRY_S: Final = 1.0
 _LONGEST_LOCK_S: Final = 5.0
 _LONGEST_STATEMENT_S: Final = 10.0
+_LEAST_ANSWER_S: Final = 5.0
+"""A server that is silent for the lease hangs; with a short lease, it may just be slow."""
+
 _CHANGED_S: Final = 1.0
 """How soon after a heartbeat another one reports that other slots are busy."""
 
@@ -90,11 +93,12 @@ class Heartbeat:
         self._handlers = frozenset(handlers)
         self._news = news
         self._busy = busy
-        self._beat_s = lease_s / 3
+        self._lease_s, self._beat_s = lease_s, lease_s / 3
         self._maintenance = Maintenance(grace_s=grace_s, lease_s=lease_s)
         self._upkeep = Upkeep(dsn=dsn, worker_id=worker_id, maintenance=self._maintenance, state=state)
         self._in_hand = in_hand
         self._warned_of_pooler = False
+        self._failures = RepeatedFailure(log_names.HEARTBEAT_FAILED, first_s=_RETRY_S, longest_s=_RETRY_S)
         self._stopping = threading.Event()
         self._own_waker = Waker()
         self._thread = threading.Thread(target=self._run, name="evtrack-heartbeat", daemon=True)
@@ -126,34 +130,25 @@ class Heartbeat:
 
     def _run(self) -> None:
         bind_contextvars(worker_id=self._worker_id)
-        failures = 0
+        failures = RepeatedFailure(log_names.HEARTBEAT_CONNECTION_LOST, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
         while not self._stopping.is_set() and not self._news.is_fenced.is_set():
             try:
                 with connect(self._dsn, purpose="worker's heartbeat") as connection:
-                    bound_waits(connection, **self._bounds())
+                    bound_waits(connection, **self._bounds(), answer_s=max(self._lease_s, _LEAST_ANSWER_S))
                     pooled = behind_pooler(connection)
                     if pooled:
                         self._warn_of_pooler()
                     listener = Listener(
                         connection=connection, channel=None if pooled else WORK, waker=self._own_waker.socket
                     )
-                    failures = 0
                     # Notifications are lost while nobody listens, so there may be work.
                     self._tell(self._news.has_work)
                     try:
-                        self._beat(listener, connection, pooled=pooled)
+                        self._beat(listener, connection, pooled=pooled, works=failures.reset)
                     finally:
                         listener.close()
             except Exception as error:  # noqa: BLE001  without this thread the worker would be declared lost
-                failures += 1
-                pause_s = backoff_s(failures, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
-                _log.warning(
-                    log_names.HEARTBEAT_CONNECTION_LOST,
-                    error=str(error),
-                    failures=failures,
-                    retry_in_s=round(pause_s, 2),
-                )
-                self._stopping.wait(pause_s)
+                self._stopping.wait(failures.record(error))
 
     def _bounds(self) -> dict[str, str]:
         # Nothing that this connection waits for may take so long that the next heartbeat comes too late.
@@ -162,7 +157,7 @@ class Heartbeat:
             "statement": f"{min(_LONGEST_STATEMENT_S, self._beat_s) * 1000:.0f}ms",
         }
 
-    def _beat(self, listener: Listener, connection: Connection, *, pooled: bool) -> None:
+    def _beat(self, listener: Listener, connection: Connection, *, pooled: bool, works: Callable[[], None]) -> None:
         # A lock that stays with a session of the pooler's would outlive the worker, and prove nothing.
         lock_pid: int | None = 0 if pooled else None
         lock_at = beat_at = changed_at = 0.0
@@ -177,6 +172,7 @@ class Heartbeat:
             busy = self._busy()
             if now >= beat_at or (busy != reported and now >= changed_at):
                 sent = self._send(connection, busy, lock_pid or 0)
+                works()
                 if self._news.is_fenced.is_set():
                     return
                 reported = busy
@@ -200,8 +196,9 @@ class Heartbeat:
             if error.connection_lost:
                 raise
             # The session still shows that this worker is alive, so it must not be closed.
-            _log.warning(log_names.HEARTBEAT_FAILED, error=str(error), retry_in_s=_RETRY_S)
+            self._failures.record(error)
             return False
+        self._failures.reset()
         if not pulse.accepted:
             self._tell(self._news.is_fenced)
         elif lock_pid and not pulse.session_lock:

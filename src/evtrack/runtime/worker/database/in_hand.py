@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import structlog
-
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
+from evtrack.runtime.repeated_failure import RepeatedFailure
 from evtrack.storage.queue.workers import ItemInHand, report_in_hand
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ LONG_S: Final = 1.0
 """How long an item must have been in hand to be reported; also the time between two reports."""
 
 _MOST: Final = 200
-
-_log = structlog.get_logger()
+_LONGEST_PAUSE_S: Final = 5.0
 
 
 class SlotItem(NamedTuple):
@@ -80,6 +78,7 @@ class InHandReporter:
         self._look = look
         self._sent: list[SlotItem] = []
         self._look_at = 0.0
+        self._failures = RepeatedFailure(log_names.MAINTENANCE_FAILED, first_s=LONG_S, longest_s=_LONGEST_PAUSE_S)
 
     def run_due(self, connection: Connection, worker_id: int, now: float) -> None:
         """Send the list if it is time.
@@ -100,7 +99,8 @@ class InHandReporter:
         try:
             report_in_hand(connection, worker_id, [ItemInHand(*item[:-1], now - item.begun_at) for item in found])
             self._sent = found
+            self._failures.reset()
         except EvtrackError as error:
             if error.connection_lost:
                 raise
-            _log.warning(log_names.MAINTENANCE_FAILED, error=str(error))
+            self._look_at = max(self._look_at, now + self._failures.record(error))

@@ -6,12 +6,11 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from structlog.contextvars import bind_contextvars
 
 from evtrack.domain import log_names
-from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.maintenance import REAP_S
+from evtrack.runtime.repeated_failure import RepeatedFailure
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.queue.workers import bound_waits
 
@@ -24,8 +23,6 @@ _IDLE_S: Final = 5.0
 
 _LONGEST_PAUSE_S: Final = 5.0
 _JOIN_S: Final = 2.0
-
-_log = structlog.get_logger()
 
 
 class Upkeep:
@@ -63,19 +60,17 @@ class Upkeep:
 
     def _run(self) -> None:
         bind_contextvars(worker_id=self._worker_id)
-        failures = 0
+        failures = RepeatedFailure(log_names.MAINTENANCE_FAILED, first_s=REAP_S, longest_s=_LONGEST_PAUSE_S)
         while not self._is_stopping:
             pause_s = REAP_S
             try:
                 self._run_due(monotonic())
-                failures = 0
+                failures.reset()
                 if self._maintenance.has_turn:
                     pause_s = self._maintenance.due_in_s(monotonic())
             except Exception as error:  # noqa: BLE001  nobody else reports the workers that died here
-                failures += 1
-                pause_s = backoff_s(failures, first_s=REAP_S, longest_s=_LONGEST_PAUSE_S)
+                pause_s = failures.record(error)
                 self._disconnect()
-                _log.warning(log_names.MAINTENANCE_FAILED, error=str(error))
             self._woken.wait(pause_s)
             self._woken.clear()
         self._disconnect()
