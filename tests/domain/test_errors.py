@@ -181,6 +181,7 @@ def test_errors_have_exit_codes() -> None:
         "OutputLost": 74,
         "NoServer": 5,
         "CannotConnect": 5,
+        "ReadOnly": 5,
         "SchemaMissing": 4,
         "SchemaTooOld": 4,
         "SchemaTooNew": 4,
@@ -210,3 +211,22 @@ def test_fields_of_errors_can_be_read() -> None:
 def vars_of(error: errors.EvtrackError) -> tuple[object, ...]:
     """Return an error's own fields."""
     return tuple(value for name, value in vars(error).items() if name not in {"message", "hint"})
+
+
+@pytest.mark.parametrize(
+    ("error", "waits"),
+    [
+        (database_errors.CannotConnect("connection refused"), False),
+        (database_errors.CannotConnect("too many connections", ends_by_itself=True), True),
+        (database_errors.ReadOnly(), True),
+        (database_errors.TransientError("starting up", sqlstate="57P03"), True),
+        (database_errors.TransientError("lost"), True),
+        (database_errors.StorageError("too many connections", sqlstate="53300"), True),
+        (database_errors.TransientError("deadlock", sqlstate="40P01"), False),
+        (database_errors.PermissionDenied("no"), False),
+        (database_errors.SchemaMissing("no"), False),
+        (errors.BadArgument("no"), False),
+    ],
+)
+def test_a_worker_waits_at_its_start_only_for_what_ends_by_itself(error: errors.EvtrackError, *, waits: bool) -> None:
+    assert database_errors.is_worth_waiting(error) is waits

@@ -75,7 +75,7 @@ class PermissionDenied(_PassingError):
 
 
 class ReadOnly(PermissionDenied):
-    """This database session is read-only: no server that takes writes was reached.
+    """This database session is read-only.
 
     Args:
         message: The database's message.

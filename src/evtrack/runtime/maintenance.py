@@ -65,7 +65,12 @@ class Maintenance:
         """How often a member of the fleet may ask the database something while it is idle: more members ask less."""
         self._looked_at: float | None = None
         self._ask_failures, self._work_failures = (
-            RepeatedFailure(log_names.MAINTENANCE_FAILED, first_s=REAP_S, longest_s=_LONGEST_PAUSE_S) for _ in range(2)
+            RepeatedFailure(
+                lambda **facts: _log.warning(log_names.MAINTENANCE_FAILED, **facts),
+                first_s=REAP_S,
+                longest_s=_LONGEST_PAUSE_S,
+            )
+            for _ in range(2)
         )
         self._ask_at = self._reap_at = self._partitions_at = self._notify_queue_at = 0.0
         self._overdue_at = monotonic() + _OVERDUE_S

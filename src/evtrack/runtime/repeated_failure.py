@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Final
-
-import structlog
+from typing import TYPE_CHECKING, Final
 
 from evtrack.runtime.backoff import backoff_s
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LOG_EVERY_S: Final = 10.0
 """How often a failure that goes on is logged; the first one is logged at once."""
-
-_log = structlog.get_logger()
 
 
 class RepeatedFailure:
     """Counts failures that follow each other.
 
     Args:
-        event: The name of the log line.
+        log: Writes a log line with the keys that it is given.
         first_s: The pause after the first failure.
         longest_s: The longest pause.
     """
 
-    def __init__(self, event: str, *, first_s: float, longest_s: float) -> None:
+    def __init__(self, log: Callable[..., None], *, first_s: float, longest_s: float) -> None:
         self.count = 0
         """How many failures there were since the last success."""
-        self._event, self._first_s, self._longest_s = event, first_s, longest_s
+        self._write, self._first_s, self._longest_s = log, first_s, longest_s
         self._log_at = 0.0
 
     def reset(self) -> None:
@@ -49,5 +48,5 @@ class RepeatedFailure:
         now = monotonic()
         if now >= self._log_at:
             self._log_at = now + LOG_EVERY_S
-            _log.warning(self._event, error=str(error), failures=self.count, retry_in_s=round(pause_s, 2))
+            self._write(error=str(error), failures=self.count, retry_in_s=round(pause_s, 2))
         return pause_s

@@ -98,7 +98,9 @@ class Heartbeat:
         self._upkeep = Upkeep(dsn=dsn, worker_id=worker_id, maintenance=self._maintenance, state=state)
         self._in_hand = in_hand
         self._warned_of_pooler = False
-        self._failures = RepeatedFailure(log_names.HEARTBEAT_FAILED, first_s=_RETRY_S, longest_s=_RETRY_S)
+        self._failures = RepeatedFailure(
+            lambda **facts: _log.warning(log_names.HEARTBEAT_FAILED, **facts), first_s=_RETRY_S, longest_s=_RETRY_S
+        )
         self._stopping = threading.Event()
         self._own_waker = Waker()
         self._thread = threading.Thread(target=self._run, name="evtrack-heartbeat", daemon=True)
@@ -130,7 +132,11 @@ class Heartbeat:
 
     def _run(self) -> None:
         bind_contextvars(worker_id=self._worker_id)
-        failures = RepeatedFailure(log_names.HEARTBEAT_CONNECTION_LOST, first_s=_BACKOFF_S, longest_s=_BACKOFF_MAX_S)
+        failures = RepeatedFailure(
+            lambda **facts: _log.warning(log_names.HEARTBEAT_CONNECTION_LOST, **facts),
+            first_s=_BACKOFF_S,
+            longest_s=_BACKOFF_MAX_S,
+        )
         while not self._stopping.is_set() and not self._news.is_fenced.is_set():
             try:
                 with connect(self._dsn, purpose="worker's heartbeat") as connection:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import structlog
+
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.repeated_failure import RepeatedFailure
@@ -20,6 +22,9 @@ LONG_S: Final = 1.0
 
 _MOST: Final = 200
 _LONGEST_PAUSE_S: Final = 5.0
+
+
+_log = structlog.get_logger()
 
 
 class SlotItem(NamedTuple):
@@ -78,7 +83,11 @@ class InHandReporter:
         self._look = look
         self._sent: list[SlotItem] = []
         self._look_at = 0.0
-        self._failures = RepeatedFailure(log_names.MAINTENANCE_FAILED, first_s=LONG_S, longest_s=_LONGEST_PAUSE_S)
+        self._failures = RepeatedFailure(
+            lambda **facts: _log.warning(log_names.MAINTENANCE_FAILED, **facts),
+            first_s=LONG_S,
+            longest_s=_LONGEST_PAUSE_S,
+        )
 
     def run_due(self, connection: Connection, worker_id: int, now: float) -> None:
         """Send the list if it is time.

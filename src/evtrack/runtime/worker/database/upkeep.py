@@ -6,6 +6,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from structlog.contextvars import bind_contextvars
 
 from evtrack.domain import log_names
@@ -23,6 +24,9 @@ _IDLE_S: Final = 5.0
 
 _LONGEST_PAUSE_S: Final = 5.0
 _JOIN_S: Final = 2.0
+
+
+_log = structlog.get_logger()
 
 
 class Upkeep:
@@ -60,7 +64,11 @@ class Upkeep:
 
     def _run(self) -> None:
         bind_contextvars(worker_id=self._worker_id)
-        failures = RepeatedFailure(log_names.MAINTENANCE_FAILED, first_s=REAP_S, longest_s=_LONGEST_PAUSE_S)
+        failures = RepeatedFailure(
+            lambda **facts: _log.warning(log_names.MAINTENANCE_FAILED, **facts),
+            first_s=REAP_S,
+            longest_s=_LONGEST_PAUSE_S,
+        )
         while not self._is_stopping:
             pause_s = REAP_S
             try:
