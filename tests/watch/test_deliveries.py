@@ -2,12 +2,13 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
 import pytest
+from click.testing import Result
 from structlog.testing import capture_logs
 
 from client import Client
@@ -298,3 +299,20 @@ def test_cleanup_keeps_an_alert_until_its_deliveries_have_ended(conn: Connection
     conn.execute("UPDATE evtrack.delivery SET gave_up_at = now()")
     assert 1 == client.one(forget)
     assert [] == states(conn)
+
+
+def test_a_narrow_terminal_shows_kinds_whole_and_which_sink_waits(
+    conn: Connection, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    client = Client(conn)
+    register_sink(conn, "webhook:host:443:9f86d081", keep_trying_s=60)
+    client.one("SELECT evtrack.raise_alert('job_finished_with_errors', '1', '', 'error', '{}')")
+    client.one("SELECT evtrack.mark_alerts(array(SELECT alert_id FROM evtrack.alert), 'any')")
+    conn.execute("UPDATE evtrack.delivery SET error = 'answered 500', created_at = now() - interval '90 s'")
+    shown = run("alerts")
+    assert "job_finished_with_errors" in shown.stdout
+    assert "0/1 sinks" in shown.stdout
+    assert all(name in shown.stdout for name in ("ALERT", "JOB", "BATCH", "DELIVERED"))
+    assert "1 alert waits for webhook:host:443:9f86d081, the oldest for 1m" in shown.stderr
+    assert "Last error: answered 500" in shown.stderr

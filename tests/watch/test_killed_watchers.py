@@ -107,13 +107,13 @@ def test_deliveries_are_listed(
     python = Path(sys.executable).name
     assert [
         (f"exec:{python}", "pending", 1, f"{sys.executable} ended with exit code 3"),
-        ("slack:127.0.0.1", "pending", 1, "127.0.0.1: ConnectionRefusedError: [Errno 111] Connection refused"),
+        ("slack:127.0.0.1:9", "pending", 1, "127.0.0.1: ConnectionRefusedError: [Errno 111] Connection refused"),
     ] == [
         (each["sink"].rpartition(":")[0], each["state"], each["attempts"], each["error"])
         for each in alert["deliveries"]
     ]
     shown = run("alerts")
-    assert " 0 of 2 " in shown.stdout
+    assert " 0/2 sinks" in shown.stdout
     assert "1 alert waits for exec:" in shown.stderr
     assert "secret" not in shown.stdout + shown.stderr + json.dumps(alert)
     assert [] == sinks_found(dsn), "it has only just failed"

@@ -76,9 +76,12 @@ def test_a_label_names_a_sink_without_its_secret() -> None:
         SlackSink("https://hooks.example.com/T0/token").label,
         ExecSink("sh -c 'page --token token'").label,
     ]
-    assert ["webhook:hooks.example.com", "webhook:hooks.example.com", "slack:hooks.example.com", "exec:sh"] == [
-        label.rpartition(":")[0] for label in labels
-    ]
+    assert [
+        "webhook:hooks.example.com:443",
+        "webhook:hooks.example.com:443",
+        "slack:hooks.example.com:443",
+        "exec:sh",
+    ] == [label.rpartition(":")[0] for label in labels]
     assert 4 == len(set(labels)), "the whole target counts"
     assert "token" not in str(labels)
     assert labels[0] == WebhookSink("https://hooks.example.com/T0/token").label, "the same in each watcher"

@@ -58,6 +58,7 @@ class HttpPost:
         self.limit_s = limit_s
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._port = port or (443 if self._tls else 80)
+        self.place = f"{self.host}:{self._port}"
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._host_header = parts.netloc
         self._socket: socket.socket | None = None

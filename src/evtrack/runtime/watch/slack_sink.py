@@ -41,7 +41,7 @@ class SlackSink:
 
     def __init__(self, url: str, *, limit_s: float = LIMIT_S) -> None:
         self._post = HttpPost(url, option="--slack", limit_s=limit_s)
-        self.label = label_of(self.name, self._post.host, url)
+        self.label = label_of(self.name, self._post.place, url)
         self.limit_s = limit_s
 
     def send(self, alert: Alert) -> None:

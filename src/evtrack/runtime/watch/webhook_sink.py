@@ -45,7 +45,7 @@ class WebhookSink:
     def __init__(self, url: str, *, secret: str | None = None, limit_s: float = LIMIT_S) -> None:
         self._post = HttpPost(url, option="--webhook", limit_s=limit_s)
         self._keys = [] if secret is None else _keys(secret)
-        self.label = label_of(self.name, self._post.host, url)
+        self.label = label_of(self.name, self._post.place, url)
         self.limit_s = limit_s
 
     def send(self, alert: Alert) -> None:

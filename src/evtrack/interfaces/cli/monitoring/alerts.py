@@ -10,7 +10,7 @@ from evtrack.interfaces.cli.shared.options import json_option, print_json, with_
 from evtrack.interfaces.cli.shared.parameter_types import JOB_ID, LIMIT
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import show
-from evtrack.interfaces.terminal.formatting import counted
+from evtrack.interfaces.terminal.formatting import counted, duration
 from evtrack.interfaces.terminal.reports.alerts import alerts_table
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.monitoring import alert_outbox as outbox
@@ -52,7 +52,9 @@ def alerts(conn: Connection, *, job_id: int | None, undelivered: bool, limit: in
     for sink in sink_sums(conn):
         if sink.pending:
             last = f" Last error: {printable(sink.error, 200)}" if sink.error else ""
-            notice(f"{counted(sink.pending, 'alert waits', 'alerts wait')} for {printable(sink.sink)}.{last}")
+            waiting_for = f"{counted(sink.pending, 'alert waits', 'alerts wait')} for {printable(sink.sink)}"
+            step = "Fix it, or start a watcher that has it."
+            notice(f"{waiting_for}, the oldest for {duration(round(sink.lag_s))}.{last}\n{step}")
         if sink.gave_up:
             lost = counted(sink.gave_up, "alert was", "alerts were")
             notice(f"{lost} given up for {printable(sink.sink)} in the last day.")

@@ -55,9 +55,8 @@ def alerts_table(
     Returns:
         A table with a row per alert.
     """
-    with_sinks = any(deliveries.values())
-    job, sinks = ["JOB"] if with_job else [], ["SINKS"] if with_sinks else []
-    names = ["ALERT", "WHEN", *job, "BATCH", "KIND", "DELIVERED", *sinks, "FACTS"]
+    job = ["JOB"] if with_job else []
+    names = ["ALERT", "WHEN", *job, "BATCH", "KIND", "DELIVERED", "FACTS"]
     drawn = table(*names, right="ALERT JOB BATCH", flexible="FACTS")
     for row in alerts:
         ranked = sorted(row.facts.items(), key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))
@@ -68,20 +67,21 @@ def alerts_table(
             *([str(row.job_id or "")] if with_job else []),
             str(row.batch_no or ""),
             Text(printable(row.kind), style=_COLOURS.get(row.severity, "")),
-            "yes" if row.delivered_at else Text("no", style="yellow"),
-            *([_accepted(deliveries[row.alert_id])] if with_sinks else []),
+            _delivered(row, deliveries[row.alert_id]),
             cell(_facts(facts)),
         )
     return drawn
 
 
-def _accepted(deliveries: Sequence[DeliveryRow]) -> Text:
-    """Write how many sinks have accepted an alert."""
+def _delivered(row: AlertRow, deliveries: Sequence[DeliveryRow]) -> Text:
+    """Write whether an alert was delivered, and how many of its sinks have accepted it."""
+    if not row.delivered_at:
+        return Text("no", style="yellow")
     if not deliveries:
-        return Text("")
+        return Text("yes")
     states = [each.state for each in deliveries]
     style = "red" if GAVE_UP in states else "yellow" if PENDING in states else ""
-    return Text(f"{states.count(DELIVERED)} of {len(states)}", style=style)
+    return Text(f"{states.count(DELIVERED)}/{len(states)} sinks", style=style)
 
 
 def _facts(facts: dict[str, object]) -> str:
