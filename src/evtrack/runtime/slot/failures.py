@@ -10,7 +10,7 @@ from evtrack.domain.text import storable
 from evtrack.runtime.slot.protocol import BatchErrored, ItemFailure
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import CodeType, TracebackType
 
 MESSAGE_BOUND: Final = 2_000
 TRACEBACK_BOUND: Final = 4_000
@@ -18,6 +18,14 @@ ITEMS_WITH_TRACEBACK: Final = 20
 """How many failed items of a batch are reported with their traceback; the others have type and message only."""
 
 _OWN_DIRECTORY: Final = str(Path(__file__).parent)
+
+_PLACES: Final = 256
+_FRAMES: Final = 64
+_SPECIAL: Final = (BaseExceptionGroup, NameError, AttributeError, ImportError, SyntaxError)
+"""Exceptions that are formatted with more than their frames, such as suggestions of other names."""
+
+_heads: Final[dict[tuple[int, ...], tuple[str, list[CodeType]]]] = {}
+"""The formatted frames of exceptions by place, with the code, which keeps its identity while it is here."""
 
 
 class PartialFailure(Exception):
@@ -86,10 +94,42 @@ def _message(error: BaseException) -> str:
 
 def _trace(error: BaseException) -> str:
     try:
-        lines = traceback.format_exception(type(error), error, _user_frames(error.__traceback__))
+        return storable(_format(error, _user_frames(error.__traceback__)), TRACEBACK_BOUND, keep_end=True)
     except Exception:  # noqa: BLE001  formatting calls __str__ and reads sources
         return ""
-    return storable("".join(lines), TRACEBACK_BOUND, keep_end=True)
+
+
+def _format(error: BaseException, step: TracebackType | None) -> str:
+    """Format an exception as `traceback` does, which takes longer than all else that is done for a failure.
+
+    Items fail at the same places again and again, so the frames are formatted once for each place.
+    """
+    codes, place = _place(error, step)
+    known = _heads.get(place) if place else None
+    if known is not None:
+        return known[0] + "".join(traceback.format_exception_only(type(error), error))
+    text = "".join(traceback.format_exception(type(error), error, step))
+    if place:
+        last = "".join(traceback.format_exception_only(type(error), error))
+        if text.endswith(last):
+            if len(_heads) >= _PLACES:
+                _heads.clear()
+            _heads[place] = text[: len(text) - len(last)], codes
+    return text
+
+
+def _place(error: BaseException, step: TracebackType | None) -> tuple[list[CodeType], tuple[int, ...]]:
+    """Return what the formatted frames depend on: code, and instructions in it. Nothing if there is more to format."""
+    has_other = error.__cause__ is not None or (error.__context__ is not None and not error.__suppress_context__)
+    codes: list[CodeType] = []
+    place: list[int] = []
+    while step is not None and len(codes) < _FRAMES:
+        code = step.tb_frame.f_code
+        codes.append(code)
+        # By identity: equal code may come from different files.
+        place += (id(code), step.tb_lasti)
+        step = step.tb_next
+    return codes, () if step is not None or has_other or isinstance(error, _SPECIAL) else tuple(place)
 
 
 def _user_frames(step: TracebackType | None) -> TracebackType | None:
