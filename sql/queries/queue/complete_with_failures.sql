@@ -1,4 +1,5 @@
--- Report batches in which some items failed.
+-- Report batches in which some items failed. Texts come as one, separated by a
+-- character that JSON cannot contain, as in `complete`.
 SELECT
     c.job_id,
     c.batch_no,
@@ -9,7 +10,7 @@ FROM evtrack.complete_with_failures(
     %(batch_nos)s::integer[],
     %(attempts)s::integer[],
     %(run_s)s::float8[],
-    %(results)s::text[],
-    %(failed)s::int4multirange[],
-    %(errors)s::jsonb[]
+    string_to_array(%(results)s::text, E'\x1e', ''),
+    string_to_array(%(failed)s::text, E'\x1e')::int4multirange[],
+    string_to_array(%(errors)s::text, E'\x1e')::jsonb[]
 ) AS c

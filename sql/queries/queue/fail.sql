@@ -1,4 +1,5 @@
--- Report batches whose handler raised an error.
+-- Report batches whose handler raised an error. The errors come as one text,
+-- separated by a character that JSON cannot contain.
 SELECT
     f.job_id,
     f.batch_no,
@@ -9,5 +10,5 @@ FROM evtrack.fail(
     %(batch_nos)s::integer[],
     %(attempts)s::integer[],
     %(run_s)s::float8[],
-    %(errors)s::jsonb[]
+    string_to_array(%(errors)s::text, E'\x1e')::jsonb[]
 ) AS f

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from psycopg.types.string import ByteaBinaryLoader
@@ -17,7 +18,7 @@ from evtrack.storage.queue.records import Claimable, Reconciled, ReportVerdict
 from evtrack.storage.queue.workers import bound_waits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from evtrack.domain.claimed_batch import BatchKey
     from evtrack.storage.connection.connect import Connection
@@ -28,6 +29,8 @@ SEPARATOR: Final = b"\x1e"
 
 CANCELLED: Final = "57014"
 """SQLSTATE of a statement that ran into statement_timeout; a retry may succeed."""
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Queue:
@@ -107,9 +110,9 @@ class Queue:
             "complete_with_failures",
             batches,
             run_s=array_literal(run_s),
-            results=[None if lines is None else lines.decode() for lines in results],
-            failed=list(failed),
-            errors=[Jsonb(each) for each in errors],
+            results=_joined(results),
+            failed="\x1e".join(failed),
+            errors=_joined(map(_encode, errors)),
         )
 
     def fail(
@@ -124,7 +127,7 @@ class Queue:
         Returns:
             A verdict for each: retry, failed, late or unknown.
         """
-        return self._report("fail", batches, run_s=list(run_s), errors=[Jsonb(error) for error in errors])
+        return self._report("fail", batches, run_s=array_literal(run_s), errors=_joined(map(_encode, errors)))
 
     def crash(
         self,
@@ -217,9 +220,7 @@ class Queue:
 
     def _send(self, done: CompletedBatches | None, claim: Claim | None) -> None:
         if done is not None:
-            results = None
-            if done.results is not None:
-                results = SEPARATOR.join([lines or b"" for lines in done.results]).decode()
+            results = None if done.results is None else _joined(done.results)
             keys = self._columns(done.job_ids, done.batch_nos, done.attempts)
             usage = done.usage
             measured = {
@@ -254,3 +255,8 @@ class Queue:
             "batch_nos": array_literal(batch_nos),
             "attempts": array_literal(attempts),
         }
+
+
+def _joined(texts: Iterable[bytes | None]) -> str:
+    """Write texts as one, for string_to_array: psycopg's own adapter runs Python code for each element."""
+    return SEPARATOR.join([text or b"" for text in texts]).decode()

@@ -13,7 +13,7 @@ from evtrack.domain.errors import EvtrackError, WorkerLost
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.failures import MESSAGE_BOUND
 from evtrack.runtime.worker.database.outcome_lane import OutcomeLane
-from evtrack.runtime.worker.pacing import MAX_CLAIM
+from evtrack.runtime.worker.pacing import GROUP, MAX_CLAIM
 from evtrack.storage.queue.records import Claim, CompletedBatches, ReportVerdict
 
 if TYPE_CHECKING:
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from evtrack.storage.queue.queue import Queue
 
 _CALL: Final = 100
-"""Failures, crashes or returned batches of one call."""
+"""Crashes or returned batches of one call."""
 
 _CALL_BYTES: Final = 16 << 20
 """Results of one call with several batches: more would need too much of the server's memory and time at once."""
+
+_ITEM_BYTES: Final = 2_000
+"""What the error of an item counts for in a call."""
 
 _ALERTING: Final = {"failed", "crashed", "split"}
 _log = structlog.get_logger()
@@ -52,8 +55,12 @@ class OutcomeWriter:
         self._completed: OutcomeLane[Completed] = OutcomeLane(
             most=MAX_CLAIM, most_bytes=_CALL_BYTES, size_of=_result_bytes, on_refused=self._fail
         )
-        self._partly: OutcomeLane[Partly] = OutcomeLane(most=_CALL, on_refused=self._fail)
-        self._failed: OutcomeLane[Failed] = OutcomeLane(most=_CALL, on_refused=self._drop)
+        self._partly: OutcomeLane[Partly] = OutcomeLane(
+            most=GROUP, most_bytes=_CALL_BYTES, size_of=_partly_bytes, on_refused=self._fail
+        )
+        self._failed: OutcomeLane[Failed] = OutcomeLane(
+            most=GROUP, most_bytes=_CALL_BYTES, size_of=_failure_bytes, on_refused=self._drop
+        )
         self._crashed: OutcomeLane[Crashed] = OutcomeLane(most=_CALL, on_refused=self._fail)
         self._returned: OutcomeLane[Returned] = OutcomeLane(most=_CALL, on_refused=self._drop)
         self._lanes = (self._completed, self._partly, self._crashed, self._failed, self._returned)
@@ -159,6 +166,14 @@ class OutcomeWriter:
 
 def _result_bytes(outcome: Completed) -> int:
     return len(outcome[2] or b"")
+
+
+def _partly_bytes(outcome: Partly) -> int:
+    return len(outcome[2] or b"") + _ITEM_BYTES * len(outcome[4])
+
+
+def _failure_bytes(outcome: Failed) -> int:
+    return _ITEM_BYTES * (1 + len(outcome[2].get("items", ())))
 
 
 def _columns(outcomes: Sequence[tuple[Any, ...]]) -> list[Any]:
