@@ -282,14 +282,26 @@ BEGIN
         UNION ALL
         SELECT 'batch_failed', f.job_id || '/' || f.fingerprint, (f.e).*
         FROM (
-            SELECT DISTINCT ON (e.job_id, p.fingerprint) e, e.job_id,
+            SELECT DISTINCT ON (g.job_id, p.fingerprint) g.e, g.job_id,
                 p.fingerprint
-            FROM e
+            FROM (
+                -- A fingerprint takes as long as all else that is done for an
+                -- event. Errors that differ only in the numbers of their message
+                -- have the same one.
+                SELECT DISTINCT ON (e.job_id, k.error_key) e, e.job_id,
+                    e.batch_no
+                FROM e
+                CROSS JOIN LATERAL (
+                    SELECT evtrack.error_key(e.data -> 'error') AS error_key
+                ) k
+                WHERE e.type = 'failed' AND e.next_type IS NULL
+                ORDER BY e.job_id, k.error_key, e.batch_no
+            ) g
             CROSS JOIN LATERAL (
-                SELECT evtrack.fingerprint_of(e.data -> 'error') AS fingerprint
+                SELECT evtrack.fingerprint_of((g.e).data -> 'error')
+                    AS fingerprint
             ) p
-            WHERE e.type = 'failed' AND e.next_type IS NULL
-            ORDER BY e.job_id, p.fingerprint, e.batch_no
+            ORDER BY g.job_id, p.fingerprint, g.batch_no
         ) f
         WHERE NOT EXISTS (
             SELECT 1 FROM evtrack.alert a
@@ -1289,7 +1301,9 @@ CREATE FUNCTION evtrack.complete_with_failures(the_worker bigint, job_ids bigint
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
-    verdicts text[];
+    n integer := coalesce(cardinality(job_ids), 0);
+    done integer := 0;
+    of_day integer;
     wrong text;
     day date;
 BEGIN
@@ -1298,16 +1312,20 @@ BEGIN
     -- row.
     PERFORM 1 FROM evtrack.job j
     WHERE j.job_id = ANY(job_ids) ORDER BY j.job_id FOR UPDATE;
-    SELECT array_agg(h.verdict ORDER BY h.place) INTO verdicts
-    FROM evtrack.held(
-        the_worker, job_ids, batch_nos, attempts, 'completed') h;
     FOR day IN
         SELECT DISTINCT j.job_day FROM evtrack.job j
         WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
     LOOP
         -- All events in one statement, so that the fold sees each new batch's
         -- outcome.
-        WITH held AS (
+        WITH given AS (
+            -- If a batch is listed twice, the second report is a repetition.
+            SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*
+            FROM unnest(job_ids, batch_nos, attempts, run_s, results, failed,
+                errors) AS g (job_id, batch_no, attempt, run_s, lines, failed,
+                errors)
+            ORDER BY g.job_id, g.batch_no, g.attempt
+        ), held AS (
             SELECT b.*, (NOT isempty(g.failed) AND b.ordinals @> g.failed
                     AND b.ordinals <> g.failed) IS TRUE AS is_possible,
                 j.policy, j.phase, g.run_s, g.lines, g.failed,
@@ -1316,20 +1334,17 @@ BEGIN
                 ) AS n,
                 (j.batch_count + row_number() OVER (
                     PARTITION BY g.job_id ORDER BY g.batch_no))::integer AS new_no
-            FROM unnest(job_ids, batch_nos, complete_with_failures.run_s,
-                results, complete_with_failures.failed,
-                complete_with_failures.errors, verdicts)
-                AS g (job_id, batch_no, run_s, lines, failed, errors, verdict)
+            FROM given g
             CROSS JOIN LATERAL (
                 SELECT b.job_id, b.batch_no, b.version, b.attempt, b.errors,
                     b.crashes, b.losses, b.ordinals, b.root_no
                 FROM evtrack.batch b
                 WHERE b.job_day = day AND b.job_id = g.job_id
-                    AND b.batch_no = g.batch_no
+                    AND b.batch_no = g.batch_no AND b.status = 'running'
+                    AND b.worker_id = the_worker AND b.attempt = g.attempt
                 FOR UPDATE
             ) b
             JOIN evtrack.job j ON j.job_id = g.job_id
-            WHERE g.verdict = 'held'
         ), report AS (
             SELECT h.* FROM held h WHERE h.is_possible
         ), kept AS (
@@ -1371,18 +1386,27 @@ BEGIN
             WHERE r.phase <> 'cancelled' AND r.errors + 1
                 < evtrack.policy_number(r.policy, 'max_errors')
         )
-        SELECT format('job %s, batch %s: failed items %s must be some of %s, '
-            'not all', h.job_id, h.batch_no, h.failed, h.ordinals) INTO wrong
-        FROM held h WHERE NOT h.is_possible LIMIT 1;
-        IF FOUND THEN
+        SELECT count(*), min(format('job %s, batch %s: failed items %s must be '
+            'some of %s, not all', h.job_id, h.batch_no, h.failed, h.ordinals))
+            FILTER (WHERE NOT h.is_possible)
+        INTO of_day, wrong FROM held h;
+        IF wrong IS NOT NULL THEN
             RAISE EXCEPTION '%', wrong USING ERRCODE = 'EV007',
                 HINT = 'Use complete() when none failed, fail() when all did.';
         END IF;
+        done := done + of_day;
     END LOOP;
-    RETURN QUERY SELECT g.job_id, g.batch_no, CASE g.verdict
-        WHEN 'held' THEN 'ok' WHEN 'again' THEN 'ok' ELSE g.verdict END
-    FROM unnest(job_ids, batch_nos, verdicts)
-        AS g (job_id, batch_no, verdict);
+
+    IF done = n THEN
+        RETURN QUERY SELECT g.job_id, g.batch_no, 'ok'
+        FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no);
+    ELSE
+        -- held() finds the batches completed above in the log: `again`.
+        RETURN QUERY SELECT h.job_id, h.batch_no, CASE h.verdict
+            WHEN 'again' THEN 'ok' ELSE h.verdict END
+        FROM evtrack.held(
+            the_worker, job_ids, batch_nos, attempts, 'completed') h;
+    END IF;
 END $$;
 
 CREATE FUNCTION evtrack.count_change(the_job bigint, before text, after text, batches bigint, items_before bigint, items_after bigint) RETURNS integer
@@ -2134,6 +2158,23 @@ CREATE FUNCTION evtrack.error_fingerprint(type text, message text, place text DE
         || coalesce(place, ''), 'UTF8')), 'hex'), 12)
 $$;
 
+CREATE FUNCTION evtrack.error_key(error jsonb) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+    one jsonb := evtrack.first_error(error);
+    message text := one ->> 'message';
+    traceback text := one ->> 'traceback';
+BEGIN
+    IF right(traceback, length(message) + 1) = message || E'\n'
+        AND position('File' IN message) = 0 THEN
+        traceback := left(traceback, -length(message) - 1);
+    END IF;
+    RETURN sha256(convert_to(concat(length(coalesce(one ->> 'type', '')), ' ',
+        length(coalesce(message, '')), ' ', one ->> 'type',
+        translate(message, '123456789', '111111111'), traceback), 'UTF8'));
+END $$;
+
 CREATE FUNCTION evtrack.error_place(traceback text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN NULLIF("left"(btrim(regexp_replace(COALESCE("substring"(regexp_replace("right"(traceback, 16000), 'File "(?:<|[^"\n]*[/\\](?:(?:site|dist)-packages|lib(?:64)?[/\\]python[0-9.]+|evtrack[/\\]runtime)[/\\])[^"\n]*", line [0-9]+, in '::text, ''::text, 'g'::text), '.*File "([^"\n]+", line [0-9]+, in [^\n]+)'::text), "substring"("right"(traceback, 16000), '.*File "([^"\n]+", line [0-9]+, in [^\n]+)'::text)), '^(?:[^"\n]*[/\\])?([^"\n]*)", line [0-9]+, in +'::text, '\1 in '::text)), 200), ''::text);
@@ -2165,36 +2206,80 @@ $$;
 CREATE FUNCTION evtrack.fail(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], run_s double precision[], errors jsonb[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+DECLARE
+    n integer := coalesce(cardinality(job_ids), 0);
+    places bigint[] := '{}';
+    places_of_day bigint[];
+    retried boolean[] := '{}';
+    retried_of_day boolean[];
+    day date;
 BEGIN
     PERFORM evtrack.check_report(job_ids, batch_nos, attempts, run_s);
-    RETURN QUERY
-    WITH report AS (
-        SELECT h.*, h.phase <> 'cancelled' AND h.errors + 1
-            < evtrack.policy_number(h.policy, 'max_errors') AS again
+    FOR day IN
+        SELECT DISTINCT j.job_day FROM evtrack.job j
+        WHERE j.job_id = ANY(job_ids) ORDER BY j.job_day
+    LOOP
+        WITH given AS (
+            -- If a batch is listed twice, the second report is a repetition.
+            SELECT DISTINCT ON (g.job_id, g.batch_no, g.attempt) g.*
+            FROM unnest(job_ids, batch_nos, attempts, run_s, errors)
+                WITH ORDINALITY
+                AS g (job_id, batch_no, attempt, run_s, error, place)
+            ORDER BY g.job_id, g.batch_no, g.attempt, g.place
+        ), report AS (
+            SELECT b.*, g.run_s, g.error, g.place, j.policy,
+                j.phase <> 'cancelled' AND b.errors + 1
+                    < evtrack.policy_number(j.policy, 'max_errors') AS again
+            FROM given g
+            CROSS JOIN LATERAL (
+                SELECT b.job_id, b.batch_no, b.version, b.attempt, b.errors
+                FROM evtrack.batch b
+                WHERE b.job_day = day AND b.job_id = g.job_id
+                    AND b.batch_no = g.batch_no AND b.status = 'running'
+                    AND b.worker_id = the_worker AND b.attempt = g.attempt
+                FOR UPDATE
+            ) b
+            JOIN evtrack.job j ON j.job_id = g.job_id
+        ), appended AS (
+            INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
+                attempt, worker_id, data)
+            SELECT day, r.job_id, r.batch_no, r.version + 1,
+                'failed'::evtrack.event_type, r.attempt, the_worker,
+                jsonb_strip_nulls(jsonb_build_object('run_s', r.run_s,
+                    'error', evtrack.error_facts(r.error)))
+            FROM report r
+            UNION ALL
+            SELECT day, r.job_id, r.batch_no, r.version + 2, 'requeued',
+                r.attempt, the_worker, jsonb_build_object('reason', 'retry',
+                    'run_at', evtrack.retry_at(r.policy, r.errors + 1))
+            FROM report r WHERE r.again
+        )
+        SELECT array_agg(r.place), array_agg(r.again)
+        INTO places_of_day, retried_of_day FROM report r;
+        places := places || places_of_day;
+        retried := retried || retried_of_day;
+    END LOOP;
+
+    IF cardinality(places) = n THEN
+        retried := ARRAY(
+            SELECT u.again FROM unnest(places, retried) AS u (place, again)
+            ORDER BY u.place);
+        RETURN QUERY SELECT g.job_id, g.batch_no,
+            CASE WHEN g.again THEN 'retry' ELSE 'failed' END
+        FROM unnest(job_ids, batch_nos, retried)
+            AS g (job_id, batch_no, again);
+    ELSE
+        -- held() finds the batches that failed above in the log: `again`.
+        RETURN QUERY SELECT h.job_id, h.batch_no, CASE
+            WHEN h.verdict <> 'again' THEN h.verdict
+            WHEN h.status = 'failed' THEN 'failed' ELSE 'retry' END
         FROM evtrack.held(
-            the_worker, job_ids, batch_nos, attempts, 'failed') h
-    ), appended AS (
-        INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
-            attempt, worker_id, data)
-        SELECT r.job_day, r.job_id, r.batch_no, r.version + 1,
-            'failed'::evtrack.event_type, r.attempt, the_worker,
-            jsonb_strip_nulls(jsonb_build_object('run_s', fail.run_s[r.place],
-                'error', evtrack.error_facts(fail.errors[r.place])))
-        FROM report r WHERE r.verdict = 'held'
-        UNION ALL
-        SELECT r.job_day, r.job_id, r.batch_no, r.version + 2, 'requeued',
-            r.attempt, the_worker, jsonb_build_object('reason', 'retry',
-                'run_at', evtrack.retry_at(r.policy, r.errors + 1))
-        FROM report r WHERE r.verdict = 'held' AND r.again
-    )
-    SELECT r.job_id, r.batch_no, CASE
-        WHEN r.verdict = 'held' AND r.again THEN 'retry'
-        WHEN r.verdict = 'held' THEN 'failed'
-        WHEN r.verdict = 'again' AND r.status <> 'failed' THEN 'retry'
-        WHEN r.verdict = 'again' THEN 'failed'
-        ELSE r.verdict END
-    FROM report r ORDER BY r.place;
+            the_worker, job_ids, batch_nos, attempts, 'failed') h;
+    END IF;
 END $$;
 
 CREATE FUNCTION evtrack.find_worker(the_worker bigint) RETURNS evtrack.worker
@@ -2215,11 +2300,7 @@ CREATE FUNCTION evtrack.fingerprint_of(error jsonb) RETURNS text
     SELECT evtrack.error_fingerprint(o.one ->> 'type', o.one ->> 'message',
         evtrack.error_place(o.one ->> 'traceback'))
     FROM (
-        SELECT CASE
-            WHEN jsonb_typeof(error #> '{items,0}') = 'object'
-                THEN error #> '{items,0}'
-            WHEN jsonb_typeof(error) = 'object' THEN error
-            ELSE jsonb_build_object('message', error #>> '{}') END AS one
+        SELECT evtrack.first_error(error) AS one
     ) o
 $$;
 
@@ -2343,6 +2424,16 @@ CREATE FUNCTION evtrack.finish_overdue(most integer DEFAULT 1000) RETURNS SETOF 
     WHERE f.finished
 $$;
 
+CREATE FUNCTION evtrack.first_error(error jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE
+        WHEN jsonb_typeof(error #> '{items,0}') = 'object'
+            THEN error #> '{items,0}'
+        WHEN jsonb_typeof(error) = 'object' THEN error
+        ELSE jsonb_set('{}', '{message}', error) END
+$$;
+
 CREATE FUNCTION evtrack.fold() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2353,6 +2444,7 @@ DECLARE
     total bigint;
     of_jobs bigint;
     births bigint;
+    derivations bigint;
     starts bigint;
     completions bigint;
     troubles bigint;
@@ -2363,14 +2455,17 @@ DECLARE
     stepped bigint;
     n bigint;
     others evtrack.event[];
-    derived bigint;
-    d record;
+    failures bigint := 0;
+    moves bigint := 0;
     e evtrack.event;
 BEGIN
     SELECT
         count(*),
         count(*) FILTER (WHERE a.batch_no = 0),
-        count(*) FILTER (WHERE a.batch_no > 0 AND a.type = 'enqueued'),
+        count(*) FILTER (WHERE a.batch_no > 0 AND a.type = 'enqueued'
+            AND a.data -> 'root' IS NULL),
+        count(*) FILTER (WHERE a.batch_no > 0 AND a.type = 'enqueued'
+            AND a.data -> 'root' IS NOT NULL),
         count(*) FILTER (WHERE a.type = 'started'),
         count(*) FILTER (
             WHERE a.type = 'completed' AND a.data ->> 'moved' IS NULL),
@@ -2379,8 +2474,8 @@ BEGIN
         count(*) FILTER (
             WHERE evtrack.is_forged(a.xid, a.at, a.seq, a.data)),
         min(a.job_day), max(a.job_day)
-    INTO total, of_jobs, births, starts, completions, troubles, forged, day,
-        last_day
+    INTO total, of_jobs, births, derivations, starts, completions, troubles,
+        forged, day, last_day
     FROM added a;
     IF forged > 0 THEN
         SELECT a.* INTO e FROM added a
@@ -2400,82 +2495,55 @@ BEGIN
         folded := of_jobs;
     END IF;
 
-    -- A submitted batch has a number that its job has given out. One made from
-    -- another (root, parent) takes the next, and counts as retried from birth.
+    IF of_jobs + births + starts + completions < total THEN
+        SELECT array_agg(ROW(a.*)::evtrack.event),
+            count(*) FILTER (WHERE a.type = 'failed' AND a.version > 2),
+            count(*) FILTER (
+                WHERE a.type = 'completed' AND a.data ->> 'moved' IS NOT NULL)
+        INTO others, failures, moves
+        FROM added a WHERE a.type <> 'started'
+            AND (a.type <> 'enqueued' OR a.data -> 'root' IS NOT NULL);
+    END IF;
+
+    -- A submitted batch has a number that its job has given out.
     IF births > 0 THEN
         WITH born AS (
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
                 errors, crashes, losses, item_count, weight, ordinals,
-                root_no, parent_no, run_at, enqueued_at, error, links)
+                parent_no, enqueued_at, error, links)
             SELECT
                 a.job_day, a.job_id, a.batch_no,
-                evtrack.status_after('enqueued', NULL),
-                a.data -> 'root' IS NULL, 1, a.attempt,
+                evtrack.status_after('enqueued', NULL), true, 1, a.attempt,
                 coalesce((a.data ->> 'errors')::smallint, 0),
                 coalesce((a.data ->> 'crashes')::smallint, 0),
                 coalesce((a.data ->> 'losses')::smallint, 0),
                 (a.data ->> 'items')::integer, (a.data ->> 'weight')::bigint,
                 (a.data ->> 'ordinals')::int4multirange,
-                (a.data ->> 'root')::integer, (a.data ->> 'parent')::integer,
-                CASE WHEN a.data -> 'root' IS NOT NULL
-                    THEN coalesce((a.data ->> 'run_at')::timestamptz, a.at) END,
-                a.at, a.data ->> 'error',
+                (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
                 evtrack.extend_links(NULL, 0, evtrack.event_text(
                     a.job_id, a.batch_no, a.version, a.type, a.attempt,
                     a.worker_id, a.at, a.seq, a.xid, a.data))
             FROM added a
             JOIN evtrack.job j ON j.job_id = a.job_id
             WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
-                AND j.job_day = a.job_day
-                AND (a.data -> 'root' IS NOT NULL)
-                    = (a.batch_no > j.batch_count)
-            RETURNING job_id, root_no, item_count
+                AND j.job_day = a.job_day AND a.data -> 'root' IS NULL
+                AND a.batch_no <= j.batch_count
+            RETURNING job_id, item_count
         )
         SELECT coalesce(sum(evtrack.count_change(
-            b.job_id, NULL, 'pending', b.n, 0, b.items)), 0), sum(b.derived)
-        INTO n, derived
+            b.job_id, NULL, 'pending', b.n, 0, b.items)), 0)
+        INTO n
         FROM (
-            SELECT job_id, count(*) AS n, sum(item_count) AS items,
-                count(root_no) AS derived
+            SELECT job_id, count(*) AS n, sum(item_count) AS items
             FROM born GROUP BY job_id
         ) b;
         folded := folded + n;
-        IF derived > 0 THEN
-            -- Without a gap: the next one counts on from the last.
-            FOR d IN
-                SELECT a.job_id, max(a.batch_no) AS last, count(*) AS n
-                FROM added a
-                WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
-                GROUP BY a.job_id
-            LOOP
-                UPDATE evtrack.job j SET batch_count = d.last
-                WHERE j.job_id = d.job_id AND j.batch_count + d.n = d.last;
-                IF NOT FOUND THEN
-                    SELECT a.* INTO e FROM added a WHERE a.type = 'enqueued'
-                        AND a.job_id = d.job_id AND a.batch_no = d.last;
-                    PERFORM evtrack.refuse_event(e);
-                END IF;
-            END LOOP;
-            -- Here, as nothing that is submitted has these.
-            UPDATE evtrack.batch b SET
-                isolation = coalesce((a.data ->> 'isolation')
-                    ::evtrack.isolation, 'none'),
-                exclusive_losses = coalesce((a.data ->> 'exclusive_losses')
-                    ::smallint, 0)
-            FROM added a
-            WHERE a.type = 'enqueued' AND a.version = 1
-                AND a.data -> 'root' IS NOT NULL
-                AND a.data ?| '{isolation,exclusive_losses}'
-                AND b.job_day = a.job_day AND b.job_id = a.job_id
-                AND b.batch_no = a.batch_no;
-        END IF;
+    END IF;
+    IF derivations > 0 THEN
+        folded := folded + evtrack.fold_derived(others);
     END IF;
 
-    IF of_jobs + births + starts + completions < total THEN
-        SELECT array_agg(ROW(a.*)::evtrack.event) INTO others
-        FROM added a WHERE a.type NOT IN ('enqueued', 'started');
-    END IF;
     -- Each round takes the next step of every batch that has one. A day is a
     -- partition, and a plan for one partition starts much faster than one that
     -- could need them all: nearly always there is one round of one day.
@@ -2536,7 +2604,13 @@ BEGIN
             ) s;
             stepped := stepped + n;
         END IF;
-        IF others IS NOT NULL THEN
+        IF moves > 0 THEN
+            stepped := stepped + evtrack.fold_moved(others, day);
+        END IF;
+        IF failures > 0 THEN
+            stepped := stepped + evtrack.fold_failures(others, day);
+        END IF;
+        IF others IS NOT NULL AND folded + stepped < total THEN
             stepped := stepped + evtrack.fold_steps(others, day);
         END IF;
         folded := folded + stepped;
@@ -2557,10 +2631,194 @@ BEGIN
     END IF;
 
     IF troubles > 0 THEN
-        PERFORM evtrack.alert_of(array_agg(ROW(a.*)::evtrack.event))
-        FROM added a WHERE a.type NOT IN ('enqueued', 'started');
+        IF others IS NULL THEN
+            SELECT array_agg(ROW(a.*)::evtrack.event) INTO others
+            FROM added a WHERE a.type NOT IN ('enqueued', 'started');
+        END IF;
+        PERFORM evtrack.alert_of(others);
     END IF;
     RETURN NULL;
+END $$;
+
+CREATE FUNCTION evtrack.fold_derived(events evtrack.event[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    folded bigint;
+    d record;
+BEGIN
+    WITH next AS (
+        SELECT e.*, lead(e.link) OVER stream AS failed_link,
+            lead(e.link, 2) OVER stream AS requeued_link,
+            lead(e.one) OVER stream AS failed,
+            lead(e.one, 2) OVER stream AS requeued
+        FROM (
+            SELECT a AS one, a.job_day, a.job_id, a.batch_no, a.version, a.type,
+                a.attempt, a.at, a.data, CASE
+                    WHEN a.type = 'enqueued' THEN sha256(t.bytes)
+                    ELSE t.bytes END AS link
+            FROM unnest(events) a
+            CROSS JOIN LATERAL (
+                SELECT convert_to(evtrack.event_text(
+                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                    a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8') AS bytes
+            ) t
+            WHERE a.batch_no > 0 AND a.type IN ('enqueued', 'failed', 'requeued')
+                AND a.version <= 3
+            -- Sorted here, so that each text is made once.
+            ORDER BY a.job_day, a.job_id, a.batch_no, a.version
+        ) e
+        WINDOW stream AS (
+            PARTITION BY e.job_day, e.job_id, e.batch_no ORDER BY e.version)
+    ), birth AS (
+        SELECT n.*, CASE WHEN ((n.failed).type = 'failed'
+                AND (n.failed).version = 2
+                AND (n.failed).attempt = n.attempt) IS NOT TRUE THEN 1
+            WHEN ((n.requeued).type = 'requeued' AND (n.requeued).version = 3
+                AND (n.requeued).attempt = n.attempt
+                AND NOT (n.requeued).data ?| '{reset,isolation}') IS NOT TRUE
+                THEN 2
+            ELSE 3 END AS steps
+        FROM next n
+        WHERE n.type = 'enqueued' AND n.version = 1
+            AND n.data -> 'root' IS NOT NULL
+    ), born AS (
+        INSERT INTO evtrack.batch (
+            job_day, job_id, batch_no, status, fresh, version, attempt,
+            errors, crashes, losses, exclusive_losses, isolation, item_count,
+            weight, ordinals, root_no, parent_no, run_at, run_s, enqueued_at,
+            finished_at, error, links)
+        SELECT
+            b.job_day, b.job_id, b.batch_no,
+            CASE b.steps WHEN 2 THEN evtrack.status_after('failed', 'pending')
+                ELSE evtrack.status_after('enqueued', NULL) END,
+            false, b.steps, b.attempt,
+            coalesce((b.data ->> 'errors')::smallint, 0)
+                + (b.steps > 1)::integer,
+            coalesce((b.data ->> 'crashes')::smallint, 0),
+            coalesce((b.data ->> 'losses')::smallint, 0),
+            coalesce((b.data ->> 'exclusive_losses')::smallint, 0),
+            coalesce((b.data ->> 'isolation')::evtrack.isolation, 'none'),
+            (b.data ->> 'items')::integer, (b.data ->> 'weight')::bigint,
+            (b.data ->> 'ordinals')::int4multirange,
+            (b.data ->> 'root')::integer, (b.data ->> 'parent')::integer,
+            CASE b.steps
+                WHEN 1 THEN coalesce((b.data ->> 'run_at')::timestamptz, b.at)
+                WHEN 3 THEN coalesce(
+                    ((b.requeued).data ->> 'run_at')::timestamptz,
+                    (b.requeued).at) END,
+            CASE WHEN b.steps > 1
+                THEN ((b.failed).data ->> 'run_s')::float8 END,
+            b.at, CASE b.steps WHEN 2 THEN (b.failed).at END,
+            CASE WHEN b.steps > 1 THEN left(coalesce(
+                (b.failed).data #>> '{error,message}', b.data ->> 'error'), 300)
+                ELSE b.data ->> 'error' END,
+            b.link
+                || CASE WHEN b.steps > 1 THEN sha256(b.link || b.failed_link)
+                    ELSE '' END
+                || CASE WHEN b.steps > 2 THEN sha256(
+                    sha256(b.link || b.failed_link) || b.requeued_link)
+                    ELSE '' END
+        FROM birth b
+        WHERE b.batch_no > (
+            SELECT j.batch_count FROM evtrack.job j
+            WHERE j.job_id = b.job_id AND j.job_day = b.job_day)
+        RETURNING job_id, status, version, item_count
+    )
+    SELECT coalesce(sum(b.steps + 0 * evtrack.count_change(
+            b.job_id, NULL, 'pending', b.n, 0, b.items)
+        + CASE WHEN b.failed > 0 THEN 0 * evtrack.count_change(b.job_id,
+            'pending', 'failed', b.failed, b.failed_items, b.failed_items)
+            ELSE 0 END), 0)
+    INTO folded
+    FROM (
+        SELECT job_id, count(*) AS n, sum(item_count) AS items,
+            sum(version) AS steps,
+            count(*) FILTER (WHERE status = 'failed') AS failed,
+            sum(item_count) FILTER (WHERE status = 'failed') AS failed_items
+        FROM born GROUP BY job_id
+    ) b;
+    IF folded = 0 THEN RETURN 0; END IF;
+    -- Without a gap: the next one counts on from the last.
+    FOR d IN
+        SELECT a.job_id, max(a.batch_no) AS last, count(*) AS n
+        FROM unnest(events) a
+        WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
+        GROUP BY a.job_id
+    LOOP
+        UPDATE evtrack.job j SET batch_count = d.last
+        WHERE j.job_id = d.job_id AND j.batch_count + d.n = d.last;
+        IF NOT FOUND THEN
+            PERFORM evtrack.refuse_event(a) FROM unnest(events) a
+            WHERE a.type = 'enqueued' AND a.job_id = d.job_id
+                AND a.batch_no = d.last;
+        END IF;
+    END LOOP;
+    RETURN folded;
+END $$;
+
+CREATE FUNCTION evtrack.fold_failures(events evtrack.event[], day date) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    folded bigint;
+BEGIN
+    WITH next AS (
+        SELECT e.*, lead(e.one) OVER stream AS requeued,
+            lead(e.bytes) OVER stream AS requeued_bytes
+        FROM (
+            SELECT a AS one, a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                a.worker_id, a.at, a.data, convert_to(evtrack.event_text(
+                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                    a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8') AS bytes
+            FROM unnest(events) a
+            WHERE a.type IN ('failed', 'requeued') AND a.job_day = day
+                -- A running batch was enqueued and started before.
+                AND a.batch_no > 0 AND a.version > 2
+            -- Sorted here, so that each text is made once.
+            ORDER BY a.job_id, a.batch_no, a.version
+        ) e
+        WINDOW stream AS (
+            PARTITION BY e.job_id, e.batch_no ORDER BY e.version)
+    ), due AS (
+        SELECT n.*, ((n.requeued).type = 'requeued'
+            AND (n.requeued).version = n.version + 1
+            AND (n.requeued).attempt = n.attempt
+            AND NOT (n.requeued).data ?| '{reset,isolation}') IS TRUE AS again
+        FROM next n WHERE n.type = 'failed'
+    ), step AS (
+        UPDATE evtrack.batch b SET
+            status = CASE WHEN d.again
+                THEN evtrack.status_after('requeued', 'failed')
+                ELSE evtrack.status_after('failed', 'running') END,
+            version = d.version + d.again::integer,
+            finished_at = CASE WHEN d.again THEN NULL ELSE d.at END,
+            run_at = CASE WHEN d.again THEN coalesce(
+                ((d.requeued).data ->> 'run_at')::timestamptz,
+                (d.requeued).at) END,
+            run_s = coalesce((d.data ->> 'run_s')::float8, b.run_s),
+            errors = b.errors + 1,
+            error = left(coalesce(d.data #>> '{error,message}', b.error), 300),
+            links = b.links || sha256(substring(b.links, octet_length(b.links) - 31) || d.bytes)
+                || CASE WHEN d.again THEN sha256(sha256(substring(b.links, octet_length(b.links) - 31)
+                    || d.bytes) || d.requeued_bytes) ELSE '' END
+        FROM due d
+        WHERE b.job_day = day
+            AND b.job_id = d.job_id AND b.batch_no = d.batch_no
+            AND b.version = d.version - 1 AND b.status = 'running'
+            AND b.attempt = d.attempt AND b.worker_id = d.worker_id
+            AND b.links IS NOT NULL
+        RETURNING b.job_id, d.again, b.item_count
+    )
+    SELECT coalesce(sum(evtrack.count_change(s.job_id, 'running',
+        CASE WHEN s.again THEN 'pending' ELSE 'failed' END,
+        s.n, s.items, s.items) * CASE WHEN s.again THEN 2 ELSE 1 END), 0)
+    INTO folded
+    FROM (
+        SELECT job_id, again, count(*) AS n, sum(item_count) AS items
+        FROM step GROUP BY job_id, again
+    ) s;
+    RETURN folded;
 END $$;
 
 CREATE FUNCTION evtrack.fold_job(e evtrack.event) RETURNS boolean
@@ -2640,6 +2898,45 @@ BEGIN
         AND t.type = e.type AND j.phase = ANY(t.before)
         AND (t.suspended IS NULL OR t.suspended = j.suspended);
     RETURN FOUND;
+END $$;
+
+CREATE FUNCTION evtrack.fold_moved(events evtrack.event[], day date) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    stepped bigint;
+BEGIN
+    WITH step AS (
+        UPDATE evtrack.batch b SET
+            status = evtrack.status_after('completed', 'running'),
+            version = a.version, finished_at = a.at,
+            run_s = coalesce((a.data ->> 'run_s')::float8, b.run_s),
+            item_count = b.item_count
+                - coalesce((a.data ->> 'moved_items')::integer, 0),
+            ordinals = b.ordinals - (a.data ->> 'moved')::int4multirange,
+            error = NULL,
+            links = evtrack.extend_links(b.links, b.version,
+                evtrack.event_text(
+                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                    a.worker_id, a.at, a.seq, a.xid, a.data))
+        FROM unnest(events) a
+        WHERE a.type = 'completed' AND a.data ->> 'moved' IS NOT NULL
+            AND a.job_day = day AND b.job_day = day
+            AND b.job_id = a.job_id AND b.batch_no = a.batch_no
+            AND b.version = a.version - 1 AND b.status = 'running'
+            AND b.attempt = a.attempt AND b.worker_id = a.worker_id
+        RETURNING b.job_id, b.item_count,
+            coalesce((a.data ->> 'moved_items')::integer, 0) AS moved
+    )
+    SELECT coalesce(sum(evtrack.count_change(s.job_id, 'running', 'completed',
+        s.n, s.items + s.moved, s.items)), 0)
+    INTO stepped
+    FROM (
+        SELECT job_id, count(*) AS n, sum(item_count) AS items,
+            sum(moved) AS moved
+        FROM step GROUP BY job_id
+    ) s;
+    RETURN stepped;
 END $$;
 
 CREATE FUNCTION evtrack.fold_steps(events evtrack.event[], day date) RETURNS bigint
@@ -6098,7 +6395,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_open_jobs'::text,'{watcher,worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'due_by'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_turn'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'keep_time'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('function'::text,'take_duty'::text,'{}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'upkeep_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_open_jobs'::text,'{watcher,worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'due_by'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_derived'::text,'{}'::text[]), ('function'::text,'fold_failures'::text,'{}'::text[]), ('function'::text,'fold_moved'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'error_key'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'first_error'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_turn'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'keep_time'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('function'::text,'take_duty'::text,'{}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'upkeep_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,

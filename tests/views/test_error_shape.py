@@ -1,8 +1,11 @@
 """Errors are grouped by what stays the same: type, place and the shape of the message."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
 from client import Client
 
@@ -100,3 +103,47 @@ def test_the_place_is_the_last_frame_outside_of_libraries(client: Client) -> Non
     assert client.one(fingerprint, "no item 7", first) != client.one(fingerprint, "no user 7", first)
     assert client.one(fingerprint, "no item 7", first) != client.one(fingerprint, "no item 7", only_library)
     assert client.one("SELECT evtrack.error_fingerprint(NULL, NULL)")
+
+
+@given(MESSAGES, st.integers(0, 99), st.booleans())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_errors_with_the_same_key_have_the_same_fingerprint(
+    client: Client,
+    message: str,
+    number: int,
+    has_trace: bool,  # noqa: FBT001
+) -> None:
+    texts = [message.replace("a", str(number)), message.replace("a", str(99 - number)), f"{message}{number}"]
+    errors = [
+        {"type": "E", "message": text}
+        | ({"traceback": f'  File "x1.py", line 7, in f1\nE: {text}\n'} if has_trace else {})
+        for text in texts
+    ]
+    rows = client.rows(
+        "SELECT evtrack.error_key(e) AS key, evtrack.fingerprint_of(e) AS fingerprint FROM unnest(%s::jsonb[]) e",
+        [Jsonb(error) for error in [*errors, {"items": errors[:1]}]],
+    )
+    fingerprints: dict[bytes, set[str]] = {}
+    for row in rows:
+        fingerprints.setdefault(row["key"], set()).add(row["fingerprint"])
+    assert all(len(each) == 1 for each in fingerprints.values())
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ({"message": "item 17 is bad"}, {"message": "item 29 is bad"}, True),
+        ({"message": "item 7"}, {"message": "item 17"}, False),
+        ({"message": "at 0x12"}, {"message": "at 1x12"}, False),
+        ({"type": "a", "message": "b"}, {"type": "ab", "message": ""}, False),
+        ({"message": "7", "traceback": "in f\nE: 7\n"}, {"message": "8", "traceback": "in f\nE: 8\n"}, True),
+        ({"message": "7", "traceback": "in f1\nE: 7\n"}, {"message": "7", "traceback": "in f2\nE: 7\n"}, False),
+        ({"items": [{"message": "7"}], "message": "a"}, {"message": "8"}, True),
+        ("text 7", {"message": "text 8"}, True),
+        ([1], {"message": "[2]"}, True),
+        (None, {}, True),
+    ],
+)
+def test_the_key_of_an_error_ignores_digits_of_its_message(client: Client, one: Any, other: Any, is_same: bool) -> None:  # noqa: FBT001
+    found = client.one("SELECT evtrack.error_key(%s) = evtrack.error_key(%s)", Jsonb(one), Jsonb(other))
+    assert is_same is found

@@ -38,14 +38,26 @@ BEGIN
         UNION ALL
         SELECT 'batch_failed', f.job_id || '/' || f.fingerprint, (f.e).*
         FROM (
-            SELECT DISTINCT ON (e.job_id, p.fingerprint) e, e.job_id,
+            SELECT DISTINCT ON (g.job_id, p.fingerprint) g.e, g.job_id,
                 p.fingerprint
-            FROM e
+            FROM (
+                -- A fingerprint takes as long as all else that is done for an
+                -- event. Errors that differ only in the numbers of their message
+                -- have the same one.
+                SELECT DISTINCT ON (e.job_id, k.error_key) e, e.job_id,
+                    e.batch_no
+                FROM e
+                CROSS JOIN LATERAL (
+                    SELECT evtrack.error_key(e.data -> 'error') AS error_key
+                ) k
+                WHERE e.type = 'failed' AND e.next_type IS NULL
+                ORDER BY e.job_id, k.error_key, e.batch_no
+            ) g
             CROSS JOIN LATERAL (
-                SELECT evtrack.fingerprint_of(e.data -> 'error') AS fingerprint
+                SELECT evtrack.fingerprint_of((g.e).data -> 'error')
+                    AS fingerprint
             ) p
-            WHERE e.type = 'failed' AND e.next_type IS NULL
-            ORDER BY e.job_id, p.fingerprint, e.batch_no
+            ORDER BY g.job_id, p.fingerprint, g.batch_no
         ) f
         WHERE NOT EXISTS (
             SELECT 1 FROM evtrack.alert a

@@ -6,10 +6,6 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT evtrack.error_fingerprint(o.one ->> 'type', o.one ->> 'message',
         evtrack.error_place(o.one ->> 'traceback'))
     FROM (
-        SELECT CASE
-            WHEN jsonb_typeof(error #> '{items,0}') = 'object'
-                THEN error #> '{items,0}'
-            WHEN jsonb_typeof(error) = 'object' THEN error
-            ELSE jsonb_build_object('message', error #>> '{}') END AS one
+        SELECT evtrack.first_error(error) AS one
     ) o
 $$;

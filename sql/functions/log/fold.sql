@@ -6,8 +6,10 @@
 -- went wrong becomes alerts. evtrack.batch_transitions() has the legal steps.
 -- Births, starts and completions are statements here, since only a trigger's
 -- function sees `added`: as functions of an array they take 10 % longer.
--- fold_steps() takes all other steps. It would take starts and completions too,
--- but then each alone takes half as long again, and most events are these.
+-- fold_derived() bears batches that are made from others, fold_moved() and
+-- fold_failures() take the steps of failures, and fold_steps() takes all others.
+-- It would take each of these too, but starts and completions alone take half as
+-- long again then, failures twice as long, and most events are these.
 CREATE OR REPLACE FUNCTION evtrack.fold() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -18,6 +20,7 @@ DECLARE
     total bigint;
     of_jobs bigint;
     births bigint;
+    derivations bigint;
     starts bigint;
     completions bigint;
     troubles bigint;
@@ -28,14 +31,17 @@ DECLARE
     stepped bigint;
     n bigint;
     others evtrack.event[];
-    derived bigint;
-    d record;
+    failures bigint := 0;
+    moves bigint := 0;
     e evtrack.event;
 BEGIN
     SELECT
         count(*),
         count(*) FILTER (WHERE a.batch_no = 0),
-        count(*) FILTER (WHERE a.batch_no > 0 AND a.type = 'enqueued'),
+        count(*) FILTER (WHERE a.batch_no > 0 AND a.type = 'enqueued'
+            AND a.data -> 'root' IS NULL),
+        count(*) FILTER (WHERE a.batch_no > 0 AND a.type = 'enqueued'
+            AND a.data -> 'root' IS NOT NULL),
         count(*) FILTER (WHERE a.type = 'started'),
         count(*) FILTER (
             WHERE a.type = 'completed' AND a.data ->> 'moved' IS NULL),
@@ -44,8 +50,8 @@ BEGIN
         count(*) FILTER (
             WHERE evtrack.is_forged(a.xid, a.at, a.seq, a.data)),
         min(a.job_day), max(a.job_day)
-    INTO total, of_jobs, births, starts, completions, troubles, forged, day,
-        last_day
+    INTO total, of_jobs, births, derivations, starts, completions, troubles,
+        forged, day, last_day
     FROM added a;
     IF forged > 0 THEN
         SELECT a.* INTO e FROM added a
@@ -65,82 +71,55 @@ BEGIN
         folded := of_jobs;
     END IF;
 
-    -- A submitted batch has a number that its job has given out. One made from
-    -- another (root, parent) takes the next, and counts as retried from birth.
+    IF of_jobs + births + starts + completions < total THEN
+        SELECT array_agg(ROW(a.*)::evtrack.event),
+            count(*) FILTER (WHERE a.type = 'failed' AND a.version > 2),
+            count(*) FILTER (
+                WHERE a.type = 'completed' AND a.data ->> 'moved' IS NOT NULL)
+        INTO others, failures, moves
+        FROM added a WHERE a.type <> 'started'
+            AND (a.type <> 'enqueued' OR a.data -> 'root' IS NOT NULL);
+    END IF;
+
+    -- A submitted batch has a number that its job has given out.
     IF births > 0 THEN
         WITH born AS (
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
                 errors, crashes, losses, item_count, weight, ordinals,
-                root_no, parent_no, run_at, enqueued_at, error, links)
+                parent_no, enqueued_at, error, links)
             SELECT
                 a.job_day, a.job_id, a.batch_no,
-                evtrack.status_after('enqueued', NULL),
-                a.data -> 'root' IS NULL, 1, a.attempt,
+                evtrack.status_after('enqueued', NULL), true, 1, a.attempt,
                 coalesce((a.data ->> 'errors')::smallint, 0),
                 coalesce((a.data ->> 'crashes')::smallint, 0),
                 coalesce((a.data ->> 'losses')::smallint, 0),
                 (a.data ->> 'items')::integer, (a.data ->> 'weight')::bigint,
                 (a.data ->> 'ordinals')::int4multirange,
-                (a.data ->> 'root')::integer, (a.data ->> 'parent')::integer,
-                CASE WHEN a.data -> 'root' IS NOT NULL
-                    THEN coalesce((a.data ->> 'run_at')::timestamptz, a.at) END,
-                a.at, a.data ->> 'error',
+                (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
                 evtrack.extend_links(NULL, 0, evtrack.event_text(
                     a.job_id, a.batch_no, a.version, a.type, a.attempt,
                     a.worker_id, a.at, a.seq, a.xid, a.data))
             FROM added a
             JOIN evtrack.job j ON j.job_id = a.job_id
             WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
-                AND j.job_day = a.job_day
-                AND (a.data -> 'root' IS NOT NULL)
-                    = (a.batch_no > j.batch_count)
-            RETURNING job_id, root_no, item_count
+                AND j.job_day = a.job_day AND a.data -> 'root' IS NULL
+                AND a.batch_no <= j.batch_count
+            RETURNING job_id, item_count
         )
         SELECT coalesce(sum(evtrack.count_change(
-            b.job_id, NULL, 'pending', b.n, 0, b.items)), 0), sum(b.derived)
-        INTO n, derived
+            b.job_id, NULL, 'pending', b.n, 0, b.items)), 0)
+        INTO n
         FROM (
-            SELECT job_id, count(*) AS n, sum(item_count) AS items,
-                count(root_no) AS derived
+            SELECT job_id, count(*) AS n, sum(item_count) AS items
             FROM born GROUP BY job_id
         ) b;
         folded := folded + n;
-        IF derived > 0 THEN
-            -- Without a gap: the next one counts on from the last.
-            FOR d IN
-                SELECT a.job_id, max(a.batch_no) AS last, count(*) AS n
-                FROM added a
-                WHERE a.type = 'enqueued' AND a.data -> 'root' IS NOT NULL
-                GROUP BY a.job_id
-            LOOP
-                UPDATE evtrack.job j SET batch_count = d.last
-                WHERE j.job_id = d.job_id AND j.batch_count + d.n = d.last;
-                IF NOT FOUND THEN
-                    SELECT a.* INTO e FROM added a WHERE a.type = 'enqueued'
-                        AND a.job_id = d.job_id AND a.batch_no = d.last;
-                    PERFORM evtrack.refuse_event(e);
-                END IF;
-            END LOOP;
-            -- Here, as nothing that is submitted has these.
-            UPDATE evtrack.batch b SET
-                isolation = coalesce((a.data ->> 'isolation')
-                    ::evtrack.isolation, 'none'),
-                exclusive_losses = coalesce((a.data ->> 'exclusive_losses')
-                    ::smallint, 0)
-            FROM added a
-            WHERE a.type = 'enqueued' AND a.version = 1
-                AND a.data -> 'root' IS NOT NULL
-                AND a.data ?| '{isolation,exclusive_losses}'
-                AND b.job_day = a.job_day AND b.job_id = a.job_id
-                AND b.batch_no = a.batch_no;
-        END IF;
+    END IF;
+    IF derivations > 0 THEN
+        folded := folded + evtrack.fold_derived(others);
     END IF;
 
-    IF of_jobs + births + starts + completions < total THEN
-        SELECT array_agg(ROW(a.*)::evtrack.event) INTO others
-        FROM added a WHERE a.type NOT IN ('enqueued', 'started');
-    END IF;
     -- Each round takes the next step of every batch that has one. A day is a
     -- partition, and a plan for one partition starts much faster than one that
     -- could need them all: nearly always there is one round of one day.
@@ -201,7 +180,13 @@ BEGIN
             ) s;
             stepped := stepped + n;
         END IF;
-        IF others IS NOT NULL THEN
+        IF moves > 0 THEN
+            stepped := stepped + evtrack.fold_moved(others, day);
+        END IF;
+        IF failures > 0 THEN
+            stepped := stepped + evtrack.fold_failures(others, day);
+        END IF;
+        IF others IS NOT NULL AND folded + stepped < total THEN
             stepped := stepped + evtrack.fold_steps(others, day);
         END IF;
         folded := folded + stepped;
@@ -222,8 +207,11 @@ BEGIN
     END IF;
 
     IF troubles > 0 THEN
-        PERFORM evtrack.alert_of(array_agg(ROW(a.*)::evtrack.event))
-        FROM added a WHERE a.type NOT IN ('enqueued', 'started');
+        IF others IS NULL THEN
+            SELECT array_agg(ROW(a.*)::evtrack.event) INTO others
+            FROM added a WHERE a.type NOT IN ('enqueued', 'started');
+        END IF;
+        PERFORM evtrack.alert_of(others);
     END IF;
     RETURN NULL;
 END $$;

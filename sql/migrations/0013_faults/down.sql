@@ -32,6 +32,11 @@ DROP FUNCTION IF EXISTS evtrack.compact_progress(bigint, integer, integer);
 DROP FUNCTION IF EXISTS evtrack.job_attempts(
     date, bigint, timestamptz, date[]
 );
+DROP FUNCTION IF EXISTS evtrack.fold_derived(evtrack.event[]);
+DROP FUNCTION IF EXISTS evtrack.fold_moved(evtrack.event[], date);
+DROP FUNCTION IF EXISTS evtrack.fold_failures(evtrack.event[], date);
+DROP FUNCTION IF EXISTS evtrack.first_error(jsonb);
+DROP FUNCTION IF EXISTS evtrack.error_key(jsonb);
 DROP TABLE evtrack.digest_part;
 DROP TABLE evtrack.compaction;
 
