@@ -2,10 +2,12 @@
 
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.watch.exec_sink import ExecSink
@@ -85,3 +87,19 @@ def test_a_label_names_a_sink_without_its_secret() -> None:
     assert 4 == len(set(labels)), "the whole target counts"
     assert "token" not in str(labels)
     assert labels[0] == WebhookSink("https://hooks.example.com/T0/token").label, "the same in each watcher"
+
+
+def test_what_a_program_prints_becomes_log_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    with capture_logs() as logs, pytest.raises(SinkError):
+        ExecSink(r"""sh -c 'printf "bad \000 \377\n" >&2; yes | head -c 100000; sleep 9 & exit 3'""").send(ALERT)
+    assert ("", "") == tuple(capfd.readouterr())
+    lines = [line["line"] for line in logs if line["event"] == "alert_sink_output"]
+    assert r"bad \x00 �" == lines[0]
+    assert 20 == len(lines)
+
+
+def test_without_a_place_for_its_output_a_program_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/directory")
+    with capture_logs() as logs:
+        ExecSink("sh -c 'echo lost'").send(ALERT)
+    assert [] == logs

@@ -8,11 +8,15 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
+import structlog
+
+from evtrack.domain import log_names
 from evtrack.domain.errors import BadArgument
-from evtrack.domain.text import quoted
+from evtrack.domain.text import printable, quoted
 from evtrack.runtime.watch.sink import SinkError, label_of
 
 if TYPE_CHECKING:
@@ -21,9 +25,12 @@ if TYPE_CHECKING:
 LIMIT_S: Final = 30.0
 """How long the program may take for one alert."""
 
-_STDERR: Final = 2
+_MOST_LINES: Final = 20
+_LINE_LIMIT: Final = 2000
 _SECRETS: Final = frozenset({"EVTRACK_WEBHOOK_SECRET", "EVTRACK_WATCH_WEBHOOK", "EVTRACK_WATCH_SLACK"})
 """What other sinks need, and a program that pages somebody does not."""
+
+_log = structlog.get_logger()
 
 
 class ExecSink:
@@ -61,12 +68,19 @@ class ExecSink:
         Raises:
             SinkError: It cannot be started, fails, or takes too long.
         """
+        with _temporary_file() as output:
+            try:
+                self._run(alert, output)
+            finally:
+                _log_lines(output, alert)
+
+    def _run(self, alert: Alert, output: IO[bytes]) -> None:
         try:
-            # Its output goes to stderr: stdout carries the alerts.
             process = subprocess.Popen(  # noqa: S603  the operator's own program
                 self._words,
                 stdin=subprocess.PIPE,
-                stdout=_STDERR,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
                 env={name: value for name, value in os.environ.items() if name not in _SECRETS},
             )
@@ -92,6 +106,22 @@ class ExecSink:
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def _temporary_file() -> IO[bytes]:
+    """Open what the program writes to. Not a pipe: what the program leaves running may keep that open."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        # A full disk costs the output, not the alert.
+        return Path(os.devnull).open("w+b")
+
+
+def _log_lines(output: IO[bytes], alert: Alert) -> None:
+    output.seek(0)
+    for line in output.read(_MOST_LINES * _LINE_LIMIT).splitlines()[:_MOST_LINES]:
+        if text := line.decode("utf-8", "replace").strip():
+            _log.info(log_names.ALERT_SINK_OUTPUT, line=printable(text, _LINE_LIMIT), alert_id=alert.alert_id)
 
 
 def _how(code: int) -> str:
