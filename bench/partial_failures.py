@@ -1,6 +1,6 @@
 """Batches per second through a real worker when each batch has one bad item, compared with none.
 
-Batches have 5 items, which cost a worker hardly anything, or 500, as in a corpus of documents. The bad item of each
+Batches have 5 items, which cost a worker hardly anything, or 50 or 500, as in a corpus of documents. The bad item of each
 fails, so its batch is completed partly and the item moves to a batch of its own: once with an error budget of one, so
 that this is all, and once with the default budget and no backoff, so that each bad item runs three times. The rate
 counts the submitted batches only.
@@ -16,7 +16,7 @@ from support import harness
 
 from evtrack.storage.connection.connect import connect
 
-_SIZES = (5, 500)
+_SIZES = (5, 50, 500)
 _ENQUEUE = """SELECT evtrack.enqueue('failing', array_agg('K:' || i ORDER BY i),
     array_agg(json_build_object('bad', %s AND i %% %s = 0)::text ORDER BY i), policy => %s, batch_size => %s)
     FROM generate_series(1, %s) i"""
