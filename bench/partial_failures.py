@@ -1,8 +1,8 @@
 """Batches per second through a real worker when each batch has one bad item, compared with none.
 
 Batches have 5 items, which cost a worker hardly anything, or 50 or 500, as in a corpus of documents. The bad item of
-each fails, so its batch is completed partly and the item moves to a batch of its own: once with an error budget of one, so
-that this is all, and once with the default budget and no backoff, so that each bad item runs three times. The rate
+each fails, so its batch is completed partly and the item moves to a batch of its own: once with an error budget of one,
+so that this is all, and once with the default budget and no backoff, so that each bad item runs three times. The rate
 counts the submitted batches only.
 
 Usage: partial_failures.py [ITEMS]   (default 100,000)
