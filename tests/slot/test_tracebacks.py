@@ -25,7 +25,7 @@ def act(kind, value):
         except KeyError:
             raise ValueError(value) from None
     if kind == "name":
-        return valeu
+        return value_
     if kind == "group":
         raise ExceptionGroup(value, [ValueError(value)])
     if kind == "notes":
