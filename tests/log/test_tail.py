@@ -15,7 +15,7 @@ import evtrack
 from client import Client
 from command_line import environment, evtrack_command
 from evtrack.domain.database_errors import CannotConnect
-from evtrack.storage.connection.connect import _OwnConnection
+from evtrack.storage.connection.own_connection import OwnConnection
 from evtrack.storage.log.feed import feed
 from evtrack.storage.log.log_row import LogRow
 from pgbouncer import pooled
@@ -130,7 +130,7 @@ def test_a_connection_lost_at_once_is_reported_like_one_that_never_opened(
     dsn: str, own_client: Client, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
     own_client.job()
-    real, opened = _OwnConnection.connect, count()
+    real, opened = OwnConnection.connect, count()
 
     def lost(*args: Any, **kwargs: Any) -> Any:
         conn = real(*args, **kwargs)
@@ -138,7 +138,7 @@ def test_a_connection_lost_at_once_is_reported_like_one_that_never_opened(
             own_client.one("SELECT pg_terminate_backend(%s, 10000)", conn.info.backend_pid)
         return conn
 
-    monkeypatch.setattr(_OwnConnection, "connect", lost)
+    monkeypatch.setattr(OwnConnection, "connect", lost)
     with pytest.raises(CannotConnect, match="Cannot connect to PostgreSQL"):
         next(evtrack.tail(dsn, follow=True))
 
