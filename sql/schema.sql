@@ -1060,6 +1060,9 @@ BEGIN
             IF pass = 'retried' OR (alone AND max_isolated IS NULL) THEN
                 retried_left := retried_left - claimed;
             END IF;
+            IF max_isolated IS NULL THEN
+                isolated_left := least(isolated_left, retried_left);
+            END IF;
         END LOOP;
     END LOOP;
 END $$;

@@ -233,9 +233,7 @@ def test_the_workers_are_listed_with_their_status(run: Any, run_json: Any, clien
     alive, stopped, lost = client.worker(), client.worker(), client.worker()
     client.one("SELECT evtrack.stop_worker(%s)", stopped)
     client.conn.execute("UPDATE evtrack.worker SET seen_at = seen_at - interval '1 day' WHERE worker_id = %s", (lost,))
-    assert [(lost, "silent"), (alive, "alive")] == sorted(
-        ((row["worker_id"], row["state"]) for row in run_json("workers")), reverse=True
-    )
+    assert {(lost, "silent"), (alive, "alive")} == {(row["worker_id"], row["state"]) for row in run_json("workers")}
     client.run_steadily()
     client.rows("SELECT * FROM evtrack.reap()")
     assert [alive] == [row["worker_id"] for row in run_json("workers")]
@@ -243,4 +241,4 @@ def test_the_workers_are_listed_with_their_status(run: Any, run_json: Any, clien
         row["worker_id"]: row["state"] for row in run_json("workers", "--all")
     }
     assert 1 == len(run_json("workers", "--all", "--limit", "1"))
-    assert re.search(r"lost +host", run("workers", "--all").stdout)
+    assert re.search(r"lost .* host", run("workers", "--all").stdout)

@@ -154,7 +154,7 @@ def test_a_worker_registers_again_when_the_server_lets_it(queue: Client, dsn: st
 
 
 def test_a_command_that_begins_says_at_once_what_is_wrong(queue: Client, dsn: str) -> None:
-    RefusedCalls(queue, "register_worker", ["53300"])
+    RefusedCalls(queue, "register_worker", ["XX000"])
     with pytest.raises(StorageError, match="injected"), running_worker(dsn, only=["scripted"]) as one:
         one.join()
 

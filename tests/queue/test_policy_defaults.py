@@ -31,6 +31,7 @@ def test_check_alerts_has_the_thresholds_of_a_watcher(client: Client) -> None:
     found = client.rows(
         "SELECT extract(epoch FROM {}) AS never_started_s, {} AS max_crash_rate, extract(epoch FROM {}) AS"
         " crash_span_s, {} AS least_attempts, {} AS max_pending,"
-        " extract(epoch FROM {}) AS runs_long_s, {} AS runs_long_factor".format(*defaults)
+        " extract(epoch FROM {}) AS runs_long_s, {} AS runs_long_factor,"
+        " extract(epoch FROM {}) AS no_worker_s".format(*defaults)
     )
     assert [asdict(Thresholds())] == found

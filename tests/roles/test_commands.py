@@ -80,7 +80,7 @@ def test_run_creates_no_job_that_it_may_not_process(as_role: AsRole, source: Pat
     assert (1, True) == (said.returncode, "Give this user the role evtrack_worker" in said.stderr)
 
 
-@pytest.mark.parametrize("command", ["submit {source} --handler h", "work --exec h=cat --drain", "watch --once"])
+@pytest.mark.parametrize("command", ["submit {source} --handler h", "watch --once"])
 def test_a_read_only_user_is_not_mistaken_for_a_standby(
     as_role: AsRole, words: dict[str, str], roles_dsn: str, command: str
 ) -> None:
@@ -90,7 +90,7 @@ def test_a_read_only_user_is_not_mistaken_for_a_standby(
             said = evtrack(*command.format(**words).split(), "--dsn", as_role("everything"))
         finally:
             owner.execute("ALTER ROLE test_evtrack_everything RESET default_transaction_read_only")
-    assert 1 == said.returncode, said.stderr
+    assert 5 == said.returncode, said.stderr
     refusal = said.stderr[said.stderr.index("Error: ") :]
     assert "The setting default_transaction_read_only is on for this user, this database or the server" in refusal
     assert "standby" not in refusal
