@@ -93,7 +93,7 @@ def retry_after(header: str, body: str = "") -> Callable[[socket.socket], None]:
     ("header", "least", "most"),
     [
         ("7", 7, 7),
-        (format_datetime(datetime.now(UTC) + timedelta(minutes=30), usegmt=True), 1500, 1801),
+        ("in half an hour", 1500, 1801),
         ("Mon, 30 Nov 2020 00:00:00 GMT", 0, 0),
         ("99999999999999999999", 3600, 3600),
         ("soon", 0, 0),
@@ -101,6 +101,8 @@ def retry_after(header: str, body: str = "") -> Callable[[socket.socket], None]:
     ],
 )
 def test_an_answer_may_say_when_to_try_again(header: str, least: float, most: float) -> None:
+    if header == "in half an hour":
+        header = format_datetime(datetime.now(UTC) + timedelta(minutes=30), usegmt=True)
     with answering(retry_after(header)) as url, pytest.raises(SinkError) as caught:
         WebhookSink(url).send(ALERT)
     assert least <= caught.value.retry_after_s <= most
