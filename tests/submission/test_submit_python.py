@@ -71,14 +71,14 @@ def test_a_submission_continues_when_batches_are_split_meanwhile(
         for n in range(1, 401):
             yield {"id": n}
             if n > 100 and n % 50 == 0:
-                eventually(lambda: client.rows("SELECT 1 FROM evtrack.batch"))
+                eventually(lambda: client.rows("SELECT 1 FROM evtrack.batch"), 30)
                 work()
 
     # Small chunks: some are numbered before, and some after a split is known.
     monkeypatch.setattr("evtrack.runtime.submit.submitter.CHUNK_BATCHES", 2)
     done = evtrack.submit(items(), handler="h", connection=dsn, batch_size=8)
     assert (400, 50, True) == (done.items, done.batches, done.sealed)
-    eventually(lambda: work() or client.one("SELECT evtrack.finish_due(1)"))
+    eventually(lambda: work() or client.one("SELECT evtrack.finish_due(1)"), 30)
     assert any(batch.status == "split" for batch in client.batches(1).values())
     fates = client.rows("SELECT item_key, status::text FROM evtrack.item_status WHERE job_id = 1 ORDER BY ordinal")
     assert [str(n) for n in range(1, 401)] == [row["item_key"] for row in fates]
