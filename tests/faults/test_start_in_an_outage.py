@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 import servers
@@ -92,7 +93,8 @@ def full(conn: Connection) -> Iterator[str]:
     """A role that may have no connection at all."""
     if servers.chosen() == "dsn":
         pytest.skip("makes a role, which a server of somebody else's need not allow")
-    conn.execute("CREATE ROLE evtrack_full LOGIN CONNECTION LIMIT 0 IN ROLE postgres")
+    make = sql.SQL("CREATE ROLE evtrack_full LOGIN CONNECTION LIMIT 0 IN ROLE {} PASSWORD {}")
+    conn.execute(make.format(sql.Identifier(conn.info.user), conn.info.password))
     yield "evtrack_full"
     conn.execute("DROP ROLE evtrack_full")
 
