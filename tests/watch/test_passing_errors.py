@@ -70,7 +70,9 @@ def test_a_right_that_is_missing_at_the_start_ends_the_command(watcher_without_r
 def watcher_without_rights(dsn: str, conn: Connection) -> Any:
     """Return a connection string of a role that may only read."""
     name = f"reader_{conn.info.dbname}"
-    conn.execute(f'CREATE ROLE "{name}" LOGIN; GRANT USAGE ON SCHEMA evtrack TO "{name}"')  # type: ignore[arg-type]
+    # Some servers ask for a password; then it is the one of the connection string.
+    conn.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{conn.info.password}'")  # type: ignore[call-overload]
+    conn.execute(f'GRANT USAGE ON SCHEMA evtrack TO "{name}"')  # type: ignore[arg-type]
     conn.execute(f'GRANT SELECT ON evtrack.migration TO "{name}"')  # type: ignore[arg-type]
     yield f"{dsn} user={name}"
     conn.execute(f'DROP OWNED BY "{name}"; DROP ROLE "{name}"')  # type: ignore[arg-type]
