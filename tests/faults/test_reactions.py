@@ -1,4 +1,4 @@
-"""What a worker does for its slots while the server does nothing: it keeps limits and hears signals."""
+"""What a worker does for its slots while the server does nothing: it keeps limits and reacts to signals."""
 
 import json
 import signal

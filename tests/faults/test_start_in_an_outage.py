@@ -111,7 +111,7 @@ def test_a_role_with_too_many_connections_is_waited_for(
     assert one.process.wait(20) == 0
 
 
-def test_while_it_waits_a_worker_heeds_signals(start: Start, full: str) -> None:
+def test_while_it_waits_a_worker_reacts_to_signals(start: Start, full: str) -> None:
     one = start(*WORK, user=full)
     eventually(lambda: one.logged("database_error"), 30)
     one.process.send_signal(signal.SIGINT)

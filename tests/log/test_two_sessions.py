@@ -161,9 +161,12 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let both sessions end, and work off what is left."""
-        for session in getattr(self, "sessions", []):
+        sessions: list[Session] = getattr(self, "sessions", [])
+        for session in sessions:
             if session.is_open:
                 session.end("COMMIT" if session.held else "ROLLBACK")
+        # Only then: what one of them has locked, the other would wait for.
+        for session in sessions:
             session.client.requeue(session.worker, session.held)
             session.client.conn.execute("RESET lock_timeout")
         for job in getattr(self, "jobs", []):

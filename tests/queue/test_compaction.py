@@ -35,7 +35,7 @@ def rows(client: Client, job: int) -> int:
 
 def due(client: Client) -> None:
     """Let the next compaction be due."""
-    client.conn.execute("UPDATE evtrack.compaction SET compacted_at = now() - interval '2 minutes'")
+    client.conn.execute("UPDATE evtrack.duty SET done_at = now() - interval '2 minutes' WHERE duty = 'compaction'")
 
 
 def test_the_rows_of_an_open_job_are_bounded_and_no_sum_changes(client: Client) -> None:
@@ -60,14 +60,14 @@ def test_the_rows_of_an_open_job_are_bounded_and_no_sum_changes(client: Client) 
 def test_it_runs_once_a_minute_and_one_at_a_time(client: Client, own_other: Client) -> None:
     job = long_job(client)
     with own_other.conn.transaction():
-        own_other.conn.execute("SELECT FROM evtrack.compaction FOR UPDATE")
+        own_other.conn.execute("SELECT FROM evtrack.duty WHERE duty = 'compaction' FOR UPDATE")
         assert 0 == client.one("SELECT evtrack.compact_open_jobs()")
     assert client.one("SELECT evtrack.compact_open_jobs()") > 0
     client.conn.execute("DELETE FROM evtrack.progress WHERE job_id = %s", [job])
     job = long_job(client)
     assert 0 == client.one("SELECT evtrack.compact_open_jobs()")
     # A time that lies ahead is from before the clock was set back.
-    client.conn.execute("UPDATE evtrack.compaction SET compacted_at = now() + interval '1 hour'")
+    client.conn.execute("UPDATE evtrack.duty SET done_at = now() + interval '1 hour' WHERE duty = 'compaction'")
     assert client.one("SELECT evtrack.compact_open_jobs()") > 0
 
 

@@ -16,12 +16,8 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
     start timestamptz := clock_timestamp() - span;
-    days date[];
+    days date[] := evtrack.days_open_since(start);
 BEGIN
-    days := ARRAY(
-        SELECT DISTINCT j.job_day FROM evtrack.job j
-        WHERE j.phase IN ('open', 'abandoned', 'sealed')
-            OR greatest(j.finished_at, j.cancelled_at) > start);
     RETURN QUERY
     WITH each_job AS (
         SELECT a.*, j.running_batches AS running

@@ -8,13 +8,14 @@ DECLARE
 BEGIN
     -- Check without the lock first: the answer is nearly always no. A time that
     -- lies ahead is from before the clock was set back.
-    PERFORM FROM evtrack.compaction c
-    WHERE c.compacted_at BETWEEN clock_timestamp() - interval '1 minute'
-        AND clock_timestamp();
+    PERFORM FROM evtrack.duty d WHERE d.duty = 'compaction' AND d.done_at
+        BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp();
     IF FOUND THEN RETURN 0; END IF;
-    PERFORM FROM evtrack.compaction c FOR UPDATE SKIP LOCKED;
+    PERFORM FROM evtrack.duty d
+    WHERE d.duty = 'compaction' FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN RETURN 0; END IF;
-    UPDATE evtrack.compaction SET compacted_at = clock_timestamp();
+    UPDATE evtrack.duty d SET done_at = clock_timestamp()
+    WHERE d.duty = 'compaction';
     -- 90 seconds: the pace covers 60.
     SELECT coalesce(sum(evtrack.compact_progress(l.job_id, 240, 9)), 0)
     INTO merged

@@ -38,7 +38,6 @@ DROP FUNCTION IF EXISTS evtrack.fold_failures(evtrack.event[], date);
 DROP FUNCTION IF EXISTS evtrack.first_error(jsonb);
 DROP FUNCTION IF EXISTS evtrack.error_key(jsonb);
 DROP TABLE evtrack.digest_part;
-DROP TABLE evtrack.compaction;
 
 -- Alerts and their sinks.
 DROP FUNCTION IF EXISTS evtrack.register_sink(text, interval);
@@ -51,6 +50,3 @@ DROP FUNCTION IF EXISTS evtrack.check_alerts(
     interval, float8, interval, bigint, bigint, interval, float8, interval
 );
 DROP TABLE evtrack.delivery, evtrack.sink;
-
--- Positions in the log.
-SELECT 1;

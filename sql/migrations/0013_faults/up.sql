@@ -21,13 +21,16 @@ CREATE INDEX worker_live ON evtrack.worker (worker_id)
 WHERE stopped_at IS NULL AND lost_at IS NULL;
 -- What one session does at a time locks its row here: unlike an advisory lock,
 -- nobody else can take it. A duty of several transactions names its session,
--- and a random advisory lock that this session holds.
+-- and a random advisory lock that this session holds; one that is done once in a
+-- while keeps when it was done last.
 CREATE TABLE evtrack.duty (
     duty text PRIMARY KEY,
     pid integer,
-    lock_key bigint
+    lock_key bigint,
+    done_at timestamptz
 );
-INSERT INTO evtrack.duty VALUES ('alerts'), ('partitions'), ('cleanup');
+INSERT INTO evtrack.duty
+VALUES ('alerts'), ('partitions'), ('cleanup'), ('compaction');
 REVOKE ALL ON evtrack.duty FROM public;
 
 -- The queue and its progress.
@@ -40,13 +43,7 @@ CREATE TABLE evtrack.digest_part (
     seen pg_snapshot NOT NULL,
     PRIMARY KEY (job_id, part)
 );
--- When the progress rows of open jobs were last compacted; locked meanwhile.
-CREATE TABLE evtrack.compaction (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    compacted_at timestamptz
-);
-INSERT INTO evtrack.compaction DEFAULT VALUES;
-REVOKE ALL ON evtrack.digest_part, evtrack.compaction FROM public;
+REVOKE ALL ON evtrack.digest_part FROM public;
 
 -- Alerts and their sinks.
 
@@ -80,8 +77,6 @@ CREATE INDEX delivery_given_up ON evtrack.delivery (gave_up_at)
 WHERE gave_up_at IS NOT NULL;
 REVOKE ALL ON evtrack.sink, evtrack.delivery FROM public;
 
--- Positions in the log.
-
 -- What they take and return changes.
 DROP FUNCTION IF EXISTS evtrack.check_alerts(
     interval, float8, interval, bigint, bigint, interval, float8
@@ -91,4 +86,3 @@ DROP FUNCTION IF EXISTS evtrack.heartbeat(bigint, integer);
 DROP FUNCTION IF EXISTS evtrack.steady_since(timestamptz, interval);
 DROP FUNCTION IF EXISTS evtrack.compact_progress(bigint);
 DROP FUNCTION IF EXISTS evtrack.job_attempts(date, bigint, timestamptz);
-SELECT 1;

@@ -34,6 +34,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'crash_facts', '{}'),
     ('function', 'crash_one', '{}'),
     ('function', 'crash_rates', '{producer,reader,watcher,worker}'),
+    ('function', 'days_open_since', '{}'),
     ('function', 'create_job', '{producer}'),
     ('function', 'digest_part_size', '{}'),
     ('function', 'divide_suspect', '{}'),

@@ -1,4 +1,4 @@
-"""The supervisor's side of its exchanges with the database thread: when one is due, what it says, what follows."""
+"""The supervisor's side of its exchanges with the database thread: when one is due, what it holds, what follows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Exchanger:
     Args:
         dispatcher: Takes claimed batches and collects outcomes.
         runner: The database thread's side; only tasks posted to that thread touch it.
-        news: What the heartbeat tells.
+        news: What the heartbeat reports.
         until_job: The job to wait for, if any.
         drain: Whether the worker stops when nothing is left to do.
     """
@@ -54,7 +54,7 @@ class Exchanger:
         self._thread: DatabaseThread[Reply] = DatabaseThread(news.waker)
         self._until_job, self._drain = until_job, drain
         self._is_open = self._is_claiming = False
-        self._is_stopping = self._has_told_stop = False
+        self._is_stopping = self._has_posted_stop = False
         self._has_dropped_all = False
         self._worker_id = 0
         self._unreported = self._in_flight = 0
@@ -155,14 +155,14 @@ class Exchanger:
 
     @property
     def _is_urgent(self) -> bool:
-        """Whether there is something to say that does not wait for company."""
+        """Whether something must be posted at once, without waiting for more."""
         return bool(
             self._wants_held
             or len(self._dispatcher.marks)
             or self._dispatcher.crash_loops
             or self._news.has_work.is_set()
             or self._news.is_fenced.is_set()
-            or (self._is_stopping and not self._has_told_stop)
+            or (self._is_stopping and not self._has_posted_stop)
         )
 
     def _is_due(self, room: Room | None, now: float) -> bool:
@@ -196,7 +196,7 @@ class Exchanger:
             is_stopping=self._is_stopping,
         )
         self._in_flight = len(outcomes)
-        self._has_told_stop = self._is_stopping
+        self._has_posted_stop = self._is_stopping
         dispatcher.crash_loops.clear()
         self._thread.post(partial(self._runner.run, request))
 

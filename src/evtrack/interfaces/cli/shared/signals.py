@@ -56,13 +56,13 @@ def stop_on_signals(
         The signals that arrived so far.
     """
     received = ReceivedSignals()
-    tell = partial(notice, hint)
+    show_hint = partial(notice, hint)
 
     def on_stop(number: int, _: FrameType | None) -> None:
         received.numbers.append(number)
         if hint and len(received.numbers) == 1 and number == signal.SIGINT:
             # Not here: the signal may have interrupted this thread while it holds a lock of the log or of stderr.
-            WRITER.call(tell)
+            WRITER.call(show_hint)
         stop()
         if number == signal.SIGQUIT:
             stop()

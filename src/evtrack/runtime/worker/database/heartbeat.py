@@ -47,7 +47,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatNews:
-    """What a heartbeat thread tells the worker's other threads.
+    """What a heartbeat thread reports to the worker's other threads.
 
     Args:
         waker: Wakes the supervisor.
@@ -65,7 +65,7 @@ class Heartbeat:
 
     Args:
         handlers: The handlers for whose work it wakes the worker.
-        news: Tells the worker's other threads.
+        news: Reports to the worker's other threads.
         busy: Returns how many slots hold a batch.
         grace_s: How long any worker's session may be gone before the worker is declared lost.
         lease_s: How old any worker's heartbeat may be; this worker sends three in that time.
@@ -148,7 +148,7 @@ class Heartbeat:
                         connection=connection, channel=None if pooled else WORK, waker=self._own_waker.socket
                     )
                     # Notifications are lost while nobody listens, so there may be work.
-                    self._tell(self._news.has_work)
+                    self._announce(self._news.has_work)
                     try:
                         self._beat(listener, connection, pooled=pooled, works=failures.reset)
                     finally:
@@ -192,7 +192,7 @@ class Heartbeat:
             due_s = min(beat_at - now, self._maintenance.ask_in_s(now), _CHANGED_S)
             notified = listener.wait(max(0.0, due_s if lock_pid is not None else min(due_s, lock_at - now)))
             if not self._handlers.isdisjoint(notified):
-                self._tell(self._news.has_work)
+                self._announce(self._news.has_work)
 
     def _send(self, connection: Connection, busy: int, lock_pid: int) -> bool:
         """Send a heartbeat, and return whether it arrived."""
@@ -206,7 +206,7 @@ class Heartbeat:
             return False
         self._failures.reset()
         if not pulse.accepted:
-            self._tell(self._news.is_fenced)
+            self._announce(self._news.is_fenced)
         elif lock_pid and not pulse.session_lock:
             self._warn_of_pooler()
         self.first_beat.set()
@@ -221,7 +221,7 @@ class Heartbeat:
                 " after the lease instead of the grace, and it finds work by polling; a direct --dsn is better",
             )
 
-    def _tell(self, event: threading.Event) -> None:
+    def _announce(self, event: threading.Event) -> None:
         if not self._stopping.is_set():  # then it is about a registration that was given up
             event.set()
             self._news.waker.set()

@@ -42,7 +42,7 @@ class WorkerSession:
         name: The worker's name for users; empty for host and process.
         slots: How many batches it runs at once.
         handlers: The handlers that it offers.
-        news: Tells the worker what its heartbeat learns.
+        news: Where the heartbeat reports what it learns.
         busy: Returns how many slots hold a batch.
         lose_grace_s: How long any worker counts as alive without its session.
         lease_s: How long any worker counts as alive without a heartbeat.
@@ -85,7 +85,7 @@ class WorkerSession:
         return self._news.is_fenced.is_set()
 
     def connect(self) -> None:
-        """Connect anew, without a queue.
+        """Connect again, without a queue.
 
         Raises:
             EvtrackError: The database cannot be reached.
