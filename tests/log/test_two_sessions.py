@@ -167,8 +167,8 @@ class Machine(RuleBasedStateMachine):
                 session.end("COMMIT" if session.held else "ROLLBACK")
         # Only then: what one of them has locked, the other would wait for.
         for session in sessions:
-            session.client.requeue(session.worker, session.held)
             session.client.conn.execute("RESET lock_timeout")
+            session.client.requeue(session.worker, session.held)
         for job in getattr(self, "jobs", []):
             self.client.one("SELECT evtrack.resume(%s)", job)
             worker = self.client.worker()
