@@ -194,10 +194,11 @@ def test_finishing_does_not_count_the_batches(full: tuple[Client, int, int], exp
     client, worker, done = full
     explained.clear()
     assert client.one("SELECT evtrack.finish_due(%s)", done) is False
-    job = client.job(2)
-    client.complete(worker, client.claim(worker, job))
-    explained.clear()
-    assert client.one("SELECT evtrack.finish_due(%s)", job) is True
+    for _ in range(2):  # the first one reads the catalogs as well
+        job = client.job(2)
+        client.complete(worker, client.claim(worker, job))
+        explained.clear()
+        assert client.one("SELECT evtrack.finish_due(%s)", job) is True
     # For the digest, once it is finished: its own batches, once.
     assert [2] == [rows for _, _, rows in scans(explained, "batch")]
     assert blocks(explained) < 1_000
