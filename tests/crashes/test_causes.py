@@ -200,7 +200,7 @@ def test_a_program_over_its_limit_is_killed_with_its_children(queue: Client, dsn
     }
     with running_worker(dsn, slots=2, commands=commands):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.crash") == 3, 20)
-        eventually(lambda: not _processes("61.5"), 5)
+        eventually(lambda: not _processes("61.5"))
     data = dossier(queue, job)
     assert ("timeout", "x", 1) == (data["cause"], data["item_key"], data["ordinal"])
     assert data["run_s"] < 5, "SIGTERM, and after a bounded grace SIGKILL"

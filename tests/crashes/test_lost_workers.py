@@ -50,7 +50,7 @@ def test_after_sigkill_no_process_is_left_and_another_worker_does_the_rest(
     other = submit(queue, "{}", handler="program")
     with worker(dsn, "--slots", "8", "--name", "first", "--exec", program) as first:
         eventually(lambda: running(queue, 8), 40)
-        eventually(lambda: len(descendants(first.pid)) >= 8 + 3, 10)
+        eventually(lambda: len(descendants(first.pid)) >= 8 + 3)
         below = descendants(first.pid)
         # As on another host: only its session shows that the first has died.
         elsewhere = ("--state-dir", str(tmp_path / "elsewhere"))
@@ -60,7 +60,7 @@ def test_after_sigkill_no_process_is_left_and_another_worker_does_the_rest(
             killed_at = time.monotonic()
             first.wait(5)
             eventually(lambda: not any(alive(pid) for pid in below), 2)
-            lost = eventually(lambda: queue.rows("SELECT name FROM evtrack.worker WHERE lost_at IS NOT NULL"), 10)
+            lost = eventually(lambda: queue.rows("SELECT name FROM evtrack.worker WHERE lost_at IS NOT NULL"))
             took_s = time.monotonic() - killed_at
             eventually(lambda: finished(queue, job) and finished(queue, other), 30)
             second.send_signal(signal.SIGTERM)
@@ -124,7 +124,7 @@ def test_connections_cut_for_less_than_the_grace_period_cost_nothing(queue: Clie
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name LIKE 'evtrack worker%%' AND datname = current_database()"
             )
-            eventually(lambda: len(_holders(queue)) == 2, 10)
+            eventually(lambda: len(_holders(queue)) == 2)
         eventually(lambda: finished(queue, job), 30)
     assert {"completed": 80} == statuses(queue)
     assert [] == queue.rows("SELECT * FROM evtrack.event WHERE type = 'crashed'")

@@ -127,7 +127,7 @@ def test_a_worker_is_seen_alive_before_any_batch_is_done(client: Client, dsn: st
         eventually(lambda: client.batch(job).status == BatchStatus.RUNNING)
         first = client.one("SELECT seen_at FROM evtrack.worker")
         # For three leases nothing is completed, and no worker is declared lost.
-        eventually(lambda: (client.one("SELECT seen_at FROM evtrack.worker") - first).total_seconds() > 2.7, 10)
+        eventually(lambda: (client.one("SELECT seen_at FROM evtrack.worker") - first).total_seconds() > 2.7)
         assert (0, 0) == client.sums(job)["completed"]
         assert client.one("SELECT lost_at FROM evtrack.worker") is None
         eventually(lambda: client.phase(job) == "finished")

@@ -167,7 +167,7 @@ def test_a_batch_whose_outcome_was_not_committed_does_not_run_again(queue: Clien
         with connect(dsn, purpose="test") as other, other.transaction():
             other.execute("LOCK TABLE evtrack.batch IN EXCLUSIVE MODE")
             (tmp_path / "go").touch()
-            eventually(lambda: outcomes() == 2, 10)
+            eventually(lambda: outcomes() == 2)
             kill_all(first.process)
             # Its server processes still wait for the lock, and would commit what it had sent.
             other.execute(
@@ -223,7 +223,7 @@ def test_the_report_does_not_wait_for_a_slow_import(queue: Client, dsn: str, tmp
         eventually(lambda: second.events("predecessor_reported"), 20)
         assert [] == second.events("worker_registered")
         # Workers elsewhere look at once.
-        eventually(lambda: "scripted" in {notice.payload for notice in listener.notifies(timeout=1)}, 10)
+        eventually(lambda: "scripted" in {notice.payload for notice in listener.notifies(timeout=1)})
     assert keys(1) == batches(queue, job)["pending", "exclusive"]
 
 

@@ -77,7 +77,7 @@ def test_what_a_slot_leaves_ends_with_its_group_but_for_what_may_outlive_it() ->
         assert process.stdin is not None
         process.stdin.write(b"\n")
         process.stdin.flush()
-        eventually(lambda: [command_name(int(pid)) for pid in members(slot.path)].count("sleep") == 2, 10)
+        eventually(lambda: [command_name(int(pid)) for pid in members(slot.path)].count("sleep") == 2)
         left = [int(pid) for pid in members(slot.path) if int(pid) != process.pid]
         process.kill()
     kept = [pid for pid in left if is_kept(pid)]

@@ -49,7 +49,7 @@ def test_a_limit_ends_a_batch_while_the_database_waits(queue: Client, dsn: str, 
         with locked(dsn, lock):
             pid = int(trace.read_text().split()[-1])
             eventually(lambda: not alive(pid), 5)
-            eventually(lambda: waits(queue), 10)
+            eventually(lambda: waits(queue))
         eventually(lambda: finished(queue, hanging), 20)
     causes = queue.rows(
         "SELECT data ->> 'cause' AS cause FROM evtrack.event WHERE type = 'crashed' AND job_id = %s", hanging

@@ -34,7 +34,7 @@ def test_one_has_the_turn_and_another_takes_it_when_it_ends(queue: Client) -> No
         time.sleep(0.15)
     assert (True, False) == (first.has_turn, second.has_turn)
     begun = time.monotonic()
-    eventually(lambda: second.run_due(queue.conn, time.monotonic()) or second.has_turn, 5)
+    eventually(lambda: second.run_due(queue.conn, time.monotonic()) or second.has_turn)
     assert time.monotonic() - begun < 3
     assert not look(queue)
     assert MARK != queue.one("SELECT reaper FROM evtrack.upkeep"), "it is not its turn"
@@ -136,5 +136,5 @@ def test_busy_slots_are_reported_when_they_change(queue: Client, dsn: str) -> No
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker") == 1, 20)
         queue.one("SELECT evtrack.enqueue('scripted', '{a}', %s)", ['{"do": "sleep", "s": 4}'])
         queue.conn.execute("SELECT pg_notify('evtrack_work', 'scripted')")
-        eventually(lambda: queue.one("SELECT count(*) FROM evtrack.event WHERE type = 'started'") == 1, 10)
+        eventually(lambda: queue.one("SELECT count(*) FROM evtrack.event WHERE type = 'started'") == 1)
         eventually(lambda: queue.one("SELECT busy FROM evtrack.worker") == 1, 3)

@@ -32,7 +32,7 @@ def test_a_fork_server_that_does_not_answer_is_killed_with_its_slots(monkeypatch
         os.kill(one.process._fork_server.pid, signal.SIGSTOP)
         death = one.wait_for_exit(10)
         assert death.wait_status is None
-        eventually(lambda: not alive(one.process.pid), 5)
+        eventually(lambda: not alive(one.process.pid))
 
 
 def test_a_dead_fork_server_starts_no_slots() -> None:

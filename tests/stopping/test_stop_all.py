@@ -75,7 +75,7 @@ def test_a_slot_that_dies_of_a_signal_of_its_own_is_a_crash(queue: Client, dsn: 
     with worker_process(dsn, "--import", "process_handlers", "--slots", "1"):
         eventually(trace.exists, 30)
         os.kill(int(trace.read_text()), signal.SIGTERM)
-        crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key FROM evtrack.crash"), 10)
+        crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key FROM evtrack.crash"))
     assert [{"cause": "signal", "signal": "SIGTERM", "item_key": "k1"}] == crash
 
 
@@ -112,7 +112,7 @@ def test_a_program_that_dies_of_a_signal_of_its_own_is_a_crash(queue: Client, ds
     with worker_process(dsn, "--exec", f"program=sh -c 'echo $$ >{pid}; exec sleep 60'", "--slots", "1"):
         eventually(lambda: pid.exists() and pid.read_text().strip(), 30)
         os.kill(int(pid.read_text()), signal.SIGTERM)
-        crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key FROM evtrack.crash"), 10)
+        crash = eventually(lambda: queue.rows("SELECT cause, signal, item_key FROM evtrack.crash"))
     assert [{"cause": "signal", "signal": "SIGTERM", "item_key": "k1"}] == crash
 
 
@@ -122,7 +122,7 @@ def test_an_item_whose_child_dies_of_a_stop_is_not_blamed(queue: Client, dsn: st
     job = submit(queue, json.dumps(item), handler="processes", max_errors=1)
     with worker_process(dsn, "--import", "process_handlers", "--slots", "1") as worker:
         eventually(begun.exists, 30)
-        eventually(lambda: len(descendants(worker.pid)) > 3, 10)
+        eventually(lambda: len(descendants(worker.pid)) > 3)
         signal_all(worker.pid, signal.SIGTERM, supervisor_after_s=0.5)
         worker.wait(20)
     assert_nobody_is_blamed(queue)

@@ -29,7 +29,7 @@ def test_what_is_killed_while_it_stops_returns_to_the_queue(
         every = [worker.pid, *descendants(worker.pid)]
         worker.send_signal(signal.SIGTERM)
         assert any("worker_stopping" in line for line in iter(worker.stderr.readline, ""))
-        eventually(lambda: queue.one("SELECT stopping_at IS NOT NULL FROM evtrack.worker"), 10)
+        eventually(lambda: queue.one("SELECT stopping_at IS NOT NULL FROM evtrack.worker"))
         for pid in every if order == "supervisor first" else reversed(every):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -55,7 +55,7 @@ def test_a_whole_batch_is_not_split_by_a_stop(queue: Client, dsn: str, tmp_path:
         every = [worker.pid, *descendants(worker.pid)]
         worker.send_signal(signal.SIGTERM)
         assert any("worker_stopping" in line for line in iter(worker.stderr.readline, ""))
-        eventually(lambda: queue.one("SELECT stopping_at IS NOT NULL FROM evtrack.worker"), 10)
+        eventually(lambda: queue.one("SELECT stopping_at IS NOT NULL FROM evtrack.worker"))
         for pid in reversed(every):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -70,7 +70,7 @@ def test_it_ends_with_its_items_limit(queue: Client, dsn: str, left: Left, do: s
     submit(queue, left.item(do, s=60), handler="processes", timeout_s=1.5, max_crashes=1)
     with worker_process(dsn, "--import", "process_handlers", "--slots", "2") as worker:
         eventually(left, 30)
-        eventually(lambda: queue.rows("SELECT 1 FROM evtrack.crash WHERE cause = 'timeout'"), 10)
+        eventually(lambda: queue.rows("SELECT 1 FROM evtrack.crash WHERE cause = 'timeout'"))
         eventually(lambda: not left(), 5)
         assert worker.poll() is None
         eventually(lambda: not zombies(worker.pid), 5)
@@ -105,7 +105,7 @@ def test_it_ends_when_the_worker_is_killed(queue: Client, dsn: str, left: Left, 
         below = descendants(worker.pid)
         worker.kill()
         worker.wait(20)
-        eventually(lambda: not left() and not any(alive(pid) for pid in below), 10)
+        eventually(lambda: not left() and not any(alive(pid) for pid in below))
 
 
 @pytest.mark.parametrize("do", MARKED)
@@ -115,7 +115,7 @@ def test_it_ends_when_the_fork_server_is_killed(queue: Client, dsn: str, left: L
         eventually(left.trace.exists, 30) if do in MARKED[1:] else eventually(left, 30)
         first = left()
         os.kill(children(worker.pid)[0], signal.SIGKILL)
-        eventually(lambda: not any(alive(pid) for pid in first), 10)
+        eventually(lambda: not any(alive(pid) for pid in first))
         assert worker.poll() is None
         eventually(lambda: not zombies(worker.pid), 5)
 
@@ -137,7 +137,7 @@ def as_pid_1(dsn: str, *options: str) -> Iterator[int]:
     words = evtrack_command("work", "--dsn", dsn, "--import", "process_handlers", *options)
     process = subprocess.Popen([*argv, *words], cwd=HANDLER_DIRECTORY, env=environment(), stderr=subprocess.DEVNULL)
     try:
-        yield eventually(lambda: children(process.pid), 10)[0]
+        yield eventually(lambda: children(process.pid))[0]
     finally:
         process.kill()
         process.wait()
@@ -150,11 +150,11 @@ def test_as_pid_1_it_leaves_no_zombies(queue: Client, dsn: str) -> None:
     job = submit(queue, *[json.dumps(helper)] * 20, *[json.dumps(dying)] * 10, handler="processes", max_crashes=1)
     with as_pid_1(dsn, "--slots", "2") as worker:
         eventually(lambda: statuses(queue, job) == {"completed": 20, "crashed": 10}, 60)
-        eventually(lambda: not zombies(worker), 10)
+        eventually(lambda: not zombies(worker))
         (fork_server,) = children(worker)
         # A process that somebody else leaves to the first one of the namespace.
         nsenter = ["nsenter", "--target", str(worker), "--pid", "/bin/sh", "-c", "sleep 0.1 & sleep 0.1 &"]
         subprocess.run(nsenter, check=True)
-        eventually(lambda: children(worker) == [fork_server], 10)
+        eventually(lambda: children(worker) == [fork_server])
         os.kill(fork_server, signal.SIGKILL)
-        eventually(lambda: not alive(fork_server) and not zombies(worker), 10)
+        eventually(lambda: not alive(fork_server) and not zombies(worker))

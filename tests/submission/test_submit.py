@@ -167,7 +167,7 @@ def test_a_slow_input_is_submitted_before_it_ends(dsn: str, conn: Connection) ->
         assert process.stdin is not None
         process.stdin.write(b'{"id":1}\n{"id":2}\nnull\n')
         process.stdin.flush()
-        eventually(lambda: (1,) in conn.execute("SELECT item_count FROM evtrack.job").fetchall(), 10)
+        eventually(lambda: (1,) in conn.execute("SELECT item_count FROM evtrack.job").fetchall())
         process.stdin.close()
         assert 0 == process.wait(20)
     assert [(2, 1)] == conn.execute("SELECT item_count, invalid_count FROM evtrack.job").fetchall()

@@ -69,7 +69,7 @@ def pooled(dsn: str, *, sessions: int = 4) -> Iterator[str]:
     process = subprocess.Popen([program, "-q", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         through = make_conninfo(dbname=str(conninfo_to_dict(dsn)["dbname"]), host="127.0.0.1", port=port, user=user)
-        eventually(lambda: _answers(through), 10)
+        eventually(lambda: _answers(through))
         yield through
     finally:
         process.terminate()

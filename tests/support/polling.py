@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(predicate: Callable[[], T], timeout_s: float = 10.0, *, every_s: float = 0.02) -> T:
+def eventually(predicate: Callable[[], T], timeout_s: float = 30.0, *, every_s: float = 0.02) -> T:
     """Call a predicate until its answer is true.
 
     Args:

@@ -228,7 +228,7 @@ def test_watch_serves_metrics_until_it_is_stopped(dsn: str, conn: Connection) ->
     with running_watcher(dsn) as address:
         job, worker = own_client.job(2), own_client.worker()
         own_client.complete(worker, own_client.claim(worker, job))
-        assert 1 == eventually(lambda: scrape(address), 10)["evtrack_database_up"][()]
+        assert 1 == eventually(lambda: scrape(address))["evtrack_database_up"][()]
         eventually(
             lambda: scrape(address).get("evtrack_attempts_total") == {(own_client.handler, "completed"): 2},
             20,

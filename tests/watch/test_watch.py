@@ -74,7 +74,7 @@ def test_an_alert_is_printed_as_it_happens(queue: Client, dsn: str) -> None:
         for number in range(1, 4):
             crash(queue, queue.job(2, max_crashes=1), worker)
             wake_watchers(queue.conn)
-            eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
+            eventually(lambda: len(one.lines) == number)  # noqa: B023  asked at once
 
 
 def test_once_prints_the_waiting_alerts_and_exits(queue: Client, dsn: str, tmp_path: Path) -> None:
@@ -132,10 +132,10 @@ def test_a_failing_sink_blocks_neither_stdout_nor_the_other_sink(queue: Client, 
     with running_watcher(dsn, "--webhook", "http://127.0.0.1:9/token", "--exec", f"tee -a {tmp_path / 'out'}") as one:
         eventually(lambda: one.logged("watcher_started"), 30)
         crash(queue, job, worker, 3)
-        eventually(lambda: len(one.lines) == 3, 10)
+        eventually(lambda: len(one.lines) == 3)
         out = tmp_path / "out"
         eventually(lambda: out.exists() and 3 == len(out.read_text(encoding="utf-8").splitlines()), 20)
-        failed = eventually(lambda: one.logged("alert_sink_failed"), 10)
+        failed = eventually(lambda: one.logged("alert_sink_failed"))
         assert ("webhook", 1) == (failed[0]["sink"], failed[0]["attempt"])
         one.process.send_signal(signal.SIGTERM)
         assert 0 == one.end(), "a second signal does not wait for the sink"
@@ -151,8 +151,8 @@ def test_an_open_transaction_delays_no_alert(queue: Client, dsn: str) -> None:
             crash(Client(holder, "scripted"), job, worker)
             crash(queue, queue.job(2, max_crashes=1), worker)
             wake_watchers(queue.conn)
-            eventually(lambda: len(one.lines) == 1, 10)
-        eventually(lambda: len(one.lines) == 2, 10)
+            eventually(lambda: len(one.lines) == 1)
+        eventually(lambda: len(one.lines) == 2)
     assert {job, job + 1} == {line["job_id"] for line in one.lines}
 
 
@@ -161,7 +161,7 @@ def test_behind_a_pooler_alerts_arrive_by_polling_and_the_log_says_so(queue: Cli
         eventually(lambda: one.logged("notifications_unavailable"), 30)
         for number in range(1, 4):
             crash(queue, queue.job(2, max_crashes=1), queue.worker())
-            eventually(lambda: len(one.lines) == number, 10)  # noqa: B023  asked at once
+            eventually(lambda: len(one.lines) == number)  # noqa: B023  asked at once
         assert ["polling"] == [line["by"] for line in one.logged("watcher_started")]
 
 

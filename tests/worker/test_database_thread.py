@@ -38,7 +38,7 @@ def test_an_error_is_raised_where_the_result_is_taken(waker: Waker) -> None:
     thread: DatabaseThread[None] = DatabaseThread(waker)
     thread.post(fail)
     with pytest.raises(EvtrackError, match="no"):
-        eventually(thread.take, 5)
+        eventually(thread.take)
     assert not thread.is_busy
     thread.finish(lambda: None)
 

@@ -126,7 +126,7 @@ def test_an_idle_transaction_is_ended(dsn: str, monkeypatch: pytest.MonkeyPatch)
         bound_waits(one)
         one.execute("BEGIN")
         one.execute("SELECT pg_advisory_xact_lock(1)")
-        eventually(lambda: other.execute("SELECT pg_try_advisory_lock(1)").fetchone() == (True,), 5)
+        eventually(lambda: other.execute("SELECT pg_try_advisory_lock(1)").fetchone() == (True,))
     with pytest.raises(TransientError) as caught, translated():
         one.execute("SELECT 1")
     assert caught.value.connection_lost, "the worker connects again"
@@ -145,7 +145,7 @@ def test_behind_a_transaction_pooler_the_heartbeat_is_used_and_logged_once(
     with capture_logs() as logs, running_worker(dsn, lease_s=0.6, lose_grace_s=0):
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.worker") == 1)
         first = queue.one("SELECT seen_at FROM evtrack.worker")
-        eventually(lambda: queue.one("SELECT extract(epoch FROM max(seen_at) - %s) FROM evtrack.worker", first) > 2, 10)
+        eventually(lambda: queue.one("SELECT extract(epoch FROM max(seen_at) - %s) FROM evtrack.worker", first) > 2)
         assert [{"session_lock": False, "lost_at": None}] == queue.rows(
             "SELECT session_lock, lost_at FROM evtrack.worker"
         )

@@ -105,7 +105,7 @@ def test_a_slot_that_outlives_its_worker_keeps_its_page(tmp_path: Path) -> None:
         assert remains is not None
         assert remains.read_pages(batches_on_page) is None, "it may still complete an item"
         os.kill(slot, signal.SIGKILL)
-        assert 1 == len(eventually(lambda: remains.read_pages(batches_on_page) or [], 10))
+        assert 1 == len(eventually(lambda: remains.read_pages(batches_on_page) or []))
 
 
 @pytest.mark.parametrize("name", ["a file", "\0", "/proc/nothing"])
