@@ -2,83 +2,16 @@
 
 import os
 import selectors
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from structlog.testing import capture_logs
 
 from evtrack.runtime.slot.protocol import BatchesDone
 from evtrack.runtime.slot.shared_page import SharedPage
-from evtrack.runtime.worker.slots.pool import SlotPool
-from evtrack.runtime.worker.slots.process import SlotProcess
 from evtrack.runtime.worker.slots.stderr import SlotStderr
 from polling import eventually
-from slot_driver import claimed_batch, slot, slot_setup
-
-
-class ServedPool:
-    """A pool of one slot. Of the events of one moment, frames are handled before output."""
-
-    def __init__(self) -> None:
-        self.selector = selectors.DefaultSelector()
-        self.ended = 0
-        self.pool = SlotPool(
-            setup=slot_setup(),
-            count=1,
-            max_batches=0,
-            selector=self.selector,
-            on_frame=self._take_outcome,
-            on_exit=lambda *_: None,
-            on_crash_loop=lambda _: None,
-        )
-
-    def serve(self, timeout_s: float = 0.05) -> None:
-        """Wait for events, and handle them."""
-        self.pool.maintain(time.monotonic())
-        ready = [key for key, _ in self.selector.select(timeout_s)]
-        sockets = {slot.channel.socket for slot in self.pool}
-        for key in sorted(ready, key=lambda key: key.fileobj not in sockets):
-            if key.fileobj in self.selector.get_map():
-                key.data()
-
-    def ready_slot(self) -> SlotProcess:
-        """Wait until the slot takes batches."""
-
-        def ready() -> list[SlotProcess]:
-            self.serve()
-            return self.pool.working
-
-        return eventually(ready)[0]
-
-    def await_ended(self, count: int) -> None:
-        """Wait until so many batches have ended."""
-
-        def has_ended() -> bool:
-            self.serve()
-            return self.ended == count
-
-        eventually(has_ended)
-
-    def _take_outcome(self, slot: SlotProcess, _frame: Any) -> None:
-        slot.release(1)
-        self.ended += 1
-
-
-@contextmanager
-def served_pool() -> Iterator[ServedPool]:
-    """Run a pool of one slot."""
-    served = ServedPool()
-    try:
-        yield served
-    finally:
-        served.pool.drain()
-        served.pool.kill("stopping")
-        while list(served.pool):
-            served.serve()
-        served.pool.close()
-        served.selector.close()
+from served_pool import served_pool
+from slot_driver import claimed_batch, slot
 
 
 def is_readable(fileobj: Any) -> bool:

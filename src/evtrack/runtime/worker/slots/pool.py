@@ -125,6 +125,7 @@ class SlotPool:
                 self._poll(slot, now)
         if self._draining or now < self._backoff.start_at:
             return
+        self._retire_used_spare()
         missing = self._count - sum(1 for slot in self._living if not slot.is_retired)
         spare = 1 if now >= self._spare_at else 0
         try:
@@ -198,6 +199,14 @@ class SlotPool:
 
     def _fork_server_pid(self) -> int | None:
         return None if self._fork_server is None or self._fork_server.is_gone else self._fork_server.pid
+
+    def _retire_used_spare(self) -> None:
+        """Make room for a spare slot: a slot that started sooner than the one before it has worked in its place."""
+        kept = [slot for slot in self._living if not slot.is_retired]
+        if len(kept) > self._count and not any(slot.is_fresh for slot in kept):
+            idle = next((slot for slot in reversed(kept) if not slot.held), None)
+            if idle is not None:
+                idle.retire()
 
     def _start(self) -> None:
         if self._fork_server is None or self._fork_server.is_gone:
