@@ -63,7 +63,9 @@ def test_any_position_continues_on_a_new_timeline_without_loss(dsn: str, own_cli
         # Stopped in the middle, it goes on from there.
         part = read(own_client.conn, elsewhere(at), most=2)
         if part:
-            assert rest == part + read(own_client.conn, part[-1][0])
+            # By name: other transactions of the cluster, such as autovacuum's, move the snapshots in the positions.
+            continued = part + read(own_client.conn, part[-1][0])
+            assert [each for _, each in rest] == [each for _, each in continued]
 
 
 def test_lost_events_are_noticed_on_a_new_timeline(own_client: Client) -> None:
