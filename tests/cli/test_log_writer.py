@@ -73,7 +73,7 @@ def test_a_reader_that_stops_costs_lines_which_are_counted_when_it_goes_on() -> 
         begun = time.monotonic()
         for number in range(1000):
             writer.write(f"line {number} {'x' * 1000}\n")
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 5
         assert not writer.flush(0.05)
         lines = pipe.lines("some were dropped")
         ((count, reason),) = dropped
@@ -100,8 +100,8 @@ def test_a_message_waits_for_its_line_once_and_not_again_while_the_reader_has_st
         writer.write("x" * 100_000 + "\n")
         begun = time.monotonic()
         for _ in range(20):
-            writer.write("message\n", wait_s=0.2)
-        assert time.monotonic() - begun < 2
+            writer.write("message\n", wait_s=0.5)
+        assert time.monotonic() - begun < 6
 
 
 def test_a_torn_line_is_ended_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def test_the_kernels_log_is_searched_for_the_workers_processes_since_it_started(
     assert "" == find_kill({7}, since=0, path=tmp_path / "none")
     begun = time.monotonic()
     find_kill({1}, since=0)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
 
 
 def test_counters_include_those_of_the_groups_around(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_one_has_the_turn_and_another_takes_it_when_it_ends(queue: Client) -> No
     assert (True, False) == (first.has_turn, second.has_turn)
     begun = time.monotonic()
     eventually(lambda: second.run_due(queue.conn, time.monotonic()) or second.has_turn)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 8
     assert not look(queue)
     assert MARK != queue.one("SELECT reaper FROM evtrack.upkeep"), "it is not its turn"
 

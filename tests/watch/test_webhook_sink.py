@@ -245,8 +245,8 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch: p
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         begun = time.monotonic()
-        WebhookSink("http://alerts.example.com/", limit_s=1).send(ALERT)
-        assert time.monotonic() - begun < 0.9
+        WebhookSink("http://alerts.example.com/", limit_s=4).send(ALERT)
+        assert time.monotonic() - begun < 3.6
 
 
 def test_an_unknown_host_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
