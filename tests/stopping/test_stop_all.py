@@ -95,7 +95,7 @@ def test_a_program_that_dies_of_a_stop_is_not_blamed(
 
 def test_a_program_that_fails_because_of_a_stop_is_not_blamed(queue: Client, dsn: str, tmp_path: Path) -> None:
     script = tmp_path / "program"
-    script.write_text(f"#!/bin/sh\ntrap 'kill $!; exit 3' TERM\ntouch {tmp_path}/begun\nsleep 60 & wait\n")
+    script.write_text(f"#!/bin/sh\ntrap 'kill $!; exit 3' TERM\ntouch {tmp_path}/begun\nsleep 60 & wait; exit 3\n")
     script.chmod(0o755)
     job = submit(queue, "{}", handler="program")
     with worker_process(dsn, "--exec", f"program={script}", "--slots", "1") as worker:
