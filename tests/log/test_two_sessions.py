@@ -165,7 +165,7 @@ class Machine(RuleBasedStateMachine):
         for session in sessions:
             if session.is_open:
                 session.end("COMMIT" if session.held else "ROLLBACK")
-        # Only then: what one of them has locked, the other would wait for.
+        # Only after both have ended: a call would wait for what the other session has locked.
         for session in sessions:
             session.client.conn.execute("RESET lock_timeout")
             session.client.requeue(session.worker, session.held)

@@ -91,7 +91,7 @@ def test_outcomes_with_a_lost_answer_are_resent_and_count_once(
 def test_a_worker_survives_the_loss_of_all_its_connections(queue: Client, dsn: str) -> None:
     with running_worker(dsn, slots=2):
         for _ in range(3):
-            # A job a time, as one might be done before all is cut.
+            # A job for each round: a single one may end before the last.
             job = submit(queue, 100, '{"do": "sleep", "s": 0.01}')
             eventually(lambda: queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'"))
             queue.rows(

@@ -70,13 +70,13 @@ def may_be_interrupted(error: BaseException, begun: float) -> bool:
     """
     if isinstance(error, CommandDied) and -error.ended.returncode in STOP_SIGNALS:
         return True
-    raised = error.interrupted if isinstance(error, PartialFailure) else _is_of_a_signal(error)
+    raised = error.interrupted if isinstance(error, PartialFailure) else _is_caused_by_stop(error)
     # The handler may have failed because a process that it has started died of it.
     return raised or has_stop_signal_since(begun)
 
 
-def _is_of_a_signal(error: BaseException) -> bool:
-    """Return whether an exception says that a signal was its reason, which may be on its way to this process too."""
+def _is_caused_by_stop(error: BaseException) -> bool:
+    """Return whether a request to stop caused an exception: the same signal may be on its way to this process."""
     # By class, not by name: a handler's own exceptions may be called anything.
     if isinstance(error, subprocess.CalledProcessError):
         return -error.returncode in STOP_SIGNALS
@@ -120,7 +120,7 @@ def _item_runner(handler: Handler, page: SharedPage, send: Callable[[ItemsDone],
                 raise
             except BaseException as error:  # noqa: BLE001  any exception fails this item, and the next ones run
                 failures.append(item_failure(index, error, with_traceback=len(failures) < ITEMS_WITH_TRACEBACK))
-                interrupted = interrupted or _is_of_a_signal(error)
+                interrupted = interrupted or _is_caused_by_stop(error)
         if failures:
             raise PartialFailure(lines, failures, interrupted=interrupted)
         return join_results(lines)

@@ -10,7 +10,6 @@ import structlog
 
 from evtrack.domain import log_names
 from evtrack.domain.crash import CrashCause
-from evtrack.domain.text import storable
 from evtrack.runtime.slot.leftovers import Zombies
 from evtrack.runtime.slot.protocol import Setup, SlotBloated, SlotReady, SlotUnready
 from evtrack.runtime.slot.shared_page import SharedPage
@@ -21,15 +20,13 @@ from evtrack.runtime.worker.slots.pausing import Pausing
 from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
 from evtrack.runtime.worker.slots.restart_backoff import RestartBackoff
 from evtrack.runtime.worker.slots.slot_groups import SlotGroups
-from evtrack.runtime.worker.slots.slot_reports import how_it_ended, log_recycled, unready_error
+from evtrack.runtime.worker.slots.slot_reports import early_death, log_recycled, unready_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SPARE_AFTER_S: Final = 1.0
 """How long a worker runs before it keeps a spare slot; a short run would pay for it and never use it."""
-
-_STDERR_BOUND: Final = 2_000
 
 _CLOSED_GRACE_S: Final = 0.5
 """How long a slot may live on without its channel: an interpreter takes a moment to exit."""
@@ -201,7 +198,7 @@ class SlotPool:
         return None if self._fork_server is None or self._fork_server.is_gone else self._fork_server.pid
 
     def _retire_used_spare(self) -> None:
-        """Make room for a spare slot: a slot that started sooner than the one before it has worked in its place."""
+        """Make room for a spare slot if the last one was used, as it was ready before an older slot was."""
         kept = [slot for slot in self._living if not slot.is_retired]
         if len(kept) > self._count and not any(slot.is_fresh for slot in kept):
             idle = next((slot for slot in reversed(kept) if not slot.held), None)
@@ -288,19 +285,12 @@ class SlotPool:
         self._unsent.discard(slot.pid)
         self._closed_at.pop(slot.pid, None)
         try:
-            if self._died_early(slot):
-                stderr = storable(slot.stderr.tail.strip(), _STDERR_BOUND, keep_end=True)
-                self._backoff.record_death(how_it_ended(ended), stderr, now)
+            if (early := early_death(slot, ended)) is not None:
+                self._backoff.record_death(*early, now)
             self._on_exit(slot, ended)
         finally:
             slot.close()
             self._groups.release(slot.group)
-
-    def _died_early(self, slot: SlotProcess) -> bool:
-        """Return whether a slot died by itself before it did anything: neither a batch nor the worker ended it."""
-        if slot.is_retired or slot.killed_for not in {None, CrashCause.PIPE_CLOSED, CrashCause.PROTOCOL}:
-            return False
-        return slot.kinds is None or (not slot.finished and not 0 <= slot.page.seq - slot.first < len(slot.held))
 
     def _unwatch(self, fileobj: Any) -> None:
         if fileobj is not None and fileobj in self._selector.get_map():

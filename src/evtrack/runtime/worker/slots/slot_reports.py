@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from evtrack.domain import log_names
-from evtrack.domain.crash import CrashReport, Evidence
+from evtrack.domain.crash import CrashCause, CrashReport, Evidence
 from evtrack.domain.errors import EvtrackError, HandlerImportError
+from evtrack.domain.text import storable
 
 if TYPE_CHECKING:
     from evtrack.runtime.slot.protocol import SlotBloated, SlotUnready
     from evtrack.runtime.worker.slots.process import SlotExit, SlotProcess
 
+_STDERR_BOUND: Final = 2_000
+
 _log = structlog.get_logger()
 
 
-def how_it_ended(ended: SlotExit) -> str:
-    """Return what ended a slot: a signal, an exit code, or the fork server."""
-    if ended.wait_status is None:
-        return "the fork server"
-    report = CrashReport.from_wait_status(ended.wait_status, Evidence())
-    return report.signal or f"exit code {report.exit_code}"
+def early_death(slot: SlotProcess, ended: SlotExit) -> tuple[str, str] | None:
+    """Return what ended a slot before it did anything, and its last output.
+
+    Args:
+        ended: How it ended.
+
+    Returns:
+        Both as text; None if a batch or the worker ended it.
+    """
+    if slot.is_retired or slot.killed_for not in {None, CrashCause.PIPE_CLOSED, CrashCause.PROTOCOL}:
+        return None
+    if slot.kinds is not None and (slot.finished or 0 <= slot.page.seq - slot.first < len(slot.held)):
+        return None
+    return _how_it_ended(ended), storable(slot.stderr.tail.strip(), _STDERR_BOUND, keep_end=True)
 
 
 def unready_error(frame: SlotUnready) -> EvtrackError:
@@ -41,3 +52,10 @@ def log_recycled(slot: SlotProcess, frame: SlotBloated) -> None:
         recycle_rss_bytes=frame.recycle_rss_bytes,
         batches=slot.finished,
     )
+
+
+def _how_it_ended(ended: SlotExit) -> str:
+    if ended.wait_status is None:
+        return "the fork server"
+    report = CrashReport.from_wait_status(ended.wait_status, Evidence())
+    return report.signal or f"exit code {report.exit_code}"
