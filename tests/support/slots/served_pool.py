@@ -4,12 +4,14 @@ import selectors
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from evtrack.runtime.worker.slots.pool import SlotPool
 from evtrack.runtime.worker.slots.process import SlotProcess
 from polling import eventually
 from slot_driver import slot_setup
+
+T = TypeVar("T")
 
 
 class ServedPool:
@@ -43,21 +45,16 @@ class ServedPool:
 
     def ready_slot(self) -> SlotProcess:
         """Wait until the slot takes batches."""
+        return self.serve_until(lambda: self.pool.working)[0]
 
-        def ready() -> list[SlotProcess]:
-            self.serve()
-            return self.pool.working
+    def serve_until(self, is_reached: Callable[[], T]) -> T:
+        """Serve until a condition is met, and return its answer."""
 
-        return eventually(ready)[0]
-
-    def serve_until(self, is_reached: Callable[[], Any]) -> None:
-        """Serve until a condition is met."""
-
-        def reached() -> Any:
+        def reached() -> T:
             self.serve()
             return is_reached()
 
-        eventually(reached)
+        return eventually(reached)
 
     def await_ended(self, count: int) -> None:
         """Wait until so many batches have ended."""
