@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evtrack.interfaces.terminal.reports.next_steps import next_steps
+from evtrack.interfaces.words.next_steps import next_steps
 from evtrack.storage.reports.job_reports import JobStatus
 from evtrack.storage.reports.worker_reports import WorkerRow
 

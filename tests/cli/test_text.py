@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from evtrack.domain.text import json_text, printable, printable_json, printable_lines
-from evtrack.interfaces.terminal import formatting
+from evtrack.interfaces.words import formatting
 
 
 @pytest.mark.parametrize(

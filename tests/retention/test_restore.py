@@ -12,7 +12,7 @@ import pytest
 from client import Client
 from command_line import evtrack
 from evtrack.domain.errors import ArchiveDamaged, ArchiveError
-from evtrack.interfaces.terminal.reports.batch import event_sentence
+from evtrack.interfaces.words.events import event_sentence
 from evtrack.runtime.retention.archive_files import read_lines
 from evtrack.runtime.retention.cleanup import Cleanup
 from evtrack.runtime.retention.day_digests import DayDigests

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeE
 
 from evtrack.domain.states import FINAL_PHASES, JobPhase
 from evtrack.interfaces.log_writer import NOTICE_WAIT_S, WRITER
-from evtrack.interfaces.terminal.formatting import count, counted, duration, pace_of, percentage
+from evtrack.interfaces.words.formatting import count, counted, duration, pace_of, percentage
 
 if TYPE_CHECKING:
     from rich.console import Console

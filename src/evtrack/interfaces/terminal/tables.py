@@ -10,7 +10,7 @@ from rich.text import Text
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import STYLES, cell, phase_text, table
-from evtrack.interfaces.terminal.formatting import count, duration, moment, percentage
+from evtrack.interfaces.words.formatting import count, duration, moment, percentage
 from evtrack.storage.reports.batch_reports import BatchRow, Crash
 from evtrack.storage.reports.item_reports import ItemRow
 from evtrack.storage.reports.job_reports import ErrorKind, JobStatus, NoteRow

@@ -9,7 +9,7 @@ import click
 from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import Directory
-from evtrack.interfaces.terminal.formatting import counted
+from evtrack.interfaces.words.formatting import counted
 from evtrack.runtime.retention.archive_check import check_archive, find_archives
 from evtrack.runtime.retention.restore import Restore
 from evtrack.storage.connection.connect import Connection

@@ -14,8 +14,8 @@ from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import Directory, TimeWindow
 from evtrack.interfaces.terminal.drawing import stderr_console
-from evtrack.interfaces.terminal.formatting import bytes_of, counted
 from evtrack.interfaces.terminal.progress import ProgressDisplay, cleanup_state
+from evtrack.interfaces.words.formatting import bytes_of, counted
 from evtrack.runtime.retention.cleanup import Cleanup, Step
 from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
 from evtrack.storage.connection.connect import Connection

@@ -11,7 +11,7 @@ from evtrack.domain.text import printable, quoted
 from evtrack.interfaces.cli.shared.options import job_argument, json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import BATCH_NO, Words
 from evtrack.interfaces.notices import notice
-from evtrack.interfaces.terminal.formatting import counted
+from evtrack.interfaces.words.formatting import counted
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.queue import job_control
 

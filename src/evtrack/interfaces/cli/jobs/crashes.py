@@ -15,9 +15,9 @@ from evtrack.interfaces.cli.shared.options import (
 from evtrack.interfaces.cli.shared.parameter_types import BATCH_NO, LIMIT, TimeWindow
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal import drawing, tables
-from evtrack.interfaces.terminal.formatting import counted
 from evtrack.interfaces.terminal.reports.batch import batch_timeline
-from evtrack.interfaces.terminal.reports.isolation import isolation_line
+from evtrack.interfaces.words.formatting import counted
+from evtrack.interfaces.words.isolation import isolation_line
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import batch_reports, job_reports
 from evtrack.storage.reports.batch_reports import batch_history

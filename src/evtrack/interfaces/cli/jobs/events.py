@@ -13,7 +13,7 @@ from evtrack.interfaces.cli.jobs.progress import has_ended
 from evtrack.interfaces.cli.shared.options import optional_job_argument, print_json, with_dsn
 from evtrack.interfaces.cli.shared.outage_log import OutageLog
 from evtrack.interfaces.cli.shared.parameter_types import BATCH_NO, Integer
-from evtrack.interfaces.terminal.formatting import moment_ms
+from evtrack.interfaces.words.formatting import moment_ms
 from evtrack.storage.connection.patience import Patience, PatientReader
 from evtrack.storage.log.feed import feed
 from evtrack.storage.log.log_row import LogRow

@@ -10,8 +10,8 @@ from evtrack.interfaces.cli.shared.options import job_argument, json_option, pri
 from evtrack.interfaces.cli.shared.parameter_types import OutputFile
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import show
-from evtrack.interfaces.terminal.formatting import counted
 from evtrack.interfaces.terminal.reports.timeline import timeline_svg, timeline_table
+from evtrack.interfaces.words.formatting import counted
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports.history import job_timeline
 

@@ -15,8 +15,8 @@ from evtrack.interfaces.cli.shared.options import job_argument, json_option, pri
 from evtrack.interfaces.cli.shared.parameter_types import LIMIT, WORKER_ID, Words
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import section, show
-from evtrack.interfaces.terminal.formatting import counted
 from evtrack.interfaces.terminal.reports.workers import lost_worker_report
+from evtrack.interfaces.words.formatting import counted
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import batch_reports, item_reports, job_reports, worker_reports
 

@@ -12,9 +12,9 @@ from evtrack.interfaces.cli.shared.options import json_option, optional_job_argu
 from evtrack.interfaces.cli.shared.parameter_types import Timestamp
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import section, show
-from evtrack.interfaces.terminal.formatting import count, counted
 from evtrack.interfaces.terminal.reports.job import advice_table, dropped_job, job_head, job_then, wrong_in_active_jobs
-from evtrack.interfaces.terminal.reports.next_steps import next_steps
+from evtrack.interfaces.words.formatting import count, counted
+from evtrack.interfaces.words.next_steps import next_steps
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import history, job_reports, troubles, worker_reports
 from evtrack.storage.retention.ledger import ledger_line

@@ -10,8 +10,8 @@ from evtrack.interfaces.cli.shared.options import json_option, print_json, with_
 from evtrack.interfaces.cli.shared.parameter_types import JOB_ID, LIMIT
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import show
-from evtrack.interfaces.terminal.formatting import counted, duration
 from evtrack.interfaces.terminal.reports.alerts import alerts_table
+from evtrack.interfaces.words.formatting import counted, duration
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.monitoring import alert_outbox as outbox
 from evtrack.storage.monitoring.alert_delivery import DeliveryRow, deliveries, sink_sums

@@ -12,8 +12,8 @@ from evtrack.interfaces.cli.shared.options import json_option, print_json, with_
 from evtrack.interfaces.cli.shared.parameter_types import COUNT, PERCENT, TimeWindow
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import section, show
-from evtrack.interfaces.terminal.formatting import counted, duration
 from evtrack.interfaces.terminal.reports.health import health_report
+from evtrack.interfaces.words.verdict import system_verdict
 from evtrack.runtime.doctor.findings import MAX_ALERT_LAG_S
 from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
 from evtrack.storage.reports import batch_reports, system_health
@@ -84,29 +84,25 @@ def health(
     found = system_health.health(conn, span_s=span_s)
     sums = system_health.recent_sums(conn, span_s=span_s)
     crashes = batch_reports.latest_crashes(conn, span_s=span_s, limit=_LATEST)
-    undelivered, lag_s = undelivered_alerts(conn)
-    too_often = found.crashes_too_often(max_crash_rate, least_attempts)
-    faults = []
-    if lag_s > max_lag_s:
-        waiting = counted(undelivered, "alert waits", "alerts wait")
-        faults.append(f"{waiting} for a watcher, the oldest for {duration(lag_s)}: evtrack watch")
-    if found.overdue:
-        overdue = counted(found.overdue, "job is", "jobs are")
-        faults.append(f"{overdue} overdue, and no worker offers the handler: evtrack doctor")
-    if found.never_started:
-        overdue = counted(found.never_started, "job does", "jobs do")
-        faults.append(f"{overdue} not start although slots are free: evtrack doctor")
-    healthy = not too_often and not faults
+    undelivered = undelivered_alerts(conn)
+    verdict = system_verdict(
+        found,
+        undelivered,
+        span_s=span_s,
+        max_crash_rate=max_crash_rate,
+        least_attempts=least_attempts,
+        max_alert_lag_s=max_lag_s,
+    )
     if as_json:
         print_json(
             {
-                "healthy": healthy,
+                "healthy": verdict.healthy,
                 **asdict(found),
                 "crash_rate_pct": round(found.crash_rate_pct, 3),
                 "max_crash_rate_pct": max_crash_rate,
                 "least_attempts": least_attempts,
-                "alerts_undelivered": undelivered,
-                "alerts_lag_s": lag_s,
+                "alerts_undelivered": undelivered.undelivered,
+                "alerts_lag_s": undelivered.lag_s,
                 "max_alert_lag_s": max_lag_s,
                 "window_s": span_s,
                 "created": asdict(sums),
@@ -114,9 +110,7 @@ def health(
             }
         )
     else:
-        show(
-            health_report(found, sums, span_s=span_s, max_crash_rate=max_crash_rate, too_often=too_often, faults=faults)
-        )
+        show(health_report(found, sums, verdict, span_s=span_s))
         if crashes:
             show(section("Latest crashes", tables.crashes_table(crashes, with_job=True, with_items=True)))
-    raise click.exceptions.Exit(0 if healthy else UNHEALTHY)
+    raise click.exceptions.Exit(0 if verdict.healthy else UNHEALTHY)

@@ -21,8 +21,8 @@ from evtrack.interfaces.cli.shared.options import json_option, print_json, with_
 from evtrack.interfaces.cli.shared.parameter_types import Number
 from evtrack.interfaces.cli.shared.signals import ReceivedSignals, stop_on_signals
 from evtrack.interfaces.terminal.drawing import show, stdout_console
-from evtrack.interfaces.terminal.formatting import duration
 from evtrack.interfaces.terminal.reports.top import SystemSnapshot, snapshot_view
+from evtrack.interfaces.words.formatting import duration
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.connection.patience import ANSWER_S
 from evtrack.storage.monitoring.doctor_facts import server_time

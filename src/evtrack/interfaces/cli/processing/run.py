@@ -19,9 +19,9 @@ from evtrack.interfaces.cli.shared.options import json_option, print_json, with_
 from evtrack.interfaces.cli.shared.outage_log import OutageLog
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import show, stderr_console
-from evtrack.interfaces.terminal.formatting import counted
 from evtrack.interfaces.terminal.progress import LOG_EVERY_S, ProgressDisplay, job_state
 from evtrack.interfaces.terminal.reports.job import job_head
+from evtrack.interfaces.words.formatting import counted
 from evtrack.runtime.slot.handlers import HandlerKind
 from evtrack.runtime.worker.slots.container_memory import container_limit
 from evtrack.runtime.worker.slots.limits import SlotLimits

@@ -26,8 +26,8 @@ from evtrack.interfaces.cli.shared.parameter_types import (
 )
 from evtrack.interfaces.notices import notice
 from evtrack.interfaces.terminal.drawing import stderr_console
-from evtrack.interfaces.terminal.formatting import count, counted
 from evtrack.interfaces.terminal.progress import ProgressDisplay, submission_state
+from evtrack.interfaces.words.formatting import count, counted
 from evtrack.runtime.submit.progress import SubmitProgress
 from evtrack.runtime.submit.recipe import DEFAULT_BATCH_SIZE, Recipe
 from evtrack.runtime.submit.submission import JobSpec, begin, files, recipe, reclaim

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import cell, table
-from evtrack.interfaces.terminal.formatting import moment
+from evtrack.interfaces.words.formatting import moment
 from evtrack.storage.monitoring.alert_delivery import DELIVERED, GAVE_UP, PENDING
 
 if TYPE_CHECKING:

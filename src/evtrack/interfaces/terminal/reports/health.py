@@ -8,44 +8,30 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from evtrack.interfaces.terminal.drawing import section, table
-from evtrack.interfaces.terminal.formatting import count, counted, duration, percentage, window
+from evtrack.interfaces.words.formatting import count, counted, duration, percentage, window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from evtrack.interfaces.words.verdict import Verdict
     from evtrack.storage.reports.system_health import Health, RecentSums
 
 
-def health_report(
-    health: Health, sums: RecentSums, *, span_s: float, max_crash_rate: float, too_often: bool, faults: Sequence[str]
-) -> RenderableType:
+def health_report(health: Health, sums: RecentSums, verdict: Verdict, *, span_s: float) -> RenderableType:
     """Draw the health of the whole system.
 
     Args:
         health: The attempts in the window, the queue and the workers.
         sums: The items and batches of jobs created in the window.
+        verdict: Whether that is healthy, and why.
         span_s: The length of the window.
-        max_crash_rate: The highest healthy percentage of attempts that crash.
-        too_often: Whether more of them crash, of enough attempts to judge that.
-        faults: What makes the system unhealthy apart from the crash rate, a line each.
 
     Returns:
         The verdict, the attempts, the items and batches, and a line each about the queue and the workers.
     """
-    within = health.crash_rate_pct <= max_crash_rate
-    judged = f"{'above' if too_often else 'within'} {max_crash_rate:g} %"
-    rate = f"{percentage(health.crash_rate_pct)} of the attempts in the last {window(span_s)} crashed, " + (
-        judged if within or too_often else f"of only {count(health.attempts)}"
-    )
-    healthy = not too_often and not faults
+    word, *facts = str(verdict).split(":", 1)
     # What makes the system unhealthy comes first: monitoring systems often show only the first line.
-    facts = [rate, *faults] if too_often else [*faults, rate]
-    verdict = Text("healthy" if healthy else "unhealthy", style="bold green" if healthy else "bold red")
-    verdict.append(f": {facts[0]}", style="none")
-    for fact in facts[1:]:
-        verdict.append(f"\n{fact}", style="none")
+    line = Text(word, style="bold green" if verdict.healthy else "bold red").append(f":{facts[0]}", style="none")
     created = section(f"{counted(sums.jobs, 'job')} created in the last {window(span_s)}", _sums(sums))
-    return Group(verdict, _attempts(health), created, "", Text(_queue(health)), _workers(health))
+    return Group(line, _attempts(health), created, "", Text(_queue(health)), _workers(health))
 
 
 def _attempts(health: Health) -> RenderableType:

@@ -11,8 +11,8 @@ from rich.text import Text
 from evtrack.domain.states import BatchStatus, JobPhase
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import phase_text, table
-from evtrack.interfaces.terminal.formatting import count, counted, duration, moment, pace_of, percentage
-from evtrack.interfaces.terminal.reports.next_steps import NextStep
+from evtrack.interfaces.words.formatting import count, counted, duration, moment, pace_of, percentage
+from evtrack.interfaces.words.next_steps import NextStep
 from evtrack.storage.reports.history import ProgressAt
 from evtrack.storage.reports.job_reports import JobProgress, JobStatus
 from evtrack.storage.reports.troubles import JobTroubles

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import section, table
-from evtrack.interfaces.terminal.formatting import bytes_of, counted
+from evtrack.interfaces.words.formatting import bytes_of, counted
 from evtrack.runtime.worker.slots.container_memory import RESERVE_BYTES, Fit
 from evtrack.storage.reports.memory_reports import JobMemory
 

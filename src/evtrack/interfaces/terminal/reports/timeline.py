@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from evtrack.interfaces.terminal.formatting import moment
+from evtrack.interfaces.words.formatting import moment
 from evtrack.storage.reports.history import TimelinePoint
 
 _ROWS: Final = 24

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from evtrack.interfaces.terminal import tables
 from evtrack.interfaces.terminal.drawing import cell, phase_text, section, table
-from evtrack.interfaces.terminal.formatting import count, counted, duration, pace_of, percentage
+from evtrack.interfaces.words.formatting import count, counted, duration, pace_of, percentage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.proof.job_proof import PAYLOAD_ROWS
-from evtrack.interfaces.terminal.formatting import count, counted
+from evtrack.interfaces.words.formatting import count, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

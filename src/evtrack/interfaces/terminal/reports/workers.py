@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from evtrack.domain.text import printable
-from evtrack.interfaces.terminal.formatting import counted, moment
+from evtrack.interfaces.words.formatting import counted, moment
 
 if TYPE_CHECKING:
     from evtrack.storage.reports.worker_reports import LostWorker

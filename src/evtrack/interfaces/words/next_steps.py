@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evtrack.domain.states import FINAL_PHASES, JobPhase
-from evtrack.interfaces.terminal.formatting import counted, duration
+from evtrack.interfaces.words.formatting import counted, duration
 from evtrack.storage.reports.job_reports import JobStatus, Waiting
 from evtrack.storage.reports.worker_reports import WorkerRow
 

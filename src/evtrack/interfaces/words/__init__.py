@@ -1,0 +1,1 @@
+"""The words that the terminal and the pages share."""
