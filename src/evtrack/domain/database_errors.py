@@ -51,6 +51,12 @@ class CannotConnect(_PassingError):
         self.ends_by_itself = ends_by_itself
 
 
+class NoFreeConnection(_PassingError):
+    """All connections of a pool are in use."""
+
+    exit_code = 5
+
+
 class TransientError(_PassingError):
     """The database aborted this transaction; a retry may succeed.
 

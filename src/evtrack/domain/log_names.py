@@ -75,6 +75,7 @@ LOG_LINES_DROPPED: Final = "log_lines_dropped"
 LIBRARY_LOG: Final = "library_log"
 PYTHON_WARNING: Final = "python_warning"
 UNEXPECTED_ERROR: Final = "unexpected_error"
+WEB_ERROR: Final = "web_error"
 
 # Messages of a command to its user, when stderr is JSON
 NOTICE: Final = "notice"

@@ -1,0 +1,1 @@
+"""The dashboard: pages over HTTP, read-only unless it is told otherwise."""

@@ -1,0 +1,68 @@
+"""The overview: whether all is well, what runs, what crashed, and who works."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from evtrack.domain.states import JobPhase
+from evtrack.domain.thresholds import Thresholds
+from evtrack.interfaces.web.address import Address
+from evtrack.interfaces.web.page import Page
+from evtrack.interfaces.words.verdict import Verdict, system_verdict
+from evtrack.runtime.doctor.findings import MAX_ALERT_LAG_S
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
+from evtrack.storage.reports import batch_reports, job_reports, system_health, worker_reports
+from evtrack.storage.reports.batch_reports import Crash
+from evtrack.storage.reports.job_reports import JobStatus
+from evtrack.storage.reports.system_health import Health
+from evtrack.storage.reports.worker_reports import WorkerRow
+
+_ACTIVE: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
+_SPAN_S: Final = 3600.0
+_DAY_S: Final = 86_400.0
+_JOBS: Final = 10
+_CRASHES: Final = 10
+_MAX_CRASH_RATE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The whole system at a moment."""
+
+    verdict: Verdict
+    health: Health
+    undelivered: int
+    jobs: list[JobStatus]
+    crashes: list[Crash]
+    workers: list[WorkerRow]
+
+
+def _parse(address: Address) -> tuple[()]:
+    del address
+    return ()
+
+
+def _read(conn: Connection, args: tuple[()]) -> Now:
+    del args
+    health = system_health.health(conn, span_s=_SPAN_S)
+    undelivered = undelivered_alerts(conn)
+    return Now(
+        verdict=system_verdict(
+            health,
+            undelivered,
+            span_s=_SPAN_S,
+            max_crash_rate=_MAX_CRASH_RATE,
+            least_attempts=Thresholds().least_attempts,
+            max_alert_lag_s=MAX_ALERT_LAG_S,
+        ),
+        health=health,
+        undelivered=undelivered.undelivered,
+        jobs=job_reports.jobs(conn, limit=_JOBS, phases=_ACTIVE),
+        crashes=batch_reports.latest_crashes(conn, span_s=_DAY_S, limit=_CRASHES),
+        workers=worker_reports.live_workers(conn, limit=_JOBS),
+    )
+
+
+NOW: Final = Page(
+    name="now", path="/", parse=_parse, address=lambda _: "/", read=_read, title=lambda _: "Overview", every_s=1.0
+)

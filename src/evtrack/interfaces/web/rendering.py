@@ -1,0 +1,156 @@
+"""Renders templates: everything from outside is made printable first, and then escaped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from evtrack.domain.text import printable
+from evtrack.interfaces.web.address import link
+from evtrack.interfaces.web.charts.bar import share_bar
+from evtrack.interfaces.web.static_files import static_address
+from evtrack.interfaces.words.causes import crash_cause
+from evtrack.interfaces.words.formatting import (
+    bytes_of,
+    count,
+    counted,
+    duration,
+    moment,
+    moment_ms,
+    pace_of,
+    percentage,
+)
+from evtrack.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evtrack.storage.reports.job_reports import JobStatus
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+MENU: Final = (
+    ("/", "Now"),
+    ("/jobs", "Jobs"),
+    ("/crashes", "Crashes"),
+    ("/items", "Items"),
+    ("/handlers", "Handlers"),
+    ("/workers", "Workers"),
+    ("/alerts", "Alerts"),
+)
+"""The pages that every page links to."""
+
+_SHARES: Final = ("done", "running", "failed", "crashed", "cancelled", "invalid")
+
+LIVE: Final = "live_"
+"""The blocks of a template whose names begin so are its regions: they are sent again when they have changed."""
+
+
+class Renderer:
+    """Renders pages below a prefix.
+
+    Args:
+        prefix: Where the application is mounted, without a slash at the end.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._environment = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.filters |= {
+            "plain": plain,
+            "moment": _time,
+            "moment_ms": _time_ms,
+            "duration": lambda seconds: "-" if seconds is None else duration(seconds),
+            "count": count,
+            "percentage": percentage,
+            "bytes": lambda number: "-" if number is None else bytes_of(number),
+            "pace": lambda pace: pace_of(pace) or "-",
+            "left": _left,
+            "cause": crash_cause,
+        }
+        self._environment.globals |= {
+            "counted": counted,
+            "link": self.link,
+            "asset": self._asset,
+            "bar": _job_bar,
+            "menu": MENU,
+            "here": _is_here,
+            "version": __version__,
+        }
+        # A block that is rendered by itself sees globals, and nothing that its template imports.
+        self._environment.globals["parts"] = self._environment.get_template("parts.html").module
+
+    def link(self, path: str, **query: object) -> str:
+        """Write an address, below the prefix."""
+        return self._prefix + link(path, **query)
+
+    def page(self, name: str, values: Mapping[str, Any]) -> str:
+        """Render a whole page.
+
+        Args:
+            name: Its template, without .html.
+            values: What it shows.
+        """
+        return self._environment.get_template(f"{name}.html").render(values)
+
+    def regions(self, name: str, values: Mapping[str, Any]) -> dict[str, str]:
+        """Render the regions of a page by name.
+
+        Args:
+            name: Its template, without .html.
+            values: What it shows.
+        """
+        template = self._environment.get_template(f"{name}.html")
+        context = template.new_context(dict(values))
+        found = (block for block in template.blocks if block.startswith(LIVE))
+        return {block.removeprefix(LIVE): "".join(template.blocks[block](context)) for block in found}
+
+    def _asset(self, name: str) -> str:
+        return self._prefix + static_address(name)
+
+
+def plain(text: object, limit: int = 0) -> str:
+    """Make text from outside safe to show: controls, escapes, direction marks and what is invisible are written out.
+
+    Args:
+        text: Anything; a template escapes it afterwards, as it does with any string.
+        limit: The most characters to keep; 0 keeps all.
+    """
+    return printable(text, limit)
+
+
+def _time(at: datetime | None) -> str | Markup:
+    return "-" if at is None else _tagged(at, moment(at))
+
+
+def _time_ms(at: datetime | None) -> str | Markup:
+    return "-" if at is None else _tagged(at, moment_ms(at))
+
+
+def _tagged(at: datetime, shown: str) -> Markup:
+    exact = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return Markup('<time datetime="{}">{}</time>').format(exact, escape(shown))
+
+
+def _left(job: JobStatus, now: datetime) -> str:
+    """Write in how long a job will have ended, if that can be expected."""
+    return "-" if job.eta is None else duration(max(0.0, (job.eta - now).total_seconds()))
+
+
+def _job_bar(job: JobStatus) -> Markup:
+    return share_bar([(name, getattr(job, name)) for name in _SHARES], job.total)
+
+
+def _is_here(path: str, address: str) -> bool:
+    return address.partition("?")[0] == path or (path != "/" and address.startswith((f"{path}/", f"{path}?")))

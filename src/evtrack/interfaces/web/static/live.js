@@ -1,0 +1,103 @@
+// Keeps a page up to date while somebody looks at it. Without this script every page is whole; it only has to be loaded
+// again. The server renders every region of a page; here they are put in place, and nothing else is decided.
+
+/* global Idiomorph */
+
+const address = document.body.dataset.live;
+const state = document.getElementById("state");
+const STREAMS = 4; // A browser opens six connections to a host, over all of its tabs.
+const POLL_MS = 5000;
+
+let stream = null;
+let release = null;
+let timer = 0;
+let etag = "";
+let paused = false;
+
+function say(text, kind) {
+  state.className = kind;
+  state.firstChild.textContent = text;
+}
+
+function show({ regions, period_s, outage }) {
+  for (const [name, html] of Object.entries(regions)) {
+    const region = document.getElementById(name);
+    // A selection in the region would be lost.
+    if (region && !holdsSelection(region)) Idiomorph.morph(region, html, { morphStyle: "innerHTML" });
+  }
+  if (outage) say(`stands still: ${outage} `, "stands");
+  else say(period_s > 1 ? `every ${period_s} s ` : "live ", "live");
+  document.dispatchEvent(new CustomEvent("evtrack:shown"));
+}
+
+function holdsSelection(region) {
+  const selection = document.getSelection();
+  return selection && !selection.isCollapsed && region.contains(selection.anchorNode);
+}
+
+function open() {
+  stream = new EventSource(address);
+  stream.onmessage = (event) => show(JSON.parse(event.data));
+  stream.onerror = () => {
+    say("stands still: no connection ", "stands");
+    if (stream.readyState === EventSource.CLOSED) {
+      close();
+      timer = setTimeout(start, POLL_MS);
+    }
+  };
+}
+
+async function poll() {
+  try {
+    const headers = etag ? { "If-None-Match": etag } : {};
+    const answer = await fetch(address, { headers, cache: "no-store" });
+    if (answer.ok) {
+      etag = answer.headers.get("ETag") ?? "";
+      show({ ...(await answer.json()), period_s: POLL_MS / 1000 });
+    } else if (answer.status !== 304) {
+      say(`stands still: the server answers ${answer.status} `, "stands");
+    }
+  } catch {
+    say("stands still: no connection ", "stands");
+  }
+  timer = setTimeout(poll, POLL_MS);
+}
+
+function start() {
+  if (paused || document.hidden || stream || timer) return;
+  if (!navigator.locks) {
+    poll();
+    return;
+  }
+  takePlace(1);
+}
+
+function takePlace(place) {
+  if (place > STREAMS) {
+    poll();
+    return;
+  }
+  navigator.locks.request(`evtrack-live-${place}`, { ifAvailable: true }, (lock) => {
+    if (!lock) {
+      takePlace(place + 1);
+      return null;
+    }
+    open();
+    return new Promise((resolve) => { release = resolve; });
+  });
+}
+
+function close() {
+  clearTimeout(timer);
+  timer = 0;
+  stream?.close();
+  stream = null;
+  release?.();
+  release = null;
+}
+
+if (address) {
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : start()));
+  window.addEventListener("pagehide", close);
+  start();
+}
