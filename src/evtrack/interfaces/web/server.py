@@ -1,0 +1,93 @@
+"""Serves the dashboard on an address of its own."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import uvicorn
+
+from evtrack.domain.errors import BadArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
+
+MAX_HEADERS: Final = 16_384
+_GRACE_S: Final = 2
+"""How long requests that are under way have to end, once the streams have."""
+
+_BACKLOG: Final = 512
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Take an address.
+
+    Args:
+        host: A name or an address.
+        port: The port; 0 chooses a free one.
+
+    Raises:
+        BadArgument: The address is not one of this host's, or it is in use.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BadArgument(
+            f"Cannot serve on {host}, port {port}: {reason[:1].lower()}{reason[1:]}.",
+            hint="Choose another port with --port, or 0 for a free one.",
+        ) from None
+
+
+class DashboardServer:
+    """Serves until it is stopped.
+
+    Args:
+        app: What to serve.
+        on_stop: Called once when it stops, before it waits for the requests that are under way; ends all streams.
+    """
+
+    def __init__(self, app: ASGIApp, *, on_stop: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=MAX_HEADERS,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        self._server = _Server(config, on_stop)
+
+    def run(self, at: socket.socket) -> None:
+        """Serve on a socket until `stop` is called."""
+        self._server.run(sockets=[at])
+
+    def stop(self) -> None:
+        """Stop; a second time at once. It only sets flags, so that a signal handler may call it."""
+        self._server.force_exit = self._server.should_exit
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the command, and ends streams before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await anyio.to_thread.run_sync(self._on_stop)
+        await super().shutdown(sockets)
