@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import psycopg
 from psycopg import IsolationLevel
@@ -16,8 +16,6 @@ from evtrack.storage.connection.sql_files import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from psycopg.abc import Params, QueryNoTemplate
 
     from evtrack.storage.connection.connect import Connection
 
@@ -68,10 +66,10 @@ def _counted(cost: ReadCost) -> type[psycopg.Cursor[Any]]:
     class CountedCursor(psycopg.Cursor[Row]):
         """Adds its statements to the cost."""
 
-        def execute(self, query: QueryNoTemplate, params: Params | None = None, **kwargs: Any) -> CountedCursor[Row]:
+        def execute(self, *args: Any, **kwargs: Any) -> Self:
             begun = perf_counter()
             try:
-                super().execute(query, params, **kwargs)
+                super().execute(*args, **kwargs)
             finally:
                 cost.statements += 1
                 cost.seconds += perf_counter() - begun
