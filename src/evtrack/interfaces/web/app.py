@@ -8,10 +8,11 @@ import anyio
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from evtrack.interfaces.web.downloads import DownloadEndpoint
 from evtrack.interfaces.web.endpoints import LiveEndpoint, PageEndpoint, json_path
 from evtrack.interfaces.web.error_pages import ErrorPages
 from evtrack.interfaces.web.page_finder import PageFinder
-from evtrack.interfaces.web.pages import PAGES
+from evtrack.interfaces.web.pages import DOWNLOADS, PAGES
 from evtrack.interfaces.web.rendering import Renderer
 from evtrack.interfaces.web.security.guard import Guard
 from evtrack.interfaces.web.site import Site
@@ -35,6 +36,7 @@ def dashboard(site: Site, *, hosts: frozenset[str] | None) -> ASGIApp:
     """
     threads = anyio.CapacityLimiter(READERS)
     routes = [Route(STATIC_PATH, static_file), Route("/live", LiveEndpoint(site, PageFinder(PAGES), threads).__call__)]
+    routes += [Route(each.path, DownloadEndpoint(site, each, threads).__call__) for each in DOWNLOADS]
     for page in PAGES:
         routes.append(Route(json_path(page.path), PageEndpoint(site, page, threads, as_json=True).__call__))
         routes.append(Route(page.path, PageEndpoint(site, page, threads, as_json=False).__call__))

@@ -24,6 +24,7 @@ from evtrack.interfaces.words.formatting import (
     pace_of,
     percentage,
 )
+from evtrack.interfaces.words.stories import elapsed
 from evtrack.version import __version__
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Renderer:
             "pace": lambda pace: pace_of(pace) or "-",
             "left": _left,
             "cause": crash_cause,
+            "elapsed": elapsed,
         }
         self._environment.globals |= {
             "counted": counted,

@@ -18,6 +18,7 @@ from evtrack.interfaces.terminal import drawing, tables
 from evtrack.interfaces.terminal.reports.batch import batch_timeline
 from evtrack.interfaces.words.formatting import counted
 from evtrack.interfaces.words.isolation import isolation_line
+from evtrack.interfaces.words.story_markdown import story_markdown
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import batch_reports, job_reports
 from evtrack.storage.reports.batch_reports import batch_history
@@ -65,13 +66,19 @@ def crashes(conn: Connection, job_id: int | None, *, since_s: float | None, limi
 @job_argument
 @click.argument("batch_no", metavar="BATCH", type=BATCH_NO)
 @json_option
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for an issue or a post-mortem.")
 @with_connection("show")
-def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool) -> None:
+def show(conn: Connection, job_id: int, batch_no: int, *, as_json: bool, as_markdown: bool) -> None:
     """Show the timeline of one batch.
 
     Prints each event with its worker, the crash reports, what became of the batch's items, and what is in hand now.
     """
+    if as_json and as_markdown:
+        raise click.UsageError("--json and --markdown exclude each other.")
     report = batch_history(conn, job_id, batch_no)
+    if as_markdown:
+        click.echo(story_markdown(report), nl=False)
+        return
     running = running_items(conn, limit=1, job_id=job_id, batch_no=batch_no)
     if as_json:
         print_json(

@@ -1,6 +1,6 @@
 """Draw the timeline of one batch: its events, its crash reports, and what became of its items."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,18 +10,11 @@ from evtrack.domain.states import EventType
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import STYLES, section, table
 from evtrack.interfaces.words.events import event_sentence, evidence
-from evtrack.interfaces.words.formatting import count, counted, moment_ms
+from evtrack.interfaces.words.formatting import count, moment_ms
 from evtrack.interfaces.words.isolation import isolation_line
+from evtrack.interfaces.words.stories import SHOWN_LINES, batch_facts, workers_of
 from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.reports.batch_reports import BatchHistory, ItemOutcome
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from evtrack.storage.reports.worker_reports import WorkerRow
-
-_LINES: Final = 30
-"""The most lines to print of a traceback or of stderr."""
 
 _STYLES: Final = {
     EventType.COMPLETED: "green",
@@ -44,10 +37,7 @@ def batch_timeline(report: BatchHistory) -> RenderableType:
     batch = report.batch
     title = Text.assemble((f"Job {batch.job_id}, batch {batch.batch_no}", "bold"), "  ", printable(report.handler, 40))
     line = Text(batch.status, style=STYLES.get(batch.status, ""))
-    facts = [counted(batch.item_count, "item"), counted(batch.attempt, "attempt")]
-    if batch.parent_no is not None:
-        facts.append(f"derived from batch {batch.parent_no}")
-    line.append("".join(f" · {fact}" for fact in facts))
+    line.append("".join(f" · {fact}" for fact in batch_facts(report)))
     explained = isolation_line(report)
     why = [Text(explained, style="yellow", overflow="fold")] if explained else []
     parts = [title, line, *why, section("Timeline", Group(*(_event(event, report) for event in report.events)))]
@@ -57,20 +47,18 @@ def batch_timeline(report: BatchHistory) -> RenderableType:
 
 
 def _event(event: LogRow, report: BatchHistory) -> RenderableType:
-    # A restored event has no transaction in this database, and its worker's number belongs to another worker here.
-    workers: Mapping[int, WorkerRow | str] = report.restored if report.restored and not event.xid else report.workers
     row = Table.grid(padding=(0, 2))
     row.add_column(no_wrap=True, style="dim")
     row.add_column(overflow="fold")
     style = _STYLES.get(EventType(event.type), "")
-    row.add_row(moment_ms(event.at), Text(event_sentence(event, workers), style=style))
+    row.add_row(moment_ms(event.at), Text(event_sentence(event, workers_of(event, report)), style=style))
     # Tracebacks take the whole width, because paths need it.
     texts = (Text(_indented(name, lines), style="dim", overflow="fold") for name, lines in evidence(event.data))
     return Group(row, *texts)
 
 
 def _indented(name: str, lines: list[str]) -> str:
-    return "\n".join([f"  {name}:", *(f"    {line}".rstrip() for line in lines[-_LINES:])])
+    return "\n".join([f"  {name}:", *(f"    {line}".rstrip() for line in lines[-SHOWN_LINES:])])
 
 
 def _fates_table(fates: list[ItemOutcome]) -> Table:

@@ -2,8 +2,13 @@
 
 from typing import Final
 
+from evtrack.interfaces.web.downloads import Download
 from evtrack.interfaces.web.page import AnyPage
 from evtrack.interfaces.web.pages.now import NOW
+from evtrack.interfaces.web.pages.story import EVENT_TEXTS, STORY, STORY_MARKDOWN
 
-PAGES: Final[tuple[AnyPage, ...]] = (NOW,)
+PAGES: Final[tuple[AnyPage, ...]] = (NOW, STORY)
 """All pages; the first one whose path fits is taken."""
+
+DOWNLOADS: Final[tuple[Download, ...]] = (STORY_MARKDOWN, EVENT_TEXTS)
+"""All texts to download."""

@@ -1,0 +1,102 @@
+"""The story of a batch: what happened to it, event by event, and what became of its items."""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from evtrack.interfaces.web.address import Address, NoSuchPage
+from evtrack.interfaces.web.downloads import Download, TextFile
+from evtrack.interfaces.web.page import Page
+from evtrack.interfaces.words.events import evidence
+from evtrack.interfaces.words.isolation import isolation_line
+from evtrack.interfaces.words.stories import StoryEvent, story_events
+from evtrack.interfaces.words.story_markdown import story_markdown
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.log.reader import stream
+from evtrack.storage.reports.batch_reports import BatchRow, ItemOutcome, batch_history
+from evtrack.storage.reports.job_reports import job_key
+
+_MAX_BATCH_NO: Final = 2**31 - 1
+
+
+class BatchAddress(NamedTuple):
+    """A batch of a job."""
+
+    job_id: int
+    batch_no: int
+
+
+class EventAddress(NamedTuple):
+    """An event of a batch."""
+
+    job_id: int
+    batch_no: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happened to a batch.
+
+    Args:
+        handler: The handler of its job.
+        batch: Its state.
+        explanation: How carefully it runs, and why; empty if it runs like any other.
+        events: Its events, in order.
+        outcomes: What became of the items that it began with.
+    """
+
+    handler: str
+    batch: BatchRow
+    explanation: str
+    events: list[StoryEvent]
+    outcomes: list[ItemOutcome]
+
+
+def parse_batch(address: Address) -> BatchAddress:
+    """Read the job and the batch that an address names."""
+    return BatchAddress(address.number("job"), address.number("batch", most=_MAX_BATCH_NO))
+
+
+def _read(conn: Connection, args: BatchAddress) -> Story:
+    history = batch_history(conn, args.job_id, args.batch_no)
+    return Story(
+        handler=history.handler,
+        batch=history.batch,
+        explanation=isolation_line(history),
+        events=story_events(history),
+        outcomes=history.outcomes,
+    )
+
+
+STORY: Final = Page(
+    name="story",
+    path="/jobs/{job}/batches/{batch}",
+    parse=parse_batch,
+    address=lambda args: f"/jobs/{args.job_id}/batches/{args.batch_no}",
+    read=_read,
+    title=lambda page: f"Job {page.batch.job_id}, batch {page.batch.batch_no}",
+    every_s=2.0,
+)
+
+
+def _markdown(conn: Connection, args: BatchAddress) -> TextFile:
+    text = story_markdown(batch_history(conn, args.job_id, args.batch_no))
+    return TextFile(f"job-{args.job_id}-batch-{args.batch_no}.md", text)
+
+
+def _parse_event(address: Address) -> EventAddress:
+    job_id, batch_no = parse_batch(address)
+    return EventAddress(job_id, batch_no, address.number("version", most=_MAX_BATCH_NO))
+
+
+def _event_texts(conn: Connection, args: EventAddress) -> TextFile:
+    key = job_key(conn, args.job_id)
+    for event in stream(conn, key.job_day, args.job_id, args.batch_no):
+        if event.version == args.version:
+            text = "\n".join(f"--- {name}\n" + "\n".join([*lines, ""]) for name, lines in evidence(event.data))
+            return TextFile(f"job-{args.job_id}-batch-{args.batch_no}-event-{args.version}.txt", text)
+    raise NoSuchPage
+
+
+STORY_MARKDOWN: Final = Download("/jobs/{job}/batches/{batch}/story.md", parse_batch, _markdown)
+EVENT_TEXTS: Final = Download("/jobs/{job}/batches/{batch}/events/{version}.txt", _parse_event, _event_texts)
