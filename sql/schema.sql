@@ -488,6 +488,98 @@ CREATE FUNCTION evtrack.batch_facts(the_day date, the_job bigint, the_batch inte
         AND b.batch_no = the_batch
 $$;
 
+CREATE FUNCTION evtrack.batch_numbers(the_job bigint, wanted evtrack.status DEFAULT NULL::evtrack.status, after_no integer DEFAULT 0, most integer DEFAULT 50, walk integer DEFAULT 5000) RETURNS TABLE(batch_no integer, looked_to integer)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    j evtrack.job;
+    frontier integer;
+    numbers integer[];
+    upto bigint;
+BEGIN
+    SELECT * INTO j FROM evtrack.job o WHERE o.job_id = the_job;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF wanted IN ('failed', 'crashed') THEN
+        SELECT array_agg(t.batch_no) INTO numbers
+        FROM (
+            SELECT e.batch_no FROM evtrack.event e
+            WHERE e.job_day = j.job_day AND e.job_id = the_job
+                AND e.type = wanted::text::evtrack.event_type
+            ORDER BY e.at DESC LIMIT walk + 1
+        ) t;
+        IF cardinality(numbers) > walk THEN
+            numbers := NULL;
+        ELSE
+            numbers := coalesce(numbers, '{}');
+        END IF;
+    ELSIF wanted = 'pending' THEN
+        numbers := ARRAY(
+            SELECT b.batch_no FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = the_job AND b.fresh
+                AND b.batch_no + 0 > after_no
+            ORDER BY b.batch_no + 0 LIMIT most
+        ) || ARRAY(
+            SELECT b.batch_no FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = the_job
+                AND b.run_at IS NOT NULL
+            ORDER BY b.run_at LIMIT walk
+        );
+    ELSIF wanted = 'running' THEN
+        SELECT b.batch_no INTO frontier FROM evtrack.batch b
+        WHERE b.job_day = j.job_day AND b.job_id = the_job AND b.fresh
+        ORDER BY b.batch_no + 0 LIMIT 1;
+        frontier := coalesce(frontier, j.batch_count + 1);
+        numbers := ARRAY(
+            SELECT b.batch_no FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = the_job
+                AND b.batch_no > greatest(after_no, frontier - walk / 2)
+                AND b.batch_no < frontier AND b.status = 'running'
+        ) || ARRAY(
+            SELECT b.batch_no FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = the_job
+                AND b.batch_no >= greatest(
+                    after_no + 1, frontier, j.batch_count - walk / 2)
+                AND b.status = 'running'
+        );
+    END IF;
+    IF numbers IS NULL THEN
+        upto := least(j.batch_count, after_no::bigint
+            + CASE WHEN wanted IS NULL THEN most ELSE walk END);
+        numbers := ARRAY(
+            SELECT b.batch_no FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = the_job
+                AND b.batch_no > after_no AND b.batch_no <= upto
+                AND (wanted IS NULL OR b.status = wanted)
+            ORDER BY b.batch_no LIMIT most
+        );
+        upto := CASE WHEN cardinality(numbers) = most
+            THEN numbers[most] ELSE upto END;
+        IF upto >= j.batch_count THEN
+            upto := NULL;
+        END IF;
+    ELSE
+        numbers := ARRAY(
+            SELECT DISTINCT b.batch_no FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = the_job
+                AND b.batch_no = ANY(numbers) AND b.batch_no > after_no
+                AND b.status = wanted
+            ORDER BY b.batch_no LIMIT most
+        );
+        upto := CASE WHEN cardinality(numbers) = most THEN numbers[most] END;
+    END IF;
+    RETURN QUERY
+    SELECT n, upto::integer FROM unnest(numbers) n
+    UNION ALL
+    SELECT NULL, upto::integer WHERE cardinality(numbers) = 0
+    ORDER BY 1;
+END $$;
+
 CREATE FUNCTION evtrack.batch_status_at(the_job bigint, as_of timestamp with time zone) RETURNS TABLE(job_id bigint, batch_no integer, status evtrack.status, attempt integer, version integer, item_count integer, worker_id bigint, since timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1576,6 +1668,81 @@ CREATE FUNCTION evtrack.crash_line(data jsonb) RETURNS text
         data ->> 'exit_code', 'at ' || (data ->> 'item_key')), 300)
 $$;
 
+CREATE FUNCTION evtrack.crash_map(days integer DEFAULT 14) RETURNS TABLE(handler text, day date, attempts bigint, completed bigint, failed bigint, crashed bigint, workers_lost bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    -- Time zone names are slow to apply to many rows.
+    start timestamptz := date_bin(
+        interval '1 day', statement_timestamp(), timestamptz 'epoch')
+        - (least(greatest(days, 1), 366) - 1) * interval '1 day';
+    job_days date[] := evtrack.days_open_since(start);
+BEGIN
+    RETURN QUERY
+    WITH ended AS (
+        SELECT j.handler,
+            date_bin(interval '1 day', to_timestamp(p.bucket * 10.0),
+                timestamptz 'epoch') AS midnight,
+            sum(p.completed_batches) AS completed, 0 AS failed, 0 AS crashed,
+            0 AS lost
+        FROM evtrack.job j
+        JOIN evtrack.progress p ON p.job_id = j.job_id
+        WHERE (j.phase IN ('open', 'abandoned', 'sealed')
+                OR greatest(j.finished_at, j.cancelled_at) >= start)
+            AND p.bucket * 10.0 >= extract(EPOCH FROM start)
+            AND p.completed_batches <> 0
+        GROUP BY j.handler, midnight
+        UNION ALL
+        SELECT j.handler,
+            date_bin(interval '1 day', e.at, timestamptz 'epoch') AS midnight,
+            0, count(*), 0, 0
+        FROM evtrack.job j
+        JOIN evtrack.event e ON e.job_day = ANY(job_days)
+            AND e.job_day = j.job_day AND e.job_id = j.job_id
+        WHERE (j.phase IN ('open', 'abandoned', 'sealed')
+                OR greatest(j.finished_at, j.cancelled_at) >= start)
+            AND e.type = 'failed' AND e.at >= start AND e.version > 2
+        GROUP BY j.handler, midnight
+        UNION ALL
+        -- A completion right after a crash only records the items done before
+        -- it: it is not an attempt of its own.
+        SELECT j.handler,
+            date_bin(interval '1 day', e.at, timestamptz 'epoch') AS midnight,
+            -count(n.type) FILTER (WHERE c.crashed), 0,
+            count(*) FILTER (WHERE c.crashed), count(*) FILTER (WHERE c.lost)
+        FROM evtrack.event e
+        JOIN evtrack.job j ON j.job_id = e.job_id
+        CROSS JOIN LATERAL (
+            SELECT d.lost, NOT d.lost
+                AND e.data ->> 'blame' IS DISTINCT FROM 'none' AS crashed
+            FROM (
+                SELECT e.data ->> 'cause' IS NOT DISTINCT FROM 'worker_lost'
+                    AND e.data -> 'exclusive' IS DISTINCT FROM 'true' AS lost
+            ) d
+        ) c
+        LEFT JOIN evtrack.event n ON n.job_day = e.job_day
+            AND n.job_id = e.job_id AND n.batch_no = e.batch_no
+            AND n.version = e.version + 1 AND n.type = 'completed'
+        WHERE e.job_day = ANY(job_days) AND e.type = 'crashed'
+            AND e.at >= start AND e.version > 2
+        GROUP BY j.handler, midnight
+    )
+    SELECT e.handler, (e.midnight AT TIME ZONE 'UTC')::date,
+        greatest(0, sum(e.completed + e.failed + e.crashed))::bigint,
+        greatest(0, sum(e.completed))::bigint, sum(e.failed)::bigint,
+        sum(e.crashed)::bigint, sum(e.lost)::bigint
+    FROM ended e
+    WHERE e.handler <> 'evtrack.canary'
+    GROUP BY e.handler, e.midnight
+    HAVING sum(e.completed) <> 0 OR sum(e.failed + e.crashed + e.lost) > 0
+    ORDER BY e.handler, e.midnight;
+END $$;
+
+COMMENT ON FUNCTION evtrack.crash_map(days integer) IS 'Attempts that ended, and those that failed or crashed, by handler and UTC day. Crashes and failures are exact.';
+
 CREATE FUNCTION evtrack.crash_one(the_worker bigint, the_job bigint, the_batch integer, dossier jsonb, done int4multirange, lines text, alone boolean) RETURNS text
     LANGUAGE plpgsql
     AS $$
@@ -1720,6 +1887,52 @@ BEGIN
         j.job_day, j.job_id, start, days) a
     WHERE j.job_id = ANY(job_ids)
     GROUP BY j.handler;
+END $$;
+
+CREATE FUNCTION evtrack.crashes_before(before_at timestamp with time zone DEFAULT NULL::timestamp with time zone, before_job bigint DEFAULT NULL::bigint, before_batch integer DEFAULT NULL::integer, the_job bigint DEFAULT NULL::bigint, since timestamp with time zone DEFAULT NULL::timestamp with time zone, most integer DEFAULT 50) RETURNS TABLE(job_id bigint, batch_no integer, attempt integer, at timestamp with time zone, handler text, cause text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    job_before bigint := coalesce(before_job, 9223372036854775807);
+    batch_before integer := coalesce(before_batch, 2147483647);
+    start timestamptz := coalesce(since, '-infinity');
+    finish timestamptz := coalesce(before_at, 'infinity');
+BEGIN
+    IF the_job IS NULL THEN
+        RETURN QUERY
+        SELECT e.job_id, e.batch_no, e.attempt, e.at, j.handler,
+            e.data ->> 'cause'
+        FROM (
+            SELECT c.* FROM evtrack.event c
+            WHERE c.type = 'crashed' AND c.version > 2
+                AND (c.at, c.job_id, c.batch_no)
+                    < (finish, job_before, batch_before)
+                AND c.at >= start
+            ORDER BY c.at DESC, c.job_id DESC, c.batch_no DESC LIMIT most
+        ) e
+        JOIN evtrack.job j ON j.job_id = e.job_id
+        ORDER BY e.at DESC, e.job_id DESC, e.batch_no DESC;
+    ELSE
+        RETURN QUERY
+        SELECT e.job_id, e.batch_no, e.attempt, e.at, j.handler,
+            e.data ->> 'cause'
+        FROM evtrack.job j
+        CROSS JOIN LATERAL (
+            SELECT c.* FROM evtrack.event c
+            WHERE c.job_day = (
+                    SELECT o.job_day FROM evtrack.job o
+                    WHERE o.job_id = the_job)
+                AND c.job_id = the_job AND c.type = 'crashed' AND c.version > 2
+                AND c.at <= finish AND c.at >= start
+                AND (c.at, c.batch_no) < (finish, batch_before)
+            ORDER BY c.at DESC, c.batch_no DESC LIMIT most
+        ) e
+        WHERE j.job_id = the_job
+        ORDER BY e.at DESC, e.batch_no DESC;
+    END IF;
 END $$;
 
 CREATE FUNCTION evtrack.create_job(handler text, name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, source jsonb DEFAULT '{}'::jsonb, bytes_total bigint DEFAULT NULL::bigint, submitter uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id bigint, job_day date, submitter_token uuid)
@@ -1909,6 +2122,8 @@ BEGIN
     WHERE j.job_day = the_day AND l.job_id = j.job_id;
     DELETE FROM evtrack.digest_part d USING evtrack.job j
     WHERE j.job_day = the_day AND d.job_id = j.job_id;
+    DELETE FROM evtrack.verification v USING evtrack.job j
+    WHERE j.job_day = the_day AND v.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
 
     -- Dropping a partition locks the parent, which every writer uses. The total
@@ -4473,6 +4688,39 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION evtrack.record_verification(the_job bigint, event_count bigint, log_is_damaged boolean, difference_count bigint, differences jsonb DEFAULT '[]'::jsonb) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    ended boolean;
+BEGIN
+    -- A cleanup that drops the job waits for this row, and then drops it too.
+    SELECT j.phase IN ('finished', 'cancelled') INTO ended
+    FROM evtrack.job j WHERE j.job_id = the_job FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO evtrack.verification (
+        job_id, outcome, event_count, difference_count, differences, digest)
+    VALUES (
+        the_job,
+        CASE WHEN log_is_damaged THEN 'damaged'
+            WHEN difference_count > 0 THEN 'departs'
+            WHEN ended THEN 'whole'
+            ELSE 'open' END,
+        record_verification.event_count,
+        record_verification.difference_count,
+        CASE WHEN jsonb_typeof(record_verification.differences) = 'array'
+            THEN jsonb_path_query_array(
+                record_verification.differences, '$[0 to 19]')
+            ELSE '[]' END,
+        evtrack.job_digest(the_job)
+    )
+    ON CONFLICT DO NOTHING;
+    RETURN true;
+END $_$;
+
 CREATE FUNCTION evtrack.refuse() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6359,6 +6607,43 @@ COMMENT ON COLUMN evtrack.job_status.version IS 'Number of events in the job''s 
 
 COMMENT ON COLUMN evtrack.job_status.extended_at IS 'When the submitter last added batches.';
 
+CREATE TABLE evtrack.verification (
+    job_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    verified_by text DEFAULT SESSION_USER NOT NULL,
+    outcome text NOT NULL,
+    event_count bigint NOT NULL,
+    difference_count bigint NOT NULL,
+    differences jsonb DEFAULT '[]'::jsonb NOT NULL,
+    digest bytea,
+    CONSTRAINT verification_difference_count_check CHECK ((difference_count >= 0)),
+    CONSTRAINT verification_event_count_check CHECK ((event_count >= 0)),
+    CONSTRAINT verification_outcome_check CHECK ((outcome = ANY (ARRAY['whole'::text, 'open'::text, 'departs'::text, 'damaged'::text])))
+);
+
+CREATE VIEW evtrack.job_verification AS
+ SELECT job_id,
+    at,
+    verified_by AS by,
+    outcome,
+    event_count AS events,
+    difference_count,
+    differences,
+    encode(digest, 'hex'::text) AS digest
+   FROM evtrack.verification v;
+
+COMMENT ON VIEW evtrack.job_verification IS 'What evtrack verify found, one row per job and verification. It proves nothing against somebody who may write to the tables: compare the digest with a copy kept elsewhere.';
+
+COMMENT ON COLUMN evtrack.job_verification.by IS 'The database role that ran it.';
+
+COMMENT ON COLUMN evtrack.job_verification.outcome IS 'whole: the job has ended, and log and projection agree; open: they agree, and it has not ended; departs: the projection differs from an intact log; damaged: the log itself was changed.';
+
+COMMENT ON COLUMN evtrack.job_verification.events IS 'How many events were read.';
+
+COMMENT ON COLUMN evtrack.job_verification.differences IS 'The first 20 differences.';
+
+COMMENT ON COLUMN evtrack.job_verification.digest IS 'SHA-256 over all of the job''s streams as they were then, in hexadecimal, as from evtrack.job_digest(job).';
+
 CREATE TABLE evtrack.schema_version (
     version integer NOT NULL,
     name text NOT NULL,
@@ -6395,7 +6680,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_open_jobs'::text,'{watcher,worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'days_open_since'::text,'{}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'due_by'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_derived'::text,'{}'::text[]), ('function'::text,'fold_failures'::text,'{}'::text[]), ('function'::text,'fold_moved'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'error_key'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'first_error'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_turn'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'keep_time'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('function'::text,'take_duty'::text,'{}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'upkeep_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_numbers'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_open_jobs'::text,'{watcher,worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_map'::text,'{reader,watcher}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'days_open_since'::text,'{}'::text[]), ('function'::text,'crashes_before'::text,'{reader,watcher}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'due_by'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_derived'::text,'{}'::text[]), ('function'::text,'fold_failures'::text,'{}'::text[]), ('function'::text,'fold_moved'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'error_key'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'first_error'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_turn'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'keep_time'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'record_verification'::text,'{watcher}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('function'::text,'take_duty'::text,'{}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_verification'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'upkeep_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -6746,6 +7031,9 @@ ALTER TABLE ONLY evtrack.sink
 ALTER TABLE ONLY evtrack.upkeep
     ADD CONSTRAINT upkeep_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY evtrack.verification
+    ADD CONSTRAINT verification_pkey PRIMARY KEY (job_id, at);
+
 ALTER TABLE ONLY evtrack.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (worker_id);
 
@@ -6766,6 +7054,8 @@ CREATE INDEX batch_returning ON ONLY evtrack.batch USING btree (job_id, run_at) 
 CREATE INDEX delivery_given_up ON evtrack.delivery USING btree (gave_up_at) WHERE (gave_up_at IS NOT NULL);
 
 CREATE INDEX delivery_pending ON evtrack.delivery USING btree (sink, retry_at) WHERE ((delivered_at IS NULL) AND (gave_up_at IS NULL));
+
+CREATE INDEX event_crash ON ONLY evtrack.event USING btree (at, job_id, batch_no) WHERE (type = 'crashed'::evtrack.event_type);
 
 CREATE INDEX event_tail ON ONLY evtrack.event USING btree (xid, seq);
 

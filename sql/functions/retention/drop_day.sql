@@ -58,6 +58,8 @@ BEGIN
     WHERE j.job_day = the_day AND l.job_id = j.job_id;
     DELETE FROM evtrack.digest_part d USING evtrack.job j
     WHERE j.job_day = the_day AND d.job_id = j.job_id;
+    DELETE FROM evtrack.verification v USING evtrack.job j
+    WHERE j.job_day = the_day AND v.job_id = j.job_id;
     DELETE FROM evtrack.job j WHERE j.job_day = the_day;
 
     -- Dropping a partition locks the parent, which every writer uses. The total

@@ -17,6 +17,7 @@ from evtrack.interfaces.terminal.reports.verify import VerifyReport, rebuild_lin
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log import proof
 from evtrack.storage.log.rebuild import rebuild
+from evtrack.storage.reports.verifications import KEPT, record_verification
 
 _DIFFERENT: Final = 2
 _LINE_LIMIT: Final = 2000
@@ -39,6 +40,8 @@ def verify(conn: Connection, job_id: int | None, *, fix: bool, trust_log: bool, 
     changed. Restore a damaged log from a backup or an archive. If there is none, --fix --trust-log rebuilds the
     projection from the events that are left; it also rebuilds their digests, which then no longer show what was
     changed.
+
+    For each job, a row of what was found is kept, which the view evtrack.job_verification shows.
 
     Exit codes: 0 no differences, or all were fixed; 2 differences, or wrong usage.
     """
@@ -84,12 +87,12 @@ class _Verification:
         return self._earlier_events + self._job_events
 
     def verify(self, job_id: int) -> None:
-        found = proof.verify(self._conn, job_id, on_progress=self._on_progress)
-        self.report.add(job_id, self._printed(found))
+        self._prove(job_id, prints=True)
 
     def fix(self, job_id: int) -> None:
         # First without a lock, so that an intact job is not disturbed.
         if not any(True for _ in proof.verify(self._conn, job_id, on_progress=self._on_progress)):
+            self._record(job_id, VerifyReport(), [])
             return
         done = rebuild(self._conn, job_id, trust_log=self._trust_log)
         for _ in self._printed(done.found):
@@ -99,7 +102,26 @@ class _Verification:
             print_json(facts | {"damaged": done.damaged})
         else:
             self._display.print(rebuild_line(done))
-        self.report.add(job_id, proof.verify(self._conn, job_id, on_progress=self._on_progress))
+        self._prove(job_id, prints=False)
+
+    def _prove(self, job_id: int, *, prints: bool) -> None:
+        found = proof.verify(self._conn, job_id, on_progress=self._on_progress)
+        first: list[Difference] = []
+        report = VerifyReport()
+        report.add(job_id, _beginning(self._printed(found) if prints else found, first))
+        self.report.include(report)
+        self._record(job_id, report, first)
+
+    def _record(self, job_id: int, report: VerifyReport, first: list[Difference]) -> None:
+        if self._job_events or report.differences:
+            record_verification(
+                self._conn,
+                job_id,
+                events=self._job_events,
+                found=report.differences,
+                damaged=report.damaged.number > 0,
+                first=first,
+            )
 
     def _on_progress(self, job_id: int, events: int) -> None:
         if job_id != self._job_id:
@@ -115,3 +137,11 @@ class _Verification:
             else:
                 self._display.print(printable(str(each), _LINE_LIMIT))
             yield each
+
+
+def _beginning(found: Iterable[Difference], first: list[Difference]) -> Iterable[Difference]:
+    """Pass differences on, and collect the first of them."""
+    for each in found:
+        if len(first) < KEPT:
+            first.append(each)
+        yield each

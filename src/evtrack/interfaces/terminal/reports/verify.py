@@ -37,6 +37,10 @@ class _JobList:
         if self.number <= _NAMED:
             self.first.append(job_id)
 
+    def include(self, other: _JobList) -> None:
+        self.number += other.number
+        self.first = [*self.first, *other.first][:_NAMED]
+
     @property
     def argument(self) -> str:
         """The command-line argument for the job, if there is only one."""
@@ -82,6 +86,17 @@ class VerifyReport:
             self.damaged.add(job_id)
         elif "departed" in kinds:
             self.departed.add(job_id)
+
+    def include(self, other: VerifyReport) -> None:
+        """Add what another report counted.
+
+        Args:
+            other: A report on other jobs.
+        """
+        self.differences += other.differences
+        self.damaged.include(other.damaged)
+        self.departed.include(other.departed)
+        self.missing_items.include(other.missing_items)
 
     def totals(self) -> dict[str, int]:
         """Return the totals for programs."""

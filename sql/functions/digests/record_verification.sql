@@ -1,0 +1,41 @@
+-- Keep what a verification found in a job: how many events it read, whether the
+-- log itself is damaged, and how many differences there are, with the first 20
+-- of them. Without any, a job that has ended is whole, and others are as yet
+-- open. Rows are deleted only with their job. Returns false if there is no such
+-- job.
+CREATE OR REPLACE FUNCTION evtrack.record_verification(
+    the_job bigint,
+    event_count bigint,
+    log_is_damaged boolean,
+    difference_count bigint,
+    differences jsonb DEFAULT '[]'
+) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ended boolean;
+BEGIN
+    -- A cleanup that drops the job waits for this row, and then drops it too.
+    SELECT j.phase IN ('finished', 'cancelled') INTO ended
+    FROM evtrack.job j WHERE j.job_id = the_job FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO evtrack.verification (
+        job_id, outcome, event_count, difference_count, differences, digest)
+    VALUES (
+        the_job,
+        CASE WHEN log_is_damaged THEN 'damaged'
+            WHEN difference_count > 0 THEN 'departs'
+            WHEN ended THEN 'whole'
+            ELSE 'open' END,
+        record_verification.event_count,
+        record_verification.difference_count,
+        CASE WHEN jsonb_typeof(record_verification.differences) = 'array'
+            THEN jsonb_path_query_array(
+                record_verification.differences, '$[0 to 19]')
+            ELSE '[]' END,
+        evtrack.job_digest(the_job)
+    )
+    ON CONFLICT DO NOTHING;
+    RETURN true;
+END $$;
