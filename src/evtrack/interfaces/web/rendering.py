@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from evtrack.domain.text import printable
 from evtrack.interfaces.web.address import link
-from evtrack.interfaces.web.charts.bar import share_bar
+from evtrack.interfaces.web.job_drawing import job_bar, job_timeline
 from evtrack.interfaces.web.static_files import static_address
 from evtrack.interfaces.words.causes import crash_cause
 from evtrack.interfaces.words.formatting import (
@@ -45,8 +45,6 @@ MENU: Final = (
 )
 """The pages that every page links to."""
 
-_SHARES: Final = ("done", "running", "failed", "crashed", "cancelled", "invalid")
-
 LIVE: Final = "live_"
 """The blocks of a template whose names begin so are its regions: they are sent again when they have changed."""
 
@@ -78,6 +76,7 @@ class Renderer:
             "bytes": lambda number: "-" if number is None else bytes_of(number),
             "pace": lambda pace: pace_of(pace) or "-",
             "left": _left,
+            "age": lambda at, now: duration(max(0.0, (now - at).total_seconds())),
             "cause": crash_cause,
             "elapsed": elapsed,
         }
@@ -85,7 +84,8 @@ class Renderer:
             "counted": counted,
             "link": self.link,
             "asset": self._asset,
-            "bar": _job_bar,
+            "bar": job_bar,
+            "timeline_chart": job_timeline,
             "menu": MENU,
             "here": _is_here,
             "version": __version__,
@@ -148,10 +148,6 @@ def _tagged(at: datetime, shown: str) -> Markup:
 def _left(job: JobStatus, now: datetime) -> str:
     """Write in how long a job will have ended, if that can be expected."""
     return "-" if job.eta is None else duration(max(0.0, (job.eta - now).total_seconds()))
-
-
-def _job_bar(job: JobStatus) -> Markup:
-    return share_bar([(name, getattr(job, name)) for name in _SHARES], job.total)
 
 
 def _is_here(path: str, address: str) -> bool:

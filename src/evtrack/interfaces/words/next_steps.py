@@ -1,12 +1,10 @@
 """Choose the commands to run next for a job."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evtrack.domain.states import FINAL_PHASES, JobPhase
 from evtrack.interfaces.words.formatting import counted, duration
 from evtrack.storage.reports.job_reports import JobStatus, Waiting
-from evtrack.storage.reports.worker_reports import WorkerRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +19,7 @@ def next_steps(
     job: JobStatus,
     *,
     submitter_lives: bool,
-    workers: Sequence[WorkerRow],
+    is_offered: bool,
     example_batch: int | None,
     waiting: Waiting | None = None,
 ) -> list[NextStep]:
@@ -29,7 +27,7 @@ def next_steps(
 
     Args:
         submitter_lives: Whether a process is submitting it.
-        workers: The live workers.
+        is_offered: Whether a live worker offers its handler.
         example_batch: A batch that crashed or failed.
         waiting: Why its pending batches wait, if any do.
 
@@ -43,7 +41,7 @@ def next_steps(
         steps.append(NextStep(f"evtrack submit --resume {number}", "the submission stopped: continue it"))
     if job.suspended and job.phase not in FINAL_PHASES:
         steps.append(NextStep(f"evtrack resume {number}", "the job is suspended: resume it"))
-    if job.pending and not job.suspended and not any(job.handler in worker.handlers for worker in workers):
+    if job.pending and not job.suspended and not is_offered:
         steps.append(NextStep("evtrack work --import MODULE", f"no live worker offers {job.handler}: start one"))
     if waiting is not None and waiting.why == "never started":
         slots = counted(waiting.free_slots, "slot is free", "slots are free")

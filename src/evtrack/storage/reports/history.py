@@ -79,4 +79,9 @@ def job_timeline(conn: Connection, job_id: int) -> list[TimelinePoint]:
         NoSuchJob: There is no such job.
     """
     job_key(conn, job_id)
+    return timeline_of(conn, job_id)
+
+
+def timeline_of(conn: Connection, job_id: int) -> list[TimelinePoint]:
+    """Read the timeline of a job as `job_timeline` does; empty if there is no such job."""
     return rows(conn, TimelinePoint, "job_timeline", job_id=job_id)

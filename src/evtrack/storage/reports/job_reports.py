@@ -146,7 +146,12 @@ def job_status(conn: Connection, job_id: int) -> JobStatus:
 
 
 def jobs(
-    conn: Connection, *, limit: int, phases: Sequence[str] | None = None, handler: str | None = None
+    conn: Connection,
+    *,
+    limit: int,
+    phases: Sequence[str] | None = None,
+    handler: str | None = None,
+    before: int | None = None,
 ) -> list[JobStatus]:
     """Read the latest jobs, latest first.
 
@@ -154,9 +159,10 @@ def jobs(
         limit: How many at most.
         phases: Only those in one of these phases; None for any.
         handler: Only those of this handler; None for any.
+        before: Only those with a lower number; None for any.
     """
     wanted = None if phases is None else list(phases)
-    return rows(conn, JobStatus, "jobs", limit=limit, phases=wanted, handler=handler)
+    return rows(conn, JobStatus, "jobs", limit=limit, phases=wanted, handler=handler, before=before)
 
 
 def job_progress(conn: Connection, job_id: int) -> JobProgress:

@@ -98,7 +98,7 @@ def _one_job(conn: Connection, job_id: int, *, as_json: bool) -> None:
     steps = next_steps(
         job,
         submitter_lives=job_reports.submitter_lives(conn, job_id),
-        workers=worker_reports.live_workers(conn),
+        is_offered=any(job.handler in worker.handlers for worker in worker_reports.live_workers(conn)),
         example_batch=example,
         waiting=waiting,
     )

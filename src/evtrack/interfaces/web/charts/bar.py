@@ -10,12 +10,13 @@ _LEAST: Final = 4
 """What is not nothing is seen, however small its share."""
 
 
-def share_bar(shares: Sequence[tuple[str, int]], total: int) -> Markup:
+def share_bar(shares: Sequence[tuple[str, int]], total: int, *, big: bool = False) -> Markup:
     """Draw how a whole is divided.
 
     Args:
         shares: The name of each part, a word that is the end of a CSS class, and its number.
         total: The whole; what the parts leave of it stays empty.
+        big: Whether it is the main thing of its page.
 
     Returns:
         An SVG element of any width, with a description for screen readers.
@@ -32,5 +33,5 @@ def share_bar(shares: Sequence[tuple[str, int]], total: int) -> Markup:
             at += width
     said = ", ".join(f"{number:,} {name}" for name, number in shares if number) or "nothing yet"
     return Markup(
-        '<svg class="bar" viewBox="0 0 {} 10" preserveAspectRatio="none" role="img" aria-label="{} of {:,}">{}</svg>'
-    ).format(_WIDTH, said, total, Markup("").join(parts))
+        '<svg class="bar{}" viewBox="0 0 {} 10" preserveAspectRatio="none" role="img" aria-label="{} of {:,}">{}</svg>'
+    ).format(" big" if big else "", _WIDTH, said, total, Markup("").join(parts))
