@@ -18,6 +18,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
+    day date := (SELECT j.job_day FROM evtrack.job j WHERE j.job_id = the_job);
     job_before bigint := coalesce(before_job, 9223372036854775807);
     batch_before integer := coalesce(before_batch, 2147483647);
     start timestamptz := coalesce(since, '-infinity');
@@ -42,12 +43,10 @@ BEGIN
         SELECT e.job_id, e.batch_no, e.attempt, e.at, j.handler,
             e.data ->> 'cause'
         FROM evtrack.job j
-        CROSS JOIN LATERAL (
+        CROSS JOIN (
             SELECT c.* FROM evtrack.event c
-            WHERE c.job_day = (
-                    SELECT o.job_day FROM evtrack.job o
-                    WHERE o.job_id = the_job)
-                AND c.job_id = the_job AND c.type = 'crashed' AND c.version > 2
+            WHERE c.job_day = day AND c.job_id = the_job
+                AND c.type = 'crashed' AND c.version > 2
                 AND c.at <= finish AND c.at >= start
                 AND (c.at, c.batch_no) < (finish, batch_before)
             ORDER BY c.at DESC, c.batch_no DESC LIMIT most

@@ -53,6 +53,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'event_text', '{}'),
     ('function', 'extend_links', '{}'),
     ('function', 'fail', '{worker}'),
+    ('function', 'failures_before', '{producer,reader,watcher,worker}'),
     ('function', 'find_worker', '{}'),
     ('function', 'finish_due', '{producer,watcher,worker}'),
     ('function', 'finish_job', '{}'),

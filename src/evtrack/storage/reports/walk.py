@@ -14,7 +14,7 @@ class Walk(Generic[Row]):
     Args:
         rows: The rows.
         next: The key to go on from; None when there is nothing more.
-        looked_from: The first key that was looked at, if only some of the rows looked at are wanted ones.
+        looked_from: The first key that was looked at, if it did not look at all that there is.
         looked_to: The last of them.
     """
 
@@ -24,16 +24,24 @@ class Walk(Generic[Row]):
     looked_to: int | None = None
 
 
-def page_of(rows: Sequence[Row], limit: int, key: Callable[[Row], int]) -> Walk[Row]:
+def walked(
+    found: Sequence[Row],
+    limit: int,
+    key: Callable[[Row], int],
+    begun: int | None = None,
+    end: Callable[[], int | None] = lambda: None,
+) -> Walk[Row]:
     """Make a page of rows that were read with one more than the page takes.
 
     Args:
-        rows: At most `limit` + 1 rows.
+        found: At most `limit` + 1 rows.
         limit: How many the page takes.
         key: A row's place in the order.
-
-    Returns:
-        The page.
+        begun: Where the walk began; None for the beginning.
+        end: Where the walk ended, if it did not reach the end of the list; asked only if the page is not full.
     """
-    shown = list(rows[:limit])
-    return Walk(shown, key(shown[-1]) if len(rows) > limit else None)
+    shown = list(found[:limit])
+    if len(found) > limit:
+        return Walk(shown, key(shown[-1]))
+    last = end()
+    return Walk(shown) if last is None else Walk(shown, last, begun, last)

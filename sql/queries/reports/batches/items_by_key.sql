@@ -1,0 +1,43 @@
+-- Find items by their key over all jobs, the latest job first.
+WITH place AS MATERIALIZED (
+    SELECT
+        i.job_id,
+        i.ordinal
+    FROM evtrack.item_status AS i
+    WHERE
+        i.item_key = %(key)s::text
+        AND (%(job_id)s::bigint IS NULL OR i.job_id = %(job_id)s::bigint)
+        AND (
+            %(before_job)s::bigint IS NULL
+            OR (i.job_id, i.ordinal) < (%(before_job)s::bigint, %(before_ordinal)s::integer)
+        )
+    ORDER BY i.job_id DESC, i.ordinal DESC
+    LIMIT (%(limit)s)
+)
+
+SELECT
+    s.job_id,
+    s.ordinal,
+    s.item_key,
+    s.status::text AS status,
+    s.batch_no,
+    s.attempt,
+    s.error,
+    s.path,
+    s.line,
+    s.started_at,
+    s.finished_at,
+    j.name AS job_name,
+    j.handler,
+    j.phase::text AS phase,
+    j.job_day
+FROM place AS p
+INNER JOIN evtrack.job_state AS j ON p.job_id = j.job_id
+CROSS JOIN
+    LATERAL (
+        SELECT *
+        FROM evtrack.item_status AS i
+        WHERE i.job_id = p.job_id AND i.ordinal = p.ordinal
+        OFFSET 0 -- noqa: AM09
+    ) AS s
+ORDER BY s.job_id DESC, s.ordinal DESC

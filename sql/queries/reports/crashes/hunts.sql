@@ -1,0 +1,73 @@
+-- List the hunts under way: submitted batches with one of the latest crashes whose items, or some of them, still run or
+-- wait to run again.
+WITH latest AS MATERIALIZED (
+    SELECT
+        c.job_id,
+        coalesce(b.root_no, b.batch_no) AS root_no,
+        max(c.at) AS last_at
+    FROM evtrack.crashes_before(most => %(walk)s::integer) AS c
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                s.batch_no,
+                s.root_no
+            FROM evtrack.batch_status AS s
+            WHERE s.job_id = c.job_id AND s.batch_no = c.batch_no
+            OFFSET 0 -- noqa: AM09
+        ) AS b
+    GROUP BY c.job_id, coalesce(b.root_no, b.batch_no)
+)
+
+SELECT
+    l.job_id,
+    l.root_no,
+    j.name AS job_name,
+    j.handler,
+    t.item_count,
+    t.suspects,
+    t.suspect_batches,
+    t.crashes,
+    l.last_at
+FROM latest AS l
+INNER JOIN evtrack.job_state AS j ON l.job_id = j.job_id
+CROSS JOIN
+    LATERAL (
+        SELECT
+            coalesce(sum(n.item_count), 0)::bigint AS item_count,
+            coalesce(sum(n.item_count) FILTER (WHERE n.suspect), 0)::bigint AS suspects,
+            count(*) FILTER (WHERE n.suspect) AS suspect_batches,
+            coalesce(sum(n.crashes + n.losses), 0)::bigint AS crashes
+        FROM (
+            SELECT
+                m.item_count,
+                m.crashes,
+                m.losses,
+                m.status IN ('pending', 'running') AND (m.crashes + m.losses > 0 OR m.isolation <> 'none') AS suspect
+            FROM (
+                SELECT
+                    r.item_count,
+                    r.crashes,
+                    r.losses,
+                    r.status,
+                    r.isolation
+                FROM evtrack.batch_status AS r
+                WHERE r.job_id = l.job_id AND r.batch_no = l.root_no
+                UNION ALL
+                (
+                    SELECT
+                        d.item_count,
+                        d.crashes,
+                        d.losses,
+                        d.status,
+                        d.isolation
+                    FROM evtrack.batch_status AS d
+                    WHERE d.job_id = l.job_id AND d.root_no = l.root_no
+                    ORDER BY d.batch_no DESC
+                    LIMIT 200
+                )
+            ) AS m
+        ) AS n
+    ) AS t
+WHERE j.phase <> 'finished' AND t.suspect_batches > 0
+ORDER BY l.last_at DESC
+LIMIT (%(limit)s)

@@ -1,0 +1,7 @@
+-- Where a walk over so many jobs ends; no row if there are not that many.
+SELECT job_id
+FROM evtrack.job_state
+WHERE %(before)s::bigint IS NULL OR job_id < %(before)s::bigint
+ORDER BY job_id DESC
+OFFSET (%(walk)s - 1)
+LIMIT 1

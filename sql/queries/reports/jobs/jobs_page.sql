@@ -1,0 +1,53 @@
+-- List jobs below a number, latest first, and how far this has looked: at most at so many jobs. The view is joined to ids
+-- that are already limited, so that progress is summed only for those.
+WITH looked AS MATERIALIZED (
+    SELECT
+        job_id,
+        handler,
+        phase
+    FROM evtrack.job_state
+    WHERE %(before)s::bigint IS NULL OR job_id < %(before)s::bigint
+    ORDER BY job_id DESC
+    LIMIT (%(walk)s)
+),
+
+shown AS MATERIALIZED (
+    SELECT job_id
+    FROM looked
+    WHERE
+        (handler <> 'evtrack.canary' OR %(handler)s::text = 'evtrack.canary')
+        AND (%(phase)s::evtrack.phase IS NULL OR phase = %(phase)s::evtrack.phase)
+        AND (%(handler)s::text IS NULL OR handler = %(handler)s)
+    ORDER BY job_id DESC
+    LIMIT (%(limit)s)
+)
+
+SELECT
+    s.job_id,
+    s.name,
+    s.handler,
+    s.priority,
+    s.phase,
+    s.suspended,
+    s.outcome,
+    s.total,
+    s.done,
+    s.failed,
+    s.crashed,
+    s.cancelled,
+    s.invalid,
+    s.pending,
+    s.running,
+    s.percent,
+    s.batches,
+    s.pace,
+    s.eta,
+    s.elapsed_s,
+    s.note_count,
+    s.created_at,
+    s.sealed_at,
+    s.finished_at,
+    s.cancelled_at
+FROM shown AS n
+INNER JOIN evtrack.job_status AS s ON n.job_id = s.job_id
+ORDER BY s.job_id DESC

@@ -1,0 +1,91 @@
+"""Items page by page: those of a job, those of a key over all jobs, and the crashes with them in hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, NamedTuple
+
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.query import rows
+from evtrack.storage.reports.batch_lists import extent
+from evtrack.storage.reports.batch_reports import Crash
+from evtrack.storage.reports.item_reports import ItemRow
+from evtrack.storage.reports.walk import Walk
+
+LOOKED: Final = 1000
+"""At how many items a page with a filter looks."""
+
+
+class ItemCursor(NamedTuple):
+    """A place in the order of the items of a key."""
+
+    job_id: int
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPlace:
+    """An item in one of the jobs that have it: which batches held it, and what became of it."""
+
+    job_id: int
+    ordinal: int
+    item_key: str | None
+    status: str
+    batch_no: int
+    attempt: int
+    error: str | None
+    path: list[int]
+    line: int | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    job_name: str | None
+    handler: str
+    phase: str
+    job_day: date
+
+
+def items_by_key(
+    conn: Connection, key: str, *, job_id: int | None = None, before: ItemCursor | None = None, limit: int = 20
+) -> list[ItemPlace]:
+    """Find the items with a key, in the latest job first.
+
+    Args:
+        job_id: Only in this job; None for all.
+        before: Only those behind this place; None for all.
+        limit: How many at most.
+    """
+    before_job, before_ordinal = before or (None, None)
+    place = {"before_job": before_job, "before_ordinal": before_ordinal}
+    return rows(conn, ItemPlace, "items_by_key", key=key, job_id=job_id, limit=limit, **place)
+
+
+def item_crashes(conn: Connection, places: Sequence[ItemPlace], *, limit: int = 50) -> list[Crash]:
+    """Read the crashes with one of these items in hand, the latest first.
+
+    Args:
+        places: The items.
+        limit: How many crashes at most.
+    """
+    held = [(place.job_id, number, place.ordinal) for place in places for number in place.path]
+    job_ids, batch_nos, ordinals = (list(column) for column in zip(*held, strict=True)) if held else ([], [], [])
+    return rows(conn, Crash, "item_crashes", job_ids=job_ids, batch_nos=batch_nos, ordinals=ordinals, limit=limit)
+
+
+def items_page(
+    conn: Connection, job_id: int, *, after: int = 0, limit: int = 100, status: str | None = None
+) -> Walk[ItemRow]:
+    """Read a page of a job's items, in the order of its source.
+
+    Args:
+        after: Only items with higher ordinals.
+        limit: How many at most.
+        status: Only those of this status; None for any.
+    """
+    upto = after + (limit if status is None else LOOKED)
+    found = rows(conn, ItemRow, "items_page", job_id=job_id, after=after, upto=upto, status=status, limit=limit)
+    if len(found) == limit and status is not None:
+        upto = found[-1].ordinal
+    goes_on = upto if upto < extent(conn, job_id).items else None
+    if status is None or goes_on is None or len(found) == limit:
+        return Walk(found, goes_on)
+    return Walk(found, goes_on, after + 1, upto)
