@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
-from evtrack.interfaces.web.security.identity import User
+from evtrack.interfaces.web.security.identity import USER, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from evtrack.interfaces.web.security.identity import Login
-
-USER: Final = "evtrack.user"
-"""Where the scope of a request has who asks."""
 
 
 class Gate:
@@ -35,7 +32,7 @@ class Gate:
         """Answer a request."""
         root = scope.get("root_path", "")
         if not self._is_open(scope["path"].removeprefix(root)):
-            found = self._login.user(HTTPConnection(scope))
+            found = await self._login.user(HTTPConnection(scope))
             if not isinstance(found, User):
                 await found(scope, receive, send)
                 return

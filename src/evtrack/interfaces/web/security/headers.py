@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from starlette.types import Message
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -18,3 +21,22 @@ SECURITY_HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
+
+_DEFAULTS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"server-timing", b'db;dur=0.0;desc="0"'),
+)
+"""What an answer has if it says nothing else."""
+
+
+def with_security_headers(start: Message) -> Message:
+    """Return the start of an answer with the headers of every answer.
+
+    Args:
+        start: Its message of the type http.response.start.
+    """
+    fixed = {name for name, _ in SECURITY_HEADERS} | {b"server"}
+    given = [(name, value) for name, value in start.get("headers", ()) if name.lower() not in fixed]
+    names = {name.lower() for name, _ in given}
+    defaults = [each for each in _DEFAULTS if each[0] not in names]
+    return {**start, "headers": [*given, *SECURITY_HEADERS, *defaults]}

@@ -6,19 +6,57 @@ import hmac
 import secrets
 import time
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 
+from evtrack.domain.errors import BadArgument
+from evtrack.interfaces.web.preferences import page_values, wants_json
+from evtrack.interfaces.web.security.forms import form_of
 from evtrack.interfaces.web.security.identity import User
+from evtrack.interfaces.web.security.way_back import way_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from starlette.requests import HTTPConnection, Request
 
-    from starlette.requests import HTTPConnection
+    from evtrack.interfaces.web.rendering import Renderer
+    from evtrack.interfaces.web.security.failures import FailureLimit
 
 LASTS_S: Final = 12 * 3600
 PARAMETER: Final = "token"
+LOGIN_PATH: Final = "/login"
+_LEAST_CHARACTERS: Final = 16
+_MESSAGES: Final = {
+    200: "",
+    401: "",
+    403: "That is not the token.",
+    429: "Too many failed logins. Try again in a minute.",
+}
+
+
+def new_token() -> str:
+    """Return a secret of 32 random bytes."""
+    return secrets.token_urlsafe(32)
+
+
+def read_token(path: Path) -> str:
+    """Read the token from a file.
+
+    Raises:
+        BadArgument: The file cannot be read, or its token could be guessed.
+    """
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadArgument(f"Cannot read the file with the token: {error}.") from None
+    if len(token) < _LEAST_CHARACTERS or not token.isprintable() or " " in token:
+        raise BadArgument(
+            f"The token in {path} must be one word of at least {_LEAST_CHARACTERS} characters.",
+            hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        )
+    return token
 
 
 class TokenLogin:
@@ -30,49 +68,63 @@ class TokenLogin:
     Args:
         token: The secret.
         name: What distinguishes the cookie from those of other servers of this host: cookies know no ports.
-        path: Where the application is mounted.
-        refused: Makes the answer for somebody without a valid cookie or token, given the status.
+        renderer: Renders the page that asks for the token, and knows where the application is mounted.
+        failures: Limits guesses.
     """
 
-    def __init__(self, token: str, *, name: str, path: str, refused: Callable[[int], Response]) -> None:
-        self._token, self._path, self._refused = token.encode(), path or "/", refused
+    def __init__(self, token: str, *, name: str, renderer: Renderer, failures: FailureLimit) -> None:
+        self._token, self._renderer, self._failures = token.encode(), renderer, failures
         self._cookie = f"evtrack_{name}"
         self._key = secrets.token_bytes(32)
+        self.routes = (Route(LOGIN_PATH, self._page, methods=["GET", "POST"]),)
 
-    def user(self, request: HTTPConnection) -> User | Response:
+    async def user(self, request: HTTPConnection) -> User | Response:
         """Return the only user, or the answer for somebody who is not logged in."""
         given = request.query_params.get(PARAMETER)
         if given is not None:
-            return self._exchanged(request, given)
+            rest = request.url.remove_query_params(PARAMETER)
+            return self._exchanged(request, given, rest.path + (f"?{rest.query}" if rest.query else ""))
         if self._is_valid(request.cookies.get(self._cookie, "")):
             return User("")
-        return self._refused(401)
+        return self._asked(request, 401, _here(request))
 
-    def accepts(self, token: str) -> bool:
-        """Return whether this is the token, in constant time."""
-        return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token)
+    async def _page(self, request: Request) -> Response:
+        if request.method != "POST":
+            return self._asked(request, 200, request.query_params.get("next", ""))
+        form = await form_of(request)
+        return self._exchanged(request, form.get(PARAMETER, "").strip(), form.get("next", ""))
 
-    def admit(self, response: Response, *, secure: bool) -> Response:
-        """Give an answer the cookie."""
+    def _exchanged(self, request: HTTPConnection, token: str, then: str) -> Response:
+        if not self._failures.begin(request):
+            return self._asked(request, 429, then)
+        if not hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token):
+            return self._asked(request, 403, then)
+        self._failures.succeeded(request)
+        answer = RedirectResponse(way_back(then, self._renderer), 303)
         until = str(int(time.time()) + LASTS_S)
         # Lax: with Strict, the link of an alert that is opened from a chat would always ask for the token again.
-        response.set_cookie(
+        answer.set_cookie(
             self._cookie,
             f"{until}.{self._signature(until)}",
             max_age=LASTS_S,
-            path=self._path,
-            secure=secure,
+            path=self._renderer.link("/").rstrip("/") or "/",
+            secure=request.url.scheme == "https",
             httponly=True,
             samesite="lax",
         )
-        return response
+        return answer
 
-    def _exchanged(self, request: HTTPConnection, token: str) -> Response:
-        if not self.accepts(token):
-            return self._refused(401)
-        rest = request.url.remove_query_params(PARAMETER)
-        answer = RedirectResponse(rest.path + (f"?{rest.query}" if rest.query else ""), 303)
-        return self.admit(answer, secure=request.url.scheme == "https")
+    def _asked(self, request: HTTPConnection, status: int, then: str) -> Response:
+        headers = {"retry-after": "60"} if status == 429 else None  # noqa: PLR2004  too many requests
+        if wants_json(request):
+            message = _MESSAGES[status] or "Log in first."
+            return JSONResponse({"status": status, "error": message}, status, headers)
+        values = page_values(request, self._renderer, title="Log in") | {
+            "message": _MESSAGES[status],
+            "login_address": self._renderer.link(LOGIN_PATH),
+            "then": way_back(then, self._renderer),
+        }
+        return HTMLResponse(self._renderer.page("login", values), status, headers)
 
     def _is_valid(self, cookie: str) -> bool:
         until, _, signature = cookie.partition(".")
@@ -82,3 +134,8 @@ class TokenLogin:
 
     def _signature(self, until: str) -> str:
         return hmac.new(self._key, until.encode("utf-8", "surrogatepass"), sha256).hexdigest()
+
+
+def _here(request: HTTPConnection) -> str:
+    query = request.url.query
+    return request.scope["path"] + (f"?{query}" if query else "")
