@@ -22,6 +22,10 @@ LONGEST_S: Final = 1_000_000_000
 LONGEST_PAUSE_S: Final = 86_400
 """The longest single wait of a process; system calls count milliseconds in small integers."""
 
+WEB_HOST: Final = "127.0.0.1"
+WEB_PORT: Final = 8484
+"""Where the dashboard is served."""
+
 _Pause = Annotated[float, Field(gt=0, le=LONGEST_PAUSE_S)]
 _Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
 _Factor = Annotated[float, Field(ge=1, le=1_000_000)]
@@ -128,6 +132,20 @@ class WatchSettings(BaseSettings):
             raise BadArgument(f"cannot read the file with the webhook's secret: {error}") from None
 
 
+class WebSettings(BaseSettings):
+    """The settings of a dashboard that are better not on a command line, which other users can see.
+
+    Args:
+        token_file: The file with the token that lets users in (EVTRACK_WEB_TOKEN_FILE).
+        act_as: A connection string for acts (EVTRACK_WEB_ACT_AS); also the flag --act-as.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="EVTRACK_WEB_", env_ignore_empty=True, frozen=True, extra="forbid")
+
+    token_file: Path | None = None
+    act_as: str | None = None
+
+
 _Model = TypeVar("_Model", bound=BaseSettings)
 
 
@@ -159,6 +177,21 @@ def watch_settings_from(**flags: Any) -> WatchSettings:
         BadArgument: A value is not valid; the message names it and says why.
     """
     return _read(WatchSettings, flags)
+
+
+def web_settings_from(**flags: Any) -> WebSettings:
+    """Read a dashboard's settings; flags override the environment.
+
+    Args:
+        **flags: Values from the command line; None means not given.
+
+    Returns:
+        The frozen settings.
+
+    Raises:
+        BadArgument: A value is not valid; the message names it and says why.
+    """
+    return _read(WebSettings, flags)
 
 
 def _read(model: type[_Model], flags: dict[str, Any], **fixed: Any) -> _Model:

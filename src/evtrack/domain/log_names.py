@@ -62,6 +62,12 @@ ALERT_SINK_GAVE_UP: Final = "alert_sink_gave_up"
 METRICS_SERVER_STARTED: Final = "metrics_server_started"
 METRICS_READ_FAILED: Final = "metrics_read_failed"
 
+# A dashboard
+WEB_SERVER_STARTED: Final = "web_server_started"
+WEB_REQUEST: Final = "web_request"
+WEB_ACT: Final = "web_act"
+WEB_ERROR: Final = "web_error"
+
 # Progress of commands
 SUBMIT_PROGRESS: Final = "submit_progress"
 CLEANUP_PROGRESS: Final = "cleanup_progress"
@@ -75,7 +81,6 @@ LOG_LINES_DROPPED: Final = "log_lines_dropped"
 LIBRARY_LOG: Final = "library_log"
 PYTHON_WARNING: Final = "python_warning"
 UNEXPECTED_ERROR: Final = "unexpected_error"
-WEB_ERROR: Final = "web_error"
 
 # Messages of a command to its user, when stderr is JSON
 NOTICE: Final = "notice"

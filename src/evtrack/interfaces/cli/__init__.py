@@ -42,6 +42,7 @@ _COMMANDS: Final = {
     "history": "jobs.history:history",
     "workers": "jobs.listings:workers",
     "top": "monitoring.top:top",
+    "web": "monitoring.web:web",
     "health": "monitoring.health:health",
     "doctor": "monitoring.doctor:doctor",
     "verify": "database.verify:verify",

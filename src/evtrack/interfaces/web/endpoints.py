@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -11,14 +11,20 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from evtrack.interfaces.web.address import Address, NoSuchPage
 from evtrack.interfaces.web.json_documents import json_document
 from evtrack.interfaces.web.page import AnyPage, Visit
+from evtrack.interfaces.web.preferences import viewer_values, wants_json
+from evtrack.interfaces.web.security.act_gate import may_act
 from evtrack.interfaces.web.stream import EventStream
 from evtrack.runtime.live.topics import regions_version
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
     from evtrack.interfaces.web.page_finder import PageFinder
+    from evtrack.interfaces.web.security.act_gate import ActRights
     from evtrack.interfaces.web.site import PageTopic, Site
+    from evtrack.storage.connection.snapshot import ReadCost
 
 
 def visit_of(page: AnyPage, request: Request) -> Visit:
@@ -38,30 +44,49 @@ class PageEndpoint:
         page: The page.
         as_json: Whether as JSON.
         threads: How many pages are made at a time.
+        acts: What acts are done with, if there are any.
     """
 
-    def __init__(self, site: Site, page: AnyPage, threads: anyio.CapacityLimiter, *, as_json: bool) -> None:
-        self._site, self._page, self._threads, self._as_json = site, page, threads, as_json
+    def __init__(
+        self,
+        site: Site,
+        page: AnyPage,
+        threads: anyio.CapacityLimiter,
+        *,
+        as_json: bool,
+        acts: ActRights | None = None,
+    ) -> None:
+        self._site, self._page, self._threads, self._as_json, self._acts = site, page, threads, as_json, acts
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""
         visit = visit_of(self._page, request)
-        wants_json = self._as_json or "application/json" in request.headers.get("accept", "")
-        return await anyio.to_thread.run_sync(partial(self._answer, visit, as_json=wants_json), limiter=self._threads)
+        if self._as_json or wants_json(request):
+            return await anyio.to_thread.run_sync(self._json, visit, limiter=self._threads)
+        viewer = viewer_values(request, self._site.renderer, may_act=may_act(request, self._acts))
+        return await anyio.to_thread.run_sync(self._html, visit, viewer, limiter=self._threads)
 
-    def _answer(self, visit: Visit, *, as_json: bool) -> Response:
+    def _json(self, visit: Visit) -> Response:
+        model, cost = self._read(visit)
+        return Response(json_document(model), media_type="application/json", headers=_headers(cost))
+
+    def _html(self, visit: Visit, viewer: Mapping[str, Any]) -> Response:
+        model, cost = self._read(visit)
+        values = self._site.values(visit, model) | {"cost": cost, "json_address": self._json_address(visit), **viewer}
+        return HTMLResponse(self._site.renderer.page(visit.page.name, values), headers=_headers(cost))
+
+    def _read(self, visit: Visit) -> tuple[Any, ReadCost]:
         topic = self._site.topic(visit)
         found = self._site.hub.latest(topic)
-        model, cost = found if found is not None else self._site.pool.read(topic.read)
-        headers = {"server-timing": f'db;dur={1000 * cost.seconds:.1f};desc="{cost.statements}"', "vary": "accept"}
-        if as_json:
-            return Response(json_document(model), media_type="application/json", headers=headers)
-        values = self._site.values(visit, model) | {"cost": cost, "json_address": self._json_address(visit)}
-        return HTMLResponse(self._site.renderer.page(visit.page.name, values), headers=headers)
+        return found if found is not None else self._site.pool.read(topic.read)
 
     def _json_address(self, visit: Visit) -> str:
         path, mark, query = visit.address.partition("?")
         return self._site.renderer.link(json_path(path)) + mark + query
+
+
+def _headers(cost: ReadCost) -> dict[str, str]:
+    return {"server-timing": f'db;dur={1000 * cost.seconds:.1f};desc="{cost.statements}"', "vary": "accept"}
 
 
 def json_path(path: str) -> str:

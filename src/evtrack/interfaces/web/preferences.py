@@ -93,7 +93,7 @@ class SettingsEndpoint:
                     _cookie(name),
                     value,
                     max_age=_LAST_S,
-                    path=self._renderer.link("/").rstrip("/") or "/",
+                    path=self._renderer.cookie_path,
                     secure=request.url.scheme == "https",
                     httponly=True,
                     samesite="lax",

@@ -57,7 +57,7 @@ class Renderer:
     """
 
     def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
+        self.prefix = prefix
         self._environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -93,9 +93,14 @@ class Renderer:
         # A block that is rendered by itself sees globals, and nothing that its template imports.
         self._environment.globals["parts"] = self._environment.get_template("parts.html").module
 
+    @property
+    def cookie_path(self) -> str:
+        """The path that cookies are for."""
+        return self.prefix or "/"
+
     def link(self, path: str, **query: object) -> str:
         """Write an address, below the prefix."""
-        return self._prefix + link(path, **query)
+        return self.prefix + link(path, **query)
 
     def page(self, name: str, values: Mapping[str, Any]) -> str:
         """Render a whole page.
@@ -119,7 +124,7 @@ class Renderer:
         return {block.removeprefix(LIVE): "".join(template.blocks[block](context)) for block in found}
 
     def _asset(self, name: str) -> str:
-        return self._prefix + static_address(name)
+        return self.prefix + static_address(name)
 
 
 def plain(text: object, limit: int = 0) -> str:

@@ -7,18 +7,24 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from evtrack.domain.errors import BadArgument
+from evtrack.interfaces.web.security.guard import MAX_HEADERS
+from evtrack.interfaces.web.security.headers import with_security_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message
 
-MAX_HEADERS: Final = 16_384
 _GRACE_S: Final = 2
 """How long requests that are under way have to end, once the streams have."""
+
+_STREAMS_S: Final = 1
+"""How long the end of all streams is waited for."""
 
 _BACKLOG: Final = 512
 
@@ -55,7 +61,7 @@ class DashboardServer:
     def __init__(self, app: ASGIApp, *, on_stop: Callable[[], None]) -> None:
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -77,6 +83,21 @@ class DashboardServer:
         self._server.should_exit = True
 
 
+class _Protocol(H11Protocol):
+    """Answers what is not HTTP with the headers of every answer, too."""
+
+    def send_400_response(self, msg: str) -> None:
+        start: Message = {"headers": [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]}
+        headers = with_security_headers(start)["headers"]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=msg.encode("ascii", "replace")),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
 class _Server(uvicorn.Server):
     """Leaves signals to the command, and ends streams before it waits for them."""
 
@@ -89,5 +110,7 @@ class _Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await anyio.to_thread.run_sync(self._on_stop)
+        # The streams end at once; a database that hangs may hold the thread behind them for longer.
+        with anyio.move_on_after(_STREAMS_S):
+            await anyio.to_thread.run_sync(self._on_stop, abandon_on_cancel=True)
         await super().shutdown(sockets)

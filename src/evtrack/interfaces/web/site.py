@@ -33,12 +33,13 @@ class Site:
         pool: Reads pages.
         hub: Reads what is watched.
         renderer: Renders both.
-        database: The name of the database, for the head of the page.
+        show_results: Whether pages show the results of handlers.
     """
 
     pool: ReaderPool
     hub: Hub
     renderer: Renderer
+    show_results: bool = False
 
     def values(self, visit: Visit, answer: Answer) -> dict[str, Any]:
         """Return what a template may use: the model as `page`, the session, the title, and the address."""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import click
 import structlog
 
-from evtrack.config import settings_from
+from evtrack.config import settings_from, web_settings_from
 from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError, UnknownHandler
 from evtrack.interfaces.cli.processing.submit import SubmissionRequest, submission_options
 from evtrack.interfaces.cli.processing.work import stop_worker_on_signals, worker_options, worker_setup, worker_state
+from evtrack.interfaces.cli.shared.dashboard import serving_dashboard
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
 from evtrack.interfaces.cli.shared.outage_log import OutageLog
 from evtrack.interfaces.notices import notice
@@ -50,9 +51,10 @@ _log = structlog.get_logger()
 @click.command()
 @submission_options
 @worker_options
+@click.option("--web", "serves", is_flag=True, help="Serve the dashboard on this host meanwhile.")
 @json_option
 @with_dsn()
-def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: Any) -> None:
+def run(dsn: str, /, *, request: SubmissionRequest, serves: bool, as_json: bool, **options: Any) -> None:
     """Submit SOURCE... and process it here until the job is finished.
 
     Takes the options of `submit` and of `work`. The job is an ordinary one: other workers may help with it.
@@ -91,7 +93,8 @@ def run(dsn: str, /, *, request: SubmissionRequest, as_json: bool, **options: An
         try:
             if not received and handler not in kinds:
                 raise UnknownHandler(handler, known=kinds)
-            job_id = None if received else _submit_and_work(dsn, worker, _with_kind(request, kinds), received)
+            with serving_dashboard(dsn, wanted=serves, token_file=web_settings_from().token_file):
+                job_id = None if received else _submit_and_work(dsn, worker, _with_kind(request, kinds), received)
         finally:
             worker.close()
     if job_id is not None:

@@ -30,7 +30,7 @@ async def read_body(receive: Receive) -> bytes:
         Refused: It is too long, or did not come in time.
         ClientDisconnect: The client has gone.
     """
-    body = b""
+    body = bytearray()
     with anyio.move_on_after(_READ_S):
         while True:
             message = await receive()
@@ -40,7 +40,7 @@ async def read_body(receive: Receive) -> bytes:
             if len(body) > MAX_BODY:
                 raise Refused(413, "The form is too long.")
             if not message.get("more_body", False):
-                return body
+                return bytes(body)
     raise Refused(408, "The form did not arrive in time.")
 
 

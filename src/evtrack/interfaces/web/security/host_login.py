@@ -37,7 +37,7 @@ class HostLogin:
 
     routes: tuple[BaseRoute, ...] = ()
 
-    def __init__(self, user_name: Callable[[HTTPConnection], str | None | Awaitable[str | None]]) -> None:
+    def __init__(self, user_name: Callable[[HTTPConnection], str | Awaitable[str | None] | None]) -> None:
         self._user_name = user_name
 
     async def user(self, request: HTTPConnection) -> User | Response:

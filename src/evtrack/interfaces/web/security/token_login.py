@@ -6,8 +6,8 @@ import hmac
 import secrets
 import time
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -19,6 +19,8 @@ from evtrack.interfaces.web.security.identity import User
 from evtrack.interfaces.web.security.way_back import way_back
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.requests import HTTPConnection, Request
 
     from evtrack.interfaces.web.rendering import Renderer
@@ -82,11 +84,10 @@ class TokenLogin:
         """Return the only user, or the answer for somebody who is not logged in."""
         given = request.query_params.get(PARAMETER)
         if given is not None:
-            rest = request.url.remove_query_params(PARAMETER)
-            return self._exchanged(request, given, rest.path + (f"?{rest.query}" if rest.query else ""))
+            return self._exchanged(request, given, _here(request, request.url.remove_query_params(PARAMETER).query))
         if self._is_valid(request.cookies.get(self._cookie, "")):
             return User("")
-        return self._asked(request, 401, _here(request))
+        return self._asked(request, 401, _here(request, request.url.query))
 
     async def _page(self, request: Request) -> Response:
         if request.method != "POST":
@@ -107,7 +108,7 @@ class TokenLogin:
             self._cookie,
             f"{until}.{self._signature(until)}",
             max_age=LASTS_S,
-            path=self._renderer.link("/").rstrip("/") or "/",
+            path=self._renderer.cookie_path,
             secure=request.url.scheme == "https",
             httponly=True,
             samesite="lax",
@@ -122,7 +123,7 @@ class TokenLogin:
         values = page_values(request, self._renderer, title="Log in") | {
             "message": _MESSAGES[status],
             "login_address": self._renderer.link(LOGIN_PATH),
-            "then": way_back(then, self._renderer),
+            "then": then,
         }
         return HTMLResponse(self._renderer.page("login", values), status, headers)
 
@@ -136,6 +137,7 @@ class TokenLogin:
         return hmac.new(self._key, until.encode("utf-8", "surrogatepass"), sha256).hexdigest()
 
 
-def _here(request: HTTPConnection) -> str:
-    query = request.url.query
-    return request.scope["path"] + (f"?{query}" if query else "")
+def _here(request: HTTPConnection, query: str) -> str:
+    """Return the address of a request, below the prefix."""
+    path = quote(request.scope["path"].removeprefix(request.scope.get("root_path", "")))
+    return path + (f"?{query}" if query else "")

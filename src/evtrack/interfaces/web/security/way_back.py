@@ -14,13 +14,13 @@ def way_back(given: str, renderer: Renderer) -> str:
     """Return an address of the dashboard.
 
     Args:
-        given: What a form says; anybody may have written it.
+        given: What a form says, below the prefix; anybody may have written it.
         renderer: Knows where the application is mounted.
 
     Returns:
-        The address if it is one below the prefix, else that of the overview.
+        The address with the prefix if it is one, else that of the overview.
     """
-    home = renderer.link("/")
     # A browser reads \ as /, and // as the beginning of another host.
-    is_ours = given.startswith(home) and not given.startswith(("//", f"{home}/")) and "\\" not in given
-    return given if is_ours and given.isascii() and given.isprintable() and len(given) <= _LONGEST else home
+    is_ours = given.startswith("/") and not given.startswith("//") and "\\" not in given
+    is_clean = given.isascii() and given.isprintable() and len(given) <= _LONGEST
+    return renderer.link(given if is_ours and is_clean else "/")
