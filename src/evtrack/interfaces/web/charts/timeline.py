@@ -32,7 +32,10 @@ def stacked_areas(
     span = (moments[-1] - begun if moments else 0.0) or 1.0
     across = [round(WIDTH * (each - begun) / span, 1) for each in moments]
     # The topmost edge first: what is below covers its own part of it.
-    areas = [_area(name, across, edge, most) for name, edge in reversed(edges) if any(edge)]
+    has_any = [any(number > 0 for number in numbers) for _, numbers in layers]
+    areas = [
+        _area(*edge, across, most) for edge, is_seen in reversed(list(zip(edges, has_any, strict=True))) if is_seen
+    ]
     if cursor is not None and moments:
         at = round(WIDTH * min(max((cursor - begun) / span, 0.0), 1.0), 1)
         areas.append(Markup('<line class="cursor" x1="{0:g}" x2="{0:g}" y1="0" y2="{1}"/>').format(at, HEIGHT))
@@ -51,7 +54,7 @@ def _edges(layers: Sequence[tuple[str, Sequence[int]]], *, repeat: int) -> Seque
     return [(name, edge) for (name, _), edge in zip(layers, upper, strict=True)]
 
 
-def _area(name: str, across: Sequence[float], edge: Sequence[int], most: int) -> Markup:
+def _area(name: str, edge: Sequence[int], across: Sequence[float], most: int) -> Markup:
     up = [round(HEIGHT * (1 - number / most), 1) for number in edge]
     kept = [
         place
