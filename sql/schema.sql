@@ -491,9 +491,6 @@ $$;
 CREATE FUNCTION evtrack.batch_numbers(the_job bigint, wanted evtrack.status DEFAULT NULL::evtrack.status, after_no integer DEFAULT 0, most integer DEFAULT 50, walk integer DEFAULT 5000) RETURNS TABLE(batch_no integer, looked_to integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
-    SET jit TO 'off'
-    SET enable_seqscan TO 'off'
     AS $$
 DECLARE
     j evtrack.job;
@@ -1672,7 +1669,6 @@ CREATE FUNCTION evtrack.crash_map(days integer DEFAULT 14) RETURNS TABLE(handler
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
-    SET jit TO 'off'
     AS $$
 DECLARE
     -- Time zone names are slow to apply to many rows.
@@ -1892,8 +1888,6 @@ END $$;
 CREATE FUNCTION evtrack.crashes_before(before_at timestamp with time zone DEFAULT NULL::timestamp with time zone, before_job bigint DEFAULT NULL::bigint, before_batch integer DEFAULT NULL::integer, the_job bigint DEFAULT NULL::bigint, since timestamp with time zone DEFAULT NULL::timestamp with time zone, most integer DEFAULT 50) RETURNS TABLE(job_id bigint, batch_no integer, attempt integer, at timestamp with time zone, handler text, cause text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
-    SET jit TO 'off'
     AS $$
 DECLARE
     day date := (SELECT j.job_day FROM evtrack.job j WHERE j.job_id = the_job);
@@ -2508,8 +2502,6 @@ END $$;
 CREATE FUNCTION evtrack.failures_before(the_job bigint, before_at timestamp with time zone DEFAULT NULL::timestamp with time zone, before_batch integer DEFAULT NULL::integer, most integer DEFAULT 50) RETURNS TABLE(batch_no integer, version integer, attempt integer, at timestamp with time zone, data jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
-    SET jit TO 'off'
     AS $$
 DECLARE
     day date := (SELECT j.job_day FROM evtrack.job j WHERE j.job_id = the_job);

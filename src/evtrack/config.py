@@ -33,6 +33,7 @@ _Span = Annotated[
     _Seconds,
     BeforeValidator(lambda value: value if not isinstance(value, str) or (s := span_seconds(value)) is None else s),
 ]
+_WebUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#|<>]+(?:/[^\s?#|<>]*)?$", max_length=1000)]
 _Count = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
 
 _DEFAULT: Final = Thresholds()
@@ -88,6 +89,7 @@ class WatchSettings(BaseSettings):
         webhook: A URL that receives each alert.
         slack: The URL of an incoming webhook of Slack, which receives each alert as a message.
         keep_trying: For how many seconds a delivery to these is tried again when it fails.
+        web_url: Where `evtrack web` is found (EVTRACK_WEB_URL), for links in alerts.
         webhook_secret: The secret that signs these requests (EVTRACK_WEBHOOK_SECRET).
         webhook_secret_file: The file that contains it.
     """
@@ -110,6 +112,7 @@ class WatchSettings(BaseSettings):
     webhook: str | None = None
     slack: str | None = None
     keep_trying: _Span = 86_400.0
+    web_url: _WebUrl | None = Field(default=None, validation_alias="EVTRACK_WEB_URL")
     webhook_secret: SecretStr | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET")
     webhook_secret_file: Path | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET_FILE")
 
@@ -200,8 +203,11 @@ def _read(model: type[_Model], flags: dict[str, Any], **fixed: Any) -> _Model:
         return model(**fixed, **given)
     except ValidationError as error:
         wrong = error.errors()[0]
-        name = str(wrong["loc"][0])
-        source = f"--{name.replace('_', '-')}" if name in given else f"{model.model_config['env_prefix']}{name.upper()}"
+        told = str(wrong["loc"][0])
+        # A field that has a variable of its own is reported under the variable's name.
+        name = next((name for name, field in model.model_fields.items() if field.validation_alias == told), told)
+        variable = told if name != told else f"{model.model_config['env_prefix']}{name.upper()}"
+        source = f"--{name.replace('_', '-')}" if name in given else variable
         raise BadArgument(
             f"{source} is {quoted(wrong['input'])}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}"
         ) from None

@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION evtrack.crash_map(
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     -- Time zone names are slow to apply to many rows.
     start timestamptz := date_bin(

@@ -10,7 +10,6 @@
 --   at, and `looked_to` says how far.
 -- Without any number, one row says how far it looked. `looked_to` is null if all
 -- were found.
--- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.batch_numbers(
     the_job bigint,
     wanted evtrack.status DEFAULT NULL,
@@ -19,9 +18,7 @@ CREATE OR REPLACE FUNCTION evtrack.batch_numbers(
     walk integer DEFAULT 5000
 ) RETURNS TABLE (batch_no integer, looked_to integer)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan SET jit = off
-SET enable_seqscan = off AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j evtrack.job;
     frontier integer;

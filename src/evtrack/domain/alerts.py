@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 from shlex import quote
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
+from urllib.parse import quote as percent_encoded
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, computed_field
 
@@ -37,11 +38,13 @@ class Alert(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     advice: ClassVar[str] = "evtrack alerts"
+    page: ClassVar[str] = "/alerts"
 
     timestamp: AwareDatetime = Field(description="When the alert was raised, by the database's clock")
     level: Literal["warning", "error"] = Field(description="Severity")
     event: str = Field(description="The kind of alert")
     alert_id: int = Field(description="The alert's number; if it repeats, the same alert was delivered again")
+    url: str | None = Field(None, description="The page that shows more; only if EVTRACK_WEB_URL is set")
 
     @computed_field(description="The command to run next")  # type: ignore[prop-decorator]  # pydantic's own form
     @property
@@ -49,6 +52,17 @@ class Alert(BaseModel):
         """The command that shows more."""
         # A handler's name may have any characters.
         return self.advice.format_map({name: quote(str(value)) for name, value in self})
+
+    def linked(self, web_url: str | None) -> Self:
+        """Return the alert with a link to the page that shows more.
+
+        Args:
+            web_url: Where `evtrack web` is found; None or empty for no link.
+        """
+        if not web_url:
+            return self
+        values = {name: percent_encoded(str(value), safe="") for name, value in self}
+        return self.model_copy(update={"url": web_url.rstrip("/") + self.page.format_map(values)})
 
     def line(self) -> dict[str, Any]:
         """Return the alert as the fields of a log line.
@@ -71,6 +85,7 @@ class JobAlert(Alert):
     """An alert about a job."""
 
     advice = "evtrack status {job_id}"
+    page = "/jobs/{job_id}"
 
     job_id: int = Field(description="The job")
     job_name: str | None = Field(None, description="The job's name")
@@ -81,6 +96,7 @@ class BatchAlert(JobAlert):
     """An alert about a batch."""
 
     advice = "evtrack show {job_id} {batch_no}"
+    page = "/jobs/{job_id}/batches/{batch_no}"
 
     batch_no: int = Field(description="The batch")
     attempt: int | None = Field(None, description="The attempt that ended")
@@ -149,6 +165,7 @@ class WorkerLostAlert(Alert):
     """A worker's session or its heartbeat is gone; its batches run again, and raise no alerts of their own."""
 
     advice = "evtrack workers {worker_id}"
+    page = "/workers"
 
     event: Literal[AlertKind.WORKER_LOST]
     worker_id: int = Field(description="The worker")
@@ -165,6 +182,7 @@ class SlotsKeepDying(Alert):
     """A worker's slots die before they run anything, so it does no work. At most one alert an hour per worker."""
 
     advice = "evtrack workers {worker_id}"
+    page = "/workers"
 
     event: Literal[AlertKind.SLOTS_KEEP_DYING]
     worker_id: int = Field(description="The worker")
@@ -179,6 +197,7 @@ class NoWorker(Alert):
     """Batches wait, and no worker has offered their handler for a while. At most one alert an hour per handler."""
 
     advice = "evtrack workers --all --handler {handler}"
+    page = "/handlers/?name={handler}"
 
     event: Literal[AlertKind.NO_WORKER]
     handler: str = Field(description="The handler")
@@ -205,6 +224,7 @@ class CrashRateHigh(Alert):
     """Too many of a handler's attempts crash. At most one alert an hour per handler."""
 
     advice = "evtrack crashes --since 1h"
+    page = "/crashes?handler={handler}"
 
     event: Literal[AlertKind.CRASH_RATE_HIGH]
     handler: str = Field(description="The handler")
@@ -219,6 +239,7 @@ class QueueDeep(Alert):
     """A handler has too many pending batches outside suspended jobs. At most one alert an hour per handler."""
 
     advice = "evtrack workers --handler {handler}"
+    page = "/handlers/?name={handler}"
 
     event: Literal[AlertKind.QUEUE_DEEP]
     handler: str = Field(description="The handler")

@@ -27,6 +27,6 @@ CROSS JOIN
         SELECT *
         FROM evtrack.batch_status AS b
         WHERE b.job_id = %(job_id)s AND b.batch_no = n.batch_no
-        OFFSET 0 -- noqa: AM09
+        LIMIT 1
     ) AS s
 ORDER BY s.batch_no

@@ -1,5 +1,5 @@
 -- Find items by their key over all jobs, the latest job first.
-WITH place AS MATERIALIZED (
+WITH place AS (
     SELECT
         i.job_id,
         i.ordinal
@@ -38,6 +38,6 @@ CROSS JOIN
         SELECT *
         FROM evtrack.item_status AS i
         WHERE i.job_id = p.job_id AND i.ordinal = p.ordinal
-        OFFSET 0 -- noqa: AM09
+        LIMIT 1
     ) AS s
 ORDER BY s.job_id DESC, s.ordinal DESC

@@ -1,5 +1,5 @@
 -- The slowest batches of the latest numbers of a job, the slowest first.
-WITH latest AS MATERIALIZED (
+WITH latest AS (
     SELECT
         b.batch_no,
         b.run_s
@@ -37,6 +37,6 @@ CROSS JOIN
         SELECT *
         FROM evtrack.batch_status AS b
         WHERE b.job_id = %(job_id)s AND b.batch_no = n.batch_no
-        OFFSET 0 -- noqa: AM09
+        LIMIT 1
     ) AS s
 ORDER BY s.run_s DESC

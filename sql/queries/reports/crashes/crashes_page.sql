@@ -1,5 +1,5 @@
 -- List crashes before a place in their order, latest first: of so many that are looked at, those of a handler and cause.
-WITH shown AS MATERIALIZED (
+WITH shown AS (
     SELECT *
     FROM evtrack.crashes_before(
         %(at)s::timestamptz, %(before_job)s::bigint, %(before_batch)s::integer, %(job_id)s::bigint,
@@ -38,6 +38,6 @@ CROSS JOIN
         SELECT *
         FROM evtrack.crash AS x
         WHERE x.job_id = l.job_id AND x.batch_no = l.batch_no AND x.attempt = l.attempt -- noqa: RF03
-        OFFSET 0 -- noqa: AM09
+        LIMIT 1
     ) AS c
 ORDER BY c.at DESC, c.job_id DESC, c.batch_no DESC

@@ -1,6 +1,6 @@
 -- List the hunts under way: submitted batches with one of the latest crashes whose items, or some of them, still run or
 -- wait to run again.
-WITH latest AS MATERIALIZED (
+WITH latest AS (
     SELECT
         c.job_id,
         coalesce(b.root_no, b.batch_no) AS root_no,
@@ -13,7 +13,7 @@ WITH latest AS MATERIALIZED (
                 s.root_no
             FROM evtrack.batch_status AS s
             WHERE s.job_id = c.job_id AND s.batch_no = c.batch_no
-            OFFSET 0 -- noqa: AM09
+            LIMIT 1
         ) AS b
     GROUP BY c.job_id, coalesce(b.root_no, b.batch_no)
 )

@@ -25,7 +25,7 @@ CROSS JOIN
         SELECT *
         FROM evtrack.crash AS x
         WHERE x.job_id = i.job_id AND x.batch_no = i.batch_no AND x.ordinal = i.ordinal
-        OFFSET 0 -- noqa: AM09
+        LIMIT (%(limit)s)
     ) AS c
 ORDER BY c.at DESC, c.job_id DESC, c.batch_no DESC
 LIMIT (%(limit)s)

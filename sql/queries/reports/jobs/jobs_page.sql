@@ -1,6 +1,6 @@
 -- List jobs below a number, latest first, and how far this has looked: at most at so many jobs. The view is joined to ids
 -- that are already limited, so that progress is summed only for those.
-WITH looked AS MATERIALIZED (
+WITH looked AS (
     SELECT
         job_id,
         handler,
@@ -11,7 +11,7 @@ WITH looked AS MATERIALIZED (
     LIMIT (%(walk)s)
 ),
 
-shown AS MATERIALIZED (
+shown AS (
     SELECT job_id
     FROM looked
     WHERE

@@ -1,6 +1,6 @@
 -- List alerts below a number, latest first: of so many that are looked at, those of a kind; or undelivered ones. With how
 -- many of its deliveries to other sinks are pending, and how many were given up.
-WITH shown AS MATERIALIZED (
+WITH shown AS (
     SELECT *
     FROM (
         SELECT *

@@ -1,6 +1,6 @@
 -- The days that are stored, latest first: their size, and of the latest jobs, how many lie there and how many have not
 -- ended, which pin their day.
-WITH latest AS MATERIALIZED (
+WITH latest AS (
     SELECT
         job_id,
         job_day,

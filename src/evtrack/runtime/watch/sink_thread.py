@@ -53,6 +53,7 @@ class SinkThread:
     Args:
         who: The watcher's name.
         keep_trying_s: For how long a delivery that fails is tried again.
+        web_url: Where `evtrack web` is found, for links in alerts; None for no links.
         poll_s: How often to look for deliveries that are due.
         backoff_s: The pause after the first failure of a delivery; each further one is up to twice as long.
         on_end: Called when an error ends the thread.
@@ -65,6 +66,7 @@ class SinkThread:
         dsn: str,
         who: str,
         keep_trying_s: float = KEEP_TRYING_S,
+        web_url: str | None = None,
         poll_s: float = POLL_S,
         backoff_s: float = _BACKOFF_S,
         on_end: Callable[[], None] = lambda: None,
@@ -74,6 +76,7 @@ class SinkThread:
         self._sink, self._dsn, self._who, self._on_end = sink, dsn, who, on_end
         self._keep_trying_s, self._poll_s, self._backoff_s = keep_trying_s, poll_s, backoff_s
         self._lease_s = sink.limit_s + _MARGIN_S
+        self._web_url = web_url
         self._outcome: _Outcome | None = None
         self._register_at = 0.0
         self._failures = 0
@@ -157,7 +160,7 @@ class SinkThread:
         taken = take_delivery(connection, label, who=self._who, lease_s=self._lease_s)
         if taken is None:
             return False
-        alert = taken.alert()
+        alert = taken.alert().linked(self._web_url)
         failure = self._send(alert, taken.attempt)
         self._outcome = _Outcome(alert, taken.attempt, failure)
         self._failures = self._failures + 1 if failure else 0

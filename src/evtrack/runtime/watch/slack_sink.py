@@ -20,10 +20,11 @@ _TEXT_LIMIT: Final = 2900
 """Slack refuses a block whose text has more than 3,000 characters."""
 
 _VALUE_LIMIT: Final = 300
+_URL_LIMIT: Final = 2000
 _SYMBOLS: Final = {"error": ":red_circle:", "warning": ":large_yellow_circle:"}
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SUBJECT: Final = {"job_id": "job", "batch_no": "batch"}
-_IN_HEAD: Final = frozenset({"timestamp", "level", "event", "alert_id", "next"})
+_IN_HEAD: Final = frozenset({"timestamp", "level", "event", "alert_id", "next", "url"})
 
 
 class SlackSink:
@@ -62,7 +63,7 @@ def slack_message(alert: Alert) -> dict[str, Any]:
     """Write an alert as a message of Slack.
 
     Args:
-        alert: The alert. None of its texts links to or mentions anything.
+        alert: The alert. None of its texts links to or mentions anything but its page.
 
     Returns:
         A text for notifications, and blocks: the kind with its subject, the facts, and the command to run next.
@@ -79,7 +80,8 @@ def slack_message(alert: Alert) -> dict[str, Any]:
     if shown:
         blocks.append(_section(f"```{escaped(shown, _TEXT_LIMIT)}```"))
     at = f"{alert.timestamp:%Y-%m-%d %H:%M:%S %Z}"
-    foot = f"`{escaped(str(line['next']), _VALUE_LIMIT)}`  alert {alert.alert_id}, {at}"
+    link = f"<{escaped(line['url'], _URL_LIMIT)}|page>  " if "url" in line else ""
+    foot = f"{link}`{escaped(str(line['next']), _VALUE_LIMIT)}`  alert {alert.alert_id}, {at}"
     blocks.append({"type": "context", "elements": [_text(foot)]})
     return {"text": f"[{alert.level}] {escaped(title, _VALUE_LIMIT)}", "blocks": blocks}
 

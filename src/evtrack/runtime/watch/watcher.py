@@ -58,6 +58,7 @@ class Watcher:
         sinks: Where alerts go in addition, each at least once.
         keep_trying_s: For how long a delivery to a sink is tried again when it fails.
         thresholds: When to raise alerts about load and waiting.
+        web_url: Where `evtrack web` is found, for links in alerts; None for no links.
         name: Its name in logs and in the outbox; empty for host and process id.
         poll_s: How often it polls when no notification arrives.
         grace_s: How long any worker counts as alive without its session.
@@ -72,6 +73,7 @@ class Watcher:
         sinks: Sequence[Sink] = (),
         keep_trying_s: float = KEEP_TRYING_S,
         thresholds: Thresholds | None = None,
+        web_url: str | None = None,
         name: str = "",
         poll_s: float = POLL_S,
         grace_s: float = GRACE_S,
@@ -81,10 +83,11 @@ class Watcher:
             raise BadArgument(f"poll_s must be above 0, got {poll_s}")
         self.name = storable(name or f"{socket.gethostname()}:{os.getpid()}", _NAME_LIMIT)
         self.sinks = [
-            SinkThread(sink, dsn=dsn, who=self.name, keep_trying_s=keep_trying_s, on_end=self.stop) for sink in sinks
+            SinkThread(sink, dsn=dsn, who=self.name, keep_trying_s=keep_trying_s, web_url=web_url, on_end=self.stop)
+            for sink in sinks
         ]
         self.delivered: Counter[str] = Counter()
-        self._dsn, self._write, self._poll_s = dsn, write, poll_s
+        self._dsn, self._write, self._poll_s, self._web_url = dsn, write, poll_s, web_url
         self._written: set[int] = set()
         self._zombies = Zombies()
         self._stops = 0
@@ -200,7 +203,7 @@ class Watcher:
         for alert in alerts:
             # Already written if the commit that should have marked it failed.
             if alert.alert_id not in self._written:
-                self._write(alert)
+                self._write(alert.linked(self._web_url))
                 self._written.add(alert.alert_id)
 
     @contextmanager

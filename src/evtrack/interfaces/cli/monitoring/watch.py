@@ -107,6 +107,11 @@ _THRESHOLDS: Final = Thresholds()
     help="How many times as long as 99 of 100 others of its handler is longer than usual."
     f"  [default: {_THRESHOLDS.runs_long_factor:g}]",
 )
+@click.option(
+    "--web-url",
+    metavar="URL",
+    help="Where `evtrack web` is found: each alert gets a link to its page.  [default: EVTRACK_WEB_URL]",
+)
 @click.option("--poll", type=PAUSE, help="Time between polls when no wake-up arrives.  [default: 1]")
 @click.option("--name", help="Name of the watcher.  [default: host:pid]")
 @lost_worker_options
@@ -163,6 +168,7 @@ def watch(
             runs_long_factor=settings.runs_long_factor,
             no_worker_s=settings.no_worker,
         ),
+        web_url=settings.web_url,
         name=settings.name,
         poll_s=settings.poll,
         grace_s=lose_grace,
