@@ -1,8 +1,10 @@
--- The submitted batch of a hunt and the batches made of it, by their numbers, and how careful the job's policy is.
+-- The submitted batch of a hunt and the batches made of it, by their numbers, and the budgets of the job.
 SELECT
     b.batch_no,
     b.job_day,
-    evtrack.policy_number(j.policy, 'max_crashes')::integer AS max_crashes
+    j.handler,
+    evtrack.policy_number(j.policy, 'max_crashes')::integer AS max_crashes,
+    evtrack.policy_number(j.policy, 'max_losses')::integer AS max_losses
 FROM evtrack.job_status AS j
 CROSS JOIN
     LATERAL (

@@ -1,4 +1,4 @@
--- Read the streams of a hunt's batches.
+-- Read the streams of a hunt's batches, without the bulk of errors and crash reports.
 SELECT
     s.job_day,
     s.job_id,
@@ -25,7 +25,7 @@ CROSS JOIN
             e.at,
             e.seq,
             e.xid::text::bigint AS xid,
-            e.data
+            e.data - '{error,stderr,native_traceback,python_traceback}'::text [] AS data
         FROM evtrack.event_log AS e
         WHERE e.job_day = %(job_day)s AND e.job_id = %(job_id)s AND e.batch_no = n.batch_no
         ORDER BY e.version

@@ -60,15 +60,15 @@ class Address:
         return given or None
 
     def time(self, name: str) -> datetime | None:
-        """Read a time in ISO 8601, in UTC if it names no zone; None if it is not there."""
+        """Read a time in ISO 8601, in UTC if it names no zone, and return it in UTC; None if it is not there."""
         given = self.query.get(name)
         if not given:
             return None
         try:
             at = datetime.fromisoformat(given)
-        except ValueError:
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             raise NoSuchPage from None
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def link(path: str, **query: object) -> str:

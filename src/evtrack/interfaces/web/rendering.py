@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from evtrack.domain.text import printable
 from evtrack.interfaces.web.address import link
+from evtrack.interfaces.web.charts.icicle import icicle, swatch
 from evtrack.interfaces.web.job_drawing import job_bar, job_timeline
 from evtrack.interfaces.web.static_files import static_address
 from evtrack.interfaces.words.causes import crash_cause
@@ -86,6 +87,8 @@ class Renderer:
             "asset": self._asset,
             "bar": job_bar,
             "timeline_chart": job_timeline,
+            "icicle": icicle,
+            "icicle_swatch": swatch,
             "menu": MENU,
             "here": _is_here,
             "version": __version__,

@@ -27,20 +27,26 @@ class HuntTree:
     """The streams of a hunt.
 
     Args:
+        handler: The handler of the job.
         streams: The events by batch, each in the order of their versions.
         max_crashes: The crash budget of an item.
-        is_cut: Whether there are more batches than were read.
+        max_losses: Its lost-worker budget.
+        is_cut: Whether there are more batches or events than were read.
     """
 
+    handler: str
     streams: dict[int, list[StoredEvent]]
     max_crashes: int
+    max_losses: int
     is_cut: bool
 
 
 class _Node(NamedTuple):
     batch_no: int
     job_day: date
+    handler: str
     max_crashes: int
+    max_losses: int
 
 
 def hunt_tree(conn: Connection, job_id: int, root_no: int) -> HuntTree:
@@ -57,7 +63,7 @@ def hunt_tree(conn: Connection, job_id: int, root_no: int) -> HuntTree:
         "job_day": shown[0].job_day,
         "job_id": job_id,
         "batch_nos": [node.batch_no for node in shown],
-        "limit": _EVENTS,
+        "limit": _EVENTS + 1,
     }
     with translated(), conn.cursor(row_factory=class_row(LogRow)) as cursor:
         set_json_loads(readable, cursor)
@@ -66,12 +72,14 @@ def hunt_tree(conn: Connection, job_id: int, root_no: int) -> HuntTree:
     broken: set[int] = set()
     for row in events:
         # A stream ends before an event that cannot be read.
-        stored = None if row.batch_no in broken else _stored(row)
+        is_read = row.batch_no not in broken and row.version <= _EVENTS
+        stored = _stored(row) if is_read else None
         if stored is None:
             broken.add(row.batch_no)
         else:
             streams.setdefault(row.batch_no, []).append(stored)
-    return HuntTree(streams, shown[0].max_crashes, len(nodes) > BATCHES)
+    root, is_cut = shown[0], len(nodes) > BATCHES or bool(broken)
+    return HuntTree(root.handler, streams, root.max_crashes, root.max_losses, is_cut)
 
 
 def _stored(row: LogRow) -> StoredEvent | None:
