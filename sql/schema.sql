@@ -1885,7 +1885,7 @@ BEGIN
     GROUP BY j.handler;
 END $$;
 
-CREATE FUNCTION evtrack.crashes_before(before_at timestamp with time zone DEFAULT NULL::timestamp with time zone, before_job bigint DEFAULT NULL::bigint, before_batch integer DEFAULT NULL::integer, the_job bigint DEFAULT NULL::bigint, since timestamp with time zone DEFAULT NULL::timestamp with time zone, most integer DEFAULT 50) RETURNS TABLE(job_id bigint, batch_no integer, attempt integer, at timestamp with time zone, handler text, cause text)
+CREATE FUNCTION evtrack.crashes_before(before_at timestamp with time zone DEFAULT NULL::timestamp with time zone, before_job bigint DEFAULT NULL::bigint, before_batch integer DEFAULT NULL::integer, the_job bigint DEFAULT NULL::bigint, since timestamp with time zone DEFAULT NULL::timestamp with time zone, most integer DEFAULT 50) RETURNS TABLE(job_id bigint, batch_no integer, attempt integer, at timestamp with time zone, handler text, cause text, signal text, exit_code bigint, worker_id bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1899,7 +1899,9 @@ BEGIN
     IF the_job IS NULL THEN
         RETURN QUERY
         SELECT e.job_id, e.batch_no, e.attempt, e.at, j.handler,
-            e.data ->> 'cause'
+            e.data ->> 'cause', e.data ->> 'signal', CASE
+                WHEN jsonb_typeof(e.data -> 'exit_code') = 'number'
+                THEN (e.data ->> 'exit_code')::numeric::bigint END, e.worker_id
         FROM (
             SELECT c.* FROM evtrack.event c
             WHERE c.type = 'crashed' AND c.version > 2
@@ -1913,7 +1915,9 @@ BEGIN
     ELSE
         RETURN QUERY
         SELECT e.job_id, e.batch_no, e.attempt, e.at, j.handler,
-            e.data ->> 'cause'
+            e.data ->> 'cause', e.data ->> 'signal', CASE
+                WHEN jsonb_typeof(e.data -> 'exit_code') = 'number'
+                THEN (e.data ->> 'exit_code')::numeric::bigint END, e.worker_id
         FROM evtrack.job j
         CROSS JOIN (
             SELECT c.* FROM evtrack.event c

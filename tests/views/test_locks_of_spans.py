@@ -23,7 +23,9 @@ def _many_days(own_client: Client) -> None:
     own_client.crash(worker, own_client.claim(worker, own_client.job(3)))
 
 
-@pytest.mark.parametrize("call", ["attempts('1 day')", "latest_crashes('1 day')", "crash_rates('1 day')", "crash_map(1)"])
+@pytest.mark.parametrize(
+    "call", ["attempts('1 day')", "latest_crashes('1 day')", "crash_rates('1 day')", "crash_map(1)"]
+)
 def test_a_span_touches_only_the_days_of_its_jobs(dsn: str, call: str) -> None:
     with connect(dsn, purpose="test") as conn:
         # As a session that prefers plans for all values, which comes of itself after a few calls.

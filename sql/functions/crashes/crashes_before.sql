@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION evtrack.crashes_before(
     most integer DEFAULT 50
 ) RETURNS TABLE (
     job_id bigint, batch_no integer, attempt integer, at timestamptz,
-    handler text, cause text
+    handler text, cause text, signal text, exit_code bigint, worker_id bigint
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
@@ -25,7 +25,9 @@ BEGIN
     IF the_job IS NULL THEN
         RETURN QUERY
         SELECT e.job_id, e.batch_no, e.attempt, e.at, j.handler,
-            e.data ->> 'cause'
+            e.data ->> 'cause', e.data ->> 'signal', CASE
+                WHEN jsonb_typeof(e.data -> 'exit_code') = 'number'
+                THEN (e.data ->> 'exit_code')::numeric::bigint END, e.worker_id
         FROM (
             SELECT c.* FROM evtrack.event c
             WHERE c.type = 'crashed' AND c.version > 2
@@ -39,7 +41,9 @@ BEGIN
     ELSE
         RETURN QUERY
         SELECT e.job_id, e.batch_no, e.attempt, e.at, j.handler,
-            e.data ->> 'cause'
+            e.data ->> 'cause', e.data ->> 'signal', CASE
+                WHEN jsonb_typeof(e.data -> 'exit_code') = 'number'
+                THEN (e.data ->> 'exit_code')::numeric::bigint END, e.worker_id
         FROM evtrack.job j
         CROSS JOIN (
             SELECT c.* FROM evtrack.event c

@@ -1,4 +1,5 @@
--- List crashes before a place in their order, latest first: of so many that are looked at, those of a handler and cause.
+-- List crashes before a place in their order, latest first: of so many that are looked at, those of a handler, a cause
+-- and a worker.
 WITH shown AS (
     SELECT *
     FROM evtrack.crashes_before(
@@ -8,6 +9,7 @@ WITH shown AS (
     WHERE
         (%(handler)s::text IS NULL OR handler = %(handler)s::text)
         AND (%(cause)s::text IS NULL OR cause = %(cause)s::text)
+        AND (%(worker_id)s::bigint IS NULL OR worker_id = %(worker_id)s::bigint)
     ORDER BY at DESC, job_id DESC, batch_no DESC
     LIMIT (%(limit)s)
 )

@@ -1,11 +1,11 @@
--- List the hunts under way: submitted batches with one of the latest crashes whose items, or some of them, still run or
--- wait to run again.
+-- List hunts, of all jobs or of one: submitted batches with one of the latest crashes; or only those under way, whose
+-- suspects, or some of them, still run or wait to run again.
 WITH latest AS (
     SELECT
         c.job_id,
         coalesce(b.root_no, b.batch_no) AS root_no,
         max(c.at) AS last_at
-    FROM evtrack.crashes_before(most => %(walk)s::integer) AS c
+    FROM evtrack.crashes_before(the_job => %(job_id)s::bigint, most => %(walk)s::integer) AS c
     CROSS JOIN
         LATERAL (
             SELECT
@@ -27,6 +27,7 @@ SELECT
     t.suspects,
     t.suspect_batches,
     t.crashes,
+    t.poison,
     l.last_at
 FROM latest AS l
 INNER JOIN evtrack.job_state AS j ON l.job_id = j.job_id
@@ -36,12 +37,14 @@ CROSS JOIN
             coalesce(sum(n.item_count), 0)::bigint AS item_count,
             coalesce(sum(n.item_count) FILTER (WHERE n.suspect), 0)::bigint AS suspects,
             count(*) FILTER (WHERE n.suspect) AS suspect_batches,
-            coalesce(sum(n.crashes + n.losses), 0)::bigint AS crashes
+            coalesce(sum(n.crashes + n.losses), 0)::bigint AS crashes,
+            count(*) FILTER (WHERE n.poison) AS poison
         FROM (
             SELECT
                 m.item_count,
                 m.crashes,
                 m.losses,
+                m.status = 'crashed' AND m.item_count = 1 AS poison,
                 m.status IN ('pending', 'running') AND (m.crashes + m.losses > 0 OR m.isolation <> 'none') AS suspect
             FROM (
                 SELECT
@@ -68,6 +71,6 @@ CROSS JOIN
             ) AS m
         ) AS n
     ) AS t
-WHERE j.phase <> 'finished' AND t.suspect_batches > 0
+WHERE NOT %(under_way)s OR j.phase <> 'finished' AND t.suspect_batches > 0
 ORDER BY l.last_at DESC
 LIMIT (%(limit)s)

@@ -14,6 +14,9 @@ LOOKED: Final = 2000
 FAILURES: Final = 1000
 """Of how many failures the errors of a job are shown."""
 
+CRASHES: Final = 1000
+"""Of how many crashes the causes of a job are shown."""
+
 _HUNTED: Final = 50
 
 
@@ -92,7 +95,7 @@ class CrashCell:
 
 @dataclass(frozen=True, slots=True)
 class HuntRow:
-    """A submitted batch in which the items that crash are searched for; suspects are items."""
+    """A submitted batch in which the items that crash are, or were, searched for; suspects and poison count items."""
 
     job_id: int
     root_no: int
@@ -102,7 +105,26 @@ class HuntRow:
     suspects: int
     suspect_batches: int
     crashes: int
+    poison: int
     last_at: datetime
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no item is suspect any more."""
+        return self.suspect_batches == 0
+
+
+@dataclass(frozen=True, slots=True)
+class CrashCause:
+    """A cause among the latest crashes of a job."""
+
+    cause: str | None
+    signal: str | None
+    exit_code: int | None
+    crashes: int
+    batches: int
+    last_at: datetime
+    example_batch_no: int
 
 
 def crashes_page(
@@ -111,6 +133,7 @@ def crashes_page(
     job_id: int | None = None,
     handler: str | None = None,
     cause: str | None = None,
+    worker_id: int | None = None,
     day: datetime | None = None,
     before: CrashCursor | None = None,
     limit: int = 50,
@@ -121,6 +144,7 @@ def crashes_page(
         job_id: Only those of this job; None for all.
         handler: Only those of this handler; None for all.
         cause: Only those with this cause; None for all.
+        worker_id: Only those of this worker; None for all.
         day: Only those within a day from this time; None for all.
         before: Only those behind this place; None for all.
         limit: How many at most.
@@ -128,10 +152,20 @@ def crashes_page(
     at, before_job, before_batch = before or (None if day is None else day + timedelta(days=1), None, None)
     if before is None and day is not None:
         before_job = before_batch = 0
-    filtered = handler is not None or cause is not None
+    filtered = any(each is not None for each in (handler, cause, worker_id))
     walk = LOOKED if filtered else limit + 1
     place = {"at": at, "before_job": before_job, "before_batch": before_batch, "job_id": job_id, "since": day}
-    found = rows(conn, Crash, "crashes_page", limit=limit + 1, walk=walk, handler=handler, cause=cause, **place)
+    found = rows(
+        conn,
+        Crash,
+        "crashes_page",
+        limit=limit + 1,
+        walk=walk,
+        handler=handler,
+        cause=cause,
+        worker_id=worker_id,
+        **place,
+    )
     if len(found) > limit:
         last = found[limit - 1]
         return CrashPage(found[:limit], CrashCursor(last.at, last.job_id, last.batch_no))
@@ -167,9 +201,20 @@ def crash_map(conn: Connection, *, days: int = 14) -> list[CrashCell]:
     return rows(conn, CrashCell, "crash_map", days=days)
 
 
-def hunts(conn: Connection, *, limit: int = 5) -> list[HuntRow]:
-    """Read the hunts under way, of those with the latest crashes, the latest first."""
-    return rows(conn, HuntRow, "hunts", walk=_HUNTED, limit=limit)
+def crash_causes(conn: Connection, job_id: int) -> list[CrashCause]:
+    """Read the causes of the latest crashes of a job, the most frequent first."""
+    return rows(conn, CrashCause, "crash_causes", job_id=job_id, most=CRASHES)
+
+
+def hunts(conn: Connection, *, job_id: int | None = None, under_way: bool = True, limit: int = 5) -> list[HuntRow]:
+    """Read the hunts with the latest crashes, the latest first.
+
+    Args:
+        job_id: Only those of this job; None for all.
+        under_way: Only those in which some items are still suspect.
+        limit: How many at most.
+    """
+    return rows(conn, HuntRow, "hunts", job_id=job_id, under_way=under_way, walk=_HUNTED, limit=limit)
 
 
 def _merged(one_group: RecentError, other: RecentError) -> RecentError:
