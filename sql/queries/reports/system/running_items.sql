@@ -20,5 +20,6 @@ FROM evtrack.running_item
 WHERE
     (%(job_id)s::bigint IS NULL OR job_id = %(job_id)s)
     AND (%(batch_no)s::integer IS NULL OR batch_no = %(batch_no)s)
+    AND (%(worker_id)s::bigint IS NULL OR worker_id = %(worker_id)s)
 ORDER BY running_s DESC
 LIMIT (%(limit)s)

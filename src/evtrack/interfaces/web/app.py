@@ -11,14 +11,17 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from evtrack.interfaces.web.acts import ACTS
+from evtrack.interfaces.web.checkups import CheckUps
 from evtrack.interfaces.web.downloads import DownloadEndpoint
 from evtrack.interfaces.web.endpoints import LiveEndpoint, PageEndpoint, json_path
 from evtrack.interfaces.web.error_pages import ErrorPages
 from evtrack.interfaces.web.healthz import HEALTHZ_PATH, HealthEndpoint
 from evtrack.interfaces.web.page_finder import PageFinder
 from evtrack.interfaces.web.pages import DOWNLOADS, PAGES
+from evtrack.interfaces.web.pages.doctor import doctor_page
 from evtrack.interfaces.web.preferences import SETTINGS_PATH, SettingsEndpoint
 from evtrack.interfaces.web.rendering import Renderer
+from evtrack.interfaces.web.search import SEARCH_PATH, SearchEndpoint
 from evtrack.interfaces.web.security.access_log import AccessLog
 from evtrack.interfaces.web.security.act_gate import ActRights, act_routes
 from evtrack.interfaces.web.security.gate import Gate
@@ -88,12 +91,13 @@ def dashboard_routes(site: Site, door: Door) -> list[BaseRoute]:
         Route(STATIC_PATH, static_file),
         Route(HEALTHZ_PATH, HealthEndpoint(site.pool, threads).__call__),
         Route(SETTINGS_PATH, SettingsEndpoint(site.renderer).__call__, methods=["POST"]),
+        Route(SEARCH_PATH, SearchEndpoint(site.renderer).__call__),
         Route("/live", LiveEndpoint(site, PageFinder(PAGES), threads).__call__),
         *door.login.routes,
         *act_routes(ACTS, door.acts),
     ]
     routes += [Route(each.path, DownloadEndpoint(site, each, threads).__call__) for each in DOWNLOADS]
-    for page in PAGES:
+    for page in (*PAGES, doctor_page(site.checkups)):
         for path, as_json in ((json_path(page.path), True), (page.path, False)):
             endpoint = PageEndpoint(site, page, threads, as_json=as_json, acts=door.acts)
             routes.append(Route(path, endpoint.__call__))
@@ -117,5 +121,6 @@ def site_of(dsn: str, *, prefix: str = "", show_results: bool = False) -> Site:
         pool=ReaderPool(dsn, purpose="web", size=READERS),
         hub=Hub(dsn, purpose="web live"),
         renderer=Renderer(prefix),
+        checkups=CheckUps(dsn),
         show_results=show_results,
     )

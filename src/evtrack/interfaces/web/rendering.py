@@ -11,7 +11,9 @@ from markupsafe import Markup, escape
 
 from evtrack.domain.text import printable
 from evtrack.interfaces.web.address import link
+from evtrack.interfaces.web.charts.bar import share_bar
 from evtrack.interfaces.web.charts.icicle import icicle, swatch
+from evtrack.interfaces.web.charts.slots import slot_boxes
 from evtrack.interfaces.web.job_drawing import job_bar, job_timeline
 from evtrack.interfaces.web.static_files import static_address
 from evtrack.interfaces.words.causes import crash_cause
@@ -24,6 +26,7 @@ from evtrack.interfaces.words.formatting import (
     moment_ms,
     pace_of,
     percentage,
+    rate_of,
 )
 from evtrack.interfaces.words.stories import elapsed
 from evtrack.version import __version__
@@ -80,12 +83,15 @@ class Renderer:
             "age": lambda at, now: duration(max(0.0, (now - at).total_seconds())),
             "cause": crash_cause,
             "elapsed": elapsed,
+            "rate": rate_of,
         }
         self._environment.globals |= {
             "counted": counted,
             "link": self.link,
             "asset": self._asset,
             "bar": job_bar,
+            "share_bar": share_bar,
+            "slot_boxes": slot_boxes,
             "timeline_chart": job_timeline,
             "icicle": icicle,
             "icicle_swatch": swatch,

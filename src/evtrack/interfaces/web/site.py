@@ -10,6 +10,7 @@ from evtrack.storage.connection.session_facts import SessionFacts, session_facts
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    from evtrack.interfaces.web.checkups import CheckUps
     from evtrack.interfaces.web.page import Visit
     from evtrack.interfaces.web.rendering import Renderer
     from evtrack.runtime.live.hub import Hub
@@ -33,12 +34,14 @@ class Site:
         pool: Reads pages.
         hub: Reads what is watched.
         renderer: Renders both.
+        checkups: Runs check-ups.
         show_results: Whether pages show the results of handlers.
     """
 
     pool: ReaderPool
     hub: Hub
     renderer: Renderer
+    checkups: CheckUps
     show_results: bool = False
 
     def values(self, visit: Visit, answer: Answer) -> dict[str, Any]:

@@ -102,6 +102,20 @@ def percentage(percent: float | None) -> str:
     return "-" if percent is None else f"{percent:.1f} %"
 
 
+def rate_of(percent: float | None) -> str:
+    """Format a rate that may be small.
+
+    Args:
+        percent: From 0 to 100, or None if unknown.
+
+    Returns:
+        As `0.25 %` or `45.2 %`; a dash for None.
+    """
+    if percent is None:
+        return "-"
+    return f"{percent:.2f} %" if percent < 10 else f"{percent:.1f} %"  # noqa: PLR2004  three digits are enough
+
+
 def pace_of(pace: float | None) -> str:
     """Format a number of items per second.
 

@@ -76,7 +76,12 @@ class RunningItem:
 
 
 def running_items(
-    conn: Connection, *, limit: int, job_id: int | None = None, batch_no: int | None = None
+    conn: Connection,
+    *,
+    limit: int,
+    job_id: int | None = None,
+    batch_no: int | None = None,
+    worker_id: int | None = None,
 ) -> list[RunningItem]:
     """Read what slots have had in hand for over a second, the longest first.
 
@@ -84,8 +89,10 @@ def running_items(
         limit: How many at most.
         job_id: Only of this job; None for all.
         batch_no: Only of this batch of the job; None for all.
+        worker_id: Only in hand of this worker; None for all.
     """
-    return rows(conn, RunningItem, "running_items", limit=limit, job_id=job_id, batch_no=batch_no)
+    only = {"job_id": job_id, "batch_no": batch_no, "worker_id": worker_id}
+    return rows(conn, RunningItem, "running_items", limit=limit, **only)
 
 
 def live_workers(conn: Connection, *, limit: int = 1000) -> list[WorkerRow]:

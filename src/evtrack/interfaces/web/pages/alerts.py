@@ -1,0 +1,140 @@
+"""The alerts: whether they were delivered, by whom, to which sinks, and what to look at."""
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from evtrack.domain.alerts import AlertKind, alert_from
+from evtrack.interfaces.web.address import Address, link
+from evtrack.interfaces.web.page import Page
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.monitoring import alert_delivery, alert_outbox
+from evtrack.storage.monitoring.alert_delivery import DeliveryRow, SinkSums
+from evtrack.storage.reports import system_lists
+from evtrack.storage.reports.system_lists import AlertEntry
+
+_PAGE: Final = 50
+_LAST: Final = ("handler", "job_name", "items", "worker", "host", "pid")
+# Shown elsewhere in the row.
+_HIDDEN: Final = frozenset({"job_id", "batch_no", "final"})
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsArgs:
+    """Which alerts.
+
+    Args:
+        kind: Only those of this kind.
+        undelivered: Only those that no watcher has delivered yet.
+        before: Only those with a smaller number.
+    """
+
+    kind: str | None
+    undelivered: bool
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """An alert.
+
+    Args:
+        alert: Its row.
+        facts: What it states, the most important first.
+        deliveries: Its deliveries to sinks.
+        next: The command that shows more.
+        view: For a storm, the query that lists all; empty otherwise.
+    """
+
+    alert: AlertEntry
+    facts: list[tuple[str, str]]
+    deliveries: list[DeliveryRow]
+    next: str
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """A page of alerts, the latest first.
+
+    Args:
+        undelivered: How many no watcher has delivered yet.
+        lag_s: For how long the oldest of them has waited.
+        sinks: The sinks with deliveries that are pending, or were given up in the last day.
+        kinds: The kinds that there are.
+        alerts: The alerts.
+        older: Before which number there are more; None if there are none.
+    """
+
+    undelivered: int
+    lag_s: float
+    sinks: list[dict[str, Any]]
+    kinds: list[str]
+    alerts: list[ShownAlert]
+    older: int | None
+
+
+def _parse(address: Address) -> AlertsArgs:
+    return AlertsArgs(
+        kind=address.choice("kind", list(AlertKind)),
+        undelivered=address.choice("undelivered", ("yes",)) is not None,
+        before=address.optional_number("before"),
+    )
+
+
+def _address(args: AlertsArgs) -> str:
+    undelivered = "yes" if args.undelivered else None
+    return link("/alerts", kind=args.kind, undelivered=undelivered, before=args.before)
+
+
+def _read(conn: Connection, args: AlertsArgs) -> Alerts:
+    found = system_lists.alerts_page(
+        conn, kind=args.kind, undelivered=args.undelivered, before=args.before, limit=_PAGE
+    )
+    shown = found.rows
+    deliveries: defaultdict[int, list[DeliveryRow]] = defaultdict(list)
+    for each in alert_delivery.deliveries(conn, [row.alert_id for row in shown]):
+        deliveries[each.alert_id].append(each)
+    waiting = alert_outbox.undelivered_alerts(conn)
+    return Alerts(
+        undelivered=waiting.undelivered,
+        lag_s=waiting.lag_s,
+        sinks=[_sink(each) for each in alert_delivery.sink_sums(conn)],
+        kinds=list(AlertKind),
+        alerts=[_entry(row, deliveries[row.alert_id]) for row in shown],
+        older=found.next,
+    )
+
+
+def _sink(found: SinkSums) -> dict[str, Any]:
+    return found._asdict()
+
+
+def _entry(row: AlertEntry, deliveries: list[DeliveryRow]) -> ShownAlert:
+    known = asdict(row)
+    alert = alert_from({**row.facts, **known, "event": row.kind, "level": row.severity, "timestamp": row.created_at})
+    return ShownAlert(row, _facts(row.facts), deliveries, alert.next, getattr(alert, "view", ""))
+
+
+def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    shown = [(name, _text(value)) for name, value in facts.items() if name not in _HIDDEN and value is not None]
+    return sorted(shown, key=lambda fact: _LAST.index(fact[0]) + 1 if fact[0] in _LAST else 0)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+ALERTS: Final = Page(
+    name="alerts",
+    path="/alerts",
+    parse=_parse,
+    address=_address,
+    read=_read,
+    title=lambda _: "Alerts",
+    every_s=1.0,
+)
