@@ -165,7 +165,7 @@ class WorkerLostAlert(Alert):
     """A worker's session or its heartbeat is gone; its batches run again, and raise no alerts of their own."""
 
     advice = "evtrack workers {worker_id}"
-    page = "/workers"
+    page = "/workers/{worker_id}"
 
     event: Literal[AlertKind.WORKER_LOST]
     worker_id: int = Field(description="The worker")
@@ -182,7 +182,7 @@ class SlotsKeepDying(Alert):
     """A worker's slots die before they run anything, so it does no work. At most one alert an hour per worker."""
 
     advice = "evtrack workers {worker_id}"
-    page = "/workers"
+    page = "/workers/{worker_id}"
 
     event: Literal[AlertKind.SLOTS_KEEP_DYING]
     worker_id: int = Field(description="The worker")
@@ -197,7 +197,7 @@ class NoWorker(Alert):
     """Batches wait, and no worker has offered their handler for a while. At most one alert an hour per handler."""
 
     advice = "evtrack workers --all --handler {handler}"
-    page = "/handlers/?name={handler}"
+    page = "/handlers/one?name={handler}"
 
     event: Literal[AlertKind.NO_WORKER]
     handler: str = Field(description="The handler")
@@ -239,7 +239,7 @@ class QueueDeep(Alert):
     """A handler has too many pending batches outside suspended jobs. At most one alert an hour per handler."""
 
     advice = "evtrack workers --handler {handler}"
-    page = "/handlers/?name={handler}"
+    page = "/handlers/one?name={handler}"
 
     event: Literal[AlertKind.QUEUE_DEEP]
     handler: str = Field(description="The handler")

@@ -4,6 +4,7 @@ WITH latest AS (
     SELECT
         c.job_id,
         coalesce(b.root_no, b.batch_no) AS root_no,
+        count(*) AS crashes,
         max(c.at) AS last_at
     FROM evtrack.crashes_before(the_job => %(job_id)s::bigint, most => %(walk)s::integer) AS c
     CROSS JOIN
@@ -16,6 +17,8 @@ WITH latest AS (
             LIMIT 1
         ) AS b
     GROUP BY c.job_id, coalesce(b.root_no, b.batch_no)
+    ORDER BY last_at DESC
+    LIMIT (%(roots)s)
 )
 
 SELECT
@@ -26,7 +29,7 @@ SELECT
     t.item_count,
     t.suspects,
     t.suspect_batches,
-    t.crashes,
+    l.crashes,
     t.poison,
     l.last_at
 FROM latest AS l
@@ -34,16 +37,15 @@ INNER JOIN evtrack.job_state AS j ON l.job_id = j.job_id
 CROSS JOIN
     LATERAL (
         SELECT
-            coalesce(sum(n.item_count), 0)::bigint AS item_count,
+            -- A batch that was split keeps its count, and its items are in others.
+            coalesce(sum(n.item_count) FILTER (WHERE n.status <> 'split'), 0)::bigint AS item_count,
             coalesce(sum(n.item_count) FILTER (WHERE n.suspect), 0)::bigint AS suspects,
             count(*) FILTER (WHERE n.suspect) AS suspect_batches,
-            coalesce(sum(n.crashes + n.losses), 0)::bigint AS crashes,
             count(*) FILTER (WHERE n.poison) AS poison
         FROM (
             SELECT
                 m.item_count,
-                m.crashes,
-                m.losses,
+                m.status,
                 m.status = 'crashed' AND m.item_count = 1 AS poison,
                 m.status IN ('pending', 'running') AND (m.crashes + m.losses > 0 OR m.isolation <> 'none') AS suspect
             FROM (

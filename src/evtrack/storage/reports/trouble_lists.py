@@ -17,7 +17,8 @@ FAILURES: Final = 1000
 CRASHES: Final = 1000
 """Of how many crashes the causes of a job are shown."""
 
-_HUNTED: Final = 50
+_HUNTED: Final = 200
+_ROOTS: Final = 20
 
 
 class CrashCursor(NamedTuple):
@@ -207,14 +208,14 @@ def crash_causes(conn: Connection, job_id: int) -> list[CrashCause]:
 
 
 def hunts(conn: Connection, *, job_id: int | None = None, under_way: bool = True, limit: int = 5) -> list[HuntRow]:
-    """Read the hunts with the latest crashes, the latest first.
+    """Read the hunts with the latest crashes, the latest first; crashes are those among the latest 200.
 
     Args:
         job_id: Only those of this job; None for all.
         under_way: Only those in which some items are still suspect.
         limit: How many at most.
     """
-    return rows(conn, HuntRow, "hunts", job_id=job_id, under_way=under_way, walk=_HUNTED, limit=limit)
+    return rows(conn, HuntRow, "hunts", job_id=job_id, under_way=under_way, walk=_HUNTED, roots=_ROOTS, limit=limit)
 
 
 def _merged(one_group: RecentError, other: RecentError) -> RecentError:
