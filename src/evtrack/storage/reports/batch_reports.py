@@ -139,7 +139,8 @@ def batch_history(conn: Connection, job_id: int, batch_no: int) -> BatchHistory:
     events = stream(conn, key.job_day, job_id, batch_no)
     ids = sorted({event.worker_id for event in events if event.worker_id is not None})
     workers = rows(conn, WorkerRow, "workers_by_id", worker_ids=ids)
-    restored = mapping(conn, "restored_workers", job_id=job_id)
+    # Restored events have no transaction in this database.
+    restored = {} if all(event.xid for event in events) else mapping(conn, "restored_workers", job_id=job_id)
     ordinals = events[0].data.get("ordinals", "{}")
     outcomes = rows(conn, ItemOutcome, "item_outcomes", job_id=job_id, ordinals=ordinals, limit=_OUTCOMES)
     by_id = {worker.worker_id: worker for worker in workers}

@@ -52,13 +52,13 @@ class IcicleBlock:
     fate: str
 
 
-def icicle(blocks: Sequence[IcicleBlock], items: Spans, *, labelled: bool = True) -> Markup:
+def icicle(blocks: Sequence[IcicleBlock], items: Spans, *, here: int = 0) -> Markup:
     """Draw a hunt.
 
     Args:
         blocks: Its batches; at least one.
         items: The items of the submitted batch.
-        labelled: Whether large blocks have their numbers.
+        here: The number of a batch to stress; 0 for none.
 
     Returns:
         An SVG element of any width, with a description for screen readers and no links.
@@ -66,7 +66,7 @@ def icicle(blocks: Sequence[IcicleBlock], items: Spans, *, labelled: bool = True
     rows = 1 + max(block.row for block in blocks)
     height = min(_ROW, max(_LEAST_ROW, _TALLEST // rows))
     scale = _Scale(items)
-    drawn = [part for block in blocks for part in _block(block, scale, height, labelled and height >= _LABELLED_ROW)]
+    drawn = [part for block in blocks for part in _block(block, scale, height, is_here=block.number == here)]
     return Markup('<svg class="icicle" width="100%" height="{}" role="img" aria-label="{}">{}{}</svg>').format(
         rows * height, _description(blocks, scale.total, rows), _patterns(), Markup("").join(drawn)
     )
@@ -107,19 +107,19 @@ class _Scale:
         return found
 
 
-def _block(block: IcicleBlock, scale: _Scale, height: int, labelled: bool) -> list[Markup]:  # noqa: FBT001
+def _block(block: IcicleBlock, scale: _Scale, height: int, *, is_here: bool) -> list[Markup]:
     top, inner = block.row * height, height - _GAP
     parts, widest = [], (0.0, 0.0)
     for begin, end in scale.ranges(block.moved):
-        parts.append(_rectangle("split", f"{begin:.2f}%", f"{end - begin:.2f}%", top, inner))
+        parts.append(_rectangle("split", f"{begin:.2f}%", f"{end - begin:.2f}%", top, inner, is_here=is_here))
         if not block.kept:
             widest = max(widest, (end - begin, (begin + end) / 2))
     for begin, end in scale.ranges(block.kept):
         width = max(end - begin, _LEAST_WIDTH) if block.fate in {"poison", "suspect", "crashed"} else end - begin
         left = min(begin, 100 - width)
-        parts.append(_rectangle(block.fate, f"{left:.2f}%", f"{width:.2f}%", top, inner))
+        parts.append(_rectangle(block.fate, f"{left:.2f}%", f"{width:.2f}%", top, inner, is_here=is_here))
         widest = max(widest, (width, left + width / 2))
-    if labelled and widest[0] >= _LABELLED_WIDTH:
+    if height >= _LABELLED_ROW and widest[0] >= _LABELLED_WIDTH:
         parts.append(
             Markup('<text x="{:.2f}%" y="{}" text-anchor="middle">{}</text>').format(
                 widest[1], top + inner / 2 + 4, block.number
@@ -128,9 +128,9 @@ def _block(block: IcicleBlock, scale: _Scale, height: int, labelled: bool) -> li
     return parts
 
 
-def _rectangle(fate: str, x: str, width: str, y: int, height: int) -> Markup:
+def _rectangle(fate: str, x: str, width: str, y: int, height: int, *, is_here: bool = False) -> Markup:
     shape = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"{}/>')
-    drawn = shape.format(f"f-{fate}", x, y, width, height, "")
+    drawn = shape.format(f"f-{fate}{' here' if is_here else ''}", x, y, width, height, "")
     if fate in _HATCHED:
         drawn += shape.format("hatch", x, y, width, height, Markup(' fill="url(#hatch-{})"').format(fate))
     return drawn

@@ -7,14 +7,15 @@ from typing import Final, NamedTuple
 
 from evtrack.domain.errors import NoSuchJob
 from evtrack.domain.events import Enqueued
-from evtrack.domain.hunt import Hunt, HuntNode, hunt
+from evtrack.domain.hunt import hunt
 from evtrack.domain.policy import Policy
-from evtrack.domain.states import BatchStatus, EventType
+from evtrack.domain.states import EventType
 from evtrack.domain.stored_event import StoredEvent
 from evtrack.interfaces.web.address import Address, link
-from evtrack.interfaces.web.charts.icicle import FATES, IcicleBlock
+from evtrack.interfaces.web.batch_address import parse_batch
+from evtrack.interfaces.web.charts.icicle import IcicleBlock
+from evtrack.interfaces.web.hunt_batches import HuntBatch, blocks, fates, hunt_batches
 from evtrack.interfaces.web.page import Page
-from evtrack.interfaces.web.pages.story import parse_batch
 from evtrack.interfaces.words.hunts import hunt_sentences
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports.hunt_tree import hunt_tree
@@ -39,35 +40,6 @@ class HuntAddress(NamedTuple):
     job_id: int
     root_no: int
     at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class HuntBatch:
-    """A batch of a hunt.
-
-    Args:
-        batch_no: Its number.
-        parent_no: The batch that it was made of.
-        depth: How many batches held its items before.
-        fate: What became of the items that it has kept.
-        items: How many it has kept.
-        began_with: How many it began with.
-        kept: Their ordinals, as ranges from the first to before the last.
-        moved: The ordinals of the others.
-        crashes: How many of its attempts have crashed.
-        item_key: The key of its only item, if a crash has named it.
-    """
-
-    batch_no: int
-    parent_no: int | None
-    depth: int
-    fate: str
-    items: int
-    began_with: int
-    kept: list[tuple[int, int]]
-    moved: list[tuple[int, int]]
-    crashes: int
-    item_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,46 +85,7 @@ class HuntPage:
     @property
     def fates(self) -> list[str]:
         """What the legend explains: the fates that there are."""
-        there = {batch.fate for batch in self.batches} | {"split" for batch in self.batches if batch.moved}
-        return [fate for fate in FATES if fate in there]
-
-
-def blocks(batches: Iterable[HuntBatch]) -> list[IcicleBlock]:
-    """Make blocks of the chart of batches."""
-    return [IcicleBlock(each.batch_no, each.depth, each.kept, each.moved, each.fate) for each in batches]
-
-
-def hunt_batches(found: Hunt) -> list[HuntBatch]:
-    """List the batches of a hunt, each right below the one that it was made of."""
-    parts: dict[int | None, list[HuntNode]] = {}
-    known = {node.batch_no for node in found.nodes}
-    for node in found.nodes:
-        above = node.state.parent_no
-        parts.setdefault(above if above in known else None, []).append(node)
-    ordered: list[HuntBatch] = []
-    waiting = list(reversed(parts.get(None, [])))
-    while waiting:
-        node = waiting.pop()
-        ordered.append(_batch(node))
-        waiting += reversed(parts.get(node.batch_no, []))
-    return ordered
-
-
-def _batch(node: HuntNode) -> HuntBatch:
-    # A batch that was split as a whole still names all of its items, which are in others now.
-    kept = node.held - node.held if node.state.status is BatchStatus.SPLIT else node.state.ordinals
-    return HuntBatch(
-        batch_no=node.batch_no,
-        parent_no=node.state.parent_no,
-        depth=node.depth,
-        fate=node.fate,
-        items=len(kept),
-        began_with=len(node.held),
-        kept=list(kept.spans),
-        moved=list((node.held - kept).spans),
-        crashes=node.crashes,
-        item_key=node.item_key,
-    )
+        return fates(self.batches)
 
 
 def _parse(address: Address) -> HuntAddress:
@@ -198,7 +131,7 @@ def _moments(events: Iterable[StoredEvent]) -> list[Moment]:
         # Restored events have no transaction here.
         together.setdefault((event.xid, 0 if event.xid else event.seq), []).append(event)
     told = [(max(event.at for event in group), min(group, key=_dullness)) for group in together.values()]
-    by_time = {at: event for at, event in sorted(told, key=lambda each: (each[0], -_dullness(each[1])))}
+    by_time = dict(sorted(told, key=lambda each: (each[0], -_dullness(each[1]))))
     chosen = [Moment(at, event.batch_no, event.type.value) for at, event in by_time.items()]
     if len(chosen) <= _MOMENTS:
         return chosen

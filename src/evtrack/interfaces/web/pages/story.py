@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from evtrack.domain.hunt import hunt
+from evtrack.domain.states import EventType
 from evtrack.interfaces.web.address import Address, NoSuchPage
+from evtrack.interfaces.web.batch_address import MAX_BATCH_NO, BatchAddress, parse_batch
+from evtrack.interfaces.web.charts.icicle import IcicleBlock
 from evtrack.interfaces.web.downloads import Download, TextFile
+from evtrack.interfaces.web.hunt_batches import HuntBatch, blocks, fates, hunt_batches
 from evtrack.interfaces.web.page import Page
 from evtrack.interfaces.words.events import evidence
 from evtrack.interfaces.words.isolation import isolation_line
@@ -12,17 +17,9 @@ from evtrack.interfaces.words.stories import StoryEvent, story_events
 from evtrack.interfaces.words.story_markdown import story_markdown
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log.reader import stream
-from evtrack.storage.reports.batch_reports import BatchRow, ItemOutcome, batch_history
+from evtrack.storage.reports.batch_reports import BatchHistory, BatchRow, ItemOutcome, batch_history
+from evtrack.storage.reports.hunt_tree import hunt_tree
 from evtrack.storage.reports.job_reports import job_key
-
-_MAX_BATCH_NO: Final = 2**31 - 1
-
-
-class BatchAddress(NamedTuple):
-    """A batch of a job."""
-
-    job_id: int
-    batch_no: int
 
 
 class EventAddress(NamedTuple):
@@ -43,6 +40,7 @@ class Story:
         explanation: How carefully it runs, and why; empty if it runs like any other.
         events: Its events, in order.
         outcomes: What became of the items that it began with.
+        hunt: The batches of the hunt that it is a part of; empty if nothing has crashed.
     """
 
     handler: str
@@ -50,11 +48,22 @@ class Story:
     explanation: str
     events: list[StoryEvent]
     outcomes: list[ItemOutcome]
+    hunt: list[HuntBatch]
 
+    @property
+    def root_no(self) -> int:
+        """The submitted batch of the hunt."""
+        return self.batch.batch_no if self.batch.root_no is None else self.batch.root_no
 
-def parse_batch(address: Address) -> BatchAddress:
-    """Read the job and the batch that an address names."""
-    return BatchAddress(address.number("job"), address.number("batch", most=_MAX_BATCH_NO))
+    @property
+    def blocks(self) -> list[IcicleBlock]:
+        """The batches of the hunt as blocks of the chart."""
+        return blocks(self.hunt)
+
+    @property
+    def fates(self) -> list[str]:
+        """What the legend of the chart explains."""
+        return fates(self.hunt)
 
 
 def _read(conn: Connection, args: BatchAddress) -> Story:
@@ -65,7 +74,17 @@ def _read(conn: Connection, args: BatchAddress) -> Story:
         explanation=isolation_line(history),
         events=story_events(history),
         outcomes=history.outcomes,
+        hunt=_hunt(conn, history),
     )
+
+
+def _hunt(conn: Connection, history: BatchHistory) -> list[HuntBatch]:
+    batch = history.batch
+    if batch.root_no is None and not any(event.type == EventType.CRASHED for event in history.events):
+        return []
+    root_no = batch.batch_no if batch.root_no is None else batch.root_no
+    found = hunt(hunt_tree(conn, batch.job_id, root_no).streams, root_no)
+    return hunt_batches(found) if found.crashes else []
 
 
 STORY: Final = Page(
@@ -86,7 +105,7 @@ def _markdown(conn: Connection, args: BatchAddress) -> TextFile:
 
 def _parse_event(address: Address) -> EventAddress:
     job_id, batch_no = parse_batch(address)
-    return EventAddress(job_id, batch_no, address.number("version", most=_MAX_BATCH_NO))
+    return EventAddress(job_id, batch_no, address.number("version", most=MAX_BATCH_NO))
 
 
 def _event_texts(conn: Connection, args: EventAddress) -> TextFile:
