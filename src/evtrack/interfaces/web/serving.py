@@ -117,14 +117,18 @@ class ServedDashboard:
         try:
             self._server.run(self._socket)
         finally:
-            self._site.close()
-            self._socket.close()
-            if self._opened is not None:
-                rmtree(self._opened, ignore_errors=True)
+            self.close()
 
     def stop(self) -> None:
         """Stop; it only sets flags, so that a signal handler may call it."""
         self._server.stop()
+
+    def close(self) -> None:
+        """Give the address and the connections back; `run` does it by itself."""
+        self._site.close()
+        self._socket.close()
+        if self._opened is not None:
+            rmtree(self._opened, ignore_errors=True)
 
     def open(self) -> None:
         """Show it in a browser.

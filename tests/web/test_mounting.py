@@ -1,0 +1,128 @@
+"""The dashboard inside of another application, which runs no lifespan for it."""
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import evtrack.web
+from dashboards import FORM, HOST, ORIGIN, SECURITY_HEADERS, ask
+from evtrack.domain.errors import BadArgument
+from pgbouncer import pooled
+
+pytestmark = pytest.mark.integration
+
+
+def name_of(request: HTTPConnection) -> str | None:
+    """Know a user by a header, as a host application knows them by a session."""
+    return request.headers.get("x-test-user")
+
+
+async def name_soon(request: HTTPConnection) -> str | None:
+    """Know a user only after a while."""
+    return name_of(request)
+
+
+def hosted(dashboard: ASGIApp, at: str = "/ops") -> Starlette:
+    """Return an application that has a page of its own, and mounts the dashboard."""
+
+    async def home(_: HTTPConnection) -> PlainTextResponse:
+        return PlainTextResponse("home")
+
+    return Starlette(routes=[Mount(at, dashboard), Route("/", home)])
+
+
+ANN = {"headers": {"x-test-user": "ann"}}
+
+
+@pytest.mark.parametrize("user", [name_of, name_soon])
+def test_mounted_under_a_path_its_links_lead_below_it(shared_dsn: str, user: object) -> None:
+    app = hosted(evtrack.web.app(shared_dsn, user=user, prefix="/ops"))  # type: ignore[arg-type]
+    home, page, bare, document, stranger, style = ask(
+        app,
+        ("GET", "/"),
+        ("GET", "/ops/", ANN),
+        ("GET", "/ops/now.json", ANN),
+        ("GET", "/ops/live?page=/", ANN),
+        ("GET", "/ops/"),
+        ("GET", "/ops/healthz"),
+    )
+    assert "home" == home.text
+    assert 200 == page.status_code, page.text
+    assert all(name in page.headers for name in SECURITY_HEADERS)
+    assert "content-security-policy" not in home.headers
+    links = [part.split('"')[0] for mark in ('href="', 'src="', 'action="') for part in page.text.split(mark)[1:]]
+    assert links
+    assert [] == [link for link in links if not link.startswith(("/ops/", "#"))]
+    assert "ann" in page.text
+    assert [200, 200, 403, 200] == [each.status_code for each in (bare, document, stranger, style)]
+
+
+def test_a_form_of_the_mounted_page_comes_back_to_it(shared_dsn: str) -> None:
+    app = hosted(evtrack.web.app(shared_dsn, user=name_of, prefix="/ops"))
+    form = {"headers": FORM | ANN["headers"], "data": {"theme": "dark", "next": "/"}}
+    done, page = ask(app, ("POST", "/ops/settings", form), ("GET", "/ops/", ANN))
+    assert (303, "/ops/") == (done.status_code, done.headers["location"])
+    assert "Path=/ops;" in done.headers["set-cookie"]
+    assert 'data-theme="dark"' in page.text
+
+
+def test_its_host_header_is_checked_where_that_is_asked_for(shared_dsn: str) -> None:
+    app = hosted(evtrack.web.app(shared_dsn, user=name_of, prefix="/ops", hosts=[HOST]))
+    assert [200, 421] == [
+        each.status_code
+        for each in ask(app, ("GET", f"{ORIGIN}/ops/", ANN), ("GET", "http://evil.test:8484/ops/", ANN))
+    ]
+
+
+def test_a_host_that_drops_the_mounted_path_and_middleware_in_front_do_no_harm(shared_dsn: str) -> None:
+    dashboard = evtrack.web.app(shared_dsn, user=name_of, prefix="/ops")
+
+    async def older(scope: Scope, receive: Receive, send: Send) -> None:
+        # Frameworks before ASGI 3 was clarified, and WSGI bridges, take the mounted path out of `path`.
+        await dashboard({**scope, "root_path": "/ops", "path": scope["path"].removeprefix("/ops")}, receive, send)
+
+    assert 200 == ask(older, ("GET", "/ops/", ANN))[0].status_code
+    behind = Starlette(routes=[Mount("/ops", dashboard)], middleware=[Middleware(AuthenticationMiddleware, _Nobody())])
+    assert 200 == ask(behind, ("GET", "/ops/", ANN))[0].status_code
+
+
+class _Nobody:
+    """Authenticates nobody, as middleware of a host application may."""
+
+    async def authenticate(self, conn: HTTPConnection) -> None:
+        del conn
+
+
+def test_a_wrong_prefix_says_which_one_is_right(shared_dsn: str) -> None:
+    (answer,) = ask(hosted(evtrack.web.app(shared_dsn, user=name_of)), ("GET", "/ops/", ANN))
+    assert 500 == answer.status_code
+    with pytest.raises(BadArgument):
+        evtrack.web.app(shared_dsn, user=name_of, prefix="ops")
+
+
+def test_users_have_no_default() -> None:
+    with pytest.raises(TypeError):
+        evtrack.web.app("")  # type: ignore[call-arg]
+
+
+def test_without_a_schema_each_page_says_so(empty_dsn: str) -> None:
+    page, document, health = ask(
+        evtrack.web.app(empty_dsn, user=name_of), ("GET", "/", ANN), ("GET", "/now.json", ANN), ("GET", "/healthz")
+    )
+    assert 503 == page.status_code == document.status_code
+    assert "no evtrack schema" in page.text, page.text
+    assert "evtrack migrate up" in document.json()["hint"]
+    assert 503 == health.status_code
+
+
+def test_behind_a_pooler_pages_are_the_same(shared_dsn: str) -> None:
+    with pooled(shared_dsn) as through:
+        page, again, health = ask(
+            evtrack.web.app(through, user=name_of), ("GET", "/", ANN), ("GET", "/", ANN), ("GET", "/healthz")
+        )
+        assert [200, 200, 200] == [each.status_code for each in (page, again, health)]
