@@ -7,6 +7,7 @@ from typing import Any, Final
 from evtrack.domain.alerts import AlertKind, alert_from
 from evtrack.interfaces.web.address import Address, link
 from evtrack.interfaces.web.page import Page
+from evtrack.interfaces.words.formatting import duration, rate_of
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.monitoring import alert_delivery, alert_outbox
 from evtrack.storage.monitoring.alert_delivery import DeliveryRow, SinkSums
@@ -14,7 +15,11 @@ from evtrack.storage.reports import system_lists
 from evtrack.storage.reports.system_lists import AlertEntry
 
 _PAGE: Final = 50
-_LAST: Final = ("handler", "job_name", "items", "worker", "host", "pid")
+# What tells most comes first: a line shows three facts.
+_FIRST: Final = (
+    *("signal", "exit_code", "cause", "item_key", "error", "why", "said", "crash_rate_pct", "waited_s", "running_s"),
+    *("failed", "crashed", "batches", "items"),
+)
 # Shown elsewhere in the row.
 _HIDDEN: Final = frozenset({"job_id", "batch_no", "final"})
 
@@ -117,15 +122,23 @@ def _entry(row: AlertEntry, deliveries: list[DeliveryRow]) -> ShownAlert:
 
 
 def _facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    shown = [(name, _text(value)) for name, value in facts.items() if name not in _HIDDEN and value is not None]
-    return sorted(shown, key=lambda fact: _LAST.index(fact[0]) + 1 if fact[0] in _LAST else 0)
+    shown = [name for name, value in facts.items() if name not in _HIDDEN and value is not None]
+    shown.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    return [(_label(name), _text(name, facts[name])) for name in shown]
 
 
-def _text(value: object) -> str:
+def _label(name: str) -> str:
+    return name.removesuffix("_s").removesuffix("_pct").replace("_", " ")
+
+
+def _text(name: str, value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(map(_text, value))
-    if isinstance(value, float):
-        return f"{value:g}"
+        return ", ".join(_text("", each) for each in value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and name.endswith("_s"):
+        return duration(max(0.0, float(value)))  # type: ignore[arg-type]  # it is a number
+    if is_number and name.endswith("_pct"):
+        return rate_of(float(value))  # type: ignore[arg-type]  # it is a number
     return str(value)
 
 

@@ -107,9 +107,10 @@ def _read_one(conn: Connection, worker_id: int) -> OneWorker:
 def _held(conn: Connection, lost: LostWorker) -> list[Crash]:
     """Read what a worker held when it was lost."""
     begun, until = lost.lost_at - _LOSS, CrashCursor(lost.lost_at + _LOSS, 0, 0)
-    found = trouble_lists.crashes_page(conn, cause=CrashCause.WORKER_LOST, day=begun, before=until, limit=_HELD)
-    # Names of workers are unique but for those that chose their own.
-    return [crash for crash in found.rows if crash.worker == lost.name]
+    found = trouble_lists.crashes_page(
+        conn, cause=CrashCause.WORKER_LOST, worker_id=lost.worker_id, day=begun, before=until, limit=_HELD
+    )
+    return found.rows
 
 
 WORKERS: Final = Page(
