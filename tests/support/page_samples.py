@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evtrack.interfaces.web.pages.batches import Batches, BatchesArgs
 from evtrack.interfaces.web.pages.job import Job, JobArgs
-from evtrack.interfaces.web.pages.job_timeline import timeline
-from evtrack.interfaces.web.pages.job_troubles import causes
+from evtrack.interfaces.web.pages.job_moment import JobMoment, MomentArgs
+from evtrack.interfaces.web.job_timeline import timeline
 from evtrack.interfaces.web.pages.jobs import Jobs, JobsArgs
 from evtrack.interfaces.web.pages.now import Now
 from evtrack.interfaces.web.rendering import Renderer
@@ -17,10 +18,13 @@ from evtrack.interfaces.words.verdict import Verdict
 from evtrack.interfaces.words.waiting import waiting_sentence
 from evtrack.storage.connection.session_facts import SessionFacts
 from evtrack.storage.connection.snapshot import ReadCost
-from evtrack.storage.reports.batch_reports import Crash
-from evtrack.storage.reports.history import TimelinePoint
+from evtrack.storage.reports.batch_reports import BatchRow, Crash
+from evtrack.storage.reports.history import ProgressAt, TimelinePoint
 from evtrack.storage.reports.job_reports import JobProgress, JobStatus, NoteRow, Waiting
 from evtrack.storage.reports.system_health import Health
+from evtrack.storage.reports.trouble_lists import CrashCause, HuntRow, LatestErrors, RecentError
+from evtrack.storage.reports.verifications import Verification
+from evtrack.storage.reports.walk import Walk
 from evtrack.storage.reports.worker_reports import WorkerRow
 
 if TYPE_CHECKING:
@@ -78,6 +82,38 @@ def crash(text: str) -> Crash:
     )  # fmt: skip
 
 
+def batch(text: str) -> BatchRow:
+    """Make a batch whose texts are all the same."""
+    return BatchRow(
+        job_id=12, batch_no=7, status="failed", item_count=3, weight=3, attempt=2, worker=text, enqueued_at=AT,
+        started_at=AT, finished_at=AT, run_s=1.5, error=text, item_summary=text, root_no=1, parent_no=3, errors=1,
+        crashes=0, losses=0, exclusive_losses=0, isolation="none", run_at=AT,
+    )  # fmt: skip
+
+
+def hunt_row(text: str) -> HuntRow:
+    """Make a hunt whose texts are all the same."""
+    return HuntRow(
+        12, 1, text, text, item_count=64, suspects=8, suspect_batches=2, crashes=5, poison=7, poison_keys=[text],
+        last_at=AT,
+        1,
+        text,
+        text,
+        item_count=64,
+        suspects=8,
+        suspect_batches=2,
+        crashes=5,
+        poison=7,
+        poison_keys=[text],
+        last_at=AT,
+    )
+
+
+def verification(text: str) -> Verification:
+    """Make a verification whose texts are all the same."""
+    return Verification(12, AT, text, "damaged", 10, 1, [{"what": text}], text)
+
+
 def _now(text: str) -> Sample:
     health = Health(
         since=AT, attempts=100, completed=90, failed=5, crashed=5, workers_lost=0, running=2, jobs_waiting=1, pending=5,
@@ -85,35 +121,52 @@ def _now(text: str) -> Sample:
         silent_busy=0, longest_silent_s=None,
     )  # fmt: skip
     worker = WorkerRow(1, text, "alive", text, 1, [text, "other"], 2, 1, text, AT, AT, 0.1)
-    return Sample(
-        (), Now(Verdict(healthy=False, facts=(text,)), health, 0, [job_status(text)], [crash(text)], [worker])
-    )
+    verdict = Verdict(healthy=False, facts=(text,))
+    return Sample((), Now(verdict, health, 0, [job_status(text)], [hunt_row(text)], [crash(text)], [worker]))
 
 
 def _jobs(text: str) -> Sample:
-    return Sample(JobsArgs("active", text, 400), Jobs([job_status(text)], 300))
+    page = Jobs(Walk([job_status(text)], 300, 400, 300), {12: verification(text)})
+    return Sample(JobsArgs("sealed", text, 400), page)
+
+
+def _batches(text: str) -> Sample:
+    return Sample(BatchesArgs(12, "failed", 100), Batches(job_progress(), Walk([batch(text)], 5100, 101, 5100)))
 
 
 def _job(text: str) -> Sample:
-    waiting = Waiting(12, 5, 30, AT, 3.0, 1, 0, "queue", overdue=False)
-    crashes = [crash(text)]
+    error = RecentError(text, text, text, text, text, 1000, AT, 7, text)
     page = Job(
         job=job_status(text),
-        progress=job_progress(),
+        progress=job_progress(batches=6000),
         begun_at=AT,
-        waiting=waiting,
-        why=waiting_sentence(waiting, text),
+        waiting=Waiting(12, 5, 30, AT, 3.0, 1, 0, "queue", overdue=False),
+        why=waiting_sentence(Waiting(12, 5, 30, AT, 3.0, 1, 0, "no worker", overdue=True), text),
+        proof=verification(text),
         timeline=timeline(timeline_points(4), job_progress(), AT),
-        causes=causes(crashes),
-        crashes=200,
-        crashes_bound=200,
+        hunts=[hunt_row(text)],
+        causes=[CrashCause(text, text, None, 1000, 3, AT, 7)],
+        errors=LatestErrors(1000, is_all=False, kinds=[error]),
+        slowest=[batch(text)],
         notes=[NoteRow(12, AT, text, text, text)],
         steps=[NextStep("evtrack work --import MODULE", text)],
     )
     return Sample(JobArgs(12, AT), page)
 
 
-SAMPLES: dict[str, Callable[[str], Sample]] = {"now": _now, "jobs": _jobs, "job": _job}
+def _job_moment(text: str) -> Sample:
+    del text
+    then = ProgressAt(12, AT, "sealed", False, 9, 1, 1, 1, 1, 1, 2, 2, 55.5, 9, 2, 2, 1, 1, 1, 1, 1)
+    return Sample(MomentArgs(12, AT), JobMoment(12, AT, then))
+
+
+SAMPLES: dict[str, Callable[[str], Sample]] = {
+    "now": _now,
+    "jobs": _jobs,
+    "job": _job,
+    "job_moment": _job_moment,
+    "batches": _batches,
+}
 """For each template, what makes its model of a text."""
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.interfaces.web.pages.job_timeline import MOMENTS, begun_at, thinned, timeline
+from evtrack.interfaces.web.job_timeline import MOMENTS, begun_at, thinned, timeline
 from page_samples import AT, job_progress, timeline_points
 
 ENDED = job_progress(phase="finished", ended_at=AT, pending=0, running=0)

@@ -31,6 +31,7 @@ SELECT
     t.suspect_batches,
     l.crashes,
     t.poison,
+    t.poison_keys,
     l.last_at
 FROM latest AS l
 INNER JOIN evtrack.job_state AS j ON l.job_id = j.job_id
@@ -41,12 +42,14 @@ CROSS JOIN
             coalesce(sum(n.item_count) FILTER (WHERE n.status <> 'split'), 0)::bigint AS item_count,
             coalesce(sum(n.item_count) FILTER (WHERE n.suspect), 0)::bigint AS suspects,
             count(*) FILTER (WHERE n.suspect) AS suspect_batches,
-            count(*) FILTER (WHERE n.poison) AS poison
+            count(*) FILTER (WHERE n.poison) AS poison,
+            coalesce((array_agg(n.poison_key) FILTER (WHERE n.poison))[1:5], '{}') AS poison_keys
         FROM (
             SELECT
                 m.item_count,
                 m.status,
                 m.status = 'crashed' AND m.item_count = 1 AS poison,
+                CASE WHEN m.status = 'crashed' AND m.item_count = 1 THEN m.item_summary END AS poison_key,
                 m.status IN ('pending', 'running') AND (m.crashes + m.losses > 0 OR m.isolation <> 'none') AS suspect
             FROM (
                 SELECT
@@ -54,7 +57,8 @@ CROSS JOIN
                     r.crashes,
                     r.losses,
                     r.status,
-                    r.isolation
+                    r.isolation,
+                    r.item_summary
                 FROM evtrack.batch_status AS r
                 WHERE r.job_id = l.job_id AND r.batch_no = l.root_no
                 UNION ALL
@@ -64,7 +68,8 @@ CROSS JOIN
                         d.crashes,
                         d.losses,
                         d.status,
-                        d.isolation
+                        d.isolation,
+                        d.item_summary
                     FROM evtrack.batch_status AS d
                     WHERE d.job_id = l.job_id AND d.root_no = l.root_no
                     ORDER BY d.batch_no DESC

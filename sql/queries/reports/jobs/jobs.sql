@@ -32,7 +32,6 @@ FROM (
         (handler <> 'evtrack.canary' OR %(handler)s::text = 'evtrack.canary')
         AND (%(phases)s::evtrack.phase[] IS NULL OR phase = any(%(phases)s::evtrack.phase[]))
         AND (%(handler)s::text IS NULL OR handler = %(handler)s)
-        AND (%(before)s::bigint IS NULL OR job_id < %(before)s)
     ORDER BY job_id DESC
     LIMIT (%(limit)s)
 ) AS latest

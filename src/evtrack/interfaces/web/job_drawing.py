@@ -10,7 +10,7 @@ from evtrack.interfaces.web.charts.timeline import stacked_areas
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from evtrack.interfaces.web.pages.job_timeline import Timeline
+    from evtrack.interfaces.web.job_timeline import Timeline
     from evtrack.storage.reports.job_reports import JobStatus
 
 _SHARES: Final = ("done", "failed", "crashed", "cancelled", "invalid", "running")

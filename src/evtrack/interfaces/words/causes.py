@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from evtrack.domain.text import printable
 
-if TYPE_CHECKING:
-    from evtrack.storage.reports.batch_reports import Crash
+
+class EndOfProcess(Protocol):
+    """What ended a process, as its event has it."""
+
+    @property
+    def cause(self) -> str | None:
+        """The kind of end; None if it is unknown."""
+        ...
+
+    @property
+    def signal(self) -> str | None:
+        """The signal, if that was it."""
+        ...
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, if that was it."""
+        ...
 
 
-def crash_cause(crash: Crash) -> str:
+def crash_cause(crash: EndOfProcess) -> str:
     """Describe what ended a process in a few words.
 
     Args:

@@ -61,9 +61,15 @@ def batches_page(
     return Walk(page, end, after + 1, end)
 
 
-def slowest_batches(conn: Connection, job_id: int, *, limit: int = 5) -> list[BatchRow]:
-    """Read the slowest of the latest batches of a job, the slowest first."""
-    return rows(conn, BatchRow, "slowest_batches", job_id=job_id, above=_above(conn, job_id), limit=limit)
+def slowest_batches(conn: Connection, job_id: int, *, limit: int = 5, batches: int | None = None) -> list[BatchRow]:
+    """Read the slowest of the latest batches of a job, the slowest first.
+
+    Args:
+        limit: How many at most.
+        batches: The highest number of its batches, if that is known.
+    """
+    above = _above(conn, job_id) if batches is None else max(0, batches - LOOKED)
+    return rows(conn, BatchRow, "slowest_batches", job_id=job_id, above=above, limit=limit)
 
 
 def durations(conn: Connection, job_id: int) -> Durations:

@@ -142,16 +142,11 @@ def job_status(conn: Connection, job_id: int) -> JobStatus:
     Raises:
         NoSuchJob: There is no such job; JobDropped, if a cleanup dropped it.
     """
-    return _existing(conn, one(conn, JobStatus, "job_status", job_id=job_id), job_id)
+    return existing(conn, one(conn, JobStatus, "job_status", job_id=job_id), job_id)
 
 
 def jobs(
-    conn: Connection,
-    *,
-    limit: int,
-    phases: Sequence[str] | None = None,
-    handler: str | None = None,
-    before: int | None = None,
+    conn: Connection, *, limit: int, phases: Sequence[str] | None = None, handler: str | None = None
 ) -> list[JobStatus]:
     """Read the latest jobs, latest first.
 
@@ -159,10 +154,9 @@ def jobs(
         limit: How many at most.
         phases: Only those in one of these phases; None for any.
         handler: Only those of this handler; None for any.
-        before: Only those with a lower number; None for any.
     """
     wanted = None if phases is None else list(phases)
-    return rows(conn, JobStatus, "jobs", limit=limit, phases=wanted, handler=handler, before=before)
+    return rows(conn, JobStatus, "jobs", limit=limit, phases=wanted, handler=handler)
 
 
 def job_progress(conn: Connection, job_id: int) -> JobProgress:
@@ -171,7 +165,7 @@ def job_progress(conn: Connection, job_id: int) -> JobProgress:
     Raises:
         NoSuchJob: There is no such job; JobDropped, if a cleanup dropped it.
     """
-    return _existing(conn, one(conn, JobProgress, "job_progress", job_id=job_id), job_id)
+    return existing(conn, one(conn, JobProgress, "job_progress", job_id=job_id), job_id)
 
 
 def jobs_by_phase(conn: Connection) -> dict[str, int]:
@@ -189,7 +183,7 @@ def job_key(conn: Connection, job_id: int) -> JobKey:
     Raises:
         NoSuchJob: There is no such job; JobDropped, if a cleanup dropped it.
     """
-    return _existing(conn, one(conn, JobKey, "job_key", job_id=job_id), job_id)
+    return existing(conn, one(conn, JobKey, "job_key", job_id=job_id), job_id)
 
 
 def waiting(conn: Connection, job_id: int) -> Waiting | None:
@@ -229,7 +223,12 @@ def submitter_lives(conn: Connection, job_id: int) -> bool:
     return bool(value(conn, "submitter_lives", job_id=job_id))
 
 
-def _existing(conn: Connection, row: Row | None, job_id: int) -> Row:
+def existing(conn: Connection, row: Row | None, job_id: int) -> Row:
+    """Return the row of a job.
+
+    Raises:
+        NoSuchJob: It is None; JobDropped, if a cleanup dropped the job.
+    """
     if row is None:
         refuse_dropped(conn, job_id)
         raise NoSuchJob(f"There is no job {job_id}.", hint="`evtrack jobs` lists the latest jobs.")

@@ -96,7 +96,10 @@ class CrashCell:
 
 @dataclass(frozen=True, slots=True)
 class HuntRow:
-    """A submitted batch in which the items that crash are, or were, searched for; suspects and poison count items."""
+    """A submitted batch in which the items that crash are, or were, searched for; suspects and poison count items.
+
+    Of the poison items, poison_keys has five at most.
+    """
 
     job_id: int
     root_no: int
@@ -107,6 +110,7 @@ class HuntRow:
     suspect_batches: int
     crashes: int
     poison: int
+    poison_keys: list[str]
     last_at: datetime
 
     @property

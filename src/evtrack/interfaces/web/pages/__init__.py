@@ -5,12 +5,14 @@ from typing import Final
 from evtrack.interfaces.web.downloads import Download
 from evtrack.interfaces.web.page import AnyPage
 from evtrack.interfaces.web.pages.alerts import ALERTS
+from evtrack.interfaces.web.pages.batches import BATCHES
 from evtrack.interfaces.web.pages.crashes import CRASHES
 from evtrack.interfaces.web.pages.handlers import HANDLERS
 from evtrack.interfaces.web.pages.help import HELP
 from evtrack.interfaces.web.pages.hunt import HUNT
 from evtrack.interfaces.web.pages.items import ITEMS
 from evtrack.interfaces.web.pages.job import JOB
+from evtrack.interfaces.web.pages.job_moment import JOB_MOMENT
 from evtrack.interfaces.web.pages.jobs import JOBS
 from evtrack.interfaces.web.pages.now import NOW
 from evtrack.interfaces.web.pages.proof import PROOF
@@ -22,6 +24,8 @@ PAGES: Final[tuple[AnyPage, ...]] = (
     NOW,
     JOBS,
     JOB,
+    JOB_MOMENT,
+    BATCHES,
     STORY,
     HUNT,
     CRASHES,

@@ -1,28 +1,34 @@
 """A job: how far it is, what went wrong in it, how it went over time, and what to run next."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
-from evtrack.domain.states import JobPhase
 from evtrack.interfaces.web.address import Address, link
+from evtrack.interfaces.web.job_timeline import Timeline, begun_at, timeline
 from evtrack.interfaces.web.page import Page
-from evtrack.interfaces.web.pages.job_timeline import Timeline, begun_at, timeline
-from evtrack.interfaces.web.pages.job_troubles import CauseCount, causes
+from evtrack.interfaces.web.pages.job_moment import MOST_BATCHES
 from evtrack.interfaces.words.next_steps import NextStep, next_steps
 from evtrack.interfaces.words.waiting import waiting_sentence
-from evtrack.storage.reports import batch_reports, history, job_reports
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from evtrack.storage.connection.connect import Connection
-    from evtrack.storage.reports.job_reports import JobProgress, JobStatus, NoteRow, Waiting
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.reports import history, job_reports
+from evtrack.storage.reports.batch_lists import LOOKED, slowest_batches
+from evtrack.storage.reports.batch_reports import BatchRow
+from evtrack.storage.reports.job_overview import job_overview
+from evtrack.storage.reports.job_reports import JobProgress, JobStatus, NoteRow, Waiting
+from evtrack.storage.reports.trouble_lists import (
+    CRASHES,
+    CrashCause,
+    HuntRow,
+    LatestErrors,
+    crash_causes,
+    hunts,
+    latest_errors,
+)
+from evtrack.storage.reports.verifications import Verification
 
 _NOTES: Final = 10
-_CRASHES: Final = 200
-_OPEN: Final = (JobPhase.OPEN, JobPhase.ABANDONED)
+_HUNTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,12 @@ class Job:
         begun_at: When anything ran first, to ten seconds.
         waiting: How long its pending batches have been waiting.
         why: The same as a sentence; empty if nothing waits.
+        proof: Its latest verification.
         timeline: How its items were divided over time.
+        hunts: The submitted batches in which the items that crash are, or were, searched for.
         causes: Its latest crashes by cause.
-        crashes: How many crashes these are.
-        crashes_bound: How many are looked at, at most.
+        errors: The errors of its latest failures.
+        slowest: The slowest of its latest batches.
         notes: The latest messages about its source.
         steps: What to run next.
     """
@@ -56,12 +64,34 @@ class Job:
     begun_at: datetime | None
     waiting: Waiting | None
     why: str
+    proof: Verification | None
     timeline: Timeline
-    causes: list[CauseCount]
-    crashes: int
-    crashes_bound: int
+    hunts: list[HuntRow]
+    causes: list[CrashCause]
+    errors: LatestErrors
+    slowest: list[BatchRow]
     notes: list[NoteRow]
     steps: list[NextStep]
+
+    @property
+    def can_fold(self) -> bool:
+        """Whether a page can fold its events."""
+        return self.progress.batches <= MOST_BATCHES
+
+    @property
+    def has_more_crashes(self) -> bool:
+        """Whether there are older crashes than those that are counted."""
+        return sum(cause.crashes for cause in self.causes) >= CRASHES
+
+    @property
+    def crashes_looked_at(self) -> int:
+        """Of how many crashes the causes are counted."""
+        return CRASHES
+
+    @property
+    def batches_looked_at(self) -> int:
+        """Of how many batches the slowest are shown."""
+        return LOOKED
 
 
 def _parse(address: Address) -> JobArgs:
@@ -69,30 +99,38 @@ def _parse(address: Address) -> JobArgs:
 
 
 def _read(conn: Connection, args: JobArgs) -> Job:
-    job = job_reports.job_status(conn, args.job_id)
-    progress = job_reports.job_progress(conn, args.job_id)
-    waiting = job_reports.waiting(conn, args.job_id) if progress.batches_pending else None
+    found = job_overview(conn, args.job_id)
+    job, waiting = found.status, found.waiting
     points = history.timeline_of(conn, args.job_id)
-    crashes = batch_reports.crashes(conn, args.job_id, limit=_CRASHES)
+    causes = crash_causes(conn, args.job_id)
+    errors = latest_errors(conn, args.job_id)
     return Job(
         job=job,
-        progress=progress,
+        progress=found.progress,
         begun_at=begun_at(points),
         waiting=waiting,
         why="" if waiting is None else waiting_sentence(waiting, job.handler),
-        timeline=timeline(points, progress, args.at),
-        causes=causes(crashes),
-        crashes=len(crashes),
-        crashes_bound=_CRASHES,
+        proof=found.verification,
+        timeline=timeline(points, found.progress, args.at),
+        hunts=hunts(conn, job_id=args.job_id, under_way=False, limit=_HUNTS) if causes else [],
+        causes=causes,
+        errors=errors,
+        slowest=slowest_batches(conn, args.job_id, batches=found.progress.batches),
         notes=job_reports.notes(conn, args.job_id, limit=_NOTES) if job.note_count else [],
         steps=next_steps(
             job,
-            submitter_lives=job.phase in _OPEN and job_reports.submitter_lives(conn, args.job_id),
+            submitter_lives=found.is_submitting,
             is_offered=waiting is None or waiting.workers > 0,
-            example_batch=crashes[0].batch_no if crashes else None,
+            example_batch=_example(causes, errors),
             waiting=waiting,
         ),
     )
+
+
+def _example(causes: list[CrashCause], errors: LatestErrors) -> int | None:
+    if causes:
+        return causes[0].example_batch_no
+    return errors.kinds[0].example_batch_no if errors.kinds else None
 
 
 JOB: Final = Page(

@@ -15,6 +15,7 @@ from evtrack.storage.reports import batch_reports, job_reports, system_health, w
 from evtrack.storage.reports.batch_reports import Crash
 from evtrack.storage.reports.job_reports import JobStatus
 from evtrack.storage.reports.system_health import Health
+from evtrack.storage.reports.trouble_lists import HuntRow, hunts
 from evtrack.storage.reports.worker_reports import WorkerRow
 
 _ACTIVE: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
@@ -22,6 +23,7 @@ _SPAN_S: Final = 3600.0
 _DAY_S: Final = 86_400.0
 _JOBS: Final = 10
 _CRASHES: Final = 10
+_HUNTS: Final = 5
 _MAX_CRASH_RATE: Final = 5.0
 
 
@@ -33,6 +35,7 @@ class Now:
     health: Health
     undelivered: int
     jobs: list[JobStatus]
+    hunts: list[HuntRow]
     crashes: list[Crash]
     workers: list[WorkerRow]
 
@@ -58,6 +61,7 @@ def _read(conn: Connection, args: tuple[()]) -> Now:
         health=health,
         undelivered=undelivered.undelivered,
         jobs=job_reports.jobs(conn, limit=_JOBS, phases=_ACTIVE),
+        hunts=hunts(conn, limit=_HUNTS),
         crashes=batch_reports.latest_crashes(conn, span_s=_DAY_S, limit=_CRASHES),
         workers=worker_reports.live_workers(conn, limit=_JOBS),
     )
