@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evtrack.interfaces.web.job_timeline import timeline
 from evtrack.interfaces.web.pages.batches import Batches, BatchesArgs
 from evtrack.interfaces.web.pages.job import Job, JobArgs
 from evtrack.interfaces.web.pages.job_moment import JobMoment, MomentArgs
-from evtrack.interfaces.web.job_timeline import timeline
 from evtrack.interfaces.web.pages.jobs import Jobs, JobsArgs
 from evtrack.interfaces.web.pages.now import Now
 from evtrack.interfaces.web.rendering import Renderer
@@ -94,19 +94,9 @@ def batch(text: str) -> BatchRow:
 def hunt_row(text: str) -> HuntRow:
     """Make a hunt whose texts are all the same."""
     return HuntRow(
-        12, 1, text, text, item_count=64, suspects=8, suspect_batches=2, crashes=5, poison=7, poison_keys=[text],
-        last_at=AT,
-        1,
-        text,
-        text,
-        item_count=64,
-        suspects=8,
-        suspect_batches=2,
-        crashes=5,
-        poison=7,
-        poison_keys=[text],
-        last_at=AT,
-    )
+        job_id=12, root_no=1, job_name=text, handler=text, item_count=64, suspects=8, suspect_batches=2, crashes=5,
+        poison=7, poison_keys=[text], last_at=AT,
+    )  # fmt: skip
 
 
 def verification(text: str) -> Verification:
