@@ -6,8 +6,14 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+<<<<<<< HEAD
 from evtrack.interfaces.web.job_timeline import timeline
+=======
+import story_samples
+from evtrack.interfaces.web.batch_address import BatchAddress
+>>>>>>> 3c46eea (Test stories and hunts with hostile texts)
 from evtrack.interfaces.web.pages.batches import Batches, BatchesArgs
+from evtrack.interfaces.web.pages.hunt import HuntAddress
 from evtrack.interfaces.web.pages.job import Job, JobArgs
 from evtrack.interfaces.web.pages.job_moment import JobMoment, MomentArgs
 from evtrack.interfaces.web.pages.jobs import Jobs, JobsArgs
@@ -150,12 +156,22 @@ def _job_moment(text: str) -> Sample:
     return Sample(MomentArgs(12, AT), JobMoment(12, AT, then))
 
 
+def _story(text: str) -> Sample:
+    return Sample(BatchAddress(12, 7), story_samples.story(text))
+
+
+def _hunt(text: str) -> Sample:
+    return Sample(HuntAddress(12, 1, AT), story_samples.hunt_page(text))
+
+
 SAMPLES: dict[str, Callable[[str], Sample]] = {
     "now": _now,
     "jobs": _jobs,
     "job": _job,
     "job_moment": _job_moment,
     "batches": _batches,
+    "story": _story,
+    "hunt": _hunt,
 }
 """For each template, what makes its model of a text."""
 

@@ -35,7 +35,7 @@ def event_sentence(event: LogRow, workers: Mapping[int, WorkerRow | str]) -> str
     data, by = event.data, _worker(event.worker_id, workers)
     match event.type:
         case EventType.ENQUEUED:
-            origin = f", derived from batch {data['parent']}" if data.get("parent") else ""
+            origin = f", derived from batch {printable(data['parent'], 20)}" if data.get("parent") else ""
             items = counted(_number(data.get("items")) or 0, "item")
             return f"enqueued with {items}{origin}{isolation_phrase(data)}"
         case EventType.STARTED:
@@ -150,7 +150,7 @@ def _took(data: dict[str, Any]) -> str:
 
 
 def _batches(numbers: Any) -> str:
-    listed = [str(number) for number in numbers] if isinstance(numbers, list) else []
+    listed = [printable(number, 20) for number in numbers] if isinstance(numbers, list) else []
     return f"batch{'es' if len(listed) != 1 else ''} {', '.join(listed) or 'unknown'}"
 
 
