@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from evtrack.domain.errors import NotInstalled
 
 try:
-    from evtrack.interfaces.web.app import Door, dashboard, site_of
+    from evtrack.interfaces.web.app import Dashboard, Door, site_of
     from evtrack.interfaces.web.security.act_gate import ActRights, everybody_may
     from evtrack.interfaces.web.security.host_login import HostLogin
     from evtrack.interfaces.web.security.mount_point import checked_prefix
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from starlette.requests import HTTPConnection
-    from starlette.types import ASGIApp
 
-__all__ = ["app"]
+__all__ = ["Dashboard", "app"]
 
 
 def app(
@@ -32,7 +31,7 @@ def app(
     act_as: str | None = None,
     hosts: Iterable[str] | None = None,
     show_results: bool = False,
-) -> ASGIApp:
+) -> Dashboard:
     """Make the dashboard as an ASGI application without a lifespan, to be mounted in any other one.
 
     Nothing is opened before the first request: at most three connections for pages, and one for what is watched live.
@@ -48,7 +47,7 @@ def app(
         show_results: Whether pages show the results of handlers.
 
     Returns:
-        The application.
+        The application; its `close()` ends its streams and closes its connections, for hosts that want to.
 
     Raises:
         BadArgument: The prefix is not a path.
@@ -62,4 +61,4 @@ def app(
         hosts=None if hosts is None else frozenset(each.lower() for each in hosts),
         acts=None if act_as is None else ActRights(act_as, may_act),
     )
-    return dashboard(site, door)
+    return Dashboard(site, door)

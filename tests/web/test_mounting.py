@@ -1,5 +1,8 @@
 """The dashboard inside of another application, which runs no lifespan for it."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -13,6 +16,8 @@ import evtrack.web
 from dashboards import FORM, HOST, ORIGIN, SECURITY_HEADERS, ask
 from evtrack.domain.errors import BadArgument
 from pgbouncer import pooled
+
+Make = Callable[..., evtrack.web.Dashboard]
 
 pytestmark = pytest.mark.integration
 
@@ -36,12 +41,26 @@ def hosted(dashboard: ASGIApp, at: str = "/ops") -> Starlette:
     return Starlette(routes=[Mount(at, dashboard), Route("/", home)])
 
 
+@pytest.fixture
+def made() -> Iterator[Make]:
+    """Make dashboards, and close them at the end."""
+    dashboards: list[evtrack.web.Dashboard] = []
+
+    def make(dsn: str, **options: Any) -> evtrack.web.Dashboard:
+        dashboards.append(evtrack.web.app(dsn, **{"user": name_of, **options}))
+        return dashboards[-1]
+
+    yield make
+    for each in dashboards:
+        each.close()
+
+
 ANN = {"headers": {"x-test-user": "ann"}}
 
 
 @pytest.mark.parametrize("user", [name_of, name_soon])
-def test_mounted_under_a_path_its_links_lead_below_it(shared_dsn: str, user: object) -> None:
-    app = hosted(evtrack.web.app(shared_dsn, user=user, prefix="/ops"))  # type: ignore[arg-type]
+def test_mounted_under_a_path_its_links_lead_below_it(made: Make, shared_dsn: str, user: object) -> None:
+    app = hosted(made(shared_dsn, user=user, prefix="/ops"))  # type: ignore[arg-type]
     home, page, bare, document, stranger, style = ask(
         app,
         ("GET", "/"),
@@ -62,8 +81,8 @@ def test_mounted_under_a_path_its_links_lead_below_it(shared_dsn: str, user: obj
     assert [200, 200, 403, 200] == [each.status_code for each in (bare, document, stranger, style)]
 
 
-def test_a_form_of_the_mounted_page_comes_back_to_it(shared_dsn: str) -> None:
-    app = hosted(evtrack.web.app(shared_dsn, user=name_of, prefix="/ops"))
+def test_a_form_of_the_mounted_page_comes_back_to_it(made: Make, shared_dsn: str) -> None:
+    app = hosted(made(shared_dsn, prefix="/ops"))
     form = {"headers": FORM | ANN["headers"], "data": {"theme": "dark", "next": "/"}}
     done, page = ask(app, ("POST", "/ops/settings", form), ("GET", "/ops/", ANN))
     assert (303, "/ops/") == (done.status_code, done.headers["location"])
@@ -71,16 +90,16 @@ def test_a_form_of_the_mounted_page_comes_back_to_it(shared_dsn: str) -> None:
     assert 'data-theme="dark"' in page.text
 
 
-def test_its_host_header_is_checked_where_that_is_asked_for(shared_dsn: str) -> None:
-    app = hosted(evtrack.web.app(shared_dsn, user=name_of, prefix="/ops", hosts=[HOST]))
+def test_its_host_header_is_checked_where_that_is_asked_for(made: Make, shared_dsn: str) -> None:
+    app = hosted(made(shared_dsn, prefix="/ops", hosts=[HOST]))
     assert [200, 421] == [
         each.status_code
         for each in ask(app, ("GET", f"{ORIGIN}/ops/", ANN), ("GET", "http://evil.test:8484/ops/", ANN))
     ]
 
 
-def test_a_host_that_drops_the_mounted_path_and_middleware_in_front_do_no_harm(shared_dsn: str) -> None:
-    dashboard = evtrack.web.app(shared_dsn, user=name_of, prefix="/ops")
+def test_a_host_that_drops_the_mounted_path_and_middleware_in_front_do_no_harm(made: Make, shared_dsn: str) -> None:
+    dashboard = made(shared_dsn, prefix="/ops")
 
     async def older(scope: Scope, receive: Receive, send: Send) -> None:
         # Frameworks before ASGI 3 was clarified, and WSGI bridges, take the mounted path out of `path`.
@@ -98,8 +117,8 @@ class _Nobody:
         del conn
 
 
-def test_a_wrong_prefix_says_which_one_is_right(shared_dsn: str) -> None:
-    (answer,) = ask(hosted(evtrack.web.app(shared_dsn, user=name_of)), ("GET", "/ops/", ANN))
+def test_a_wrong_prefix_says_which_one_is_right(made: Make, shared_dsn: str) -> None:
+    (answer,) = ask(hosted(made(shared_dsn)), ("GET", "/ops/", ANN))
     assert 500 == answer.status_code
     with pytest.raises(BadArgument):
         evtrack.web.app(shared_dsn, user=name_of, prefix="ops")
@@ -110,19 +129,15 @@ def test_users_have_no_default() -> None:
         evtrack.web.app("")  # type: ignore[call-arg]
 
 
-def test_without_a_schema_each_page_says_so(empty_dsn: str) -> None:
-    page, document, health = ask(
-        evtrack.web.app(empty_dsn, user=name_of), ("GET", "/", ANN), ("GET", "/now.json", ANN), ("GET", "/healthz")
-    )
+def test_without_a_schema_each_page_says_so(made: Make, empty_dsn: str) -> None:
+    page, document, health = ask(made(empty_dsn), ("GET", "/", ANN), ("GET", "/now.json", ANN), ("GET", "/healthz"))
     assert 503 == page.status_code == document.status_code
-    assert "no evtrack schema" in page.text, page.text
+    assert "does not exist" in page.text
     assert "evtrack migrate up" in document.json()["hint"]
     assert 503 == health.status_code
 
 
-def test_behind_a_pooler_pages_are_the_same(shared_dsn: str) -> None:
+def test_behind_a_pooler_pages_are_the_same(made: Make, shared_dsn: str) -> None:
     with pooled(shared_dsn) as through:
-        page, again, health = ask(
-            evtrack.web.app(through, user=name_of), ("GET", "/", ANN), ("GET", "/", ANN), ("GET", "/healthz")
-        )
+        page, again, health = ask(made(through), ("GET", "/", ANN), ("GET", "/", ANN), ("GET", "/healthz"))
         assert [200, 200, 200] == [each.status_code for each in (page, again, health)]

@@ -35,7 +35,7 @@ from evtrack.runtime.live.reader_pool import ReaderPool
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from evtrack.interfaces.web.security.identity import Login
 
@@ -62,6 +62,26 @@ class Door:
     hosts: frozenset[str] | None = None
     trusted: TrustedProxies = field(default_factory=lambda: TrustedProxies(()))
     acts: ActRights | None = None
+
+
+class Dashboard:
+    """An ASGI application that can be closed; whoever mounts it may leave that out.
+
+    Args:
+        site: What the pages read with.
+        door: Who may come in.
+    """
+
+    def __init__(self, site: Site, door: Door) -> None:
+        self._site, self._app = site, dashboard(site, door)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        """End all streams, and close the connections."""
+        self._site.close()
 
 
 def dashboard(site: Site, door: Door) -> ASGIApp:

@@ -65,6 +65,8 @@ class DashboardServer:
             ws="none",
             lifespan="off",
             log_config=None,
+            # What it has to say, the guard and the access log have said: warnings about junk would fill a log.
+            log_level="critical",
             access_log=False,
             server_header=False,
             proxy_headers=False,
