@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from evtrack.domain.text import printable
 from evtrack.interfaces.web.json_documents import json_document
 from page_samples import SAMPLES, rendered
+from room_samples import ROOM_SAMPLES
 
 NASTY = (
     "</script><script>alert(1)</script>", '" onmouseover="alert(1)', "' onload='x", "<img src=x onerror=alert(1)>",
     "javascript:alert(1)", "a\r\ndata: forged\r\n\r\n", "\x00\x1b[31m", "\u202etxt.exe", "\udc80\udcff", "{{ 7 * 7 }}",
     "&lt;b&gt;&#34;", "]]>--><!--", "</td></tr></table>", "\u2028\u2029", "a" * 1000,
 )  # fmt: skip
+ALL = SAMPLES | ROOM_SAMPLES
+"""All samples, by template; what follows a colon tells those of one template apart."""
+
 ANY_TEXT = st.one_of(st.text(st.characters(exclude_categories=()), min_size=1, max_size=60), st.sampled_from(NASTY))
 
 
@@ -38,14 +42,14 @@ def _structure(html: str) -> _Structure:
     return found
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", ALL)
 @given(text=ANY_TEXT)
 @example(text=NASTY[0])
 @settings(max_examples=40, deadline=None)
 def test_hostile_texts_change_no_element_and_no_attribute(name: str, text: str) -> None:
-    hostile = rendered(name, SAMPLES[name](text))
+    hostile = rendered(name.partition(":")[0], ALL[name](text))
     # What is cut is whole in a title, so the harmless text is as long as the hostile one is when it is written out.
-    harmless = rendered(name, SAMPLES[name]("a" * len(printable(text))))
+    harmless = rendered(name.partition(":")[0], ALL[name]("a" * len(printable(text))))
     found = _structure(hostile)
     assert found.elements == _structure(harmless).elements
     assert all(each.startswith("/") or each == "#content" for each in found.addresses)
@@ -53,15 +57,19 @@ def test_hostile_texts_change_no_element_and_no_attribute(name: str, text: str) 
     assert not any(ord(character) < 32 and character != "\n" for character in hostile)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("text", NASTY)
 def test_a_model_is_one_line_of_json_whatever_its_texts(name: str, text: str) -> None:
-    document = json_document(SAMPLES[name](text).page)
+    document = json_document(ALL[name](text).page)
     assert document.count("\n") == 1
     assert document.encode().endswith(b"}\n")
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", ALL)
 def test_no_page_has_a_style_or_a_handler_of_events(name: str) -> None:
-    names = {each for _, attributes in _structure(rendered(name, SAMPLES[name]("a"))).elements for each in attributes}
+    names = {
+        each
+        for _, attributes in _structure(rendered(name.partition(":")[0], ALL[name]("a"))).elements
+        for each in attributes
+    }
     assert not any(each == "style" or each.startswith("on") for each in names)

@@ -106,7 +106,7 @@ def _read(conn: Connection, args: AlertsArgs) -> Alerts:
         lag_s=waiting.lag_s,
         sinks=[_sink(each) for each in alert_delivery.sink_sums(conn)],
         kinds=list(AlertKind),
-        alerts=[_entry(row, deliveries[row.alert_id]) for row in shown],
+        alerts=[shown_alert(row, deliveries[row.alert_id]) for row in shown],
         older=found.next,
     )
 
@@ -115,7 +115,13 @@ def _sink(found: SinkSums) -> dict[str, Any]:
     return found._asdict()
 
 
-def _entry(row: AlertEntry, deliveries: list[DeliveryRow]) -> ShownAlert:
+def shown_alert(row: AlertEntry, deliveries: list[DeliveryRow]) -> ShownAlert:
+    """Make what is shown of an alert.
+
+    Args:
+        row: The alert.
+        deliveries: Its deliveries to sinks.
+    """
     known = asdict(row)
     alert = alert_from({**row.facts, **known, "event": row.kind, "level": row.severity, "timestamp": row.created_at})
     return ShownAlert(row, _facts(row.facts), deliveries, alert.next, getattr(alert, "view", ""))
