@@ -6,12 +6,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-<<<<<<< HEAD
-from evtrack.interfaces.web.job_timeline import timeline
-=======
 import story_samples
 from evtrack.interfaces.web.batch_address import BatchAddress
->>>>>>> 3c46eea (Test stories and hunts with hostile texts)
+from evtrack.interfaces.web.job_timeline import timeline
 from evtrack.interfaces.web.pages.batches import Batches, BatchesArgs
 from evtrack.interfaces.web.pages.hunt import HuntAddress
 from evtrack.interfaces.web.pages.job import Job, JobArgs
