@@ -43,7 +43,7 @@ class Batches:
 
 def _parse(address: Address) -> BatchesArgs:
     after = address.optional_number("after", most=INTEGER_MAX)
-    return BatchesArgs(address.number("job_id"), address.choice("status", BatchStatus), after or 0)
+    return BatchesArgs(address.number("job_id"), address.choice("status", list(BatchStatus)), after or 0)
 
 
 def _read(conn: Connection, args: BatchesArgs) -> Batches:

@@ -42,7 +42,7 @@ class Jobs:
 
 def _parse(address: Address) -> JobsArgs:
     return JobsArgs(
-        address.choice("phase", JobPhase), address.text("handler"), address.optional_number("before", least=1)
+        address.choice("phase", list(JobPhase)), address.text("handler"), address.optional_number("before", least=1)
     )
 
 
