@@ -16,6 +16,7 @@ JOB = JobStatus(
     elapsed_s=4.0, note_count=0, created_at=NOW, sealed_at=NOW, finished_at=None, cancelled_at=None,
 )  # fmt: skip
 
+
 @pytest.mark.parametrize(
     ("change", "lives", "offered", "example", "commands"),
     [

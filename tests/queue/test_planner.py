@@ -177,6 +177,7 @@ def test_claims_are_not_compiled(seasoned: Session) -> None:
     seasoned.plans.clear()
     client.claim(worker, job, fresh=2)
     client.rows("SELECT FROM evtrack.claimable(%s)", [client.handler])
+    client.rows("SELECT FROM evtrack.batch_numbers(%s, 'pending')", job)
     assert [] == compiled(seasoned.plans)
 
 

@@ -10,6 +10,7 @@
 --   at, and `looked_to` says how far.
 -- Without any number, one row says how far it looked. `looked_to` is null if all
 -- were found.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.batch_numbers(
     the_job bigint,
     wanted evtrack.status DEFAULT NULL,
@@ -18,7 +19,8 @@ CREATE OR REPLACE FUNCTION evtrack.batch_numbers(
     walk integer DEFAULT 5000
 ) RETURNS TABLE (batch_no integer, looked_to integer)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_sort = off SET jit = off AS $$
 DECLARE
     j evtrack.job;
     frontier integer;
@@ -34,6 +36,7 @@ BEGIN
         FROM (
             SELECT e.batch_no FROM evtrack.event e
             WHERE e.job_day = j.job_day AND e.job_id = the_job
+                AND e.type IN ('failed', 'crashed')
                 AND e.type = wanted::text::evtrack.event_type
             ORDER BY e.at DESC LIMIT walk + 1
         ) t;
