@@ -19,7 +19,6 @@ from evtrack.interfaces.web.healthz import HEALTHZ_PATH, HealthEndpoint
 from evtrack.interfaces.web.page_finder import PageFinder
 from evtrack.interfaces.web.pages import DOWNLOADS, PAGES
 from evtrack.interfaces.web.pages.doctor import doctor_page
-from evtrack.interfaces.web.preferences import SETTINGS_PATH, SettingsEndpoint
 from evtrack.interfaces.web.rendering import Renderer
 from evtrack.interfaces.web.search import SEARCH_PATH, SearchEndpoint
 from evtrack.interfaces.web.security.access_log import AccessLog
@@ -28,6 +27,7 @@ from evtrack.interfaces.web.security.gate import Gate
 from evtrack.interfaces.web.security.guard import Guard
 from evtrack.interfaces.web.security.mount_point import MountPoint
 from evtrack.interfaces.web.security.peers import Forwarded, TrustedProxies
+from evtrack.interfaces.web.security.preferences import SETTINGS_PATH, SettingsEndpoint
 from evtrack.interfaces.web.site import Site
 from evtrack.interfaces.web.static_files import STATIC_PATH, static_file
 from evtrack.runtime.live.hub import Hub

@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from evtrack.interfaces.web.address import Address, NoSuchPage
 from evtrack.interfaces.web.json_documents import json_document
 from evtrack.interfaces.web.page import AnyPage, Visit
-from evtrack.interfaces.web.preferences import viewer_values, wants_json
 from evtrack.interfaces.web.security.act_gate import may_act
+from evtrack.interfaces.web.security.preferences import viewer_values, wants_json
 from evtrack.interfaces.web.stream import EventStream
 from evtrack.runtime.live.topics import regions_version
 

@@ -14,7 +14,7 @@ from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError, NoSuchJob
 from evtrack.domain.text import json_text
 from evtrack.interfaces.web.address import NoSuchPage
-from evtrack.interfaces.web.preferences import page_values, wants_json
+from evtrack.interfaces.web.security.preferences import page_values, wants_json
 from evtrack.interfaces.web.security.refusal import Refused
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from evtrack.domain.errors import BadArgument
-from evtrack.interfaces.web.preferences import page_values, wants_json
 from evtrack.interfaces.web.security.forms import form_of
 from evtrack.interfaces.web.security.identity import User
+from evtrack.interfaces.web.security.preferences import page_values, wants_json
 from evtrack.interfaces.web.security.way_back import way_back
 
 if TYPE_CHECKING:
