@@ -10,7 +10,7 @@ from evtrack.domain.database_errors import PermissionDenied
 from evtrack.interfaces.web.app import Door, dashboard_routes
 from evtrack.interfaces.web.security.act_gate import ActRights
 from evtrack.interfaces.web.security.host_login import NoLogin
-from evtrack.interfaces.web.serving import ServedDashboard, ServingOptions
+from evtrack.interfaces.web.serving.dashboard import ServedDashboard, ServingOptions
 from evtrack.storage.connection.connect import connect
 
 pytestmark = pytest.mark.integration

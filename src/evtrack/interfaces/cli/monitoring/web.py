@@ -14,7 +14,7 @@ from evtrack.interfaces.cli.shared.parameter_types import Integer
 from evtrack.interfaces.cli.shared.signals import stop_on_signals
 
 if TYPE_CHECKING:
-    from evtrack.interfaces.web.serving import ServedDashboard
+    from evtrack.interfaces.web.serving.dashboard import ServedDashboard
 
 
 def _print_password_line(ctx: click.Context, _: click.Parameter, user: str | None) -> None:

@@ -13,7 +13,7 @@ from evtrack.interfaces.notices import notice
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evtrack.interfaces.web.serving import ServedDashboard, ServingOptions
+    from evtrack.interfaces.web.serving.dashboard import ServedDashboard, ServingOptions
 
 _JOIN_S: Final = 5.0
 
@@ -28,7 +28,7 @@ def serving_options(**given: Any) -> ServingOptions:
         NotInstalled: The packages of the dashboard are not installed.
     """
     try:
-        from evtrack.interfaces.web.serving import ServingOptions  # noqa: PLC0415  an extra
+        from evtrack.interfaces.web.serving.dashboard import ServingOptions  # noqa: PLC0415  an extra
     except ImportError:
         raise NotInstalled("The dashboard", extra="web") from None
     return ServingOptions(**given)
@@ -41,7 +41,7 @@ def dashboard_of(dsn: str, options: ServingOptions) -> ServedDashboard:
         dsn: The database.
         options: How it is served.
     """
-    from evtrack.interfaces.web.serving import ServedDashboard  # noqa: PLC0415  an extra
+    from evtrack.interfaces.web.serving.dashboard import ServedDashboard  # noqa: PLC0415  an extra
 
     return ServedDashboard(dsn, options)
 

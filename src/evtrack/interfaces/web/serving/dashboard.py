@@ -27,7 +27,7 @@ from evtrack.interfaces.web.security.password_login import PasswordLogin
 from evtrack.interfaces.web.security.peers import TrustedProxies, allowed_hosts
 from evtrack.interfaces.web.security.proxy_login import ProxyLogin
 from evtrack.interfaces.web.security.token_login import TokenLogin, new_token, read_token
-from evtrack.interfaces.web.server import DashboardServer, listening_socket
+from evtrack.interfaces.web.serving.server import DashboardServer, listening_socket
 from evtrack.storage.connection.connect import connect
 from evtrack.storage.connection.preconditions import require_call
 from evtrack.storage.connection.session_facts import session_facts

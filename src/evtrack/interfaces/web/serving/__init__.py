@@ -1,0 +1,1 @@
+"""Serves a dashboard on an address of its own."""
