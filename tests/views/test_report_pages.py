@@ -144,7 +144,7 @@ def test_a_hunt_is_listed_until_nothing_is_suspect(own_client: Client) -> None:
         found.job_id, found.root_no, found.item_count, found.suspects, found.crashes, found.poison
     )  # fmt: skip
     tree = hunt_tree.hunt_tree(client.conn, job, 1)
-    folded = hunt(tree.streams, 1, max_crashes=tree.max_crashes)
+    folded = hunt(tree.streams, 1)
     assert (found.suspect_batches, 1, 2) == (len(folded.suspects), folded.crashes, tree.max_crashes)
     while claims := client.claim(worker, job):
         client.complete(worker, claims)

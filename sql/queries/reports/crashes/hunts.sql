@@ -49,14 +49,10 @@ CROSS JOIN
                 m.item_count,
                 m.status,
                 m.status = 'crashed' AND m.item_count = 1 AS poison,
-<<<<<<< HEAD
-                CASE WHEN m.status = 'crashed' AND m.item_count = 1 THEN m.item_summary END AS poison_key,
-                m.status IN ('pending', 'running') AND (m.crashes + m.losses > 0 OR m.isolation <> 'none') AS suspect
-=======
+                m.poison_key,
                 -- A batch made of items that raised an error counts that; one made of suspects need not have crashed yet.
                 m.status IN ('pending', 'running')
                 AND (m.crashes + m.losses > 0 OR m.isolation <> 'none' OR m.is_derived AND m.errors = 0) AS suspect
->>>>>>> e11c22e (Test what the lists return and what they cost)
             FROM (
                 SELECT
                     r.item_count,
@@ -64,12 +60,9 @@ CROSS JOIN
                     r.losses,
                     r.status,
                     r.isolation,
-<<<<<<< HEAD
-                    r.item_summary
-=======
                     r.errors,
+                    CASE WHEN r.status = 'crashed' AND r.item_count = 1 THEN r.item_summary END AS poison_key,
                     false AS is_derived
->>>>>>> e11c22e (Test what the lists return and what they cost)
                 FROM evtrack.batch_status AS r
                 WHERE r.job_id = l.job_id AND r.batch_no = l.root_no
                 UNION ALL
@@ -80,12 +73,9 @@ CROSS JOIN
                         d.losses,
                         d.status,
                         d.isolation,
-<<<<<<< HEAD
-                        d.item_summary
-=======
                         d.errors,
+                        CASE WHEN d.status = 'crashed' AND d.item_count = 1 THEN d.item_summary END AS poison_key,
                         true AS is_derived
->>>>>>> e11c22e (Test what the lists return and what they cost)
                     FROM evtrack.batch_status AS d
                     WHERE d.job_id = l.job_id AND d.root_no = l.root_no
                     ORDER BY d.batch_no DESC
