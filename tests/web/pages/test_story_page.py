@@ -1,0 +1,117 @@
+"""The page of a batch: its events in words, what they link to, and the texts to download."""
+
+from datetime import timedelta
+
+import pytest
+
+from client import Client
+from evtrack.domain.errors import NoSuchJob
+from evtrack.interfaces.web.address import Address, NoSuchPage
+from evtrack.interfaces.web.batch_address import MAX_BATCH_NO, BatchAddress
+from evtrack.interfaces.web.pages.story import EVENT_TEXTS, STORY, STORY_MARKDOWN, EventAddress, Story
+from evtrack.interfaces.words.stories import elapsed, story_events
+from evtrack.storage.connection.connect import Connection
+from evtrack.storage.connection.snapshot import snapshot
+from story_samples import NOON, WORKER, event, history
+
+STDERR = "\n".join(f"line {number}" for number in range(40))
+
+
+@pytest.fixture
+def client(conn: Connection) -> Client:
+    return Client(conn)
+
+
+@pytest.fixture
+def job(client: Client) -> int:
+    """A job whose batch of four items crashed on the second, which then crashed again."""
+    job, worker = client.job(items=4), client.worker()
+    crash = {"cause": "signal", "signal": "SIGSEGV", "ordinal": 2, "stderr": STDERR}
+    client.crash_with(worker, client.claim(worker, job), [crash], done=["{[1,2)}"])
+    client.crash_with(worker, client.claim(worker, job)[:1], [crash])
+    return job
+
+
+def story(conn: Connection, job: int, number: int) -> Story:
+    """Read the page, in at most eight statements with the one of the frame."""
+    with snapshot(conn) as cost:
+        found = STORY.read(conn, BatchAddress(job, number))
+    assert cost.statements <= 7
+    return found
+
+
+@pytest.mark.integration
+def test_the_story_of_a_crash(conn: Connection, job: int) -> None:
+    told = story(conn, job, 1)
+    assert ["enqueued", "started", "crashed", "completed"] == [each.type for each in told.events]
+    assert told.events[0].since_s is None
+    assert all(each.since_s is not None and each.since_s >= 0 for each in told.events[1:])
+    crashed = told.events[2]
+    assert "SIGSEGV at key:2" in crashed.sentence
+    assert [("stderr", 30, 40)] == [(text.name, len(text.lines), text.total) for text in crashed.texts]
+    assert ("line 39", "stderr, last 30 of 40 lines") == (crashed.texts[0].lines[-1], crashed.texts[0].heading)
+    assert [2, 3] == told.events[3].batches
+    assert {(("completed"), 1), ("crashed", 1), ("running", 2)} == {(each.status, each.items) for each in told.outcomes}
+    assert (1, [1, 2, 3]) == (told.root_no, [each.batch_no for each in told.hunt])
+    assert ["poison", "completed", "running", "split"] == told.fates
+    assert [1, 2, 3] == [block.number for block in told.blocks]
+
+
+@pytest.mark.integration
+def test_a_derived_batch_names_its_parent_and_shows_the_same_hunt(conn: Connection, job: int) -> None:
+    told = story(conn, job, 2)
+    assert ([1], 1, 3) == (told.events[0].batches, told.root_no, len(told.hunt))
+    assert f"Job {job}, batch 2" == STORY.title(told)
+
+
+@pytest.mark.integration
+def test_a_batch_that_never_crashed_has_no_hunt(conn: Connection, client: Client) -> None:
+    job, worker = client.job(items=2), client.worker()
+    client.complete(worker, client.claim(worker, job))
+    assert [] == story(conn, job, 1).hunt
+    client.conn.execute("SELECT 1")
+    with pytest.raises(NoSuchJob):
+        STORY.read(conn, BatchAddress(job, 2))
+
+
+@pytest.mark.integration
+def test_the_story_and_the_reports_are_texts_to_download(conn: Connection, job: int) -> None:
+    file = STORY_MARKDOWN.read(conn, BatchAddress(job, 1))
+    assert f"job-{job}-batch-1.md" == file.name
+    assert file.text.startswith(f"# Job {job}, batch 1\n")
+    texts = EVENT_TEXTS.read(conn, EventAddress(job, 1, 3))
+    assert (f"job-{job}-batch-1-event-3.txt", f"--- stderr\n{STDERR}\n") == (texts.name, texts.text)
+    with pytest.raises(NoSuchPage):
+        EVENT_TEXTS.read(conn, EventAddress(job, 1, 9))
+
+
+def test_addresses_are_numbers_in_their_range() -> None:
+    assert BatchAddress(12, 7) == STORY.parse(Address({"job": "12", "batch": "7"}, {}))
+    assert "/jobs/12/batches/7" == STORY.address(BatchAddress(12, 7))
+    assert EventAddress(12, 7, 3) == EVENT_TEXTS.parse(Address({"job": "12", "batch": "7", "version": "3"}, {}))
+    for number in ("0", "-1", "x", "٣", str(MAX_BATCH_NO + 1)):
+        with pytest.raises(NoSuchPage):
+            STORY.parse(Address({"job": "12", "batch": number}, {}))
+
+
+def test_a_clock_that_was_set_back_is_seen() -> None:
+    late = event(2, "started", worker=WORKER)
+    told = story_events(history("a", events=[event(4, "enqueued", items=1), late]))
+    assert (NOON + timedelta(seconds=2), -2.0) == (told[1].at, told[1].since_s)
+    assert ["", "+0ms", "-2.0s"] == [elapsed(None), elapsed(0.0), elapsed(-2.0)]
+
+
+def test_the_worker_of_a_restored_event_is_not_one_of_this_database() -> None:
+    given = [event(1, "enqueued", items=1, xid=0), event(2, "started", worker=WORKER, xid=0)]
+    told = history("here", events=given)
+    assert [None, WORKER] == [each.worker_id for each in story_events(told)]
+    told.restored[WORKER] = "there"
+    (_, started) = story_events(told)
+    assert started.worker_id is None
+    assert "there" in started.sentence
+
+
+def test_only_numbers_of_batches_are_links() -> None:
+    given = [event(1, "split", parent=True, to=[2, "3", -4, 5.0, None, *range(10, 99)], moved_to=7)]
+    (split,) = story_events(history("a", events=given))
+    assert [2, *range(10, 29)] == split.batches
