@@ -491,6 +491,8 @@ $$;
 CREATE FUNCTION evtrack.batch_numbers(the_job bigint, wanted evtrack.status DEFAULT NULL::evtrack.status, after_no integer DEFAULT 0, most integer DEFAULT 50, walk integer DEFAULT 5000) RETURNS TABLE(batch_no integer, looked_to integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    SET jit TO 'off'
     AS $$
 DECLARE
     j evtrack.job;
@@ -507,6 +509,7 @@ BEGIN
         FROM (
             SELECT e.batch_no FROM evtrack.event e
             WHERE e.job_day = j.job_day AND e.job_id = the_job
+                AND e.type IN ('failed', 'crashed')
                 AND e.type = wanted::text::evtrack.event_type
             ORDER BY e.at DESC LIMIT walk + 1
         ) t;
