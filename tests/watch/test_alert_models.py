@@ -51,3 +51,22 @@ def test_an_unknown_kind_or_value_is_passed_on_unchanged(told: dict[str, Any]) -
     assert line.pop("next") == "evtrack alerts"
     expected = {key: value for key, value in told.items() if value is not None and key != "next"}
     assert expected.items() <= line.items()
+
+
+@pytest.mark.parametrize(
+    ("told", "path"),
+    [
+        ({"event": "batch_failed", "job_id": 3, "batch_no": 7}, "/jobs/3/batches/7"),
+        ({"event": "job_abandoned", "job_id": 3}, "/jobs/3"),
+        ({"event": "worker_lost", "worker_id": 9}, "/workers/9"),
+        ({"event": "queue_deep", "handler": "a/b?&ü", "batches": 5}, "/handlers/one?name=a%2Fb%3F%26%C3%BC"),
+        ({"event": "of_tomorrow", "handler": "x"}, "/alerts"),
+    ],
+)
+def test_an_alert_links_to_its_page(told: dict[str, Any], path: str) -> None:
+    alert = alert_from({**HEAD, **told})
+    assert alert is alert.linked(None)
+    for base in ("https://ops.example.com/evtrack", "https://ops.example.com/evtrack/"):
+        line = alert.linked(base).line()
+        assert ("https://ops.example.com/evtrack" + path, "next") == (line.pop("url"), list(line)[-1])
+        assert alert.line() == line

@@ -49,3 +49,15 @@ def test_the_time_to_keep_trying_may_have_a_unit(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("EVTRACK_WATCH_KEEP_TRYING", "forever")
     with pytest.raises(BadArgument, match="EVTRACK_WATCH_KEEP_TRYING is 'forever'"):
         watch_settings_from()
+
+
+def test_where_the_dashboard_is_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watch_settings_from().web_url is None
+    monkeypatch.setenv("EVTRACK_WEB_URL", "https://ops.example.com/evtrack")
+    assert "https://ops.example.com/evtrack" == watch_settings_from().web_url
+    assert "http://[::1]:8484" == watch_settings_from(web_url="http://[::1]:8484").web_url
+    with pytest.raises(BadArgument, match="--web-url is 'ftp://x': "):
+        watch_settings_from(web_url="ftp://x")
+    monkeypatch.setenv("EVTRACK_WEB_URL", "https://x/?a=|b")
+    with pytest.raises(BadArgument, match="^EVTRACK_WEB_URL is "):
+        watch_settings_from()
