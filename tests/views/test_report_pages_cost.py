@@ -8,7 +8,8 @@ import pytest
 
 from client import Client
 from evtrack.storage.connection.connect import Connection, connect
-from evtrack.storage.reports import batch_lists, hunt_tree, item_lists, job_lists, system_lists, trouble_lists
+from evtrack.storage.reports import batch_lists, history, hunt_tree, item_lists, job_lists, system_lists, trouble_lists
+from evtrack.storage.reports.job_overview import job_overview
 from evtrack.storage.reports.verifications import latest_verifications
 from plan_sessions import without_autovacuum
 from plans import Plan, explained, rows_by_table
@@ -59,6 +60,8 @@ def world(request: pytest.FixtureRequest, admin_dsn: str, template: str) -> Iter
 
 
 READERS: dict[str, tuple[Reader, int]] = {
+    "a job": (job_overview, PAGE),
+    "timeline": (history.timeline_of, PAGE),
     "jobs": (lambda conn, _: job_lists.jobs_page(conn), PAGE),
     "jobs of a handler": (lambda conn, _: job_lists.jobs_page(conn, handler="nobody's"), PAGE),
     "batches": (batch_lists.batches_page, PAGE),
