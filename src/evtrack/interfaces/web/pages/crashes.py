@@ -12,7 +12,6 @@ from evtrack.interfaces.web.address import Address, NoSuchPage, link
 from evtrack.interfaces.web.charts.crash_map import MapRow, crash_grid
 from evtrack.interfaces.web.page import Page
 from evtrack.interfaces.web.remembered import Remembered
-from evtrack.storage.connection.session_facts import session_facts
 from evtrack.storage.reports import trouble_lists
 from evtrack.storage.reports.trouble_lists import CrashCursor
 
@@ -38,7 +37,7 @@ class CrashMap:
     """How often attempts crashed, by handler and day.
 
     Args:
-        at: When it was read.
+        at: When it was read, by this machine's clock.
         days: The columns, the latest first.
         rows: The handlers, those with most crashes first.
         handlers: How many handlers there are.
@@ -86,10 +85,11 @@ class Crashes:
 
 def read_map(conn: Connection) -> CrashMap:
     """Read the crash map."""
-    at = session_facts(conn).at
-    today = at.astimezone(UTC).date()
-    days = [today - timedelta(days=number) for number in range(DAYS)]
     found = trouble_lists.crash_map(conn, days=DAYS)
+    at = datetime.now(UTC)
+    # By the server's clock, a day may have begun that has not begun here.
+    today = max([at.date(), *(each.day for each in found)])
+    days = [today - timedelta(days=number) for number in range(DAYS)]
     return CrashMap(at, days, crash_grid(found, days, limit=_HANDLERS), len({each.handler for each in found}))
 
 
