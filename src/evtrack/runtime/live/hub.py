@@ -239,13 +239,19 @@ class Hub:
 
     def _recovered(self, failures: int) -> int:
         if failures:
-            _log.info(log_names.DATABASE_RECONNECTED, purpose=self._purpose, failures=failures)
+            _log.info(log_names.DATABASE_RECONNECTED, connection=self._purpose, failures=failures)
         self._outage = ""
         return 0
 
     def _wait_out(self, error: EvtrackError, failures: int, waker: Waker) -> None:
         pause_s = backoff_s(failures, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
-        _log.warning(log_names.DATABASE_ERROR, error=error.message, failures=failures, retry_in_s=round(pause_s, 3))
+        _log.warning(
+            log_names.DATABASE_ERROR,
+            connection=self._purpose,
+            error=error.message,
+            failures=failures,
+            retry_in_s=round(pause_s, 3),
+        )
         with self._lock:
             self._outage = error.message
             watched = list(self._watched.values())
