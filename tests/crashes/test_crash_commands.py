@@ -121,6 +121,21 @@ def test_show_with_json_prints_one_document(run_json: Any, run: Any, job: int) -
     assert f"evtrack batches {job}" in refusal.stderr
 
 
+def test_show_with_markdown_prints_the_same_for_an_issue(run: Any, job: int) -> None:
+    shown = run("show", str(job), "1", "--markdown").stdout
+    for words in (
+        f"# Job {job}, batch 1\n\n- handler: ` annotate `\n- status: **completed**, 1 item, 1 attempt\n",
+        "enqueued with 4 items",
+        "+0ms  completed after 500ms; 3 items moved to batches 3, 4\n```",
+        "### Event 3: Python traceback\n\n```text\nFile h.py, line 7\n```",
+        r"about to die\x1b[2J",
+        "    1  crashed    1 > 3    key:2\n",
+    ):
+        assert words in re.sub(r"\+\d+ms", "+0ms", shown), words
+    assert "\x1b" not in shown
+    assert "exclude each other" in run("show", str(job), "1", "--markdown", "--json", code=2).stderr
+
+
 def test_every_kind_of_event_has_its_sentence(run: Any, client: Client) -> None:
     job, worker, other = client.job(3, items=2, max_errors=2, max_crashes=1), client.worker(), client.worker()
     one, two, three = client.claim(worker, job)
