@@ -9,6 +9,7 @@ from click.testing import Result
 from client import Client
 from evtrack.storage.reports.verifications import KEPT, job_verifications, latest_verifications, record_verification
 from log_tampering import eventful_job
+from old_jobs import days_ago, ended_job, run_cleanup
 
 pytestmark = pytest.mark.integration
 
@@ -46,13 +47,16 @@ def test_a_damaged_log_is_told(own_client: Client, run: Callable[..., Result]) -
     assert ["damaged"] == [row.outcome for row in job_verifications(own_client.conn, job)]
 
 
-def test_a_row_goes_with_its_job_and_only_then(own_client: Client) -> None:
+def test_a_row_goes_with_its_job(own_client: Client) -> None:
     assert not own_client.one("SELECT evtrack.record_verification(99, 1, false, 0)")
-    job = own_client.job()
-    assert own_client.one("SELECT evtrack.record_verification(%s, 1, false, 0)", job)
+    old, job = ended_job(own_client, days_ago(3)), own_client.job()
+    for each in (old, job):
+        assert own_client.one("SELECT evtrack.record_verification(%s, 1, false, 0)", each)
     with pytest.raises(psycopg.errors.CheckViolation):
         own_client.one("SELECT evtrack.record_verification(%s, -1, false, 0)", job)
-    assert 1 == len(job_verifications(own_client.conn, job))
+    assert {old, job} == set(latest_verifications(own_client.conn, [old, job]))
+    run_cleanup(own_client)
+    assert {job} == set(latest_verifications(own_client.conn, [old, job]))
 
 
 def test_who_may_not_keep_a_row_verifies_all_the_same(own_client: Client) -> None:

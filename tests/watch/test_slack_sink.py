@@ -46,6 +46,13 @@ def test_texts_are_escaped_and_within_slacks_limits() -> None:
         assert len(json.dumps(message)) < 13_000
 
 
+def test_the_only_link_is_that_to_its_page() -> None:
+    alert = alert_from({**ALERT.line(), "error": "<https://example.com|here>"}).linked("https://ops.example.com")
+    *others, foot = (text for text in texts(slack_message(alert)) if isinstance(text, str))
+    assert foot.startswith("<https://ops.example.com/jobs/3/batches/7|page>  `evtrack show 3 7`")
+    assert not any("<" in text or "ops.example.com" in text for text in others)
+
+
 def test_a_cut_never_leaves_half_an_entity() -> None:
     assert "&lt;&lt;…" == escaped("<<<", 10)
     assert "abc" == escaped("abc", 4)

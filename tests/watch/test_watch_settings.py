@@ -59,5 +59,5 @@ def test_where_the_dashboard_is_has_a_variable_of_its_own(monkeypatch: pytest.Mo
     with pytest.raises(BadArgument, match="--web-url is 'ftp://x': "):
         watch_settings_from(web_url="ftp://x")
     monkeypatch.setenv("EVTRACK_WEB_URL", "https://x/?a=|b")
-    with pytest.raises(BadArgument, match="^EVTRACK_WEB_URL is "):
+    with pytest.raises(BadArgument, match=r"^EVTRACK_WEB_URL is "):
         watch_settings_from()
