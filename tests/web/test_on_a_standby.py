@@ -3,10 +3,26 @@
 import pytest
 
 from dashboards import ask, open_dashboard
+from evtrack.interfaces.web.page import Visit
+from evtrack.interfaces.web.pages.now import NOW
+from evtrack.runtime.live.topics import Frame
 from polling import eventually
 from scene import scene
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+
+class Watching:
+    """A viewer that keeps what it is offered."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def offer(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+    def end(self) -> None:
+        """Nothing ends here."""
 
 
 def test_pages_of_a_standby_say_that_it_is_one() -> None:
@@ -19,5 +35,8 @@ def test_pages_of_a_standby_say_that_it_is_one() -> None:
             page, document, health = ask(app, ("GET", "/"), ("GET", "/now.json"), ("GET", "/healthz"))
             assert [200, 200, 200] == [each.status_code for each in (page, document, health)]
             assert "(standby)" in page.text
+            watched = Watching()
+            assert site.hub.watch(site.topic(Visit(NOW, ())), watched)
+            assert "" == eventually(lambda: watched.frames)[0].outage
         finally:
             site.close()

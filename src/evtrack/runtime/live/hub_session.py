@@ -8,6 +8,7 @@ from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.live.reader_pool import ANSWER_S
 from evtrack.storage.connection.connect import behind_pooler, connect
 from evtrack.storage.connection.listener import ALERTS, Listener
+from evtrack.storage.connection.query import value
 
 if TYPE_CHECKING:
     import socket
@@ -28,8 +29,9 @@ class HubSession:
     def __init__(self, dsn: str, purpose: str, waker: socket.socket) -> None:
         self.conn = connect(dsn, purpose=purpose, reads=True, answer_s=ANSWER_S)
         try:
-            # Behind a pooler no notification arrives, and polling alone has to do.
-            channel = None if behind_pooler(self.conn) else ALERTS
+            # Behind a pooler no notification arrives, a standby takes no LISTEN, and polling alone has to do.
+            is_deaf = behind_pooler(self.conn) or bool(value(self.conn, "is_standby"))
+            channel = None if is_deaf else ALERTS
             self._listener = Listener(connection=self.conn, channel=channel, waker=waker)
         except EvtrackError:
             self.conn.close()
