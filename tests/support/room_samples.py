@@ -58,12 +58,12 @@ def _line(text: str) -> HandlerLine:
 
 
 def _handlers(text: str) -> Sample:
-    return Sample(None, Handlers([_line(text)], None))
+    return Sample(None, Handlers([_line(text)], 70, None))
 
 
 def _handler(text: str) -> Sample:
     one = OneHandler(_line(text), _map(text).days, [worker(text)], [job_status(text)], [crash(text)])
-    return Sample(text, Handlers([], one))
+    return Sample(text, Handlers([], 1, one))
 
 
 def worker(text: str, state: str = "alive") -> WorkerRow:

@@ -14,7 +14,7 @@ from evtrack.storage.monitoring.alert_delivery import DeliveryRow, SinkSums
 from evtrack.storage.reports import system_lists
 from evtrack.storage.reports.system_lists import AlertEntry
 
-_PAGE: Final = 50
+_PAGE: Final = 30
 # What tells most comes first: a line shows three facts.
 _FIRST: Final = (
     *("signal", "exit_code", "cause", "item_key", "error", "why", "said", "crash_rate_pct", "waited_s", "running_s"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -25,8 +25,9 @@ DAYS: Final = 14
 MAP_KEPT_S: Final = 60.0
 """For how long a crash map is shown before it is read again."""
 
-_HANDLERS: Final = 50
-_PAGE: Final = 50
+_READ: Final = 500
+_HANDLERS: Final = 15
+_PAGE: Final = 40
 _CURSOR_PARTS: Final = 3
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,7 +91,7 @@ def read_map(conn: Connection) -> CrashMap:
     # By the server's clock, a day may have begun that has not begun here.
     today = max([at.date(), *(each.day for each in found)])
     days = [today - timedelta(days=number) for number in range(DAYS)]
-    return CrashMap(at, days, crash_grid(found, days, limit=_HANDLERS), len({each.handler for each in found}))
+    return CrashMap(at, days, crash_grid(found, days, limit=_READ), len({each.handler for each in found}))
 
 
 CRASH_MAP: Final = Remembered(read_map, keep_s=MAP_KEPT_S)
@@ -146,7 +147,9 @@ def _read(conn: Connection, args: CrashesArgs) -> Crashes:
         before=args.before,
         limit=_PAGE,
     )
-    return Crashes(CRASH_MAP(conn), list(CrashCause), found.rows, found.next and _written(found.next))
+    crash_map = CRASH_MAP(conn)
+    shown = replace(crash_map, rows=crash_map.rows[:_HANDLERS])
+    return Crashes(shown, list(CrashCause), found.rows, found.next and _written(found.next))
 
 
 CRASHES: Final = Page(

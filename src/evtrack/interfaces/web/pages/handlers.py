@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 SUMS_KEPT_S: Final = 10.0
 """For how long the sums of handlers are shown before they are read again: that reads the counters of all jobs."""
 
-_HANDLERS: Final = 200
+_READ: Final = 1_000
+_HANDLERS: Final = 60
 _JOBS: Final = 10
 _CRASHES: Final = 10
 
-SUMS: Final = Remembered(lambda conn: handler_sums(conn, limit=_HANDLERS), keep_s=SUMS_KEPT_S)
+SUMS: Final = Remembered(lambda conn: handler_sums(conn, limit=_READ), keep_s=SUMS_KEPT_S)
 """The sums of each database's handlers."""
 
 
@@ -73,11 +74,13 @@ class Handlers:
     """All handlers, or one.
 
     Args:
-        handlers: All; empty if one was asked for.
+        handlers: Those with most under way first; empty if one was asked for.
+        known: How many there are.
         one: The one that was asked for.
     """
 
     handlers: list[HandlerLine]
+    known: int
     one: OneHandler | None
 
 
@@ -89,7 +92,8 @@ def _read(conn: Connection, name: str | None) -> Handlers:
     if name is None:
         offered = {handler for worker in workers for handler in worker.handlers} - set(sums)
         known = [*sums.values(), *(_nothing(handler) for handler in sorted(offered))]
-        return Handlers([_line(each, workers, rates.get(each.handler)) for each in known], None)
+        lines = [_line(each, workers, rates.get(each.handler)) for each in known[:_HANDLERS]]
+        return Handlers(lines, len(known), None)
     crashes = trouble_lists.crashes_page(conn, handler=name, limit=_CRASHES)
     one = OneHandler(
         line=_line(sums.get(name) or _nothing(name), workers, rates.get(name)),
@@ -98,7 +102,7 @@ def _read(conn: Connection, name: str | None) -> Handlers:
         jobs=job_lists.jobs_page(conn, limit=_JOBS, handler=name).rows,
         crashes=crashes.rows,
     )
-    return Handlers([], one)
+    return Handlers([], 1, one)
 
 
 def _nothing(handler: str) -> HandlerSums:

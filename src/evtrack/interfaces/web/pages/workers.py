@@ -16,6 +16,7 @@ from evtrack.storage.reports.trouble_lists import CrashCursor
 from evtrack.storage.reports.worker_reports import LostWorker, RunningItem, WorkerRow
 
 _PAGE: Final = 50
+_AT_WORK: Final = 60
 _LOST: Final = 10
 _HELD: Final = 200
 _LOSS: Final = timedelta(minutes=2)
@@ -43,11 +44,13 @@ class Workers:
         workers: The workers.
         lost: How workers were lost: the latest ones, or those of the page.
         older: Before which number there are more; None if there are none.
+        is_cut: Whether more are at work.
     """
 
     workers: list[WorkerRow]
     lost: list[LostWorker]
     older: int | None
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,9 @@ def _read(conn: Connection, args: WorkersArgs) -> Workers:
         return Workers(found.rows, _losses(conn, lost), found.next)
     alerts = system_lists.alerts_page(conn, kind=AlertKind.WORKER_LOST, limit=_LOST)
     ids = [alert.facts.get("worker_id") for alert in alerts.rows]
-    return Workers(
-        worker_reports.live_workers(conn), _losses(conn, [each for each in ids if isinstance(each, int)]), None
-    )
+    lost = [each for each in ids if isinstance(each, int)]
+    live = worker_reports.live_workers(conn, limit=_AT_WORK + 1)
+    return Workers(live[:_AT_WORK], _losses(conn, lost), None, is_cut=len(live) > _AT_WORK)
 
 
 def _losses(conn: Connection, worker_ids: list[int]) -> list[LostWorker]:
