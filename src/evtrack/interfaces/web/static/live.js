@@ -3,10 +3,17 @@
 
 /* global Idiomorph */
 
-const address = document.body.dataset.live;
+let address = document.body.dataset.live;
 const state = document.getElementById("state");
 const STREAMS = 4; // A browser opens six connections to a host, over all of its tabs.
 const POLL_MS = 5000;
+
+// What a viewer has opened stays open.
+const MORPH = {
+  morphStyle: "innerHTML",
+  ignoreActiveValue: true,
+  callbacks: { beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS") },
+};
 
 let stream = null;
 let release = null;
@@ -22,8 +29,8 @@ function say(text, kind) {
 function show({ regions, period_s, outage }) {
   for (const [name, html] of Object.entries(regions)) {
     const region = document.getElementById(name);
-    // A selection in the region would be lost.
-    if (region && !holdsSelection(region)) Idiomorph.morph(region, html, { morphStyle: "innerHTML" });
+    // A selection in the region would be lost, or a slider that is being moved.
+    if (region && !holdsSelection(region) && !region.querySelector("input:active")) Idiomorph.morph(region, html, MORPH);
   }
   if (outage) say(`stands still: ${outage} `, "stands");
   else say(period_s > 1 ? `every ${period_s} s ` : "live ", "live");
@@ -95,6 +102,25 @@ function close() {
   release?.();
   release = null;
 }
+
+// The page now shows another address, for example another moment.
+document.addEventListener("evtrack:moved", ({ detail }) => {
+  close();
+  etag = "";
+  address = detail;
+  if (address) start();
+});
+
+document.addEventListener("evtrack:toggle", () => {
+  if (!address) return;
+  paused = !paused;
+  if (paused) {
+    close();
+    say("stands still: live updates are off ", "stands");
+  } else {
+    start();
+  }
+});
 
 if (address) {
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : start()));
