@@ -8,7 +8,8 @@ CREATE TABLE evtrack.verification (
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     verified_by text NOT NULL DEFAULT session_user,
     outcome text NOT NULL CHECK (
-        outcome IN ('whole', 'open', 'departs', 'damaged')),
+        outcome IN ('whole', 'open', 'departs', 'damaged')
+    ),
     event_count bigint NOT NULL CHECK (event_count >= 0),
     difference_count bigint NOT NULL CHECK (difference_count >= 0),
     differences jsonb NOT NULL DEFAULT '[]',
