@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from evtrack.interfaces.web.checkups import PAUSE_S, CheckUps
-from evtrack.interfaces.web.remembered import Remembered
+from evtrack.runtime.doctor.checkups import PAUSE_S, CheckUps
 from evtrack.runtime.doctor.findings import Finding, ok
+from evtrack.runtime.live.remembered import Remembered
 from evtrack.storage.connection.connect import Connection
 
 

@@ -11,7 +11,6 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from evtrack.interfaces.web.acts import ACTS
-from evtrack.interfaces.web.checkups import CheckUps
 from evtrack.interfaces.web.downloads import DownloadEndpoint
 from evtrack.interfaces.web.endpoints import LiveEndpoint, PageEndpoint, json_path
 from evtrack.interfaces.web.error_pages import ErrorPages
@@ -30,6 +29,7 @@ from evtrack.interfaces.web.security.peers import Forwarded, TrustedProxies
 from evtrack.interfaces.web.security.preferences import SETTINGS_PATH, SettingsEndpoint
 from evtrack.interfaces.web.site import Site
 from evtrack.interfaces.web.static_files import STATIC_PATH, static_file
+from evtrack.runtime.doctor.checkups import CheckUps
 from evtrack.runtime.live.hub import Hub
 from evtrack.runtime.live.reader_pool import ReaderPool
 

@@ -10,9 +10,9 @@ from evtrack.storage.connection.session_facts import SessionFacts, session_facts
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from evtrack.interfaces.web.checkups import CheckUps
     from evtrack.interfaces.web.page import Visit
     from evtrack.interfaces.web.rendering import Renderer
+    from evtrack.runtime.doctor.checkups import CheckUps
     from evtrack.runtime.live.hub import Hub
     from evtrack.runtime.live.reader_pool import ReaderPool
     from evtrack.storage.connection.connect import Connection

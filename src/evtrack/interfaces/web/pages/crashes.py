@@ -11,7 +11,7 @@ from evtrack.domain.crash import CrashCause
 from evtrack.interfaces.web.address import Address, NoSuchPage, link
 from evtrack.interfaces.web.charts.crash_map import MapRow, crash_grid
 from evtrack.interfaces.web.page import Page
-from evtrack.interfaces.web.remembered import Remembered
+from evtrack.runtime.live.remembered import Remembered
 from evtrack.storage.reports import trouble_lists
 from evtrack.storage.reports.trouble_lists import CrashCursor
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from evtrack.interfaces.web.address import Address
-    from evtrack.interfaces.web.checkups import CheckUps
+    from evtrack.runtime.doctor.checkups import CheckUps
     from evtrack.runtime.doctor.findings import Finding
     from evtrack.storage.connection.connect import Connection
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from evtrack.interfaces.web.address import Address, link
 from evtrack.interfaces.web.page import Page
 from evtrack.interfaces.web.pages.crashes import CRASH_MAP
-from evtrack.interfaces.web.remembered import Remembered
+from evtrack.runtime.live.remembered import Remembered
 from evtrack.storage.reports import job_lists, trouble_lists, worker_reports
 from evtrack.storage.reports.handler_sums import HandlerSums, handler_sums
 
