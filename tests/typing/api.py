@@ -10,6 +10,7 @@ from typing import Any, assert_type
 import psycopg
 
 import evtrack
+import evtrack.web
 
 
 @dataclass
@@ -64,3 +65,9 @@ def refused() -> None:
     evtrack.submit([1], handler="count-words", mode="merge")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     evtrack.enqueue([1])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     evtrack.handler(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def mounts() -> None:
+    assert_type(evtrack.web.app("dbname=x", user=lambda request: request.headers.get("x-user")), evtrack.web.Dashboard)
+    evtrack.web.app("dbname=x", user=lambda _: "ann", may_act=lambda user: user == "ann", prefix="/ops", act_as="dbname=x")
+    evtrack.web.app("dbname=x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
