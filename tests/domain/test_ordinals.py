@@ -79,3 +79,7 @@ def test_a_model_reads_and_writes_the_text_form() -> None:
     assert Ordinals.of([1, 2, 3]) == holder.ordinals
     assert holder == Holder(ordinals=Ordinals.of([1, 2, 3]))
     assert holder.model_dump(mode="json") == {"ordinals": "{[1,4)}"}
+
+
+def test_the_reach_counts_the_gaps() -> None:
+    assert [0, 4, 60] == [Ordinals.parse(text).reach for text in ("{}", "{[3,7)}", "{[1,51),[60,61)}")]

@@ -79,7 +79,7 @@ def _events(text: str) -> list[LogRow]:
 def story(text: str) -> Story:
     """Make the model of its page."""
     told = history(text)
-    return Story(told.handler, told.batch, isolation_line(told), story_events(told), told.outcomes, hunted(text))
+    return Story(told.handler, told.batch, isolation_line(told), story_events(told), 3, told.outcomes, hunted(text))
 
 
 def hunted(text: str) -> list[HuntBatch]:

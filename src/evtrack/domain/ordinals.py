@@ -80,6 +80,11 @@ class Ordinals:
         """Count the ordinals."""
         return sum(past - first for first, past in self.spans)
 
+    @property
+    def reach(self) -> int:
+        """How many ordinals there are from the first to the last one, with the gaps between."""
+        return self.spans[-1][1] - self.spans[0][0] if self.spans else 0
+
     def __iter__(self) -> Iterator[int]:
         """Iterate over the ordinals in ascending order."""
         for first, past in self.spans:

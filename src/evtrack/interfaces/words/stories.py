@@ -51,7 +51,7 @@ class StoryEvent:
     Args:
         version: Its place in the stream.
         at: When it was written.
-        since_s: Seconds since the event before it; None for the first. Below 0 if a clock was set back.
+        since_s: Seconds since the event before it; None if that is not shown. Below 0 if a clock was set back.
         type: Its type.
         attempt: The attempt that it belongs to.
         worker_id: The worker that it belongs to, if that is one of this database.
@@ -80,14 +80,15 @@ def story_events(history: BatchHistory) -> list[StoryEvent]:
     Returns:
         An entry for each event, in order.
     """
-    story, before = [], None
+    story: list[StoryEvent] = []
+    before: LogRow | None = None
     for event in history.events:
         named = workers_of(event, history)
         story.append(
             StoryEvent(
                 version=event.version,
                 at=event.at,
-                since_s=None if before is None else (event.at - before).total_seconds(),
+                since_s=_since(before, event),
                 type=event.type,
                 attempt=event.attempt,
                 worker_id=event.worker_id if event.worker_id in history.workers and named is history.workers else None,
@@ -96,7 +97,7 @@ def story_events(history: BatchHistory) -> list[StoryEvent]:
                 texts=[ReportText(name, lines[-SHOWN_LINES:], len(lines)) for name, lines in evidence(event.data)],
             )
         )
-        before = event.at
+        before = event
     return story
 
 
@@ -126,6 +127,12 @@ def batch_facts(history: BatchHistory) -> list[str]:
     if batch.parent_no is not None:
         facts.append(f"derived from batch {batch.parent_no}")
     return facts
+
+
+def _since(before: LogRow | None, event: LogRow) -> float | None:
+    if before is None or event.version != before.version + 1:
+        return None
+    return (event.at - before.at).total_seconds()
 
 
 def _batches(data: Mapping[str, Any]) -> list[int]:

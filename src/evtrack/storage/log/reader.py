@@ -172,16 +172,17 @@ class Tail:
         return found
 
 
-def stream(conn: Connection, job_day: date, job_id: int, batch_no: int) -> list[LogRow]:
+def stream(conn: Connection, job_day: date, job_id: int, batch_no: int, *, latest: int | None = None) -> list[LogRow]:
     """Read one stream in the order of its versions.
 
     Args:
         batch_no: The batch; 0 for the job's own stream.
+        latest: Only the first event and so many of the latest, of a batch; None for all.
 
     Returns:
         Its events; none if there is no such stream.
     """
-    params = {"job_day": job_day, "job_id": job_id, "batch_no": batch_no}
+    params = {"job_day": job_day, "job_id": job_id, "batch_no": batch_no, "latest": latest}
     with translated(), conn.cursor(row_factory=class_row(LogRow)) as cursor:
         set_json_loads(readable, cursor)
-        return cursor.execute(statement("stream"), params).fetchall()
+        return cursor.execute(statement("stream" if latest is None else "stream_ends"), params).fetchall()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evtrack.domain.errors import NoSuchJob
+from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import SUSPECTS
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import mapping, one, rows, value
@@ -14,6 +15,12 @@ from evtrack.storage.reports.job_reports import job_key
 from evtrack.storage.reports.worker_reports import WorkerRow
 
 _OUTCOMES = 200
+
+LATEST_EVENTS = 200
+"""How many events a bounded history has, besides the first."""
+
+TRACED_ITEMS = 2_000
+"""The most items, from the first to the last of a batch, of which a bounded history has the outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +132,11 @@ def batch_row(conn: Connection, job_id: int, batch_no: int) -> BatchRow:
     return batch
 
 
-def batch_history(conn: Connection, job_id: int, batch_no: int) -> BatchHistory:
+def batch_history(conn: Connection, job_id: int, batch_no: int, *, bounded: bool = False) -> BatchHistory:
     """Read everything about one batch.
+
+    Args:
+        bounded: Read only the first event and the latest, and the outcomes of its items only if they are not too many.
 
     Returns:
         Everything about it.
@@ -136,13 +146,15 @@ def batch_history(conn: Connection, job_id: int, batch_no: int) -> BatchHistory:
     """
     key = job_key(conn, job_id)
     batch = batch_row(conn, job_id, batch_no)
-    events = stream(conn, key.job_day, job_id, batch_no)
+    events = stream(conn, key.job_day, job_id, batch_no, latest=LATEST_EVENTS if bounded else None)
     ids = sorted({event.worker_id for event in events if event.worker_id is not None})
     workers = rows(conn, WorkerRow, "workers_by_id", worker_ids=ids)
     # Restored events have no transaction in this database.
     restored = {} if all(event.xid for event in events) else mapping(conn, "restored_workers", job_id=job_id)
     ordinals = events[0].data.get("ordinals", "{}")
-    outcomes = rows(conn, ItemOutcome, "item_outcomes", job_id=job_id, ordinals=ordinals, limit=_OUTCOMES)
+    outcomes: list[ItemOutcome] = []
+    if not bounded or Ordinals.parse(ordinals).reach <= TRACED_ITEMS:
+        outcomes = rows(conn, ItemOutcome, "item_outcomes", job_id=job_id, ordinals=ordinals, limit=_OUTCOMES)
     by_id = {worker.worker_id: worker for worker in workers}
     lost_worker_id = None
     if batch.isolation in SUSPECTS:

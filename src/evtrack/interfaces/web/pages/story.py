@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from evtrack.domain.hunt import hunt
+from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import EventType
 from evtrack.interfaces.web.address import Address, NoSuchPage
 from evtrack.interfaces.web.batch_address import MAX_BATCH_NO, BatchAddress, parse_batch
@@ -17,7 +18,7 @@ from evtrack.interfaces.words.stories import StoryEvent, story_events
 from evtrack.interfaces.words.story_markdown import story_markdown
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log.reader import stream
-from evtrack.storage.reports.batch_reports import BatchHistory, BatchRow, ItemOutcome, batch_history
+from evtrack.storage.reports.batch_reports import TRACED_ITEMS, BatchHistory, BatchRow, ItemOutcome, batch_history
 from evtrack.storage.reports.hunt_tree import hunt_tree
 from evtrack.storage.reports.job_reports import job_key
 
@@ -38,8 +39,9 @@ class Story:
         handler: The handler of its job.
         batch: Its state.
         explanation: How carefully it runs, and why; empty if it runs like any other.
-        events: Its events, in order.
-        outcomes: What became of the items that it began with.
+        events: Its first event and its latest ones, in order.
+        left_out: How many events there are between them.
+        outcomes: What became of the items that it began with; None if they are too many to follow on a page.
         hunt: The batches of the hunt that it is a part of; empty if nothing has crashed.
     """
 
@@ -47,7 +49,8 @@ class Story:
     batch: BatchRow
     explanation: str
     events: list[StoryEvent]
-    outcomes: list[ItemOutcome]
+    left_out: int
+    outcomes: list[ItemOutcome] | None
     hunt: list[HuntBatch]
 
     @property
@@ -67,13 +70,15 @@ class Story:
 
 
 def _read(conn: Connection, args: BatchAddress) -> Story:
-    history = batch_history(conn, args.job_id, args.batch_no)
+    history = batch_history(conn, args.job_id, args.batch_no, bounded=True)
+    events = history.events
     return Story(
         handler=history.handler,
         batch=history.batch,
         explanation=isolation_line(history),
         events=story_events(history),
-        outcomes=history.outcomes,
+        left_out=events[1].version - 2 if len(events) > 1 else 0,
+        outcomes=history.outcomes if Ordinals.parse(events[0].data["ordinals"]).reach <= TRACED_ITEMS else None,
         hunt=_hunt(conn, history),
     )
 
