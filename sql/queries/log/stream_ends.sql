@@ -17,10 +17,10 @@ WHERE
     AND job_id = %(job_id)s
     AND batch_no = %(batch_no)s
     AND version = any(
-        array[1] || array(
-            SELECT generate_series(greatest(2, s.version - %(latest)s + 1), s.version)
+        ARRAY[1] || ARRAY(
+            SELECT generate_series(greatest(2, s.version - %(latest)s + 1), s.version) -- noqa: RF02
             FROM evtrack.batch_status AS s
-            WHERE s.job_id = %(job_id)s AND s.batch_no = %(batch_no)s
+            WHERE s.job_id = %(job_id)s AND s.batch_no = %(batch_no)s -- noqa: RF02
         )
     )
 ORDER BY version

@@ -26,4 +26,4 @@ CROSS JOIN
             LIMIT (%(limit)s)
         )
     ) AS b
-WHERE j.job_id = %(job_id)s
+WHERE j.job_id = %(job_id)s -- noqa: RF02

@@ -25,7 +25,7 @@ CROSS JOIN
             e.at,
             e.seq,
             e.xid::text::bigint AS xid,
-            e.data - '{error,stderr,native_traceback,python_traceback}'::text [] AS data
+            e.data - '{error,stderr,native_traceback,python_traceback}'::text[] AS data
         FROM evtrack.event_log AS e
         WHERE e.job_day = %(job_day)s AND e.job_id = %(job_id)s AND e.batch_no = n.batch_no
         ORDER BY e.version
