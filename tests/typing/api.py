@@ -69,5 +69,5 @@ def refused() -> None:
 
 def mounts() -> None:
     assert_type(evtrack.web.app("dbname=x", user=lambda request: request.headers.get("x-user")), evtrack.web.Dashboard)
-    evtrack.web.app("dbname=x", user=lambda _: "ann", may_act=lambda user: user == "ann", prefix="/ops", act_as="dbname=x")
+    evtrack.web.app("dbname=x", user=lambda _: "ann", may_act=lambda user: user == "ann", act_as="dbname=x")
     evtrack.web.app("dbname=x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

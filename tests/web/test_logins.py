@@ -95,6 +95,16 @@ def test_the_cookie_is_for_https_where_the_page_is() -> None:
     assert "Secure" in done.headers["set-cookie"].split("; ")
 
 
+def test_a_program_sends_the_token_itself() -> None:
+    wrong, right = ask(
+        with_token(),
+        ("GET", "/now.json", {"headers": {"authorization": "Bearer wrong"}}),
+        ("GET", "/now.json", {"headers": {"authorization": f"Bearer {TOKEN}"}}),
+    )
+    assert (403, LET_IN) == (wrong.status_code, right.status_code)
+    assert "set-cookie" not in right.headers
+
+
 def test_programs_are_asked_in_json() -> None:
     (answer,) = ask(with_token(), ("GET", "/now.json"))
     assert {"status": 401, "error": "Log in first."} == answer.json()

@@ -85,6 +85,10 @@ class TokenLogin:
         given = request.query_params.get(PARAMETER)
         if given is not None:
             return self._exchanged(request, given, _here(request, request.url.remove_query_params(PARAMETER).query))
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            refusal = self._refusal(request, bearer.strip())
+            return User("") if refusal is None else self._asked(request, refusal, "")
         if self._is_valid(request.cookies.get(self._cookie, "")):
             return User("")
         return self._asked(request, 401, _here(request, request.url.query))
@@ -96,11 +100,9 @@ class TokenLogin:
         return self._exchanged(request, form.get(PARAMETER, "").strip(), form.get("next", ""))
 
     def _exchanged(self, request: HTTPConnection, token: str, then: str) -> Response:
-        if not self._failures.begin(request):
-            return self._asked(request, 429, then)
-        if not hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token):
-            return self._asked(request, 403, then)
-        self._failures.succeeded(request)
+        refusal = self._refusal(request, token)
+        if refusal is not None:
+            return self._asked(request, refusal, then)
         answer = RedirectResponse(way_back(then, self._renderer), 303)
         until = str(int(time.time()) + LASTS_S)
         # Lax: with Strict, the link of an alert that is opened from a chat would always ask for the token again.
@@ -114,6 +116,15 @@ class TokenLogin:
             samesite="lax",
         )
         return answer
+
+    def _refusal(self, request: HTTPConnection, token: str) -> int | None:
+        """Return the status for somebody with a wrong token, or with too many of them."""
+        if not self._failures.begin(request):
+            return 429
+        if not hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token):
+            return 403
+        self._failures.succeeded(request)
+        return None
 
     def _asked(self, request: HTTPConnection, status: int, then: str) -> Response:
         headers = {"retry-after": "60"} if status == 429 else None  # noqa: PLR2004  too many requests
