@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from evtrack.storage.reports.job_reports import JobProgress
 
-MOMENTS: Final = 120
+MOMENTS: Final = 100
 """The most moments of a chart: its table has a row for each."""
 
 _HALF_SPAN: Final = timedelta(seconds=5)
@@ -25,7 +25,7 @@ class Timeline:
     """How a job's items were divided over time.
 
     Args:
-        moments: At most 120, the earliest first; the span that is under way is left out.
+        moments: At most 100, the earliest first; the span that is under way is left out.
         position: The moment that is shown: its place among these.
         present: The present moment of a job that has not ended.
     """
