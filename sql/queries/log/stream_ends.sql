@@ -17,7 +17,7 @@ WHERE
     AND job_id = %(job_id)s
     AND batch_no = %(batch_no)s
     AND version = any(
-        ARRAY[1] || ARRAY(
+        ARRAY[1] || array(
             SELECT generate_series(greatest(2, s.version - %(latest)s + 1), s.version) -- noqa: RF02
             FROM evtrack.batch_status AS s
             WHERE s.job_id = %(job_id)s AND s.batch_no = %(batch_no)s -- noqa: RF02
