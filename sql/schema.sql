@@ -1722,7 +1722,8 @@ BEGIN
                     AND e.data -> 'exclusive' IS DISTINCT FROM 'true' AS lost
             ) d
         ) c
-        LEFT JOIN evtrack.event n ON n.job_day = e.job_day
+        LEFT JOIN evtrack.event n ON n.job_day = ANY(job_days)
+            AND n.job_day = e.job_day
             AND n.job_id = e.job_id AND n.batch_no = e.batch_no
             AND n.version = e.version + 1 AND n.type = 'completed'
         WHERE e.job_day = ANY(job_days) AND e.type = 'crashed'
