@@ -26,7 +26,7 @@ CROSS JOIN
     LATERAL (
         SELECT *
         FROM evtrack.batch_status AS b
-        WHERE b.job_id = %(job_id)s AND b.batch_no = n.batch_no
-        LIMIT 1
+        WHERE b.job_id = %(job_id)s AND b.batch_no = n.batch_no -- noqa: RF03
+        LIMIT 1 -- noqa: AM09
     ) AS s
 ORDER BY s.batch_no

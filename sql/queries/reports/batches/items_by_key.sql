@@ -37,7 +37,7 @@ CROSS JOIN
     LATERAL (
         SELECT *
         FROM evtrack.item_status AS i
-        WHERE i.job_id = p.job_id AND i.ordinal = p.ordinal
-        LIMIT 1
+        WHERE i.job_id = p.job_id AND i.ordinal = p.ordinal -- noqa: RF03
+        LIMIT 1 -- noqa: AM09
     ) AS s
 ORDER BY s.job_id DESC, s.ordinal DESC

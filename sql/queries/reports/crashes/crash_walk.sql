@@ -3,10 +3,10 @@ SELECT
     at,
     job_id,
     batch_no
-FROM evtrack.crashes_before(
-    %(at)s::timestamptz, %(before_job)s::bigint, %(before_batch)s::integer, %(job_id)s::bigint,
-    %(since)s::timestamptz, %(walk)s::integer
-)
+FROM
+    evtrack.crashes_before(
+        %(at)s::timestamptz, %(before_job)s::bigint, %(before_batch)s::integer, %(job_id)s::bigint,
+        %(since)s::timestamptz, %(walk)s::integer
+    )
 ORDER BY at DESC, job_id DESC, batch_no DESC
-OFFSET (%(walk)s - 1)
-LIMIT 1
+LIMIT 1 OFFSET (%(walk)s - 1)

@@ -2,10 +2,11 @@
 -- and a worker.
 WITH shown AS (
     SELECT *
-    FROM evtrack.crashes_before(
-        %(at)s::timestamptz, %(before_job)s::bigint, %(before_batch)s::integer, %(job_id)s::bigint,
-        %(since)s::timestamptz, %(walk)s::integer
-    )
+    FROM
+        evtrack.crashes_before(
+            %(at)s::timestamptz, %(before_job)s::bigint, %(before_batch)s::integer, %(job_id)s::bigint,
+            %(since)s::timestamptz, %(walk)s::integer
+        )
     WHERE
         (%(handler)s::text IS NULL OR handler = %(handler)s::text)
         AND (%(cause)s::text IS NULL OR cause = %(cause)s::text)
@@ -40,6 +41,6 @@ CROSS JOIN
         SELECT *
         FROM evtrack.crash AS x
         WHERE x.job_id = l.job_id AND x.batch_no = l.batch_no AND x.attempt = l.attempt -- noqa: RF03
-        LIMIT 1
+        LIMIT 1 -- noqa: AM09
     ) AS c
 ORDER BY c.at DESC, c.job_id DESC, c.batch_no DESC

@@ -11,7 +11,8 @@ SELECT
     f.data #>> '{error,items,0,key}' AS item_key,
     CASE WHEN jsonb_typeof(f.data #> '{error,items}') = 'array' THEN jsonb_array_length(f.data #> '{error,items}') END
         AS items
-FROM evtrack.failures_before(
-    %(job_id)s::bigint, %(at)s::timestamptz, %(before_batch)s::integer, %(limit)s::integer
-) AS f
+FROM
+    evtrack.failures_before(
+        %(job_id)s::bigint, %(at)s::timestamptz, %(before_batch)s::integer, %(limit)s::integer
+    ) AS f
 ORDER BY f.at DESC, f.batch_no DESC

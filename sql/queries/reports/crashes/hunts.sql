@@ -6,7 +6,7 @@ WITH latest AS (
         coalesce(b.root_no, b.batch_no) AS root_no,
         count(*) AS crashes,
         max(c.at) AS last_at
-    FROM evtrack.crashes_before(the_job => %(job_id)s::bigint, most => %(walk)s::integer) AS c
+    FROM evtrack.crashes_before(the_job => %(job_id)s::bigint, most => %(walk)s::integer) AS c -- noqa: RF02
     CROSS JOIN
         LATERAL (
             SELECT
@@ -14,7 +14,7 @@ WITH latest AS (
                 s.root_no
             FROM evtrack.batch_status AS s
             WHERE s.job_id = c.job_id AND s.batch_no = c.batch_no
-            LIMIT 1
+            LIMIT 1 -- noqa: AM09
         ) AS b
     GROUP BY c.job_id, coalesce(b.root_no, b.batch_no)
     ORDER BY last_at DESC
@@ -45,12 +45,12 @@ CROSS JOIN
             count(*) FILTER (WHERE n.poison) AS poison,
             coalesce((array_agg(n.poison_key) FILTER (WHERE n.poison))[1:5], '{}') AS poison_keys
         FROM (
-            SELECT
+            SELECT -- noqa: ST06
                 m.item_count,
                 m.status,
                 m.status = 'crashed' AND m.item_count = 1 AS poison,
                 m.poison_key,
-                -- A batch made of items that raised an error counts that; one made of suspects need not have crashed yet.
+                -- A batch made of items that raised an error counts it; one made of suspects need not have crashed.
                 m.status IN ('pending', 'running')
                 AND (m.crashes + m.losses > 0 OR m.isolation <> 'none' OR m.is_derived AND m.errors = 0) AS suspect
             FROM (
@@ -84,6 +84,6 @@ CROSS JOIN
             ) AS m
         ) AS n
     ) AS t
-WHERE NOT %(under_way)s OR j.phase <> 'finished' AND t.suspect_batches > 0
+WHERE NOT %(under_way)s OR j.phase <> 'finished' AND t.suspect_batches > 0 -- noqa: RF02
 ORDER BY l.last_at DESC
 LIMIT (%(limit)s)

@@ -24,7 +24,8 @@ CROSS JOIN
     LATERAL (
         SELECT *
         FROM evtrack.crash AS x
-        WHERE x.job_id = i.job_id AND x.batch_no = i.batch_no AND x.ordinal = i.ordinal
+        WHERE x.job_id = i.job_id AND x.batch_no = i.batch_no AND x.ordinal = i.ordinal -- noqa: RF03
+        ORDER BY x.at DESC
         LIMIT (%(limit)s)
     ) AS c
 ORDER BY c.at DESC, c.job_id DESC, c.batch_no DESC

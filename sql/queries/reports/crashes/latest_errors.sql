@@ -1,15 +1,15 @@
--- Group the latest failures of a job by their errors, each by that of its first item. First by what is cheap to compare:
--- shape and place are computed once for errors that differ at most in digits.
+-- Group the latest failures of a job by their errors, each by that of its first item. First by what is cheap to
+-- compare: shape and place are computed once for errors that differ at most in digits.
 SELECT
     e.type,
-    left(e.message, 200) AS message,
-    evtrack.error_shape(e.message) AS shape,
-    evtrack.error_place(e.traceback) AS place,
-    evtrack.error_fingerprint(e.type, e.message, evtrack.error_place(e.traceback)) AS fingerprint,
     e.failures,
     e.last_at,
     e.example_batch_no,
-    e.example_item_key
+    e.example_item_key,
+    left(e.message, 200) AS message,
+    evtrack.error_shape(e.message) AS shape,
+    evtrack.error_place(e.traceback) AS place,
+    evtrack.error_fingerprint(e.type, e.message, evtrack.error_place(e.traceback)) AS fingerprint
 FROM (
     SELECT
         o.one ->> 'type' AS type,
@@ -19,7 +19,7 @@ FROM (
         (array_agg(o.one ->> 'traceback' ORDER BY f.at DESC))[1] AS traceback,
         (array_agg(f.batch_no ORDER BY f.at DESC))[1] AS example_batch_no,
         (array_agg(o.one ->> 'key' ORDER BY f.at DESC))[1] AS example_item_key
-    FROM evtrack.failures_before(%(job_id)s::bigint, most => %(most)s::integer) AS f
+    FROM evtrack.failures_before(%(job_id)s::bigint, most => %(most)s::integer) AS f -- noqa: RF02
     CROSS JOIN
         LATERAL (
             SELECT

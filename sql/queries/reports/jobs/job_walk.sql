@@ -3,5 +3,4 @@ SELECT job_id
 FROM evtrack.job_state
 WHERE %(before)s::bigint IS NULL OR job_id < %(before)s::bigint
 ORDER BY job_id DESC
-OFFSET (%(walk)s - 1)
-LIMIT 1
+LIMIT 1 OFFSET (%(walk)s - 1)

@@ -1,5 +1,5 @@
--- List jobs below a number, latest first, and how far this has looked: at most at so many jobs. The view is joined to ids
--- that are already limited, so that progress is summed only for those.
+-- List jobs below a number, latest first: of so many that are looked at, those of a phase and a handler. The view is
+-- joined to ids that are already limited, so that progress is summed only for those.
 WITH looked AS (
     SELECT
         job_id,

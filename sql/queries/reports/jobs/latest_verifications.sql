@@ -13,7 +13,7 @@ CROSS JOIN
     LATERAL (
         SELECT *
         FROM evtrack.job_verification AS l
-        WHERE l.job_id = j.job_id
+        WHERE l.job_id = j.job_id -- noqa: RF03
         ORDER BY l.at DESC
         LIMIT 1
     ) AS v

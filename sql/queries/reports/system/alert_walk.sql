@@ -5,5 +5,4 @@ WHERE
     (%(before)s::bigint IS NULL OR alert_id < %(before)s::bigint)
     AND (NOT %(undelivered)s OR delivered_at IS NULL)
 ORDER BY alert_id DESC
-OFFSET (%(walk)s - 1)
-LIMIT 1
+LIMIT 1 OFFSET (%(walk)s - 1)

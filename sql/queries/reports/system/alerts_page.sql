@@ -1,5 +1,5 @@
--- List alerts below a number, latest first: of so many that are looked at, those of a kind; or undelivered ones. With how
--- many of its deliveries to other sinks are pending, and how many were given up.
+-- List alerts below a number, latest first: of so many that are looked at, those of a kind; or undelivered ones. With
+-- how many deliveries of each to other sinks are pending, and how many were given up.
 WITH shown AS (
     SELECT *
     FROM (

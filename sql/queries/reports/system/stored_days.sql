@@ -23,9 +23,9 @@ job AS (
 SELECT
     d.job_day,
     d.bytes,
+    j.pinned_by,
     coalesce(j.jobs, 0) AS jobs,
-    coalesce(j.unfinished, 0) AS unfinished,
-    j.pinned_by
+    coalesce(j.unfinished, 0) AS unfinished
 FROM (
     SELECT
         to_date(right(c.relname, 8), 'YYYYMMDD') AS job_day,

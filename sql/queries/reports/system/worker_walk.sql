@@ -3,5 +3,4 @@ SELECT worker_id
 FROM evtrack.worker_status
 WHERE %(before)s::bigint IS NULL OR worker_id < %(before)s::bigint
 ORDER BY worker_id DESC
-OFFSET (%(walk)s - 1)
-LIMIT 1
+LIMIT 1 OFFSET (%(walk)s - 1)
