@@ -65,7 +65,7 @@ async function show(address) {
     if (turn !== asked) return; // a later one is on its way
     const fresh = answer.ok && page.getElementById("content");
     if (!fresh) throw new Error("no page");
-    Idiomorph.morph(content, fresh, {
+    Idiomorph.morph(content, fresh.innerHTML, {
       morphStyle: "innerHTML",
       ignoreActiveValue: true,
       callbacks: { beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS") },
