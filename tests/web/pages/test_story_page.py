@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from client import Client
+from dashboards import ask, open_dashboard
 from evtrack.domain.errors import NoSuchJob
 from evtrack.interfaces.web.address import Address, NoSuchPage
 from evtrack.interfaces.web.batch_address import MAX_BATCH_NO, BatchAddress
@@ -103,6 +104,20 @@ def test_the_story_and_the_reports_are_texts_to_download(conn: Connection, job: 
     assert (f"job-{job}-batch-1-event-3.txt", f"--- stderr\n{STDERR}\n") == (texts.name, texts.text)
     with pytest.raises(NoSuchPage):
         EVENT_TEXTS.read(conn, EventAddress(job, 1, 9))
+
+
+@pytest.mark.integration
+def test_texts_are_never_shown_by_a_browser_and_named_by_numbers(dsn: str, job: int) -> None:
+    app, site = open_dashboard(dsn)
+    paths = (f"/jobs/{job}/batches/1/story.md", f"/jobs/{job}/batches/1/events/3.txt", f"/jobs/{job}/hunt/1")
+    markdown, texts, page = ask(app, *(("GET", path) for path in paths))
+    site.close()
+    for answer, name in ((markdown, f"job-{job}-batch-1.md"), (texts, f"job-{job}-batch-1-event-3.txt")):
+        assert (200, "text/plain; charset=utf-8") == (answer.status_code, answer.headers["content-type"])
+        assert f'attachment; filename="{name}"' == answer.headers["content-disposition"]
+        assert "nosniff" == answer.headers["x-content-type-options"]
+        assert 'desc="0"' not in answer.headers["server-timing"]
+    assert (200, True) == (page.status_code, "found: key:2" in page.text)
 
 
 def test_addresses_are_numbers_in_their_range() -> None:

@@ -70,8 +70,11 @@ class DownloadEndpoint:
         return await anyio.to_thread.run_sync(partial(self._answer, args), limiter=self._threads)
 
     def _answer(self, args: Any) -> Response:
-        file, _ = self._site.pool.read(lambda conn: self._download.read(conn, args))
-        headers = {"content-disposition": f'attachment; filename="{file.name}"'}
+        file, cost = self._site.pool.read(lambda conn: self._download.read(conn, args))
+        headers = {
+            "content-disposition": f'attachment; filename="{file.name}"',
+            "server-timing": f'db;dur={1000 * cost.seconds:.1f};desc="{cost.statements}"',
+        }
         # An undecodable byte of a key is a lone surrogate in Python.
         content = file.text.encode("utf-8", "backslashreplace")
         return Response(content, media_type=file.media_type, headers=headers)
