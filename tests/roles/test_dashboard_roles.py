@@ -15,6 +15,9 @@ from evtrack.storage.connection.connect import connect
 
 pytestmark = pytest.mark.integration
 
+_NEXT_XID = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
+"""The number of the next transaction that writes: reading takes none."""
+
 AsRole = Callable[[str], str]
 
 
@@ -37,18 +40,22 @@ def test_a_reader_may_see_every_page(as_role: AsRole) -> None:
 def test_whoever_connects_as_the_owner_changes_nothing_and_is_told(roles_dsn: str) -> None:
     app, site = open_dashboard(roles_dsn)
     try:
+        plain = dashboard_routes(site, Door(login=NoLogin()))
+        known = {each.path for each in plain if isinstance(each, Route)}
+        every = dashboard_routes(site, Door(login=NoLogin(), acts=ActRights(roles_dsn)))
+        acts = [each for each in every if isinstance(each, Route) and each.path not in known]
         with connect(roles_dsn, purpose="test") as conn:
-            before = conn.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())").fetchone()
-            acts = dashboard_routes(site, Door(login=NoLogin(), acts=ActRights(roles_dsn)))
-            plain = {each.path for each in dashboard_routes(site, Door(login=NoLogin())) if isinstance(each, Route)}
-            only_acts = [each for each in acts if isinstance(each, Route) and each.path not in plain]
-            answers = ask(
-                app,
-                *[("GET", path) for path in paths_of(acts) if not path.startswith("/live")],
-                *[("POST", path, {"headers": FORM}) for path in paths_of(only_acts)],
-            )
-            assert before == conn.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())").fetchone()
-        assert {404} >= {each.status_code for each in answers[len(acts) :]}
+
+            def is_unchanged() -> bool:
+                before = conn.execute(_NEXT_XID).fetchone()
+                tried = [("GET", path) for path in paths_of(plain) if not path.startswith("/live")]
+                ask(app, *tried)
+                refused = [(method, path, {"headers": FORM}) for path in paths_of(acts) for method in ("GET", "POST")]
+                assert {404} >= {each.status_code for each in ask(app, *refused)}
+                return before == conn.execute(_NEXT_XID).fetchone()
+
+            # The server's other databases take numbers as well, now and then.
+            assert any(is_unchanged() for _ in range(5))
         assert "who may do more than read" in ask(app, ("GET", "/"))[0].text
     finally:
         site.close()
