@@ -32,7 +32,7 @@ def test_a_reader_may_see_every_page(as_role: AsRole) -> None:
             if answer.status_code not in {200, 303, 404, 405}
         ]
         assert [] == wrong
-        assert "who may do more than read" not in ask(app, ("GET", "/"))[0].text
+        assert "which may write" not in ask(app, ("GET", "/"))[0].text
     finally:
         site.close()
 
@@ -56,7 +56,7 @@ def test_whoever_connects_as_the_owner_changes_nothing_and_is_told(roles_dsn: st
 
             # The server's other databases take numbers as well, now and then.
             assert any(is_unchanged() for _ in range(5))
-        assert "who may do more than read" in ask(app, ("GET", "/"))[0].text
+        assert "which may write" in ask(app, ("GET", "/"))[0].text
     finally:
         site.close()
 
