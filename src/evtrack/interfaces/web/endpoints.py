@@ -13,7 +13,7 @@ from evtrack.interfaces.web.json_documents import json_document
 from evtrack.interfaces.web.page import AnyPage, Visit
 from evtrack.interfaces.web.security.act_gate import may_act
 from evtrack.interfaces.web.security.preferences import viewer_values, wants_json
-from evtrack.interfaces.web.stream import EventStream
+from evtrack.interfaces.web.stream import EventStream, StreamPlaces
 from evtrack.runtime.live.topics import regions_version
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class LiveEndpoint:
 
     def __init__(self, site: Site, pages: PageFinder, threads: anyio.CapacityLimiter) -> None:
         self._site, self._pages, self._threads = site, pages, threads
+        self._places = StreamPlaces()
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request; the query names the page with `page`."""
@@ -113,7 +114,8 @@ class LiveEndpoint:
             raise NoSuchPage
         topic = self._site.topic(visit)
         if "text/event-stream" in request.headers.get("accept", ""):
-            return EventStream(self._site.hub, topic, seen=request.headers.get("last-event-id", ""))
+            seen = request.headers.get("last-event-id", "")
+            return EventStream(self._site.hub, topic, self._places, seen=seen)
         seen = request.headers.get("if-none-match", "").strip('"')
         return await anyio.to_thread.run_sync(partial(self._poll, topic, seen), limiter=self._threads)
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
+
+from evtrack.interfaces.web.security.identity import user_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +28,40 @@ _COMMENT_S: Final = 15.0
 
 _SEND_S: Final = 10.0
 """Who does not read for so long is let go."""
+
+
+MAX_STREAMS: Final = 200
+"""The most streams at a time."""
+
+MAX_STREAMS_OF_USER: Final = 20
+"""The most of them that one user has, where users can be told apart."""
+
+
+class StreamPlaces:
+    """Counts streams; used by the server's loop alone."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+
+    def take(self, user: str) -> bool:
+        """Take a place.
+
+        Args:
+            user: Who streams; empty where nobody can be told from another.
+
+        Returns:
+            Whether there was one; whoever gets none polls.
+        """
+        is_full = self._taken.total() >= MAX_STREAMS or (user and self._taken[user] >= MAX_STREAMS_OF_USER)
+        if not is_full:
+            self._taken[user] += 1
+        return not is_full
+
+    def give_back(self, user: str) -> None:
+        """Give a place back."""
+        self._taken[user] -= 1
+        if not self._taken[user]:
+            del self._taken[user]
 
 
 class StreamViewer:
@@ -91,29 +129,34 @@ class EventStream(Response):
     Args:
         hub: Where to watch.
         topic: What.
+        places: Limits the streams.
         seen: The version that the browser has already.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, topic: Topic, *, seen: str) -> None:
+    def __init__(self, hub: Hub, topic: Topic, places: StreamPlaces, *, seen: str) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
-        self._hub, self._topic, self._seen = hub, topic, seen
+        self._hub, self._topic, self._places, self._seen = hub, topic, places, seen
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the browser goes, or does not read."""
-        viewer = StreamViewer(self._seen)
-        if not await anyio.to_thread.run_sync(self._hub.watch, self._topic, viewer):
-            full = Response(status_code=503, headers={"retry-after": "5"})
+        viewer, user = StreamViewer(self._seen), user_of(HTTPConnection(scope)).name
+        full = Response(status_code=503, headers={"retry-after": "5"})
+        if not self._places.take(user):
             await full(scope, receive, send)
             return
         try:
+            if not await anyio.to_thread.run_sync(self._hub.watch, self._topic, viewer):
+                await full(scope, receive, send)
+                return
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_events, viewer, send, tasks.cancel_scope)
                 await self._gone(receive)
                 tasks.cancel_scope.cancel()
         finally:
+            self._places.give_back(user)
             self._hub.leave(self._topic, viewer)
 
     async def _send_events(self, viewer: StreamViewer, send: Send, scope: anyio.CancelScope) -> None:

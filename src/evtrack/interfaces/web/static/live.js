@@ -7,6 +7,7 @@ let address = document.body.dataset.live;
 const state = document.getElementById("state");
 const STREAMS = 4; // A browser opens six connections to a host, over all of its tabs.
 const POLL_MS = 5000;
+const POLLS = 12; // Then there may be room for a stream again.
 
 // What a viewer has opened stays open.
 const MORPH = {
@@ -18,6 +19,7 @@ const MORPH = {
 let stream = null;
 let release = null;
 let timer = 0;
+let polls = 0;
 let etag = "";
 let paused = false;
 
@@ -48,8 +50,9 @@ function open() {
   stream.onerror = () => {
     say("stands still: no connection ", "stands");
     if (stream.readyState === EventSource.CLOSED) {
+      // The server has answered that it takes no more streams.
       close();
-      timer = setTimeout(start, POLL_MS);
+      timer = setTimeout(poll, POLL_MS);
     }
   };
 }
@@ -67,7 +70,14 @@ async function poll() {
   } catch {
     say("stands still: no connection ", "stands");
   }
-  timer = setTimeout(poll, POLL_MS);
+  if (document.hidden || paused || stream) return;
+  polls += 1;
+  timer = setTimeout(polls % POLLS ? poll : again, POLL_MS);
+}
+
+function again() {
+  timer = 0;
+  start();
 }
 
 function start() {
