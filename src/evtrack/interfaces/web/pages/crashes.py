@@ -123,9 +123,13 @@ def _day(address: Address) -> date | None:
     if not given:
         return None
     try:
-        return date.fromisoformat(given)
+        found = date.fromisoformat(given)
     except ValueError:
         raise NoSuchPage from None
+    if found == date.max:
+        # No day comes after it.
+        raise NoSuchPage
+    return found
 
 
 def _parse(address: Address) -> CrashesArgs:
