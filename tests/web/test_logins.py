@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from starlette.types import ASGIApp
+from structlog.testing import capture_logs
 
 from dashboards import FORM, HOST, ask, browser, in_loop, site_without_database
 from evtrack.domain.errors import BadArgument
@@ -237,7 +238,9 @@ def test_a_proxy_names_the_user_and_nobody_else_does() -> None:
         Door(login=ProxyLogin("X-Remote-User"), hosts=frozenset([HOST]), trusted=TrustedProxies(["10.0.0.0/8"])),
     )
     named = ("GET", "/", {"headers": {"x-remote-user": "ann"}})
-    (through,) = ask(app, named, client="10.1.2.3")
+    with capture_logs() as lines:
+        (through,) = ask(app, named, client="10.1.2.3")
+    assert [("ann", "10.1.2.3", "/")] == [(line["user"], line["peer"], line["path"]) for line in lines]
     (direct,) = ask(app, named, client="192.0.2.1")
     twice = ("GET", "/", {"headers": [("x-remote-user", "ann"), ("x-remote-user", "bob")]})
     others = ask(app, ("GET", "/"), twice, ("GET", "/", {"headers": {"x-remote-user": "x" * 300}}), client="10.1.2.3")
