@@ -87,9 +87,9 @@ def test_an_empty_page_says_what_to_run(app: ASGIApp, address: str) -> None:
     "address",
     [
         "/crashes?cause=boredom", "/crashes?day=tomorrow", "/crashes?before=1-2", "/crashes?day=9999-12-31",
-        "/crashes?before=1-2-3-4", "/crashes?before=a-b-c", f"/crashes?before={2**62}-1-1", "/items?key=%00", "/items?key=a&job=-1",
-        "/workers?all=maybe", "/workers/x", "/workers/0", "/alerts?kind=party", "/proof?before=9e9",
-        "/storage?before=x", "/doctor?run=always", "/proof?job=4711", "/workers/4711",
+        "/crashes?before=1-2-3-4", "/crashes?before=a-b-c", f"/crashes?before={2**62}-1-1", "/items?key=%00",
+        "/items?key=a&job=-1", "/workers?all=maybe", "/workers/x", "/workers/0", "/alerts?kind=party",
+        "/proof?before=9e9", "/storage?before=x", "/doctor?run=always", "/proof?job=4711", "/workers/4711",
     ],
 )  # fmt: skip
 def test_an_address_that_leads_nowhere_is_not_found(app: ASGIApp, address: str) -> None:
