@@ -10,23 +10,16 @@ CREATE OR REPLACE FUNCTION evtrack.latest_crashes(
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+SET plan_cache_mode = force_custom_plan SET jit = off
+SET enable_sort = off AS $$
 DECLARE
     start timestamptz := clock_timestamp() - span;
     days date[] := evtrack.days_open_since(start);
 BEGIN
     RETURN QUERY
-    SELECT c.job_id, c.batch_no, c.attempt, c.at
-    FROM evtrack.job j
-    CROSS JOIN LATERAL (
-        SELECT e.job_id, e.batch_no, e.attempt, e.at
-        FROM evtrack.event e
-        WHERE e.job_day = ANY(days) AND e.job_day = j.job_day
-            AND e.job_id = j.job_id AND e.type = 'crashed' AND e.at > start
-            AND e.version > 2
-        ORDER BY e.at DESC LIMIT most
-    ) c
-    WHERE j.phase IN ('open', 'abandoned', 'sealed')
-        OR greatest(j.finished_at, j.cancelled_at) > start
-    ORDER BY c.at DESC, c.job_id, c.batch_no LIMIT most;
+    SELECT e.job_id, e.batch_no, e.attempt, e.at
+    FROM evtrack.event e
+    WHERE e.job_day = ANY(days) AND e.type = 'crashed' AND e.at > start
+        AND e.version > 2
+    ORDER BY e.at DESC, e.job_id DESC, e.batch_no DESC LIMIT most;
 END $$;
