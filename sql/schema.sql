@@ -580,6 +580,8 @@ BEGIN
     ORDER BY 1;
 END $$;
 
+COMMENT ON FUNCTION evtrack.batch_numbers(the_job bigint, wanted evtrack.status, after_no integer, most integer, walk integer) IS 'The numbers of a job''s batches page by page, all or of one status. Looks at a bounded number of rows: looked_to says how far, null if to the end.';
+
 CREATE FUNCTION evtrack.batch_status_at(the_job bigint, as_of timestamp with time zone) RETURNS TABLE(job_id bigint, batch_no integer, status evtrack.status, attempt integer, version integer, item_count integer, worker_id bigint, since timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1936,6 +1938,8 @@ BEGIN
     END IF;
 END $$;
 
+COMMENT ON FUNCTION evtrack.crashes_before(before_at timestamp with time zone, before_job bigint, before_batch integer, the_job bigint, since timestamp with time zone, most integer) IS 'Crashes page by page, of all jobs or of one, latest first. Reads about as many rows as it returns.';
+
 CREATE FUNCTION evtrack.create_job(handler text, name text DEFAULT NULL::text, priority smallint DEFAULT 0, policy jsonb DEFAULT '{}'::jsonb, source jsonb DEFAULT '{}'::jsonb, bytes_total bigint DEFAULT NULL::bigint, submitter uuid DEFAULT NULL::uuid) RETURNS TABLE(job_id bigint, job_day date, submitter_token uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2523,6 +2527,8 @@ BEGIN
         AND e.at <= finish AND (e.at, e.batch_no) < (finish, batch_before)
     ORDER BY e.at DESC, e.batch_no DESC LIMIT most;
 END $$;
+
+COMMENT ON FUNCTION evtrack.failures_before(the_job bigint, before_at timestamp with time zone, before_batch integer, most integer) IS 'The failures of a job page by page, latest first. Reads about as many rows as it returns.';
 
 CREATE FUNCTION evtrack.find_worker(the_worker bigint) RETURNS evtrack.worker
     LANGUAGE plpgsql
@@ -4731,6 +4737,8 @@ BEGIN
     ON CONFLICT DO NOTHING;
     RETURN true;
 END $_$;
+
+COMMENT ON FUNCTION evtrack.record_verification(the_job bigint, event_count bigint, log_is_damaged boolean, difference_count bigint, differences jsonb) IS 'Keeps what a verification found in a job, for the view job_verification; false if there is no such job.';
 
 CREATE FUNCTION evtrack.refuse() RETURNS trigger
     LANGUAGE plpgsql

@@ -57,3 +57,8 @@ BEGIN
         ORDER BY e.at DESC, e.batch_no DESC;
     END IF;
 END $$;
+COMMENT ON FUNCTION evtrack.crashes_before(
+    timestamptz, bigint, integer, bigint, timestamptz, integer
+) IS
+'Crashes page by page, of all jobs or of one, latest first. Reads about as '
+'many rows as it returns.';

@@ -39,3 +39,8 @@ BEGIN
     ON CONFLICT DO NOTHING;
     RETURN true;
 END $$;
+COMMENT ON FUNCTION evtrack.record_verification(
+    bigint, bigint, boolean, bigint, jsonb
+) IS
+'Keeps what a verification found in a job, for the view job_verification; '
+'false if there is no such job.';

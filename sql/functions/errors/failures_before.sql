@@ -25,3 +25,8 @@ BEGIN
         AND e.at <= finish AND (e.at, e.batch_no) < (finish, batch_before)
     ORDER BY e.at DESC, e.batch_no DESC LIMIT most;
 END $$;
+COMMENT ON FUNCTION evtrack.failures_before(
+    bigint, timestamptz, integer, integer
+) IS
+'The failures of a job page by page, latest first. Reads about as many rows '
+'as it returns.';

@@ -106,3 +106,8 @@ BEGIN
     SELECT NULL, upto::integer WHERE cardinality(numbers) = 0
     ORDER BY 1;
 END $$;
+COMMENT ON FUNCTION evtrack.batch_numbers(
+    bigint, evtrack.status, integer, integer, integer
+) IS
+'The numbers of a job''s batches page by page, all or of one status. Looks '
+'at a bounded number of rows: looked_to says how far, null if to the end.';
