@@ -109,7 +109,7 @@ def dashboard_routes(site: Site, door: Door) -> list[BaseRoute]:
     threads = anyio.CapacityLimiter(READERS)
     routes: list[BaseRoute] = [
         Route(STATIC_PATH, static_file),
-        Route(HEALTHZ_PATH, HealthEndpoint(site.pool, threads).__call__),
+        Route(HEALTHZ_PATH, HealthEndpoint(site.pool).__call__),
         Route(SETTINGS_PATH, SettingsEndpoint(site.renderer).__call__, methods=["POST"]),
         Route(SEARCH_PATH, SearchEndpoint(site.renderer).__call__),
         Route("/live", LiveEndpoint(site, PageFinder(PAGES), threads).__call__),

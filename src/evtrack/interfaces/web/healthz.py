@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -27,27 +26,26 @@ class HealthEndpoint:
 
     Args:
         pool: Reads.
-        threads: How many reads are made at a time.
     """
 
-    def __init__(self, pool: ReaderPool, threads: anyio.CapacityLimiter) -> None:
-        self._pool, self._threads = pool, threads
-        self._lock = Lock()
+    def __init__(self, pool: ReaderPool) -> None:
+        self._pool = pool
+        # Not one of the threads of the pages: whoever asks need not be logged in.
+        self._thread = anyio.CapacityLimiter(1)
         self._asked_at, self._works = -_FRESH_S, False
 
     async def __call__(self, request: Request) -> Response:
         """Answer `ok`, or 503."""
         del request
-        works = await anyio.to_thread.run_sync(self._ask, limiter=self._threads)
+        works = await anyio.to_thread.run_sync(self._ask, limiter=self._thread)
         return PlainTextResponse("ok\n") if works else PlainTextResponse("unavailable\n", 503)
 
     def _ask(self) -> bool:
-        with self._lock:
-            if monotonic() - self._asked_at >= _FRESH_S:
-                try:
-                    self._pool.read(session_facts)
-                    self._works = True
-                except EvtrackError:
-                    self._works = False
-                self._asked_at = monotonic()
-            return self._works
+        if monotonic() - self._asked_at >= _FRESH_S:
+            try:
+                self._pool.read(session_facts)
+                self._works = True
+            except EvtrackError:
+                self._works = False
+            self._asked_at = monotonic()
+        return self._works
