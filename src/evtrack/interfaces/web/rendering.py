@@ -74,6 +74,7 @@ class Renderer:
             "plain": plain,
             "moment": _time,
             "moment_ms": _time_ms,
+            "moment_text": moment,
             "duration": lambda seconds: "-" if seconds is None else duration(seconds),
             "count": count,
             "percentage": percentage,

@@ -25,7 +25,8 @@ let paused = false;
 
 function say(text, kind) {
   state.className = kind;
-  state.firstChild.textContent = text;
+  // What is said again is not read aloud again.
+  if (state.firstChild.textContent !== text) state.firstChild.textContent = text;
 }
 
 function show({ regions, period_s, outage }) {
@@ -36,7 +37,7 @@ function show({ regions, period_s, outage }) {
   }
   if (outage) say(`stands still: ${outage} `, "stands");
   else say(period_s > 1 ? `every ${period_s} s ` : "live ", "live");
-  document.dispatchEvent(new CustomEvent("evtrack:shown"));
+  document.dispatchEvent(new CustomEvent("evtrack:shown", { detail: { outage } }));
 }
 
 function holdsSelection(region) {

@@ -7,8 +7,12 @@ const SKEW_MS = 5000;
 const SETTLE_MS = 60;
 const PLAY_MS = 500;
 const content = document.getElementById("content");
+const shownAt = document.querySelector("#at time");
 
 // Times
+
+// By how much this browser's clock is ahead of the server's.
+const skew = clockSkew();
 
 function showLocalTimes() {
   if (document.documentElement.dataset.zone !== "local") return;
@@ -23,11 +27,21 @@ function showLocalTimes() {
   }
 }
 
-function showSkew() {
-  const server = Date.parse(document.querySelector("#at time")?.dateTime ?? "");
+function clockSkew() {
   const answered = performance.timeOrigin + (performance.getEntriesByType("navigation")[0]?.responseStart ?? 0);
-  const skew = answered - server;
-  if (!(Math.abs(skew) > SKEW_MS)) return;
+  return shownAt ? answered - Date.parse(shownAt.dateTime) : 0;
+}
+
+// What was just shown is of now, by the server's clock.
+function stampNow() {
+  if (!shownAt) return;
+  shownAt.dateTime = `${new Date(Date.now() - skew).toISOString().slice(0, 19)}Z`;
+  shownAt.textContent = shownAt.dateTime.replace("T", " ");
+  shownAt.removeAttribute("title");
+}
+
+function showSkew() {
+  if (Math.abs(skew) <= SKEW_MS) return;
   const said = document.createElement("span");
   said.className = "badge warn";
   said.textContent = `this browser's clock is ${Math.round(Math.abs(skew) / 1000)} s ${skew > 0 ? "ahead" : "behind"}`;
@@ -117,7 +131,11 @@ const KEYS = {
 let isGoing = false;
 
 function keysAreOn() {
-  return localStorage.getItem("evtrack-keys") !== "off";
+  try {
+    return localStorage.getItem("evtrack-keys") !== "off";
+  } catch {
+    return true; // the browser keeps nothing for this page
+  }
 }
 
 function moveRow(step) {
@@ -172,7 +190,10 @@ document.addEventListener("input", (event) => {
   if (event.target.matches("input[data-links]")) slide(event.target);
 });
 document.addEventListener("keydown", press);
-document.addEventListener("evtrack:shown", showLocalTimes);
+document.addEventListener("evtrack:shown", ({ detail }) => {
+  if (!detail.outage) stampNow();
+  showLocalTimes();
+});
 showLocalTimes();
 showSkew();
 nameKeysSwitch();
