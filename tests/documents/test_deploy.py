@@ -23,6 +23,7 @@ from evtrack.runtime.worker.state.evidence import evidence
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "evtrack.rules.yml").read_text(encoding="utf-8"))
+GRAFANA = msgspec.json.decode((DEPLOY / "grafana" / "evtrack.json").read_bytes())
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))
 INSTALLED = "/opt/evtrack/venv/bin/evtrack"
 
@@ -117,14 +118,42 @@ def test_prometheus_accepts_the_rules() -> None:
         assert 0 == said.returncode, said.stdout + said.stderr
 
 
-def test_rules_use_only_existing_metrics() -> None:
+def metrics() -> set[str]:
+    """Return the names of the metrics that a watcher serves."""
     there = set()
     for family in DatabaseMetrics(dsn="").describe():
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
         there |= {family.name + end for end in ends}
+    return there
+
+
+def test_rules_use_only_existing_metrics() -> None:
     named = {name for rule in rules() for name in re.findall(r"\bevtrack_\w+", rule["expr"])}
     assert len(named) >= 6
-    assert set() == named - there
+    assert set() == named - metrics()
+
+
+def test_the_grafana_dashboard_shows_every_metric_and_no_other() -> None:
+    asked = [target["expr"] for panel in GRAFANA["panels"] for target in panel["targets"]]
+    asked += [each["query"]["query"] for each in GRAFANA["templating"]["list"] if each["type"] == "query"]
+    named = {name for expression in asked for name in re.findall(r"\bevtrack_\w+", expression)}
+    assert set() == named - metrics()
+    assert {"evtrack_batch_run_seconds_sum", "evtrack_batch_run_seconds_count"} == metrics() - named
+
+
+def test_the_panels_of_the_grafana_dashboard_lie_beside_one_another() -> None:
+    places = [panel["gridPos"] for panel in GRAFANA["panels"]]
+    cells = [
+        (x, y)
+        for each in places
+        for x in range(each["x"], each["x"] + each["w"])
+        for y in range(each["y"], each["y"] + each["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert all(each["x"] + each["w"] <= 24 for each in places)
+    assert len(places) == len({panel["id"] for panel in GRAFANA["panels"]})
+    # Whoever imports it has a data source of another name.
+    assert {"${datasource}"} == {panel["datasource"]["uid"] for panel in GRAFANA["panels"]}
 
 
 def test_each_rule_names_the_command_to_run() -> None:
