@@ -1,7 +1,5 @@
 """A foreign page in the browser of a user who is logged in: whatever it sends is refused, and it reads nothing."""
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,27 +7,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from chromium import served
 from evtrack.interfaces.web import app as web_app
 from evtrack.interfaces.web.security.act_gate import ActRights
-from evtrack.interfaces.web.serving.dashboard import ServedDashboard, ServingOptions
+from evtrack.interfaces.web.serving.dashboard import ServedDashboard
 from polling import eventually
-
-pytestmark = [pytest.mark.integration, pytest.mark.browser]
-
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP evil.test 127.0.0.1",
-)
 
 _ATTACK = """<!doctype html><title>attack</title><body>
 <iframe id="frame" src="{target}"></iframe>
@@ -84,20 +70,6 @@ class Touch:
         return PlainTextResponse("touched")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, which takes evil.test for a name of this host."""
-    program = shutil.which("chromium")
-    if program is None:
-        # CI installs it and sets this variable: there its absence is a failure.
-        assert not os.environ.get("EVTRACK_TEST_BROWSER"), "chromium is not installed"
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
-        yield browser
-        browser.close()
-
-
 @contextmanager
 def foreign_site(page: str) -> Iterator[str]:
     """Serve a page on another port of this host."""
@@ -132,23 +104,19 @@ def touch(monkeypatch: pytest.MonkeyPatch) -> Touch:
 
 
 @pytest.fixture
-def served(shared_dsn: str, touch: Touch) -> Iterator[ServedDashboard]:
+def acting(shared_dsn: str, touch: Touch) -> Iterator[ServedDashboard]:
     """A dashboard that may act."""
     del touch
-    dashboard = ServedDashboard(shared_dsn, ServingOptions(port=0, act_as=shared_dsn))
-    thread = threading.Thread(target=dashboard.run)
-    thread.start()
-    yield dashboard
-    dashboard.stop()
-    thread.join(20)
+    with served(shared_dsn, act_as=shared_dsn) as dashboard:
+        yield dashboard
 
 
 @pytest.fixture
-def visited(browser: Browser, served: ServedDashboard) -> Iterator[Callable[[str], Page]]:
+def visited(browser: Browser, acting: ServedDashboard) -> Iterator[Callable[[str], Page]]:
     """Open pages in a browser whose user is logged in."""
     context: BrowserContext = browser.new_context()
     home = context.new_page()
-    home.goto(served.shown_address)
+    home.goto(acting.shown_address)
     assert "Overview" in home.title()
 
     def visit(address: str) -> Page:
@@ -161,9 +129,9 @@ def visited(browser: Browser, served: ServedDashboard) -> Iterator[Callable[[str
 
 
 def test_a_page_of_another_port_acts_on_nothing_and_reads_nothing(
-    served: ServedDashboard, touch: Touch, visited: Callable[[str], Page]
+    acting: ServedDashboard, touch: Touch, visited: Callable[[str], Page]
 ) -> None:
-    with foreign_site(_ATTACK.format(target=served.address)) as site:
+    with foreign_site(_ATTACK.format(target=acting.address)) as site:
         page = visited(site)
         eventually(lambda: "done" == page.title())
         results = page.evaluate("results")
@@ -175,21 +143,21 @@ def test_a_page_of_another_port_acts_on_nothing_and_reads_nothing(
         texts = [frame.content() for frame in page.frames if frame is not page.main_frame]
         assert [] == [text for text in texts if "Overview" in text]
     assert 0 == touch.done
-    own = visited(served.address)
+    own = visited(acting.address)
     assert "auto" == own.locator("html").get_attribute("data-theme")
 
 
 def test_a_name_that_is_made_to_point_here_gets_nothing(
-    served: ServedDashboard, visited: Callable[[str], Page]
+    acting: ServedDashboard, visited: Callable[[str], Page]
 ) -> None:
-    page = visited(served.address.replace("127.0.0.1", "evil.test"))
+    page = visited(acting.address.replace("127.0.0.1", "evil.test"))
     assert "does not answer for that host name" in page.content()
     assert "Overview" not in page.content()
 
 
-def test_a_form_of_the_page_itself_is_taken(served: ServedDashboard, visited: Callable[[str], Page]) -> None:
-    page = visited(served.address)
+def test_a_form_of_the_page_itself_is_taken(acting: ServedDashboard, visited: Callable[[str], Page]) -> None:
+    page = visited(acting.address)
     page.get_by_role("button", name="Dark").click()
     page.wait_for_load_state()
     assert "dark" == page.locator("html").get_attribute("data-theme")
-    assert served.address == page.url
+    assert acting.address == page.url

@@ -1,0 +1,170 @@
+"""The way from the overview to the story of a poison item and back: by keyboard only, and without JavaScript."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from chromium import Visitor, visiting
+from evtrack.interfaces.web.serving.dashboard import ServedDashboard
+from world import BROKEN, World, addresses
+
+_FOCUS = """() => {
+  const e = document.activeElement;
+  if (!e || e === document.body) return null;
+  const style = getComputedStyle(e), box = e.getBoundingClientRect();
+  const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+  const inView = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+  return {text: e.textContent.trim(), name: e.tagName, ring, inView, place: e.outerHTML.slice(0, 120)};
+}"""
+_MOVING = """() => [
+  ...document.getAnimations().map((each) => `runs: ${each.effect?.target?.outerHTML.slice(0, 80)}`),
+  ...[...document.querySelectorAll("*")].filter((e) => {
+    const style = getComputedStyle(e);
+    return [...style.transitionDuration.split(", "), ...style.animationDuration.split(", ")].some(
+      (each) => parseFloat(each) > 0);
+  }).map((e) => `would move: ${e.outerHTML.slice(0, 80)}`)]"""
+
+
+def _tab_to(page: Page, text: str, *, most: int = 120) -> None:
+    """Press Tab until a link or button with this text has the focus, which is visible at each stop."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        focus = page.evaluate(_FOCUS)
+        if focus is None:
+            continue
+        assert focus["ring"], f"no visible focus on {focus['place']}"
+        assert focus["inView"], f"out of view: {focus['place']}"
+        if focus["text"] == text:
+            return
+    pytest.fail(f"no {text!r} within {most} stops")
+
+
+def _poison_batch(world: World, page: Page) -> str:
+    """Return how the batch of a poison item is written where it crashed last."""
+    row = page.locator("#crashes tr", has_text="poison").filter(has_text=f"doc:{BROKEN[0]}").first
+    return row.get_by_role("link", name=re.compile(f"^{world.poison}/")).inner_text()
+
+
+def test_by_keyboard_from_the_overview_to_the_poison_item_and_back(visitor: Visitor, world: World) -> None:
+    page = visitor.visit("/crashes?handler=frail-parser")
+    batch = _poison_batch(world, page)
+    page.goto(visitor.origin + "/")
+    page.keyboard.press("Tab")
+    assert "Skip to the content" == page.evaluate(_FOCUS)["text"]
+    _tab_to(page, "Crashes")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/crashes$"))
+    _tab_to(page, batch, most=200)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text(f"Batch {batch.partition('/')[2]}")
+    _tab_to(page, f"doc:{BROKEN[0]}")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text(f"doc:{BROKEN[0]}")
+    for address in (f"/jobs/{world.poison}/batches/{batch.partition('/')[2]}", "/crashes", "/"):
+        page.keyboard.press("Alt+ArrowLeft")
+        expect(page).to_have_url(visitor.origin + address)
+
+
+def test_keys_go_to_pages_and_can_be_turned_off(visitor: Visitor) -> None:
+    page = visitor.visit("/help")
+    for keys, address in (("gj", "/jobs"), ("gc", "/crashes"), ("gw", "/workers"), ("?", "/help")):
+        for key in keys:
+            page.keyboard.press(key)
+        expect(page).to_have_url(visitor.origin + address)
+    page.get_by_role("button", name="Turn the keys off").click()
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    page.keyboard.press("/")
+    expect(page).to_have_url(visitor.origin + "/help")
+    page.get_by_role("button", name="Turn the keys on").click()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("12/7")
+    page.keyboard.press("Escape")
+
+
+def test_the_same_walk_without_javascript(browser: Browser, dashboard: ServedDashboard, world: World) -> None:
+    with visiting(browser, dashboard, java_script_enabled=False) as visitor:
+        page = visitor.visit("/")
+        page.get_by_role("link", name="Crashes", exact=True).click()
+        page.get_by_role("link", name=_poison_batch(world, page), exact=True).first.click()
+        assert "Batch" in page.locator("h1").inner_text()
+        page.get_by_role("link", name=re.compile("step by step")).click()
+        assert "Hunt in batch 1" in page.locator("h1").inner_text()
+        before = page.locator(".hunt-says").inner_text()
+        for _ in range(6):
+            page.get_by_role("link", name="Event before").click()
+        assert "As it was at" in page.locator("main").inner_text()
+        assert before != page.locator(".hunt-says").inner_text()
+        page.goto(f"{visitor.origin}/jobs/{world.poison}")
+        page.locator(".slider").get_by_role("link", name="First").click()
+        assert "at=" in page.url
+        page.get_by_role("link", name="Now", exact=True).last.click()
+        page.get_by_role("button", name="Dark").click()
+        assert "dark" == page.locator("html").get_attribute("data-theme")
+        assert 0 == page.locator("button.copy:visible, input[type=range]:visible, [data-play]:visible").count()
+
+
+@pytest.mark.parametrize("name", ["now", "job-running", "hunt-running", "story-split", "crashes"])
+def test_nothing_moves_for_who_wants_less_motion(name: str, visitor: Visitor, world: World) -> None:
+    page = visitor.visit(addresses(world)[name])
+    assert [] == page.evaluate(_MOVING)
+    assert 0 == page.locator("[data-play]:visible").count()
+
+
+def test_what_a_screen_reader_gets_of_a_job_and_of_a_hunt(visitor: Visitor, world: World) -> None:
+    page = visitor.visit(f"/jobs/{world.poison}")
+    expect(page.locator("body")).to_match_aria_snapshot(f"""
+- link "Skip to the content"
+- banner:
+  - link "evtrack"
+  - navigation "Pages"
+  - search
+- main:
+  - navigation "Above this page"
+  - status
+  - heading /Job {world.poison}/ [level=1]
+  - heading /Hunts/ [level=2]
+  - region /Hunts/:
+    - table
+  - heading "What to run next" [level=2]
+  - heading "Timeline" [level=2]
+  - heading "Crashes by cause" [level=2]
+  - heading "Errors" [level=2]
+- contentinfo
+""")
+    page.goto(f"{visitor.origin}/jobs/{world.poison}/hunt/1")
+    expect(page.locator("main")).to_match_aria_snapshot("""
+- heading /Hunt in batch 1/ [level=1]
+- figure:
+  - img
+- slider "Time"
+- heading "Batches" [level=2]
+- list "Batches":
+  - listitem:
+    - link "Batch 1"
+""")
+
+
+def test_the_slider_moves_through_a_hunt(visitor: Visitor, world: World) -> None:
+    page = visitor.visit(f"/jobs/{world.poison}/hunt/1")
+    slider = page.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page).to_have_url(re.compile("at="))
+    expect(page.locator("main")).to_contain_text("As it was at")
+    expect(slider).to_be_focused()
+    page.keyboard.press("End")
+    expect(page.locator(".hunt-says")).to_contain_text("found")
+
+
+def test_settings_are_kept(visitor: Visitor) -> None:
+    page = visitor.visit("/jobs")
+    page.get_by_role("button", name="Local time").click()
+    expect(page.locator("html")).to_have_attribute("data-zone", "local")
+    expect(page).to_have_url(visitor.origin + "/jobs")
+    page.get_by_role("button", name="Dark").click()
+    other = visitor.visit("/workers")
+    assert "dark" == other.locator("html").get_attribute("data-theme")
+    assert "local" == other.locator("html").get_attribute("data-zone")
