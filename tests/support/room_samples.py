@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from evtrack.domain.alerts import AlertKind
+from evtrack.domain.crash import CrashCause
 from evtrack.interfaces.web.charts.crash_map import crash_grid
 from evtrack.interfaces.web.pages.alerts import Alerts, AlertsArgs, shown_alert
 from evtrack.interfaces.web.pages.crashes import Crashes, CrashesArgs, CrashMap
@@ -44,7 +46,9 @@ def _map(text: str) -> CrashMap:
 
 
 def _crashes(text: str) -> Sample:
-    return Sample(CrashesArgs(text, "signal", DAY, None), Crashes(_map(text), ["signal"], [crash(text)], "1-2-3"))
+    return Sample(
+        CrashesArgs(text, "signal", DAY, None), Crashes(_map(text), [CrashCause.SIGNAL], [crash(text)], "1-2-3")
+    )
 
 
 def _items(text: str) -> Sample:
@@ -103,7 +107,9 @@ def _alerts(text: str) -> Sample:
         for number, (kind, (job_id, batch_no)) in enumerate(kinds.items(), 1)
     ]  # fmt: skip
     sinks = [{"sink": text, "pending": 1, "gave_up": 1, "lag_s": 4.0, "error": text}]
-    return Sample(AlertsArgs(None, undelivered=False, before=9), Alerts(3, 90.0, sinks, ["batch_crashed"], found, 8))
+    return Sample(
+        AlertsArgs(None, undelivered=False, before=9), Alerts(3, 90.0, sinks, [AlertKind.BATCH_CRASHED], found, 8)
+    )
 
 
 def _proof(text: str) -> Sample:

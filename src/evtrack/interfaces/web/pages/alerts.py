@@ -74,7 +74,7 @@ class Alerts:
     undelivered: int
     lag_s: float
     sinks: list[dict[str, Any]]
-    kinds: list[str]
+    kinds: list[AlertKind]
     alerts: list[ShownAlert]
     older: int | None
 

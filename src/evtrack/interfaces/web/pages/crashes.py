@@ -79,7 +79,7 @@ class Crashes:
     """
 
     map: CrashMap
-    causes: list[str]
+    causes: list[CrashCause]
     crashes: list[Crash]
     older: str | None
 
@@ -138,7 +138,7 @@ def _parse(address: Address) -> CrashesArgs:
 
 
 def _address(args: CrashesArgs) -> str:
-    before = args.before and _written(args.before)
+    before = _written(args.before) if args.before else None
     return link("/crashes", handler=args.handler, cause=args.cause, day=args.day, before=before)
 
 
@@ -147,13 +147,14 @@ def _read(conn: Connection, args: CrashesArgs) -> Crashes:
         conn,
         handler=args.handler,
         cause=args.cause,
-        day=args.day and datetime.combine(args.day, time(), UTC),
+        day=datetime.combine(args.day, time(), UTC) if args.day else None,
         before=args.before,
         limit=_PAGE,
     )
     crash_map = CRASH_MAP(conn)
     shown = replace(crash_map, rows=crash_map.rows[:_HANDLERS])
-    return Crashes(shown, list(CrashCause), found.rows, found.next and _written(found.next))
+    older = _written(found.next) if found.next else None
+    return Crashes(shown, list(CrashCause), found.rows, older)
 
 
 CRASHES: Final = Page(
