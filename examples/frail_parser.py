@@ -1,31 +1,33 @@
-"""A handler that cannot take every document: it raises on an empty one, and crashes on one that is broken.
+"""A handler of whole batches that raises if no document has a text, and crashes at a document that is broken.
 
-`bin/demo --web` runs it, and the dashboard shows how evtrack searches for the documents that crash.
+`bin/demo --web` runs it, and the dashboard shows how evtrack divides the batches until each broken document is alone.
 """
 
 import ctypes
 import time
-from typing import Any
 
 import evtrack
 
 
-@evtrack.handler("frail-parser")
-def parse(document: dict[str, Any]) -> dict[str, int]:
-    """Count the words of a document.
+@evtrack.batch_handler("frail-parser")
+def parse(documents: evtrack.Batch) -> list[dict[str, int]]:
+    """Count the words of documents.
 
     Args:
-        document: A text, whether it is broken, and how many seconds it takes.
+        documents: Texts, each with how many seconds it takes, and whether it is broken.
 
     Returns:
-        The number of words.
+        The number of words of each.
 
     Raises:
-        ValueError: If the document is empty.
+        ValueError: If there are none.
     """
-    time.sleep(document.get("takes_s", 0.0))
-    if document.get("is_broken"):
-        ctypes.string_at(0)  # segfaults, as native code might on such a document
-    if not document["text"]:
-        raise ValueError("the document is empty")
-    return {"words": len(document["text"].split())}
+    counts = []
+    for document in documents:
+        time.sleep(document.get("takes_s", 0.0))
+        if document.get("is_broken"):
+            ctypes.string_at(0)  # segfaults, as native code might on such a document
+        counts.append({"words": len(document["text"].split())})
+    if not any(count["words"] for count in counts):
+        raise ValueError("no document has a text")
+    return counts
