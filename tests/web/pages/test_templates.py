@@ -9,7 +9,7 @@ import pytest
 import evtrack.interfaces.web
 
 ROOM = Path(evtrack.interfaces.web.__file__).parent
-TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
+TEMPLATES = sorted((ROOM / "templates").rglob("*.html"))
 STATIC = ROOM / "static"
 MAKES_MARKUP = {"charts", "rendering.py", "job_drawing.py"}
 """Who may write HTML in Python."""

@@ -11,12 +11,14 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from evtrack.interfaces.web.acts import ACTS
+from evtrack.interfaces.web.acts.desk import ActDesk
 from evtrack.interfaces.web.downloads import DownloadEndpoint
 from evtrack.interfaces.web.endpoints import LiveEndpoint, PageEndpoint, json_path
 from evtrack.interfaces.web.error_pages import ErrorPages
 from evtrack.interfaces.web.healthz import HEALTHZ_PATH, HealthEndpoint
 from evtrack.interfaces.web.page_finder import PageFinder
 from evtrack.interfaces.web.pages import DOWNLOADS, PAGES
+from evtrack.interfaces.web.pages.act import act_page
 from evtrack.interfaces.web.pages.doctor import doctor_page
 from evtrack.interfaces.web.rendering import Renderer
 from evtrack.interfaces.web.search import SEARCH_PATH, SearchEndpoint
@@ -107,17 +109,19 @@ def dashboard_routes(site: Site, door: Door) -> list[BaseRoute]:
         door: Who may come in.
     """
     threads = anyio.CapacityLimiter(READERS)
+    pages = PAGES if door.acts is None else (*PAGES, act_page(site.acts))
     routes: list[BaseRoute] = [
         Route(STATIC_PATH, static_file),
         Route(HEALTHZ_PATH, HealthEndpoint(site.pool).__call__),
         Route(SETTINGS_PATH, SettingsEndpoint(site.renderer).__call__, methods=["POST"]),
         Route(SEARCH_PATH, SearchEndpoint(site.renderer).__call__),
-        Route("/live", LiveEndpoint(site, PageFinder(PAGES), threads).__call__),
+        Route("/live", LiveEndpoint(site, PageFinder(pages), threads).__call__),
         *door.login.routes,
-        *act_routes(ACTS, door.acts),
     ]
+    if door.acts is not None:
+        routes += act_routes(ACTS, door.acts, ActDesk(site, door.acts, threads))
     routes += [Route(each.path, DownloadEndpoint(site, each, threads).__call__) for each in DOWNLOADS]
-    for page in (*PAGES, doctor_page(site.checkups)):
+    for page in (*pages, doctor_page(site.checkups)):
         for path, as_json in ((json_path(page.path), True), (page.path, False)):
             endpoint = PageEndpoint(site, page, threads, as_json=as_json, acts=door.acts)
             routes.append(Route(path, endpoint.__call__))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from evtrack.runtime.acts.act_runner import ActRunner
 from evtrack.storage.connection.session_facts import SessionFacts, session_facts
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Site:
         renderer: Renders both.
         checkups: Runs check-ups.
         show_results: Whether pages show the results of handlers.
+        acts: Runs what users do to the queue.
     """
 
     pool: ReaderPool
@@ -43,6 +45,7 @@ class Site:
     renderer: Renderer
     checkups: CheckUps
     show_results: bool = False
+    acts: ActRunner = field(default_factory=ActRunner)
 
     def values(self, visit: Visit, answer: Answer) -> dict[str, Any]:
         """Return what a template may use: the model as `page`, the session, the title, and the address."""
@@ -60,8 +63,9 @@ class Site:
         return PageTopic(self, visit)
 
     def close(self) -> None:
-        """End the hub, and close the connections."""
+        """End the hub and all acts, and close the connections."""
         self.hub.close()
+        self.acts.close()
         self.pool.close()
 
 

@@ -1,5 +1,6 @@
 """The batches of a job page by page, and their events; each page reads a bounded number of rows."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -51,14 +52,24 @@ def batches_page(
         after: Only batches with higher numbers.
         status: Only those of this status; None for any.
     """
-    params = {"job_id": job_id, "status": status, "after": after, "limit": limit, "walk": LOOKED}
-    found = rows(conn, _Number, "batch_numbers", **params)
-    numbers = [each.batch_no for each in found if each.batch_no is not None]
-    end = found[0].looked_to if found else None
+    numbers, end = _numbers(conn, job_id, status=status, after=after, limit=limit)
     page = rows(conn, BatchRow, "batches_page", job_id=job_id, batch_nos=numbers) if numbers else []
     if end is None or status is None or len(numbers) == limit:
         return Walk(page, end)
     return Walk(page, end, after + 1, end)
+
+
+def number_chunks(conn: Connection, job_id: int, *, status: str, most: int) -> Iterator[list[int]]:
+    """Read the numbers of a job's batches of one status, in their order, while that status may change.
+
+    Args:
+        status: The status.
+        most: How many numbers a chunk has at most; it may have none.
+    """
+    after: int | None = 0
+    while after is not None:
+        numbers, after = _numbers(conn, job_id, status=status, after=after, limit=most)
+        yield numbers
 
 
 def slowest_batches(conn: Connection, job_id: int, *, limit: int = 5, batches: int | None = None) -> list[BatchRow]:
@@ -99,6 +110,15 @@ def events_page(conn: Connection, job_id: int, batch_no: int, *, after: int = 0,
 def extent(conn: Connection, job_id: int) -> Extent:
     """Read the highest number of a job's batches, and of its items."""
     return one(conn, Extent, "job_extent", job_id=job_id) or Extent(0, 0)
+
+
+def _numbers(
+    conn: Connection, job_id: int, *, status: str | None, after: int, limit: int
+) -> tuple[list[int], int | None]:
+    """Return numbers above one, and where to go on; None at the end."""
+    params = {"job_id": job_id, "status": status, "after": after, "limit": limit, "walk": LOOKED}
+    found = rows(conn, _Number, "batch_numbers", **params)
+    return [each.batch_no for each in found if each.batch_no is not None], found[0].looked_to if found else None
 
 
 def _above(conn: Connection, job_id: int) -> int:

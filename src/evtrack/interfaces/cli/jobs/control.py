@@ -11,7 +11,7 @@ from evtrack.domain.text import printable, quoted
 from evtrack.interfaces.cli.shared.options import job_argument, json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import BATCH_NO, Words
 from evtrack.interfaces.notices import notice
-from evtrack.interfaces.words.formatting import counted
+from evtrack.interfaces.words.act_results import item_reason, items_result, job_result, retry_result
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.queue import job_control
 
@@ -28,8 +28,7 @@ def suspend(conn: Connection, job_id: int, *, as_json: bool) -> None:
     Running batches continue. Pending batches wait until `evtrack resume`.
     """
     changed = job_control.suspend_job(conn, job_id)
-    text = "is suspended: running batches continue, pending batches wait" if changed else "was already suspended"
-    _report_job(job_id, "suspend", text, changed=changed, as_json=as_json)
+    _report_job(job_id, "suspend", changed=changed, as_json=as_json)
 
 
 @click.command()
@@ -39,8 +38,7 @@ def suspend(conn: Connection, job_id: int, *, as_json: bool) -> None:
 def resume(conn: Connection, job_id: int, *, as_json: bool) -> None:
     """Resume a suspended job."""
     changed = job_control.resume_job(conn, job_id)
-    text = "is resumed" if changed else "was not suspended"
-    _report_job(job_id, "resume", text, changed=changed, as_json=as_json)
+    _report_job(job_id, "resume", changed=changed, as_json=as_json)
 
 
 @click.command()
@@ -53,8 +51,7 @@ def cancel(conn: Connection, job_id: int, *, as_json: bool) -> None:
     Running batches finish; pending batches never run.
     """
     changed = job_control.cancel_job(conn, job_id)
-    text = "is cancelled: running batches finish, pending batches never run" if changed else "was already cancelled"
-    _report_job(job_id, "cancel", text, changed=changed, as_json=as_json)
+    _report_job(job_id, "cancel", changed=changed, as_json=as_json)
 
 
 @click.command()
@@ -93,10 +90,8 @@ def retry(
     number = job_control.retry_job(conn, job_id, statuses=wanted, batch_nos=batch_nos or None)
     if as_json:
         print_json({"job_id": job_id, "action": "retry", "changed": number > 0, "batches": number})
-    elif number:
-        click.echo(f"Job {job_id}: returned {counted(number, 'batch', 'batches')} to the queue.")
     else:
-        click.echo(f"Job {job_id} has no {' or '.join(wanted)} batches to retry.")
+        click.echo(retry_result(job_id, number, wanted))
 
 
 @click.command()
@@ -125,15 +120,6 @@ def _keys(item_keys: tuple[str, ...], more_keys: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys((*item_keys, *more_keys)))
 
 
-_REASONS: Final = {
-    "unknown": "the job has no item with this key",
-    "running": "is running; try again when it has ended",
-    "pending": "is already pending",
-    "completed": "is completed",
-    "cancelled": "is cancelled for good",
-}
-
-
 def _report_items(job_id: int, action: str, items: list[job_control.ItemVerdict], *, as_json: bool) -> None:
     done = {"retry": "retry", "quarantine": "quarantined"}[action]
     changed = [item for item in items if item.verdict == done]
@@ -141,13 +127,10 @@ def _report_items(job_id: int, action: str, items: list[job_control.ItemVerdict]
         rows = [asdict(item) for item in items]
         print_json({"job_id": job_id, "action": action, "changed": bool(changed), "items": rows})
     else:
-        number = counted(len(changed), "item")
-        text = {"retry": f"returned {number} to the queue", "quarantine": f"quarantined {number}"}[action]
-        click.echo(f"Job {job_id}: {text}.")
+        click.echo(items_result(job_id, action, len(changed)))
         for item in items:
             if item.verdict != done:
-                reason = _REASONS.get(item.verdict, f"is {item.verdict}, which --status excludes")
-                notice(f"  {printable(item.item_key, 200)}: {reason}")
+                notice(f"  {printable(item.item_key, 200)}: {item_reason(item.verdict)}")
     if any(item.verdict == "unknown" for item in items):
         raise BadArgument(
             f"Job {job_id} has no item with some of these keys.",
@@ -155,8 +138,8 @@ def _report_items(job_id: int, action: str, items: list[job_control.ItemVerdict]
         )
 
 
-def _report_job(job_id: int, action: str, text: str, *, changed: bool, as_json: bool) -> None:
+def _report_job(job_id: int, action: str, *, changed: bool, as_json: bool) -> None:
     if as_json:
         print_json({"job_id": job_id, "action": action, "changed": changed})
     else:
-        click.echo(f"Job {job_id} {text}.")
+        click.echo(job_result(job_id, action, changed=changed))

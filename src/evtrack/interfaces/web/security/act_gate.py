@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import structlog
 from starlette.responses import PlainTextResponse, Response
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection, Request
 
 _log = structlog.get_logger()
+
+Desk = TypeVar("Desk")
+Desk_contra = TypeVar("Desk_contra", contravariant=True)
 
 
 def everybody_may(user: str) -> bool:
@@ -39,7 +42,7 @@ class ActRights:
     may_act: Callable[[str], bool] = everybody_may
 
 
-class Act(Protocol):
+class Act(Protocol[Desk_contra]):
     """Something that a user does to the queue: a page that shows what it will touch, and the act itself."""
 
     @property
@@ -52,25 +55,24 @@ class Act(Protocol):
         """Its path below the prefix, with Starlette's parameters."""
         ...
 
-    async def ask(self, request: Request, rights: ActRights) -> Response:
+    async def ask(self, request: Request, desk: Desk_contra) -> Response:
         """Show what it will touch."""
         ...
 
-    async def perform(self, request: Request, rights: ActRights) -> Response:
+    async def perform(self, request: Request, desk: Desk_contra) -> Response:
         """Do it."""
         ...
 
 
-def act_routes(acts: Iterable[Act], rights: ActRights | None) -> list[BaseRoute]:
-    """Return the routes of acts; none without rights, so that their addresses do not exist.
+def act_routes(acts: Iterable[Act[Desk]], rights: ActRights, desk: Desk) -> list[BaseRoute]:
+    """Return the routes of acts; without rights there are none, so that their addresses do not exist.
 
     Args:
         acts: The acts.
-        rights: What they are done with.
+        rights: Who may act.
+        desk: What acts are done with.
     """
-    if rights is None:
-        return []
-    return [Route(act.path, _GatedAct(act, rights).answer, methods=["GET", "POST"]) for act in acts]
+    return [Route(act.path, _GatedAct(act, rights, desk).answer, methods=["GET", "POST"]) for act in acts]
 
 
 def may_act(request: HTTPConnection, rights: ActRights | None) -> bool:
@@ -91,13 +93,13 @@ def record_act(request: HTTPConnection, *, act: str, job_id: int | None, **numbe
     _log.info(log_names.WEB_ACT, user=user_of(request).name, peer=peer, act=act, job_id=job_id, **numbers)
 
 
-class _GatedAct:
-    def __init__(self, act: Act, rights: ActRights) -> None:
-        self._act, self._rights = act, rights
+class _GatedAct(Generic[Desk]):
+    def __init__(self, act: Act[Desk], rights: ActRights, desk: Desk) -> None:
+        self._act, self._rights, self._desk = act, rights, desk
 
     async def answer(self, request: Request) -> Response:
         if not may_act(request, self._rights):
             return PlainTextResponse("You may look, and not act.\n", 403)
         if request.method == "POST":
-            return await self._act.perform(request, self._rights)
-        return await self._act.ask(request, self._rights)
+            return await self._act.perform(request, self._desk)
+        return await self._act.ask(request, self._desk)
