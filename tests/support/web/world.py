@@ -193,7 +193,7 @@ def _suspended(client: Client) -> int:
 
 def _hostile(conn: Connection, worker: int) -> int:
     client = Client(conn, "</td><b>")
-    keys = [key for key in HOSTILE if "\x1b" not in key]
+    keys = [key for key in HOSTILE if key.isprintable()]
     job = int(
         client.one(
             "SELECT evtrack.enqueue(%s, %s, %s, %s, 0::smallint, '{\"max_crashes\": 1}', 1)",
