@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from act_samples import ACT_SAMPLES
 from evtrack.domain.text import printable
 from evtrack.interfaces.web.json_documents import json_document
 from page_samples import SAMPLES, rendered
@@ -16,7 +17,7 @@ NASTY = (
     "javascript:alert(1)", "a\r\ndata: forged\r\n\r\n", "\x00\x1b[31m", "\u202etxt.exe", "\udc80\udcff", "{{ 7 * 7 }}",
     "&lt;b&gt;&#34;", "]]>--><!--", "</td></tr></table>", "\u2028\u2029", "a" * 1000,
 )  # fmt: skip
-ALL = SAMPLES | ROOM_SAMPLES
+ALL = SAMPLES | ROOM_SAMPLES | ACT_SAMPLES
 """All samples, by template; what follows a colon tells those of one template apart."""
 
 ANY_TEXT = st.one_of(st.text(st.characters(exclude_categories=()), min_size=1, max_size=60), st.sampled_from(NASTY))

@@ -77,7 +77,7 @@ def _retry_preview(conn: Connection, target: Target) -> Preview:
         refusal = f"Batch {target.batch_no} is not {' or '.join(target.statuses)}: there is nothing to retry."
     return Preview(
         touched=touched,
-        effect="They return to the queue with new budgets, and run again. A finished job is reopened.",
+        effect="Each returns to the queue with new budgets, and runs again. A finished job is reopened.",
         command=_retry_command(target),
         refusal=refusal,
         batches=found,
