@@ -119,7 +119,7 @@ def dashboard_routes(site: Site, door: Door) -> list[BaseRoute]:
         *door.login.routes,
     ]
     if door.acts is not None:
-        routes += act_routes(ACTS, door.acts, ActDesk(site, door.acts, threads))
+        routes += act_routes(ACTS, door.acts, ActDesk(site, door.acts))
     routes += [Route(each.path, DownloadEndpoint(site, each, threads).__call__) for each in DOWNLOADS]
     for page in (*pages, doctor_page(site.checkups)):
         for path, as_json in ((json_path(page.path), True), (page.path, False)):

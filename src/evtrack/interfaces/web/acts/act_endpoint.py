@@ -80,15 +80,13 @@ class KindAct:
     async def ask(self, request: Request, desk: ActDesk) -> Response:
         """Show what it would touch."""
         target = _target(request)
-        return await anyio.to_thread.run_sync(partial(self._ask, request, desk, target), limiter=desk.threads)
+        return await anyio.to_thread.run_sync(partial(self._ask, request, desk, target), limiter=desk.questions)
 
     async def perform(self, request: Request, desk: ActDesk) -> Response:
         """Do it, or begin it, and lead to what happened."""
         typed = (await form_of(request)).get("number", "").strip()
         target = _target(request)
-        return await anyio.to_thread.run_sync(
-            partial(self._perform, request, desk, target, typed), limiter=desk.threads
-        )
+        return await anyio.to_thread.run_sync(partial(self._perform, request, desk, target, typed), limiter=desk.acts)
 
     def _ask(self, request: Request, desk: ActDesk, target: Target) -> Response:
         (session, preview), cost = desk.site.pool.read(partial(self._read, target))
@@ -193,7 +191,7 @@ class StopAct:
         if act is None:
             raise NoSuchPage
         # It may take a lock that the act's own thread holds for a moment, and writes a line of the log.
-        await anyio.to_thread.run_sync(act.stop, limiter=desk.threads)
+        await anyio.to_thread.run_sync(act.stop, limiter=desk.questions)
         record_act(request, act=self.name, job_id=act.order.job_id, stopped=act.number)
         return _to_act(request, desk)
 

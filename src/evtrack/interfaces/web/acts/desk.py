@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import anyio
+import anyio
 
+if TYPE_CHECKING:
     from evtrack.interfaces.web.security.act_gate import ActRights
     from evtrack.interfaces.web.site import Site
 
@@ -19,9 +20,11 @@ class ActDesk:
     Args:
         site: Reads what an act would touch, and runs it.
         rights: The database as a role that may act.
-        threads: How many pages are made at a time.
+        questions: How many of their pages are made at a time; apart from other pages, which an act never holds up.
+        acts: How many acts are done, or begun, at a time: each has a connection.
     """
 
     site: Site
     rights: ActRights
-    threads: anyio.CapacityLimiter
+    questions: anyio.CapacityLimiter = field(default_factory=partial(anyio.CapacityLimiter, 2))
+    acts: anyio.CapacityLimiter = field(default_factory=partial(anyio.CapacityLimiter, 1))

@@ -56,7 +56,9 @@ def _preview(conn: Connection, target: Target, act: str, statuses: Iterable[str]
 
 
 def _retry_preview(conn: Connection, target: Target) -> Preview:
-    effect = "It returns to the queue with new budgets, apart from the other items of its batch. A finished job is reopened."
+    effect = (
+        "It returns to the queue with new budgets, apart from the other items of its batch. A finished job is reopened."
+    )
     return _preview(conn, target, "retry", target.statuses, effect)
 
 

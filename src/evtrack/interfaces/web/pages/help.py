@@ -82,6 +82,7 @@ ADDRESSES: Final = (
     Entry("/proof", "which jobs were verified, and with what result; ?job= for one"),
     Entry("/storage", "sizes, days, and jobs that were dropped"),
     Entry("/doctor", "a check-up of the database and the workers"),
+    Entry("/jobs/12/retry", "asks, and then acts, where that is allowed; also suspend, resume, cancel"),
     Entry("/search?q=", "12 is a job, 12/7 a batch, anything else the key of an item"),
     Entry("/healthz", "ok or 503, for a load balancer"),
 )
