@@ -12,6 +12,7 @@ from evtrack.interfaces.web.acts import ACTS
 from evtrack.interfaces.web.app import Door, dashboard_routes, site_of
 from evtrack.interfaces.web.security.act_gate import ActRights
 from evtrack.interfaces.web.security.host_login import HostLogin, NoLogin
+from evtrack.runtime.acts import act_runner
 
 pytestmark = pytest.mark.integration
 
@@ -66,10 +67,11 @@ def test_suspend_and_resume(queue: Client, acting: ActBrowser) -> None:
     assert "It touches 12 batches." in page.text
     assert f"evtrack suspend {job}" in page.text
     assert 10 == page.text.count(f'href="/jobs/{job}/batches/')
-    assert f"Job {job} is suspended" in acting.press(f"/jobs/{job}/suspend").text
-    assert [] == acting.forms(acting.get(f"/jobs/{job}/suspend"))
-    again = acting.post(f"/jobs/{job}/suspend")
-    assert (409, True) == (again.status_code, f"Job {job} was already suspended." in again.text)
+    done = acting.press(f"/jobs/{job}/suspend")
+    assert f"Job {job} is suspended" in done.text
+    again = acting.get(f"/jobs/{job}/suspend")
+    assert ([], True) == (acting.forms(again), f"Job {job} was already suspended." in again.text)
+    assert done.url == acting.follow(acting.post(f"/jobs/{job}/suspend")).url
     assert [] == queue.claim(queue.worker(), job)
     assert f"Job {job} is resumed." in acting.press(f"/jobs/{job}/resume").text
     assert 12 == len(queue.claim(queue.worker(), job))
@@ -79,13 +81,14 @@ def test_cancel(queue: Client, acting: ActBrowser) -> None:
     job, worker = queue.job(3), queue.worker()
     queue.claim(worker, job, fresh=1)
     assert "1 running batch will finish" in acting.get(f"/jobs/{job}/cancel").text
-    assert f"Job {job} is cancelled" in acting.press(f"/jobs/{job}/cancel").text
+    done = acting.press(f"/jobs/{job}/cancel")
+    assert f"Job {job} is cancelled" in done.text
     assert "cancelled" == queue.phase(job)
-    assert 409 == acting.post(f"/jobs/{job}/cancel").status_code
+    assert done.url == acting.follow(acting.post(f"/jobs/{job}/cancel")).url
     assert "cannot be retried" in acting.get(f"/jobs/{job}/retry").text
 
 
-def test_retry_once(queue: Client, acting: ActBrowser) -> None:
+def test_retry_once(queue: Client, acting: ActBrowser, monkeypatch: pytest.MonkeyPatch) -> None:
     job = failed_job(queue, 3)
     page = acting.get(f"/jobs/{job}/retry")
     assert "It touches 3 batches." in page.text
@@ -93,6 +96,8 @@ def test_retry_once(queue: Client, acting: ActBrowser) -> None:
         done = acting.press(f"/jobs/{job}/retry")
     assert f"Job {job}: returned 3 batches to the queue." in done.text
     assert (3, 0) == (queue.sums(job)["pending"][0], queue.sums(job)["failed"][0])
+    assert done.url == acting.follow(acting.post(f"/jobs/{job}/retry")).url, "who presses twice sees what happened"
+    monkeypatch.setattr(act_runner, "_RECENT_S", 0.0)
     again = acting.post(f"/jobs/{job}/retry")
     assert (409, True) == (again.status_code, "has no failed or crashed batches to retry" in again.text)
     assert ["enqueued", "started", "failed", "requeued"] == queue.types(job)
@@ -109,7 +114,7 @@ def test_retry_one_batch_or_one_status(queue: Client, acting: ActBrowser) -> Non
     assert f"evtrack retry {job} --batch 2" in acting.get(f"/jobs/{job}/retry?batch=2").text
     acting.press(f"/jobs/{job}/retry?batch=2")
     assert ["failed", "pending"] == [str(queue.batch(job, number).status) for number in (1, 2)]
-    assert "there is nothing to retry" in acting.post(f"/jobs/{job}/retry?batch=2").text
+    assert "there is nothing to retry" in acting.get(f"/jobs/{job}/retry?batch=2").text
     assert "It touches 1 batch." in acting.get(f"/jobs/{job}/retry?status=crashed").text
     acting.press(f"/jobs/{job}/retry?status=crashed")
     assert ["failed", "pending"] == [str(queue.batch(job, number).status) for number in (1, 3)]
@@ -121,7 +126,7 @@ def test_retry_and_quarantine_an_item(queue: Client, acting: ActBrowser) -> None
     job = failed_job(queue, 2, items=3)
     assert "It touches 1 item." in acting.get(f"/jobs/{job}/retry-items?key=key:2").text
     assert f"Job {job}: returned 1 item to the queue." in acting.press(f"/jobs/{job}/retry-items?key=key:2").text
-    assert "Nothing to retry: the item is already pending." in acting.post(f"/jobs/{job}/retry-items?key=key:2").text
+    assert "Nothing to retry: the item is already pending." in acting.get(f"/jobs/{job}/retry-items?key=key:2").text
     done = acting.press(f"/jobs/{job}/quarantine?key=key:5")
     assert f"Job {job}: quarantined 1 item." in done.text
     queue.check(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import Lock, Thread
 from time import time
@@ -11,10 +12,15 @@ from typing import TYPE_CHECKING, Final
 from evtrack.runtime.acts.queue_act import QueueAct
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from evtrack.runtime.acts.queue_act import Order
 
 MAX_UNDER_WAY: Final = 20
 """The most acts that run or wait at a time."""
+
+_RECENT_S: Final = 10.0
+"""Who asks for the same within this time has pressed twice."""
 
 _REMEMBERED: Final = 200
 _CLOSE_S: Final = 5.0
@@ -67,6 +73,14 @@ class ActRunner:
         """Return an act by its number; None if it is none of the latest."""
         with self._lock:
             return self._acts.get(number)
+
+    def recent(self, key: Hashable) -> QueueAct | None:
+        """Return the latest act with a key, if it has ended just now."""
+        since = datetime.now(UTC) - timedelta(seconds=_RECENT_S)
+        with self._lock:
+            acts = [act for act in self._acts.values() if act.order.key == key]
+        ended_at = acts[-1].report().ended_at if acts else None
+        return acts[-1] if ended_at is not None and ended_at >= since else None
 
     def close(self) -> None:
         """Stop what is under way after its step, and take no more."""

@@ -20,6 +20,8 @@ from evtrack.runtime.acts.queue_act import Order
 from evtrack.storage.connection.session_facts import session_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -95,6 +97,9 @@ class KindAct:
     def _perform(self, request: Request, desk: ActDesk, target: Target, typed: str) -> Response:
         (session, preview), cost = desk.site.pool.read(partial(self._read, target))
         problem, status = "", 200
+        if preview.refusal and (twice := desk.site.acts.recent(self._key(target))) is not None:
+            # A browser shows the answer to the last press only.
+            return RedirectResponse(desk.site.renderer.link(f"/acts/{twice.number}"), 303)
         if preview.refusal:
             problem, status = "Nothing was done.", 409
         elif self._kind.must_type(preview) and typed != str(target.job_id):
@@ -110,6 +115,9 @@ class KindAct:
         if is_long and act.order is order:
             self._record(request, target, outcome="begun", expected=order.expected)
         return RedirectResponse(desk.site.renderer.link(f"/acts/{act.number}"), 303)
+
+    def _key(self, target: Target) -> Hashable:
+        return self._kind.name, target
 
     def _read(self, target: Target, conn: Connection) -> tuple[SessionFacts, Preview]:
         return session_facts(conn), self._kind.preview(conn, target)
@@ -155,7 +163,7 @@ class KindAct:
             self._record(request, target, outcome=str(report.state), **{noun: report.changed})
 
         return Order(
-            key=(kind.name, target),
+            key=self._key(target),
             title=kind.title(target),
             user=user_of(request).name,
             job_id=target.job_id,
