@@ -166,3 +166,17 @@ def test_acts_take_forms_at_their_own_addresses_only(dsn: str) -> None:
     taking = {path for path, route in zip(paths_of(routes), routes, strict=True) if "POST" in (route.methods or ())}  # type: ignore[attr-defined]
     assert {"/settings", *ADDRESSES} == taking
     site.close()
+
+
+def test_pages_offer_acts_to_those_who_may(queue: Client, acting: ActBrowser, looking: ActBrowser) -> None:
+    job = failed_job(queue)
+    offered = {
+        f"/jobs/{job}": [f"/jobs/{job}/retry"],
+        f"/jobs/{job}/batches/1": [f"/jobs/{job}/retry?batch=1"],
+        "/items?key=key:1": [f"/jobs/{job}/retry-items?key=key%3A1", f"/jobs/{job}/quarantine?key=key%3A1"],
+    }
+    for address, acts in offered.items():
+        for act in acts:
+            assert f'href="{act}"' in acting.get(address).text
+            assert 200 == acting.get(act).status_code
+            assert act not in looking.get(address).text
