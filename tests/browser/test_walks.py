@@ -62,7 +62,7 @@ def test_by_keyboard_from_the_overview_to_the_poison_item_and_back(visitor: Visi
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_contain_text(f"doc:{BROKEN[0]}")
     for address in (f"/jobs/{world.poison}/batches/{batch.partition('/')[2]}", "/crashes", "/"):
-        page.keyboard.press("Alt+ArrowLeft")
+        page.go_back()
         expect(page).to_have_url(visitor.origin + address)
 
 
