@@ -94,6 +94,7 @@ def failed_job(queue: Client, batches: int = 1, **job: int) -> int:
     """Make a job whose batches have all failed for good."""
     job_id, worker = queue.job(batches, max_errors=1, **job), queue.worker()
     queue.fail(worker, queue.claim(worker, job_id, fresh=batches))
+    assert queue.one("SELECT evtrack.finish_due(%s)", job_id)
     return job_id
 
 

@@ -71,7 +71,7 @@ def test_above_a_thousand_batches_the_number_is_typed_and_chunks_are_transaction
     page = acting.get(f"/jobs/{job}/retry")
     assert "It touches 1,100 batches." in page.text
     assert ["number"] == [name for form in acting.forms(page) for name in form.fields]
-    for typed in ("", "1", f"{job}0", f"+{job}"):
+    for typed in ("", "0", f"{job}0", f"+{job}", f"{job}.0"):
         refused = acting.post(f"/jobs/{job}/retry", number=typed)
         assert (422, True) == (refused.status_code, f"the number of the job is {job}" in refused.text)
     assert 1_100 == queue.sums(job)["failed"][0]

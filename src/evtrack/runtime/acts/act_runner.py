@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import Lock, Thread
@@ -37,7 +37,7 @@ class ActRunner:
         self._lock = Lock()
         # A page that is open from before a restart must not show another act.
         self._numbers = count(int(time()))
-        self._acts: OrderedDict[int, QueueAct] = OrderedDict()
+        self._acts: dict[int, QueueAct] = {}
         self._waiting: deque[QueueAct] = deque()
         self._thread: Thread | None = None
         self._is_closed = False
@@ -101,8 +101,9 @@ class ActRunner:
             return None, False
         act = QueueAct(next(self._numbers), order)
         self._acts[act.number] = act
-        while len(self._acts) > _REMEMBERED:
-            self._acts.popitem(last=False)
+        ended = [each.number for each in self._acts.values() if each.is_over]
+        for number in ended[: max(0, len(self._acts) - _REMEMBERED)]:
+            del self._acts[number]
         return act, True
 
     def _work(self) -> None:

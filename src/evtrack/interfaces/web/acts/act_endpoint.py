@@ -205,7 +205,7 @@ class StopAct:
 
 
 def _target(request: Request) -> Target:
-    # It stands in the query of the form's address, too: a hidden field would lose the kind of a line break in a key.
+    # It stands in the query of the form's address, too: in a hidden field, a CR of a key would become a CR LF.
     return parse_target(Address(request.path_params, request.query_params))
 
 
