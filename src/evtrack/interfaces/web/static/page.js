@@ -3,7 +3,7 @@
 
 /* global Idiomorph */
 
-const SKEW_MS = 5000;
+const SKEW_MS = 15000; // A page can be ten seconds old when it comes.
 const SETTLE_MS = 60;
 const PLAY_MS = 500;
 const content = document.getElementById("content");
