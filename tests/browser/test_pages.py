@@ -10,13 +10,9 @@ from chromium import Visitor, visiting
 from evtrack.interfaces.web.page_finder import PageFinder
 from evtrack.interfaces.web.pages import PAGES
 from evtrack.interfaces.web.serving.dashboard import ServedDashboard
-from looks import faults, violations
+from looks import SIZES, THEMES, faults, violations
 from world import World, addresses
 
-SIZES = {"phone": (360, 780), "tablet": (768, 1024), "desk": (1440, 900), "zoomed": (640, 400)}
-"""The last is a window of 1280 by 800 at 200 %."""
-
-THEMES = ("light", "dark")
 NAMES = list(addresses(World("", *[1] * 9)))
 
 

@@ -6,6 +6,12 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+SIZES = {"phone": (360, 780), "tablet": (768, 1024), "desk": (1440, 900), "zoomed": (640, 400)}
+"""The last is a window of 1280 by 800 at 200 %."""
+
+THEMES = ("light", "dark")
+"""The color schemes."""
+
 _AXE = Path(__file__).resolve().parents[2] / "browser" / "axe" / "axe.min.js"
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 
