@@ -25,9 +25,9 @@ _FAULTS = """() => {
       (e) => shown(e) && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".table, pre, .scroll"));
     found.push(`scrolls sideways: ${root.scrollWidth} > ${innerWidth}: ${wide.slice(0, 3).map(name).join(" | ")}`);
   }
-  const targets = "button, input:not([type=hidden]), select, summary, a.button, nav a, .tabs a, .steps-links a";
+  const targets = "button, input:not([type=hidden]), select, summary, a.button, .head nav a, .tabs a";
   for (const e of document.querySelectorAll(targets)) {
-    const box = e.getBoundingClientRect();
+    const box = (e.matches("[type=checkbox]") ? e.closest("label") ?? e : e).getBoundingClientRect();
     if (shown(e) && (box.height < 23.5 || box.width < 23.5)) {
       found.push(`target of ${Math.round(box.width)}x${Math.round(box.height)}: ${name(e)}`);
     }
