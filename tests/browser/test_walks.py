@@ -72,6 +72,7 @@ def test_keys_go_to_pages_and_can_be_turned_off(visitor: Visitor) -> None:
         for key in keys:
             page.keyboard.press(key)
         expect(page).to_have_url(visitor.origin + address)
+        page.wait_for_load_state()
     page.get_by_role("button", name="Turn the keys off").click()
     page.keyboard.press("g")
     page.keyboard.press("j")
