@@ -37,7 +37,7 @@ def world(browser: Browser, admin_dsn: str, template: str, tmp_path_factory: pyt
 @pytest.fixture(scope="session")
 def dashboard(world: World) -> Iterator[ServedDashboard]:
     """A dashboard over that world."""
-    with served(world.dsn) as dashboard:
+    with served(world.viewer) as dashboard:
         yield dashboard
 
 

@@ -8,13 +8,13 @@ from playwright.sync_api import Browser, expect
 
 from chromium import Visitor, served, visiting
 from looks import SIZES, THEMES, faults, violations
-from world import BROKEN, World
+from world import BROKEN, NOWHERE, World
 
 
 @pytest.fixture
 def actor(browser: Browser, world: World) -> Iterator[Visitor]:
     """A user who may act."""
-    with served(world.dsn, act_as=world.dsn) as dashboard, visiting(browser, dashboard) as visitor:
+    with served(world.viewer, act_as=world.dsn) as dashboard, visiting(browser, dashboard) as visitor:
         yield visitor
 
 
@@ -30,7 +30,7 @@ def _questions(world: World) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", _questions(World("", *[1] * 9)))
+@pytest.mark.parametrize("name", _questions(NOWHERE))
 def test_the_question_of_an_act_looks_right(name: str, actor: Visitor, world: World) -> None:
     page = actor.visit(_questions(world)[name])
     found = []

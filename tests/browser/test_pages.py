@@ -11,9 +11,9 @@ from evtrack.interfaces.web.page_finder import PageFinder
 from evtrack.interfaces.web.pages import PAGES
 from evtrack.interfaces.web.serving.dashboard import ServedDashboard
 from looks import SIZES, THEMES, faults, violations
-from world import World, addresses
+from world import NOWHERE, World, addresses
 
-NAMES = list(addresses(World("", *[1] * 9)))
+NAMES = list(addresses(NOWHERE))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from evtrack.storage.connection.connect import connect
 from evtrack.storage.schema import migrations
 from polling import eventually
 from servers import running
-from world import CHECKOUT, SAMPLE, documents
+from world import CHECKOUT, SAMPLE, documents, viewer_of
 
 DIRECTORY = CHECKOUT / "docs" / "images"
 MOST_BYTES = 100_000
@@ -32,7 +32,12 @@ def make() -> None:
     try:
         with running("embedded") as dsn, connect(dsn, purpose="pictures") as conn:
             migrations.up(conn)
-            with chromium() as browser, served(dsn) as dashboard, visiting(browser, dashboard) as visitor:
+            with (
+                chromium() as browser,
+                viewer_of(dsn) as viewer,
+                served(viewer) as dashboard,
+                visiting(browser, dashboard) as visitor,
+            ):
                 _shoot(dsn, Client(conn), visitor, directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)

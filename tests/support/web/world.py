@@ -9,10 +9,12 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from psycopg import Connection
+from psycopg.conninfo import make_conninfo
 
 from client import Client
 from command_line import evtrack
 from evtrack.storage.connection.connect import connect
+from evtrack.storage.schema import roles
 from old_jobs import days_ago, ended_job, run_cleanup
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -25,13 +27,16 @@ HOSTILE = (
     "a\r\ndata: forged", "\u202etxt.exe", "{{ 7 * 7 }}", "</td></tr></table>", "../../etc?x=1#y", "long-" + "a" * 900,
 )  # fmt: skip
 _BEAT_S = 5
+_VIEWER = "evtrack_test_viewer"
+_PASSWORD = "only in tests"
 
 
 class World(NamedTuple):
     """The database, and what is where.
 
     Args:
-        dsn: The database.
+        dsn: The database, as its owner.
+        viewer: The same as a role that may only read.
         dropped: A job that cleanup has dropped.
         done: A job that is done, and verified.
         poison: A job with three poison items and two that failed, by real processes.
@@ -44,6 +49,7 @@ class World(NamedTuple):
     """
 
     dsn: str
+    viewer: str
     dropped: int
     done: int
     poison: int
@@ -53,6 +59,10 @@ class World(NamedTuple):
     unserved: int
     hostile: int
     worker: int
+
+
+NOWHERE = World("", "", *[1] * 9)
+"""A world that is not made, for the names of its addresses."""
 
 
 def addresses(world: World) -> dict[str, str]:
@@ -106,28 +116,43 @@ def built(dsn: str, directory: Path) -> Iterator[World]:
         dsn: A migrated database.
         directory: For files.
     """
-    with connect(dsn, purpose="test") as conn:
+    with viewer_of(dsn) as viewer, connect(dsn, purpose="test") as conn:
         dropped = ended_job(Client(conn, "archived"), days_ago(40))
         run_cleanup(Client(conn))
-        done = _run(
-            dsn,
-            directory,
-            "examples/data/ncbi-disease-sample.jsonl",
-            "disease-stats",
-            key="sourcedb,sourceid",
-            batch_size=10,
-        )
+        done = _run(dsn, directory, SAMPLE, "disease-stats", key="sourcedb,sourceid", batch_size=10)
         evtrack("verify", str(done), "--dsn", dsn)
         source = str(documents(directory / "documents.jsonl"))
         poison = _run(dsn, directory, source, "frail-parser", key="id", batch_size=32)
         client = Client(conn, "annotate")
         worker = client.worker("annotate", "</td><b>")
         world = World(
-            dsn, dropped, done, poison, _failed(client, worker), _running(client, worker), _suspended(client),
+            dsn, viewer, dropped, done, poison, _failed(client, worker), _running(client, worker), _suspended(client),
             Client(conn, "nobody-offers-this").job(3, items=4), _hostile(conn, worker), worker,
         )  # fmt: skip
-    with _heartbeats(dsn):
-        yield world
+        with _heartbeats(dsn):
+            yield world
+
+
+@contextmanager
+def viewer_of(dsn: str) -> Iterator[str]:
+    """Make a role that may only read, as a dashboard should have, and remove it when the block ends.
+
+    Args:
+        dsn: A migrated database, as a superuser.
+
+    Yields:
+        The connection string of that role.
+    """
+    with connect(dsn, purpose="test") as conn:
+        made = [_VIEWER, *roles.create_roles(conn)]
+        conn.execute(f"CREATE ROLE {_VIEWER} LOGIN PASSWORD '{_PASSWORD}'")
+        conn.execute(f"GRANT evtrack_reader TO {_VIEWER}")
+        try:
+            yield make_conninfo(dsn, user=_VIEWER, password=_PASSWORD)
+        finally:
+            for name in made:
+                conn.execute(f"DROP OWNED BY {name}")
+                conn.execute(f"DROP ROLE {name}")
 
 
 def documents(file: Path, *, number: int = 64, takes_s: float = 0.0, broken: tuple[int, ...] = BROKEN) -> Path:
