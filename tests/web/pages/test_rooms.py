@@ -208,7 +208,7 @@ def test_alerts_are_filtered_and_reached_page_by_page(queue: Client, get: Get, m
     kinds = [each["alert"]["kind"] for each in page["alerts"]]
     assert {"item_poisoned", "job_finished_with_errors"} == set(kinds)
     assert (2, page["alerts"][-1]["next"]) == (page["undelivered"], f"evtrack show {job} 2")
-    assert ["signal", "cause"] == [name for name, _ in page["alerts"][-1]["facts"]][:2]
+    assert ["item key", "signal"] == [name for name, _ in page["alerts"][-1]["facts"]][:2]
     assert f'<a href="/jobs/{job}/batches/2">{job}/2</a>' in get("/alerts")
     assert 1 == len(get("/alerts", as_json=True, kind="item_poisoned", undelivered="yes")["alerts"])
     queue.conn.execute("UPDATE evtrack.alert SET delivered_at = now(), delivered_by = 'w' WHERE kind = 'item_poisoned'")

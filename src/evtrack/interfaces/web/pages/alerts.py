@@ -15,9 +15,9 @@ from evtrack.storage.reports import system_lists
 from evtrack.storage.reports.system_lists import AlertEntry
 
 _PAGE: Final = 30
-# What tells most comes first: a line shows three facts.
+# What tells most comes first: a line shows two facts.
 _FIRST: Final = (
-    *("signal", "exit_code", "cause", "item_key", "error", "why", "said", "crash_rate_pct", "waited_s", "running_s"),
+    *("item_key", "signal", "exit_code", "cause", "error", "why", "said", "crash_rate_pct", "waited_s", "running_s"),
     *("failed", "crashed", "batches", "items"),
 )
 # Shown elsewhere in the row.

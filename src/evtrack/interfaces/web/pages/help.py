@@ -60,11 +60,11 @@ STATUSES: Final = (
 )
 
 BADGES: Final = (
-    Entry("whole", "`evtrack verify` found the log complete, and the projection in agreement with it"),
+    Entry("whole", "evtrack verify found the log complete, and the projection in agreement with it"),
     Entry("open", "the job has not ended, so its log can still grow"),
-    Entry("departs", "the log is intact, but the projection differs from it: `evtrack verify JOB --fix`"),
+    Entry("departs", "the log is intact, but the projection differs from it: evtrack verify JOB --fix"),
     Entry("damaged", "the log itself was changed or is incomplete"),
-    Entry("not proved", "`evtrack verify` has not checked it, or its role may not record that"),
+    Entry("not proved", "evtrack verify has not checked it, or its role may not record that"),
 )
 
 ADDRESSES: Final = (
