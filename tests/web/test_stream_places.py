@@ -2,7 +2,7 @@
 
 import pytest
 
-from evtrack.interfaces.web.stream import MAX_STREAMS, MAX_STREAMS_OF_USER, StreamPlaces
+from evtrack.interfaces.web.live.stream import MAX_STREAMS, MAX_STREAMS_OF_USER, StreamPlaces
 
 
 def test_a_user_has_so_many_streams_and_leaves_the_rest_to_others() -> None:

@@ -1,6 +1,7 @@
 """Wakes a thread that waits in a selector; safe to use from signal handlers and other threads."""
 
 import contextlib
+import selectors
 import socket
 
 
@@ -17,6 +18,20 @@ class Waker:
         # A full socket is already set; a closed one has no waiting thread.
         with contextlib.suppress(BlockingIOError, OSError):
             self._far.send(b"!")
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait in this thread.
+
+        Args:
+            timeout_s: How long at most.
+
+        Returns:
+            Whether it was woken.
+        """
+        # Not select(), which takes no descriptor above 1023.
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            return bool(selector.select(timeout_s))
 
     def clear(self) -> None:
         """Clear all wake-ups so far."""

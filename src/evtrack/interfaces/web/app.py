@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from evtrack.interfaces.web.acts import ACTS
 from evtrack.interfaces.web.acts.desk import ActDesk
 from evtrack.interfaces.web.downloads import DownloadEndpoint
-from evtrack.interfaces.web.endpoints import LiveEndpoint, PageEndpoint, json_path
+from evtrack.interfaces.web.endpoints import PageEndpoint, json_path
 from evtrack.interfaces.web.error_pages import ErrorPages
 from evtrack.interfaces.web.healthz import HEALTHZ_PATH, HealthEndpoint
+from evtrack.interfaces.web.live.endpoint import LiveEndpoint
 from evtrack.interfaces.web.page_finder import PageFinder
+from evtrack.interfaces.web.page_threads import PageThreads
 from evtrack.interfaces.web.pages import DOWNLOADS, PAGES
 from evtrack.interfaces.web.pages.act import act_page
 from evtrack.interfaces.web.pages.doctor import doctor_page
@@ -108,7 +109,7 @@ def dashboard_routes(site: Site, door: Door) -> list[BaseRoute]:
         site: What the pages read with.
         door: Who may come in.
     """
-    threads = anyio.CapacityLimiter(READERS)
+    threads = PageThreads(READERS)
     pages = PAGES if door.acts is None else (*PAGES, act_page(site.acts))
     routes: list[BaseRoute] = [
         Route(STATIC_PATH, static_file),

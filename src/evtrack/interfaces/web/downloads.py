@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 from starlette.responses import Response
 
 from evtrack.interfaces.web.address import Address
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from evtrack.interfaces.web.page_threads import PageThreads
     from evtrack.interfaces.web.site import Site
     from evtrack.storage.connection.connect import Connection
 
@@ -58,16 +57,16 @@ class DownloadEndpoint:
     Args:
         site: What it reads with.
         download: The text.
-        threads: How many are made at a time.
+        threads: Where it is made.
     """
 
-    def __init__(self, site: Site, download: Download, threads: anyio.CapacityLimiter) -> None:
+    def __init__(self, site: Site, download: Download, threads: PageThreads) -> None:
         self._site, self._download, self._threads = site, download, threads
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""
         args = self._download.parse(Address(request.path_params, request.query_params))
-        return await anyio.to_thread.run_sync(partial(self._answer, args), limiter=self._threads)
+        return await self._threads.run(self._answer, args)
 
     def _answer(self, args: Any) -> Response:
         file, cost = self._site.pool.read(lambda conn: self._download.read(conn, args))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import select
-from dataclasses import dataclass, field
 from threading import Lock, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
@@ -14,14 +12,15 @@ from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.runtime.backoff import backoff_s
 from evtrack.runtime.live.hub_session import HubSession
-from evtrack.runtime.live.reader_pool import ANSWER_S
-from evtrack.runtime.live.topics import Frame, Topic, Viewer, regions_version
+from evtrack.runtime.live.watched import REST, Watched
 from evtrack.runtime.waker import Waker
+from evtrack.storage.connection.own_connection import hang_up
 from evtrack.storage.connection.snapshot import ReadCost, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    from evtrack.runtime.live.topics import Topic, Viewer
     from evtrack.storage.connection.connect import Connection
 
 MAX_TOPICS: Final = 64
@@ -32,39 +31,42 @@ PERIOD_S: Final = 1.0
 
 LONGEST_PERIOD_S: Final = 10.0
 
-_LINGER_S: Final = 30.0
+LINGER_S: Final = 30.0
 """The hub ends when nobody has watched for this long."""
 
 _DEAR_S: Final = 0.1
-"""A round that takes longer in the database doubles the period."""
-
-_CHEAP_S: Final = 0.025
-"""A round that takes less halves it again."""
+"""What a read takes beyond this lets its own topic be read less often, and no other."""
 
 _HINT_GAP_S: Final = 0.05
-"""The least time between two rounds that notifications cause."""
+"""The least time between two reads of a topic that notifications cause."""
+
+_HINT_REST: Final = 4
+"""However many notifications come, the hub rests for this many times as long as it reads."""
+
+_END_S: Final = 1.0
+"""How long the end of the thread is waited for: more than it needs to render a page."""
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
 
+_UNEXPECTED: Final = "an unexpected error, which the log has"
+
 _log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class _Watched:
-    topic: Topic
-    viewers: set[Viewer] = field(default_factory=set)
-    regions: dict[str, str] = field(default_factory=dict)
-    version: str = ""
-    model: Any = None
-    cost: ReadCost = field(default_factory=ReadCost)
-    read_at: float = 0.0
-    due_at: float = 0.0
-    outage: str = ""
+class Latest(NamedTuple):
+    """What the hub has read of a topic lately, and rendered."""
+
+    model: Any
+    cost: ReadCost
+    regions: Mapping[str, str]
+    version: str
 
 
 class Hub:
     """A thread with one connection, which lives while somebody watches.
+
+    Its lock is held for moments only, never while it reads, renders or waits: an event loop may call it.
 
     Args:
         dsn: The database.
@@ -74,10 +76,12 @@ class Hub:
     def __init__(self, dsn: str, *, purpose: str) -> None:
         self._dsn, self._purpose = dsn, purpose
         self._lock = Lock()
-        self._watched: dict[Hashable, _Watched] = {}
+        self._watched: dict[Hashable, Watched] = {}
         self._waker: Waker | None = None
         self._thread: Thread | None = None
+        self._session: HubSession | None = None
         self._is_closed = False
+        self._watched_at = self._rested_at = 0.0
         self._period_s = PERIOD_S
         self._outage = ""
 
@@ -89,20 +93,20 @@ class Hub:
             viewer: Gets a frame with all regions as soon as there is one, then the changes.
 
         Returns:
-            Whether it may: there are at most so many topics at a time, and none once the hub is closed.
+            Whether it may, else it polls: there are so many topics at a time, and none once the hub is closed.
         """
         with self._lock:
             watched = self._watched.get(topic.key)
             if self._is_closed or (watched is None and len(self._watched) >= MAX_TOPICS):
                 return False
+            if not self._wake_or_start():
+                return False
+            self._watched_at = monotonic()
             if watched is None:
-                watched = self._watched[topic.key] = _Watched(topic)
+                watched = self._watched[topic.key] = Watched(topic, period_s=PERIOD_S, outage=self._outage)
             watched.viewers.add(viewer)
-            if watched.version:
-                viewer.offer(Frame(dict(watched.regions), watched.version, self._period_s, watched.outage))
-            elif self._outage:
-                viewer.offer(Frame({}, "", self._period_s, self._outage))
-            self._wake_or_start()
+            if watched.version or watched.outage:
+                viewer.offer(watched.state())
         return True
 
     def leave(self, topic: Topic, viewer: Viewer) -> None:
@@ -114,123 +118,151 @@ class Hub:
                 if not watched.viewers:
                     del self._watched[topic.key]
 
-    def latest(self, topic: Topic) -> tuple[Any, ReadCost] | None:
+    def latest(self, topic: Topic) -> Latest | None:
         """Return what the hub has read of a topic lately, so that a page of it costs no statement.
 
         Returns:
-            The model and what it had cost; None if nobody watches, or nothing is recent.
+            What it was; None if nobody watches, or nothing is recent.
         """
         with self._lock:
-            watched = self._watched.get(topic.key)
-            if watched is None or not watched.version or self._outage:
+            each = self._watched.get(topic.key)
+            if each is None or not each.version or each.outage:
                 return None
-            if monotonic() - watched.read_at > 2 * max(self._period_s, topic.every_s):
+            if monotonic() - each.read_at > 2 * each.interval_s(self._period_s):
                 return None
-            return watched.model, watched.cost
+            return Latest(each.model, each.cost, dict(each.regions), each.version)
 
     def close(self) -> None:
-        """Stop the thread, and take no more viewers."""
+        """End all viewers and the thread, even if its server hangs; nobody can watch any more."""
         with self._lock:
             self._is_closed = True
-            for watched in self._watched.values():
-                for viewer in watched.viewers:
-                    viewer.end()
+            viewers = [viewer for each in self._watched.values() for viewer in each.viewers]
             self._watched.clear()
             thread = self._thread
             if self._waker is not None:
                 self._waker.set()
+            if self._session is not None:
+                hang_up(self._session.conn)
+        for viewer in viewers:
+            viewer.end()
         if thread is not None:
-            thread.join(ANSWER_S)
+            thread.join(_END_S)
 
-    def _wake_or_start(self) -> None:
-        if self._waker is None:
-            self._waker = Waker()
-            self._thread = Thread(target=self._run, args=(self._waker,), name="evtrack-live", daemon=True)
-            self._thread.start()
-        else:
+    def _wake_or_start(self) -> bool:
+        if self._waker is not None:
             self._waker.set()
+            return True
+        waker = Waker()
+        thread = Thread(target=self._run, args=(waker,), name="evtrack-live", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # There are no more threads to be had at present.
+            waker.close()
+            return False
+        self._waker, self._thread = waker, thread
+        return True
 
     def _run(self, waker: Waker) -> None:
-        session: HubSession | None = None
-        failures, watched_at = 0, monotonic()
-        try:
-            while not self._ends(idle_s=monotonic() - watched_at):
-                watched_at = monotonic() if self._watched else watched_at
-                try:
-                    session = session or HubSession(self._dsn, self._purpose, waker.socket)
-                    self._round(session.conn)
-                    failures = self._recovered(failures)
-                    if session.wait(self._until_due_s()):
-                        self._hasten()
-                except EvtrackError as error:
-                    if session is not None:
-                        session.close()
-                    session = None
-                    failures += 1
-                    self._wait_out(error, failures, waker)
-                waker.clear()
-        finally:
-            if session is not None:
-                session.close()
+        failures = 0
+        while not self._ends(waker):
+            # What is watched, and whether to end, is looked at after this: nothing set meanwhile is lost.
+            waker.clear()
+            try:
+                session = self._connected(waker)
+                self._round(session.conn)
+                failures = self._recovered(failures)
+                if session.wait(self._until_due_s()):
+                    self._hasten()
+            except EvtrackError as error:
+                failures += 1
+                self._wait_out(error.message, failures, waker)
+            except Exception as error:  # noqa: BLE001  without its thread the hub would stay silent for good
+                failures += 1
+                _log.error(log_names.WEB_ERROR, exc_info=error)
+                self._wait_out(_UNEXPECTED, failures, waker)
 
-    def _ends(self, *, idle_s: float) -> bool:
+    def _ends(self, waker: Waker) -> bool:
         with self._lock:
-            is_over = self._is_closed or (not self._watched and idle_s >= _LINGER_S)
-            if is_over and self._waker is not None:
+            if self._watched:
+                self._watched_at = monotonic()
+            is_over = self._is_closed or monotonic() - self._watched_at >= LINGER_S
+            if is_over:
                 # The next viewer starts another thread.
-                self._waker.close()
                 self._waker = self._thread = None
+                waker.close()
+        if is_over:
+            self._disconnect()
         return is_over
+
+    def _connected(self, waker: Waker) -> HubSession:
+        if self._session is None:
+            session = HubSession(self._dsn, self._purpose, waker)
+            with self._lock:
+                self._session = session
+        return self._session
+
+    def _disconnect(self) -> None:
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def _round(self, conn: Connection) -> None:
         """Read all topics that are due, a snapshot each, and offer what has changed."""
+        begun = monotonic()
         with self._lock:
-            due = [each for each in self._watched.values() if each.due_at <= monotonic()]
-        taken_s = 0.0
+            due = [each for each in self._watched.values() if each.due_at <= begun]
+            due.sort(key=lambda each: each.due_at)
         for each in due:
-            try:
-                with snapshot(conn) as cost:
-                    each.model = each.topic.read(conn)
-                taken_s += cost.seconds
-                each.cost, each.read_at = cost, monotonic()
-                self._offer(each, each.topic.render(each.model), "")
-            except EvtrackError as error:
-                if error.connection_lost:
-                    raise
-                self._offer(each, {}, error.message)
-            except Exception as error:  # noqa: BLE001  a defect of one page must not end the others
-                _log.error(log_names.WEB_ERROR, topic=str(each.topic.key), exc_info=error)
-                self._offer(each, {}, "an unexpected error, which the log has")
+            if each.viewers and not self._is_closed:
+                self._read(conn, each)
         if due:
-            self._adapt(taken_s)
-        with self._lock:
             now = monotonic()
-            for each in due:
-                each.due_at = now + max(self._period_s, each.topic.every_s)
+            with self._lock:
+                self._period_s = self._affordable_period_s()
+                self._rested_at = now + min(PERIOD_S, _HINT_REST * (now - begun))
+                for each in due:
+                    each.due_at = begun + max(each.interval_s(self._period_s), each.rested_at - begun)
 
-    def _offer(self, watched: _Watched, regions: Mapping[str, str], outage: str) -> None:
+    def _read(self, conn: Connection, each: Watched) -> None:
+        begun, regions, outage = monotonic(), {}, ""
+        try:
+            with snapshot(conn) as cost:
+                model = each.topic.read(conn)
+            regions = dict(each.topic.render(model))
+        except EvtrackError as error:
+            if error.connection_lost or conn.closed:
+                raise
+            outage = error.message
+        except Exception as error:  # noqa: BLE001  a defect of one page must not end the others
+            _log.error(log_names.WEB_ERROR, topic=str(each.topic.key), exc_info=error)
+            outage = _UNEXPECTED
+        now = monotonic()
         with self._lock:
-            changed = {name: text for name, text in regions.items() if watched.regions.get(name) != text}
-            if not changed and outage == watched.outage:
-                return
-            watched.regions.update(changed)
-            watched.outage = outage
-            watched.version = regions_version(watched.regions)
-            frame = Frame(changed, watched.version, self._period_s, outage)
-            for viewer in watched.viewers:
+            each.was_read(now, now - begun, failed=bool(outage))
+            if not outage:
+                each.model, each.cost, each.read_at = model, cost, now
+        self._offer(each, regions, outage)
+
+    def _offer(self, each: Watched, regions: Mapping[str, str], outage: str) -> None:
+        with self._lock:
+            frame = each.take(regions, period_s=each.interval_s(self._period_s), outage=outage)
+            viewers = tuple(each.viewers)
+        if frame is not None:
+            for viewer in viewers:
                 viewer.offer(frame)
 
-    def _adapt(self, taken_s: float) -> None:
-        """Read less often while that is dear."""
-        if taken_s > _DEAR_S:
-            self._period_s = min(LONGEST_PERIOD_S, 2 * self._period_s)
-        elif taken_s < _CHEAP_S:
-            self._period_s = max(PERIOD_S, self._period_s / 2)
+    def _affordable_period_s(self) -> float:
+        """Choose the time between two rounds so that reading takes a tenth of it."""
+        round_s = sum(min(each.took_s, _DEAR_S) for each in self._watched.values())
+        return float(min(LONGEST_PERIOD_S, max(PERIOD_S, round(REST * round_s))))
 
     def _hasten(self) -> None:
+        """Read again at once what has rested enough."""
         with self._lock:
             for each in self._watched.values():
-                each.due_at = min(each.due_at, each.read_at + _HINT_GAP_S)
+                each.due_at = min(each.due_at, max(each.read_at + _HINT_GAP_S, each.rested_at, self._rested_at))
 
     def _until_due_s(self) -> float:
         with self._lock:
@@ -243,18 +275,24 @@ class Hub:
         self._outage = ""
         return 0
 
-    def _wait_out(self, error: EvtrackError, failures: int, waker: Waker) -> None:
+    def _wait_out(self, message: str, failures: int, waker: Waker) -> None:
+        self._disconnect()
+        if self._is_closed:
+            return
         pause_s = backoff_s(failures, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
-        _log.warning(
-            log_names.DATABASE_ERROR,
-            connection=self._purpose,
-            error=error.message,
-            failures=failures,
-            retry_in_s=round(pause_s, 3),
-        )
+        if message != self._outage:
+            _log.warning(
+                log_names.DATABASE_ERROR,
+                connection=self._purpose,
+                error=message,
+                failures=failures,
+                retry_in_s=round(pause_s, 3),
+            )
         with self._lock:
-            self._outage = error.message
+            self._outage = message
             watched = list(self._watched.values())
+            for each in watched:
+                each.due_at = 0.0
         for each in watched:
-            self._offer(each, {}, error.message)
-        select.select([waker.socket], [], [], pause_s)
+            self._offer(each, {}, message)
+        waker.wait(pause_s)

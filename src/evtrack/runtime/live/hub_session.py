@@ -11,7 +11,7 @@ from evtrack.storage.connection.listener import ALERTS, Listener
 from evtrack.storage.connection.query import value
 
 if TYPE_CHECKING:
-    import socket
+    from evtrack.runtime.waker import Waker
 
 
 class HubSession:
@@ -20,19 +20,19 @@ class HubSession:
     Args:
         dsn: The database.
         purpose: What the connection is for, shown as application_name.
-        waker: A socket that ends a wait when it becomes readable.
+        waker: Ends a wait.
 
     Raises:
         EvtrackError: The database is away, or refused.
     """
 
-    def __init__(self, dsn: str, purpose: str, waker: socket.socket) -> None:
+    def __init__(self, dsn: str, purpose: str, waker: Waker) -> None:
         self.conn = connect(dsn, purpose=purpose, reads=True, answer_s=ANSWER_S)
         try:
             # Behind a pooler no notification arrives, a standby takes no LISTEN, and polling alone has to do.
             is_deaf = behind_pooler(self.conn) or bool(value(self.conn, "is_standby"))
             channel = None if is_deaf else ALERTS
-            self._listener = Listener(connection=self.conn, channel=channel, waker=waker)
+            self._listener = Listener(connection=self.conn, channel=channel, waker=waker.socket)
         except EvtrackError:
             self.conn.close()
             raise

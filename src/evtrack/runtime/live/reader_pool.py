@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from evtrack.domain.database_errors import NoFreeConnection
 from evtrack.domain.errors import EvtrackError
 from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.own_connection import hang_up
 from evtrack.storage.connection.snapshot import ReadCost, snapshot
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ T = TypeVar("T")
 ANSWER_S: Final = 10.0
 """How long the server may stay silent before a connection counts as lost: more than any statement may take."""
 
-_WAIT_S: Final = 2.0
+WAIT_S: Final = 2.0
 """How long a reader waits for a connection."""
 
 _IDLE_S: Final = 60.0
@@ -45,8 +45,10 @@ class ReaderPool:
     def __init__(self, dsn: str, *, purpose: str, size: int = 3) -> None:
         self._dsn, self._purpose = dsn, purpose
         self._places = BoundedSemaphore(size)
+        self._lock = Lock()
         # Last in, first out: with few readers, the other connections become idle and are closed.
         self._idle: deque[_Idle] = deque()
+        self._busy: set[Connection] = set()
         self._is_closed = False
 
     def read(self, query: Callable[[Connection], T]) -> tuple[T, ReadCost]:
@@ -62,52 +64,70 @@ class ReaderPool:
             NoFreeConnection: All connections were in use for two seconds.
             EvtrackError: The database is away, or refused.
         """
-        if not self._places.acquire(timeout=_WAIT_S):
-            raise NoFreeConnection(
-                f"All connections have been in use for {_WAIT_S:g} s.", hint="Try again in a moment."
-            )
+        if not self._places.acquire(timeout=WAIT_S):
+            raise no_free_connection()
         try:
             while (idle := self._take_idle()) is not None:
                 try:
                     return self._read_with(idle, query)
                 except EvtrackError as error:
-                    if not error.connection_lost:
+                    if not error.connection_lost or self._is_closed:
                         raise
-            return self._read_with(connect(self._dsn, purpose=self._purpose, reads=True, answer_s=ANSWER_S), query)
+            return self._read_with(self._opened(), query)
         finally:
             self._places.release()
 
     def close(self) -> None:
-        """Close the idle connections; one that is in use closes after its query."""
-        self._is_closed = True
-        while self._idle:
-            with suppress(IndexError):
-                self._idle.pop().conn.close()
+        """Close all connections; whoever reads finds its own lost, even if the server hangs."""
+        with self._lock:
+            self._is_closed = True
+            for conn in self._busy:
+                hang_up(conn)
+            idle, self._idle = self._idle, deque()
+        for each in idle:
+            each.conn.close()
 
     def _take_idle(self) -> Connection | None:
-        with suppress(IndexError):
-            while monotonic() - self._idle[0].since > _IDLE_S:
-                self._idle.popleft().conn.close()
-        try:
-            return self._idle.pop().conn
-        except IndexError:
-            return None
+        with self._lock:
+            old = []
+            while self._idle and monotonic() - self._idle[0].since > _IDLE_S:
+                old.append(self._idle.popleft().conn)
+            taken = self._idle.pop().conn if self._idle else None
+            if taken is not None:
+                self._busy.add(taken)
+        for conn in old:
+            conn.close()
+        return taken
+
+    def _opened(self) -> Connection:
+        conn = connect(self._dsn, purpose=self._purpose, reads=True, answer_s=ANSWER_S)
+        with self._lock:
+            self._busy.add(conn)
+        return conn
 
     def _read_with(self, conn: Connection, query: Callable[[Connection], T]) -> tuple[T, ReadCost]:
+        is_usable = False
         try:
             with snapshot(conn) as cost:
                 found = query(conn)
+            is_usable = True
         except EvtrackError as error:
-            self._put_back(conn, is_usable=not error.connection_lost)
+            is_usable = not error.connection_lost
             raise
-        except BaseException:
-            conn.close()
-            raise
-        self._put_back(conn)
+        finally:
+            self._put_back(conn, is_usable=is_usable)
         return found, cost
 
-    def _put_back(self, conn: Connection, *, is_usable: bool = True) -> None:
-        if self._is_closed or not is_usable or conn.closed:
+    def _put_back(self, conn: Connection, *, is_usable: bool) -> None:
+        with self._lock:
+            self._busy.discard(conn)
+            is_kept = is_usable and not self._is_closed and not conn.closed
+            if is_kept:
+                self._idle.append(_Idle(conn, monotonic()))
+        if not is_kept:
             conn.close()
-        else:
-            self._idle.append(_Idle(conn, monotonic()))
+
+
+def no_free_connection() -> NoFreeConnection:
+    """Return the error of a reader that waited in vain."""
+    return NoFreeConnection(f"All connections have been in use for {WAIT_S:g} s.", hint="Try again in a moment.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,3 +67,13 @@ class OwnConnection(psycopg.Connection[tuple[Any, ...]]):
             elif monotonic() - silent_since > answer_s:
                 self.close()
                 raise psycopg.OperationalError(f"the server has not answered for {answer_s:g} s")
+
+
+def hang_up(conn: psycopg.Connection[Any]) -> None:
+    """Have another thread that waits on a connection find it lost, at once and even if the server hangs.
+
+    Args:
+        conn: The connection; the caller sees to it that the other thread does not close it meanwhile.
+    """
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(conn.fileno())) as its_socket:
+        its_socket.shutdown(socket.SHUT_RDWR)

@@ -11,6 +11,7 @@ import psycopg
 from psycopg import IsolationLevel
 from psycopg.rows import Row
 
+from evtrack.domain.database_errors import StorageError
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.sql_files import statement
 
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from evtrack.storage.connection.connect import Connection
 
 STATEMENT_S: Final = 2.0
-"""How long a statement of a snapshot may run."""
+"""How long a statement of a snapshot may run; when all have run for so long, no other one begins."""
 
 LOCK_S: Final = 0.5
 """How long it may wait for a lock."""
+
+_CANCELLED: Final = "57014"
 
 
 @dataclass(slots=True)
@@ -45,7 +48,8 @@ def snapshot(conn: Connection) -> Iterator[ReadCost]:
         The cost, which grows with each statement; what limits the transaction is not in it.
 
     Raises:
-        TransientError: The server cancelled a statement that took too long, or the connection was lost.
+        TransientError: The connection was lost, or a lock was waited for too long.
+        StorageError: It took too long, or a statement failed.
     """
     cost = ReadCost()
     before = conn.cursor_factory, conn.isolation_level, conn.read_only
@@ -56,6 +60,10 @@ def snapshot(conn: Connection) -> Iterator[ReadCost]:
             conn.execute(statement("bound_snapshot"), limits)
             conn.cursor_factory = _counted(cost)
             yield cost
+    except StorageError as error:
+        if error.sqlstate != _CANCELLED:
+            raise
+        raise StorageError(f"took longer than {STATEMENT_S:g} s, and was stopped", sqlstate=_CANCELLED) from error
     finally:
         conn.cursor_factory = before[0]
         if not conn.closed:
@@ -67,6 +75,8 @@ def _counted(cost: ReadCost) -> type[psycopg.Cursor[Any]]:
         """Adds its statements to the cost."""
 
         def execute(self, *args: Any, **kwargs: Any) -> Self:
+            if cost.seconds > STATEMENT_S:
+                raise psycopg.errors.QueryCanceled
             begun = perf_counter()
             try:
                 super().execute(*args, **kwargs)

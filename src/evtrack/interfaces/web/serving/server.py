@@ -12,13 +12,15 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from evtrack.domain.errors import BadArgument
+from evtrack.interfaces.web.live.stream import ABORT
 from evtrack.interfaces.web.security.guard import MAX_HEADERS
 from evtrack.interfaces.web.security.headers import with_security_headers
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
 
-    from starlette.types import ASGIApp, Message
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _GRACE_S: Final = 2
 """How long requests that are under way have to end, once the streams have."""
@@ -27,6 +29,9 @@ _STREAMS_S: Final = 1
 """How long the end of all streams is waited for."""
 
 _BACKLOG: Final = 512
+
+_VANISHED_MS: Final = 20_000
+"""How long a client's host may leave unacknowledged what was sent to it."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -41,13 +46,17 @@ def listening_socket(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Connections inherit it: a client that vanished would otherwise keep its place for a quarter of an hour.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _VANISHED_MS)
     except OSError as error:
         reason = error.strerror or str(error)
         raise BadArgument(
             f"Cannot serve on {host}, port {port}: {reason[:1].lower()}{reason[1:]}.",
             hint="Choose another port with --port, or 0 for a free one.",
         ) from None
+    return listening
 
 
 class DashboardServer:
@@ -86,7 +95,16 @@ class DashboardServer:
 
 
 class _Protocol(H11Protocol):
-    """Answers what is not HTTP with the headers of every answer, too."""
+    """Answers what is not HTTP with the headers of every answer, too; lets a response drop what it has not sent."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        app, extensions = self.app, {ABORT: transport.abort}
+
+        async def with_abort(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "extensions": extensions}, receive, send)
+
+        self.app = with_abort
 
     def send_400_response(self, msg: str) -> None:
         start: Message = {"headers": [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]}

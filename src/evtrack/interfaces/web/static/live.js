@@ -8,6 +8,7 @@ const state = document.getElementById("state");
 const STREAMS = 4; // A browser opens six connections to a host, over all of its tabs.
 const POLL_MS = 5000;
 const POLLS = 12; // Then there may be room for a stream again.
+const SILENT_MS = 35000; // The server says something every ten seconds: after this, the connection is dead.
 
 // What a viewer has opened stays open.
 const MORPH = {
@@ -16,12 +17,15 @@ const MORPH = {
   callbacks: { beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS") },
 };
 
+let turn = 0; // What was begun in an earlier turn, and ends now, is dropped.
 let stream = null;
 let release = null;
 let timer = 0;
+let watchdog = 0;
 let polls = 0;
 let etag = "";
 let paused = false;
+const held = new Map(); // What came for a region that a viewer holds.
 
 function say(text, kind) {
   state.className = kind;
@@ -30,74 +34,104 @@ function say(text, kind) {
 }
 
 function show({ regions, period_s, outage }) {
-  for (const [name, html] of Object.entries(regions)) {
-    const region = document.getElementById(name);
-    // A selection in the region would be lost, or a slider that is being moved.
-    if (region && !holdsSelection(region) && !region.querySelector("input:active")) Idiomorph.morph(region, html, MORPH);
-  }
+  for (const [name, html] of Object.entries(regions)) held.set(name, html);
+  showHeld();
   if (outage) say(`stands still: ${outage} `, "stands");
   else say(period_s > 1 ? `every ${period_s} s ` : "live ", "live");
   document.dispatchEvent(new CustomEvent("evtrack:shown", { detail: { outage } }));
 }
 
-function holdsSelection(region) {
+function showHeld() {
+  for (const [name, html] of held) {
+    const region = document.getElementById(name);
+    if (region && isHeld(region)) continue;
+    held.delete(name);
+    if (region) Idiomorph.morph(region, html, MORPH);
+  }
+}
+
+// A selection would be lost, or a slider that is being moved.
+function isHeld(region) {
   const selection = document.getSelection();
-  return selection && !selection.isCollapsed && region.contains(selection.anchorNode);
+  const isSelected = selection && !selection.isCollapsed && region.contains(selection.anchorNode);
+  return isSelected || region.querySelector("input:active");
 }
 
 function open() {
-  stream = new EventSource(address);
-  stream.onmessage = (event) => show(JSON.parse(event.data));
-  stream.onerror = () => {
+  const opened = new EventSource(address);
+  stream = opened;
+  watch();
+  opened.onmessage = (event) => {
+    watch();
+    show(JSON.parse(event.data));
+  };
+  opened.onerror = () => {
     say("stands still: no connection ", "stands");
-    if (stream.readyState === EventSource.CLOSED) {
-      // The server has answered that it takes no more streams.
-      close();
-      timer = setTimeout(poll, POLL_MS);
-    }
+    if (opened.readyState !== EventSource.CLOSED || stream !== opened) return; // else the browser tries again
+    // The server takes no more streams, or nobody is logged in any more.
+    close();
+    pollIn(POLL_MS);
   };
 }
 
-async function poll() {
-  try {
-    const headers = etag ? { "If-None-Match": etag } : {};
-    const answer = await fetch(address, { headers, cache: "no-store" });
-    if (answer.ok) {
-      etag = answer.headers.get("ETag") ?? "";
-      show({ ...(await answer.json()), period_s: POLL_MS / 1000 });
-    } else if (answer.status !== 304) {
-      say(`stands still: the server answers ${answer.status} `, "stands");
-    }
-  } catch {
-    say("stands still: no connection ", "stands");
-  }
-  if (document.hidden || paused || stream) return;
-  polls += 1;
-  timer = setTimeout(polls % POLLS ? poll : again, POLL_MS);
+function watch() {
+  clearTimeout(watchdog);
+  watchdog = setTimeout(() => {
+    close();
+    start();
+  }, SILENT_MS);
 }
 
-function again() {
-  timer = 0;
-  start();
+function pollIn(ms) {
+  timer = setTimeout(poll, ms);
+}
+
+async function poll() {
+  const mine = ++turn;
+  timer = -1; // under way
+  try {
+    const headers = { Accept: "application/json", ...(etag ? { "If-None-Match": etag } : {}) };
+    const answer = await fetch(address, { headers, cache: "no-store" });
+    const news = answer.ok ? await answer.json() : { regions: {} };
+    if (mine !== turn) return;
+    if (answer.ok || answer.status === 304) {
+      etag = answer.headers.get("ETag") ?? "";
+      show({ ...news, period_s: POLL_MS / 1000 });
+    } else {
+      const reason = answer.status === 401 ? "load the page again to log in" : `the server answers ${answer.status}`;
+      say(`stands still: ${reason} `, "stands");
+    }
+  } catch {
+    if (mine !== turn) return;
+    say("stands still: no connection ", "stands");
+  }
+  polls += 1;
+  if (polls % POLLS) {
+    pollIn(POLL_MS);
+  } else {
+    timer = setTimeout(() => {
+      timer = 0;
+      start();
+    }, POLL_MS);
+  }
 }
 
 function start() {
-  if (paused || document.hidden || stream || timer) return;
-  if (!navigator.locks) {
-    poll();
-    return;
-  }
-  takePlace(1);
+  if (paused || !address || document.hidden || stream || timer) return;
+  turn += 1;
+  if (navigator.locks) takePlace(1, turn);
+  else poll();
 }
 
-function takePlace(place) {
+function takePlace(place, mine) {
   if (place > STREAMS) {
     poll();
     return;
   }
   navigator.locks.request(`evtrack-live-${place}`, { ifAvailable: true }, (lock) => {
+    if (mine !== turn) return null;
     if (!lock) {
-      takePlace(place + 1);
+      takePlace(place + 1, mine);
       return null;
     }
     open();
@@ -106,7 +140,9 @@ function takePlace(place) {
 }
 
 function close() {
+  turn += 1;
   clearTimeout(timer);
+  clearTimeout(watchdog);
   timer = 0;
   stream?.close();
   stream = null;
@@ -117,9 +153,10 @@ function close() {
 // The page now shows another address, for example another moment.
 document.addEventListener("evtrack:moved", ({ detail }) => {
   close();
+  held.clear();
   etag = "";
   address = detail;
-  if (address) start();
+  start();
 });
 
 document.addEventListener("evtrack:toggle", () => {
@@ -133,8 +170,9 @@ document.addEventListener("evtrack:toggle", () => {
   }
 });
 
-if (address) {
-  document.addEventListener("visibilitychange", () => (document.hidden ? close() : start()));
-  window.addEventListener("pagehide", close);
-  start();
-}
+document.addEventListener("visibilitychange", () => (document.hidden ? close() : start()));
+document.addEventListener("selectionchange", showHeld);
+document.addEventListener("pointerup", () => setTimeout(showHeld));
+window.addEventListener("pagehide", close);
+window.addEventListener("pageshow", start); // It may come back from the browser's memory.
+start();

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from evtrack.interfaces.web.security.identity import user_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     from evtrack.runtime.live.topics import Frame, Topic
 
 _RETRY_MS: Final = 3_000
-_COMMENT_S: Final = 15.0
-"""A comment line after so long without a frame keeps proxies from closing the stream."""
+ALIVE_S: Final = 10.0
+"""After so long without news, an event says that there is none: browsers notice a dead stream by its silence."""
 
-_SEND_S: Final = 10.0
+SEND_S: Final = 10.0
 """Who does not read for so long is let go."""
+
+ABORT: Final = "evtrack.abort"
+"""The extension of ASGI with which our own server lets go who does not read; its buffer would never become empty."""
 
 
 MAX_STREAMS: Final = 200
@@ -75,7 +79,7 @@ class StreamViewer:
         self._loop = asyncio.get_running_loop()
         self._has_news = asyncio.Event()
         self._seen = seen
-        self._regions: dict[str, str] = {}
+        self._regions: Mapping[str, str] = {}
         self._frame: Frame | None = None
         self._is_over = False
 
@@ -96,7 +100,7 @@ class StreamViewer:
         self._has_news.set()
 
     def _take(self, frame: Frame) -> None:
-        self._regions.update(frame.regions)
+        self._regions = {**self._regions, **frame.regions} if self._regions else frame.regions
         self._frame = frame
         self._has_news.set()
 
@@ -104,23 +108,28 @@ class StreamViewer:
         """Wait for news.
 
         Returns:
-            An event, or a comment after a time without any; None once it is over.
+            An event, without regions after a time without any news; None once it is over.
         """
-        with anyio.move_on_after(_COMMENT_S):
+        with anyio.move_on_after(ALIVE_S):
             await self._has_news.wait()
         if self._is_over:
             return None
         frame, regions = self._frame, self._regions
-        if frame is None or not self._has_news.is_set():
+        if frame is None:
             return b":\n\n"
         self._has_news.clear()
         self._regions = {}
-        if frame.version == self._seen and not frame.outage:
+        if frame.version and frame.version == self._seen:
             regions = {}
-        self._seen = ""
-        # One line of JSON: a line break in a key would otherwise end the event, and could forge another one.
-        data = json.dumps({"regions": regions, "period_s": frame.period_s, "outage": frame.outage})
-        return f"id: {frame.version}\ndata: {data}\n\n".encode()
+        self._seen = self._seen if not frame.version else ""
+        return _event(frame, regions)
+
+
+def _event(frame: Frame, regions: Mapping[str, str]) -> bytes:
+    # One line of JSON: a line break in a key would otherwise end the event, and could forge another one.
+    data = json.dumps({"regions": regions, "period_s": frame.period_s, "outage": frame.outage})
+    # Without an id, the browser keeps the one before.
+    return (f"id: {frame.version}\n" if frame.version else "").encode() + f"data: {data}\n\n".encode()
 
 
 class EventStream(Response):
@@ -143,35 +152,53 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the browser goes, or does not read."""
         viewer, user = StreamViewer(self._seen), user_of(HTTPConnection(scope)).name
-        full = Response(status_code=503, headers={"retry-after": "5"})
         if not self._places.take(user):
-            await full(scope, receive, send)
+            await _refuse(scope, receive, send)
             return
         try:
-            if not await anyio.to_thread.run_sync(self._hub.watch, self._topic, viewer):
-                await full(scope, receive, send)
-                return
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._send_events, viewer, send, tasks.cancel_scope)
-                await self._gone(receive)
-                tasks.cancel_scope.cancel()
+            # The hub's lock is held for moments only.
+            is_watching = self._hub.watch(self._topic, viewer)
+            if is_watching:
+                await self._stream(viewer, scope, receive, send)
         finally:
             self._places.give_back(user)
             self._hub.leave(self._topic, viewer)
+        if not is_watching:
+            await _refuse(scope, receive, send)
 
-    async def _send_events(self, viewer: StreamViewer, send: Send, scope: anyio.CancelScope) -> None:
-        with anyio.move_on_after(_SEND_S) as in_time:
+    async def _stream(self, viewer: StreamViewer, scope: Scope, receive: Receive, send: Send) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_end_with_client, receive, tasks.cancel_scope)
+            # Some servers raise that where the client has gone.
+            with suppress(OSError):
+                reads = await self._send_events(viewer, send)
+                if not reads:
+                    scope.get("extensions", {}).get(ABORT, _nothing)()
+            tasks.cancel_scope.cancel()
+
+    async def _send_events(self, viewer: StreamViewer, send: Send) -> bool:
+        """Send until it is over, and return whether the client has read all the time."""
+        event: bytes | None = f"retry: {_RETRY_MS}\n\n".encode()
+        with anyio.move_on_after(SEND_S) as in_time:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": f"retry: {_RETRY_MS}\n\n".encode(), "more_body": True})
-        while not in_time.cancelled_caught:
-            event = await viewer.next_event()
-            if event is None:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-                break
-            with anyio.move_on_after(_SEND_S) as in_time:
+            while event is not None:
                 await send({"type": "http.response.body", "body": event, "more_body": True})
-        scope.cancel()
+                in_time.deadline = inf
+                event = await viewer.next_event()
+                in_time.deadline = anyio.current_time() + SEND_S
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return not in_time.cancelled_caught
 
-    async def _gone(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(status_code=503, headers={"retry-after": "5"})(scope, receive, send)
+
+
+async def _end_with_client(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+def _nothing() -> None:
+    """Stand for what another server does not offer."""

@@ -1,0 +1,1 @@
+"""What changes while somebody looks at it: streams of events, and what those get who poll."""
