@@ -1,6 +1,7 @@
 """The overview: whether all is well, what runs, what crashed, and who works."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from evtrack.domain.states import JobPhase
@@ -9,6 +10,7 @@ from evtrack.interfaces.web.address import Address
 from evtrack.interfaces.web.page import Page
 from evtrack.interfaces.words.verdict import Verdict, system_verdict
 from evtrack.runtime.doctor.findings import MAX_ALERT_LAG_S
+from evtrack.runtime.live.remembered import Remembered
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.monitoring.alert_outbox import undelivered_alerts
 from evtrack.storage.reports import batch_reports, job_reports, system_health, worker_reports
@@ -27,11 +29,27 @@ _HUNTS: Final = 5
 _MAX_CRASH_RATE: Final = 5.0
 
 
+HEALTH: Final = Remembered(lambda conn: system_health.health(conn, span_s=_SPAN_S), keep_s=10.0, times=30)
+"""The health of each database: it reads the counters of all open jobs, which takes long where there are thousands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The whole system at a moment."""
+    """The whole system at a moment.
+
+    Args:
+        verdict: Whether all is well.
+        judged_at: When the health was read.
+        health: The attempts, the queue and the workers.
+        undelivered: How many alerts wait for delivery.
+        jobs: The jobs under way.
+        hunts: The hunts under way.
+        crashes: The latest crashes.
+        workers: The live workers.
+    """
 
     verdict: Verdict
+    judged_at: datetime
     health: Health
     undelivered: int
     jobs: list[JobStatus]
@@ -47,7 +65,7 @@ def _parse(address: Address) -> tuple[()]:
 
 def _read(conn: Connection, args: tuple[()]) -> Now:
     del args
-    health = system_health.health(conn, span_s=_SPAN_S)
+    health = HEALTH(conn)
     undelivered = undelivered_alerts(conn)
     return Now(
         verdict=system_verdict(
@@ -58,6 +76,7 @@ def _read(conn: Connection, args: tuple[()]) -> Now:
             least_attempts=Thresholds().least_attempts,
             max_alert_lag_s=MAX_ALERT_LAG_S,
         ),
+        judged_at=health.since + timedelta(seconds=_SPAN_S),
         health=health,
         undelivered=undelivered.undelivered,
         jobs=job_reports.jobs(conn, limit=_JOBS, phases=_ACTIVE),
