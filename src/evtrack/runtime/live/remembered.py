@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CHEAP_S: Final = 0.02
+"""What is read faster may be read each time."""
+
 
 class Remembered(Generic[T]):
     """Reads a value at most once in a while, whoever asks, and however often; safe to use from threads.
@@ -20,8 +23,8 @@ class Remembered(Generic[T]):
     Args:
         read: Reads it; must not depend on who asks.
         keep_s: For how long it is remembered.
-        times: For what is dear in large databases only: it is remembered for so many times as long as its read took,
-            and for `keep_s` at most.
+        times: For what is dear in large databases only: it is remembered for so many times as long as its read took
+            beyond `CHEAP_S`, and for `keep_s` at most.
         clock: Returns a time in seconds that only grows.
     """
 
@@ -52,7 +55,7 @@ class Remembered(Generic[T]):
                 begun = self._clock()
                 found = self._read(conn)
                 took_s = self._clock() - begun
-                kept_s = self._keep_s if self._times is None else min(self._keep_s, self._times * took_s)
+                kept_s = self._keep_s if self._times is None else min(self._keep_s, self._times * (took_s - CHEAP_S))
                 known = (begun + kept_s, found)
                 self._values[where] = known
             return known[1]
