@@ -1,13 +1,13 @@
 """Streams over real sockets: hundreds of them, some that never read, and what is left when they have gone."""
 
 import json
-import os
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -128,7 +128,7 @@ def sessions(client: Client) -> int:
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def test_a_stream_tells_what_changes_and_that_it_lives(shared_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
