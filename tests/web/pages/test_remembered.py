@@ -36,6 +36,25 @@ def test_a_value_is_read_again_when_its_time_is_over() -> None:
     assert "b" == value(_conn())
 
 
+def test_what_is_dear_is_kept_for_longer_and_what_is_cheap_not_at_all() -> None:
+    clock, took = Clock(), iter([0.32, 0.02, 5.0])
+
+    def read(conn: Connection) -> float:
+        del conn
+        taken = next(took)
+        clock.now += taken
+        return taken
+
+    value = Remembered(read, keep_s=10, times=10, clock=clock)
+    assert pytest.approx(0.32) == value(_conn())
+    clock.now = 2.9
+    assert pytest.approx(0.32) == value(_conn())
+    clock.now = 3.1
+    assert [0.02, 5.0] == [value(_conn()), value(_conn())]
+    clock.now = 3.12 + 9.9
+    assert 5.0 == value(_conn())
+
+
 def test_each_database_has_its_own_value() -> None:
     value: Remembered[Any] = Remembered(lambda conn: conn.info.dbname, keep_s=10, clock=Clock())
     assert ["one", "two", "one"] == [value(_conn(name)) for name in ("one", "two", "one")]

@@ -295,4 +295,8 @@ class Hub:
                 each.due_at = 0.0
         for each in watched:
             self._offer(each, {}, message)
-        waker.wait(pause_s)
+        # Viewers who arrive meanwhile do not hasten it: a server that is in trouble needs no more attempts.
+        until = monotonic() + pause_s
+        while not self._is_closed and (left_s := until - monotonic()) > 0:
+            waker.wait(left_s)
+            waker.clear()

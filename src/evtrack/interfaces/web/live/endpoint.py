@@ -37,7 +37,7 @@ class LiveEndpoint:
         if visit.page.every_s is None:
             raise NoSuchPage
         topic = self._site.topic(visit)
-        if "text/event-stream" in request.headers.get("accept", ""):
+        if request.method == "GET" and "text/event-stream" in request.headers.get("accept", ""):
             seen = request.headers.get("last-event-id", "")
             return EventStream(self._site.hub, topic, self._places, seen=seen)
         seen = request.headers.get("if-none-match", "").strip('"')
