@@ -1,7 +1,7 @@
 """Those who poll: one read serves all of them, and nobody waits for a thread for too long."""
 
 import threading
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
@@ -12,10 +12,12 @@ from evtrack.interfaces.web import page_threads
 from evtrack.interfaces.web.live import polls as polls_module
 from evtrack.interfaces.web.live.polls import Polls
 from evtrack.interfaces.web.page_threads import PageThreads
-from evtrack.interfaces.web.site import PageTopic, Site
 from evtrack.runtime.live.hub import MAX_TOPICS, Hub
-from evtrack.runtime.live.reader_pool import ReaderPool
 from watching import QueryTopic
+
+if TYPE_CHECKING:
+    from evtrack.interfaces.web.site import PageTopic, Site
+    from evtrack.runtime.live.reader_pool import ReaderPool
 
 
 class Readers:

@@ -48,7 +48,6 @@ _END_S: Final = 1.0
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
-
 _UNEXPECTED: Final = "an unexpected error, which the log has"
 
 _log = structlog.get_logger()
@@ -119,11 +118,7 @@ class Hub:
                     del self._watched[topic.key]
 
     def latest(self, topic: Topic) -> Latest | None:
-        """Return what the hub has read of a topic lately, so that a page of it costs no statement.
-
-        Returns:
-            What it was; None if nobody watches, or nothing is recent.
-        """
+        """Return what was read of a topic lately, so that its page costs no statement; None if nobody watches it."""
         with self._lock:
             each = self._watched.get(topic.key)
             if each is None or not each.version or each.outage:
@@ -291,9 +286,8 @@ class Hub:
         with self._lock:
             self._outage = message
             watched = list(self._watched.values())
-            for each in watched:
-                each.due_at = 0.0
         for each in watched:
+            each.due_at = 0.0
             self._offer(each, {}, message)
         # Viewers who arrive meanwhile do not hasten it: a server that is in trouble needs no more attempts.
         until = monotonic() + pause_s
