@@ -33,8 +33,9 @@ CHUNK = harness.sized(500, smoke=100)
 REPEAT = harness.sized(60, smoke=2)
 """How often each page is asked for."""
 VIEWERS = harness.sized(100, smoke=5)
-TOPICS = tuple(
-    ["/", "/jobs", "/jobs/1", "/jobs/2", "/jobs/3", "/jobs/1/batches", "/crashes", "/handlers", "/workers", "/alerts"]
+TOPICS = (
+    *("/", "/jobs", "/jobs/1", "/jobs/2", "/jobs/3"),
+    *("/jobs/1/batches", "/crashes", "/handlers", "/workers", "/alerts"),
 )
 DRAINED = harness.sized(40_000, smoke=500)
 """Batches that are drained in each turn."""
