@@ -261,7 +261,8 @@ def main(arguments: list[str]) -> None:
             harness.vacuum_and_checkpoint(conn)
             pages = addresses(conn)
         show_pages(dsn, pages)
-        without, beside = [], []
+        without: list[float] = []
+        beside: list[float] = []
         for turn in range(turns):
             for viewers in (0, VIEWERS) if turn % 2 else (VIEWERS, 0):
                 (beside if viewers else without).append(drained(dsn, viewers))

@@ -195,7 +195,7 @@ def test_without_a_thread_to_be_had_the_viewer_polls(hub: Hub, monkeypatch: pyte
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(hub_module.Thread, "start", refuse)
+        patch.setattr(threading.Thread, "start", refuse)
         assert not hub.watch(QueryTopic("now"), Watching())
     viewer = watch(hub, QueryTopic("now"))
     eventually(lambda: viewer.frames)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -79,7 +79,7 @@ class Hub:
         self._waker: Waker | None = None
         self._thread: Thread | None = None
         self._session: HubSession | None = None
-        self._is_closed = False
+        self._closed = Event()
         self._watched_at = self._rested_at = 0.0
         self._period_s = PERIOD_S
         self._outage = ""
@@ -96,7 +96,7 @@ class Hub:
         """
         with self._lock:
             watched = self._watched.get(topic.key)
-            if self._is_closed or (watched is None and len(self._watched) >= MAX_TOPICS):
+            if self._closed.is_set() or (watched is None and len(self._watched) >= MAX_TOPICS):
                 return False
             if not self._wake_or_start():
                 return False
@@ -130,7 +130,7 @@ class Hub:
     def close(self) -> None:
         """End all viewers and the thread, even if its server hangs; nobody can watch any more."""
         with self._lock:
-            self._is_closed = True
+            self._closed.set()
             viewers = [viewer for each in self._watched.values() for viewer in each.viewers]
             self._watched.clear()
             thread = self._thread
@@ -179,9 +179,10 @@ class Hub:
 
     def _ends(self, waker: Waker) -> bool:
         with self._lock:
+            now = monotonic()
             if self._watched:
-                self._watched_at = monotonic()
-            is_over = self._is_closed or monotonic() - self._watched_at >= LINGER_S
+                self._watched_at = now
+            is_over = self._closed.is_set() or (not self._watched and now - self._watched_at >= LINGER_S)
             if is_over:
                 # The next viewer starts another thread.
                 self._waker = self._thread = None
@@ -210,7 +211,7 @@ class Hub:
             due = [each for each in self._watched.values() if each.due_at <= begun]
             due.sort(key=lambda each: each.due_at)
         for each in due:
-            if each.viewers and not self._is_closed:
+            if each.viewers and not self._closed.is_set():
                 self._read(conn, each)
         if due:
             now = monotonic()
@@ -221,7 +222,7 @@ class Hub:
                     each.due_at = begun + max(each.interval_s(self._period_s), each.rested_at - begun)
 
     def _read(self, conn: Connection, each: Watched) -> None:
-        begun, regions, outage = monotonic(), {}, ""
+        begun, model, cost, regions, outage = monotonic(), None, ReadCost(), {}, ""
         try:
             with snapshot(conn) as cost:
                 model = each.topic.read(conn)
@@ -272,7 +273,7 @@ class Hub:
 
     def _wait_out(self, message: str, failures: int, waker: Waker) -> None:
         self._disconnect()
-        if self._is_closed:
+        if self._closed.is_set():
             return
         pause_s = backoff_s(failures, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
         if message != self._outage:
@@ -291,6 +292,6 @@ class Hub:
             self._offer(each, {}, message)
         # Viewers who arrive meanwhile do not hasten it: a server that is in trouble needs no more attempts.
         until = monotonic() + pause_s
-        while not self._is_closed and (left_s := until - monotonic()) > 0:
+        while not self._closed.is_set() and (left_s := until - monotonic()) > 0:
             waker.wait(left_s)
             waker.clear()

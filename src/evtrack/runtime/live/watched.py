@@ -66,7 +66,7 @@ class Watched:
     def was_read(self, at: float, took_s: float, *, failed: bool) -> None:
         """Note how long a read took, and whether it failed."""
         # The lower of two: one slow read among fast ones, such as the first of all, says nothing.
-        self.took_s, self.last_s = min(self.last_s, took_s), took_s
+        self.took_s, self.last_s = took_s if failed else min(self.last_s, took_s), took_s
         self.failures = self.failures + 1 if failed else 0
         self.rested_at = at + self._rest_s()
 
