@@ -137,6 +137,11 @@ def test_stop_ends_at_a_chunk_and_a_press_goes_on(queue: Client, acting: ActBrow
     assert 9 == queue.sums(job)["pending"][0]
 
 
+def _region_with(text: str, acting: ActBrowser, topic: str) -> str:
+    region = str(acting.get(topic).json()["regions"]["act"])
+    return region if text in region else ""
+
+
 @pytest.mark.usefixtures("small_chunks")
 def test_progress_is_a_live_topic(queue: Client, acting: ActBrowser, gate: Gate) -> None:
     job = failed_job(queue, 5)
@@ -147,13 +152,13 @@ def test_progress_is_a_live_topic(queue: Client, acting: ActBrowser, gate: Gate)
     assert "0 of 5 batches" in acting.get(topic).json()["regions"]["act"]
     gate.open()
     gate.wait()
-    region = acting.get(topic).json()["regions"]["act"]
-    assert "3 of 5 batches" in region
+    # What another poll has read a moment ago will do.
+    region = eventually(lambda: _region_with("3 of 5 batches", acting, topic))
     assert 'aria-label="3 done of 5"' in region
     assert "ended" not in region
     gate.open(3)
     ended(acting, page)
-    assert "ended" in acting.get(topic).json()["regions"]["act"]
+    assert eventually(lambda: _region_with("ended", acting, topic))
     assert [] == acting.forms(acting.get(page.url.path))
 
 
