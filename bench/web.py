@@ -7,6 +7,7 @@ hundred viewers of ten topics and with none.
 Usage: web.py [BATCHES] [JOBS] [TURNS]   (default 1,000,000, 10,000 and 4)
 """
 
+import logging
 import selectors
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from urllib.parse import quote, urlsplit
 import anyio
 import drain
 import httpx
+import structlog
 from psycopg.types.json import Jsonb
 from support import harness
 
@@ -108,7 +110,7 @@ def addresses(conn: Connection) -> dict[str, str]:
         "crashes": "/crashes",
         "an item": f"/items?key={quote('key:77')}",
         "handlers": "/handlers",
-        "a handler": "/handlers/one?name=handler-0",
+        "a handler": "/handlers?name=handler-0",
         "workers": "/workers",
         "a worker": f"/workers/{worker[0]}",
         "alerts": "/alerts",
@@ -146,6 +148,8 @@ async def costs(asking: httpx.AsyncClient, address: str) -> list[Cost] | None:
 
 def show_pages(dsn: str, pages: dict[str, str]) -> None:
     """Print what each page costs, and what is above the budget."""
+    # Without a line for each request.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     site = site_of(dsn)
     app = dashboard(site, Door(NoLogin(), hosts=frozenset({"127.0.0.1"})))
 
