@@ -59,7 +59,7 @@ def test_an_unknown_kind_or_value_is_passed_on_unchanged(told: dict[str, Any]) -
         ({"event": "batch_failed", "job_id": 3, "batch_no": 7}, "/jobs/3/batches/7"),
         ({"event": "job_abandoned", "job_id": 3}, "/jobs/3"),
         ({"event": "worker_lost", "worker_id": 9}, "/workers/9"),
-        ({"event": "queue_deep", "handler": "a/b?&ü", "batches": 5}, "/handlers/one?name=a%2Fb%3F%26%C3%BC"),
+        ({"event": "queue_deep", "handler": "a/b?&ü", "batches": 5}, "/handlers?name=a%2Fb%3F%26%C3%BC"),
         ({"event": "of_tomorrow", "handler": "x"}, "/alerts"),
     ],
 )

@@ -197,7 +197,7 @@ class NoWorker(Alert):
     """Batches wait, and no worker has offered their handler for a while. At most one alert an hour per handler."""
 
     advice = "evtrack workers --all --handler {handler}"
-    page = "/handlers/one?name={handler}"
+    page = "/handlers?name={handler}"
 
     event: Literal[AlertKind.NO_WORKER]
     handler: str = Field(description="The handler")
@@ -239,7 +239,7 @@ class QueueDeep(Alert):
     """A handler has too many pending batches outside suspended jobs. At most one alert an hour per handler."""
 
     advice = "evtrack workers --handler {handler}"
-    page = "/handlers/one?name={handler}"
+    page = "/handlers?name={handler}"
 
     event: Literal[AlertKind.QUEUE_DEEP]
     handler: str = Field(description="The handler")
