@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -100,7 +101,7 @@ def addresses(conn: Connection) -> dict[str, str]:
         "jobs": "/jobs",
         "jobs of a handler, failed": "/jobs?handler=handler-1&phase=finished",
         "the large job": "/jobs/1",
-        "the large job, a moment": "/jobs/1?at=1",
+        "the large job, a moment": f"/jobs/1?at={quote(datetime.now(UTC).isoformat())}",
         "a small job": "/jobs/2",
         "batches": "/jobs/1/batches",
         "batches, running": "/jobs/1/batches?status=running",
