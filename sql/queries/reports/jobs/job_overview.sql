@@ -1,5 +1,5 @@
--- Read all of one job that is counted: what it is, its progress, why its batches wait, its latest verification, and whether
--- it is being submitted, as one statement, because a page reads it every second.
+-- Read all of one job that is counted: what it is, its progress, why its batches wait, its latest verification, and
+-- whether it is being submitted, as one statement, because a page reads it every second.
 SELECT
     s.name AS s_name,
     s.handler AS s_handler,
@@ -56,16 +56,17 @@ SELECT
     v.differences AS v_differences,
     v.digest AS v_digest,
     s.phase IN ('open', 'abandoned')
-    AND evtrack.has_session_lock(hashtextextended('evtrack.submit', %(job_id)s::bigint)) AS is_submitting
+    AND evtrack.has_session_lock(hashtextextended('evtrack.submit', s.job_id)) AS is_submitting
 FROM evtrack.job_status AS s
 INNER JOIN evtrack.job_progress AS p ON s.job_id = p.job_id
-LEFT JOIN evtrack.waiting AS w ON s.job_id = w.job_id AND w.job_id = %(job_id)s
+LEFT JOIN evtrack.waiting AS w ON s.job_id = w.job_id
 LEFT JOIN
     LATERAL (
         SELECT *
         FROM evtrack.job_verification AS l
-        WHERE l.job_id = %(job_id)s
+        WHERE l.job_id = s.job_id -- noqa: RF03
         ORDER BY l.at DESC
         LIMIT 1
-    ) AS v ON true
-WHERE s.job_id = %(job_id)s AND p.job_id = %(job_id)s
+    ) AS v
+    ON true
+WHERE s.job_id = %(job_id)s -- noqa: RF02
