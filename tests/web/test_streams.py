@@ -19,6 +19,7 @@ from client import Client
 from evtrack.interfaces.web.live import stream as stream_module
 from evtrack.interfaces.web.live.stream import MAX_STREAMS, EventStream, StreamPlaces
 from evtrack.interfaces.web.security.identity import USER, User
+from evtrack.interfaces.web.serving import server as server_module
 from evtrack.interfaces.web.serving.server import DashboardServer, listening_socket
 from evtrack.runtime.live import hub as hub_module
 from evtrack.runtime.live.hub import Hub
@@ -29,6 +30,10 @@ pytestmark = pytest.mark.integration
 
 NOW = "SELECT clock_timestamp()"
 TOPICS = 10
+WIDE = TOPICS
+"""The number of one more topic, whose frames of 6 MB fill any buffer."""
+
+DEAF = 3
 
 
 class Served(NamedTuple):
@@ -42,10 +47,11 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(dsn: str, *, width: int = 1) -> Iterator[Served]:
-    """Serve ten topics as streams at /0 to /9; what they show changes with each read."""
+def served(dsn: str) -> Iterator[Served]:
+    """Serve ten topics as streams at /0 to /9, and a wide one; what they show changes with each read."""
     hub, places = Hub(dsn, purpose="test streams"), StreamPlaces()
-    topics = [QueryTopic(str(number), NOW, width=width) for number in range(TOPICS)]
+    topics = [QueryTopic(str(number), NOW) for number in range(TOPICS)]
+    topics.append(QueryTopic("wide", NOW, width=200_000))
 
     async def answer(request: Request) -> EventStream:
         request.scope[USER] = User("")
@@ -181,17 +187,17 @@ def test_hundreds_of_viewers_cost_one_connection_and_leave_nothing(
 def test_who_never_reads_is_let_go_and_delays_nobody(shared_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "SEND_S", 1.0)
     monkeypatch.setattr(hub_module, "PERIOD_S", 0.1)
-    with served(shared_dsn, width=20_000) as at, streams(at.port) as made:
-        deaf = [asked(at.port, number, buffer=4096) for number in range(TOPICS)]
+    with served(shared_dsn) as at, streams(at.port) as made:
+        deaf = [asked(at.port, WIDE, buffer=4096) for _ in range(DEAF)]
         try:
             made.open(TOPICS)
-            eventually(lambda: 2 * TOPICS == at.places._taken.total())
+            eventually(lambda: TOPICS + DEAF == at.places._taken.total())
             full = descriptors()
             begun = [each.count(b"data: ") for each in made.received]
             eventually(lambda: TOPICS == at.places._taken.total(), 60)
             assert all(each.count(b"data: ") > was for each, was in zip(made.received, begun, strict=True))
             # Their connections are gone, with what was not sent.
-            eventually(lambda: descriptors() <= full - TOPICS)
+            eventually(lambda: descriptors() <= full - DEAF)
             for each in deaf:
                 eventually(lambda each=each: _is_reset(each))
         finally:
@@ -210,19 +216,28 @@ def _is_reset(each: socket.socket) -> bool:
 def test_a_thousand_streams_opened_and_closed_leave_nothing(shared_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "LINGER_S", 0.2)
     with served(shared_dsn) as at:
+        # The server opens some of its own before it answers the first one.
+        open_and_close(at, 1)
         before = descriptors()
-        for number in range(1_000):
-            made = asked(at.port, number % TOPICS)
-            if number % 3:
-                assert made.recv(12) in {b"HTTP/1.1 200", b"HTTP/1.1 503"}
-            made.close()
-        eventually(lambda: not at.hub._watched and not at.places._taken and not hub_threads())
+        open_and_close(at, 1_000)
         eventually(lambda: descriptors() <= before)
 
 
-def test_stopping_ends_all_streams_at_once(shared_dsn: str) -> None:
-    with served(shared_dsn, width=20_000) as at, streams(at.port) as made:
-        deaf = [asked(at.port, number, buffer=4096) for number in range(TOPICS)]
+def open_and_close(at: Served, count: int) -> None:
+    """Open and close streams, some before they are answered, until nothing of them is left but descriptors."""
+    for number in range(count):
+        made = asked(at.port, number % TOPICS)
+        if number % 3 != 1:
+            assert made.recv(12) in {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        made.close()
+    eventually(lambda: not at.hub._watched and not at.places._taken and not hub_threads())
+
+
+def test_stopping_ends_all_streams_at_once(shared_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing is cut off by the end of the server's grace.
+    monkeypatch.setattr(server_module, "_GRACE_S", 20)
+    with served(shared_dsn) as at, streams(at.port) as made:
+        deaf = [asked(at.port, WIDE, buffer=4096) for _ in range(DEAF)]
         try:
             made.open(150)
             eventually(lambda: all(b"data: " in each for each in made.received))

@@ -30,9 +30,11 @@ ALIVE_S: Final = 10.0
 SEND_S: Final = 10.0
 """Who does not read for so long is let go."""
 
+LAST_S: Final = 0.5
+"""Who has not read the rest this long after the end of the stream is let go, too."""
+
 ABORT: Final = "evtrack.abort"
 """The extension of ASGI with which our own server lets go who does not read; its buffer would never become empty."""
-
 
 MAX_STREAMS: Final = 200
 """The most streams at a time."""
@@ -81,7 +83,7 @@ class StreamViewer:
         self._seen = seen
         self._regions: Mapping[str, str] = {}
         self._frame: Frame | None = None
-        self._is_over = False
+        self._over = asyncio.Event()
 
     def offer(self, frame: Frame) -> None:
         """Take a frame from the hub's thread."""
@@ -96,13 +98,19 @@ class StreamViewer:
             self._loop.call_soon_threadsafe(function, *args)
 
     def _finish(self) -> None:
-        self._is_over = True
+        self._over.set()
         self._has_news.set()
 
     def _take(self, frame: Frame) -> None:
         self._regions = {**self._regions, **frame.regions} if self._regions else frame.regions
         self._frame = frame
         self._has_news.set()
+
+    async def end_in_time(self, let_go: Callable[[], None]) -> None:
+        """Wait for the end, and let go a client that has not read the rest soon after it."""
+        await self._over.wait()
+        await anyio.sleep(LAST_S)
+        let_go()
 
     async def next_event(self) -> bytes | None:
         """Wait for news.
@@ -112,7 +120,7 @@ class StreamViewer:
         """
         with anyio.move_on_after(ALIVE_S):
             await self._has_news.wait()
-        if self._is_over:
+        if self._over.is_set():
             return None
         frame, regions = self._frame, self._regions
         if frame is None:
@@ -167,13 +175,15 @@ class EventStream(Response):
             await _refuse(scope, receive, send)
 
     async def _stream(self, viewer: StreamViewer, scope: Scope, receive: Receive, send: Send) -> None:
+        abort = scope.get("extensions", {}).get(ABORT, _nothing)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_end_with_client, receive, tasks.cancel_scope)
+            tasks.start_soon(viewer.end_in_time, abort)
             # Some servers raise that where the client has gone.
             with suppress(OSError):
                 reads = await self._send_events(viewer, send)
                 if not reads:
-                    scope.get("extensions", {}).get(ABORT, _nothing)()
+                    abort()
             tasks.cancel_scope.cancel()
 
     async def _send_events(self, viewer: StreamViewer, send: Send) -> bool:
