@@ -169,6 +169,21 @@ def test_an_item_is_found_in_all_jobs(own_client: Client, mixed: int) -> None:
     assert [] == item_lists.item_crashes(client.conn, [])
 
 
+def test_an_item_has_the_crashes_of_all_batches_that_held_it(own_client: Client) -> None:
+    client = own_client
+    worker, job = client.worker(), client.job(1, items=2, backoff_s=0)
+    named = {"cause": "signal", "signal": "SIGSEGV", "item_key": "key:1"}
+    client.crash(worker, client.claim(worker, job), **named)
+    alone = next(claim for claim in client.claim(worker, job) if claim.batch_no == 2)
+    client.crash(worker, [alone], **named, ordinal=1)
+    places = item_lists.items_by_key(client.conn, "key:1", job_id=job)
+    assert [(2, 1), (1, None)] == [
+        (crash.batch_no, crash.ordinal) for crash in item_lists.item_crashes(client.conn, places)
+    ]
+    others = item_lists.items_by_key(client.conn, "key:2", job_id=job)
+    assert [] == item_lists.item_crashes(client.conn, others)
+
+
 @pytest.mark.parametrize(("status", "looked"), [(None, 1000), ("failed", 1000), ("failed", 7)])
 def test_the_pages_have_each_item_once(
     own_client: Client, mixed: int, monkeypatch: pytest.MonkeyPatch, status: str | None, looked: int

@@ -1,4 +1,5 @@
--- List the crashes of batches with certain items in hand, latest first.
+-- List the crashes of batches with certain items in hand, latest first. A handler of whole batches is known by the key of
+-- the item that it took last, and has no ordinal until the item is alone.
 SELECT
     c.job_id,
     c.batch_no,
@@ -19,12 +20,16 @@ SELECT
     c.run_s,
     c.cpu_s,
     c.peak_rss_bytes
-FROM unnest(%(job_ids)s::bigint[], %(batch_nos)s::integer[], %(ordinals)s::bigint[]) AS i (job_id, batch_no, ordinal)
+FROM
+    unnest(%(job_ids)s::bigint[], %(batch_nos)s::integer[], %(ordinals)s::bigint[], %(item_keys)s::text[])
+    AS i (job_id, batch_no, ordinal, item_key)
 CROSS JOIN
     LATERAL (
         SELECT *
         FROM evtrack.crash AS x
-        WHERE x.job_id = i.job_id AND x.batch_no = i.batch_no AND x.ordinal = i.ordinal -- noqa: RF03
+        WHERE
+            x.job_id = i.job_id AND x.batch_no = i.batch_no -- noqa: RF03
+            AND (x.ordinal = i.ordinal OR (x.ordinal IS NULL AND x.item_key = i.item_key)) -- noqa: RF03
         ORDER BY x.at DESC
         LIMIT (%(limit)s)
     ) AS c

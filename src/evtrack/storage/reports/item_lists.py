@@ -66,9 +66,10 @@ def item_crashes(conn: Connection, places: Sequence[ItemPlace], *, limit: int = 
         places: The items.
         limit: How many crashes at most.
     """
-    held = [(place.job_id, number, place.ordinal) for place in places for number in place.path]
-    job_ids, batch_nos, ordinals = (list(column) for column in zip(*held, strict=True)) if held else ([], [], [])
-    return rows(conn, Crash, "item_crashes", job_ids=job_ids, batch_nos=batch_nos, ordinals=ordinals, limit=limit)
+    held = [(place.job_id, number, place.ordinal, place.item_key) for place in places for number in place.path]
+    names = ("job_ids", "batch_nos", "ordinals", "item_keys")
+    columns = {name: [each[position] for each in held] for position, name in enumerate(names)}
+    return rows(conn, Crash, "item_crashes", **columns, limit=limit)
 
 
 def items_page(
