@@ -1,5 +1,5 @@
--- List the crashes of batches with certain items in hand, latest first. A handler of whole batches is known by the key of
--- the item that it took last, and has no ordinal until the item is alone.
+-- List the crashes of batches with certain items in hand, latest first. A crash of a handler of whole batches names the
+-- item that it took last by its key alone, until the item has a batch of its own.
 SELECT
     c.job_id,
     c.batch_no,
@@ -22,7 +22,7 @@ SELECT
     c.peak_rss_bytes
 FROM
     unnest(%(job_ids)s::bigint[], %(batch_nos)s::integer[], %(ordinals)s::bigint[], %(item_keys)s::text[])
-    AS i (job_id, batch_no, ordinal, item_key)
+        AS i (job_id, batch_no, ordinal, item_key)
 CROSS JOIN
     LATERAL (
         SELECT *
