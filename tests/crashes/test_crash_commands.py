@@ -124,7 +124,7 @@ def test_show_with_json_prints_one_document(run_json: Any, run: Any, job: int) -
 def test_show_with_markdown_prints_the_same_for_an_issue(run: Any, job: int) -> None:
     shown = run("show", str(job), "1", "--markdown").stdout
     for words in (
-        f"# Job {job}, batch 1\n\n- handler: ` annotate `\n- status: **completed**, 1 item, 1 attempt\n",
+        f"# Job {job}, batch 1\n\n- handler: `annotate`\n- status: **completed**, 1 item, 1 attempt\n",
         "enqueued with 4 items",
         "+0ms  completed after 500ms; 3 items moved to batches 3, 4\n```",
         "### Event 3: Python traceback\n\n```text\nFile h.py, line 7\n```",

@@ -67,7 +67,7 @@ def test_the_story_has_the_times_the_reports_and_what_became_of_the_items() -> N
         event(4, "split", to=[9, 10]),
     ]
     text = story_markdown(history("parse-pdf", events=events, isolation="none"))
-    assert text.startswith("# Job 12, batch 7\n\n- handler: ` parse-pdf `\n- status: **pending**, 3 items, 2 attempts,")
+    assert text.startswith("# Job 12, batch 7\n\n- handler: `parse-pdf`\n- status: **pending**, 3 items, 2 attempts,")
     assert "2026-11-24 12:00:02.000Z  +1.0s  started by worker" in text
     assert "crashed on worker 371883213885: SIGSEGV at key:4" in text
     assert "### Event 3: stderr, last 30 of 60 lines" in text

@@ -72,9 +72,12 @@ def code_span(text: str) -> str:
     Args:
         text: Printable text, without line breaks.
     """
-    # A space beside each delimiter is dropped again, and text of spaces alone is kept as it is.
+    if not text.strip():
+        return "(empty)"
     fence = "`" * (_longest_run(text) + 1)
-    return f"{fence} {text} {fence}" if text.strip() else "(empty)"
+    # A delimiter must not touch a backtick; a space on both sides is dropped again, so one more keeps those of the text.
+    pad = " " if {text[0], text[-1]} & {"`", " "} else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def _longest_run(text: str) -> int:
