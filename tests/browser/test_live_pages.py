@@ -7,10 +7,11 @@ import signal
 import statistics
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from psycopg import Connection
 
 from chromium import Visitor, served, visiting
@@ -32,6 +33,9 @@ _SEEN = """() => {
 }"""
 
 
+_LOCKS = "navigator.locks.query().then((locks) => locks.held)"
+
+
 def test_a_killed_slot_is_on_the_screen_at_once_and_nothing_else_moves(
     browser: Browser, dsn: str, conn: Connection[Any], tmp_path: Path
 ) -> None:
@@ -42,7 +46,7 @@ def test_a_killed_slot_is_on_the_screen_at_once_and_nothing_else_moves(
     with served(dsn) as dashboard, visiting(browser, dashboard) as visitor, worker_process(dsn, "--slots", "1"):
         page = visitor.visit("/")
         page.evaluate(_SEEN)
-        expect(page.locator("#state")).to_contain_text("live")
+        expect(page.locator("#state.live")).to_be_visible()
         took = []
         for number in range(1, CRASHES + 1):
             pid = _pid_of_item(trace, number)
@@ -68,19 +72,25 @@ def _pid_of_item(trace: Path, number: int) -> int:
 
 
 def _settle_down(page: Page) -> None:
-    """Scroll, select a heading, and put the focus on a link in a region that changes."""
+    """Put the focus on a link in a region that changes, scroll to the crashes, and select their heading."""
     page.set_viewport_size({"width": 1000, "height": 400})
-    page.locator("#workers a, #jobs a").first.focus()
-    page.evaluate("getSelection().selectAllChildren(document.getElementById('crashes-title'))")
-    page.evaluate("window.focused = document.activeElement; scrollTo(0, 120)")
-    page.evaluate("window.top0 = focused.getBoundingClientRect().top")
+    page.locator("#workers a").first.focus()
+    page.evaluate(
+        """() => {
+          window.focused = document.activeElement;
+          window.heading = document.getElementById("crashes-title");
+          getSelection().selectAllChildren(heading);
+          heading.scrollIntoView();
+          window.top0 = heading.getBoundingClientRect().top;
+        }"""
+    )
 
 
 def _is_as_it_was(page: Page) -> None:
-    assert page.evaluate("window.focused === document.activeElement && document.activeElement.tagName === 'A'")
+    assert page.evaluate("window.focused === document.activeElement && window.focused.tagName === 'A'")
     assert page.evaluate("getSelection().toString()").startswith("Latest crashes")
-    # What comes above it may scroll the page, so that it stays where the user looks.
-    assert page.evaluate("Math.abs(focused.getBoundingClientRect().top - top0) < 2")
+    # The page may scroll by what changes above, so that all stays where the user looks.
+    assert page.evaluate("Math.abs(heading.getBoundingClientRect().top - top0) < 2")
 
 
 def test_progress_is_shown_in_time(browser: Browser, dsn: str, queue: Client) -> None:
@@ -88,14 +98,18 @@ def test_progress_is_shown_in_time(browser: Browser, dsn: str, queue: Client) ->
     claims = queue.claim(worker, job)
     with served(dsn) as dashboard, visiting(browser, dashboard) as visitor:
         page = visitor.visit(f"/jobs/{job}")
-        expect(page.locator("#state")).to_contain_text("live")
-        took = []
+        expect(page.locator("#state.live")).to_be_visible()
+        late = []
         for number, claim in enumerate(claims[:7], 1):
             begun = time.monotonic()
             queue.complete(worker, [claim])
-            expect(page.locator("#head .tiles")).to_contain_text(re.compile(rf"\b{2 * number}\s+of 20"))
-            took.append(time.monotonic() - begun)
-        assert statistics.median(took) <= 1.5, sorted(took)
+            expect(page.locator("#head")).to_contain_text(re.compile(rf"(?<!\d){2 * number} (of|/) 20"), timeout=30_000)
+            took = time.monotonic() - begun
+            # Where the machine is busy, the page is read less often, and says so.
+            state = page.locator("#state [role=status]").inner_text()
+            period = re.fullmatch(r"every (\d+) s", state.strip())
+            late.append(took - (float(period[1]) if period else 1))
+        assert statistics.median(late) <= 0.5, sorted(late)
 
 
 def test_twenty_patches_leave_details_open_and_the_focus_where_it_is(browser: Browser, dsn: str, queue: Client) -> None:
@@ -108,7 +122,7 @@ def test_twenty_patches_leave_details_open_and_the_focus_where_it_is(browser: Br
     crash()
     with served(dsn) as dashboard, visiting(browser, dashboard) as visitor:
         page = visitor.visit(f"/jobs/{job}/batches/1")
-        expect(page.locator("#state")).to_contain_text("live")
+        expect(page.locator("#state.live")).to_be_visible()
         summary = page.locator("#timeline details summary").first
         summary.focus()
         page.keyboard.press("Enter")
@@ -127,7 +141,7 @@ def test_a_page_says_when_the_server_is_away_and_goes_on_by_itself(browser: Brow
     with served(dsn, **options) as dashboard:
         visitor = Visitor(browser, dashboard)
         page = visitor.visit(f"/jobs/{job}")
-        expect(page.locator("#state")).to_contain_text("live")
+        expect(page.locator("#state.live")).to_be_visible()
         port = dashboard.port
     expect(page.locator("#state")).to_contain_text("stands still", timeout=10_000)
     queue.conn.execute("SELECT evtrack.suspend(%s)", [job])
@@ -135,7 +149,7 @@ def test_a_page_says_when_the_server_is_away_and_goes_on_by_itself(browser: Brow
     thread = threading.Thread(target=back.run)
     thread.start()
     try:
-        expect(page.locator("#state")).to_contain_text("live", timeout=15_000)
+        expect(page.locator("#state.live")).to_be_visible(timeout=15_000)
         expect(page.locator("#head")).to_contain_text("suspended")
     finally:
         visitor.context.close()
@@ -152,17 +166,24 @@ def test_eight_tabs_of_a_browser_all_load(visitor: Visitor, world: World) -> Non
     for _ in range(8):
         begun = time.monotonic()
         pages.append(visitor.visit(f"/jobs/{world.running}"))
+        expect(pages[-1].locator("#state.live")).to_be_visible()
         took.append(time.monotonic() - begun)
+    # A seventh that had to wait for a connection would wait until another tab is closed.
     assert max(took) < 2
-    for page in pages:
-        expect(page.locator("#state")).to_contain_text(re.compile("live|every 5 s"), timeout=10_000)
-    states = [page.locator("#state").inner_text() for page in pages]
-    assert 4 == sum("live" in state for state in states), states
+    held = eventually(lambda: [each["name"] for each in pages[0].evaluate(_LOCKS)])
+    assert {f"evtrack-live-{place}" for place in (1, 2, 3, 4)} == set(held)
 
 
 def test_a_wrong_clock_of_the_browser_is_shown(visitor: Visitor) -> None:
     page = visitor.page()
-    page.clock.install(time=time.time() + 3600)
+    shown = re.compile(r'(?<=<span id="at"><time datetime=")[^"]+')
+
+    def an_hour_ago(route: Route) -> None:
+        answer = route.fetch()
+        earlier = datetime.now(UTC) - timedelta(hours=1)
+        route.fulfill(response=answer, body=shown.sub(earlier.isoformat(timespec="seconds"), answer.text()))
+
+    page.route(visitor.origin + "/", an_hour_ago)
     page.goto(visitor.origin + "/")
     expect(page.locator(".state")).to_contain_text(re.compile(r"this browser's clock is 3[56]\d\d s ahead"))
 

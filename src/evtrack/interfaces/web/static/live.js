@@ -24,6 +24,7 @@ let timer = 0;
 let watchdog = 0;
 let polls = 0;
 let etag = "";
+let asking = false; // for a place among the streams
 let paused = false;
 const held = new Map(); // What came for a region that a viewer holds.
 
@@ -116,27 +117,30 @@ async function poll() {
   }
 }
 
+function isWanted() {
+  return !paused && address && !document.hidden;
+}
+
 function start() {
-  if (paused || !address || document.hidden || stream || timer) return;
-  turn += 1;
-  if (navigator.locks) takePlace(1, turn);
+  if (!isWanted() || stream || timer || asking) return;
+  if (navigator.locks) takePlace(1);
   else poll();
 }
 
-function takePlace(place, mine) {
-  if (place > STREAMS) {
-    poll();
+// One request at a time: a second one would find the first place taken by the first.
+function takePlace(place) {
+  asking = place <= STREAMS;
+  if (!asking) {
+    if (isWanted()) poll();
     return;
   }
   navigator.locks.request(`evtrack-live-${place}`, { ifAvailable: true }, (lock) => {
-    if (mine !== turn) return null;
-    if (!lock) {
-      takePlace(place + 1, mine);
-      return null;
-    }
+    if (!lock) return takePlace(place + 1);
+    asking = false;
+    if (!isWanted()) return null;
     open();
     return new Promise((resolve) => { release = resolve; });
-  });
+  }).catch(() => { asking = false; });
 }
 
 function close() {
