@@ -1,6 +1,8 @@
 """One browser, one world and one dashboard for all tests of pages; those that change something make their own."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -39,6 +41,17 @@ def dashboard(world: World) -> Iterator[ServedDashboard]:
     """A dashboard over that world."""
     with served(world.viewer) as dashboard:
         yield dashboard
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path | None:
+    """Where to keep screenshots: EVTRACK_TEST_SCREENSHOTS; without it, none are made."""
+    named = os.environ.get("EVTRACK_TEST_SCREENSHOTS")
+    if not named:
+        return None
+    directory = Path(named)
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 @pytest.fixture

@@ -78,6 +78,11 @@ class Complaints:
         page.on("pageerror", lambda error: self.found.append(f"page error: {error}"))
         page.on("request", self._request)
 
+    def take(self) -> list[str]:
+        """Return what there was so far, and forget it."""
+        found, self.found = self.found, []
+        return found
+
     def _console(self, message: ConsoleMessage) -> None:
         expected = self.allowed is not None and f"status of {self.allowed}" in message.text
         if message.type in {"error", "warning"} and not expected:
@@ -102,16 +107,13 @@ class Visitor:
         self.origin = dashboard.address.rstrip("/")
         self.context: BrowserContext = browser.new_context(**{"reduced_motion": "reduce", **profile})
         self.complaints = Complaints(self.origin)
-        self._login = dashboard.shown_address
-        self._is_in = False
+        # Into the cookies of this profile, without a page that is opened for nothing.
+        self.context.request.get(dashboard.shown_address)
 
     def page(self) -> Page:
         """Open an empty tab."""
         page = self.context.new_page()
         self.complaints.listen(page)
-        if not self._is_in:
-            page.goto(self._login)
-            self._is_in = True
         return page
 
     def visit(self, address: str) -> Page:

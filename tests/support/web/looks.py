@@ -2,18 +2,18 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Page
 
-SIZES = {"phone": (360, 780), "tablet": (768, 1024), "desk": (1440, 900), "zoomed": (640, 400)}
-"""The last is a window of 1280 by 800 at 200 %."""
-
-THEMES = ("light", "dark")
-"""The color schemes."""
+_SIZES = {"phone": (360, 780), "tablet": (768, 1024), "desk": (1440, 900)}
+_ZOOMED = {"zoomed": (640, 400)}  # a window of 1280 by 800 at 200 %
+_THEMES = ("light", "dark")
 
 _AXE = Path(__file__).resolve().parents[2] / "browser" / "axe" / "axe.min.js"
-_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice")
+# A theme changes nothing but colors, and a phone nothing but the layout: there the other rules have been tried already.
+_COLORS = ("color-contrast", "link-in-text-block")
+_LAYOUT = ("target-size", "scrollable-region-focusable", "landmark-unique", "region", "bypass", "page-has-heading-one")
 
 _FAULTS = """() => {
   const found = [];
@@ -22,7 +22,7 @@ _FAULTS = """() => {
   const root = document.documentElement;
   if (root.scrollWidth > innerWidth) {
     const wide = [...document.querySelectorAll("main *, header *, footer *")].filter(
-      (e) => shown(e) && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".table, pre, .scroll"));
+      (e) => shown(e) && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".table, pre, .head nav"));
     found.push(`scrolls sideways: ${root.scrollWidth} > ${innerWidth}: ${wide.slice(0, 3).map(name).join(" | ")}`);
   }
   const targets = "button, input:not([type=hidden]), select, summary, a.button, .head nav a, .tabs a";
@@ -32,32 +32,67 @@ _FAULTS = """() => {
       found.push(`target of ${Math.round(box.width)}x${Math.round(box.height)}: ${name(e)}`);
     }
   }
+  // Visitors want less motion.
+  for (const each of document.getAnimations()) found.push(`moves: ${name(each.effect.target)}`);
   for (const e of document.querySelectorAll("body *")) {
     const style = getComputedStyle(e);
+    const lasts = `${style.transitionDuration}, ${style.animationDuration}`.split(", ");
+    if (lasts.some((each) => parseFloat(each) > 0)) found.push(`would move: ${name(e)}`);
     const cuts = style.textOverflow === "ellipsis" && style.overflowX !== "visible" && e.scrollWidth > e.clientWidth;
     if (cuts && shown(e) && !e.closest("[title]") && !e.querySelector("[title]")) found.push(`cut: ${name(e)}`);
   }
   return found;
 }"""
 
-_VIOLATIONS = """(tags) => axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]})
+_VIOLATIONS = """(runOnly) => axe.run(document, {runOnly, resultTypes: ["violations"], preload: false})
   .then((results) => results.violations.map((each) => [
     each.id, each.help, ...each.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} ${
       node.any.concat(node.all, node.none).map((check) => check.message).join("; ").slice(0, 200)}`)]))"""
 
 
-def faults(page: Page) -> list[str]:
-    """Return what is wrong with a page's layout at its present size."""
-    found: list[str] = page.evaluate(_FAULTS)
+def faults(page: Page, pictures: Path | None = None, name: str = "page") -> list[str]:
+    """Look at a page in each size and theme, and with forced colors.
+
+    Args:
+        page: The page; a light one of 1440 by 900 afterwards.
+        pictures: Where to put screenshots.
+        name: What their names begin with.
+
+    Returns:
+        What is wrong with its layout, what would move, and what axe-core finds.
+    """
+    found = [] if page.locator("h1").count() == 1 else ["not one h1"]
+    for size, (width, height) in {**_ZOOMED, **_SIZES}.items():
+        page.set_viewport_size({"width": width, "height": height})
+        found += [f"{size}: {fault}" for fault in page.evaluate(_FAULTS)]
+        if pictures is not None and size in _SIZES:
+            for theme in _THEMES:
+                page.emulate_media(color_scheme=theme)
+                page.screenshot(path=pictures / f"{name}-{size}-{theme}.png", full_page=True)
+            page.emulate_media(color_scheme="light")
+        if size == "phone":
+            found += violations(page, size, rules=_LAYOUT)
+    found += violations(page, "light")
+    page.emulate_media(color_scheme="dark")
+    found += violations(page, "dark", rules=_COLORS)
+    page.emulate_media(color_scheme="light", forced_colors="active")
+    found += violations(page, "forced colors", rules=_COLORS)
+    page.emulate_media(color_scheme="light", forced_colors="none")
     return found
 
 
-def violations(page: Page) -> list[Any]:
-    """Return the rules of WCAG 2.2 A and AA, and of good practice, that a page violates."""
+def violations(page: Page, label: str = "", *, rules: tuple[str, ...] = ()) -> list[str]:
+    """Return what a page violates of WCAG 2.2 A and AA, and of good practice.
+
+    Args:
+        page: The page.
+        label: What the page looks like at present.
+        rules: The rules to try, instead of all of them.
+    """
     if not page.evaluate("'axe' in window"):
         page.evaluate(_axe())
-    found: list[Any] = page.evaluate(_VIOLATIONS, _TAGS)
-    return found
+    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _TAGS}
+    return [f"{label}: {'; '.join(each)}" for each in page.evaluate(_VIOLATIONS, only)]
 
 
 @cache
