@@ -44,6 +44,13 @@ def dashboard(world: World) -> Iterator[ServedDashboard]:
 
 
 @pytest.fixture(scope="session")
+def acting(world: World) -> Iterator[ServedDashboard]:
+    """Another one, whose users may act."""
+    with served(world.viewer, act_as=world.dsn) as dashboard:
+        yield dashboard
+
+
+@pytest.fixture(scope="session")
 def pictures() -> Path | None:
     """Where to keep screenshots: EVTRACK_TEST_SCREENSHOTS; without it, none are made."""
     named = os.environ.get("EVTRACK_TEST_SCREENSHOTS")

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from chromium import Visitor, served, visiting
+from chromium import Visitor, visiting
+from evtrack.interfaces.web.serving.dashboard import ServedDashboard
 from looks import faults, violations
 from world import BROKEN, NOWHERE, World
 
 
 @pytest.fixture(scope="module")
-def actor(browser: Browser, world: World) -> Iterator[Visitor]:
+def actor(browser: Browser, acting: ServedDashboard) -> Iterator[Visitor]:
     """A user who may act, and stays in one tab."""
-    with served(world.viewer, act_as=world.dsn) as dashboard, visiting(browser, dashboard) as visitor:
+    with visiting(browser, acting) as visitor:
         visitor.page()
         yield visitor
 

@@ -1,4 +1,4 @@
-"""A foreign page in the browser of a user who is logged in: whatever it sends is refused, and it reads nothing."""
+"""A foreign page in the browser of a user who may act: all that it sends is refused, and it reads nothing."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,40 +7,44 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from playwright.sync_api import Browser, Page
 
-from chromium import served
-from evtrack.interfaces.web import app as web_app
-from evtrack.interfaces.web.security.act_gate import ActRights
+from client import Client
 from evtrack.interfaces.web.serving.dashboard import ServedDashboard
+from evtrack.storage.connection.connect import connect
 from polling import eventually
+from world import World
 
 _ATTACK = """<!doctype html><title>attack</title><body>
 <iframe id="frame" src="{target}"></iframe>
 <img id="image" src="{target}">
-<iframe name="sink"></iframe>
-<form id="form" method="post" action="{target}jobs/1/touch" target="sink"><input name="a" value="b"></form>
-<form id="settings" method="post" action="{target}settings" target="sink"><input name="theme" value="dark"></form>
+<iframe name="acted"></iframe>
+<iframe name="set"></iframe>
+<form id="act" method="post" action="{target}{act}" target="acted"><input name="number" value="{job}"></form>
+<form id="settings" method="post" action="{target}settings" target="set"><input name="theme" value="dark"></form>
 <script>
 const results = {{}};
 const tried = async (name, attempt) => {{
   try {{ const answer = await attempt(); results[name] = answer.type + " " + answer.status; }}
   catch (error) {{ results[name] = "refused"; }}
 }};
-const target = "{target}";
+const target = "{target}", act = "{target}{act}";
 const form = {{ "content-type": "application/x-www-form-urlencoded" }};
+const submitted = (id) => new Promise((resolve) => {{
+  const sent = document.getElementById(id);
+  document.getElementsByName(sent.target)[0].onload = resolve;
+  sent.submit();
+}});
 (async () => {{
-  document.getElementById("form").submit();
-  document.getElementById("settings").submit();
+  await submitted("act");
+  await submitted("settings");
   const more = {{ credentials: "include" }};
   await tried("read", () => fetch(target, more));
   await tried("json", () => fetch(target + "now.json", more));
-  await tried("post", () => fetch(target + "jobs/1/touch", {{ ...more, method: "POST", headers: form, body: "a=b" }}));
+  await tried("post", () => fetch(act, {{ ...more, method: "POST", headers: form, body: "number={job}" }}));
   await tried("blind", () => fetch(
-    target + "jobs/1/touch", {{ ...more, mode: "no-cors", method: "POST", headers: form, body: "a=b" }}));
-  await tried("delete", () => fetch(target + "jobs/1/touch", {{ ...more, method: "DELETE" }}));
+    act, {{ ...more, mode: "no-cors", method: "POST", headers: form, body: "number={job}" }}));
+  await tried("delete", () => fetch(act, {{ ...more, method: "DELETE" }}));
   await tried("stream", () => new Promise((resolve, reject) => {{
     const stream = new EventSource(target + "live?page=/", {{ withCredentials: true }});
     stream.onmessage = () => {{ stream.close(); resolve({{ type: "stream", status: 200 }}); }};
@@ -49,25 +53,6 @@ const form = {{ "content-type": "application/x-www-form-urlencoded" }};
   document.title = "done";
 }})();
 </script>"""
-
-
-class Touch:
-    """An act that counts how often it was done."""
-
-    name = "touch"
-    path = "/jobs/{job_id}/touch"
-
-    def __init__(self) -> None:
-        self.done = 0
-
-    async def ask(self, request: Request, rights: ActRights) -> Response:
-        del request, rights
-        return PlainTextResponse("touch it?")
-
-    async def perform(self, request: Request, rights: ActRights) -> Response:
-        del request, rights
-        self.done += 1
-        return PlainTextResponse("touched")
 
 
 @contextmanager
@@ -96,25 +81,9 @@ def foreign_site(page: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def touch(monkeypatch: pytest.MonkeyPatch) -> Touch:
-    """An act of the dashboard."""
-    act = Touch()
-    monkeypatch.setattr(web_app, "ACTS", (*web_app.ACTS, act))
-    return act
-
-
-@pytest.fixture
-def acting(shared_dsn: str, touch: Touch) -> Iterator[ServedDashboard]:
-    """A dashboard that may act."""
-    del touch
-    with served(shared_dsn, act_as=shared_dsn) as dashboard:
-        yield dashboard
-
-
-@pytest.fixture
-def visited(browser: Browser, acting: ServedDashboard) -> Iterator[Callable[[str], Page]]:
+def visit(browser: Browser, acting: ServedDashboard) -> Iterator[Callable[[str], Page]]:
     """Open pages in a browser whose user is logged in."""
-    context: BrowserContext = browser.new_context()
+    context = browser.new_context()
     home = context.new_page()
     home.goto(acting.shown_address)
     assert "Overview" in home.title()
@@ -129,10 +98,12 @@ def visited(browser: Browser, acting: ServedDashboard) -> Iterator[Callable[[str
 
 
 def test_a_page_of_another_port_acts_on_nothing_and_reads_nothing(
-    acting: ServedDashboard, touch: Touch, visited: Callable[[str], Page]
+    acting: ServedDashboard, visit: Callable[[str], Page], world: World
 ) -> None:
-    with foreign_site(_ATTACK.format(target=acting.address)) as site:
-        page = visited(site)
+    before = _written(world)
+    attack = _ATTACK.format(target=acting.address, act=f"jobs/{world.running}/suspend", job=world.running)
+    with foreign_site(attack) as site:
+        page = visit(site)
         eventually(lambda: "done" == page.title())
         results = page.evaluate("results")
         assert {"read", "json", "post", "blind", "delete", "stream"} == set(results)
@@ -142,22 +113,21 @@ def test_a_page_of_another_port_acts_on_nothing_and_reads_nothing(
         assert 0 == page.evaluate("document.getElementById('image').naturalWidth")
         texts = [frame.content() for frame in page.frames if frame is not page.main_frame]
         assert [] == [text for text in texts if "Overview" in text]
-    assert 0 == touch.done
-    own = visited(acting.address)
-    assert "auto" == own.locator("html").get_attribute("data-theme")
+    assert before == _written(world)
+    assert "auto" == visit(acting.address).locator("html").get_attribute("data-theme")
 
 
-def test_a_name_that_is_made_to_point_here_gets_nothing(
-    acting: ServedDashboard, visited: Callable[[str], Page]
-) -> None:
-    page = visited(acting.address.replace("127.0.0.1", "evil.test"))
+def test_a_name_that_is_made_to_point_here_gets_nothing(acting: ServedDashboard, visit: Callable[[str], Page]) -> None:
+    page = visit(acting.address.replace("127.0.0.1", "evil.test"))
     assert "does not answer for that host name" in page.content()
     assert "Overview" not in page.content()
 
 
-def test_a_form_of_the_page_itself_is_taken(acting: ServedDashboard, visited: Callable[[str], Page]) -> None:
-    page = visited(acting.address)
-    page.get_by_role("button", name="Dark").click()
-    page.wait_for_load_state()
-    assert "dark" == page.locator("html").get_attribute("data-theme")
-    assert acting.address == page.url
+def _written(world: World) -> list[Any]:
+    """Return the number of events, and whether the job that is attacked is suspended."""
+    with connect(world.dsn, purpose="test") as conn:
+        client = Client(conn)
+        return [
+            client.one("SELECT count(*) FROM evtrack.event"),
+            client.one("SELECT suspended FROM evtrack.job_status WHERE job_id = %s", world.running),
+        ]
