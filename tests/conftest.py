@@ -45,7 +45,7 @@ def _start() -> dict[str, str]:
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Name the server, which starts only if a test needs it, and how tests of out-of-memory kills run."""
-    if config.option.collectonly or not any(item.get_closest_marker("integration") for item in items):
+    if config.option.collectonly or not any(item.get_closest_marker("server") for item in items):
         return []
     above = memory_cgroup.parent()
     real = f"real, below {above}" if isinstance(above, Path) else f"only from recorded counters: {above}"
@@ -53,10 +53,12 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as unit tests those that need no server."""
+    """Mark the tests that need no server, and those that use the session's server: only these depend on its version."""
     for item in items:
         if item.get_closest_marker("integration") is None:
             item.add_marker(pytest.mark.unit)
+        elif "admin_dsn" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
 
 
 def pytest_unconfigure() -> None:
