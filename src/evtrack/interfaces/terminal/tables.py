@@ -10,6 +10,7 @@ from rich.text import Text
 from evtrack.domain.states import BatchStatus as Status
 from evtrack.domain.text import printable
 from evtrack.interfaces.terminal.drawing import STYLES, cell, phase_text, table
+from evtrack.interfaces.words.causes import crash_fate
 from evtrack.interfaces.words.formatting import count, duration, moment, percentage
 from evtrack.storage.reports.batch_reports import BatchRow, Crash
 from evtrack.storage.reports.item_reports import ItemRow
@@ -17,14 +18,6 @@ from evtrack.storage.reports.job_reports import ErrorKind, JobStatus, NoteRow
 from evtrack.storage.reports.worker_reports import RunningItem, WorkerRow
 
 _WORKER_STYLES: Final = {"alive": "green", "stopped": "dim", "lost": "bold red"}
-
-_FATES: Final = {
-    "completed": "completed later",
-    "failed": "failed later",
-    "running": "running again",
-    "pending": "will run again",
-}
-"""What has become of an item that was in hand in a crash, where the status alone does not say it."""
 
 
 def jobs_table(jobs: Sequence[JobStatus], *, now: datetime) -> Table:
@@ -163,7 +156,7 @@ def crashes_table(crashes: Sequence[Crash], *, with_job: bool = False, with_item
             moment(crash.at),
             cell(_cause(crash), "bold red"),
             item,
-            Text(_FATES.get(crash.fate, crash.fate), style=STYLES.get(crash.fate, STYLES[Status.CRASHED])),
+            Text(crash_fate(crash.fate), style=STYLES.get(crash.fate, STYLES[Status.CRASHED])),
         )
     return drawn
 

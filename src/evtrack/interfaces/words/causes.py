@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from evtrack.domain.text import printable
+
+_FATES: Final = {
+    "completed": "completed later",
+    "failed": "failed later",
+    "running": "running again",
+    "pending": "will run again",
+}
+"""What has become of an item that was in hand in a crash, where the status alone does not say it."""
 
 
 class EndOfProcess(Protocol):
@@ -42,3 +50,12 @@ def crash_cause(crash: EndOfProcess) -> str:
     if cause == "exit code":
         return f"exit code {'?' if crash.exit_code is None else crash.exit_code}"
     return f"{cause} ({signal})" if signal else cause
+
+
+def crash_fate(fate: str) -> str:
+    """Say what has become of an item that was in hand in a crash.
+
+    Args:
+        fate: Its status, or `poison`.
+    """
+    return _FATES.get(fate, fate)
