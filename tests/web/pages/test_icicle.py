@@ -32,13 +32,40 @@ def test_items_go_from_left_to_right_and_generations_down() -> None:
     )
     assert [
         ("f-split", "0.00%", "100.00%", "0"),
-        ("f-suspect", "0.00%", "50.00%", "28"),
-        ("f-split here", "60.00%", "40.00%", "28"),
-        ("f-completed here", "50.00%", "10.00%", "28"),
+        ("f-suspect", "0.00%", "50.00%", "30"),
+        ("f-split here", "60.00%", "40.00%", "30"),
+        ("f-completed here", "50.00%", "10.00%", "30"),
     ] == rectangles(picture)
     assert ["1", "2", "3"] == [each.text for each in picture.iter("text")]
     assert "100 items in 3 batches over 2 generations, 1 suspect, 1 completed, 1 split" == picture.attrib["aria-label"]
-    assert ("img", "56") == (picture.attrib["role"], picture.attrib["height"])
+    assert ("img", "60") == (picture.attrib["role"], picture.attrib["height"])
+
+
+def test_what_became_of_items_reaches_to_the_bottom() -> None:
+    picture = drawn(
+        IcicleBlock(1, 0, [(1, 51)], [(51, 101)], "completed"),
+        IcicleBlock(2, 1, [(51, 76)], [], "running"),
+        IcicleBlock(3, 1, [], [(76, 101)], "split"),
+        IcicleBlock(4, 2, [(76, 101)], [], "poison"),
+    )
+    (trail,) = [each for each in picture.iter("rect") if each.attrib["class"].startswith("trail")]
+    assert ("trail f-completed", "30", "60") == (trail.attrib["class"], trail.attrib["y"], trail.attrib["height"])
+
+
+def test_items_are_named_below_where_there_is_room() -> None:
+    picture = drawn(
+        *(
+            IcicleBlock(each, 0, [(each, each + 1)], [], "poison", f"doc:{each} <&>")
+            for each in (1, 40, 41, 42, 43, 44)
+        ),
+        IcicleBlock(9, 0, [(60, 80)], [], "suspect", "k" * 200),
+    )
+    names = [each for each in picture.iter("text") if each.attrib["class"].startswith("name")]
+    assert ["doc:1 <&>", "doc:40 <&>", "doc:41 <&>", "doc:42 <&>", "doc:43 <&>"] == [each.text for each in names]
+    assert ["46", "46", "66", "86", "106"] == [each.attrib["y"] for each in names]
+    assert all(0 <= float(each.attrib["x"].rstrip("%")) <= 100 for each in names)
+    assert str(30 + 4 * 20) == picture.attrib["height"]
+    assert 5 == len(list(picture.iter("line")))
 
 
 def test_there_is_nothing_to_click_on_and_no_style() -> None:

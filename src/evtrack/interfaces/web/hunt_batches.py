@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.states import BatchStatus
+from evtrack.domain.text import printable
 from evtrack.interfaces.web.charts.icicle import FATES, IcicleBlock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evtrack.domain.hunt import Hunt, HuntNode
+
+_LABEL: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,10 @@ class HuntBatch:
 
 def blocks(batches: Sequence[HuntBatch]) -> list[IcicleBlock]:
     """Make blocks of the chart of batches."""
-    return [IcicleBlock(each.batch_no, each.depth, each.kept, each.moved, each.fate) for each in batches]
+    return [
+        IcicleBlock(each.batch_no, each.depth, each.kept, each.moved, each.fate, printable(each.item_key or "", _LABEL))
+        for each in batches
+    ]
 
 
 def fates(batches: Sequence[HuntBatch]) -> list[str]:

@@ -21,16 +21,27 @@ _HATCHED: Final = {
     "pending": '<path d="M4 4h1"/>',
     "running": '<path d="M0 4H4"/>',
 }
-_ROW: Final = 28
+_ROW: Final = 30
 _LEAST_ROW: Final = 8
 _TALLEST: Final = 560
 _LABELLED_ROW: Final = 18
 _GAP: Final = 2
 _LEAST_WIDTH: Final = 0.6
-"""Percent of the width; what one looks for is seen, however small its share."""
+"""Percent of the width."""
 
-_LABELLED_WIDTH: Final = 5.0
+_LABELLED_WIDTH: Final = 3.5
+_COUNTED_WIDTH: Final = 14.0
 _MERGED: Final = 0.15
+_OVER: Final = frozenset(("poison", "completed", "failed", "crashed", "cancelled"))
+"""Fates that last: the items of such a block are in no later row."""
+
+_SOUGHT: Final = frozenset(("poison", "suspect", "crashed"))
+"""What one looks for is seen, however small its share."""
+
+_LABELS: Final = 4
+_LABEL_HEIGHT: Final = 20
+_CHARACTER: Final = 0.95
+"""Percent of the width of a character of a label, where the picture is 800 pixels wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,7 @@ class IcicleBlock:
         kept: The items that it still has.
         moved: The items that it began with, and that are in other batches now.
         fate: What became of those that it has, one of FATES.
+        label: What is written below it, if there is room; printable.
     """
 
     number: int
@@ -50,6 +62,7 @@ class IcicleBlock:
     kept: Spans
     moved: Spans
     fate: str
+    label: str = ""
 
 
 def icicle(blocks: Sequence[IcicleBlock], items: Spans, *, here: int = 0) -> Markup:
@@ -66,9 +79,16 @@ def icicle(blocks: Sequence[IcicleBlock], items: Spans, *, here: int = 0) -> Mar
     rows = 1 + max(block.row for block in blocks)
     height = min(_ROW, max(_LEAST_ROW, _TALLEST // rows))
     scale = _Scale(items)
+    trails = [part for block in blocks for part in _trails(block, scale, height, rows)]
     drawn = [part for block in blocks for part in _block(block, scale, height, is_here=block.number == here)]
-    return Markup('<svg class="icicle" width="100%" height="{}" role="img" aria-label="{}">{}{}</svg>').format(
-        rows * height, _description(blocks, scale.total, rows), _patterns(), Markup("").join(drawn)
+    labels, lines = _labels(blocks, scale, height, rows)
+    return Markup('<svg class="icicle" width="100%" height="{}" role="img" aria-label="{}">{}{}{}{}</svg>').format(
+        rows * height + lines * _LABEL_HEIGHT,
+        _description(blocks, scale.total, rows),
+        _patterns(),
+        Markup("").join(trails),
+        Markup("").join(labels),
+        Markup("").join(drawn),
     )
 
 
@@ -107,6 +127,18 @@ class _Scale:
         return found
 
 
+def _trails(block: IcicleBlock, scale: _Scale, height: int, rows: int) -> list[Markup]:
+    """Draw what became of items down to the bottom, so that the last row shows the fate of each."""
+    top = (block.row + 1) * height
+    if block.fate not in _OVER or block.row + 1 == rows:
+        return []
+    trail = Markup('<rect class="trail f-{}" x="{:.2f}%" y="{}" width="{:.2f}%" height="{}"/>')
+    return [
+        trail.format(block.fate, begin, top, end - begin, rows * height - top)
+        for begin, end in scale.ranges(block.kept)
+    ]
+
+
 def _block(block: IcicleBlock, scale: _Scale, height: int, *, is_here: bool) -> list[Markup]:
     top, inner = block.row * height, height - _GAP
     parts, widest = [], (0.0, 0.0)
@@ -114,18 +146,62 @@ def _block(block: IcicleBlock, scale: _Scale, height: int, *, is_here: bool) -> 
         parts.append(_rectangle("split", f"{begin:.2f}%", f"{end - begin:.2f}%", top, inner, is_here=is_here))
         if not block.kept:
             widest = max(widest, (end - begin, (begin + end) / 2))
-    for begin, end in scale.ranges(block.kept):
-        width = max(end - begin, _LEAST_WIDTH) if block.fate in {"poison", "suspect", "crashed"} else end - begin
-        left = min(begin, 100 - width)
+    for left, width in _kept(block, scale):
         parts.append(_rectangle(block.fate, f"{left:.2f}%", f"{width:.2f}%", top, inner, is_here=is_here))
         widest = max(widest, (width, left + width / 2))
     if height >= _LABELLED_ROW and widest[0] >= _LABELLED_WIDTH:
+        items = sum(past - first for first, past in block.kept or block.moved)
+        counted = Markup("<tspan> {:,} item{}</tspan>").format(items, "" if items == 1 else "s")
         parts.append(
-            Markup('<text x="{:.2f}%" y="{}" text-anchor="middle">{}</text>').format(
-                widest[1], top + inner / 2 + 4, block.number
+            Markup('<text class="f-{}" x="{:.2f}%" y="{:g}" text-anchor="middle">{}{}</text>').format(
+                block.fate,
+                widest[1],
+                top + inner / 2 + 4,
+                block.number,
+                counted if widest[0] >= _COUNTED_WIDTH else "",
             )
         )
     return parts
+
+
+def _kept(block: IcicleBlock, scale: _Scale) -> list[tuple[float, float]]:
+    """Return from where and how wide the items are drawn that a block has kept."""
+    found = []
+    for begin, end in scale.ranges(block.kept):
+        width = max(end - begin, _LEAST_WIDTH) if block.fate in _SOUGHT else end - begin
+        found.append((min(begin, 100 - width), width))
+    return found
+
+
+def _labels(blocks: Sequence[IcicleBlock], scale: _Scale, height: int, rows: int) -> tuple[list[Markup], int]:
+    """Write labels below the rows, each below its block.
+
+    Returns:
+        What is drawn, and how many lines it takes.
+    """
+    leads: list[Markup] = []
+    names: list[Markup] = []
+    ends: list[float] = []
+    named = [(*_kept(block, scale)[0], block) for block in blocks if block.label and block.kept]
+    for left, width, block in sorted(named, key=lambda each: each[0]):
+        middle, half = left + width / 2, _CHARACTER * (len(block.label) + 2) / 2
+        centre = min(max(middle, half), 100 - half)
+        line = next((place for place, end in enumerate(ends) if end <= centre - half), len(ends))
+        if line == _LABELS or half > 50:  # noqa: PLR2004  wider than the picture
+            continue
+        ends[line : line + 1] = [centre + half]
+        bottom = rows * height + line * _LABEL_HEIGHT
+        leads.append(
+            Markup('<line class="lead f-{0}" x1="{1:.2f}%" x2="{1:.2f}%" y1="{2}" y2="{3}"/>').format(
+                block.fate, middle, (block.row + 1) * height - _GAP, bottom + 4
+            )
+        )
+        names.append(
+            Markup('<text class="name f-{}" x="{:.2f}%" y="{}" text-anchor="middle">{}</text>').format(
+                block.fate, centre, bottom + 16, block.label
+            )
+        )
+    return [*leads, *names], len(ends)
 
 
 def _rectangle(fate: str, x: str, width: str, y: int, height: int, *, is_here: bool = False) -> Markup:
