@@ -88,7 +88,7 @@ def test_the_same_walk_without_javascript(browser: Browser, dashboard: ServedDas
         assert "Hunt in batch 1" in page.locator("h1").inner_text()
         before = page.locator(".hunt-says").inner_text()
         for _ in range(6):
-            page.get_by_role("link", name="Event before").click()
+            page.get_by_role("link", name="Before").click()
         assert "As it was at" in page.locator("main").inner_text()
         assert before != page.locator(".hunt-says").inner_text()
         page.goto(f"{visitor.origin}/jobs/{world.poison}")
@@ -115,10 +115,14 @@ def test_what_a_screen_reader_gets_of_a_job_and_of_a_hunt(visitor: Visitor, worl
   - heading /Hunts/ [level=2]
   - region /Hunts/:
     - table
-  - heading "What to run next" [level=2]
-  - heading "Timeline" [level=2]
   - heading "Crashes by cause" [level=2]
-  - heading "Errors" [level=2]
+  - heading "What to run next" [level=2]
+  - list "What to run next"
+  - heading "Timeline" [level=2]
+  - figure "Timeline":
+    - img
+  - slider "Moment"
+  - heading "Slowest batches" [level=2]
 - contentinfo
 """)
     page.goto(f"{visitor.origin}/jobs/{world.poison}/hunt/1")
@@ -126,7 +130,7 @@ def test_what_a_screen_reader_gets_of_a_job_and_of_a_hunt(visitor: Visitor, worl
 - heading /Hunt in batch 1/ [level=1]
 - figure:
   - img
-- slider "Time"
+- slider "Moment"
 - heading "Batches" [level=2]
 - list "Batches":
   - listitem:

@@ -115,7 +115,7 @@ def _now(text: str) -> Sample:
     )  # fmt: skip
     worker = WorkerRow(1, text, "alive", text, 1, [text, "other"], 2, 1, text, AT, AT, 0.1)
     verdict = Verdict(healthy=False, facts=(text,))
-    return Sample((), Now(verdict, AT, health, 0, [job_status(text)], [hunt_row(text)], [crash(text)], [worker]))
+    return Sample((), Now(verdict, AT, health, 0, [job_status(text)], [], [hunt_row(text)], [crash(text)], [worker]))
 
 
 def _jobs(text: str) -> Sample:

@@ -114,7 +114,7 @@ def _alerts(text: str) -> Sample:
 
 def _proof(text: str) -> Sample:
     found = Verification(12, AT, text, "damaged", 100, 30, [{"field": text, "log": text, "batch_no": 3}], "ab" * 32)
-    job = ProvedJob(12, text, text, "finished", AT, ProofBadge.DAMAGED, found)
+    job = ProvedJob(12, text, text, "finished", False, "ok", 0, AT, ProofBadge.DAMAGED, found)
     return Sample(ProofArgs(12, None), Proof([job], [found], None))
 
 

@@ -123,6 +123,7 @@ def built(dsn: str, directory: Path) -> Iterator[World]:
         evtrack("verify", str(done), "--dsn", dsn)
         source = str(documents(directory / "documents.jsonl"))
         poison = _run(dsn, directory, source, "frail-parser", key="id", batch_size=32)
+        _draw_out(conn, poison)
         client = Client(conn, "annotate")
         worker = client.worker("annotate", "</td><b>")
         world = World(
@@ -190,6 +191,19 @@ def _run(dsn: str, directory: Path, source: str, handler: str, *, key: str, batc
     assert ended.returncode in {0, 3}, ended.stderr
     with connect(dsn, purpose="test") as conn:
         return int(Client(conn).one("SELECT max(job_id) FROM evtrack.job"))
+
+
+def _draw_out(conn: Connection, job: int) -> None:
+    """Let a job have been enqueued half a minute before it ran, so that its timeline has two moments."""
+    conn.execute(
+        "WITH first AS (SELECT job_id, shard, bucket FROM evtrack.progress WHERE job_id = %s ORDER BY bucket LIMIT 1),"
+        " run AS (UPDATE evtrack.progress p SET pending_batches = pending_batches - 2,"
+        " pending_items = pending_items - 64"
+        " FROM first WHERE (p.job_id, p.shard, p.bucket) = (first.job_id, first.shard, first.bucket))"
+        " INSERT INTO evtrack.progress (job_id, shard, bucket, pending_batches, pending_items)"
+        " SELECT job_id, shard, bucket - 3, 2, 64 FROM first",
+        [job],
+    )
 
 
 def _failed(client: Client, worker: int) -> int:

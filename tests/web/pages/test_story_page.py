@@ -146,6 +146,20 @@ def test_the_worker_of_a_restored_event_is_not_one_of_this_database() -> None:
     assert "there" in started.sentence
 
 
+def test_numbers_of_the_worker_and_of_batches_are_pieces() -> None:
+    given = [
+        event(1, "enqueued", items=1, parent=7),
+        event(2, "started", worker=WORKER),
+        event(3, "split", to=[10, 11, WORKER]),
+    ]
+    enqueued, started, split = story_events(history("a", events=given))
+    assert "".join(piece.text for piece in started.pieces) == started.sentence
+    assert [WORKER] == [piece.worker_id for piece in started.pieces if piece.worker_id is not None]
+    assert [7] == [piece.batch_no for piece in enqueued.pieces if piece.batch_no is not None]
+    assert [10, 11, WORKER] == [piece.batch_no for piece in split.pieces if piece.batch_no is not None]
+    assert [[], [], []] == [each.unsaid for each in (enqueued, started, split)]
+
+
 def test_only_numbers_of_batches_are_links() -> None:
     given = [event(1, "split", parent=True, to=[2, "3", -4, 5.0, None, *range(10, 99)], moved_to=7)]
     (split,) = story_events(history("a", events=given))

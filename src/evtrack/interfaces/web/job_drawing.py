@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.interfaces.web.charts.bar import share_bar
 from evtrack.interfaces.web.charts.timeline import stacked_areas
+from evtrack.interfaces.web.job_timeline import LAYERS
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from evtrack.storage.reports.job_reports import JobStatus
 
 _SHARES: Final = ("done", "failed", "crashed", "cancelled", "invalid", "running")
-_LAYERS: Final = ("done", "failed", "crashed", "cancelled", "running", "pending")
 
 
 def job_bar(job: JobStatus, *, big: bool = False) -> Markup:
@@ -37,6 +37,6 @@ def job_timeline(timeline: Timeline, *, has_cursor: bool) -> Markup:
     drawn, shown = timeline.drawn, timeline.shown
     return stacked_areas(
         [each.at.timestamp() for each in drawn],
-        [(name, [getattr(each, name) for each in drawn]) for name in _LAYERS],
+        [(name, [getattr(each, name) for each in drawn]) for name in LAYERS],
         cursor=shown.at.timestamp() if has_cursor and shown is not None else None,
     )

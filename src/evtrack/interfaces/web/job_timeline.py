@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MOMENTS: Final = 100
 """The most moments of a chart: its table has a row for each."""
 
+LAYERS: Final = ("done", "failed", "crashed", "cancelled", "running", "pending")
+"""The statuses of a chart, from the bottom."""
+
 _HALF_SPAN: Final = timedelta(seconds=5)
 """A moment is the middle of a span of ten seconds, whose end its numbers are of."""
 
@@ -48,6 +51,11 @@ class Timeline:
     def most(self) -> int:
         """The highest sum of the chart."""
         return max((sum(_numbers(each)) for each in self.drawn), default=0)
+
+    @property
+    def layers(self) -> list[str]:
+        """The statuses that occur, in the order of the chart from the top."""
+        return [name for name in LAYERS[::-1] if any(getattr(each, name) for each in self.drawn)]
 
     def near(self, step: int) -> TimelinePoint | None:
         """Return a moment by its distance from the one shown; None beyond the first and the last.

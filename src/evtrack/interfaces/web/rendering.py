@@ -16,7 +16,7 @@ from evtrack.interfaces.web.charts.icicle import icicle, swatch
 from evtrack.interfaces.web.charts.slots import slot_boxes
 from evtrack.interfaces.web.job_drawing import job_bar, job_timeline
 from evtrack.interfaces.web.static_files import static_address
-from evtrack.interfaces.words.causes import crash_cause
+from evtrack.interfaces.words.causes import crash_cause, crash_fate
 from evtrack.interfaces.words.formatting import (
     bytes_of,
     count,
@@ -39,15 +39,18 @@ if TYPE_CHECKING:
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 MENU: Final = (
-    ("/", "Now"),
-    ("/jobs", "Jobs"),
-    ("/crashes", "Crashes"),
-    ("/items", "Items"),
-    ("/handlers", "Handlers"),
-    ("/workers", "Workers"),
-    ("/alerts", "Alerts"),
+    ("/", "Overview", "o"),
+    ("/jobs", "Jobs", "j"),
+    ("/crashes", "Crashes", "c"),
+    ("/items", "Items", "i"),
+    ("/handlers", "Handlers", "h"),
+    ("/workers", "Workers", "w"),
+    ("/alerts", "Alerts", "a"),
+    ("/proof", "Proof", "p"),
+    ("/storage", "Storage", "s"),
+    ("/doctor", "Check-up", "d"),
 )
-"""The pages that every page links to."""
+"""The pages that every page links to, each with the key that leads there after `g`."""
 
 LIVE: Final = "live_"
 """The blocks of a template whose names begin so are its regions: they are sent again when they have changed."""
@@ -83,6 +86,7 @@ class Renderer:
             "left": _left,
             "age": lambda at, now: duration(max(0.0, (now - at).total_seconds())),
             "cause": crash_cause,
+            "fate": crash_fate,
             "elapsed": elapsed,
             "rate": rate_of,
         }

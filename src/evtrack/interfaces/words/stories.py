@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evtrack.interfaces.words.events import event_sentence, evidence
 from evtrack.interfaces.words.formatting import counted, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from evtrack.storage.log.log_row import LogRow
@@ -20,6 +21,7 @@ SHOWN_LINES: Final = 30
 """The most lines to show of a traceback or of stderr; the last ones say most."""
 
 _MAX_BATCHES: Final = 20
+_NUMBER: Final = re.compile(r"([0-9]{1,19})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,20 @@ class ReportText:
         return (
             self.name if self.total == len(self.lines) else f"{self.name}, last {len(self.lines)} of {self.total} lines"
         )
+
+
+class Piece(NamedTuple):
+    """A piece of a sentence.
+
+    Args:
+        text: The piece; printable.
+        worker_id: The worker whose number it is.
+        batch_no: The batch whose number it is.
+    """
+
+    text: str
+    worker_id: int | None = None
+    batch_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,17 @@ class StoryEvent:
     sentence: str
     batches: list[int]
     texts: list[ReportText]
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The sentence in pieces: the numbers of its worker and of its batches are pieces of their own."""
+        return list(_pieces(self))
+
+    @property
+    def unsaid(self) -> list[int]:
+        """The batches whose numbers the sentence leaves out."""
+        said = {piece.batch_no for piece in self.pieces}
+        return [number for number in self.batches if number not in said]
 
 
 def story_events(history: BatchHistory) -> list[StoryEvent]:
@@ -99,6 +126,23 @@ def story_events(history: BatchHistory) -> list[StoryEvent]:
         )
         before = event
     return story
+
+
+def _pieces(event: StoryEvent) -> Iterator[Piece]:
+    is_batch = False
+    before = ""
+    for text in _NUMBER.split(event.sentence):
+        number = int(text) if _NUMBER.fullmatch(text) else None
+        if number is None:
+            is_batch = text.endswith(("batch ", "batches ")) or (is_batch and text in {", ", " and "})
+            before = text
+            yield Piece(text)
+        elif is_batch and number in event.batches:
+            yield Piece(text, batch_no=number)
+        elif before.endswith("worker ") and number == event.worker_id:
+            yield Piece(text, worker_id=number)
+        else:
+            yield Piece(text)
 
 
 def workers_of(event: LogRow, history: BatchHistory) -> Mapping[int, WorkerRow | str]:

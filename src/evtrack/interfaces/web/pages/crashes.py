@@ -39,7 +39,7 @@ class CrashMap:
 
     Args:
         at: When it was read, by this machine's clock.
-        days: The columns, the latest first.
+        days: The columns, the latest last.
         rows: The handlers, those with most crashes first.
         handlers: How many handlers there are.
     """
@@ -90,7 +90,7 @@ def read_map(conn: Connection) -> CrashMap:
     at = datetime.now(UTC)
     # By the server's clock, a day may have begun that has not begun here.
     today = max([at.date(), *(each.day for each in found)])
-    days = [today - timedelta(days=number) for number in range(DAYS)]
+    days = [today - timedelta(days=number) for number in reversed(range(DAYS))]
     return CrashMap(at, days, crash_grid(found, days, limit=_READ), len({each.handler for each in found}))
 
 

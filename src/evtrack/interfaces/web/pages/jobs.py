@@ -12,6 +12,8 @@ from evtrack.storage.reports.job_reports import JobStatus
 from evtrack.storage.reports.verifications import Verification, latest_verifications
 from evtrack.storage.reports.walk import Walk
 
+_SHOWN: Final = {JobPhase.OPEN: "being submitted", JobPhase.SEALED: "running, waiting or suspended"}
+
 
 @dataclass(frozen=True, slots=True)
 class JobsArgs:
@@ -35,9 +37,9 @@ class Jobs:
     proofs: dict[int, Verification]
 
     @property
-    def phases(self) -> list[str]:
-        """The words to filter by."""
-        return list(JobPhase)
+    def phases(self) -> list[tuple[str, str]]:
+        """The phases to filter by, each with the states that a job of it is shown in."""
+        return [(phase, _SHOWN.get(phase, phase)) for phase in JobPhase]
 
 
 def _parse(address: Address) -> JobsArgs:

@@ -24,6 +24,7 @@ _ACTIVE: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
 _SPAN_S: Final = 3600.0
 _DAY_S: Final = 86_400.0
 _JOBS: Final = 10
+_LATEST: Final = 5
 _CRASHES: Final = 10
 _HUNTS: Final = 5
 _MAX_CRASH_RATE: Final = 5.0
@@ -43,6 +44,7 @@ class Now:
         health: The attempts, the queue and the workers.
         undelivered: How many alerts wait for delivery.
         jobs: The jobs under way.
+        latest: The latest jobs, if none is under way.
         hunts: The hunts under way.
         crashes: The latest crashes.
         workers: The live workers.
@@ -53,9 +55,15 @@ class Now:
     health: Health
     undelivered: int
     jobs: list[JobStatus]
+    latest: list[JobStatus]
     hunts: list[HuntRow]
     crashes: list[Crash]
     workers: list[WorkerRow]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no job at all, so that a page has one thing to say: how to submit one."""
+        return not self.jobs and not self.latest
 
 
 def _parse(address: Address) -> tuple[()]:
@@ -67,6 +75,7 @@ def _read(conn: Connection, args: tuple[()]) -> Now:
     del args
     health = HEALTH(conn)
     undelivered = undelivered_alerts(conn)
+    jobs = job_reports.jobs(conn, limit=_JOBS, phases=_ACTIVE)
     return Now(
         verdict=system_verdict(
             health,
@@ -79,7 +88,8 @@ def _read(conn: Connection, args: tuple[()]) -> Now:
         judged_at=health.since + timedelta(seconds=_SPAN_S),
         health=health,
         undelivered=undelivered.undelivered,
-        jobs=job_reports.jobs(conn, limit=_JOBS, phases=_ACTIVE),
+        jobs=jobs,
+        latest=[] if jobs else job_reports.jobs(conn, limit=_LATEST),
         hunts=hunts(conn, limit=_HUNTS),
         crashes=batch_reports.latest_crashes(conn, span_s=_DAY_S, limit=_CRASHES),
         workers=worker_reports.live_workers(conn, limit=_JOBS),

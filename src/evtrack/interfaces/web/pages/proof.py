@@ -38,7 +38,7 @@ class ProvedJob:
     """A job, and whether its log is proved.
 
     Args:
-        phase: Its phase.
+        phase: Its phase; with the three that follow, what it is doing.
         ended_at: When it ended; None if it has not.
         badge: What is known of its log.
         latest: Its latest verification; None if there is none.
@@ -48,6 +48,9 @@ class ProvedJob:
     handler: str
     name: str | None
     phase: str
+    suspended: bool
+    outcome: str | None
+    running: int
     ended_at: datetime | None
     badge: ProofBadge
     latest: Verification | None
@@ -89,6 +92,9 @@ def _proved(job: JobStatus, latest: Verification | None) -> ProvedJob:
         job.handler,
         job.name,
         job.phase,
+        job.suspended,
+        job.outcome,
+        job.running,
         job.finished_at or job.cancelled_at,
         proof_badge(job.phase, latest),
         latest,

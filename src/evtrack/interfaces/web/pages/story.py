@@ -19,7 +19,7 @@ from evtrack.interfaces.words.story_markdown import story_markdown
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log.reader import stream
 from evtrack.storage.reports.batch_reports import TRACED_ITEMS, BatchHistory, BatchRow, ItemOutcome, batch_history
-from evtrack.storage.reports.hunt_tree import hunt_tree
+from evtrack.storage.reports.hunt_tree import HuntTree, hunt_tree
 from evtrack.storage.reports.job_reports import job_key
 
 
@@ -43,6 +43,7 @@ class Story:
         left_out: How many events there are between them.
         outcomes: What became of the items that it began with; None if they are too many to follow on a page.
         hunt: The batches of the hunt that it is a part of; empty if nothing has crashed.
+        max_crashes: How often it may crash; None if nothing has crashed, or if it is divided before that counts.
     """
 
     handler: str
@@ -52,6 +53,12 @@ class Story:
     left_out: int
     outcomes: list[ItemOutcome] | None
     hunt: list[HuntBatch]
+    max_crashes: int | None = None
+
+    @property
+    def first_report(self) -> int:
+        """The version of the first event with a crash report, which is shown open; 0 if there is none."""
+        return next((event.version for event in self.events if event.texts), 0)
 
     @property
     def root_no(self) -> int:
@@ -72,6 +79,8 @@ class Story:
 def _read(conn: Connection, args: BatchAddress) -> Story:
     history = batch_history(conn, args.job_id, args.batch_no, bounded=True)
     events = history.events
+    tree = _tree(conn, history)
+    found = None if tree is None else hunt(tree.streams, history.batch.root_no or history.batch.batch_no)
     return Story(
         handler=history.handler,
         batch=history.batch,
@@ -79,17 +88,17 @@ def _read(conn: Connection, args: BatchAddress) -> Story:
         events=story_events(history),
         left_out=events[1].version - 2 if len(events) > 1 else 0,
         outcomes=history.outcomes if Ordinals.parse(events[0].data["ordinals"]).reach <= TRACED_ITEMS else None,
-        hunt=_hunt(conn, history),
+        hunt=hunt_batches(found) if found and found.crashes else [],
+        max_crashes=max(1, tree.max_crashes) if tree and history.batch.item_count == 1 else None,
     )
 
 
-def _hunt(conn: Connection, history: BatchHistory) -> list[HuntBatch]:
+def _tree(conn: Connection, history: BatchHistory) -> HuntTree | None:
+    """Read the hunt that a batch may be a part of."""
     batch = history.batch
     if batch.root_no is None and not any(event.type == EventType.CRASHED for event in history.events):
-        return []
-    root_no = batch.batch_no if batch.root_no is None else batch.root_no
-    found = hunt(hunt_tree(conn, batch.job_id, root_no).streams, root_no)
-    return hunt_batches(found) if found.crashes else []
+        return None
+    return hunt_tree(conn, batch.job_id, batch.root_no or batch.batch_no)
 
 
 STORY: Final = Page(
