@@ -31,7 +31,10 @@ _STREAMS_S: Final = 1
 _BACKLOG: Final = 512
 
 _VANISHED_MS: Final = 20_000
-"""How long a client's host may leave unacknowledged what was sent to it."""
+"""How long a client's host may leave unacknowledged what was sent to it, or its buffer full."""
+
+_REQUEST_S: Final = 10.0
+"""How long a connection may take to send the headers of a request: each one that is open costs a descriptor."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -95,7 +98,13 @@ class DashboardServer:
 
 
 class _Protocol(H11Protocol):
-    """Answers what is not HTTP with the headers of every answer, too; lets a response drop what it has not sent."""
+    """Answers what is not HTTP with the headers of every answer, too; lets a response drop what it has not sent.
+
+    A connection on which no request is under way has a deadline for the next one: uvicorn waits for good once a byte of
+    it, or of the body of a request that was refused, has come.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -105,6 +114,30 @@ class _Protocol(H11Protocol):
             await app({**scope, "extensions": extensions}, receive, send)
 
         self.app = with_abort
+        self._set_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._set_deadline()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._set_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._clear_deadline()
+
+    def _set_deadline(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]  # as uvicorn has it
+            self._clear_deadline()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(_REQUEST_S, self.transport.close)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def send_400_response(self, msg: str) -> None:
         start: Message = {"headers": [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]}
