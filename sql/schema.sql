@@ -6856,8 +6856,8 @@ CREATE VIEW evtrack.table_size AS
     (COALESCE(sum(GREATEST(c.reltuples, (0)::real)), (0)::real))::bigint AS row_estimate,
     (COALESCE(sum(pg_table_size((c.oid)::regclass)), (0)::numeric))::bigint AS table_bytes,
     (COALESCE(sum(pg_indexes_size((c.oid)::regclass)), (0)::numeric))::bigint AS index_bytes,
-    (COALESCE(sum(pg_total_relation_size((c.oid)::regclass)), (0)::numeric))::bigint AS total_bytes,
-    pg_size_pretty(COALESCE(sum(pg_total_relation_size((c.oid)::regclass)), (0)::numeric)) AS total
+    (COALESCE((sum(pg_table_size((c.oid)::regclass)) + sum(pg_indexes_size((c.oid)::regclass))), (0)::numeric))::bigint AS total_bytes,
+    pg_size_pretty(COALESCE((sum(pg_table_size((c.oid)::regclass)) + sum(pg_indexes_size((c.oid)::regclass))), (0)::numeric)) AS total
    FROM (((pg_class parent
      JOIN pg_namespace n ON ((parent.relnamespace = n.oid)))
      CROSS JOIN LATERAL ( SELECT t.relid,
@@ -6871,7 +6871,7 @@ CREATE VIEW evtrack.table_size AS
      JOIN pg_class c ON (((leaf.relid)::oid = c.oid)))
   WHERE ((n.nspname = 'evtrack'::name) AND (parent.relkind = ANY (ARRAY['r'::"char", 'p'::"char"])) AND (NOT parent.relispartition))
   GROUP BY parent.relname
-  ORDER BY ((COALESCE(sum(pg_total_relation_size((c.oid)::regclass)), (0)::numeric))::bigint) DESC;
+  ORDER BY ((COALESCE((sum(pg_table_size((c.oid)::regclass)) + sum(pg_indexes_size((c.oid)::regclass))), (0)::numeric))::bigint) DESC;
 
 COMMENT ON VIEW evtrack.table_size IS 'Size on disk of each evtrack table, including its day partitions, largest first.';
 

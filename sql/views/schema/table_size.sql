@@ -5,8 +5,9 @@ SELECT -- noqa: ST06
     coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint AS row_estimate,
     coalesce(sum(pg_table_size(c.oid)), 0)::bigint AS table_bytes,
     coalesce(sum(pg_indexes_size(c.oid)), 0)::bigint AS index_bytes,
-    coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint AS total_bytes,
-    pg_size_pretty(coalesce(sum(pg_total_relation_size(c.oid)), 0)) AS total
+    -- pg_total_relation_size would look at all files again.
+    coalesce(sum(pg_table_size(c.oid)) + sum(pg_indexes_size(c.oid)), 0)::bigint AS total_bytes,
+    pg_size_pretty(coalesce(sum(pg_table_size(c.oid)) + sum(pg_indexes_size(c.oid)), 0)) AS total
 FROM pg_catalog.pg_class AS parent
 INNER JOIN pg_catalog.pg_namespace AS n ON parent.relnamespace = n.oid
 CROSS JOIN

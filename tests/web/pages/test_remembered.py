@@ -60,6 +60,23 @@ def test_each_database_has_its_own_value() -> None:
     assert ["one", "two", "one"] == [value(_conn(name)) for name in ("one", "two", "one")]
 
 
+def test_each_subject_has_its_own_value_and_the_oldest_ones_go() -> None:
+    reads: list[int] = []
+
+    def read(conn: Connection, number: int, *, known: str) -> int:
+        del conn, known
+        reads.append(number)
+        return number
+
+    value = Remembered(read, keep_s=10, clock=Clock())
+    for number in (1, 2, 1, *range(2, 200), 199, 1):
+        assert number == value(_conn(), number, known="")
+    assert [*range(1, 200), 1] == reads
+    value.forget()
+    assert 199 == value(_conn(), 199, known="")
+    assert [1, 199] == reads[-2:]
+
+
 def test_nothing_is_kept_of_a_read_that_failed() -> None:
     outcomes = iter([ValueError("away"), "here"])
 

@@ -155,5 +155,5 @@ ALERTS: Final = Page(
     address=_address,
     read=_read,
     title=lambda _: "Alerts",
-    every_s=1.0,
+    every_s=2.0,
 )

@@ -10,6 +10,7 @@ from evtrack.interfaces.web.page import Page
 from evtrack.interfaces.web.pages.job_moment import MOST_BATCHES
 from evtrack.interfaces.words.next_steps import NextStep, next_steps
 from evtrack.interfaces.words.waiting import waiting_sentence
+from evtrack.runtime.live.remembered import Remembered
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.reports import history, job_reports
 from evtrack.storage.reports.batch_lists import LOOKED, slowest_batches
@@ -29,6 +30,49 @@ from evtrack.storage.reports.verifications import Verification
 
 _NOTES: Final = 10
 _HUNTS: Final = 10
+_LARGE: Final = 1_000
+"""From so many batches on, what went wrong is not read each time."""
+
+TROUBLES_KEPT_S: Final = 5.0
+"""For how long it is shown before it is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """What went wrong in a job, and what took long.
+
+    Args:
+        hunts: The submitted batches in which the items that crash are, or were, searched for.
+        causes: Its latest crashes by cause.
+        errors: The errors of its latest failures.
+        slowest: The slowest of its latest batches.
+    """
+
+    hunts: list[HuntRow]
+    causes: list[CrashCause]
+    errors: LatestErrors
+    slowest: list[BatchRow]
+
+
+def read_troubles(conn: Connection, job_id: int, *, batches: int) -> Troubles:
+    """Read what went wrong in a job.
+
+    Args:
+        conn: The database.
+        job_id: The job.
+        batches: Its batches.
+    """
+    causes = crash_causes(conn, job_id)
+    return Troubles(
+        hunts=hunts(conn, job_id=job_id, under_way=False, limit=_HUNTS) if causes else [],
+        causes=causes,
+        errors=latest_errors(conn, job_id),
+        slowest=slowest_batches(conn, job_id, batches=batches),
+    )
+
+
+TROUBLES: Final = Remembered(read_troubles, keep_s=TROUBLES_KEPT_S)
+"""What went wrong in large jobs: to read a thousand crashes and failures takes most of the time of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +133,11 @@ class Job:
         return CRASHES
 
     @property
+    def troubles_kept_s(self) -> float:
+        """For how long what went wrong is shown before it is read again."""
+        return TROUBLES_KEPT_S if self.progress.batches >= _LARGE else 0.0
+
+    @property
     def batches_looked_at(self) -> int:
         """Of how many batches the slowest are shown."""
         return LOOKED
@@ -102,8 +151,8 @@ def _read(conn: Connection, args: JobArgs) -> Job:
     found = job_overview(conn, args.job_id)
     job, waiting = found.status, found.waiting
     points = history.timeline_of(conn, args.job_id)
-    causes = crash_causes(conn, args.job_id)
-    errors = latest_errors(conn, args.job_id)
+    batches = found.progress.batches
+    troubles = (TROUBLES if batches >= _LARGE else read_troubles)(conn, args.job_id, batches=batches)
     return Job(
         job=job,
         progress=found.progress,
@@ -112,16 +161,16 @@ def _read(conn: Connection, args: JobArgs) -> Job:
         why="" if waiting is None else waiting_sentence(waiting, job.handler),
         proof=found.verification,
         timeline=timeline(points, found.progress, args.at),
-        hunts=hunts(conn, job_id=args.job_id, under_way=False, limit=_HUNTS) if causes else [],
-        causes=causes,
-        errors=errors,
-        slowest=slowest_batches(conn, args.job_id, batches=found.progress.batches),
+        hunts=troubles.hunts,
+        causes=troubles.causes,
+        errors=troubles.errors,
+        slowest=troubles.slowest,
         notes=job_reports.notes(conn, args.job_id, limit=_NOTES) if job.note_count else [],
         steps=next_steps(
             job,
             submitter_lives=found.is_submitting,
             is_offered=waiting is None or waiting.workers > 0,
-            example_batch=_example(causes, errors),
+            example_batch=_example(troubles.causes, troubles.errors),
             waiting=waiting,
         ),
     )

@@ -30,7 +30,7 @@ _HUNTS: Final = 5
 _MAX_CRASH_RATE: Final = 5.0
 
 
-HEALTH: Final = Remembered(lambda conn: system_health.health(conn, span_s=_SPAN_S), keep_s=10.0, times=30)
+HEALTH: Final = Remembered(lambda conn: system_health.health(conn, span_s=_SPAN_S), keep_s=30.0, times=100)
 """The health of each database: it reads the counters of all open jobs, which takes long where there are thousands."""
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from evtrack.interfaces.web.address import Address, link
 from evtrack.interfaces.web.page import Page
+from evtrack.runtime.live.remembered import Remembered
 from evtrack.storage.reports import job_lists, system_lists
 
 if TYPE_CHECKING:
@@ -19,11 +21,36 @@ _DAYS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much room what takes.
+
+    Args:
+        at: When they were read.
+        tables: The size of each table, the largest first.
+        days: The days that are stored, the latest first.
+    """
+
+    at: datetime
+    tables: list[TableSize]
+    days: list[StoredDay]
+
+
+def read_sizes(conn: Connection) -> Sizes:
+    """Read how much room what takes."""
+    return Sizes(datetime.now(UTC), system_lists.table_sizes(conn), system_lists.stored_days(conn))
+
+
+SIZES: Final = Remembered(read_sizes, keep_s=60.0, times=200)
+"""The sizes in each database: to read them, the server looks at each file, of which each day has dozens."""
+
+
+@dataclass(frozen=True, slots=True)
 class Storage:
     """What is stored, and what was dropped.
 
     Args:
         bytes: The size of all tables with their indexes.
+        measured_at: When the sizes were read.
         tables: The size of each table, the largest first.
         days: The latest days, the latest first.
         stored_days: How many days are stored.
@@ -32,6 +59,7 @@ class Storage:
     """
 
     bytes: int
+    measured_at: datetime
     tables: list[TableSize]
     days: list[StoredDay]
     stored_days: int
@@ -44,14 +72,14 @@ def _parse(address: Address) -> int | None:
 
 
 def _read(conn: Connection, before: int | None) -> Storage:
-    tables = system_lists.table_sizes(conn)
-    days = system_lists.stored_days(conn)
+    sizes = SIZES(conn)
     dropped = job_lists.dropped_page(conn, limit=_PAGE, before=before)
     return Storage(
-        bytes=sum(table.total_bytes for table in tables),
-        tables=tables,
-        days=days[:_DAYS],
-        stored_days=len(days),
+        bytes=sum(table.total_bytes for table in sizes.tables),
+        measured_at=sizes.at,
+        tables=sizes.tables,
+        days=sizes.days[:_DAYS],
+        stored_days=len(sizes.days),
         dropped=dropped.rows,
         older=dropped.next,
     )
