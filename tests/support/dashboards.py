@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import anyio
 import httpx
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message
 
 from evtrack.interfaces.web.app import Door, dashboard, site_of
 from evtrack.interfaces.web.security.host_login import NoLogin
@@ -66,6 +66,56 @@ def ask(
             return [await asking.request(method, url, **(more[0] if more else {})) for method, url, *more in requests]
 
     return in_loop(answers)
+
+
+async def answered(
+    app: ASGIApp, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+) -> tuple[int, frozenset[str]]:
+    """Send a request without httpx, which takes several times as long: for thousands of them.
+
+    Args:
+        app: The application.
+        method: The request's method.
+        path: What it asks for.
+        headers: Its headers, with lower-case names.
+        body: Its body.
+
+    Returns:
+        The answer's status, and the names of its headers.
+    """
+    begun: list[tuple[int, frozenset[str]]] = []
+    ended = anyio.Event()
+    bodies = [body]
+
+    async def receive() -> Message:
+        if bodies:
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+        await ended.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            begun.append((message["status"], frozenset(name.decode() for name, _ in message["headers"])))
+        elif not message.get("more_body", False):
+            ended.set()
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 40_000),
+        "server": ("127.0.0.1", 8484),
+    }
+    await app(scope, receive, send)
+    ((status, names),) = begun
+    return status, names
 
 
 def in_loop(function: Callable[[], Awaitable[T]]) -> T:

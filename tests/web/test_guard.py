@@ -10,7 +10,18 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from dashboards import FORM, HOST, ORIGIN, SECURITY_HEADERS, ask, browser, in_loop, paths_of, site_without_database
+from dashboards import (
+    FORM,
+    HOST,
+    ORIGIN,
+    SECURITY_HEADERS,
+    answered,
+    ask,
+    browser,
+    in_loop,
+    paths_of,
+    site_without_database,
+)
 from evtrack.interfaces.web import app as web_app
 from evtrack.interfaces.web.app import Door, dashboard, dashboard_routes
 from evtrack.interfaces.web.security.act_gate import ActRights
@@ -76,27 +87,25 @@ def test_each_route_answers_whom_it_should_and_nobody_else(door: tuple[list[Rout
 
     async def wrong() -> list[str]:
         found = []
-        async with browser(app) as nobody, browser(app) as user:  # type: ignore[arg-type]
+        async with browser(app) as user:  # type: ignore[arg-type]
             cookie = (await user.get("/", params={"token": TOKEN})).headers["set-cookie"].split(";")[0]
-            for (route, path), method, host, site, origin, knows in product(
-                zip(routes, paths_of(routes), strict=True), METHODS, HOSTS, SITES, ORIGINS, (False, True)
-            ):
-                is_form = method == "POST" and host in OURS
-                if not is_form and (site, origin) not in {("same-origin", "own"), ("cross-site", "null")}:
-                    continue  # only a form is asked where it comes from
-                own = f"http://{host}" if origin == "own" else origin
-                given = {"host": host, "sec-fetch-site": site, "origin": own, "cookie": cookie if knows else None}
-                headers = {name: value for name, value in given.items() if value is not None}
-                form = {}
-                if method == "POST":
-                    form = {"content": urlencode({"token": TOKEN})}
-                    headers["content-type"] = FORM["content-type"]
-                answer = await nobody.request(method, path, headers=headers, **form)
-                nobody.cookies.clear()
-                allowed = expected(route, method, host, site, own, knows=knows)
-                lacks = [name for name in SECURITY_HEADERS if name not in answer.headers]
-                if answer.status_code not in allowed or lacks or "access-control-allow-origin" in answer.headers:
-                    found.append(f"{method} {path} {headers}: {answer.status_code}, not {allowed}; lacks {lacks}")
+        form = urlencode({"token": TOKEN}).encode()
+        of_form = {"content-type": FORM["content-type"], "content-length": str(len(form))}
+        for (route, path), method, host, site, origin, knows in product(
+            zip(routes, paths_of(routes), strict=True), METHODS, HOSTS, SITES, ORIGINS, (False, True)
+        ):
+            is_form = method == "POST" and host in OURS
+            if not is_form and (site, origin) not in {("same-origin", "own"), ("cross-site", "null")}:
+                continue  # only a form is asked where it comes from
+            own = f"http://{host}" if origin == "own" else origin
+            given = {"host": host, "sec-fetch-site": site, "origin": own, "cookie": cookie if knows else None}
+            headers = {name: value for name, value in given.items() if value is not None}
+            sent = {**headers, **of_form} if method == "POST" else headers
+            status, names = await answered(app, method, path, sent, form if method == "POST" else b"")  # type: ignore[arg-type]
+            allowed = expected(route, method, host, site, own, knows=knows)
+            lacks = [name for name in SECURITY_HEADERS if name not in names]
+            if status not in allowed or lacks or "access-control-allow-origin" in names:
+                found.append(f"{method} {path} {headers}: {status}, not {allowed}; lacks {lacks}")
         return found
 
     with capture_logs():
