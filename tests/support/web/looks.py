@@ -5,8 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-_SIZES = {"phone": (360, 780), "tablet": (768, 1024), "desk": (1440, 900)}
-_ZOOMED = {"zoomed": (640, 400)}  # a window of 1280 by 800 at 200 %
+# Zoomed: a window of 1280 by 800 at 200 %.
+_SIZES = {"zoomed": (640, 400), "phone": (360, 780), "tablet": (768, 1024), "desk": (1440, 900)}
 _THEMES = ("light", "dark")
 
 _AXE = Path(__file__).resolve().parents[2] / "browser" / "axe" / "axe.min.js"
@@ -50,29 +50,33 @@ _VIOLATIONS = """(runOnly) => axe.run(document, {runOnly, resultTypes: ["violati
       node.any.concat(node.all, node.none).map((check) => check.message).join("; ").slice(0, 200)}`)]))"""
 
 
-def faults(page: Page, pictures: Path | None = None, name: str = "page") -> list[str]:
+def faults(page: Page, pictures: Path | None = None, name: str = "page", *, is_variant: bool = False) -> list[str]:
     """Look at a page in each size and theme, and with forced colors.
 
     Args:
         page: The page; a light one of 1440 by 900 afterwards.
         pictures: Where to put screenshots.
         name: What their names begin with.
+        is_variant: Whether it has other rows than a page that is looked at in full: then only in two sizes, in light.
 
     Returns:
         What is wrong with its layout, what would move, and what axe-core finds.
     """
     found = [] if page.locator("h1").count() == 1 else ["not one h1"]
-    for size, (width, height) in {**_ZOOMED, **_SIZES}.items():
+    for size in ("phone", "desk") if is_variant else _SIZES:
+        width, height = _SIZES[size]
         page.set_viewport_size({"width": width, "height": height})
         found += [f"{size}: {fault}" for fault in page.evaluate(_FAULTS)]
-        if pictures is not None and size in _SIZES:
-            for theme in _THEMES:
+        if pictures is not None and size != "zoomed":
+            for theme in _THEMES[:1] if is_variant else _THEMES:
                 page.emulate_media(color_scheme=theme)
-                page.screenshot(path=pictures / f"{name}-{size}-{theme}.png", full_page=True)
+                page.screenshot(path=pictures / f"{name}-{size}-{theme}.jpg", full_page=True, quality=85)
             page.emulate_media(color_scheme="light")
         if size == "phone":
             found += violations(page, size, rules=_LAYOUT)
     found += violations(page, "light")
+    if is_variant:
+        return found
     page.emulate_media(color_scheme="dark")
     found += violations(page, "dark", rules=_COLORS)
     page.emulate_media(color_scheme="light", forced_colors="active")

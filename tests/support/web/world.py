@@ -65,6 +65,15 @@ NOWHERE = World("", "", *[1] * 9)
 """A world that is not made, for the names of its addresses."""
 
 
+VARIANTS = frozenset(
+    {
+        "jobs-abandoned", "job-done", "job-failed", "job-suspended", "job-unserved", "job-then", "batches-failed",
+        "crashes-signal", "item-unknown", "workers-all", "proof-job", "doctor",
+    }
+)  # fmt: skip
+"""Names of addresses that show other rows of a page than another name does."""
+
+
 def addresses(world: World) -> dict[str, str]:
     """Return the addresses of pages, below the prefix, by names that say what they show."""
     running, poison = world.running, world.poison
