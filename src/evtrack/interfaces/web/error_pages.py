@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from evtrack.domain import log_names
-from evtrack.domain.errors import EvtrackError, NoSuchJob
+from evtrack.domain.errors import BadArgument, EvtrackError, NoSuchJob
 from evtrack.domain.text import json_text
 from evtrack.interfaces.web.address import NoSuchPage
 from evtrack.interfaces.web.security.preferences import page_values, wants_json
@@ -46,6 +46,7 @@ class ErrorPages:
         return {
             NoSuchPage: self._no_such_page,
             NoSuchJob: self._not_found,
+            BadArgument: self._not_found,
             EvtrackError: self._database,
             HTTPException: self._http,
             Refused: self._refused,

@@ -44,14 +44,14 @@ def _print_password_line(ctx: click.Context, _: click.Parameter, user: str | Non
     "allowed_hosts",
     metavar="NAME",
     multiple=True,
-    help="Name that browsers use for this server, besides localhost; requests for other names are refused.",
+    help="Name that browsers use for this server, besides localhost; requests for other names are refused. Repeatable.",
 )
 @click.option(
     "--trusted-proxy",
     "trusted_proxies",
     metavar="ADDRESS",
     multiple=True,
-    help="Address or network of a proxy whose X-Forwarded-For, -Proto and -Host count.",
+    help="Address or network of a proxy whose X-Forwarded-For, -Proto and -Host are trusted. Repeatable.",
 )
 @click.option(
     "--auth",
@@ -72,22 +72,22 @@ def _print_password_line(ctx: click.Context, _: click.Parameter, user: str | Non
 @click.option(
     "--act-as",
     metavar="DSN",
-    help="Connection string of a role that may act: suspend, cancel, retry. Prefer EVTRACK_WEB_ACT_AS, which other "
-    "users cannot see.  [default: the dashboard only shows]",
+    help="Connection string of a role with which users may suspend, cancel and retry. Prefer EVTRACK_WEB_ACT_AS, which "
+    "other users of this host cannot see.  [default: the dashboard only shows]",
 )
-@click.option("--strict-role", is_flag=True, help="Refuse to start with a database role that may do more than read.")
+@click.option("--strict-role", is_flag=True, help="Refuse to start if the database role may do more than read.")
 @click.option("--show-results", is_flag=True, help="Show the results of handlers.")
 @click.option("--open", "opens", is_flag=True, help="Open the dashboard in a browser.")
 @with_dsn(waits=True)
 def web(dsn: str, /, *, act_as: str | None, opens: bool, **options: Any) -> None:
     """Serve the dashboard, and print its address.
 
-    It shows what happens to every job, batch and item, live. Each page is also JSON: add .json to its address. It reads
-    as few users as many: four database connections at most, whatever the number of viewers.
+    It shows what happens to every job, batch and item, live. Every page is also available as JSON: add .json to its
+    address. It uses at most four database connections, however many users watch.
 
-    By default it listens on this host only, and lets in who has the token of the printed address; the token of
-    EVTRACK_WEB_TOKEN_FILE stays the same after a restart. It changes nothing unless --act-as is given. Connect as a
-    member of evtrack_reader alone, which the database then holds it to.
+    By default it listens on this host only, and the printed address contains a token that logs you in. The token
+    changes with every start, unless EVTRACK_WEB_TOKEN_FILE names a file that has one. The dashboard changes nothing
+    unless --act-as is given. Connect as a member of evtrack_reader alone, so that the database makes sure of that.
 
     SIGTERM or Ctrl-C stops it.
 

@@ -15,7 +15,7 @@ import structlog
 from evtrack.config import WEB_HOST, WEB_PORT
 from evtrack.domain import log_names
 from evtrack.domain.database_errors import PermissionDenied
-from evtrack.domain.errors import BadArgument
+from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.domain.text import quoted
 from evtrack.interfaces.web.app import Door, dashboard, site_of
 from evtrack.interfaces.web.security.act_gate import ActRights
@@ -188,8 +188,15 @@ def _check_roles(dsn: str, options: ServingOptions) -> None:
                 hint="Connect as a member of evtrack_reader alone: GRANT evtrack_reader TO a role of its own.",
             )
     if options.act_as is not None:
-        with connect(options.act_as, purpose="check") as conn:
-            require_call(conn, "create_job")
+        try:
+            with connect(options.act_as, purpose="check") as conn:
+                require_call(conn, "create_job")
+        except EvtrackError as error:
+            # Its own hint speaks of --dsn.
+            raise BadArgument(
+                f"No acts with --act-as: {error.message}",
+                hint="Give --act-as, or EVTRACK_WEB_ACT_AS, the same database as a member of evtrack_producer.",
+            ) from error
 
 
 def _is_loopback(address: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -54,12 +55,18 @@ def listening_socket(host: str, port: int) -> socket.socket:
             # Connections inherit it: a client that vanished would otherwise keep its place for a quarter of an hour.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _VANISHED_MS)
     except OSError as error:
-        reason = error.strerror or str(error)
+        # What Python adds to the system's words for it says the same once more.
+        reason = str(error.strerror).partition(" (")[0]
         raise BadArgument(
-            f"Cannot serve on {host}, port {port}: {reason[:1].lower()}{reason[1:]}.",
-            hint="Choose another port with --port, or 0 for a free one.",
+            f"Cannot serve on {host}, port {port}: {reason[:1].lower()}{reason[1:]}.", hint=_advice(error)
         ) from None
     return listening
+
+
+def _advice(error: OSError) -> str:
+    if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+        return "Choose another port with --port, or 0 for a free one."
+    return "Give --host an address of this host: 127.0.0.1, or 0.0.0.0 for all of them."
 
 
 class DashboardServer:
