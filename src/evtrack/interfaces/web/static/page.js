@@ -5,7 +5,7 @@
 
 const SKEW_MS = 15000; // A page can be ten seconds old when it comes.
 const SETTLE_MS = 60;
-const PLAY_MS = 500;
+const PLAY_MS = 400;
 const content = document.getElementById("content");
 const shownAt = document.querySelector("#at time");
 
@@ -65,7 +65,7 @@ async function copy(button) {
 
 let asked = 0;
 let settling = 0;
-let playing = 0;
+let playing = 0; // A number for each time that somebody has pressed Play.
 
 function linksOf(slider) {
   return document.getElementById(slider.dataset.links)?.querySelectorAll("a[href]") ?? [];
@@ -87,6 +87,7 @@ async function show(address) {
     history.replaceState(null, "", address);
     document.dispatchEvent(new CustomEvent("evtrack:moved", { detail: page.body.dataset.live }));
     showLocalTimes();
+    showPlaying();
   } catch {
     location.assign(address);
   }
@@ -100,24 +101,30 @@ function slide(slider) {
   settling = setTimeout(() => show(link.href), SETTLE_MS);
 }
 
-function play(button) {
-  const find = () => document.querySelector("input[data-links]");
-  const stop = () => { clearInterval(playing); playing = 0; button.textContent = "Play"; };
-  if (playing) return stop();
-  const slider = find();
-  if (slider.value === slider.max) slider.value = 0;
-  button.textContent = "Stop";
-  playing = setInterval(() => {
-    const now = find();
-    if (!now || now.value === now.max) return stop();
-    now.value = Number(now.value) + 1;
-    slide(now);
-  }, PLAY_MS);
+// From moment to moment, the next one when the last one is shown; from the first one, if this is the last.
+async function play() {
+  const mine = playing ? 0 : asked + 1;
+  playing = mine;
+  showPlaying();
+  const slider = document.querySelector("input[data-links]");
+  let at = slider.value === slider.max ? 0 : Number(slider.value) + 1;
+  for (; playing && playing === mine && linksOf(slider)[at]; at += 1) {
+    slider.value = at;
+    await show(linksOf(slider)[at].href);
+    await new Promise((resolve) => { setTimeout(resolve, PLAY_MS); });
+  }
+  if (playing === mine) playing = 0;
+  showPlaying();
+}
+
+// The server knows nothing of it, and what it sends says so.
+function showPlaying() {
+  const button = document.querySelector("[data-play]");
+  if (button) button.textContent = playing ? "Stop" : "Play";
 }
 
 // Keys
 
-const PLACES = { n: "Now", j: "Jobs", c: "Crashes", i: "Items", h: "Handlers", w: "Workers", a: "Alerts" };
 const KEYS = {
   "/": () => document.querySelector(".search input")?.focus(),
   "?": () => document.querySelector(".foot a[href$='/help']")?.click(),
@@ -146,9 +153,7 @@ function moveRow(step) {
 }
 
 function switchTheme() {
-  const is = document.documentElement.dataset.theme;
-  const dark = is === "dark" || (is !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-  document.querySelector(`.prefs button[value='${dark ? "light" : "dark"}']`)?.click();
+  [...document.querySelectorAll(".prefs button[name='theme']")].find((button) => button.checkVisibility())?.click();
 }
 
 function press(event) {
@@ -156,9 +161,9 @@ function press(event) {
   if (!keysAreOn()) return;
   const going = isGoing;
   isGoing = event.key === "g" && !going;
-  if (going && PLACES[event.key]) {
-    const links = [...document.querySelectorAll(".head nav a")];
-    links.find((link) => link.textContent === PLACES[event.key])?.click();
+  const place = going && [...document.querySelectorAll(".head nav a")].find((link) => link.dataset.key === event.key);
+  if (place) {
+    place.click();
   } else if (!isGoing && KEYS[event.key]) {
     KEYS[event.key]();
   } else {
@@ -175,7 +180,7 @@ function nameKeysSwitch() {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.matches(".copy")) copy(button);
-  if (button?.matches("[data-play]")) play(button);
+  if (button?.matches("[data-play]")) play();
   if (button?.matches("[data-keys]")) {
     localStorage.setItem("evtrack-keys", keysAreOn() ? "off" : "on");
     nameKeysSwitch();
@@ -187,12 +192,15 @@ document.addEventListener("click", (event) => {
   }
 });
 document.addEventListener("input", (event) => {
-  if (event.target.matches("input[data-links]")) slide(event.target);
+  if (!event.target.matches("input[data-links]")) return;
+  playing = 0;
+  slide(event.target);
 });
 document.addEventListener("keydown", press);
 document.addEventListener("evtrack:shown", ({ detail }) => {
   if (!detail.outage) stampNow();
   showLocalTimes();
+  showPlaying();
 });
 showLocalTimes();
 showSkew();
