@@ -117,11 +117,12 @@ def test_errors_are_grouped_by_fingerprint(own_client: Client) -> None:
     assert {(row["fingerprint"], row["failures"]) for row in summary} == {
         (kind.fingerprint, kind.failures) for kind in found.kinds
     }
-    first = trouble_lists.failures_page(client.conn, job, limit=3)
-    rest = trouble_lists.failures_page(client.conn, job, before=(first[-1].at, first[-1].batch_no))
+    page = "SELECT batch_no, at, data #>> '{error,message}' AS message FROM evtrack.failures_before(%s, %s, %s, 3)"
+    first = client.rows(page, job, None, None)
+    rest = client.rows(page, job, first[-1]["at"], first[-1]["batch_no"])
     assert ([4, 3, 2], [(1, "no page 1")]) == (
-        [row.batch_no for row in first],
-        [(row.batch_no, row.message) for row in rest],
+        [row["batch_no"] for row in first],
+        [(row["batch_no"], row["message"]) for row in rest],
     )
 
 
@@ -184,25 +185,6 @@ def test_an_item_has_the_crashes_of_all_batches_that_held_it(own_client: Client)
     assert [] == item_lists.item_crashes(client.conn, others)
 
 
-@pytest.mark.parametrize(("status", "looked"), [(None, 1000), ("failed", 1000), ("failed", 7)])
-def test_the_pages_have_each_item_once(
-    own_client: Client, mixed: int, monkeypatch: pytest.MonkeyPatch, status: str | None, looked: int
-) -> None:
-    monkeypatch.setattr(item_lists, "LOOKED", looked)
-    expected = [
-        row["ordinal"]
-        for row in own_client.view("item_status", mixed, "ordinal")
-        if status is None or row["status"] == status
-    ]
-    found: list[int] = []
-    after: int | None = 0
-    while after is not None:
-        page = item_lists.items_page(own_client.conn, mixed, after=after, limit=5, status=status)
-        found += [row.ordinal for row in page.rows]
-        after = page.next
-    assert expected == found != []
-
-
 def test_alerts_workers_and_sizes_are_listed(own_client: Client, mixed: int) -> None:
     client, worker = own_client, own_client.worker()
     first = system_lists.alerts_page(client.conn, limit=1)
@@ -216,16 +198,13 @@ def test_alerts_workers_and_sizes_are_listed(own_client: Client, mixed: int) -> 
     assert [worker] == [
         row.worker_id for row in system_lists.workers_page(client.conn, before=worker + 1, limit=1).rows
     ]
-    assert [] == system_lists.workers_page(client.conn, handler="nobody's").rows
     assert "event" in {size.table_name for size in system_lists.table_sizes(client.conn)}
     today = system_lists.stored_days(client.conn)[0]
     assert (datetime.now(UTC).date(), 1, 1, mixed) == (today.job_day, today.jobs, today.unfinished, today.pinned_by)
 
 
-def test_the_slowest_are_of_the_latest(own_client: Client, mixed: int) -> None:
-    slowest = batch_lists.slowest_batches(own_client.conn, mixed, limit=2)
+def test_the_slowest_are_of_the_latest(own_client: Client, mixed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    slowest = batch_lists.slowest_batches(own_client.conn, mixed, batches=12, limit=2)
     assert [0.5, 0.5] == [row.run_s for row in slowest]
-    durations = batch_lists.durations(own_client.conn, mixed)
-    assert (3, 0.5) == (durations.batches, durations.max_s)
-    events = batch_lists.events_page(own_client.conn, mixed, 1, after=1, limit=1)
-    assert ["started"] == [event.type for event in events]
+    monkeypatch.setattr(batch_lists, "LOOKED", 10)
+    assert [3] == [row.batch_no for row in batch_lists.slowest_batches(own_client.conn, mixed, batches=12, limit=1)]

@@ -1,8 +1,8 @@
 -- Keep what a verification found in a job: how many events it read, whether the
 -- log itself is damaged, and how many differences there are, with the first 20
 -- of them. Without any, a job that has ended is whole, and others are as yet
--- open. Rows are deleted only with their job. Returns false if there is no such
--- job.
+-- open. Of each job, the latest 100 verifications are kept. Returns false if
+-- there is no such job.
 CREATE OR REPLACE FUNCTION evtrack.record_verification(
     the_job bigint,
     event_count bigint,
@@ -37,6 +37,10 @@ BEGIN
         evtrack.job_digest(the_job)
     )
     ON CONFLICT DO NOTHING;
+    DELETE FROM evtrack.verification v
+    WHERE v.job_id = the_job AND v.at < (
+        SELECT k.at FROM evtrack.verification k WHERE k.job_id = the_job
+        ORDER BY k.at DESC LIMIT 1 OFFSET 99);
     RETURN true;
 END $$;
 COMMENT ON FUNCTION evtrack.record_verification(

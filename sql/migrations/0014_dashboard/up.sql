@@ -22,3 +22,7 @@ REVOKE ALL ON evtrack.verification FROM public;
 -- reports wait meanwhile: a few seconds per ten million events.
 CREATE INDEX event_crash ON evtrack.event (at, job_id, batch_no)
 WHERE type = 'crashed';
+
+-- The jobs that have not ended, whatever their number and that of the others.
+CREATE INDEX job_active ON evtrack.job (job_id)
+WHERE phase IN ('open', 'abandoned', 'sealed');

@@ -13,6 +13,6 @@ SELECT
     silent_s,
     in_hand
 FROM evtrack.worker_status
-WHERE state IN ('alive', 'silent')
+WHERE stopped_at IS NULL AND lost_at IS NULL
 ORDER BY started_at, worker_id
 LIMIT (%(limit)s)

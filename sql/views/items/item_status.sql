@@ -49,8 +49,15 @@ SELECT -- noqa: ST06
                 a.parent_no,
                 up.depth + 1 AS depth
             FROM up
-            INNER JOIN evtrack.batch AS a
-                ON a.job_day = p.job_day AND a.job_id = p.job_id AND up.parent_no = a.batch_no
+            CROSS JOIN
+                LATERAL (
+                    SELECT
+                        o.batch_no,
+                        o.parent_no
+                    FROM evtrack.batch AS o
+                    WHERE o.job_day = p.job_day AND o.job_id = p.job_id AND o.batch_no = up.parent_no
+                    LIMIT 1 -- noqa: AM09
+                ) AS a
             WHERE up.depth < 1000
         )
 

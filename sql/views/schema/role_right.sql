@@ -93,6 +93,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'keep_time', '{}'),
     ('function', 'item_facts', '{}'),
     ('function', 'item_summary', '{}'),
+    ('function', 'items_before', '{producer,reader,watcher,worker}'),
     ('function', 'job_attempts', '{}'),
     ('function', 'job_course', '{producer,reader,watcher,worker}'),
     ('function', 'job_digest', '{producer,reader,watcher,worker}'),

@@ -27,8 +27,9 @@ CROSS JOIN
             e.xid::text::bigint AS xid,
             e.data - '{error,stderr,native_traceback,python_traceback}'::text[] AS data
         FROM evtrack.event_log AS e
-        WHERE e.job_day = %(job_day)s AND e.job_id = %(job_id)s AND e.batch_no = n.batch_no
+        WHERE
+            e.job_day = %(job_day)s AND e.job_id = %(job_id)s AND e.batch_no = n.batch_no AND e.version <= %(upto)s
         ORDER BY e.version
-        LIMIT (%(limit)s)
+        LIMIT (%(upto)s)
     ) AS s
 ORDER BY s.batch_no, s.version

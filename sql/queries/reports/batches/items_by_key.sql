@@ -1,20 +1,4 @@
 -- Find items by their key over all jobs, the latest job first.
-WITH place AS (
-    SELECT
-        i.job_id,
-        i.ordinal
-    FROM evtrack.item_status AS i
-    WHERE
-        i.item_key = %(key)s::text
-        AND (%(job_id)s::bigint IS NULL OR i.job_id = %(job_id)s::bigint)
-        AND (
-            %(before_job)s::bigint IS NULL
-            OR (i.job_id, i.ordinal) < (%(before_job)s::bigint, %(before_ordinal)s::integer)
-        )
-    ORDER BY i.job_id DESC, i.ordinal DESC
-    LIMIT (%(limit)s)
-)
-
 SELECT
     s.job_id,
     s.ordinal,
@@ -31,7 +15,11 @@ SELECT
     j.handler,
     j.phase::text AS phase,
     j.job_day
-FROM place AS p
+FROM
+    evtrack.items_before(
+        %(key)s::text, %(before_job)s::bigint, %(before_ordinal)s::integer, -- noqa: RF02
+        %(job_id)s::bigint, %(limit)s::integer -- noqa: RF02
+    ) AS p
 INNER JOIN evtrack.job_state AS j ON p.job_id = j.job_id
 CROSS JOIN
     LATERAL (

@@ -15,6 +15,6 @@ SELECT
     archive,
     digest
 FROM evtrack.dropped_job
-WHERE %(before)s::bigint IS NULL OR job_id < %(before)s::bigint
+WHERE job_id < coalesce(%(before)s::bigint, 9223372036854775807)
 ORDER BY job_id DESC
 LIMIT (%(limit)s)

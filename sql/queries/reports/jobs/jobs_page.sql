@@ -6,7 +6,7 @@ WITH looked AS (
         handler,
         phase
     FROM evtrack.job_state
-    WHERE %(before)s::bigint IS NULL OR job_id < %(before)s::bigint
+    WHERE job_id < coalesce(%(before)s::bigint, 9223372036854775807)
     ORDER BY job_id DESC
     LIMIT (%(walk)s)
 ),

@@ -1,19 +1,23 @@
 -- List alerts below a number, latest first: of so many that are looked at, those of a kind; or undelivered ones. With
 -- how many deliveries of each to other sinks are pending, and how many were given up.
-WITH shown AS (
-    SELECT *
-    FROM (
+WITH looked AS (
+    (
+        SELECT *
+        FROM evtrack.alert_status
+        WHERE NOT %(undelivered)s AND alert_id < coalesce(%(before)s::bigint, 9223372036854775807)
+        ORDER BY alert_id DESC
+        LIMIT (%(walk)s)
+    )
+    UNION ALL
+    (
         SELECT *
         FROM evtrack.alert_status
         WHERE
-            (%(before)s::bigint IS NULL OR alert_id < %(before)s::bigint)
-            AND (NOT %(undelivered)s OR delivered_at IS NULL)
+            %(undelivered)s AND delivered_at IS NULL
+            AND alert_id < coalesce(%(before)s::bigint, 9223372036854775807)
         ORDER BY alert_id DESC
         LIMIT (%(walk)s)
-    ) AS looked
-    WHERE %(kind)s::text IS NULL OR kind = %(kind)s::text
-    ORDER BY alert_id DESC
-    LIMIT (%(limit)s)
+    )
 )
 
 SELECT
@@ -30,7 +34,13 @@ SELECT
     a.subject,
     d.pending_sinks,
     d.failed_sinks
-FROM shown AS a
+FROM (
+    SELECT *
+    FROM looked
+    WHERE %(kind)s::text IS NULL OR kind = %(kind)s::text
+    ORDER BY alert_id DESC
+    LIMIT (%(limit)s)
+) AS a
 CROSS JOIN
     LATERAL (
         SELECT

@@ -13,13 +13,7 @@ SELECT
     seen_at,
     silent_s,
     in_hand
-FROM (
-    SELECT *
-    FROM evtrack.worker_status
-    WHERE %(before)s::bigint IS NULL OR worker_id < %(before)s::bigint
-    ORDER BY worker_id DESC
-    LIMIT (%(walk)s)
-) AS looked
-WHERE %(handler)s::text IS NULL OR %(handler)s::text = any(handlers)
+FROM evtrack.worker_status
+WHERE worker_id < coalesce(%(before)s::bigint, 9223372036854775807)
 ORDER BY worker_id DESC
 LIMIT (%(limit)s)

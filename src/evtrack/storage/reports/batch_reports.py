@@ -12,7 +12,7 @@ from evtrack.storage.connection.query import mapping, one, rows, value
 from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.log.reader import stream
 from evtrack.storage.reports.job_reports import job_key
-from evtrack.storage.reports.worker_reports import WorkerRow
+from evtrack.storage.reports.worker_reports import WorkerRow, workers_by_id
 
 _OUTCOMES = 200
 
@@ -148,7 +148,7 @@ def batch_history(conn: Connection, job_id: int, batch_no: int, *, bounded: bool
     batch = batch_row(conn, job_id, batch_no)
     events = stream(conn, key.job_day, job_id, batch_no, latest=LATEST_EVENTS if bounded else None)
     ids = sorted({event.worker_id for event in events if event.worker_id is not None})
-    workers = rows(conn, WorkerRow, "workers_by_id", worker_ids=ids)
+    workers = workers_by_id(conn, ids)
     # Restored events have no transaction in this database.
     restored = {} if all(event.xid for event in events) else mapping(conn, "restored_workers", job_id=job_id)
     ordinals = events[0].data.get("ordinals", "{}")

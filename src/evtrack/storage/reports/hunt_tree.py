@@ -63,7 +63,7 @@ def hunt_tree(conn: Connection, job_id: int, root_no: int) -> HuntTree:
         "job_day": shown[0].job_day,
         "job_id": job_id,
         "batch_nos": [node.batch_no for node in shown],
-        "limit": _EVENTS + 1,
+        "upto": _EVENTS + 1,
     }
     with translated(), conn.cursor(row_factory=class_row(LogRow)) as cursor:
         set_json_loads(readable, cursor)

@@ -1,19 +1,13 @@
-"""Items page by page: those of a job, those of a key over all jobs, and the crashes with them in hand."""
+"""The items of a key over all jobs, page by page, and the crashes with them in hand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import rows
-from evtrack.storage.reports.batch_lists import extent
 from evtrack.storage.reports.batch_reports import Crash
-from evtrack.storage.reports.item_reports import ItemRow
-from evtrack.storage.reports.walk import Walk
-
-LOOKED: Final = 1000
-"""At how many items a page with a filter looks."""
 
 
 class ItemCursor(NamedTuple):
@@ -70,23 +64,3 @@ def item_crashes(conn: Connection, places: Sequence[ItemPlace], *, limit: int = 
     names = ("job_ids", "batch_nos", "ordinals", "item_keys")
     columns = {name: [each[position] for each in held] for position, name in enumerate(names)}
     return rows(conn, Crash, "item_crashes", **columns, limit=limit)
-
-
-def items_page(
-    conn: Connection, job_id: int, *, after: int = 0, limit: int = 100, status: str | None = None
-) -> Walk[ItemRow]:
-    """Read a page of a job's items, in the order of its source.
-
-    Args:
-        after: Only items with higher ordinals.
-        limit: How many at most.
-        status: Only those of this status; None for any.
-    """
-    upto = after + (limit if status is None else LOOKED)
-    found = rows(conn, ItemRow, "items_page", job_id=job_id, after=after, upto=upto, status=status, limit=limit)
-    if len(found) == limit and status is not None:
-        upto = found[-1].ordinal
-    goes_on = upto if upto < extent(conn, job_id).items else None
-    if status is None or goes_on is None or len(found) == limit:
-        return Walk(found, goes_on)
-    return Walk(found, goes_on, after + 1, upto)

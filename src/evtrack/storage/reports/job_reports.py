@@ -159,6 +159,11 @@ def jobs(
     return rows(conn, JobStatus, "jobs", limit=limit, phases=wanted, handler=handler)
 
 
+def active_jobs(conn: Connection, *, limit: int) -> list[JobStatus]:
+    """Read the latest jobs that have not ended, latest first; the cost does not depend on how many have."""
+    return rows(conn, JobStatus, "active_jobs", limit=limit)
+
+
 def job_progress(conn: Connection, job_id: int) -> JobProgress:
     """Read the progress of one job; the cost does not depend on its number of batches.
 

@@ -10,7 +10,7 @@ from evtrack.storage.reports.walk import Walk, walked
 from evtrack.storage.reports.worker_reports import WorkerRow
 
 LOOKED: Final = 2000
-"""At how many alerts or workers a page with a filter looks."""
+"""At how many alerts a page with a filter looks."""
 
 _JOBS: Final = 20_000
 _DAYS: Final = 400
@@ -74,19 +74,15 @@ def alerts_page(
     return walked(found, limit, lambda alert: alert.alert_id, before, lambda: value(conn, "alert_walk", **place))
 
 
-def workers_page(
-    conn: Connection, *, limit: int = 50, before: int | None = None, handler: str | None = None
-) -> Walk[WorkerRow]:
+def workers_page(conn: Connection, *, limit: int = 50, before: int | None = None) -> Walk[WorkerRow]:
     """Read a page of workers in any state, by their numbers, which are random.
 
     Args:
         limit: How many at most.
         before: Only workers with lower numbers; None for all.
-        handler: Only those that offer this handler; None for all.
     """
-    place = {"before": before, "walk": LOOKED}
-    found = rows(conn, WorkerRow, "workers_page", limit=limit + 1, handler=handler, **place)
-    return walked(found, limit, lambda worker: worker.worker_id, before, lambda: value(conn, "worker_walk", **place))
+    found = rows(conn, WorkerRow, "workers_page", limit=limit + 1, before=before)
+    return walked(found, limit, lambda worker: worker.worker_id)
 
 
 def table_sizes(conn: Connection) -> list[TableSize]:

@@ -1,4 +1,4 @@
-"""Crashes and failures page by page, the map of crashes, and the hunts under way."""
+"""Crashes page by page, their causes and their map, the latest errors, and the hunts under way."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -35,20 +35,6 @@ class CrashPage:
 
     rows: list[Crash]
     next: CrashCursor | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An attempt that failed, with its first error; items is how many failed by themselves, None for a whole batch."""
-
-    job_id: int
-    batch_no: int
-    attempt: int
-    at: datetime
-    type: str | None
-    message: str | None
-    item_key: str | None
-    items: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +161,6 @@ def crashes_page(
         last = found[limit - 1]
         return CrashPage(found[:limit], CrashCursor(last.at, last.job_id, last.batch_no))
     return CrashPage(found, one(conn, CrashCursor, "crash_walk", walk=walk, **place) if filtered else None)
-
-
-def failures_page(
-    conn: Connection, job_id: int, *, before: tuple[datetime, int] | None = None, limit: int = 50
-) -> list[Failure]:
-    """Read a page of the failed attempts of a job, the latest first.
-
-    Args:
-        before: Only those behind this place, a time and a batch; None for all.
-        limit: How many at most.
-    """
-    at, batch = before or (None, None)
-    return rows(conn, Failure, "failures_page", job_id=job_id, at=at, before_batch=batch, limit=limit)
 
 
 def latest_errors(conn: Connection, job_id: int) -> LatestErrors:

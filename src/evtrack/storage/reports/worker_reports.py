@@ -123,6 +123,11 @@ def workers(
     return rows(conn, WorkerRow, "workers", limit=limit, **values)
 
 
+def workers_by_id(conn: Connection, worker_ids: Sequence[int]) -> list[WorkerRow]:
+    """Read the workers with these numbers, in any state."""
+    return rows(conn, WorkerRow, "workers_by_id", worker_ids=list(worker_ids))
+
+
 def lost_workers(conn: Connection, worker_ids: Sequence[int]) -> list[LostWorker]:
     """Read how workers were lost.
 

@@ -51,7 +51,7 @@ def status(conn: Connection, job_id: int | None, *, as_of: datetime | None, as_j
 def _all_jobs(conn: Connection, *, as_json: bool) -> None:
     workers = worker_reports.live_workers(conn)
     phases = job_reports.jobs_by_phase(conn)
-    active = job_reports.jobs(conn, limit=20, phases=_ACTIVE)
+    active = job_reports.active_jobs(conn, limit=20)
     ended = job_reports.jobs(conn, limit=_LATEST, phases=_ENDED)
     stuck = troubles.overdue(conn)
     wrong = {

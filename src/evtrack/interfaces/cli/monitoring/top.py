@@ -15,7 +15,6 @@ from rich.live import Live
 
 from evtrack.config import LONGEST_PAUSE_S
 from evtrack.domain.database_errors import CannotConnect, TransientError
-from evtrack.domain.states import JobPhase
 from evtrack.domain.text import printable
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_dsn
 from evtrack.interfaces.cli.shared.parameter_types import Number
@@ -41,8 +40,6 @@ _CRASHES: Final = 5
 _RUNNING: Final = 10
 _KEY_POLL_S: Final = 0.1
 """The longest time until a signal is noticed."""
-
-_ACTIVE: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
 
 
 @click.command()
@@ -82,7 +79,7 @@ def _read_snapshot(conn: Connection) -> SystemSnapshot:
     return SystemSnapshot(
         at=server_time(conn),
         health=system_health.health(conn, span_s=_HOUR_S),
-        jobs=job_reports.jobs(conn, limit=_JOBS, phases=_ACTIVE),
+        jobs=job_reports.active_jobs(conn, limit=_JOBS),
         workers=worker_reports.live_workers(conn, limit=_WORKERS),
         crashes=batch_reports.latest_crashes(conn, span_s=_DAY_S, limit=_CRASHES),
         running=worker_reports.running_items(conn, limit=_RUNNING),

@@ -7,8 +7,8 @@ from typing import Final
 from evtrack.interfaces.web.address import Address, NoSuchPage, link
 from evtrack.interfaces.web.page import Page
 from evtrack.storage.connection.connect import Connection
-from evtrack.storage.reports.batch_lists import extent
 from evtrack.storage.reports.history import ProgressAt, job_progress_at
+from evtrack.storage.reports.job_reports import job_progress
 
 MOST_BATCHES: Final = 20_000
 """The most batches of a job whose events a page folds."""
@@ -45,7 +45,7 @@ def _parse(address: Address) -> MomentArgs:
 
 
 def _read(conn: Connection, args: MomentArgs) -> JobMoment:
-    is_small = extent(conn, args.job_id).batches <= MOST_BATCHES
+    is_small = job_progress(conn, args.job_id).batches <= MOST_BATCHES
     return JobMoment(args.job_id, args.at, job_progress_at(conn, args.job_id, args.at) if is_small else None)
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from evtrack.domain.states import JobPhase
 from evtrack.domain.thresholds import Thresholds
 from evtrack.interfaces.web.address import Address
 from evtrack.interfaces.web.page import Page
@@ -20,7 +19,6 @@ from evtrack.storage.reports.system_health import Health
 from evtrack.storage.reports.trouble_lists import HuntRow, hunts
 from evtrack.storage.reports.worker_reports import WorkerRow
 
-_ACTIVE: Final = (JobPhase.OPEN, JobPhase.ABANDONED, JobPhase.SEALED)
 _SPAN_S: Final = 3600.0
 _DAY_S: Final = 86_400.0
 _JOBS: Final = 10
@@ -75,7 +73,7 @@ def _read(conn: Connection, args: tuple[()]) -> Now:
     del args
     health = HEALTH(conn)
     undelivered = undelivered_alerts(conn)
-    jobs = job_reports.jobs(conn, limit=_JOBS, phases=_ACTIVE)
+    jobs = job_reports.active_jobs(conn, limit=_JOBS)
     return Now(
         verdict=system_verdict(
             health,

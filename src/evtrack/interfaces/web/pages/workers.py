@@ -96,7 +96,7 @@ def _losses(conn: Connection, worker_ids: list[int]) -> list[LostWorker]:
 
 
 def _read_one(conn: Connection, worker_id: int) -> OneWorker:
-    found = worker_reports.workers(conn, limit=1, worker_ids=[worker_id])
+    found = worker_reports.workers_by_id(conn, [worker_id])
     if not found:
         raise NoSuchJob(f"There is no worker {worker_id}.", hint="`evtrack workers --all` lists the latest workers.")
     worker = found[0]
