@@ -123,7 +123,7 @@ def _storage(text: str) -> Sample:
         3, DAY, text, text, "finished", {"completed": 9}, {"done": 90}, 4, 100, AT, AT, AT, text, "ab" * 32
     )
     days = [StoredDay(DAY, 4096, 3, 2, 12), StoredDay(DAY, 4096, 1, 0, None)]
-    return Sample(9, Storage(8192, [TableSize("event", 3, 9, 5, 5, 10)], days, 400, [line], 2))
+    return Sample(9, Storage(8192, AT, [TableSize("event", 3, 9, 5, 5, 10)], days, 400, [line], 2))
 
 
 def _doctor(text: str) -> Sample:

@@ -75,7 +75,7 @@ def code_span(text: str) -> str:
     if not text.strip():
         return "(empty)"
     fence = "`" * (_longest_run(text) + 1)
-    # A delimiter must not touch a backtick; a space on both sides is dropped again, so one more keeps those of the text.
+    # A delimiter must not touch a backtick. A space on both sides is dropped again: one more keeps those of the text.
     pad = " " if {text[0], text[-1]} & {"`", " "} else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
