@@ -193,7 +193,7 @@ def _labels(blocks: Sequence[IcicleBlock], scale: _Scale, height: int, rows: int
         bottom = rows * height + line * _LABEL_HEIGHT
         leads.append(
             Markup('<line class="lead f-{0}" x1="{1:.2f}%" x2="{1:.2f}%" y1="{2}" y2="{3}"/>').format(
-                block.fate, middle, (block.row + 1) * height - _GAP, bottom + 4
+                block.fate, middle, (block.row + 1) * height - _GAP, rows * height + 4
             )
         )
         names.append(
