@@ -1,10 +1,13 @@
 """What users install: the wheel, built from the source distribution, in a clean environment."""
 
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from command_line import environment
@@ -33,19 +36,29 @@ def _ok(result: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin/ directory of a clean environment with the wheel and its requirements, without extras."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel."""
     folder = tmp_path_factory.mktemp("packaging")
     # Without isolation: the build back end is installed already, in the version that the tests know.
-    _ok(_run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", _CHECKOUT, cwd=folder))
-    (wheel,) = (folder / "dist").glob("*.whl")
+    _ok(_run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, _CHECKOUT, cwd=folder))
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin/ directory of a clean environment with the wheel and its requirements, without extras."""
+    return _environment(tmp_path_factory.mktemp("bare"), str(wheel))
+
+
+def _environment(folder: Path, requirement: str) -> Path:
     uv = shutil.which("uv")
     if uv:
         _ok(_run(uv, "venv", "--quiet", "--python", sys.executable, folder / "venv", cwd=folder))
-        _ok(_run(uv, "pip", "install", "--quiet", "--python", folder / "venv/bin/python", wheel, cwd=folder))
+        _ok(_run(uv, "pip", "install", "--quiet", "--python", folder / "venv/bin/python", requirement, cwd=folder))
     else:
         _ok(_run(sys.executable, "-m", "venv", folder / "venv", cwd=folder))
-        _ok(_run(folder / "venv/bin/python", "-m", "pip", "install", "--quiet", wheel, cwd=folder))
+        _ok(_run(folder / "venv/bin/python", "-m", "pip", "install", "--quiet", requirement, cwd=folder))
     return folder / "venv" / "bin"
 
 
@@ -77,3 +90,36 @@ def test_the_wheel_includes_its_types(installed: Path) -> None:
     (package,) = (installed.parent / "lib").glob("python*/site-packages/evtrack")
     assert (package / "py.typed").is_file()
     assert (package / "sql" / "queries").is_dir()
+
+
+def test_without_its_extra_the_dashboard_says_what_to_install(installed: Path, shared_dsn: str, tmp_path: Path) -> None:
+    served = _run(installed / "evtrack", "web", "--dsn", shared_dsn, cwd=tmp_path)
+    mounted = _run(installed / "python", "-c", "import evtrack.web", cwd=tmp_path)
+    assert (1, 1) == (served.returncode, mounted.returncode)
+    assert "pip install 'evtrack[web]'" in served.stderr
+    assert "pip install 'evtrack[web]'" in mounted.stderr
+
+
+def test_with_its_extra_the_dashboard_is_served(
+    wheel: Path, shared_dsn: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with zipfile.ZipFile(wheel) as content:
+        names = content.namelist()
+    assert "evtrack/interfaces/web/static/vendor/LICENSE" in names
+    assert not [name for name in names if name.endswith((".pyc", ".orig"))]
+    installed = _environment(tmp_path_factory.mktemp("web"), f"{wheel}[web]")
+    command = [str(installed / "evtrack"), "web", "--port", "0", "--auth", "none", "--dsn", shared_dsn]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment()
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        page = httpx.get(address, timeout=20)
+        assert 200 == page.status_code, page.text
+        linked = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+        assert {"css", "js", "svg"} <= {each.rpartition(".")[2] for each in linked}
+        assert {200} == {httpx.get(address.rstrip("/") + each, timeout=20).status_code for each in linked}
+    finally:
+        process.kill()
+        process.communicate()
