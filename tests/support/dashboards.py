@@ -1,5 +1,6 @@
 """Ask a dashboard without a server: requests through httpx straight to the ASGI application."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message
 
 from evtrack.interfaces.web.app import Door, dashboard, site_of
+from evtrack.interfaces.web.pages import PAGES
 from evtrack.interfaces.web.security.host_login import NoLogin
 from evtrack.interfaces.web.site import Site
 
@@ -132,6 +134,11 @@ def open_dashboard(dsn: str, **door: Any) -> tuple[ASGIApp, Site]:
     """Return a dashboard that asks for no login, and what to close."""
     site = site_of(dsn)
     return dashboard(site, Door(**{"login": NoLogin(), "hosts": frozenset([HOST]), **door})), site
+
+
+def page_addresses() -> list[str]:
+    """Return an address of each page, with 1 in place of each parameter of its path."""
+    return [re.sub(r"\{\w+\}", "1", page.path) + "?at=2100-01-01" for page in PAGES]
 
 
 def paths_of(routes: Sequence[Any]) -> Iterator[str]:

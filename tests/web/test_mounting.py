@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -13,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import evtrack.web
-from dashboards import FORM, HOST, ORIGIN, SECURITY_HEADERS, ask
+from dashboards import FORM, HOST, ORIGIN, SECURITY_HEADERS, ask, page_addresses
 from evtrack.domain.errors import BadArgument
 from pgbouncer import pooled
 
@@ -41,6 +42,18 @@ def hosted(dashboard: ASGIApp, at: str = "/ops") -> Starlette:
     return Starlette(routes=[Mount(at, dashboard), Route("/", home)])
 
 
+def in_fastapi(dashboard: ASGIApp) -> FastAPI:
+    """Return an application of FastAPI that does the same."""
+    app = FastAPI()
+    app.mount("/ops", dashboard)
+
+    @app.get("/", response_class=PlainTextResponse)
+    def home() -> str:
+        return "home"
+
+    return app
+
+
 @pytest.fixture
 def made() -> Iterator[Make]:
     """Make dashboards, and close them at the end."""
@@ -58,9 +71,11 @@ def made() -> Iterator[Make]:
 ANN = {"headers": {"x-test-user": "ann"}}
 
 
-@pytest.mark.parametrize("user", [name_of, name_soon])
-def test_mounted_under_a_path_its_links_lead_below_it(made: Make, shared_dsn: str, user: object) -> None:
-    app = hosted(made(shared_dsn, user=user, prefix="/ops"))  # type: ignore[arg-type]
+@pytest.mark.parametrize(("host", "user"), [(hosted, name_of), (in_fastapi, name_soon)])
+def test_mounted_under_a_path_its_links_lead_below_it(
+    made: Make, shared_dsn: str, host: Callable[[ASGIApp], ASGIApp], user: object
+) -> None:
+    app = host(made(shared_dsn, user=user, prefix="/ops"))
     home, page, bare, document, stranger, style = ask(
         app,
         ("GET", "/"),
@@ -130,14 +145,20 @@ def test_users_have_no_default() -> None:
 
 
 def test_without_a_schema_each_page_says_so(made: Make, empty_dsn: str) -> None:
-    page, document, health = ask(made(empty_dsn), ("GET", "/", ANN), ("GET", "/now.json", ANN), ("GET", "/healthz"))
-    assert 503 == page.status_code == document.status_code
-    assert "does not exist" in page.text
+    addresses = page_addresses()
+    document, health, *pages = ask(
+        made(empty_dsn), ("GET", "/now.json", ANN), ("GET", "/healthz"), *[("GET", each, ANN) for each in addresses]
+    )
+    assert 503 == document.status_code == health.status_code
     assert "evtrack migrate up" in document.json()["hint"]
-    assert 503 == health.status_code
+    assert [503] * len(addresses) == [page.status_code for page in pages]
+    assert [] == [str(page.url) for page in pages if "evtrack migrate up" not in page.text]
 
 
 def test_behind_a_pooler_pages_are_the_same(made: Make, shared_dsn: str) -> None:
     with pooled(shared_dsn) as through:
-        page, again, health = ask(made(through), ("GET", "/", ANN), ("GET", "/", ANN), ("GET", "/healthz"))
-        assert [200, 200, 200] == [each.status_code for each in (page, again, health)]
+        direct, pooler = made(shared_dsn), made(through)
+        asked = [("GET", each, ANN) for each in ("/healthz", *page_addresses())]
+        codes = [[each.status_code for each in ask(app, *asked, *asked)] for app in (direct, pooler)]
+        assert codes[0] == codes[1]
+        assert {200, 404} == set(codes[0])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards import ask, open_dashboard
+from dashboards import ask, open_dashboard, page_addresses
 from evtrack.interfaces.web.page import Visit
 from evtrack.interfaces.web.pages.now import NOW
 from evtrack.runtime.live.topics import Frame
@@ -35,6 +35,8 @@ def test_pages_of_a_standby_say_that_it_is_one() -> None:
             page, document, health = ask(app, ("GET", "/"), ("GET", "/now.json"), ("GET", "/healthz"))
             assert [200, 200, 200] == [each.status_code for each in (page, document, health)]
             assert "(standby)" in page.text
+            pages = ask(app, *[("GET", each) for each in page_addresses()])
+            assert {200, 404} == {each.status_code for each in pages}
             watched = Watching()
             assert site.hub.watch(site.topic(Visit(NOW, ())), watched)
             assert "" == eventually(lambda: watched.frames)[0].outage
