@@ -134,8 +134,7 @@ def test_what_a_screen_reader_gets_of_a_job_and_of_a_hunt(visitor: Visitor, worl
 - heading "Batches" [level=2]
 - list "Batches":
   - listitem:
-    - paragraph:
-      - link "Batch 1"
+    - link "Batch 1"
 """)
 
 
