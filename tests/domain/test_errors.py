@@ -181,6 +181,7 @@ def test_errors_have_exit_codes() -> None:
         "OutputLost": 74,
         "NoServer": 5,
         "CannotConnect": 5,
+        "NoFreeConnection": 5,
         "ReadOnly": 5,
         "SchemaMissing": 4,
         "SchemaTooOld": 4,
