@@ -221,6 +221,7 @@ def test_a_line_of_a_password_file_is_checked(tmp_path: Path) -> None:
             password_line(user, "x")
 
 
+@pytest.mark.usefixtures("cheap")
 def test_a_password_line_is_made_by_the_command(tmp_path: Path) -> None:
     made = CliRunner().invoke(cli, ["web", "--password-line", "ann"], input="secret\nsecret\n")
     assert 0 == made.exit_code, made.output

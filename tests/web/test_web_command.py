@@ -100,12 +100,20 @@ def test_the_token_of_a_file_stays_and_is_not_printed(dsn: str, tmp_path: Path) 
         assert 130 == process.wait(20)
 
 
-def test_a_prefix_is_part_of_the_address(dsn: str) -> None:
-    with served(dsn, "--prefix", "/ops/", "--auth", "none") as (_, address):
+def test_a_prefix_is_part_of_the_address_and_sessions_are_named(dsn: str) -> None:
+    with served(dsn, "--prefix", "/ops/", "--auth", "none") as (_, address), connect(dsn, purpose="test") as conn:
         assert address.endswith("/ops/")
         status, page = got(address)
         assert 200 == status
         assert 'href="/ops/jobs"' in page
+
+        def names() -> set[str]:
+            rows = conn.execute(
+                "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
+            ).fetchall()
+            return {str(name) for (name,) in rows}
+
+        assert eventually(lambda: "evtrack web" in names())
 
 
 def test_a_hundred_streams_end_within_three_seconds_of_sigterm(dsn: str) -> None:
@@ -127,19 +135,6 @@ def test_a_hundred_streams_end_within_three_seconds_of_sigterm(dsn: str) -> None
         for stream, start in zip(streams, begun, strict=True):
             if start == b"HTTP/1.1 200":
                 assert b"".join(iter(lambda each=stream: each.recv(65_536), b"")).endswith(b"0\r\n\r\n")
-
-
-def test_its_sessions_are_named_and_read_only(dsn: str) -> None:
-    with served(dsn, "--auth", "none") as (_, address), connect(dsn, purpose="test") as conn:
-        assert 200 == got(address)[0]
-
-        def names() -> set[str]:
-            rows = conn.execute(
-                "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
-            ).fetchall()
-            return {str(name) for (name,) in rows}
-
-        assert eventually(lambda: "evtrack web" in names())
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,14 @@ EMPTY = {
 }
 
 
+@pytest.fixture(scope="module")
+def empty(shared_dsn: str) -> Iterator[ASGIApp]:
+    """A dashboard of a database in which nothing has happened."""
+    app, site = open_dashboard(shared_dsn)
+    yield app
+    site.close()
+
+
 @pytest.fixture
 def app(dsn: str) -> Iterator[ASGIApp]:
     """A dashboard of this test's own database."""
@@ -74,9 +82,9 @@ def _poison(client: Client, worker: int, job: int) -> None:
 
 
 @pytest.mark.parametrize("address", EMPTY)
-def test_an_empty_page_says_what_to_run(app: ASGIApp, address: str) -> None:
+def test_an_empty_page_says_what_to_run(empty: ASGIApp, address: str) -> None:
     path, mark, query = address.partition("?")
-    page, document = ask(app, ("GET", address), ("GET", f"{json_path(path)}{mark}{query}"))
+    page, document = ask(empty, ("GET", address), ("GET", f"{json_path(path)}{mark}{query}"))
     assert (200, 200) == (page.status_code, document.status_code)
     assert [] == [words for words in EMPTY[address] if words not in page.text]
     assert int(page.headers["server-timing"].split('desc="')[1].split('"')[0]) <= 8
@@ -92,9 +100,10 @@ def test_an_empty_page_says_what_to_run(app: ASGIApp, address: str) -> None:
         "/proof?before=9e9", "/storage?before=x", "/doctor?run=always", "/proof?job=4711", "/workers/4711",
     ],
 )  # fmt: skip
-def test_an_address_that_leads_nowhere_is_not_found(app: ASGIApp, address: str) -> None:
+def test_an_address_that_leads_nowhere_is_not_found(empty: ASGIApp, address: str) -> None:
     path, mark, query = address.partition("?")
-    assert [404, 404] == [each.status_code for each in ask(app, ("GET", address), ("GET", f"{path}.json{mark}{query}"))]
+    answers = ask(empty, ("GET", address), ("GET", f"{path}.json{mark}{query}"))
+    assert [404, 404] == [each.status_code for each in answers]
 
 
 def test_crashes_are_on_the_map_and_in_the_list(queue: Client, get: Get) -> None:
