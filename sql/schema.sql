@@ -565,11 +565,17 @@ BEGIN
         END IF;
     ELSE
         numbers := ARRAY(
-            SELECT DISTINCT b.batch_no FROM evtrack.batch b
-            WHERE b.job_day = j.job_day AND b.job_id = the_job
-                AND b.batch_no = ANY(numbers) AND b.batch_no > after_no
-                AND b.status = wanted
-            ORDER BY b.batch_no LIMIT most
+            SELECT d.n FROM (
+                SELECT DISTINCT n FROM unnest(numbers) n
+                WHERE n > after_no ORDER BY n
+            ) d
+            CROSS JOIN LATERAL (
+                SELECT FROM evtrack.batch b
+                WHERE b.job_day = j.job_day AND b.job_id = the_job
+                    AND b.batch_no = d.n AND b.status = wanted
+                LIMIT 1
+            ) b
+            ORDER BY d.n LIMIT most
         );
         upto := CASE WHEN cardinality(numbers) = most THEN numbers[most] END;
     END IF;
@@ -1894,6 +1900,7 @@ END $$;
 CREATE FUNCTION evtrack.crashes_before(before_at timestamp with time zone DEFAULT NULL::timestamp with time zone, before_job bigint DEFAULT NULL::bigint, before_batch integer DEFAULT NULL::integer, the_job bigint DEFAULT NULL::bigint, since timestamp with time zone DEFAULT NULL::timestamp with time zone, most integer DEFAULT 50) RETURNS TABLE(job_id bigint, batch_no integer, attempt integer, at timestamp with time zone, handler text, cause text, signal text, exit_code bigint, worker_id bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
     AS $$
 DECLARE
     day date := (SELECT j.job_day FROM evtrack.job j WHERE j.job_id = the_job);
@@ -2514,6 +2521,7 @@ END $$;
 CREATE FUNCTION evtrack.failures_before(the_job bigint, before_at timestamp with time zone DEFAULT NULL::timestamp with time zone, before_batch integer DEFAULT NULL::integer, most integer DEFAULT 50) RETURNS TABLE(batch_no integer, version integer, attempt integer, at timestamp with time zone, data jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
     AS $$
 DECLARE
     day date := (SELECT j.job_day FROM evtrack.job j WHERE j.job_id = the_job);
@@ -3649,17 +3657,29 @@ CREATE FUNCTION evtrack.items_before(the_key text, before_job bigint DEFAULT NUL
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_sort TO 'off'
+    SET jit TO 'off'
     AS $$
 DECLARE
-    first_job bigint := coalesce(the_job, -9223372036854775808);
-    last_job bigint := least(the_job, before_job, 9223372036854775807);
+    day date := (SELECT j.job_day FROM evtrack.job j WHERE j.job_id = the_job);
+    last_job bigint := coalesce(before_job, 9223372036854775807);
 BEGIN
-    RETURN QUERY
-    SELECT p.job_id, p.ordinal FROM evtrack.payload p
-    WHERE p.item_key = the_key AND p.job_id BETWEEN first_job AND last_job
-        AND (before_job IS NULL OR p.job_id < before_job
-            OR p.ordinal < before_ordinal)
-    ORDER BY p.job_id DESC, p.ordinal DESC LIMIT most;
+    IF the_job IS NULL THEN
+        RETURN QUERY
+        SELECT p.job_id, p.ordinal FROM evtrack.payload p
+        WHERE p.item_key = the_key AND p.job_id <= last_job
+            AND (before_job IS NULL OR p.job_id < before_job
+                OR p.ordinal < before_ordinal)
+        ORDER BY p.job_id DESC, p.ordinal DESC LIMIT most;
+    ELSE
+        RETURN QUERY
+        SELECT p.job_id, p.ordinal FROM evtrack.payload p
+        WHERE p.job_day = day AND p.job_id = the_job AND p.item_key = the_key
+            AND (before_job IS NULL OR the_job < before_job
+                OR the_job = before_job AND p.ordinal < before_ordinal)
+        -- An expression, or the primary key, which has this order, would be
+        -- walked over all items of the job.
+        ORDER BY p.ordinal + 0 DESC LIMIT most;
+    END IF;
 END $$;
 
 COMMENT ON FUNCTION evtrack.items_before(the_key text, before_job bigint, before_ordinal integer, the_job bigint, most integer) IS 'Where the items with a key are, page by page, latest job first. Reads about as many rows as it returns.';
@@ -4000,7 +4020,6 @@ CREATE FUNCTION evtrack.latest_crashes(span interval DEFAULT '24:00:00'::interva
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
-    SET jit TO 'off'
     SET enable_sort TO 'off'
     AS $$
 DECLARE

@@ -178,6 +178,7 @@ def test_claims_are_not_compiled(seasoned: Session) -> None:
     client.claim(worker, job, fresh=2)
     client.rows("SELECT FROM evtrack.claimable(%s)", [client.handler])
     client.rows("SELECT FROM evtrack.batch_numbers(%s, 'pending')", job)
+    client.rows("SELECT FROM evtrack.items_before('key:1', the_job => %s)", job)
     assert [] == compiled(seasoned.plans)
 
 
@@ -190,7 +191,7 @@ def test_reports_of_batches_are_not_compiled(seasoned: Session, function: str) -
     assert [] == compiled(seasoned.plans)
 
 
-@pytest.mark.parametrize("function", ["attempts", "latest_crashes"])
+@pytest.mark.parametrize("function", ["attempts", "crash_map", "crashes_before", "latest_crashes"])
 def test_reports_over_all_jobs_are_not_compiled(seasoned: Session, function: str) -> None:
     client = seasoned.client
     with client.conn.transaction(force_rollback=True):

@@ -13,7 +13,7 @@ BATCHES = 20_000
 CRASHED = 6_000
 FAILED = 6_000
 RETRIED = 3_000
-MANY = 3_000
+MANY = 10_000
 """How many jobs, alerts, workers, dropped jobs, and lives of one key there are."""
 
 TREE = 50

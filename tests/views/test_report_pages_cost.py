@@ -27,7 +27,7 @@ from evtrack.storage.reports import (
 from evtrack.storage.reports.item_lists import ItemCursor
 from evtrack.storage.reports.job_overview import job_overview
 from evtrack.storage.reports.trouble_lists import CrashCursor
-from page_world import BATCHES, GONE, HANDLER, MANY, SHARED, TREE, PageWorld, page_world
+from page_world import BATCHES, GONE, HANDLER, MANY, RETRIED, SHARED, TREE, PageWorld, page_world
 from plans import Plan, explained, rows_by_table
 from servers import cloned
 
@@ -51,6 +51,9 @@ class Where(NamedTuple):
 
 Reader = Callable[[Where], object]
 
+PERMANENT = [f"evtrack.{table}" for table in ("job", "progress", "worker", "alert", "delivery", "ledger", "restored")]
+"""The tables that have statistics in each day, as they do not begin with it."""
+
 
 class Session(NamedTuple):
     """A session, the places for the job of very many batches and for that of ten, and the plans of what it runs."""
@@ -68,19 +71,18 @@ def built(admin_dsn: str, template: str) -> Iterator[PageWorld]:
         yield world
 
 
-@pytest.fixture(scope="module", params=["never analyzed", "analyzed"])
+@pytest.fixture(scope="module", params=["new day", "analyzed"])
 def session(request: pytest.FixtureRequest, admin_dsn: str, built: PageWorld) -> Iterator[Session]:
     """A session in a day with or without statistics."""
     with cloned(admin_dsn, conninfo_to_dict(built.dsn)["dbname"]) as dsn, ExitStack() as stack:
-        if request.param == "analyzed":
-            with connect(dsn, purpose="test") as own:
-                own.execute("ANALYZE")
+        with connect(dsn, purpose="test") as own:
+            own.execute("ANALYZE" if request.param == "analyzed" else f"ANALYZE {', '.join(PERMANENT)}")
         conn = stack.enter_context(connect(dsn, purpose="test"))
         client = Client(conn, HANDLER)
         places = [
             client.rows(
                 f"SELECT at, job_id, batch_no FROM evtrack.event WHERE type = '{kind}' AND job_id = %s"
-                f" ORDER BY at, batch_no LIMIT 1 OFFSET {MANY}",
+                f" ORDER BY at, batch_no LIMIT 1 OFFSET {RETRIED}",
                 built.large,
             )[0]
             for kind in ("crashed", "failed")

@@ -2,6 +2,7 @@
 -- batch, latest first. Of one job, or of all; and if asked, only those since a
 -- time. To go on, pass the last row's place. Join the view evtrack.crash for
 -- details. Each call reads about as many rows as it returns, by an index.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.crashes_before(
     before_at timestamptz DEFAULT NULL,
     before_job bigint DEFAULT NULL,
@@ -14,7 +15,8 @@ CREATE OR REPLACE FUNCTION evtrack.crashes_before(
     handler text, cause text, signal text, exit_code bigint, worker_id bigint
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_sort = off AS $$
 DECLARE
     day date := (SELECT j.job_day FROM evtrack.job j WHERE j.job_id = the_job);
     job_before bigint := coalesce(before_job, 9223372036854775807);

@@ -10,8 +10,7 @@ CREATE OR REPLACE FUNCTION evtrack.latest_crashes(
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan SET jit = off
-SET enable_sort = off AS $$
+SET plan_cache_mode = force_custom_plan SET enable_sort = off AS $$
 DECLARE
     start timestamptz := clock_timestamp() - span;
     days date[] := evtrack.days_open_since(start);

@@ -2,6 +2,7 @@
 -- batch, latest first. To go on, pass the last row's place. A failure that a
 -- batch was created with is its own: it has the items that failed. Each call
 -- reads about as many rows as it returns, by an index.
+-- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.failures_before(
     the_job bigint,
     before_at timestamptz DEFAULT NULL,
@@ -12,7 +13,8 @@ CREATE OR REPLACE FUNCTION evtrack.failures_before(
     data jsonb
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET enable_sort = off AS $$
 DECLARE
     day date := (SELECT j.job_day FROM evtrack.job j WHERE j.job_id = the_job);
     finish timestamptz := coalesce(before_at, 'infinity');

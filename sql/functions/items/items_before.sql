@@ -12,17 +12,28 @@ CREATE OR REPLACE FUNCTION evtrack.items_before(
 ) RETURNS TABLE (job_id bigint, ordinal integer)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_sort = off AS $$
+SET enable_sort = off SET jit = off AS $$
 DECLARE
-    first_job bigint := coalesce(the_job, -9223372036854775808);
-    last_job bigint := least(the_job, before_job, 9223372036854775807);
+    day date := (SELECT j.job_day FROM evtrack.job j WHERE j.job_id = the_job);
+    last_job bigint := coalesce(before_job, 9223372036854775807);
 BEGIN
-    RETURN QUERY
-    SELECT p.job_id, p.ordinal FROM evtrack.payload p
-    WHERE p.item_key = the_key AND p.job_id BETWEEN first_job AND last_job
-        AND (before_job IS NULL OR p.job_id < before_job
-            OR p.ordinal < before_ordinal)
-    ORDER BY p.job_id DESC, p.ordinal DESC LIMIT most;
+    IF the_job IS NULL THEN
+        RETURN QUERY
+        SELECT p.job_id, p.ordinal FROM evtrack.payload p
+        WHERE p.item_key = the_key AND p.job_id <= last_job
+            AND (before_job IS NULL OR p.job_id < before_job
+                OR p.ordinal < before_ordinal)
+        ORDER BY p.job_id DESC, p.ordinal DESC LIMIT most;
+    ELSE
+        RETURN QUERY
+        SELECT p.job_id, p.ordinal FROM evtrack.payload p
+        WHERE p.job_day = day AND p.job_id = the_job AND p.item_key = the_key
+            AND (before_job IS NULL OR the_job < before_job
+                OR the_job = before_job AND p.ordinal < before_ordinal)
+        -- An expression, or the primary key, which has this order, would be
+        -- walked over all items of the job.
+        ORDER BY p.ordinal + 0 DESC LIMIT most;
+    END IF;
 END $$;
 COMMENT ON FUNCTION evtrack.items_before(
     text, bigint, integer, bigint, integer

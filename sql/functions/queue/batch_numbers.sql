@@ -92,11 +92,17 @@ BEGIN
         END IF;
     ELSE
         numbers := ARRAY(
-            SELECT DISTINCT b.batch_no FROM evtrack.batch b
-            WHERE b.job_day = j.job_day AND b.job_id = the_job
-                AND b.batch_no = ANY(numbers) AND b.batch_no > after_no
-                AND b.status = wanted
-            ORDER BY b.batch_no LIMIT most
+            SELECT d.n FROM (
+                SELECT DISTINCT n FROM unnest(numbers) n
+                WHERE n > after_no ORDER BY n
+            ) d
+            CROSS JOIN LATERAL (
+                SELECT FROM evtrack.batch b
+                WHERE b.job_day = j.job_day AND b.job_id = the_job
+                    AND b.batch_no = d.n AND b.status = wanted
+                LIMIT 1
+            ) b
+            ORDER BY d.n LIMIT most
         );
         upto := CASE WHEN cardinality(numbers) = most THEN numbers[most] END;
     END IF;

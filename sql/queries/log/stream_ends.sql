@@ -1,26 +1,29 @@
 -- Read the first event of a batch and its latest ones, in the order of versions.
 SELECT
-    job_day,
-    job_id,
-    batch_no,
-    version,
-    type::text AS type,
-    attempt,
-    worker_id,
-    at,
-    seq,
-    xid::text::bigint AS xid,
-    data
-FROM evtrack.event_log
-WHERE
-    job_day = %(job_day)s
-    AND job_id = %(job_id)s
-    AND batch_no = %(batch_no)s
-    AND version = any(
-        ARRAY[1] || array(
-            SELECT generate_series(greatest(2, s.version - %(latest)s + 1), s.version) -- noqa: RF02
+    e.job_day,
+    e.job_id,
+    e.batch_no,
+    e.version,
+    e.type::text AS type,
+    e.attempt,
+    e.worker_id,
+    e.at,
+    e.seq,
+    e.xid::text::bigint AS xid,
+    e.data
+FROM (
+    SELECT *
+    FROM evtrack.event_log
+    WHERE job_day = %(job_day)s AND job_id = %(job_id)s AND batch_no = %(batch_no)s AND version = 1
+    UNION ALL
+    SELECT *
+    FROM evtrack.event_log
+    WHERE
+        job_day = %(job_day)s AND job_id = %(job_id)s AND batch_no = %(batch_no)s
+        AND version > (
+            SELECT greatest(1, s.version - %(latest)s) -- noqa: RF02
             FROM evtrack.batch_status AS s
             WHERE s.job_id = %(job_id)s AND s.batch_no = %(batch_no)s -- noqa: RF02
         )
-    )
-ORDER BY version
+) AS e
+ORDER BY e.version

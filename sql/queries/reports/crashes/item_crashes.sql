@@ -30,7 +30,7 @@ CROSS JOIN
         WHERE
             x.job_id = i.job_id AND x.batch_no = i.batch_no -- noqa: RF03
             AND (x.ordinal = i.ordinal OR (x.ordinal IS NULL AND x.item_key = i.item_key)) -- noqa: RF03
-        ORDER BY x.at DESC
+        ORDER BY x.attempt DESC
         LIMIT (%(limit)s)
     ) AS c
 ORDER BY c.at DESC, c.job_id DESC, c.batch_no DESC

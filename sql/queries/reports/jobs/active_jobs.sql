@@ -33,5 +33,11 @@ FROM (
     ORDER BY job_id DESC
     LIMIT (%(limit)s)
 ) AS latest
-INNER JOIN evtrack.job_status AS s ON latest.job_id = s.job_id
+CROSS JOIN
+    LATERAL (
+        SELECT *
+        FROM evtrack.job_status AS j
+        WHERE j.job_id = latest.job_id -- noqa: RF03
+        LIMIT 1 -- noqa: AM09
+    ) AS s
 ORDER BY s.job_id DESC

@@ -49,5 +49,11 @@ SELECT
     s.finished_at,
     s.cancelled_at
 FROM shown AS n
-INNER JOIN evtrack.job_status AS s ON n.job_id = s.job_id
+CROSS JOIN
+    LATERAL (
+        SELECT *
+        FROM evtrack.job_status AS j
+        WHERE j.job_id = n.job_id -- noqa: RF03
+        LIMIT 1 -- noqa: AM09
+    ) AS s
 ORDER BY s.job_id DESC
