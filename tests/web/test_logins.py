@@ -211,7 +211,14 @@ def test_guesses_of_passwords_are_limited_even_many_at_a_time(tmp_path: Path) ->
 @pytest.mark.usefixtures("cheap")
 def test_a_line_of_a_password_file_is_checked(tmp_path: Path) -> None:
     good = PasswordHash.of("x").text()
-    for line in ("ann", "ann:x", f"ann:{good}:x", good.replace(":2:", ":3:", 1), "ann:scrypt:1073741824:8:1:AA==:AA=="):
+    for line in (
+        f":{good}",
+        "ann",
+        "ann:x",
+        f"ann:{good}:x",
+        good.replace(":2:", ":3:", 1),
+        "ann:scrypt:1073741824:8:1:AA==:AA==",
+    ):
         with pytest.raises(BadArgument, match="Line 1"):
             with_passwords(tmp_path, line)
     with pytest.raises(BadArgument, match="no user"):

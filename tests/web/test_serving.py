@@ -17,10 +17,10 @@ pytestmark = pytest.mark.integration
 
 def test_a_browser_gets_the_token_from_a_private_file(shared_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(serving.webbrowser, "open", opened.append)
+    monkeypatch.setattr(serving.webbrowser, "open", lambda address: opened.append(address) or True)
     served = ServedDashboard(shared_dsn, ServingOptions(port=0))
     try:
-        served.open()
+        assert served.open()
         (address,) = opened
         token = served.shown_address.partition("?token=")[2]
         assert token

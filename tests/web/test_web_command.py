@@ -137,6 +137,14 @@ def test_a_hundred_streams_end_within_three_seconds_of_sigterm(dsn: str) -> None
                 assert b"".join(iter(lambda each=stream: each.recv(65_536), b"")).endswith(b"0\r\n\r\n")
 
 
+def test_without_a_browser_to_open_the_address_is_served_all_the_same(dsn: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    # A browser that is not one.
+    with served(dsn, "--auth", "none", "--open", log=log, BROWSER="/nonexistent/%s") as (_, address):
+        assert 200 == got(address)[0]
+        eventually(lambda: "No browser was found" in log.read_text())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
 from evtrack.interfaces.cli.shared.options import with_dsn
 from evtrack.interfaces.cli.shared.parameter_types import Integer
 from evtrack.interfaces.cli.shared.signals import stop_on_signals
+from evtrack.interfaces.notices import notice
 
 if TYPE_CHECKING:
     from evtrack.interfaces.web.serving.dashboard import ServedDashboard
@@ -105,7 +107,13 @@ def _serve(dashboard: ServedDashboard, *, opens: bool) -> None:
     with stop_on_signals(dashboard.stop, hint="") as received:
         click.echo(dashboard.shown_address)
         if opens:
-            dashboard.open()
+            # A browser of the terminal returns at its end only.
+            Thread(target=_open, args=(dashboard,), name="evtrack-open", daemon=True).start()
         dashboard.run()
     if received.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _open(dashboard: ServedDashboard) -> None:
+    if not dashboard.open():
+        notice("No browser was found: open the address in one.")

@@ -101,17 +101,24 @@ def read_passwords(path: Path) -> Mapping[str, PasswordHash]:
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
-        user, _, rest = line.strip().partition(":")
         try:
-            found[user] = PasswordHash.parse(rest)
+            user, password = _user_of(line)
         except ValueError:
             raise BadArgument(
                 f"Line {number} of {path} is not a user with a password.",
                 hint="Make one with: evtrack web --password-line USER",
             ) from None
+        found[user] = password
     if not found:
         raise BadArgument(f"{path} names no user.", hint="Make a line with: evtrack web --password-line USER")
     return found
+
+
+def _user_of(line: str) -> tuple[str, PasswordHash]:
+    user, _, rest = line.strip().partition(":")
+    if not is_name(user):
+        raise ValueError
+    return user, PasswordHash.parse(rest)
 
 
 def _derived(password: str, cost: tuple[int, int, int], salt: bytes) -> bytes:

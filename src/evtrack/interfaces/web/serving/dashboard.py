@@ -130,10 +130,13 @@ class ServedDashboard:
         if self._opened is not None:
             rmtree(self._opened, ignore_errors=True)
 
-    def open(self) -> None:
+    def open(self) -> bool:
         """Show it in a browser.
 
         The token is not among the browser's arguments, which other users of this host can see: a private file leads on.
+
+        Returns:
+            Whether there is a browser.
         """
         self._opened = Path(mkdtemp(prefix="evtrack-web-"))
         file = self._opened / "open.html"
@@ -142,7 +145,7 @@ class ServedDashboard:
             f'<!doctype html><meta http-equiv="refresh" content="0; url={self.shown_address}"><title>evtrack</title>',
             encoding="utf-8",
         )
-        webbrowser.open(file.as_uri())
+        return webbrowser.open(file.as_uri())
 
     def _login(self, options: ServingOptions, renderer: Renderer) -> Login:
         way, _, argument = options.auth.partition(":")
