@@ -180,18 +180,20 @@ def many_beside_few(conn: Connection, at: Served) -> None:
     harness.show(f"{name}CPU", 100 * many.cpu_s, "% of a core", "1 a page", 100 * few.cpu_s)
 
 
-def deaf_viewers(at: Served) -> None:
-    """Show when those who never read are let go, and that others get their frames meanwhile."""
+def deaf_viewers(conn: Connection, at: Served) -> None:
+    """Show when those who never read are let go in a storm of crashes, and that others get their frames meanwhile."""
     poll, begun = select.poll(), time.monotonic()
     gone_s: list[float] = []
-    deaf = [asked(at.port, page, receive_buffer=4096) for page in spread(("/", "/jobs", "/jobs/1", "/alerts"), DEAF)]
+    deaf = [asked(at.port, page, receive_buffer=4096) for page in spread(("/jobs", "/alerts", "/crashes"), DEAF)]
+    worker = large_world.register(conn, ["frail"])
     try:
         for each in deaf:
             poll.register(each, 0)
-        with Viewers(at.port, spread(PAGES, VIEWERS)) as watching:
+        with Viewers(at.port, spread(("/", "/jobs", "/alerts", "/crashes"), VIEWERS)) as watching:
             watching.wait()
             quiet_s = 0.0
             while len(gone_s) < DEAF and time.monotonic() - begun < DEAF_S:
+                crash(conn, worker)
                 for descriptor, _ in poll.poll(200):
                     poll.unregister(descriptor)
                     gone_s.append(time.monotonic() - begun)
@@ -203,6 +205,19 @@ def deaf_viewers(at: Served) -> None:
     harness.show(f"of {DEAF} that never read, let go", len(gone_s), "viewers")
     harness.show("the last of them", max(gone_s, default=0.0), "s")
     harness.show("longest silence at any other", quiet_s, "s")
+
+
+def crash(conn: Connection, worker: int) -> None:
+    """Let an item of a new job crash."""
+    conn.execute("SELECT evtrack.heartbeat(%s)", [worker])
+    row = conn.execute("SELECT evtrack.enqueue('frail', '{a}', '{1}', policy => '{\"max_crashes\": 1}')").fetchone()
+    assert row
+    conn.execute("SELECT * FROM evtrack.claim(%s, %s::bigint[], '{0}', 1, '{frail}')", [worker, [row[0]]])
+    conn.execute(
+        "SELECT * FROM evtrack.crash(%s::bigint, %s::bigint[], '{1}', '{1}',"
+        ' ARRAY[\'{"cause": "signal", "signal": "SIGSEGV", "ordinal": 1}\'::jsonb])',
+        [worker, [row[0]]],
+    )
 
 
 def opened_and_closed(at: Served) -> None:
@@ -258,10 +273,10 @@ def measure(dsn: str, conn: Connection, pairs: int) -> None:
         rss_mb = at.rss_mb
         drain_beside_viewers(dsn, conn, at, pairs)
         many_beside_few(conn, at)
-        if DEAF:
-            deaf_viewers(at)
         opened_and_closed(at)
         crowd(at)
+        if DEAF:
+            deaf_viewers(conn, at)
         harness.show("memory", at.rss_mb, "MB", "at the start", rss_mb)
         ended(at)
 
