@@ -6,11 +6,14 @@ from datetime import timedelta
 import pytest
 
 from client import Client
-from dashboards import ask, open_dashboard
+from dashboards import HOST, ask, open_dashboard
 from evtrack.domain.errors import NoSuchJob
 from evtrack.interfaces.web.address import Address, NoSuchPage
+from evtrack.interfaces.web.app import Door, dashboard, site_of
 from evtrack.interfaces.web.batch_address import MAX_BATCH_NO, BatchAddress
+from evtrack.interfaces.web.pages import story as story_module
 from evtrack.interfaces.web.pages.story import EVENT_TEXTS, STORY, STORY_MARKDOWN, EventAddress, Story
+from evtrack.interfaces.web.security.host_login import NoLogin
 from evtrack.interfaces.words.stories import elapsed, story_events
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.snapshot import snapshot
@@ -118,6 +121,30 @@ def test_texts_are_never_shown_by_a_browser_and_named_by_numbers(dsn: str, job: 
         assert "nosniff" == answer.headers["x-content-type-options"]
         assert 'desc="0"' not in answer.headers["server-timing"]
     assert (200, True) == (page.status_code, "found: key:2" in page.text)
+
+
+@pytest.mark.integration
+def test_results_are_there_only_where_they_are_shown_and_not_all_of_them(
+    client: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, worker = client.job(1, items=3), client.worker()
+    client.complete(worker, client.claim(worker, job), results=['{"found": "a\u202eb"}\n\n2'])
+    path = f"/jobs/{job}/batches/1"
+    answers = []
+    for shows in (False, True):
+        site = site_of(dsn, show_results=shows)
+        app = dashboard(site, Door(login=NoLogin(), hosts=frozenset([HOST])))
+        answers += ask(app, ("GET", path), ("GET", f"{path}/results.txt"))
+        monkeypatch.setattr(story_module, "_MOST_RESULTS", 1)
+        answers += ask(app, ("GET", f"{path}/results.txt"))
+        monkeypatch.undo()
+        site.close()
+    assert [200, 404, 404, 200, 200, 200] == [each.status_code for each in answers]
+    assert [False, True] == ["results.txt" in page.text for page in (answers[0], answers[3])]
+    first = '{"ordinal": 1, "item_key": "key:1", "result": {"found": "a\\u202eb"}}\n'
+    assert answers[4].text == first + '{"ordinal": 3, "item_key": "key:3", "result": 2}\n'
+    assert answers[5].text == f"{first}There are more results: evtrack results {job} --keys\n"
+    assert f'attachment; filename="job-{job}-batch-1-results.txt"' == answers[4].headers["content-disposition"]
 
 
 def test_addresses_are_numbers_in_their_range() -> None:

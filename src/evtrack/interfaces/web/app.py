@@ -18,7 +18,7 @@ from evtrack.interfaces.web.healthz import HEALTHZ_PATH, HealthEndpoint
 from evtrack.interfaces.web.live.endpoint import LiveEndpoint
 from evtrack.interfaces.web.page_finder import PageFinder
 from evtrack.interfaces.web.page_threads import PageThreads
-from evtrack.interfaces.web.pages import DOWNLOADS, PAGES
+from evtrack.interfaces.web.pages import DOWNLOADS, PAGES, RESULT_DOWNLOADS
 from evtrack.interfaces.web.pages.act import act_page
 from evtrack.interfaces.web.pages.doctor import doctor_page
 from evtrack.interfaces.web.rendering import Renderer
@@ -121,7 +121,8 @@ def dashboard_routes(site: Site, door: Door) -> list[BaseRoute]:
     ]
     if door.acts is not None:
         routes += act_routes(ACTS, door.acts, ActDesk(site, door.acts))
-    routes += [Route(each.path, DownloadEndpoint(site, each, threads).__call__) for each in DOWNLOADS]
+    downloads = (*DOWNLOADS, *RESULT_DOWNLOADS) if site.show_results else DOWNLOADS
+    routes += [Route(each.path, DownloadEndpoint(site, each, threads).__call__) for each in downloads]
     for page in (*pages, doctor_page(site.checkups)):
         for path, as_json in ((json_path(page.path), True), (page.path, False)):
             endpoint = PageEndpoint(site, page, threads, as_json=as_json, acts=door.acts)

@@ -56,6 +56,7 @@ class Site:
             "title": visit.page.title(answer.page),
             "address": visit.address,
             "is_live": visit.page.every_s is not None,
+            "show_results": self.show_results,
         }
 
     def topic(self, visit: Visit) -> PageTopic:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from psycopg.rows import class_row
 
 from evtrack.storage.connection.error_translation import translated
+from evtrack.storage.connection.query import rows
 from evtrack.storage.connection.sql_files import statement
 
 if TYPE_CHECKING:
@@ -43,3 +44,14 @@ def results(conn: Connection, job_id: int) -> Iterator[Result]:
     with translated(), conn.transaction(), conn.cursor("results", row_factory=class_row(Result)) as cursor:
         cursor.itersize = _PAGE
         yield from cursor.execute(statement("results"), {"job_id": job_id})
+
+
+def batch_results(conn: Connection, job_id: int, batch_no: int, *, limit: int, characters: int) -> list[Result]:
+    """Read the first results of a batch in the order of the source.
+
+    Args:
+        conn: An open connection.
+        limit: The most results.
+        characters: After how many of them a result is cut.
+    """
+    return rows(conn, Result, "batch_results", job_id=job_id, batch_no=batch_no, limit=limit, characters=characters)

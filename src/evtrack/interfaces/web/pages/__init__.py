@@ -17,7 +17,7 @@ from evtrack.interfaces.web.pages.jobs import JOBS
 from evtrack.interfaces.web.pages.now import NOW
 from evtrack.interfaces.web.pages.proof import PROOF
 from evtrack.interfaces.web.pages.storage import STORAGE
-from evtrack.interfaces.web.pages.story import EVENT_TEXTS, STORY, STORY_MARKDOWN
+from evtrack.interfaces.web.pages.story import BATCH_RESULTS, EVENT_TEXTS, STORY, STORY_MARKDOWN
 from evtrack.interfaces.web.pages.workers import WORKER, WORKERS
 
 PAGES: Final[tuple[AnyPage, ...]] = (
@@ -42,3 +42,6 @@ PAGES: Final[tuple[AnyPage, ...]] = (
 
 DOWNLOADS: Final[tuple[Download, ...]] = (STORY_MARKDOWN, EVENT_TEXTS)
 """All texts to download."""
+
+RESULT_DOWNLOADS: Final[tuple[Download, ...]] = (BATCH_RESULTS,)
+"""What is there where results are shown."""

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from evtrack.domain.hunt import hunt
 from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import EventType
+from evtrack.domain.text import json_text, printable_json
 from evtrack.interfaces.web.address import Address, NoSuchPage
 from evtrack.interfaces.web.batch_address import MAX_BATCH_NO, BatchAddress, parse_batch
 from evtrack.interfaces.web.charts.icicle import IcicleBlock
@@ -18,9 +19,21 @@ from evtrack.interfaces.words.stories import StoryEvent, story_events
 from evtrack.interfaces.words.story_markdown import story_markdown
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log.reader import stream
-from evtrack.storage.reports.batch_reports import TRACED_ITEMS, BatchHistory, BatchRow, ItemOutcome, batch_history
+from evtrack.storage.reports.batch_reports import (
+    TRACED_ITEMS,
+    BatchHistory,
+    BatchRow,
+    ItemOutcome,
+    batch_history,
+    batch_row,
+)
 from evtrack.storage.reports.hunt_tree import HuntTree, hunt_tree
 from evtrack.storage.reports.job_reports import job_key
+from evtrack.storage.reports.results import batch_results
+
+_MOST_RESULTS: Final = 1_000
+_MOST_RESULT_CHARACTERS: Final = 65_536
+"""How much of the results of a batch is shown."""
 
 
 class EventAddress(NamedTuple):
@@ -131,5 +144,22 @@ def _event_texts(conn: Connection, args: EventAddress) -> TextFile:
     raise NoSuchPage
 
 
+def _results(conn: Connection, args: BatchAddress) -> TextFile:
+    batch_row(conn, args.job_id, args.batch_no)  # there is such a batch
+    lines: list[str] = []
+    left = _MOST_RESULT_CHARACTERS
+    for each in batch_results(conn, args.job_id, args.batch_no, limit=_MOST_RESULTS + 1, characters=left + 1):
+        result = printable_json(each.result)
+        line = f'{{"ordinal": {each.ordinal}, "item_key": {json_text(each.item_key)}, "result": {result}}}\n'
+        left -= len(line)
+        if left < 0 or len(lines) == _MOST_RESULTS:
+            lines.append(f"There are more results: evtrack results {args.job_id} --keys\n")
+            break
+        lines.append(line)
+    return TextFile(f"job-{args.job_id}-batch-{args.batch_no}-results.txt", "".join(lines))
+
+
 STORY_MARKDOWN: Final = Download("/jobs/{job}/batches/{batch}/story.md", parse_batch, _markdown)
 EVENT_TEXTS: Final = Download("/jobs/{job}/batches/{batch}/events/{version}.txt", _parse_event, _event_texts)
+BATCH_RESULTS: Final = Download("/jobs/{job}/batches/{batch}/results.txt", parse_batch, _results)
+"""What a handler returned; an address only where results are shown."""
