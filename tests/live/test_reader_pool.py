@@ -84,6 +84,14 @@ def test_an_idle_connection_is_closed_by_the_next_reader(
     eventually(lambda: sessions(client) <= 2)
 
 
+def test_no_statement_is_compiled_even_where_sessions_are_told_to(shared_dsn: str) -> None:
+    pool = ReaderPool(shared_dsn + " options='-c jit=on'", purpose="test pool")
+    try:
+        assert ("off",) == pool.read(run("SELECT current_setting('jit')"))[0]
+    finally:
+        pool.close()
+
+
 def test_a_statement_that_takes_too_long_is_stopped_and_the_connection_stays(pool: ReaderPool) -> None:
     pid = pool.read(run("SELECT pg_backend_pid()"))[0][0]
     with pytest.raises(StorageError, match="took longer than 2 s, and was stopped"):
