@@ -57,6 +57,13 @@ def test_a_slot_killed_by_the_supervisor_exceeded_its_limit(limit: CrashCause) -
     assert (limit, "SIGKILL") == (dossier.cause, dossier.signal)
 
 
+def test_a_slot_that_was_exiting_when_it_was_killed_for_its_closed_pipe_has_its_own_exit_code() -> None:
+    evidence = Evidence(killed_for=CrashCause.PIPE_CLOSED)
+    exited, killed = CrashReport.from_exit(3, evidence), CrashReport.from_exit(-signal.SIGKILL, evidence)
+    assert (CrashCause.EXIT_CODE, 3) == (exited.cause, exited.exit_code)
+    assert (CrashCause.PIPE_CLOSED, None) == (killed.cause, killed.exit_code)
+
+
 def test_a_crash_report_contains_only_known_facts() -> None:
     evidence = Evidence(item_key="PubMed:8528200", ordinal=7, run_s=1.5, peak_rss_bytes=1024, cpu_s=0.5, stderr="oh\0")
     assert CrashReport.from_exit(-signal.SIGABRT, evidence).data() == {

@@ -162,7 +162,9 @@ def signal_name(number: int) -> str:
 
 
 def _cause(signal_number: int | None, evidence: Evidence) -> CrashCause:
-    if evidence.killed_for is not None:
+    # A process that exits closes its pipe first, and may take long for the rest: it was not the kill that ended it.
+    ends_itself = signal_number is None and evidence.killed_for == CrashCause.PIPE_CLOSED
+    if evidence.killed_for is not None and not ends_itself:
         return evidence.killed_for
     if signal_number == signal.SIGKILL and evidence.oom_kills:
         return CrashCause.OUT_OF_MEMORY

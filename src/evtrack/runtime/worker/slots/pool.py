@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SPARE_AFTER_S: Final = 1.0
 """How long a worker runs before it keeps a spare slot; a short run would pay for it and never use it."""
 
-_CLOSED_GRACE_S: Final = 0.5
-"""How long a slot may live on without its channel: an interpreter takes a moment to exit."""
+_CLOSED_GRACE_S: Final = 2.0
+"""How long a slot may live on without its channel: an interpreter takes a moment to exit, and more on a busy host."""
 
 _log = structlog.get_logger()
 
