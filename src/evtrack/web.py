@@ -38,8 +38,9 @@ def app(
 
     Args:
         dsn: The database, as a member of evtrack_reader alone.
-        user: Returns the name of the user who sends a request, or None for somebody who may not see the dashboard; may
-            be a coroutine function. The host application has authenticated them: the dashboard asks for no password.
+        user: Returns the name of the user who sends a request, or None (or an empty name) for somebody who may not see
+            the dashboard; may be a coroutine function. The host application has authenticated them: the dashboard asks
+            for no password.
         may_act: Whether a user may act, by name; asked for each act.
         prefix: Where browsers see it, such as /ops. It ends with the path at which it is mounted.
         act_as: The same database, as a member of evtrack_producer; without it, the dashboard only shows.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from client import Client
-from evtrack.domain.database_errors import NoFreeConnection, StorageError, TransientError
+from evtrack.domain.database_errors import NoFreeConnection, ReadOnly, StorageError, TransientError
 from evtrack.runtime.live import reader_pool
 from evtrack.runtime.live.reader_pool import ReaderPool
 from evtrack.storage.connection import snapshot
@@ -49,6 +49,12 @@ def test_readers_share_its_connections(pool: ReaderPool, client: Client) -> None
         found = list(threads.map(lambda _: pool.read(run("SELECT pg_backend_pid()"))[0][0], range(50)))
     assert 1 <= len(set(found)) <= 2
     eventually(lambda: sessions(client) <= 2)
+
+
+def test_a_reader_changes_nothing_whatever_its_role_may_do(pool: ReaderPool) -> None:
+    with pytest.raises(ReadOnly):
+        pool.read(run("CREATE TABLE evtrack.written ()"))
+    assert (None,) == pool.read(run("SELECT to_regclass('evtrack.written')"))[0]
 
 
 def test_whoever_waits_too_long_is_refused(pool: ReaderPool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from act_browser import ActBrowser, failed_job, written
 from client import Client
-from dashboards import open_dashboard
+from dashboards import FORM, ask, open_dashboard, page_addresses
+from evtrack.interfaces.web.acts import ACTS
 from evtrack.interfaces.web.security.act_gate import ActRights
 from evtrack.storage.connection.connect import connect
 
@@ -39,6 +40,25 @@ def test_a_reader_looks_and_a_producer_acts(queue: Client, as_role: AsRole) -> N
     assert "cancelled" == queue.phase(job)
     queue.check(job)
     site.close()
+
+
+def test_looking_changes_nothing_and_a_reader_sees_every_page(queue: Client, as_role: AsRole, roles_dsn: str) -> None:
+    job = failed_job(queue)
+    before = written(queue)
+    questions = [act.path.replace("{job_id}", str(job)).replace("{act_no}", "1") for act in ACTS]
+    looks = [("GET", each) for each in (*page_addresses(job), *questions)]
+    for dsn, acts in ((as_role("evtrack_reader"), None), (roles_dsn, None), (roles_dsn, ActRights(roles_dsn))):
+        app, site = open_dashboard(dsn, acts=acts)
+        answers = ask(app, *looks)
+        pages, asked = answers[: -len(questions)], answers[-len(questions) :]
+        # There is no worker 1.
+        assert ["/workers/1"] == [page.url.path for page in pages if page.status_code != 200]
+        assert ("may write" in pages[0].text) == (dsn == roles_dsn)
+        if acts is None:
+            forms = ask(app, *[("POST", each, {"headers": FORM}) for each in questions])
+            assert {404} == {each.status_code for each in (*asked, *forms)}
+        site.close()
+    assert before == written(queue)
 
 
 def test_acts_as_a_reader_change_nothing_and_say_which_role_is_missing(queue: Client, as_role: AsRole) -> None:

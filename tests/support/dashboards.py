@@ -136,9 +136,10 @@ def open_dashboard(dsn: str, **door: Any) -> tuple[ASGIApp, Site]:
     return dashboard(site, Door(**{"login": NoLogin(), "hosts": frozenset([HOST]), **door})), site
 
 
-def page_addresses() -> list[str]:
-    """Return an address of each page, with 1 in place of each parameter of its path."""
-    return [re.sub(r"\{\w+\}", "1", page.path) + "?at=2100-01-01" for page in PAGES]
+def page_addresses(job: int = 1) -> list[str]:
+    """Return an address of each page about a job, with 1 in place of the other parameters of its path."""
+    paths = (re.sub(r"\{job(_id)?\}", str(job), page.path) for page in PAGES)
+    return [re.sub(r"\{\w+\}", "1", path) + "?at=2100-01-01" for path in paths]
 
 
 def paths_of(routes: Sequence[Any]) -> Iterator[str]:

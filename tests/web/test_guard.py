@@ -23,7 +23,7 @@ from dashboards import (
     site_without_database,
 )
 from evtrack.interfaces.web import app as web_app
-from evtrack.interfaces.web.app import Door, dashboard, dashboard_routes
+from evtrack.interfaces.web.app import Door, dashboard, dashboard_routes, site_of
 from evtrack.interfaces.web.security.act_gate import ActRights
 from evtrack.interfaces.web.security.failures import FailureLimit
 from evtrack.interfaces.web.security.host_login import NoLogin
@@ -136,6 +136,25 @@ def test_a_request_is_refused_without_an_echo(opened: object) -> None:
     answer = one(opened, "GET", "/<script>?q=<script>", headers={"host": "<script>.test"})
     assert 421 == answer.status_code
     assert "script" not in answer.text
+
+
+def test_the_policy_of_every_answer_allows_nothing_from_elsewhere_and_nothing_inline(opened: object) -> None:
+    ours = ("script-src", "style-src", "img-src", "connect-src", "form-action")
+    nothing = ("default-src", "base-uri", "frame-ancestors")
+    for url in ("/", "/nowhere", "/healthz", "/jobs?phase=x"):
+        headers = one(opened, "GET", url).headers
+        policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+        assert dict.fromkeys(ours, "'self'") | dict.fromkeys(nothing, "'none'") == policy
+        assert ("nosniff", "same-origin") == (headers["x-content-type-options"], headers["referrer-policy"])
+        assert "no-store" == headers["cache-control"]
+
+
+def test_an_error_of_the_database_names_no_password() -> None:
+    site = site_of("host=127.0.0.1 port=1 user=nobody password=sesame connect_timeout=1")
+    app = dashboard(site, Door(login=NoLogin(), hosts=frozenset([HOST])))
+    answers = ask(app, ("GET", "/"), ("GET", "/now.json"), ("GET", "/healthz"), ("GET", "/doctor?run=yes"))
+    assert {503} == {each.status_code for each in answers[:3]}
+    assert "sesame" not in "".join(each.text for each in answers)
 
 
 def test_two_hosts_are_refused(opened: object) -> None:

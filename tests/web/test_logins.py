@@ -40,7 +40,14 @@ def cookie_of(answer: Any) -> str:
 
 def test_the_token_of_an_address_becomes_a_cookie_and_leaves_it() -> None:
     app = with_token()
-    bare, wrong, first = ask(app, ("GET", "/jobs"), ("GET", "/?token=x"), ("GET", f"/jobs?a=b&token={TOKEN}&c=%2F"))
+    bare, wrong, first, asked = ask(
+        app,
+        ("GET", "/jobs"),
+        ("GET", "/?token=x"),
+        ("GET", f"/jobs?a=b&token={TOKEN}&c=%2F"),
+        ("GET", f"/login?token={TOKEN}&next=/jobs"),
+    )
+    assert (303, "/jobs") == (asked.status_code, asked.headers["location"])
     assert (303, "/jobs?a=b&c=%2F") == (first.status_code, first.headers["location"])
     attributes = first.headers["set-cookie"].split("; ")[1:]
     assert {"HttpOnly", f"Max-Age={LASTS_S}", "Path=/", "SameSite=lax"} == set(attributes)

@@ -139,6 +139,12 @@ def test_a_wrong_prefix_says_which_one_is_right(made: Make, shared_dsn: str) -> 
         evtrack.web.app(shared_dsn, user=name_of, prefix="ops")
 
 
+@pytest.mark.parametrize("name", [None, "", "\x1b[31m", "x" * 201, False, 7])
+def test_who_has_no_name_is_not_let_in(made: Make, name: Any) -> None:
+    (answer,) = ask(made("host=127.0.0.1 port=1", user=lambda _: name), ("GET", "/"))
+    assert 403 == answer.status_code
+
+
 def test_users_have_no_default() -> None:
     with pytest.raises(TypeError):
         evtrack.web.app("")  # type: ignore[call-arg]

@@ -1,5 +1,6 @@
 """What is dear is read once in a while, whoever asks; a check-up is run once in a while, too."""
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any, cast
@@ -131,3 +132,20 @@ def test_a_check_up_is_run_at_most_once_in_ten_seconds() -> None:
     clock.now = PAUSE_S
     assert first is not checkups.run()
     assert ["the dsn", "the dsn"] == runs
+
+
+def test_nobody_waits_for_a_check_up_of_somebody_else() -> None:
+    begun, go_on = Event(), Event()
+
+    def run(dsn: str) -> list[Finding]:
+        begun.set()
+        assert go_on.wait(20)
+        return [ok("server", dsn)]
+
+    checkups = CheckUps("the dsn", run=run)
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(checkups.run)
+        assert begun.wait(20)
+        assert checkups.run() is None
+        go_on.set()
+        assert running.result(20) is checkups.run()

@@ -58,11 +58,19 @@ class CheckUps:
         """The latest one, of any age; None if there was none."""
         return self._latest
 
-    def run(self) -> CheckUp:
-        """Run one, unless one is running or began less than ten seconds ago: then return that one."""
-        with self._lock:
-            if self._latest is None or self._begun is None or self._clock() - self._begun >= PAUSE_S:
-                self._begun = self._clock()
-                at = datetime.now(UTC)
-                self._latest = CheckUp(at, list(self._run(self._dsn)))
-            return self._latest
+    def run(self) -> CheckUp | None:
+        """Run one, unless one is running or began less than ten seconds ago.
+
+        Returns:
+            The latest one; None if the first of all is running. Whoever comes meanwhile does not wait: a check-up of a
+            server in trouble takes long, and readers that wait for it would leave none for pages.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._begun is None or self._clock() - self._begun >= PAUSE_S:
+                    self._begun = self._clock()
+                    at = datetime.now(UTC)
+                    self._latest = CheckUp(at, list(self._run(self._dsn)))
+            finally:
+                self._lock.release()
+        return self._latest

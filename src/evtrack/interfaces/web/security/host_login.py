@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse, Response
 
-from evtrack.interfaces.web.security.identity import User
+from evtrack.interfaces.web.security.identity import User, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,8 +31,8 @@ class HostLogin:
     """The host application says who asks.
 
     Args:
-        user_name: Returns the user's name of a request, or None for somebody who may not see the dashboard; may be a
-            coroutine function.
+        user_name: Returns the user's name of a request, or None or an empty one for somebody who may not see the
+            dashboard; may be a coroutine function.
     """
 
     routes: tuple[BaseRoute, ...] = ()
@@ -44,4 +44,7 @@ class HostLogin:
         """Return the user whom the host application names."""
         found = self._user_name(request)
         name = await found if isawaitable(found) else found
-        return PlainTextResponse("You may not see this page.\n", 403) if name is None else User(name)
+        # An empty name is what applications call somebody who is not logged in.
+        if isinstance(name, str) and is_name(name):
+            return User(name)
+        return PlainTextResponse("You may not see this page.\n", 403)

@@ -95,7 +95,8 @@ class TokenLogin:
 
     async def _page(self, request: Request) -> Response:
         if request.method != "POST":
-            return self._asked(request, 200, request.query_params.get("next", ""))
+            given, then = request.query_params.get(PARAMETER), request.query_params.get("next", "")
+            return self._asked(request, 200, then) if given is None else self._exchanged(request, given, then)
         form = await form_of(request)
         return self._exchanged(request, form.get(PARAMETER, "").strip(), form.get("next", ""))
 
