@@ -1,11 +1,12 @@
 """The configuration: command-line flags first, then environment variables, then defaults."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
@@ -42,7 +43,19 @@ _DEFAULT: Final = Thresholds()
 _PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
 
 
-class Settings(BaseSettings):
+class _FromEnvironment(BaseModel):
+    """Settings that flags may set, and else environment variables, empty ones apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prefix: ClassVar[str] = "EVTRACK_"
+    """What the names of the variables begin with; the field's name follows."""
+
+    named: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """The variables of fields whose names are other ones."""
+
+
+class Settings(_FromEnvironment):
     """The settings of one evtrack process; nothing is read after construction.
 
     Args:
@@ -58,10 +71,10 @@ class Settings(BaseSettings):
         log_level: The lowest level that is logged (EVTRACK_LOG_LEVEL).
     """
 
-    model_config = SettingsConfigDict(env_prefix="EVTRACK_", env_ignore_empty=True, frozen=True, extra="forbid")
+    named = MappingProxyType({"database_url": "DATABASE_URL"})
 
     dsn: str | None = None
-    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_url: str | None = None
     pg_variables: tuple[str, ...] = ()
     data_dir: Path | None = None
     state_dir: Path | None = None
@@ -71,7 +84,7 @@ class Settings(BaseSettings):
     log_level: LogLevel = "info"
 
 
-class WatchSettings(BaseSettings):
+class WatchSettings(_FromEnvironment):
     """The settings of a watcher; each except the secret is also a flag of `evtrack watch`.
 
     Args:
@@ -94,8 +107,9 @@ class WatchSettings(BaseSettings):
         webhook_secret_file: The file that contains it.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="EVTRACK_WATCH_", env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+    prefix = "EVTRACK_WATCH_"
+    named = MappingProxyType(
+        {name: f"EVTRACK_{name.upper()}" for name in ("web_url", "webhook_secret", "webhook_secret_file")}
     )
 
     name: str = ""
@@ -112,9 +126,9 @@ class WatchSettings(BaseSettings):
     webhook: str | None = None
     slack: str | None = None
     keep_trying: _Span = 86_400.0
-    web_url: _WebUrl | None = Field(default=None, validation_alias="EVTRACK_WEB_URL")
-    webhook_secret: SecretStr | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET")
-    webhook_secret_file: Path | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET_FILE")
+    web_url: _WebUrl | None = None
+    webhook_secret: SecretStr | None = None
+    webhook_secret_file: Path | None = None
 
     def secret(self) -> str | None:
         """Return the webhook's secret.
@@ -135,7 +149,7 @@ class WatchSettings(BaseSettings):
             raise BadArgument(f"cannot read the file with the webhook's secret: {error}") from None
 
 
-class WebSettings(BaseSettings):
+class WebSettings(_FromEnvironment):
     """The settings of a dashboard that are better not on a command line, which other users can see.
 
     Args:
@@ -143,13 +157,13 @@ class WebSettings(BaseSettings):
         act_as: A connection string for acts (EVTRACK_WEB_ACT_AS); also the flag --act-as.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EVTRACK_WEB_", env_ignore_empty=True, frozen=True, extra="forbid")
+    prefix = "EVTRACK_WEB_"
 
     token_file: Path | None = None
     act_as: str | None = None
 
 
-_Model = TypeVar("_Model", bound=BaseSettings)
+_Model = TypeVar("_Model", bound=_FromEnvironment)
 
 
 def settings_from(**flags: Any) -> Settings:
@@ -199,15 +213,14 @@ def web_settings_from(**flags: Any) -> WebSettings:
 
 def _read(model: type[_Model], flags: dict[str, Any], **fixed: Any) -> _Model:
     given = {name: value for name, value in flags.items() if value is not None}
+    variables = {name: model.named.get(name, f"{model.prefix}{name.upper()}") for name in model.model_fields}
+    environment = {name: os.environ[variable] for name, variable in variables.items() if os.environ.get(variable)}
     try:
-        return model(**fixed, **given)
+        return model(**{**environment, **given, **fixed})
     except ValidationError as error:
         wrong = error.errors()[0]
-        told = str(wrong["loc"][0])
-        # A field that has a variable of its own is reported under the variable's name.
-        name = next((name for name, field in model.model_fields.items() if field.validation_alias == told), told)
-        variable = told if name != told else f"{model.model_config['env_prefix']}{name.upper()}"
-        source = f"--{name.replace('_', '-')}" if name in given else variable
+        name = str(wrong["loc"][0])
+        source = f"--{name.replace('_', '-')}" if name in given else variables[name]
         raise BadArgument(
             f"{source} is {quoted(wrong['input'])}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}"
         ) from None
