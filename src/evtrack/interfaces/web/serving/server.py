@@ -31,6 +31,9 @@ _STREAMS_S: Final = 1
 
 _BACKLOG: Final = 512
 
+_SEND_BUFFER: Final = 128 * 1024
+"""How many bytes the kernel keeps for a client: by itself it keeps megabytes for each that does not read its stream."""
+
 _VANISHED_MS: Final = 20_000
 """How long a client's host may leave unacknowledged what was sent to it, or its buffer full."""
 
@@ -51,8 +54,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+        # Connections inherit both.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Connections inherit it: a client that vanished would otherwise keep its place for a quarter of an hour.
+            # A client that vanished would otherwise keep its place for a quarter of an hour.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _VANISHED_MS)
     except OSError as error:
         # What Python adds to the system's words for it says the same once more.
