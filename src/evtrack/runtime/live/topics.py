@@ -34,9 +34,11 @@ class Topic(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Frame:
     """What a viewer gets: the regions that it does not have yet, and the state of the hub.
+
+    All viewers of a topic get the same object, so that what one makes of it can serve the others.
 
     Args:
         regions: Rendered text by name.

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 import anyio
 from starlette.requests import HTTPConnection
@@ -133,7 +134,20 @@ class StreamViewer:
         return _event(frame, regions)
 
 
+_written: Final[WeakKeyDictionary[Frame, bytes]] = WeakKeyDictionary()
+"""The events of frames that are sent as they are, each written once for all viewers."""
+
+
 def _event(frame: Frame, regions: Mapping[str, str]) -> bytes:
+    if regions is not frame.regions:
+        return _write(frame, regions)
+    event = _written.get(frame)
+    if event is None:
+        event = _written[frame] = _write(frame, regions)
+    return event
+
+
+def _write(frame: Frame, regions: Mapping[str, str]) -> bytes:
     # One line of JSON: a line break in a key would otherwise end the event, and could forge another one.
     data = json.dumps({"regions": regions, "period_s": frame.period_s, "outage": frame.outage})
     # Without an id, the browser keeps the one before.
