@@ -12,14 +12,17 @@ import select
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import cycle, islice
 from typing import NamedTuple
+from urllib.parse import quote
 
 import drain
 import httpx
 from support import harness, large_world
 from support.dashboards import Served, Viewers, asked, served, sessions
+from support.drained_jobs import DrainedJobs
 from support.probe import Probe
 
 from evtrack.interfaces.web.live.stream import MAX_STREAMS
@@ -29,13 +32,15 @@ VIEWERS = harness.sized(100, smoke=10)
 DEAF = harness.sized(10, smoke=0)
 OPENED = harness.sized(1000, smoke=20)
 CROWD = harness.sized(300, smoke=MAX_STREAMS + 5)
+AT_ONCE = 10
+"""How many of them ask for something at a time."""
 DRAINED = harness.sized(100_000, smoke=2_000)
 """The batches of a job that is drained."""
 WINDOW_S = harness.sized(5.0, smoke=0.3)
 SETTLE_S = harness.sized(1.0, smoke=0.0)
 WATCH_S = harness.sized(15.0, smoke=0.3)
 """For how long reads are counted."""
-DEAF_S = 300.0
+DEAF_S = 120.0
 """How long it may take until those who never read are let go: buffers fill first."""
 
 PAGES = ("/", "/jobs", "/jobs/1", "/jobs/1/batches", "/crashes", "/handlers", "/workers", "/alerts")
@@ -47,51 +52,12 @@ def spread(addresses: Sequence[str], viewers: int) -> list[str]:
     return list(islice(cycle(addresses), viewers))
 
 
-class Drain:
-    """Jobs that a worker drains, one after the other."""
-
-    def __init__(self, conn: Connection) -> None:
-        self._conn = conn
-        self._jobs: list[int] = []
-        self.refill()
-
-    @property
-    def job(self) -> int:
-        """The job that is drained."""
-        return self._jobs[-1]
-
-    def refill(self) -> None:
-        """Submit another job, unless most of the last one is still to come."""
-        if self._jobs and self._sum("pending") > DRAINED // 2:
-            return
-        row = self._conn.execute(
-            "SELECT evtrack.enqueue('noop', array_agg('K:' || i), array_agg('{\"i\": 1}'::text), batch_size => 1)"
-            " FROM generate_series(1, %s) i",
-            [DRAINED],
-        ).fetchone()
-        assert row
-        self._jobs.append(row[0])
-        self._conn.execute("SELECT pg_notify('evtrack_work', 'noop')")
-
-    def done(self) -> tuple[float, float]:
-        """Return when it is by the server's clock, and how many batches are done."""
-        row = self._conn.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
-        assert row
-        return row[0], self._sum("done")
-
-    def _sum(self, column: str) -> float:
-        query = f"SELECT sum({column})::float8 FROM evtrack.job_progress WHERE job_id = ANY(%s)"  # noqa: S608  ours
-        row = self._conn.execute(query.encode(), [self._jobs]).fetchone()
-        assert row
-        return float(row[0])
-
-
 class Windows:
     """Measures windows of time with and without viewers while jobs are drained."""
 
     def __init__(self, dsn: str, conn: Connection, at: Served) -> None:
         self._conn, self._at = conn, at
-        self._probe, self._drain = Probe(dsn), Drain(conn)
+        self._probe, self._drain = Probe(dsn), DrainedJobs(conn, DRAINED)
         self.rates: dict[bool, list[float]] = {False: [], True: []}
         self.cpu_s: dict[bool, list[float]] = {False: [], True: []}
         self.most_sessions = 0
@@ -127,6 +93,8 @@ class Windows:
         without, beside = (harness.percentile(self.rates[watched], 0.5) for watched in (False, True))
         harness.show("drain, nobody watches", without, "batches/s")
         harness.show(f"drain, {VIEWERS} viewers of 10 pages", beside, "batches/s", "without", without)
+        ratios = [one / other for one, other in zip(self.rates[True], self.rates[False], strict=True)]
+        harness.show("the same, the middle one of the pairs", harness.percentile(ratios, 0.5), "x without")
         cpu_pct = 100 * harness.percentile(self.cpu_s[True], 0.5)
         harness.show("CPU of the dashboard and its sessions", cpu_pct, "% of a core")
         harness.show("most sessions of the dashboard", self.most_sessions, "sessions")
@@ -231,20 +199,32 @@ def opened_and_closed(at: Served) -> None:
     harness.show(name, at.descriptors - before[1], "descriptors more")
 
 
-def crowd(at: Served) -> None:
-    """Show that more viewers than there are streams poll."""
-    took_ms, before = [], at.descriptors
+def crowd(conn: Connection, at: Served) -> None:
+    """Show that more viewers than there are streams poll, and that pages for many at a time need no more sessions."""
+    took_ms, before, most = [], at.descriptors, 0
+
+    def ask(page: str) -> None:
+        with httpx.Client(base_url=f"http://127.0.0.1:{at.port}") as client:
+            for address in (f"/live?page={quote(page, safe='')}", page):
+                begun = time.perf_counter()
+                client.get(address).raise_for_status()
+                took_ms.append(1000 * (time.perf_counter() - begun))
+
     with Viewers(at.port, spread(PAGES, CROWD)) as watching:
         watching.wait(10)
         harness.wait_until(lambda: len(watching.refused) >= CROWD - MAX_STREAMS)
-        with httpx.Client(base_url=f"http://127.0.0.1:{at.port}") as client:
-            for page in spread(PAGES, 2 * len(watching.refused)):
-                begun = time.perf_counter()
-                client.get("/live", params={"page": page}).raise_for_status()
-                took_ms.append(1000 * (time.perf_counter() - begun))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            asking = [pool.submit(ask, f"/jobs?before={number + 2}") for number in range(len(watching.refused))]
+            while not all(each.done() for each in asking):
+                most = max(most, sessions(conn))
+                time.sleep(0.01)
+        for each in asking:
+            each.result()
         harness.show(f"of {CROWD} viewers, streams", CROWD - len(watching.refused), "viewers")
-        harness.show("a poll of the others, p95", harness.percentile(took_ms, 0.95), "ms")
-    harness.wait_until(lambda: at.descriptors <= before)
+        harness.show(f"the others' polls and pages, {AT_ONCE} at once, p95", harness.percentile(took_ms, 0.95), "ms")
+        harness.show("most sessions of the dashboard meanwhile", most, "sessions")
+    # Its sessions stay for a while.
+    harness.wait_until(lambda: at.descriptors <= before + 10)
 
 
 def ended(at: Served) -> None:
@@ -274,7 +254,7 @@ def measure(dsn: str, conn: Connection, pairs: int) -> None:
         drain_beside_viewers(dsn, conn, at, pairs)
         many_beside_few(conn, at)
         opened_and_closed(at)
-        crowd(at)
+        crowd(conn, at)
         if DEAF:
             deaf_viewers(conn, at)
         harness.show("memory", at.rss_mb, "MB", "at the start", rss_mb)
