@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chromium import Visitor, visiting
 from evtrack.interfaces.web.serving.dashboard import ServedDashboard
+from polling import eventually
 from world import BROKEN, World
 
 _FOCUS = """() => {
@@ -59,7 +60,7 @@ def test_by_keyboard_from_the_overview_to_the_poison_item_and_back(visitor: Visi
         expect(page).to_have_url(visitor.origin + address)
 
 
-def test_keys_go_to_pages_and_can_be_turned_off(visitor: Visitor) -> None:
+def test_keys_go_to_pages_and_can_be_turned_off(visitor: Visitor, world: World) -> None:
     page = visitor.visit("/help")
     for keys, address in (("gj", "/jobs"), ("gc", "/crashes"), ("gw", "/workers"), ("?", "/help")):
         for key in keys:
@@ -70,12 +71,39 @@ def test_keys_go_to_pages_and_can_be_turned_off(visitor: Visitor) -> None:
     page.keyboard.press("g")
     page.keyboard.press("j")
     page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).not_to_be_focused()
     expect(page).to_have_url(visitor.origin + "/help")
     page.get_by_role("button", name="Turn the keys on").click()
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
-    page.keyboard.type("12/7")
-    page.keyboard.press("Escape")
+    page.keyboard.type(f"{world.poison}/1")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{visitor.origin}/jobs/{world.poison}/batches/1")
+
+
+def test_keys_walk_through_rows_and_stop_the_updates(visitor: Visitor) -> None:
+    page = visitor.visit("/jobs")
+    rows = page.locator("tbody tr")
+    for key, row in (("j", 0), ("j", 1), ("k", 0)):
+        page.keyboard.press(key)
+        expect(rows.nth(row).get_by_role("link").first).to_be_focused()
+    expect(page.locator("#state.live")).to_be_visible()
+    page.keyboard.press("l")
+    expect(page.locator("#state")).to_contain_text("live updates are off")
+    page.keyboard.press("l")
+    expect(page.locator("#state.live")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/jobs/\d+$"))
+
+
+def test_a_command_is_copied(visitor: Visitor, world: World) -> None:
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = visitor.visit(f"/jobs/{world.poison}")
+    button = page.locator("button.copy").first
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert button.get_attribute("data-copy") == page.evaluate("navigator.clipboard.readText()")
+    expect(button).to_have_text("Copy")
 
 
 def test_the_same_walk_without_javascript(browser: Browser, dashboard: ServedDashboard, world: World) -> None:
@@ -148,6 +176,18 @@ def test_the_slider_moves_through_a_hunt(visitor: Visitor, world: World) -> None
     expect(slider).to_be_focused()
     page.keyboard.press("End")
     expect(page.locator(".hunt-says")).to_contain_text("found")
+
+
+def test_a_hunt_is_played_from_its_first_moment(browser: Browser, dashboard: ServedDashboard, world: World) -> None:
+    with visiting(browser, dashboard, reduced_motion="no-preference") as visitor:
+        page = visitor.visit(f"/jobs/{world.poison}/hunt/1")
+        slider = page.get_by_role("slider")
+        last = slider.input_value()
+        page.get_by_role("button", name="Play").click()
+        eventually(lambda: 2 <= int(slider.input_value()) < int(last))
+        expect(page.locator("main")).to_contain_text("As it was at")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("button", name="Play")).to_be_visible()
 
 
 def test_settings_are_kept(visitor: Visitor) -> None:

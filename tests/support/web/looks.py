@@ -70,7 +70,7 @@ def faults(page: Page, pictures: Path | None = None, name: str = "page", *, is_v
         if pictures is not None and size != "zoomed":
             for theme in _THEMES[:1] if is_variant else _THEMES:
                 page.emulate_media(color_scheme=theme)
-                page.screenshot(path=pictures / f"{name}-{size}-{theme}.jpg", full_page=True, quality=85)
+                page.screenshot(path=pictures / f"{name}-{size}-{theme}.png", full_page=True)
             page.emulate_media(color_scheme="light")
         if size == "phone":
             found += violations(page, size, rules=_LAYOUT)
