@@ -56,13 +56,13 @@ def _shoot(dsn: str, client: Client, visitor: Visitor, directory: Path) -> None:
     options = ("--dsn", dsn, "--key", "id", "--batch-size", "64", *_RUN)
     with evtrack_process("run", str(source), *options, cwd=str(CHECKOUT)) as process:
         eventually(lambda: client.one("SELECT count(*) FROM evtrack.crash WHERE job_id = 2") >= 3)
-        _picture(page, visitor.origin + "/", "now", height=660)
+        _picture(page, visitor.origin + "/", "now", height=720)
         process.communicate(timeout=120)
     root = client.one("SELECT min(root_no) FROM evtrack.batch WHERE job_id = 2 AND root_no IS NOT NULL")
     poison = client.one("SELECT min(batch_no) FROM evtrack.crash WHERE job_id = 2 AND poison")
     _picture(page, f"{visitor.origin}/jobs/2/hunt/{root}", "hunt", height=560)
     _picture(page, f"{visitor.origin}/jobs/2/batches/{poison}", "story", height=600)
-    _picture(page, f"{visitor.origin}/crashes", "crashes", height=560)
+    _picture(page, f"{visitor.origin}/crashes", "crashes", height=640)
 
 
 # Where this checkout and its Python are is nobody's business, nor how busy the machine is.
