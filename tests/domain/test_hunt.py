@@ -114,6 +114,13 @@ def test_an_item_that_a_crash_names_is_suspect_and_the_rest_is_not() -> None:
     assert {"{[1,11)}", "{[3,4)}", "{[4,11)}"} == {str(each.held) for each in found.nodes}
 
 
+def test_an_item_that_stayed_is_not_named_after_the_one_that_crashed_and_left() -> None:
+    five = crashed(Stream(items=3, ordinals="{[1,4)}"), ordinal=2, item_key="key:2")
+    five.then("completed", worker=WORKER, moved="{[2,4)}", moved_items=2, moved_to=[6, 7])
+    found = tree(b5=five, b6=part("{[2,3)}", 1, crashes=1, isolation="fresh_slot"), b7=part("{[3,4)}", 1))
+    assert [None, "key:2", None] == [each.item_key for each in found.nodes]
+
+
 def test_an_item_that_is_poison_at_once_has_crashed_in_its_parent() -> None:
     five = crashed(Stream(), ordinal=3, item_key="key:3", poison=True)
     five.then("split", to=[6, 7])

@@ -202,8 +202,14 @@ class _Stream:
                 cause_no = self.batch_no if state.item_count == 1 else state.parent_no or self.batch_no
             elif self.half_of not in explained:
                 cause_no = self.half_of
-        key = self.crash.item_key if self.crash is not None and state.item_count == 1 else None
-        return HuntNode(self.batch_no, self.depth, self.held, state, self.crashes, key, cause_no)
+        return HuntNode(self.batch_no, self.depth, self.held, state, self.crashes, self._item_key(), cause_no)
+
+    def _item_key(self) -> str | None:
+        crash = self.crash
+        if crash is None or self.state.item_count != 1:
+            return None
+        # The item in hand may have left for a batch of its own; no ordinal, or 0, is whatever the batch has.
+        return crash.item_key if not crash.ordinal or crash.ordinal in self.state.ordinals else None
 
 
 def _counts(crash: ev.Crashed) -> bool:

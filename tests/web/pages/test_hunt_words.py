@@ -55,8 +55,9 @@ def test_suspects_of_which_nothing_is_known_expect_no_crash() -> None:
 
 def test_an_item_that_killed_its_worker_has_another_budget() -> None:
     poison = node(2, BatchStatus.CRASHED, "{[7,8)}", isolation=Isolation.EXCLUSIVE, losses=3)
-    said = hunt_sentences(Hunt(1, (poison,), 3), Policy(max_losses=3))
-    assert ["found: item 7, crashed 3 of 3; 0 others done"] == said
+    failed = node(3, BatchStatus.FAILED, "{[8,10)}")
+    said = hunt_sentences(Hunt(1, (poison, failed), 3), Policy(max_losses=3))
+    assert ["found: item 7, crashed 3 of 3; 0 others done, 2 failed"] == said
 
 
 def test_only_a_few_of_many_are_named() -> None:

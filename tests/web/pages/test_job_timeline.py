@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evtrack.interfaces.web.job_timeline import MOMENTS, begun_at, thinned, timeline
+from evtrack.interfaces.web.job_timeline import MOMENTS, begun_at, since_creation, thinned, timeline
 from page_samples import AT, job_progress, timeline_points
 
 ENDED = job_progress(phase="finished", ended_at=AT, pending=0, running=0)
@@ -56,3 +56,8 @@ def test_a_job_begins_with_its_first_running_item() -> None:
     points = timeline_points(3)
     assert begun_at(points) == points[1].at
     assert begun_at(points[:1]) is None
+
+
+def test_no_moment_is_before_its_job_was_there() -> None:
+    points, created = timeline_points(3), AT + timedelta(seconds=4)
+    assert [created, *(each.at for each in points[1:])] == [each.at for each in since_creation(points, created)]

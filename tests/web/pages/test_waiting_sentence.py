@@ -15,8 +15,8 @@ from page_samples import AT
         ("no worker", 2, 0, 0, "2 batches wait because no live worker offers parse\\r, the oldest for 5m 0s"),
         ("never started", 2, 1, 1, "2 batches wait although 1 slot of 1 live worker is free, the oldest for 5m 0s"),
         ("never started", 2, 2, 3, "2 batches wait although 3 slots of 2 live workers are free, the oldest for 5m 0s"),
-        ("queue", 2, 1, 0, "2 batches wait for a free slot; 1 live worker offers parse\\r, the oldest for 5m 0s"),
-        ("queue", 1, 2, 0, "1 batch waits for a free slot; 2 live workers offer parse\\r, the oldest for 5m 0s"),
+        ("queue", 2, 1, 0, "2 batches wait for a free slot, the oldest for 5m 0s; 1 live worker offers parse\\r"),
+        ("queue", 1, 2, 0, "1 batch waits for a free slot, the oldest for 5m 0s; 2 live workers offer parse\\r"),
     ],
 )
 def test_a_reason_is_a_sentence(why: str, batches: int, workers: int, free: int, sentence: str) -> None:

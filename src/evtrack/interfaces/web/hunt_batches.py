@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.states import BatchStatus
 from evtrack.domain.text import printable
-from evtrack.interfaces.web.charts.icicle import FATES, IcicleBlock
+from evtrack.interfaces.web.charts.icicle import FATES, SOUGHT, IcicleBlock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +47,16 @@ class HuntBatch:
 
 
 def blocks(batches: Sequence[HuntBatch]) -> list[IcicleBlock]:
-    """Make blocks of the chart of batches."""
+    """Make blocks of the chart of batches; what one looks for has the name of its item."""
     return [
-        IcicleBlock(each.batch_no, each.depth, each.kept, each.moved, each.fate, printable(each.item_key or "", _LABEL))
+        IcicleBlock(
+            each.batch_no,
+            each.depth,
+            each.kept,
+            each.moved,
+            each.fate,
+            printable(each.item_key or "", _LABEL) if each.fate in SOUGHT else "",
+        )
         for each in batches
     ]
 

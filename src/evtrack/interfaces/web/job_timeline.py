@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -102,6 +102,11 @@ def thinned(points: Sequence[TimelinePoint], most: int) -> list[TimelinePoint]:
     step = -(-(len(points) - 1) // (most - 1))
     # Counted from the end, so that the last one is among them.
     return list(reversed(points[::-1][::step]))
+
+
+def since_creation(points: Sequence[TimelinePoint], created_at: datetime) -> list[TimelinePoint]:
+    """Let no moment be before the job was there: the span of ten seconds in which it was created had begun by then."""
+    return [replace(each, at=max(each.at, created_at)) for each in points]
 
 
 def begun_at(points: Sequence[TimelinePoint]) -> datetime | None:

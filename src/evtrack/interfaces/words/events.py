@@ -1,11 +1,12 @@
 """Describe the events of a batch: a sentence each, and the tracebacks and outputs that they carry."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from evtrack.domain.states import EventType
 from evtrack.domain.text import printable
-from evtrack.interfaces.words.formatting import bytes_of, count, counted, duration
+from evtrack.interfaces.words.formatting import bytes_of, count, counted, duration, moment_ms
 from evtrack.interfaces.words.isolation import isolation_phrase
 from evtrack.storage.log.log_row import LogRow
 from evtrack.storage.reports.worker_reports import WorkerRow
@@ -53,7 +54,7 @@ def event_sentence(event: LogRow, workers: Mapping[int, WorkerRow | str]) -> str
             return _crash(event)
         case EventType.REQUEUED:
             reason = str(data.get("reason", ""))
-            later = f", not before {printable(data['run_at'], 40)}" if data.get("run_at") else ""
+            later = f", not before {_time(data['run_at'])}" if data.get("run_at") else ""
             why = _REQUEUE_REASONS.get(reason, printable(reason, 60))
             return f"returned to the queue {why}{isolation_phrase(data)}{later}".rstrip()
         case EventType.SPLIT:
@@ -156,3 +157,11 @@ def _batches(numbers: Any) -> str:
 
 def _number(value: Any) -> Any:
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _time(value: object) -> str:
+    try:
+        return moment_ms(datetime.fromisoformat(str(value)))
+    except (OverflowError, ValueError):
+        # Another client may have written it.
+        return printable(value, 40)

@@ -53,7 +53,9 @@ def _found(hunt: Hunt, policy: Policy) -> str:
     poison = hunt.poison
     named = "; ".join(_poison(node, policy) for node in poison[:_NAMED])
     more = f"; and {count(len(poison) - _NAMED)} more" if len(poison) > _NAMED else ""
-    return f"found: {named}{more}; {counted(hunt.items(BatchStatus.COMPLETED), 'other', 'others')} done"
+    failed = hunt.items(BatchStatus.FAILED)
+    rest = f", {count(failed)} failed" if failed else ""
+    return f"found: {named}{more}; {counted(hunt.items(BatchStatus.COMPLETED), 'other', 'others')} done{rest}"
 
 
 def _poison(node: HuntNode, policy: Policy) -> str:

@@ -39,4 +39,4 @@ def waiting_sentence(waiting: Waiting, handler: str) -> str:
             are = "is" if waiting.free_slots == 1 else "are"
             return f"{waits} although {free} of {workers} {are} free{since}"
         case _:
-            return f"{waits} for a free slot; {workers} {'offers' if waiting.workers == 1 else 'offer'} {named}{since}"
+            return f"{waits} for a free slot{since}; {workers} {'offers' if waiting.workers == 1 else 'offer'} {named}"

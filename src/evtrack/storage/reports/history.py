@@ -65,7 +65,8 @@ def job_progress_at(conn: Connection, job_id: int, as_of: datetime) -> ProgressA
     job_key(conn, job_id)
     row = one(conn, ProgressAt, "job_progress_at", job_id=job_id, as_of=as_of)
     if row is None:
-        raise BadArgument(f"Job {job_id} did not exist yet at {as_of.isoformat()}.", hint="Name a later time.")
+        time = as_of.isoformat().replace("+00:00", "Z")
+        raise BadArgument(f"Job {job_id} did not exist yet at {time}.", hint="Name a later time.")
     return row
 
 

@@ -35,7 +35,7 @@ _MERGED: Final = 0.15
 _OVER: Final = frozenset(("poison", "completed", "failed", "crashed", "cancelled"))
 """Fates that last: the items of such a block are in no later row."""
 
-_SOUGHT: Final = frozenset(("poison", "suspect", "crashed"))
+SOUGHT: Final = frozenset(("poison", "suspect", "crashed"))
 """What one looks for is seen, however small its share."""
 
 _LABELS: Final = 4
@@ -168,7 +168,7 @@ def _kept(block: IcicleBlock, scale: _Scale) -> list[tuple[float, float]]:
     """Return from where and how wide the items are drawn that a block has kept."""
     found = []
     for begin, end in scale.ranges(block.kept):
-        width = max(end - begin, _LEAST_WIDTH) if block.fate in _SOUGHT else end - begin
+        width = max(end - begin, _LEAST_WIDTH) if block.fate in SOUGHT else end - begin
         found.append((min(begin, 100 - width), width))
     return found
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from evtrack.interfaces.web.address import Address, link
-from evtrack.interfaces.web.job_timeline import Timeline, begun_at, timeline
+from evtrack.interfaces.web.job_timeline import Timeline, begun_at, since_creation, timeline
 from evtrack.interfaces.web.page import Page
 from evtrack.interfaces.web.pages.job_moment import MOST_BATCHES
 from evtrack.interfaces.words.next_steps import NextStep, next_steps
@@ -150,7 +150,7 @@ def _parse(address: Address) -> JobArgs:
 def _read(conn: Connection, args: JobArgs) -> Job:
     found = job_overview(conn, args.job_id)
     job, waiting = found.status, found.waiting
-    points = history.timeline_of(conn, args.job_id)
+    points = since_creation(history.timeline_of(conn, args.job_id), found.progress.created_at)
     batches = found.progress.batches
     troubles = (TROUBLES if batches >= _LARGE else read_troubles)(conn, args.job_id, batches=batches)
     return Job(

@@ -59,6 +59,11 @@ class Now:
     workers: list[WorkerRow]
 
     @property
+    def crashes_too_often(self) -> bool:
+        """Whether the crash rate is what makes the system unhealthy."""
+        return self.health.crashes_too_often(_MAX_CRASH_RATE, Thresholds().least_attempts)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is no job at all, so that a page has one thing to say: how to submit one."""
         return not self.jobs and not self.latest
