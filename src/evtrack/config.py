@@ -1,12 +1,11 @@
 """The configuration: command-line flags first, then environment variables, then defaults."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
@@ -43,19 +42,7 @@ _DEFAULT: Final = Thresholds()
 _PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
 
 
-class _FromEnvironment(BaseModel):
-    """Settings that flags may set, and else environment variables, empty ones apart."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prefix: ClassVar[str] = "EVTRACK_"
-    """What the names of the variables begin with; the field's name follows."""
-
-    named: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """The variables of fields whose names are other ones."""
-
-
-class Settings(_FromEnvironment):
+class Settings(BaseSettings):
     """The settings of one evtrack process; nothing is read after construction.
 
     Args:
@@ -71,10 +58,10 @@ class Settings(_FromEnvironment):
         log_level: The lowest level that is logged (EVTRACK_LOG_LEVEL).
     """
 
-    named = MappingProxyType({"database_url": "DATABASE_URL"})
+    model_config = SettingsConfigDict(env_prefix="EVTRACK_", env_ignore_empty=True, frozen=True, extra="forbid")
 
     dsn: str | None = None
-    database_url: str | None = None
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
     pg_variables: tuple[str, ...] = ()
     data_dir: Path | None = None
     state_dir: Path | None = None
@@ -84,7 +71,7 @@ class Settings(_FromEnvironment):
     log_level: LogLevel = "info"
 
 
-class WatchSettings(_FromEnvironment):
+class WatchSettings(BaseSettings):
     """The settings of a watcher; each except the secret is also a flag of `evtrack watch`.
 
     Args:
@@ -107,9 +94,8 @@ class WatchSettings(_FromEnvironment):
         webhook_secret_file: The file that contains it.
     """
 
-    prefix = "EVTRACK_WATCH_"
-    named = MappingProxyType(
-        {name: f"EVTRACK_{name.upper()}" for name in ("web_url", "webhook_secret", "webhook_secret_file")}
+    model_config = SettingsConfigDict(
+        env_prefix="EVTRACK_WATCH_", env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
     )
 
     name: str = ""
@@ -126,9 +112,9 @@ class WatchSettings(_FromEnvironment):
     webhook: str | None = None
     slack: str | None = None
     keep_trying: _Span = 86_400.0
-    web_url: _WebUrl | None = None
-    webhook_secret: SecretStr | None = None
-    webhook_secret_file: Path | None = None
+    web_url: _WebUrl | None = Field(default=None, validation_alias="EVTRACK_WEB_URL")
+    webhook_secret: SecretStr | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET")
+    webhook_secret_file: Path | None = Field(default=None, validation_alias="EVTRACK_WEBHOOK_SECRET_FILE")
 
     def secret(self) -> str | None:
         """Return the webhook's secret.
@@ -149,7 +135,7 @@ class WatchSettings(_FromEnvironment):
             raise BadArgument(f"cannot read the file with the webhook's secret: {error}") from None
 
 
-class WebSettings(_FromEnvironment):
+class WebSettings(BaseSettings):
     """The settings of a dashboard that are better not on a command line, which other users can see.
 
     Args:
@@ -157,13 +143,13 @@ class WebSettings(_FromEnvironment):
         act_as: A connection string for acts (EVTRACK_WEB_ACT_AS); also the flag --act-as.
     """
 
-    prefix = "EVTRACK_WEB_"
+    model_config = SettingsConfigDict(env_prefix="EVTRACK_WEB_", env_ignore_empty=True, frozen=True, extra="forbid")
 
     token_file: Path | None = None
     act_as: str | None = None
 
 
-_Model = TypeVar("_Model", bound=_FromEnvironment)
+_Model = TypeVar("_Model", bound=BaseSettings)
 
 
 def settings_from(**flags: Any) -> Settings:
@@ -213,14 +199,15 @@ def web_settings_from(**flags: Any) -> WebSettings:
 
 def _read(model: type[_Model], flags: dict[str, Any], **fixed: Any) -> _Model:
     given = {name: value for name, value in flags.items() if value is not None}
-    variables = {name: model.named.get(name, f"{model.prefix}{name.upper()}") for name in model.model_fields}
-    environment = {name: os.environ[variable] for name, variable in variables.items() if os.environ.get(variable)}
     try:
-        return model(**{**environment, **given, **fixed})
+        return model(**fixed, **given)
     except ValidationError as error:
         wrong = error.errors()[0]
-        name = str(wrong["loc"][0])
-        source = f"--{name.replace('_', '-')}" if name in given else variables[name]
+        told = str(wrong["loc"][0])
+        # A field that has a variable of its own is reported under the variable's name.
+        name = next((name for name, field in model.model_fields.items() if field.validation_alias == told), told)
+        variable = told if name != told else f"{model.model_config['env_prefix']}{name.upper()}"
+        source = f"--{name.replace('_', '-')}" if name in given else variable
         raise BadArgument(
             f"{source} is {quoted(wrong['input'])}: {wrong['msg'][0].lower()}{wrong['msg'][1:]}"
         ) from None
