@@ -69,6 +69,7 @@ class Machine(RuleBasedStateMachine):
         self.held: list[list[Claim]] = [[], []]
         self.past: list[list[Claim]] = [[], []]
         self.items: dict[int, int] = {}
+        self.verified: dict[int, int] = {}
         self.submit(batches, items, policy)
 
     # A user
@@ -307,7 +308,12 @@ class Machine(RuleBasedStateMachine):
     def the_projection_is_the_fold_of_the_log(self) -> None:
         """Hold table and counters against the log."""
         self.client.check(*self.items)
-        assert [] == [str(each) for job in self.items for each in verify(self.conn, job)]
+        for job in self.items:
+            events = self.client.one("SELECT count(*) FROM evtrack.event WHERE job_id = %s", job)
+            # The dearest check, again only where there is something new; all jobs are verified at the end.
+            if events != self.verified.get(job):
+                assert [] == [str(each) for each in verify(self.conn, job)]
+                self.verified[job] = events
 
     @invariant()
     def a_running_batch_is_in_the_hands_of_its_worker(self) -> None:
@@ -339,6 +345,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Hold some moments of each job's past against the pure fold of the events until then."""
         for job in self.items:
+            assert [] == [str(each) for each in verify(self.conn, job)]
             own, events = self.client.events(job, 0), self.client.events(job)
             moments = sorted({event.at for event in (*own, *events)})
             for moment in moments[:: 1 + len(moments) // 8] + moments[-1:]:
