@@ -4743,7 +4743,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION evtrack.record_verification(the_job bigint, event_count bigint, log_is_damaged boolean, difference_count bigint, differences jsonb DEFAULT '[]'::jsonb) RETURNS boolean
+CREATE FUNCTION evtrack.record_verification(the_job bigint, job_version integer, event_count bigint, log_is_damaged boolean, difference_count bigint, differences jsonb DEFAULT '[]'::jsonb) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -4751,7 +4751,9 @@ DECLARE
     ended boolean;
 BEGIN
     -- A cleanup that drops the job waits for this row, and then drops it too.
-    SELECT j.phase IN ('finished', 'cancelled') INTO ended
+    SELECT j.phase IN ('finished', 'cancelled') AND j.version = job_version
+        AND evtrack.open_batches(the_job) = 0
+    INTO ended
     FROM evtrack.job j WHERE j.job_id = the_job FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN false;
@@ -4780,7 +4782,7 @@ BEGIN
     RETURN true;
 END $_$;
 
-COMMENT ON FUNCTION evtrack.record_verification(the_job bigint, event_count bigint, log_is_damaged boolean, difference_count bigint, differences jsonb) IS 'Keeps what a verification found in a job, for the view job_verification; false if there is no such job.';
+COMMENT ON FUNCTION evtrack.record_verification(the_job bigint, job_version integer, event_count bigint, log_is_damaged boolean, difference_count bigint, differences jsonb) IS 'Keeps what a verification found in a job, for the view job_verification; false if there is no such job.';
 
 CREATE FUNCTION evtrack.refuse() RETURNS trigger
     LANGUAGE plpgsql
@@ -6701,7 +6703,7 @@ COMMENT ON VIEW evtrack.job_verification IS 'What evtrack verify found, one row 
 
 COMMENT ON COLUMN evtrack.job_verification.by IS 'The database role that ran it.';
 
-COMMENT ON COLUMN evtrack.job_verification.outcome IS 'whole: the job has ended, and log and projection agree; open: they agree, and it has not ended; departs: the projection differs from an intact log; damaged: the log itself was changed.';
+COMMENT ON COLUMN evtrack.job_verification.outcome IS 'whole: the job had ended, and log and projection agree; open: they agree, and it had not ended; departs: the projection differs from an intact log; damaged: the log itself was changed.';
 
 COMMENT ON COLUMN evtrack.job_verification.events IS 'How many events were read.';
 

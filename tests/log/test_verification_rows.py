@@ -7,7 +7,13 @@ import pytest
 from click.testing import Result
 
 from client import Client
-from evtrack.storage.reports.verifications import KEPT, job_verifications, latest_verifications, record_verification
+from evtrack.storage.reports.verifications import (
+    KEPT,
+    job_verifications,
+    job_version,
+    latest_verifications,
+    record_verification,
+)
 from log_tampering import eventful_job
 from old_jobs import days_ago, ended_job, run_cleanup
 
@@ -47,13 +53,29 @@ def test_a_damaged_log_is_told(own_client: Client, run: Callable[..., Result]) -
     assert ["damaged"] == [row.outcome for row in job_verifications(own_client.conn, job)]
 
 
+def test_a_job_is_whole_only_if_nothing_happened_to_it_meanwhile(own_client: Client) -> None:
+    client, worker = own_client, own_client.worker()
+    job = client.job()
+    client.complete(worker, client.claim(worker, job))
+    version = job_version(client.conn, job)
+    assert client.one("SELECT evtrack.finish_due(%s)", job)
+    record = "SELECT evtrack.record_verification(%s, %s, 1, false, 0)"
+    for each in (version, job_version(client.conn, job)):
+        assert client.one(record, job, each)
+    assert ["whole", "open"] == [row.outcome for row in job_verifications(client.conn, job)]
+    for _ in range(100):
+        client.one(record, job, None)
+    kept = job_verifications(client.conn, job, limit=200)
+    assert ["open"] * 100 == [row.outcome for row in kept]
+
+
 def test_a_row_goes_with_its_job(own_client: Client) -> None:
-    assert not own_client.one("SELECT evtrack.record_verification(99, 1, false, 0)")
+    assert not own_client.one("SELECT evtrack.record_verification(99, 1, 1, false, 0)")
     old, job = ended_job(own_client, days_ago(3)), own_client.job()
     for each in (old, job):
-        assert own_client.one("SELECT evtrack.record_verification(%s, 1, false, 0)", each)
+        assert own_client.one("SELECT evtrack.record_verification(%s, 1, 1, false, 0)", each)
     with pytest.raises(psycopg.errors.CheckViolation):
-        own_client.one("SELECT evtrack.record_verification(%s, -1, false, 0)", job)
+        own_client.one("SELECT evtrack.record_verification(%s, 1, -1, false, 0)", job)
     assert {old, job} == set(latest_verifications(own_client.conn, [old, job]))
     run_cleanup(own_client)
     assert {job} == set(latest_verifications(own_client.conn, [old, job]))
@@ -62,5 +84,5 @@ def test_a_row_goes_with_its_job(own_client: Client) -> None:
 def test_who_may_not_keep_a_row_verifies_all_the_same(own_client: Client) -> None:
     job = own_client.job()
     own_client.conn.execute("SET default_transaction_read_only = on")
-    record_verification(own_client.conn, job, events=1, found=0, damaged=False, first=[])
+    record_verification(own_client.conn, job, version=1, events=1, found=0, damaged=False, first=[])
     assert [] == job_verifications(own_client.conn, job)

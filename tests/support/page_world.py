@@ -128,5 +128,5 @@ def page_world(admin_dsn: str, template: str) -> Iterator[PageWorld]:
             for job in (large, small):
                 client.complete(worker, client.claim(worker, job, fresh=2, returning=0))
                 client.claim(worker, job, fresh=1, returning=0)
-                client.one("SELECT evtrack.record_verification(%s, 1, false, 0)", job)
+                client.one("SELECT evtrack.record_verification(%s, 1, 1, false, 0)", job)
         yield PageWorld(dsn, large, small)

@@ -1,10 +1,12 @@
 -- Keep what a verification found in a job: how many events it read, whether the
 -- log itself is damaged, and how many differences there are, with the first 20
--- of them. Without any, a job that has ended is whole, and others are as yet
+-- of them. Without any, the job is whole if it has ended, and still has the
+-- version that it had before the verification began to read; others are as yet
 -- open. Of each job, the latest 100 verifications are kept. Returns false if
 -- there is no such job.
 CREATE OR REPLACE FUNCTION evtrack.record_verification(
     the_job bigint,
+    job_version integer,
     event_count bigint,
     log_is_damaged boolean,
     difference_count bigint,
@@ -15,7 +17,9 @@ DECLARE
     ended boolean;
 BEGIN
     -- A cleanup that drops the job waits for this row, and then drops it too.
-    SELECT j.phase IN ('finished', 'cancelled') INTO ended
+    SELECT j.phase IN ('finished', 'cancelled') AND j.version = job_version
+        AND evtrack.open_batches(the_job) = 0
+    INTO ended
     FROM evtrack.job j WHERE j.job_id = the_job FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN false;
@@ -44,7 +48,7 @@ BEGIN
     RETURN true;
 END $$;
 COMMENT ON FUNCTION evtrack.record_verification(
-    bigint, bigint, boolean, bigint, jsonb
+    bigint, integer, bigint, boolean, bigint, jsonb
 ) IS
 'Keeps what a verification found in a job, for the view job_verification; '
 'false if there is no such job.';

@@ -15,7 +15,7 @@ COMMENT ON VIEW evtrack.job_verification IS
 'tables: compare the digest with a copy kept elsewhere.';
 COMMENT ON COLUMN evtrack.job_verification.by IS 'The database role that ran it.';
 COMMENT ON COLUMN evtrack.job_verification.outcome IS
-'whole: the job has ended, and log and projection agree; open: they agree, and it has not ended; departs: the '
+'whole: the job had ended, and log and projection agree; open: they agree, and it had not ended; departs: the '
 'projection differs from an intact log; damaged: the log itself was changed.';
 COMMENT ON COLUMN evtrack.job_verification.events IS 'How many events were read.';
 COMMENT ON COLUMN evtrack.job_verification.differences IS 'The first 20 differences.';

@@ -238,7 +238,8 @@ def test_jobs_have_the_badge_of_their_verification(
         queue.complete(worker, queue.claim(worker, job))
         queue.conn.execute("SELECT evtrack.finish_due(%s)", [job])
     with connect(dsn, purpose="test") as conn:
-        verifications.record_verification(conn, whole, events=5, found=0, damaged=False, first=[])
+        version = verifications.job_version(conn, whole)
+        verifications.record_verification(conn, whole, version=version, events=5, found=0, damaged=False, first=[])
     page = get("/proof", as_json=True)
     badges = {job["job_id"]: job["badge"] for job in page["jobs"]}
     assert {whole: "whole", unproved: "not proved", still_open: "open"} == badges

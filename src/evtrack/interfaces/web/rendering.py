@@ -28,6 +28,7 @@ from evtrack.interfaces.words.formatting import (
     percentage,
     rate_of,
 )
+from evtrack.interfaces.words.proof_badge import proof_badge
 from evtrack.interfaces.words.stories import elapsed
 from evtrack.version import __version__
 
@@ -97,6 +98,7 @@ class Renderer:
             "bar": job_bar,
             "share_bar": share_bar,
             "slot_boxes": slot_boxes,
+            "proof_word": proof_badge,
             "timeline_chart": job_timeline,
             "icicle": icicle,
             "icicle_swatch": swatch,

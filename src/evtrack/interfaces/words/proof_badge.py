@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from evtrack.domain.states import JobPhase
 
 if TYPE_CHECKING:
+    from evtrack.storage.reports.job_reports import JobStatus
     from evtrack.storage.reports.verifications import Verification
 
 
@@ -26,17 +27,19 @@ class ProofBadge(StrEnum):
     """No verification since the job ended."""
 
 
-def proof_badge(phase: str, latest: Verification | None) -> ProofBadge:
+def proof_badge(job: JobStatus, latest: Verification | None) -> ProofBadge:
     """Judge a job's log.
 
     Args:
-        phase: The job's phase.
+        job: The job.
         latest: Its latest verification; None if there is none.
     """
     if latest is not None and latest.outcome in {ProofBadge.DEPARTS, ProofBadge.DAMAGED}:
         return ProofBadge(latest.outcome)
-    if phase not in {JobPhase.FINISHED, JobPhase.CANCELLED}:
+    ended_at = job.finished_at or job.cancelled_at
+    if job.phase not in {JobPhase.FINISHED, JobPhase.CANCELLED} or ended_at is None:
         return ProofBadge.OPEN
-    if latest is not None and latest.outcome == ProofBadge.WHOLE:
+    # A job that was retried ends again.
+    if latest is not None and latest.outcome == ProofBadge.WHOLE and latest.at >= ended_at:
         return ProofBadge.WHOLE
     return ProofBadge.NOT_PROVED

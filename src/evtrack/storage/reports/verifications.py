@@ -30,13 +30,27 @@ class Verification:
     digest: str | None
 
 
+def job_version(conn: Connection, job_id: int) -> int | None:
+    """Read how many events a job's own stream has, as the owner of the tables; None if there is no such job."""
+    version: int | None = value(conn, "job_version", job_id=job_id)
+    return version
+
+
 def record_verification(
-    conn: Connection, job_id: int, *, events: int, found: int, damaged: bool, first: Sequence[Difference]
+    conn: Connection,
+    job_id: int,
+    *,
+    version: int | None,
+    events: int,
+    found: int,
+    damaged: bool,
+    first: Sequence[Difference],
 ) -> None:
     """Keep what a verification found, if this user and this server may write it; otherwise nothing happens.
 
     Args:
         conn: A connection in autocommit mode.
+        version: What `job_version` returned before the verification began to read.
         events: How many events were read.
         found: How many differences there are.
         damaged: Whether the log itself is damaged.
@@ -46,6 +60,7 @@ def record_verification(
         return
     params = {
         "job_id": job_id,
+        "version": version,
         "events": events,
         "log_is_damaged": damaged,
         "difference_count": found,

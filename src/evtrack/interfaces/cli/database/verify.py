@@ -17,7 +17,7 @@ from evtrack.interfaces.terminal.reports.verify import VerifyReport, rebuild_lin
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log import proof
 from evtrack.storage.log.rebuild import rebuild
-from evtrack.storage.reports.verifications import KEPT, record_verification
+from evtrack.storage.reports.verifications import KEPT, job_version, record_verification
 
 _DIFFERENT: Final = 2
 _LINE_LIMIT: Final = 2000
@@ -91,8 +91,9 @@ class _Verification:
 
     def fix(self, job_id: int) -> None:
         # First without a lock, so that an intact job is not disturbed.
+        version = job_version(self._conn, job_id)
         if not any(True for _ in proof.verify(self._conn, job_id, on_progress=self._on_progress)):
-            self._record(job_id, VerifyReport(), [])
+            self._record(job_id, version, VerifyReport(), [])
             return
         done = rebuild(self._conn, job_id, trust_log=self._trust_log)
         for _ in self._printed(done.found):
@@ -105,18 +106,20 @@ class _Verification:
         self._prove(job_id, prints=False)
 
     def _prove(self, job_id: int, *, prints: bool) -> None:
+        version = job_version(self._conn, job_id)
         found = proof.verify(self._conn, job_id, on_progress=self._on_progress)
         first: list[Difference] = []
         report = VerifyReport()
         report.add(job_id, _beginning(self._printed(found) if prints else found, first))
         self.report.include(report)
-        self._record(job_id, report, first)
+        self._record(job_id, version, report, first)
 
-    def _record(self, job_id: int, report: VerifyReport, first: list[Difference]) -> None:
+    def _record(self, job_id: int, version: int | None, report: VerifyReport, first: list[Difference]) -> None:
         if self._job_events or report.differences:
             record_verification(
                 self._conn,
                 job_id,
+                version=version,
                 events=self._job_events,
                 found=report.differences,
                 damaged=report.damaged.number > 0,

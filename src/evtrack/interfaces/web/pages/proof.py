@@ -96,7 +96,7 @@ def _proved(job: JobStatus, latest: Verification | None) -> ProvedJob:
         job.outcome,
         job.running,
         job.finished_at or job.cancelled_at,
-        proof_badge(job.phase, latest),
+        proof_badge(job, latest),
         latest,
     )
 
