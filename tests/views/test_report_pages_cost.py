@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from client import Client
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.monitoring import alert_delivery, alert_outbox
+from evtrack.storage.queue.job_control import retry_job
 from evtrack.storage.reports import (
     batch_lists,
     batch_reports,
@@ -24,10 +25,11 @@ from evtrack.storage.reports import (
     verifications,
     worker_reports,
 )
+from evtrack.storage.reports.handler_sums import handler_sums
 from evtrack.storage.reports.item_lists import ItemCursor
 from evtrack.storage.reports.job_overview import job_overview
 from evtrack.storage.reports.trouble_lists import CrashCursor
-from page_world import BATCHES, GONE, HANDLER, MANY, RETRIED, SHARED, TREE, PageWorld, page_world
+from page_world import BATCHES, CRASHED, GONE, HANDLER, MANY, RETRIED, SHARED, TREE, PageWorld, page_world
 from plans import Plan, explained, rows_by_table
 from servers import cloned
 
@@ -50,6 +52,17 @@ class Where(NamedTuple):
 
 
 Reader = Callable[[Where], object]
+
+CHUNK = 500
+"""How many batches are retried in a transaction."""
+
+
+def retry_chunk(at: Where) -> None:
+    """Retry some of the failed batches, and take it back."""
+    first = CRASHED + RETRIED + 1
+    with at.conn.transaction(force_rollback=True):
+        retry_job(at.conn, at.job, statuses=["failed"], batch_nos=list(range(first, first + CHUNK)))
+
 
 PERMANENT = [f"evtrack.{table}" for table in ("job", "progress", "worker", "alert", "delivery", "ledger", "restored")]
 """The tables that have statistics in each day, as they do not begin with it."""
@@ -159,6 +172,8 @@ LOOKING: dict[str, tuple[Reader, int]] = {
     "hunts": (lambda at: trouble_lists.hunts(at.conn), 4 * PAGE),
     "hunts of a job": (lambda at: trouble_lists.hunts(at.conn, job_id=at.job, under_way=False), 4 * PAGE),
     "alerts of a kind": (lambda at: system_lists.alerts_page(at.conn, kind="none"), 2 * system_lists.LOOKED),
+    "sums of handlers": (lambda at: handler_sums(at.conn, limit=100), 2 * MANY),
+    "a chunk that is retried": (retry_chunk, 20 * CHUNK),
     "stored days": (lambda at: system_lists.stored_days(at.conn), 20_000),
 }
 """Readers that look at more, and at how many rows, besides PAGE.

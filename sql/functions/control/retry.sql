@@ -9,6 +9,7 @@ CREATE OR REPLACE FUNCTION evtrack.retry(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     j evtrack.job := evtrack.lock_job(the_job);
+    numbers integer[];
     n integer;
 BEGIN
     IF (statuses <@ '{failed,crashed}'::text[]) IS NOT TRUE THEN
@@ -30,26 +31,35 @@ BEGIN
             the_job USING ERRCODE = 'EV004', HINT = 'Submit a new job; or '
             'archive with --with-payload next time.';
     END IF;
-    IF j.phase = 'finished' AND EXISTS (
-        SELECT 1 FROM evtrack.batch b
-        WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+    -- Batches that are named are looked up, each by itself: a chunk of a large
+    -- job must not read all of it.
+    numbers := CASE WHEN batch_nos IS NULL THEN ARRAY(
+        SELECT b.batch_no FROM evtrack.batch b
+        WHERE b.job_day = j.job_day AND b.job_id = the_job
             AND b.status::text = ANY(statuses)
-            AND (batch_nos IS NULL OR b.batch_no = ANY(batch_nos))
-    ) THEN
+    ) ELSE ARRAY(
+        SELECT u.no FROM (SELECT DISTINCT unnest(batch_nos) AS no) u
+        CROSS JOIN LATERAL (
+            SELECT FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = the_job
+                AND b.batch_no = u.no AND b.status::text = ANY(statuses)
+            LIMIT 1
+        ) b
+    ) END;
+    IF j.phase = 'finished' AND cardinality(numbers) > 0 THEN
         PERFORM evtrack.append_job_event(j, 'reopened');
     END IF;
-    WITH back AS (
-        SELECT b.batch_no, b.version, b.attempt FROM evtrack.batch b
-        WHERE b.job_day = j.job_day AND b.job_id = j.job_id
-            AND b.status::text = ANY(statuses)
-            AND (batch_nos IS NULL OR b.batch_no = ANY(batch_nos))
-        ORDER BY b.batch_no FOR UPDATE
-    )
     INSERT INTO evtrack.event (
         job_day, job_id, batch_no, version, type, attempt, data)
-    SELECT j.job_day, j.job_id, k.batch_no, k.version + 1, 'requeued',
-        k.attempt, '{"reason": "person", "reset": true}'
-    FROM back k;
+    SELECT j.job_day, j.job_id, b.batch_no, b.version + 1, 'requeued',
+        b.attempt, '{"reason": "person", "reset": true}'
+    FROM (SELECT unnest(numbers) AS no ORDER BY no) u
+    CROSS JOIN LATERAL (
+        SELECT o.batch_no, o.version, o.attempt FROM evtrack.batch o
+        WHERE o.job_day = j.job_day AND o.job_id = the_job
+            AND o.batch_no = u.no
+        FOR UPDATE
+    ) b;
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
 END $$;
