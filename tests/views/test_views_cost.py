@@ -10,7 +10,8 @@ from psycopg.types.json import Jsonb
 
 from client import Client
 from evtrack.storage.connection.connect import Connection, connect
-from plans import Plan, nodes, rows_read
+from evtrack.storage.reports.trouble_lists import crash_map
+from plans import Plan, explained, nodes, rows_by_table, rows_read
 from servers import cloned
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -129,6 +130,13 @@ def test_the_crash_rate_is_found_without_reading_the_log(big: tuple[Client, int,
     found = plan(client, "SELECT * FROM evtrack.crash_rate_daily WHERE day > current_date - 7")
     events = [node for node in nodes(found) if node.get("Relation Name", "").startswith("event_")]
     assert rows_read({"Node Type": "Append", "Plans": events}) < 100
+
+
+def test_the_crash_map_is_found_without_reading_the_log(big: tuple[Client, int, int]) -> None:
+    client, *_ = big
+    with explained(client) as plans:
+        assert [BATCHES // 2 + 5] == [cell.completed for cell in crash_map(client.conn)]
+        assert sum(rows_by_table(plans).values()) < 1_000
 
 
 def test_the_history_of_what_runs_now_is_read_from_a_bounded_number_of_rows(big: tuple[Client, int, int]) -> None:

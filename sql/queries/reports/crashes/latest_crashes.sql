@@ -27,4 +27,4 @@ CROSS JOIN
         WHERE x.job_id = l.job_id AND x.batch_no = l.batch_no AND x.attempt = l.attempt -- noqa: RF03
         OFFSET 0 -- noqa: AM09
     ) AS c
-ORDER BY c.at DESC, c.job_id ASC, c.batch_no ASC
+ORDER BY c.at DESC, c.job_id DESC, c.batch_no DESC
