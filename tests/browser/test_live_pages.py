@@ -103,7 +103,7 @@ def test_progress_is_shown_in_time(browser: Browser, dsn: str, queue: Client) ->
         for number, claim in enumerate(claims[:7], 1):
             begun = time.monotonic()
             queue.complete(worker, [claim])
-            expect(page.locator("#head")).to_contain_text(re.compile(rf"(?<!\d){2 * number} (of|/) 20"), timeout=30_000)
+            expect(page.locator("#head")).to_contain_text(re.compile(rf"(?<!\d){2 * number} (of|/) 20"))
             took = time.monotonic() - begun
             # Where the machine is busy, the page is read less often, and says so.
             state = page.locator("#state [role=status]").inner_text()
@@ -145,13 +145,13 @@ def test_a_page_says_when_the_server_is_away_and_goes_on_by_itself(browser: Brow
         page = visitor.visit(f"/jobs/{job}")
         expect(page.locator("#state.live")).to_be_visible()
         port = dashboard.port
-    expect(page.locator("#state")).to_contain_text("stands still", timeout=10_000)
+    expect(page.locator("#state")).to_contain_text("stands still")
     queue.conn.execute("SELECT evtrack.suspend(%s)", [job])
     back = ServedDashboard(dsn, ServingOptions(port=port, **options))
     thread = threading.Thread(target=back.run)
     thread.start()
     try:
-        expect(page.locator("#state.live")).to_be_visible(timeout=15_000)
+        expect(page.locator("#state.live")).to_be_visible()
         expect(page.locator("#head")).to_contain_text("suspended")
     finally:
         visitor.context.close()

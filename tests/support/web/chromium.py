@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from evtrack.interfaces.web.serving.dashboard import ServedDashboard, ServingOptions
 
@@ -26,6 +26,7 @@ FLAGS = (
     "--host-resolver-rules=MAP evil.test 127.0.0.1",
 )
 _STOP_S = 20
+_WAIT_MS = 30_000  # as eventually() does, for a busy machine
 
 
 @contextmanager
@@ -35,6 +36,7 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         assert not os.environ.get("EVTRACK_TEST_BROWSER"), "chromium is not installed"
         pytest.skip("chromium is not installed")
+    expect.set_options(timeout=_WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield browser
