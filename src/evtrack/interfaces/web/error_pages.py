@@ -64,7 +64,8 @@ class ErrorPages:
     def _database(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, EvtrackError)  # noqa: S101  it is registered for that class
         headers = {"retry-after": str(_RETRY_S), "refresh": str(_RETRY_S)}
-        return self._answer(request, 503, error.message, error.hint, headers)
+        # libpq's words have line breaks and tabs.
+        return self._answer(request, 503, " ".join(error.message.split()), error.hint, headers)
 
     def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)  # noqa: S101  it is registered for that class

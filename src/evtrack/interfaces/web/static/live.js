@@ -30,6 +30,7 @@ const held = new Map(); // What came for a region that a viewer holds.
 
 function say(text, kind) {
   state.className = kind;
+  state.firstChild.title = kind === "stands" ? text : ""; // It is cut where it is long.
   // What is said again is not read aloud again.
   if (state.firstChild.textContent !== text) state.firstChild.textContent = text;
 }
