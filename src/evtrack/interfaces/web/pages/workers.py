@@ -16,7 +16,7 @@ from evtrack.storage.reports.trouble_lists import CrashCursor
 from evtrack.storage.reports.worker_reports import LostWorker, RunningItem, WorkerRow
 
 _PAGE: Final = 50
-_AT_WORK: Final = 60
+_AT_WORK: Final = 50
 _LOST: Final = 10
 _HELD: Final = 200
 _LOSS: Final = timedelta(minutes=2)
