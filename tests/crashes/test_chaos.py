@@ -237,6 +237,8 @@ class JobProcesses:
     def stopped_is_lost(self, queue: Client) -> bool:
         """Return whether the stopped worker was declared lost or had not registered."""
         assert self._stopped is not None
+        # The others notice it, and an item may have killed them just now.
+        self.start_missing(queue)
         return not queue.rows("SELECT 1 FROM evtrack.worker WHERE pid = %s AND lost_at IS NULL", self._stopped.pid)
 
     def resume_worker(self) -> None:

@@ -116,7 +116,7 @@ def test_a_worker_stopped_past_its_lease_is_fenced_and_its_late_results_are_reco
 
 def test_connections_cut_for_less_than_the_grace_period_cost_nothing(queue: Client, dsn: str) -> None:
     job = submit(queue, *['{"do": "sleep", "s": 0.05}'] * 80)
-    grace = ("--slots", "1", "--lose-grace", "5")
+    grace = ("--slots", "1", "--lose-grace", "20")
     with worker(dsn, *grace, "--name", "a"), worker(dsn, *grace, "--name", "b"):
         for _ in range(3):
             eventually(lambda: running(queue, 2), 40)
