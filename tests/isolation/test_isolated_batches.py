@@ -205,11 +205,12 @@ def test_an_exclusive_batch_of_a_job_that_is_cancelled_meanwhile_holds_nothing_u
 
 def test_a_reserved_batch_is_given_back_at_a_stop(queue: Client, dsn: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    slow = submit(queue, item(trace, do="sleep", s=1.0), handler="scripted", priority=5)
+    slow = submit(queue, item(trace, do="sleep", s=3.0), handler="scripted", priority=5)
     job = submit(queue, item(trace), handler="scripted")
     isolate(queue, job, "exclusive")
     with running_worker(dsn, slots=2) as one:
         eventually(lambda: queue.one("SELECT count(*) FROM evtrack.batch WHERE status = 'running'") == 2)
+        eventually(lambda: items_begun(trace, 1))
         one.worker.stop()
         one.join()
     assert ("finished", "pending") == (
