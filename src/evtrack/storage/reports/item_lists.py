@@ -8,6 +8,7 @@ from typing import NamedTuple
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import rows
 from evtrack.storage.reports.batch_reports import Crash
+from evtrack.storage.reports.item_reports import ItemRow
 
 
 class ItemCursor(NamedTuple):
@@ -18,18 +19,9 @@ class ItemCursor(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ItemPlace:
+class ItemPlace(ItemRow):
     """An item in one of the jobs that have it: which batches held it, and what became of it."""
 
-    job_id: int
-    ordinal: int
-    item_key: str | None
-    status: str
-    batch_no: int
-    attempt: int
-    error: str | None
-    path: list[int]
-    line: int | None
     started_at: datetime | None
     finished_at: datetime | None
     job_name: str | None

@@ -1,11 +1,12 @@
 """Alerts and workers page by page, and what is stored."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, Final
+from datetime import date
+from typing import Final
 
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import rows, value
+from evtrack.storage.monitoring.alert_outbox import AlertRow
 from evtrack.storage.reports.walk import Walk, walked
 from evtrack.storage.reports.worker_reports import WorkerRow
 
@@ -17,19 +18,9 @@ _DAYS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class AlertEntry:
-    """A row of evtrack.alert_status, with how many sinks still wait for it and how many were given up."""
+class AlertEntry(AlertRow):
+    """An alert, with how many sinks still wait for it and how many were given up."""
 
-    alert_id: int
-    kind: str
-    severity: str
-    job_id: int | None
-    batch_no: int | None
-    created_at: datetime
-    delivered_at: datetime | None
-    delivered_by: str | None
-    cleared_at: datetime | None
-    facts: dict[str, Any]
     subject: str
     pending_sinks: int
     failed_sinks: int

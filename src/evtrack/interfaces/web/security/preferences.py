@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import RedirectResponse, Response
 
+from evtrack.interfaces.web.security.cookies import set_cookie
 from evtrack.interfaces.web.security.forms import form_of
 from evtrack.interfaces.web.security.identity import user_of
 from evtrack.interfaces.web.security.way_back import way_back
@@ -89,15 +90,7 @@ class SettingsEndpoint:
         answer = RedirectResponse(way_back(form.get("next", ""), self._renderer), 303)
         for name, choices in _CHOICES.items():
             if (value := form.get(name, "")) in choices:
-                answer.set_cookie(
-                    _cookie(name),
-                    value,
-                    max_age=_LAST_S,
-                    path=self._renderer.cookie_path,
-                    secure=request.url.scheme == "https",
-                    httponly=True,
-                    samesite="lax",
-                )
+                set_cookie(answer, request, self._renderer, _cookie(name), value, lasts_s=_LAST_S)
         return answer
 
 

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from evtrack.domain.errors import BadArgument
+from evtrack.interfaces.web.security.cookies import set_cookie
 from evtrack.interfaces.web.security.forms import form_of
 from evtrack.interfaces.web.security.identity import User
 from evtrack.interfaces.web.security.preferences import page_values, wants_json
@@ -106,16 +107,8 @@ class TokenLogin:
             return self._asked(request, refusal, then)
         answer = RedirectResponse(way_back(then, self._renderer), 303)
         until = str(int(time.time()) + LASTS_S)
-        # Lax: with Strict, the link of an alert that is opened from a chat would always ask for the token again.
-        answer.set_cookie(
-            self._cookie,
-            f"{until}.{self._signature(until)}",
-            max_age=LASTS_S,
-            path=self._renderer.cookie_path,
-            secure=request.url.scheme == "https",
-            httponly=True,
-            samesite="lax",
-        )
+        value = f"{until}.{self._signature(until)}"
+        set_cookie(answer, request, self._renderer, self._cookie, value, lasts_s=LASTS_S)
         return answer
 
     def _refusal(self, request: HTTPConnection, token: str) -> int | None:
