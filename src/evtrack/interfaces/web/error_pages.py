@@ -91,5 +91,5 @@ class ErrorPages:
             document = json_text({"status": status, "error": message, "hint": hint})
             return Response(f"{document}\n", status, headers, "application/json")
         values = page_values(request, self._renderer, title=HTTPStatus(status).phrase)
-        page = self._renderer.page("error", values | {"message": message, "hint": hint})
+        page = self._renderer.page("frame/error", values | {"message": message, "hint": hint})
         return HTMLResponse(page, status, headers)

@@ -107,7 +107,7 @@ class Renderer:
             "version": __version__,
         }
         # A block that is rendered by itself sees globals, and nothing that its template imports.
-        self._environment.globals["parts"] = self._environment.get_template("parts.html").module
+        self._environment.globals["parts"] = self._environment.get_template("frame/parts.html").module
 
     @property
     def cookie_path(self) -> str:
