@@ -27,6 +27,7 @@ from evtrack.storage.embedded.shared_server import EmbeddedServer
 
 _SMALLEST_US = 0.02
 _SMALLEST_SHARE = 0.005
+_SHOWN_TEXT = 70
 
 # A nested statement belongs to the function whose source has its text; its constants are parameters in the statistics.
 _STATEMENTS = r"""
@@ -34,22 +35,21 @@ WITH body AS (
     SELECT p.proname, regexp_replace(p.prosrc, '\s+', ' ', 'g') AS text
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'evtrack'
 ), statement AS (
-    SELECT s.*, btrim(regexp_replace(s.query, '\s+', ' ', 'g')) AS text
+    SELECT s.*, btrim(regexp_replace(s.query, '(\s|/\*, \.\.\. \*/)+', ' ', 'g')) AS text
     FROM public.pg_stat_statements s
     JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database()
 )
-SELECT coalesce(b.proname || '()', 'client'), left(s.text, 70), sum(s.calls)::bigint,
+SELECT CASE WHEN s.toplevel THEN 'client' ELSE coalesce(b.proname || '()', 'nested') END, s.text, sum(s.calls)::bigint,
     sum(s.total_exec_time) * 1e3, sum(s.total_plan_time) * 1e3, sum(s.wal_bytes)::float8
 FROM statement s
 LEFT JOIN LATERAL (
     SELECT b.proname FROM body b
-    WHERE b.text LIKE '%%' || regexp_replace(
-        regexp_replace(s.text, '([\\%_])', '\\\1', 'g'), '\$[0-9]+', '%%', 'g') || '%%'
+    WHERE b.text LIKE '%' || regexp_replace(regexp_replace(regexp_replace(
+        left(s.text, 150), '^SELECT', ''), '([\\%_])', '\\\1', 'g'), ' ?\$[0-9]+ ?', '%', 'g') || '%'
     ORDER BY length(b.text) LIMIT 1
 ) b ON NOT s.toplevel
 WHERE s.total_exec_time > 0 AND s.text !~ 'pg_stat_statements'
 GROUP BY 1, 2
-HAVING sum(s.total_exec_time) * 1e3 >= %s
 ORDER BY 4 DESC
 """
 
@@ -155,17 +155,24 @@ def by_statement(conn: Connection, batches: int) -> None:
     conn.execute("SELECT public.pg_stat_statements_reset()")
     run = functions.work(conn, job)
     assert run.batches == batches
-    statements = conn.execute(_STATEMENTS.encode(), [_SMALLEST_US * batches]).fetchall()
+    statements = conn.execute(_STATEMENTS.encode()).fetchall()
     rows = [
-        [f"{caller} `{text}`", f"{calls * functions.GROUP / batches:.2f}", f"{exec_us / batches:.2f}",
+        [f"{caller} `{_shortened(text)}`", f"{calls * functions.GROUP / batches:.2f}", f"{exec_us / batches:.2f}",
          f"{plan_us / batches:.2f}", f"{wal / batches:,.0f}"]
         for caller, text, calls, exec_us, plan_us, wal in statements
+        if exec_us >= _SMALLEST_US * batches
     ]  # fmt: skip
     table(
         f"By statement, with what it calls, groups of {functions.GROUP}",
         ["statement", "calls a group", "us a batch", "us of planning", "WAL bytes"],
         rows,
     )
+
+
+def _shortened(statement: str) -> str:
+    # The fold's updates differ in what they set.
+    update = re.search(r"UPDATE evtrack.batch b SET .*?version = a.version, (\w+ = [^,]*,)", statement)
+    return f"UPDATE evtrack.batch ... {update[1]} ..." if update else statement[:_SHOWN_TEXT]
 
 
 def by_kind(conn: Connection, batches: int) -> None:
