@@ -38,7 +38,7 @@ def write_documents(path: Path, count: int, *, poison: int | None = None) -> int
     Returns:
         The number of annotations in all of them, the poison document left out.
     """
-    rng = random.Random(_SEED)  # noqa: S311  no secrets
+    rng = random.Random(_SEED)
     annotations = 0
     with path.open("w") as lines:
         for number in range(1, count + 1):
