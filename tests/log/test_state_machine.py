@@ -135,7 +135,7 @@ class Machine(RuleBasedStateMachine):
         # Sorted: the choices of the steps to come must not hang on the order in which a claim answers.
         self.held[who] = sorted(self.held[who] + claims)
 
-    @rule(luck=lucks, how=st.sampled_from(["fail", "crash", "complete", "requeue"]))
+    @rule(luck=lucks, how=st.sampled_from(["fail", "crash", "complete", "exchange", "requeue"]))
     def report(self, luck: int, how: str) -> None:
         """Report some of what a worker holds, in any order."""
         if not any(self.held):
@@ -146,6 +146,7 @@ class Machine(RuleBasedStateMachine):
         verdicts = getattr(self.client, how)(self.ids[who], claims)
         allowed = {
             "complete": {"ok"},
+            "exchange": {"ok"},
             "fail": {"retry", "failed"},
             "crash": {"retry", "crashed", "split"},
             "requeue": {"ok"},
@@ -284,7 +285,7 @@ class Machine(RuleBasedStateMachine):
         assert answers == dict.fromkeys(kept, "held") | dict.fromkeys(stale, "lost") | dict.fromkeys(gone, "requeued")
         self.let_go(who, gone)
 
-    @rule(luck=lucks, how=st.sampled_from(["complete", "fail", "crash", "requeue"]))
+    @rule(luck=lucks, how=st.sampled_from(["complete", "exchange", "fail", "crash", "requeue"]))
     def report_late(self, luck: int, how: str) -> None:
         """Report what the worker has reported, or lost, before, together with what it holds."""
         if not any(self.past):
@@ -294,7 +295,7 @@ class Machine(RuleBasedStateMachine):
         stale = chance.choice(self.past[who])
         before = self.client.batch(stale.job_id, stale.batch_no)
         others = [claim for claim in self.held[who] if claim[:2] != stale[:2]]
-        claims = [stale, *others[:1]] if how == "complete" else [stale]
+        claims = [stale, *others[:1]] if how in {"complete", "exchange"} else [stale]
         verdicts = getattr(self.client, how)(self.ids[who], claims)
         after = self.client.batch(stale.job_id, stale.batch_no)
         assert replace(before, version=after.version) == after

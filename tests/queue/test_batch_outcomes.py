@@ -12,7 +12,8 @@ from evtrack.domain.states import BatchStatus
 
 pytestmark = pytest.mark.integration
 
-REPORTS = ["complete", "fail", "crash", "requeue"]
+FUNCTIONS = ["complete", "fail", "crash", "requeue"]
+REPORTS = [*FUNCTIONS, "exchange"]
 
 
 def report(client: Client, function: str, worker: int, claims: list[Claim]) -> list[str]:
@@ -22,6 +23,7 @@ def report(client: Client, function: str, worker: int, claims: list[Claim]) -> l
         "fail": client.fail,
         "crash": client.crash,
         "requeue": client.requeue,
+        "exchange": client.exchange,
     }[function](worker, claims)
 
 
@@ -83,7 +85,7 @@ def test_a_part_of_a_group_sent_again_is_completed_with_the_rest(client: Client)
     assert ["enqueued", "started", "completed"] == client.types(job, 2)
 
 
-@pytest.mark.parametrize("function", REPORTS)
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_several_attempts_of_a_batch_may_be_in_one_group(client: Client, function: str) -> None:
     job, worker, rival = client.job(2, max_errors=1, max_crashes=1), client.worker(), client.worker()
     first, other = client.claim(worker, job)
@@ -106,9 +108,9 @@ def test_several_attempts_of_a_batch_may_be_in_one_group(client: Client, functio
 def test_a_batch_named_twice_is_reported_once(client: Client, function: str) -> None:
     job, worker = client.job(2), client.worker()
     claims = client.claim(worker, job)
-    done = {"complete": "ok", "fail": "retry", "crash": "retry", "requeue": "ok"}[function]
+    done = {"fail": "retry", "crash": "retry"}.get(function, "ok")
     assert [done] * 4 == report(client, function, worker, claims + claims)
-    expected = {"complete": ["completed"], "fail": ["failed", "requeued"], "crash": ["crashed", "requeued"]}
+    expected = {"complete": ["completed"], "exchange": ["completed"], "fail": ["failed", "requeued"], "crash": ["crashed", "requeued"]}
     assert expected.get(function, ["requeued"]) == client.types(job)[2:]
     client.check(job)
 

@@ -110,6 +110,31 @@ class Client:
             "complete", worker, claims, "%s::float8[], %s::text[]", [run_s] * len(claims), results and list(results)
         )
 
+    def exchange(
+        self, worker: int, claims: Iterable[Claim], *jobs: int, fresh: int = 0, returning: int = 0, results: Any = None
+    ) -> list[str]:
+        """Report batches done, claim from these jobs into `claimed`, and return a verdict for each report."""
+        claims = list(claims)
+        rows = self.rows(
+            "SELECT * FROM evtrack.exchange(%s, %s::bigint[], %s::integer[], %s::integer[], %s::float8[], %s::text[],"
+            " claim_jobs => %s::bigint[], after => array_fill(0, ARRAY[%s]), max_fresh => %s, handlers => %s::text[],"
+            " max_returning => %s)",
+            worker,
+            *_columns(claims),
+            [0.5] * len(claims),
+            results,
+            list(jobs),
+            len(jobs),
+            fresh,
+            [self.handler],
+            returning,
+        )
+        self.exchanged = [
+            Claim(row["job_id"], row["batch_no"], row["attempt"]) for row in rows if row["verdict"] is None
+        ]
+        verdicts = {(row["job_id"], row["batch_no"]): row["verdict"] for row in rows if row["verdict"]}
+        return [verdicts.get(claim[:2], "ok") for claim in claims]
+
     def fail(self, worker: int, claims: Iterable[Claim], error: Any = None) -> list[str]:
         """Report batches failed."""
         claims = list(claims)

@@ -51,6 +51,8 @@ WITH listed (kind, name, roles) AS (
     ('function', 'error_place', '{producer,reader,watcher,worker}'),
     ('function', 'error_shape', '{producer,reader,watcher,worker}'),
     ('function', 'event_text', '{}'),
+    ('function', 'exchange', '{worker}'),
+    ('function', 'exchange_of_day', '{}'),
     ('function', 'extend_links', '{}'),
     ('function', 'fail', '{worker}'),
     ('function', 'failures_before', '{producer,reader,watcher,worker}'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from psycopg.rows import class_row
+from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 from psycopg.types.string import ByteaBinaryLoader
 
@@ -46,13 +46,10 @@ class Queue:
         self._conn = connection
         self._worker_id = worker_id
         self._handlers = list(handlers)
-        # The two statements of the hot path share a round trip, so each has its own cursor. Claimed batches go to the
-        # slots as they are: texts stay bytes, and the columns are in the order of the fields.
-        self._completions = connection.cursor(binary=True, row_factory=class_row(ReportVerdict))
-        self._claims = connection.cursor(binary=True, row_factory=lambda _: ClaimedBatch._make)
-        self._claims.adapters.register_loader("text", ByteaBinaryLoader)
-        self._complete_sql = statement("complete")
-        self._claim_sql = statement("claim")
+        # Claimed batches go to the slots as they are: texts stay bytes.
+        self._exchanges = connection.cursor(binary=True, row_factory=tuple_row)
+        self._exchanges.adapters.register_loader("text", ByteaBinaryLoader)
+        self._exchange_sql = statement("exchange")
         bound_waits(connection)
 
     def claimable(self, marks: Mapping[int, int]) -> list[Claimable]:
@@ -77,15 +74,13 @@ class Queue:
             The rejected reports, and the claimed batches.
         """
         with translated():
-            if done is None or claim is None:
-                self._send(done, claim)
-            else:
-                with self._conn.pipeline():
-                    self._send(done, claim)
-            return (
-                [] if done is None else self._completions.fetchall(),
-                [] if claim is None else self._claims.fetchall(),
-            )
+            found = self._exchanges.execute(self._exchange_sql, self._exchange(done, claim)).fetchall()
+        rejected = [
+            ReportVerdict(job_id, batch_no, verdict.decode())
+            for job_id, batch_no, *_, verdict in found
+            if verdict is not None
+        ]
+        return rejected, [ClaimedBatch._make(row[:-1]) for row in found if row[-1] is None]
 
     def complete_with_failures(
         self,
@@ -218,29 +213,25 @@ class Queue:
         phase: str | None = value(self._conn, "job_phase", job_id=job_id)
         return phase
 
-    def _send(self, done: CompletedBatches | None, claim: Claim | None) -> None:
-        if done is not None:
-            results = None if done.results is None else _joined(done.results)
-            keys = self._columns(done.job_ids, done.batch_nos, done.attempts)
-            usage = done.usage
-            measured = {
-                "peak_rss_bytes": None if usage is None else [None if each is None else each[0] for each in usage],
-                "cpu_s": None if usage is None else [None if each is None else each[1] for each in usage],
-            }
-            self._completions.execute(
-                self._complete_sql, {**keys, "run_s": array_literal(done.run_s), "results": results, **measured}
-            )
+    def _exchange(self, done: CompletedBatches | None, claim: Claim | None) -> dict[str, Any]:
+        values: dict[str, Any] = dict.fromkeys(("results", "peak_rss_bytes", "cpu_s", "claim_jobs", "after"))
+        if done is None:
+            values |= {**self._columns((), (), ()), "run_s": "{}"}
+        else:
+            values |= {**self._columns(done.job_ids, done.batch_nos, done.attempts), "run_s": array_literal(done.run_s)}
+            if done.results is not None:
+                values["results"] = _joined(done.results)
+            if done.usage is not None:
+                values["peak_rss_bytes"] = [None if each is None else each[0] for each in done.usage]
+                values["cpu_s"] = [None if each is None else each[1] for each in done.usage]
         if claim is not None:
-            values = {
-                "worker_id": self._worker_id,
-                "job_ids": array_literal(claim.job_ids),
-                "after": array_literal(claim.after),
-                "max_new": claim.max_new,
-                "handlers": self._handlers,
-                "max_retried": claim.max_retried,
-                "max_isolated": claim.max_isolated,
-            }
-            self._claims.execute(self._claim_sql, values)
+            values |= {"claim_jobs": array_literal(claim.job_ids), "after": array_literal(claim.after)}
+        return values | {
+            "handlers": self._handlers,
+            "max_new": claim.max_new if claim else 0,
+            "max_retried": claim.max_retried if claim else 0,
+            "max_isolated": claim.max_isolated if claim else 0,
+        }
 
     def _report(self, name: str, batches: Sequence[BatchKey], **more: Any) -> list[ReportVerdict]:
         return rows(self._conn, ReportVerdict, name, **self._keys(batches), **more)
