@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
-from support import harness
+from support import commands
 
 from evtrack.storage.connection.connect import Connection
 
@@ -74,7 +74,7 @@ def served(dsn: str) -> Iterator[Served]:
     Yields:
         Its process and its port.
     """
-    process = harness.evtrack(
+    process = commands.evtrack(
         *("--log-level", "warning", "web", "--dsn", dsn, "--port", "0", "--auth", "none"), stdout=subprocess.PIPE
     )
     try:
@@ -84,7 +84,7 @@ def served(dsn: str) -> Iterator[Served]:
         yield Served(process, port)
     finally:
         if process.poll() is None:
-            harness.stop(process)
+            commands.stop(process)
 
 
 def asked(port: int, address: str, *, receive_buffer: int = 0) -> socket.socket:
@@ -150,7 +150,7 @@ class Viewers:
         Args:
             least: So many bytes.
         """
-        harness.wait_until(lambda: min(self.received) >= least)
+        commands.wait_until(lambda: min(self.received) >= least)
 
     def _read(self) -> None:
         while not self._is_over.is_set():

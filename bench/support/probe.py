@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from itertools import product
 
-from support import harness, large_world
+from support import commands, harness, large_world
 
 from evtrack.storage.connection.connect import connect
 
@@ -69,7 +69,7 @@ class Probe:
     def wait(self) -> None:
         """Wait until all viewers have seen all of it, and note how long each commit took to be seen."""
         viewers = self._viewers
-        harness.wait_until(lambda: all(self._seen(viewer) >= self._done for viewer in viewers))
+        commands.wait_until(lambda: all(self._seen(viewer) >= self._done for viewer in viewers))
         for (done, committed), viewer in product(self._committed.items(), viewers):
             came = next(at for at, shown in self._shown[viewer] if shown >= done)
             self.latencies_s.append(max(0.0, came - committed))

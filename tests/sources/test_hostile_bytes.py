@@ -1,4 +1,4 @@
-"""Hostile bytes harm none of their readers: frames, marks of output, JSON arrays and lines; see bench/fuzz.py."""
+"""Hostile bytes harm none of their readers: frames, marks of output, JSON arrays and lines; see `bin/bench fuzz`."""
 
 import pytest
 from hypothesis import example, given, settings
