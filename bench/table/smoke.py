@@ -22,14 +22,17 @@ from table.programs import ProgramFailed, interpreter, run_program
 from table.results import Results, key_of
 from table.rows import rows
 
-_ROOMS = ("dashboard", "operations", "endurance")
+_ROOMS = ("analysis", "simulation", "dashboard", "operations", "endurance")
+_MAIN = "\nif __name__ == "
 _AT_ONCE = 4  # they wait more than they compute
 _TIMEOUT_S = 300
 
 
 def scripts() -> dict[str, Path]:
     """Return the benchmarks that are scripts of their own."""
-    return {file.stem: file for room in _ROOMS for file in sorted((BENCH / room).glob("*.py"))}
+    return {
+        file.stem: file for room in _ROOMS for file in sorted((BENCH / room).glob("*.py")) if _MAIN in file.read_text()
+    }
 
 
 def run_script(server: str, file: Path, lane: int) -> str:

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from support import harness
+from support import database, harness
+from support.commands import BENCH
 from support.documents import write_documents
 
 from evtrack.storage.connection.connect import connect
@@ -51,7 +52,7 @@ class Outcome(NamedTuple):
 
 def commands(path: Path) -> dict[str, list[str]]:
     """Return the command of each way to do it without a queue."""
-    work, ways = ([sys.executable, str(harness.BENCH / f"support/document_{name}.py")] for name in ("work", "ways"))
+    work, ways = ([sys.executable, str(BENCH / f"support/document_{name}.py")] for name in ("work", "ways"))
     found = {
         "bare loop, one process": [*ways, "loop", str(path)],
         "Pool.imap_unordered": [*ways, "imap_unordered", str(path)],
@@ -81,7 +82,7 @@ def run_command(command: Sequence[str], work_us: int, deadline_s: float) -> Outc
             command,
             stdout=results,
             stderr=messages,
-            cwd=harness.BENCH,
+            cwd=BENCH,
             env={**_environment(), "BENCH_WORK_US": str(work_us)},
             start_new_session=True,
         )
@@ -102,7 +103,7 @@ def run_command(command: Sequence[str], work_us: int, deadline_s: float) -> Outc
 
 def run_evtrack(server: str, path: Path, work_us: int) -> Outcome:
     """Run `evtrack run` on a new database, and verify its log."""
-    dsn = harness.database(server, "bench_without_queue")
+    dsn = database.create(server, "bench_without_queue")
     command = [sys.executable, "-m", "evtrack", "--log-level", "error", "run", str(path), *_RUN, "--dsn", dsn]
     outcome = run_command(command, work_us, deadline_s=300)
     with connect(dsn, purpose="bench") as conn:

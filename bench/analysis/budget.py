@@ -16,15 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import drain
-import functions
 import psutil
-from support import harness
+from rows import functions
+from support import commands, database, harness
+from support.evtrack_queue import FILL
 from support.kinds_of_work import Profile
 
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.embedded.shared_server import EmbeddedServer
 
+_GROUP = 100
 _SMALLEST_US = 0.02
 _SMALLEST_SHARE = 0.005
 _SHOWN_TEXT = 70
@@ -87,26 +88,26 @@ def table(title: str, heads: list[str], rows: list[list[str]]) -> None:
 
 def by_process(server: str, batches: int) -> None:
     """Drain a job with a worker of one slot, and print the CPU time of each process."""
-    dsn = harness.database(server, "bench_budget")
+    dsn = database.create(server, "bench_budget")
     with connect(dsn, purpose="bench") as conn:
-        functions.fill(conn, batches)
+        conn.execute(FILL, [batches])
         conn.execute("SELECT evtrack.suspend(job_id) FROM evtrack.job")
-        harness.vacuum_and_checkpoint(conn)
+        database.tidy(conn)
         postmaster = psutil.Process(conn.info.backend_pid).parent()
         assert postmaster
-        worker = drain.start_worker(dsn)
+        worker = commands.worker(dsn, "handlers.unstamped")
         try:
-            harness.wait_until(lambda: conn.execute("SELECT count(*) FROM evtrack.worker").fetchone() == (1,))
+            commands.wait_until(lambda: conn.execute("SELECT count(*) FROM evtrack.worker").fetchone() == (1,))
             time.sleep(0 if harness.SMOKE else 3)  # the slots' start is not a batch's cost
             before = _cpu_by_role(postmaster, psutil.Process(worker.pid), conn.info.backend_pid)
             begun = time.monotonic()
             conn.execute("SELECT evtrack.resume(job_id) FROM evtrack.job")
-            conn.execute("SELECT pg_notify('evtrack_work', 'noop')")
-            harness.wait_until(lambda: conn.execute("SELECT phase::text FROM evtrack.job").fetchone() == ("finished",))
+            conn.execute("SELECT pg_notify('evtrack_work', 'stamped')")
+            commands.wait_until(lambda: conn.execute("SELECT phase::text FROM evtrack.job").fetchone() == ("finished",))
             took_s = time.monotonic() - begun
             after = _cpu_by_role(postmaster, psutil.Process(worker.pid), conn.info.backend_pid)
         finally:
-            harness.stop(worker)
+            commands.stop(worker)
     used = {role: after[role] - before.get(role, 0.0) for role in after}
     rows = [[role, f"{1e6 * cpu / batches:.2f}", f"{cpu / took_s:.0%}"] for role, cpu in used.items()]
     rows.append(["all processes", f"{1e6 * sum(used.values()) / batches:.2f}", f"{sum(used.values()) / took_s:.0%}"])
@@ -150,20 +151,19 @@ def _cpu_s(process: psutil.Process) -> float:
 
 def by_statement(conn: Connection, batches: int) -> None:
     """Claim and complete with the SQL functions alone, and print the time of each statement."""
-    job = functions.fill(conn, batches)
-    harness.vacuum_and_checkpoint(conn)
+    job = database.value(conn, FILL, [batches])
+    database.tidy(conn)
     conn.execute("SELECT public.pg_stat_statements_reset()")
-    run = functions.work(conn, job)
-    assert run.batches == batches
+    functions.work(conn, job, group=_GROUP)
     statements = conn.execute(_STATEMENTS.encode()).fetchall()
     rows = [
-        [f"{caller} `{_shortened(text)}`", f"{calls * functions.GROUP / batches:.2f}", f"{exec_us / batches:.2f}",
+        [f"{caller} `{_shortened(text)}`", f"{calls * _GROUP / batches:.2f}", f"{exec_us / batches:.2f}",
          f"{plan_us / batches:.2f}", f"{wal / batches:,.0f}"]
         for caller, text, calls, exec_us, plan_us, wal in statements
         if exec_us >= _SMALLEST_US * batches
     ]  # fmt: skip
     table(
-        f"By statement, with what it calls, groups of {functions.GROUP}",
+        f"By statement, with what it calls, groups of {_GROUP}",
         ["statement", "calls a group", "us a batch", "us of planning", "WAL bytes"],
         rows,
     )
@@ -177,18 +177,17 @@ def _shortened(statement: str) -> str:
 
 def by_kind(conn: Connection, batches: int) -> None:
     """Claim and complete with the SQL functions alone, and print what the server's process does."""
-    job = functions.fill(conn, batches)
-    harness.vacuum_and_checkpoint(conn)
+    job = database.value(conn, FILL, [batches])
+    database.tidy(conn)
     with tempfile.TemporaryDirectory() as directory:
         profile = Profile(conn.info.backend_pid, Path(directory))
-        run = functions.work(conn, job)
+        figures = functions.work(conn, job, group=_GROUP)
         shares = profile.shares()
-    assert run.batches == batches
-    cpu_us = 1e6 * (run.cpu_s or run.took_s) / batches
+    cpu_us = figures.get("cpu_us", 1e6 / figures["jobs_s"])
     rows = [
         [kind, f"{share * cpu_us:.2f}", f"{share:.1%}"] for kind, share in shares.items() if share >= _SMALLEST_SHARE
     ]
-    table(f"By kind of work, groups of {functions.GROUP}", ["work", "us of CPU a batch", "share"], rows)
+    table(f"By kind of work, groups of {_GROUP}", ["work", "us of CPU a batch", "share"], rows)
 
 
 def main(arguments: list[str]) -> None:
@@ -196,7 +195,7 @@ def main(arguments: list[str]) -> None:
     batches = int(arguments[0]) if arguments else harness.sized(100_000, smoke=1000)
     with server_with_statistics() as server:
         by_process(server, batches)
-        with connect(harness.database(server, "bench_budget"), purpose="bench") as conn:
+        with connect(database.create(server, "bench_budget"), purpose="bench") as conn:
             conn.execute("CREATE EXTENSION pg_stat_statements SCHEMA public")
             by_statement(conn, batches)
             if shutil.which("perf"):
