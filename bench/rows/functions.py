@@ -11,6 +11,9 @@ from evtrack.storage.connection.connect import Connection, connect
 
 _CLAIM = """SELECT job_id, batch_no, attempt, payload
     FROM evtrack.claim(%s::bigint, %s::bigint[], %s::int[], %s::int, '{stamped}', %s::int)"""
+_EXCHANGE = """SELECT job_id, batch_no, attempt, payload, verdict FROM evtrack.exchange(
+    %s::bigint, %s::bigint[], %s::int[], %s::int[], %s::float8[],
+    claim_jobs => %s::bigint[], after => %s::int[], max_fresh => %s::int, handlers => '{stamped}')"""
 _COMPLETE = "SELECT verdict FROM evtrack.complete(%s::bigint, %s::bigint[], %s::int[], %s::int[], %s::float8[])"
 _TARGETS = {100: 0.26, 500: 0.40}
 
@@ -52,18 +55,16 @@ def measure(server: str, *, batches: int, group: int) -> dict[str, float]:
 def work(conn: Connection, job: int, *, group: int) -> dict[str, float]:
     """Claim and complete all batches of a job: as a worker does, the completions and the next claim in one commit."""
     worker = database.value(conn, "SELECT evtrack.register_worker('bench', 'bench', 1, 1, '{stamped}', '0')")
+    step = _exchange if database.value(conn, "SELECT to_regproc('evtrack.exchange') IS NOT NULL") else _two_calls
     after, done = 0, 0
     held: list[tuple[Any, ...]] = []
     cpu_before, begun = harness.backend_cpu_s(conn), time.perf_counter()
     while True:
-        with conn.pipeline(), conn.transaction():
-            if held:
-                jobs, numbers, attempts, _ = zip(*held, strict=True)
-                arrays = [list(jobs), list(numbers), list(attempts), [0.001] * len(held)]
-                conn.execute(_COMPLETE, (worker, *arrays), binary=True)
-            claimed = conn.execute(_CLAIM, (worker, [job], [after], group, 0), binary=True)
+        jobs, numbers, attempts = ([batch[place] for batch in held] for place in range(3))
+        arrays = [jobs, numbers, attempts, [0.001] * len(held)]
+        claimed = step(conn, worker, arrays, [[job], [after], group])
         done += len(held)
-        held = claimed.fetchall()
+        held = claimed
         if not held:
             break
         after = max(row[1] for row in held)
@@ -72,6 +73,21 @@ def work(conn: Connection, job: int, *, group: int) -> dict[str, float]:
     if cpu_before is not None and cpu_after is not None:
         figures["cpu_us"] = 1e6 * (cpu_after - cpu_before) / done
     return figures
+
+
+def _exchange(conn: Connection, worker: int, reported: list[Any], claimed: list[Any]) -> list[tuple[Any, ...]]:
+    rows = conn.execute(_EXCHANGE, (worker, *reported, *claimed), binary=True).fetchall()
+    assert not any(row[4] for row in rows), rows
+    return rows
+
+
+def _two_calls(conn: Connection, worker: int, reported: list[Any], claimed: list[Any]) -> list[tuple[Any, ...]]:
+    """Do it as a schema without exchange() does."""
+    with conn.pipeline(), conn.transaction():
+        if reported[0]:
+            conn.execute(_COMPLETE, (worker, *reported), binary=True)
+        rows = conn.execute(_CLAIM, (worker, *claimed, 0), binary=True)
+    return rows.fetchall()
 
 
 if __name__ == "__main__":
