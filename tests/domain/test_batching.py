@@ -139,3 +139,50 @@ def test_a_run_may_continue_in_an_empty_batch_up_to_its_limit(flushed: bool) -> 
     with pytest.raises(ItemRejected) as rejection:
         batcher.add("third", key="a", weight=1, size=2)
     assert ("second",) == rejection.value.taken_back
+
+
+def add_each(batcher: Batcher[str], keys: str, weights: list[int]) -> tuple[list[ItemBatch[str]], list[object]]:
+    """Add items of as many bytes as they weigh one by one; return the closed batches, and what was rejected."""
+    closed: list[ItemBatch[str]] = []
+    rejected: list[object] = []
+    for key, weight in zip(keys, weights, strict=False):
+        try:
+            if batch := batcher.add(key, key=key, weight=weight, size=weight):
+                closed.append(batch)
+        except ItemRejected as rejection:
+            rejected.append((rejection.reason, rejection.taken_back))
+    return closed, rejected
+
+
+@given(
+    st.lists(st.text("ab", min_size=1, max_size=6), max_size=8),
+    st.lists(st.integers(1, 4), min_size=6, max_size=6),
+    st.builds(
+        BatchLimits,
+        batch_size=st.integers(1, 6),
+        max_batch_bytes=st.integers(4, 40),
+        mode=st.sampled_from(["add", "replace"]),
+    ),
+    st.booleans(),
+)
+def test_many_items_at_once_become_the_same_batches(
+    groups: list[str],
+    weights: list[int],
+    limits: BatchLimits,
+    refused: bool,  # noqa: FBT001
+) -> None:
+    fast, slow = (Batcher[str](limits, last_key="a", run_refused=refused) for _ in range(2))
+    for keys in groups:
+        expected = add_each(slow, keys, weights)
+        sizes = weights[: len(keys)]
+        closed = fast.extend(keys, keys=keys, weights=sizes, sizes=sizes)
+        assert expected == (add_each(fast, keys, weights) if closed is None else (closed, []))
+        assert vars(slow) == vars(fast)
+
+
+def test_many_items_are_added_at_once_unless_one_may_be_rejected() -> None:
+    batcher: Batcher[str] = Batcher(BatchLimits(batch_size=2, max_batch_bytes=9))
+    two = [ItemBatch(["a", "b", "b"], 3), ItemBatch(["c", "d"], 2)]
+    assert two == batcher.extend("abbcde", keys="abbcde", weights=[1] * 6, sizes=[1] * 6)
+    assert None is batcher.extend("fg", keys="fg", weights=[1, 1], sizes=[4, 5])
+    assert ItemBatch(["e"], 1) == batcher.flush()

@@ -1,8 +1,13 @@
 """The key and weight of an item, and what makes it invalid."""
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evtrack.sources.item_reader import InvalidItemError, ItemReader
+from evtrack.sources.records import InvalidItem
 
 BOTH = ("db", "id")
 
@@ -93,3 +98,43 @@ def test_arrays_can_be_items_if_allowed() -> None:
 def test_invalid_fields_are_rejected(key: tuple[str, ...], weight: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="field"):
         ItemReader(key=key, weight=weight)
+
+
+_VALUES = (
+    b'"a"',
+    '"ä\u00a0"'.encode(),
+    b'""',
+    b'"a\\u0000"',
+    b'"\\ud800"',
+    b'"' + b"k" * 300 + b'"',
+    b"0",
+    b"-1.50",
+    b"1e400",
+)
+_VALUES += (b"12345678901234567890123", b"null", b"true", b"[1,2]", b"{}", b"NaN", b"[" * 2_000, b'"a\0"', b'"\xff"')
+_ITEMS = (b"[]", b"null", b"3", b'"text"', b"", b'{"id":1,"id":2}', b'{"id":1}{}', b'{"id":1,}', InvalidItem("reason"))
+
+
+@given(
+    st.lists(
+        st.sampled_from(_ITEMS)
+        | st.builds(lambda one, two: b'{"id":%b,"x":[%b],"w":%b}' % (one, two, two), *[st.sampled_from(_VALUES)] * 2),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from([{}, {"key": ("id",)}, {"key": ("id", "w")}, {"key": (".",)}, {"weight": ("w",)}, {"key_of": str}]),
+)
+def test_many_items_at_once_are_read_as_one_by_one(items: list[bytes], options: dict[str, Any]) -> None:
+    reader = ItemReader(**options)
+    lines = [None, *range(2, len(items) + 1)]
+    if read := reader.read_all(items, "f", lines):
+        assert list(zip(*read, strict=True)) == [
+            reader.read(item, "f", line) for item, line in zip(items, lines, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("key", [(), ("id",), BOTH])
+def test_valid_items_are_read_at_once(key: tuple[str, ...]) -> None:
+    items = [b'{"id":1,"db":"P"}', b'{"id":"b","db":2.5,"x":null}']
+    expected = ["P:1", "2.5:b"] if key == BOTH else ["1", "b"]
+    assert (expected, [1, 1]) == ItemReader(key=key).read_all(items, "f", [1, 2])

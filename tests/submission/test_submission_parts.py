@@ -76,15 +76,15 @@ def test_a_note_without_a_line_names_the_file() -> None:
 
 def test_a_chunk_numbers_batches_and_items_after_the_existing_ones() -> None:
     builder = ChunkBuilder(job(batches=4, items=90))
-    builder.add(batch(3))
-    builder.add(batch(2))
+    builder.add([batch(3)])
+    builder.add([batch(2)])
     builder.notes.add(part="a", line=1, reason="r")
     chunk = builder.take(position={"part": 1}, bytes_read=50)
     assert (5, [3, 2], [3, 2], [91, 94]) == (
         chunk.first_batch_no, chunk.item_counts, chunk.weights, chunk.first_ordinals
     )  # fmt: skip
     assert (1, {"part": 1}, 50) == (chunk.invalid, chunk.position, chunk.bytes_read)
-    builder.add(batch(1))
+    builder.add([batch(1)])
     chunk = builder.take(position={}, bytes_read=60)
     assert (7, [96], 0) == (chunk.first_batch_no, chunk.first_ordinals, chunk.invalid)
     assert (7, 96) == (builder.batches, builder.items)
@@ -96,18 +96,18 @@ def test_a_chunk_is_due_by_batches_bytes_or_age() -> None:
     assert not builder.is_due
     clock.now += 50
     assert not builder.is_due, "an empty chunk has no age"
-    builder.add(batch(1))
+    builder.add([batch(1)])
     assert not builder.is_due
     clock.now += 1.0
     assert builder.is_due
     assert not builder.is_full
     builder.take(position={}, bytes_read=0)
-    builder.add(batch(1, payload=b"x" * 1_000))
+    builder.add([batch(1, payload=b"x" * 1_000)])
     assert builder.is_full
     builder.take(position={}, bytes_read=0)
     for _ in range(3):
         assert not builder.is_full
-        builder.add(batch(1))
+        builder.add([batch(1)])
     assert builder.is_full
 
 
@@ -123,7 +123,7 @@ def test_a_chunk_of_only_notes_becomes_due_too() -> None:
 
 def test_rows_are_in_the_binary_copy_format() -> None:
     rows = PayloadRows(job_day=date(2000, 1, 2), job_id=258)
-    rows.add(3, 5, [(9, "k", b"[]"), (None, "ä", b"1")])
+    rows.add(3, 5, [[(9, "k", b"[]"), (None, "ä", b"1")]])
     header = b"PGCOPY\n\xff\r\n\0" + bytes(8)
     first = "0007 00000004 00000001 00000008 0000000000000102 00000004 00000005 00000004 00000003 00000004 00000009"
     second = "0007 00000004 00000001 00000008 0000000000000102 00000004 00000006 00000004 00000003 ffffffff"

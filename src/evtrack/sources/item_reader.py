@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from evtrack.sources.records import InvalidItem
+
 # A btree entry must fit into a third of a page, so the index on item keys would reject longer keys.
 MAX_KEY_BYTES = 1000
 
@@ -66,7 +68,9 @@ class ItemReader:
         names = {f"k{i}": name for i, name in enumerate(key or ("id",))} | {f"w{i}": n for i, n in enumerate(weight)}
         struct = msgspec.defstruct("Item", fields, rename=names, gc=False)
         self._decode: Any = msgspec.json.Decoder(struct).decode
-        self._values: Callable[[Any], tuple[Any, ...]] = _getter([f"k{i}" for i in range(len(key) or 1)])
+        key_names = [f"k{i}" for i in range(len(key) or 1)]
+        self._values: Callable[[Any], tuple[Any, ...]] = _getter(key_names)
+        self._columns: list[Callable[[Any], Any]] = [attrgetter(each) for each in key_names]
         self._lists: Callable[[Any], tuple[Any, ...]] = _getter([f"w{i}" for i in range(len(weight))])
 
     def read(self, item: bytes, name: str, line: int | None) -> tuple[str, int]:
@@ -99,10 +103,43 @@ class ItemReader:
                 raise InvalidItemError(f"the key field {self._key[values.index('')]!r} is empty")
         else:
             key = _default(values[0], name, line)
-        weight = 1
-        if self._weight:
-            weight = max(1, sum([len(value) for value in self._lists(found) if type(value) is list]))
-        return _checked(key), weight
+        return _checked(key), self._weight_of(found) if self._weight else 1
+
+    def read_all(
+        self, items: Sequence[bytes | InvalidItem], name: str, lines: Sequence[int | None]
+    ) -> tuple[list[str], list[int]] | None:
+        """Read many items at once, as `read` would one by one, in a fraction of the time.
+
+        Args:
+            items: The items, at least one.
+            name: The name of their file.
+            lines: The line of each.
+
+        Returns:
+            Their keys and their weights; None if one of them may be invalid, or is not an object with all key fields.
+            Then `read` must decide about each.
+        """
+        try:
+            found = list(map(self._decode, items))
+        except (TypeError, msgspec.ValidationError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+        if self._key_of is not None:
+            keys = [self._key_of(line or 0) or "" for line in lines]
+        else:
+            columns = [list(map(column, found)) for column in self._columns]
+            if any("" in column for column in columns) and self._key:
+                return None
+            if self._key or all(type(value) is int for value in columns[0]):
+                texts = [list(map(str, column)) for column in columns]
+                keys = texts[0] if len(texts) == 1 else list(map(":".join, zip(*texts, strict=True)))
+            else:
+                keys = [_default(value, name, line) for value, line in zip(columns[0], lines, strict=True)]
+        if not (all(keys) and "".join(keys).isprintable() and max(map(len, keys)) * 4 <= MAX_KEY_BYTES):
+            return None
+        return keys, list(map(self._weight_of, found)) if self._weight else [1] * len(keys)
+
+    def _weight_of(self, found: Any) -> int:
+        return max(1, sum([len(value) for value in self._lists(found) if type(value) is list]))
 
     def _read_whole(self, item: bytes, name: str, line: int | None) -> str:  # noqa: C901  # one error per branch
         """Read an item that is not an object with all key fields: return its key, or raise why it has none."""

@@ -1,7 +1,9 @@
 """Collects closed batches until they are worth a transaction."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from operator import itemgetter
 from typing import Any
 
 from evtrack.domain.batching import ItemBatch
@@ -51,9 +53,14 @@ class ChunkBuilder:
         return len(self._item_counts)
 
     @property
+    def room(self) -> int:
+        """How many more batches fit in the chunk."""
+        return self._max_batches - len(self._item_counts)
+
+    @property
     def is_full(self) -> bool:
         """Whether the chunk has its maximum size."""
-        return len(self._item_counts) >= self._max_batches or self._rows.size >= self._max_bytes
+        return self.room <= 0 or self._rows.size >= self._max_bytes
 
     @property
     def is_due(self) -> bool:
@@ -63,15 +70,23 @@ class ChunkBuilder:
             return False
         return self.is_full or self._clock() - self._begun_at >= self._max_age_s
 
-    def add(self, batch: ItemBatch[StoredItem]) -> None:
-        """Add a closed batch."""
-        self.batches += 1
-        first = self.items + 1
-        self.items += len(batch.items)
-        self._rows.add(self.batches + self.ahead, first, batch.items)
-        self._item_counts.append(len(batch.items))
-        self._weights.append(batch.weight)
-        self._first_ordinals.append(first)
+    def add(self, batches: Sequence[ItemBatch[StoredItem]]) -> int:
+        """Add closed batches.
+
+        Returns:
+            How many items are in them.
+        """
+        items, weights = list(map(itemgetter(0), batches)), map(itemgetter(1), batches)
+        counts = list(map(len, items))
+        *first_ordinals, following = accumulate(counts, initial=self.items + 1)
+        self._rows.add(self.batches + self.ahead + 1, self.items + 1, items)
+        self._item_counts += counts
+        self._weights += weights
+        self._first_ordinals += first_ordinals
+        added = following - self.items - 1
+        self.batches += len(counts)
+        self.items += added
+        return added
 
     def take(self, *, position: Mapping[str, Any], bytes_read: int) -> Chunk:
         """Return the collected batches as a chunk, and start a new one.

@@ -155,19 +155,12 @@ class Submitter:
 
     def _submit(self, part: Part, index: int) -> None:
         here = index == self._start.part
-        offset: int = self._start.offset if here else 0
-        line: int | None = self._start.line if here else 0
-        for group in part.records(offset=offset, line=line or 0):
-            for record in group:
-                key_before = self._batcher.last_key
-                if self._take(part, record):
-                    # The record started another batch, so everything before it can be committed.
-                    self._advance(SourcePosition(index, part.name, offset, line, key_before))
-                    if self._chunk.is_full:
-                        self._send(part)
-                line, _, offset = record
-                if self._batcher.is_empty:
-                    self._advance(self._after(index, part.name, offset, line))
+        before: Record = (self._start.line, b"", self._start.offset) if here else (0, b"", 0)
+        for group in part.records(offset=before[2], line=before[0] or 0):
+            if group:
+                if not self._take_all(part, index, group, before):
+                    self._take_each(part, index, group, before)
+                before = group[-1]
             self._bytes_read = max(self._bytes_read, part.bytes_read)
             if self._chunk.is_due:
                 self._send(part)
@@ -176,10 +169,49 @@ class Submitter:
                 return
         self._bytes_read = max(self._bytes_read, part.bytes_read)
         if last := self._batcher.flush():
-            self._chunk.add(last)
+            self._chunk.add([last])
         self._advance(self._after(index + 1, None, 0, 0))
         if self._chunk.is_due:
             self._send(part)
+
+    def _take_all(self, part: Part, index: int, group: list[Record], before: Record) -> bool:
+        """Add a group of valid items at once; return whether that is possible. `before` is the record before it."""
+        lines, items, _ = zip(*group, strict=True)
+        read = self._reader.read_all(items, part.name, lines)
+        if read is None:
+            return False
+        keys, weights = read
+        added, key_before = -len(self._batcher), self._batcher.last_key
+        closed = self._batcher.extend(
+            list(zip(lines, keys, items, strict=True)), keys=keys, weights=weights, sizes=list(map(len, items))
+        )
+        if closed is None:
+            return False
+        while closed and not self._stop.is_set():
+            room = self._chunk.room
+            added += self._chunk.add(closed[:room])
+            closed = closed[room:]
+            # Everything before the item that started another batch can be committed.
+            line, _, offset = group[added - 1] if added else before
+            key = keys[added - 1] if added else key_before
+            self._advance(SourcePosition(index, part.name, offset, line, key))
+            if self._chunk.is_full:
+                self._send(part)
+        return True
+
+    def _take_each(self, part: Part, index: int, group: list[Record], before: Record) -> None:
+        """Add the valid items of a group one by one, and note the others."""
+        line, _, offset = before
+        for record in group:
+            key_before = self._batcher.last_key
+            if self._take(part, record):
+                # The record started another batch, so everything before it can be committed.
+                self._advance(SourcePosition(index, part.name, offset, line, key_before))
+                if self._chunk.is_full:
+                    self._send(part)
+            line, _, offset = record
+            if self._batcher.is_empty:
+                self._advance(self._after(index, part.name, offset, line))
 
     def _take(self, part: Part, record: Record) -> bool:
         """Add a record; return whether it closed the previous batch."""
@@ -197,7 +229,7 @@ class Submitter:
             return False
         if closed is None:
             return False
-        self._chunk.add(closed)
+        self._chunk.add([closed])
         return True
 
     def _note(self, part: Part, line: int | None, reason: str, key: str | None) -> None:
