@@ -1,4 +1,4 @@
-"""Handlers that segfault on the items that ask for it; see crash.py."""
+"""Handlers that segfault on the items that ask for it; see operations/poison.py."""
 
 import ctypes
 import time

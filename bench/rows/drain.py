@@ -25,7 +25,7 @@ def _line(workers: int) -> Line:
             *peer_runs.beside(f"{workers} ", {"pgqueuer": peers}),
             Beside("bare table, 100 a claim", f"raw/{workers}", target=raw),
         ),
-        readme=True,
+        readme=workers > 1,
     )
 
 
