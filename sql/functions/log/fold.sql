@@ -20,7 +20,6 @@ DECLARE
     total bigint;
     of_jobs bigint;
     births bigint;
-    derivations bigint;
     starts bigint;
     completions bigint;
     troubles bigint;
@@ -34,14 +33,12 @@ DECLARE
     failures bigint := 0;
     moves bigint := 0;
     e evtrack.event;
+    born record;
 BEGIN
     SELECT
         count(*),
         count(*) FILTER (WHERE a.batch_no = 0),
-        count(*) FILTER (WHERE a.batch_no > 0 AND a.type = 'enqueued'
-            AND a.data -> 'root' IS NULL),
-        count(*) FILTER (WHERE a.batch_no > 0 AND a.type = 'enqueued'
-            AND a.data -> 'root' IS NOT NULL),
+        count(*) FILTER (WHERE a.type = 'enqueued'),
         count(*) FILTER (WHERE a.type = 'started'),
         count(*) FILTER (
             WHERE a.type = 'completed' AND a.data ->> 'moved' IS NULL),
@@ -50,7 +47,7 @@ BEGIN
         count(*) FILTER (
             WHERE evtrack.is_forged(a.xid, a.at, a.seq, a.data)),
         min(a.job_day), max(a.job_day)
-    INTO total, of_jobs, births, derivations, starts, completions, troubles,
+    INTO total, of_jobs, births, starts, completions, troubles,
         forged, day, last_day
     FROM added a;
     IF forged > 0 THEN
@@ -60,30 +57,38 @@ BEGIN
     END IF;
 
     IF of_jobs > 0 THEN
-        FOR e IN
-            SELECT a.* FROM added a WHERE a.batch_no = 0
-            ORDER BY a.job_id, a.version
-        LOOP
-            IF NOT evtrack.fold_job(e) THEN
-                PERFORM evtrack.refuse_event(e);
-            END IF;
-        END LOOP;
+        PERFORM evtrack.fold_jobs(array(
+            SELECT ROW(a.*)::evtrack.event FROM added a WHERE a.batch_no = 0
+            ORDER BY a.job_id, a.version));
         folded := of_jobs;
     END IF;
 
-    IF of_jobs + births + starts + completions < total THEN
-        SELECT array_agg(ROW(a.*)::evtrack.event),
-            count(*) FILTER (WHERE a.type = 'failed' AND a.version > 2),
-            count(*) FILTER (
-                WHERE a.type = 'completed' AND a.data ->> 'moved' IS NOT NULL)
-        INTO others, failures, moves
-        FROM added a WHERE a.type <> 'started'
-            AND (a.type <> 'enqueued' OR a.data -> 'root' IS NOT NULL);
-    END IF;
-
-    -- A submitted batch has a number that its job has given out.
+    -- A submitted batch has a number that its job has given out. The job is
+    -- looked up once, not for each of its batches, and nearly always there is
+    -- one.
     IF births > 0 THEN
-        WITH born AS (
+        FOR born IN
+            SELECT b.*, j.batch_count
+            FROM (
+                SELECT a.job_id, a.job_day, max(a.batch_no) AS last_no,
+                    count(*) AS n, sum((a.data ->> 'items')::integer) AS items
+                FROM added a
+                WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
+                    AND a.data -> 'root' IS NULL
+                GROUP BY a.job_id, a.job_day
+            ) b
+            LEFT JOIN evtrack.job j ON j.job_id = b.job_id
+                AND j.job_day = b.job_day
+        LOOP
+            IF born.last_no > coalesce(born.batch_count, 0) THEN
+                SELECT a.* INTO e FROM added a
+                WHERE a.type = 'enqueued' AND a.job_id = born.job_id
+                    AND a.job_day = born.job_day
+                    AND a.batch_no > coalesce(born.batch_count, 0)
+                    AND a.data -> 'root' IS NULL
+                ORDER BY a.batch_no LIMIT 1;
+                PERFORM evtrack.refuse_event(e);
+            END IF;
             INSERT INTO evtrack.batch (
                 job_day, job_id, batch_no, status, fresh, version, attempt,
                 errors, crashes, losses, item_count, weight, ordinals,
@@ -101,23 +106,25 @@ BEGIN
                     a.job_id, a.batch_no, a.version, a.type, a.attempt,
                     a.worker_id, a.at, a.seq, a.xid, a.data))
             FROM added a
-            JOIN evtrack.job j ON j.job_id = a.job_id
             WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
-                AND j.job_day = a.job_day AND a.data -> 'root' IS NULL
-                AND a.batch_no <= j.batch_count
-            RETURNING job_id, item_count
-        )
-        SELECT coalesce(sum(evtrack.count_change(
-            b.job_id, NULL, 'pending', b.n, 0, b.items)), 0)
-        INTO n
-        FROM (
-            SELECT job_id, count(*) AS n, sum(item_count) AS items
-            FROM born GROUP BY job_id
-        ) b;
-        folded := folded + n;
+                AND a.job_id = born.job_id AND a.job_day = born.job_day
+                AND a.data -> 'root' IS NULL;
+            folded := folded + evtrack.count_change(
+                born.job_id, NULL, 'pending', born.n, 0, born.items);
+        END LOOP;
     END IF;
-    IF derivations > 0 THEN
-        folded := folded + evtrack.fold_derived(others);
+
+    IF folded + starts + completions < total THEN
+        SELECT array_agg(ROW(a.*)::evtrack.event),
+            count(*) FILTER (WHERE a.type = 'failed' AND a.version > 2),
+            count(*) FILTER (
+                WHERE a.type = 'completed' AND a.data ->> 'moved' IS NOT NULL)
+        INTO others, failures, moves
+        FROM added a WHERE a.type <> 'started'
+            AND (a.type <> 'enqueued' OR a.data -> 'root' IS NOT NULL);
+        IF births > 0 THEN
+            folded := folded + evtrack.fold_derived(others);
+        END IF;
     END IF;
 
     -- Each round takes the next step of every batch that has one. A day is a

@@ -1,27 +1,10 @@
--- Fold one event of a job's own stream (batch_no 0) into evtrack.job. Returns
--- whether the step was legal. Called by evtrack.fold() only.
+-- Fold one event of an existing job's own stream (batch_no 0) into evtrack.job.
+-- Returns whether the step was legal. Called by evtrack.fold_jobs() only.
 CREATE OR REPLACE FUNCTION evtrack.fold_job(e evtrack.event) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     moved integer := 0;
 BEGIN
-    IF e.type = 'created' THEN
-        IF e.version <> 1 THEN RETURN false; END IF;
-        INSERT INTO evtrack.job (
-            job_id, job_day, handler, name, priority, version, policy, source,
-            bytes_total, submitter, created_at, links)
-        VALUES (
-            e.job_id, e.job_day, e.data ->> 'handler', e.data ->> 'name',
-            coalesce((e.data ->> 'priority')::smallint, 0), 1,
-            coalesce(e.data -> 'policy', '{}'),
-            coalesce(e.data -> 'source', '{}'),
-            (e.data ->> 'bytes_total')::bigint,
-            (e.data ->> 'submitter')::uuid, e.at,
-            evtrack.extend_links(NULL, 0, evtrack.event_text(
-                e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
-                e.at, e.seq, e.xid, e.data)));
-        RETURN true;
-    END IF;
     -- A job of many chunks has a long stream, and its row is written with each:
     -- a full window of digests moves out of it.
     IF e.version % 32 = 1 THEN

@@ -75,6 +75,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'fold_steps', '{}'),
     ('function', 'fold', '{}'),
     ('function', 'fold_job', '{}'),
+    ('function', 'fold_jobs', '{}'),
     ('function', 'error_key', '{}'),
     ('function', 'fingerprint_of', '{}'),
     ('function', 'first_error', '{}'),
