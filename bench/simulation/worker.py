@@ -1,0 +1,283 @@
+"""A worker without slots: it claims, lets time pass instead of running a handler, and completes.
+
+What it decides it decides by the rules of `evtrack work`: how much to claim, when to report, when to look for work,
+when to send a heartbeat.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from simulation.loop import Ask
+from simulation.session import Call, Session
+
+from evtrack.domain.claimed_batch import ClaimedBatch
+from evtrack.runtime.maintenance import LEASE_S
+from evtrack.runtime.worker.database.claim_planner import ClaimPlanner
+from evtrack.runtime.worker.database.job_completion import JobCompletion
+from evtrack.runtime.worker.exchanger import REPORT_S
+from evtrack.runtime.worker.pacing import GROUP, Room
+from evtrack.storage.connection.query import array_literal
+from evtrack.storage.queue.records import Claim, Claimable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from psycopg.pq.abc import PGresult
+    from simulation.loop import Loop, Task
+
+_NEVER_S: Final = 3600.0
+
+
+@dataclass(slots=True)
+class Orders:
+    """What all workers do now; the benchmark changes it.
+
+    Args:
+        handler: The handler whose jobs they take.
+        handler_s: How long a batch takes.
+        slots: How many batches a worker runs at once.
+        is_claiming: Whether they claim; otherwise they report what they hold, and are idle.
+        is_over: Whether they end.
+        pace_s: How often a worker without work looks for some, and asks who looks for lost workers.
+    """
+
+    handler: str = "none"
+    handler_s: float = 1.0
+    slots: int = 1
+    is_claiming: bool = True
+    is_over: bool = False
+    pace_s: float = 1.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What all workers have done."""
+
+    exchanges: int = 0
+    completed: int = 0
+    searches: int = 0
+    beats: int = 0
+    claims_s: list[float] = field(default_factory=list)
+    """How long each exchange that claimed took, from the request to the answer."""
+
+
+class Worker:
+    """One worker with two sessions, as a real one has.
+
+    Args:
+        worker_id: The worker, as registered.
+        session: Claims and reports.
+        heartbeat: Sends heartbeats.
+        lock_pid: The server's process that holds the worker's lock; 0 behind a pooler.
+    """
+
+    def __init__(
+        self, *, worker_id: int, session: Session, heartbeat: Session, lock_pid: int, orders: Orders, tally: Tally
+    ) -> None:
+        self._worker_id, self._session, self._heartbeat, self._lock_pid = worker_id, session, heartbeat, lock_pid
+        self._orders, self._tally = orders, tally
+        self._planner = ClaimPlanner()
+        self._completion = JobCompletion()
+        self._free_at: list[float] = []
+        self._running: deque[tuple[float, float, ClaimedBatch]] = deque()
+        self._in_flight = 0
+        self._has_news = False
+        self._work_task = self._work()
+
+    @property
+    def held(self) -> int:
+        """How many batches it has not reported, as far as it knows."""
+        return len(self._running) + self._in_flight
+
+    def start(self, loop: Loop) -> None:
+        """Begin to work."""
+
+        def wake() -> None:
+            self._has_news = True
+            loop.wake(self._work_task)
+
+        loop.watch(self._session)
+        loop.watch(self._heartbeat, on_notification=wake)
+        loop.add(self._work_task)
+        loop.add(self._beat())
+
+    def look_up(self, loop: Loop) -> None:
+        """Notice that the orders have changed: there may be work."""
+        self._has_news = True
+        loop.wake(self._work_task)
+
+    def _beat(self) -> Task:
+        beat_s = LEASE_S / 3
+        # Workers of a fleet were not started at the same moment.
+        beat_at = monotonic() + beat_s * (self._worker_id % 97) / 97
+        ask_at = monotonic() + self._orders.pace_s * (self._worker_id % 89) / 89
+        while not self._orders.is_over:
+            now = monotonic()
+            if now >= beat_at:
+                beat_at = now + beat_s
+                values = {"worker_id": self._worker_id, "busy": self._busy(now), "lock_pid": self._lock_pid}
+                self._tally.beats += 1
+                yield from _ask(self._heartbeat, Call("heartbeat", values))
+            if now >= ask_at:
+                ask_at = now + self._orders.pace_s
+                yield from _ask(self._heartbeat, Call("upkeep_turn", {"reaper": self._worker_id}))
+            yield min(beat_at, ask_at)
+
+    def _busy(self, now: float) -> int:
+        return sum(1 for begins_at, ends_at, _ in self._running if begins_at <= now < ends_at)
+
+    def _work(self) -> Task:
+        while not self._orders.is_over:
+            now = monotonic()
+            due_at = self._due_at(now)
+            if now < due_at and not self._has_news:
+                yield due_at
+                continue
+            if self._has_news:
+                self._has_news = False
+                self._planner.expire()
+            yield from self._exchange(now)
+
+    def _due_at(self, now: float) -> float:
+        """Return when the next exchange is due."""
+        room, planner = self._room(now), self._planner
+        ended_at = min([ends_at for _, ends_at, _ in self._running], default=math.inf)
+        if sum(1 for _, ends_at, _ in self._running if ends_at <= now) >= GROUP or (ended_at <= now and room.idle):
+            return now
+        due_at = min(self._completion.due_at, ended_at + (REPORT_S if self._orders.is_claiming else 0.0))
+        if self._running:
+            # The next slot without a batch reports at once what has ended.
+            due_at = min(due_at, *[at for at in self._slots_free_at() if at > now], due_at)
+        if self._orders.is_claiming and room.is_there:
+            due_at = min(due_at, planner.list_at)
+            if room.claim_size(planner.next_jobs()):
+                due_at = min(due_at, planner.claim_at)
+        return min(due_at, now + _NEVER_S)
+
+    def _slots_free_at(self) -> list[float]:
+        wanted = self._orders.slots
+        self._free_at += [0.0] * (wanted - len(self._free_at))
+        return self._free_at
+
+    def _room(self, now: float) -> Room:
+        left = [ends_at - max(begins_at, now) for begins_at, ends_at, _ in self._running if ends_at > now]
+        return Room(
+            slots=self._orders.slots,
+            idle=sum(1 for at in self._slots_free_at() if at <= now),
+            held=len(left),
+            held_s=sum(left),
+            run_s=_Always(self._orders.handler_s),
+        )
+
+    def _exchange(self, now: float) -> Task:
+        orders, planner = self._orders, self._planner
+        planner.idle_s = orders.pace_s
+        room = self._room(now)
+        if orders.is_claiming and room.is_there and planner.is_stale(now):
+            marks = planner.low_water_marks
+            known = {"job_ids": array_literal(list(marks)), "marks": array_literal(list(marks.values()))}
+            values = {"handlers": f"{{{orders.handler}}}", **known}
+            results = yield from _ask(self._session, Call("claimable", values))
+            planner.refresh(_jobs(results[0]), now=now, took_s=monotonic() - now)
+            self._tally.searches += 1
+        done = self._take_done(monotonic())
+        candidates = planner.candidates(now) if orders.is_claiming else []
+        size = room.claim_size(candidates, may_be_small=bool(done))
+        claim = planner.plan(candidates, size) if size else None
+        if done or claim:
+            begun = monotonic()
+            self._in_flight = len(done)
+            (result,) = yield from _ask(self._session, Call("exchange", self._values(done, claim)))
+            answered = monotonic()
+            self._in_flight = 0
+            self._tally.exchanges += 1
+            self._tally.completed += len(done)
+            self._completion.add({batch.job_id for batch in done}, answered)
+            batches = _batches(result)
+            if claim:
+                self._tally.claims_s.append(answered - begun)
+                planner.record(batches, answered)
+                self._begin(batches, answered)
+        jobs = self._completion.due(monotonic(), lambda _: not orders.is_claiming)
+        if jobs:
+            yield from _ask(self._session, Call("finish_jobs", {"job_ids": array_literal(jobs)}))
+
+    def _begin(self, batches: list[ClaimedBatch], now: float) -> None:
+        free_at = self._slots_free_at()
+        for batch in batches:
+            slot = min(range(self._orders.slots), key=free_at.__getitem__)
+            begins_at = max(now, free_at[slot])
+            free_at[slot] = begins_at + self._orders.handler_s
+            self._running.append((begins_at, free_at[slot], batch))
+
+    def _take_done(self, now: float) -> list[ClaimedBatch]:
+        done = [batch for _, ends_at, batch in self._running if ends_at <= now]
+        self._running = deque(each for each in self._running if each[1] > now)
+        return done
+
+    def _values(self, done: Sequence[ClaimedBatch], claim: Claim | None) -> dict[str, object]:
+        jobs, numbers, attempts = zip(*[batch.key for batch in done], strict=True) if done else ((), (), ())
+        return {
+            "worker_id": self._worker_id,
+            "job_ids": array_literal(jobs),
+            "batch_nos": array_literal(numbers),
+            "attempts": array_literal(attempts),
+            "run_s": array_literal([self._orders.handler_s] * len(done)),
+            "results": None,
+            "peak_rss_bytes": None,
+            "cpu_s": None,
+            "claim_jobs": array_literal(claim.job_ids) if claim else None,
+            "after": array_literal(claim.after) if claim else None,
+            "handlers": f"{{{self._orders.handler}}}",
+            "max_new": claim.max_new if claim else 0,
+            "max_retried": claim.max_retried if claim else 0,
+            "max_isolated": claim.max_isolated if claim else 0,
+        }
+
+
+def _ask(session: Session, *calls: Call) -> Generator[Ask | float, list[PGresult] | None, Sequence[PGresult]]:
+    results = yield Ask(session, calls)
+    assert results is not None
+    return results
+
+
+class _Always(dict[int, float]):
+    """The run time of each job's batches: the same for all."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def get(self, _key: int, _default: float = 0.0) -> float:  # type: ignore[override]
+        return self._seconds
+
+
+def _number(result: PGresult, row: int, column: int) -> int:
+    return int.from_bytes(result.get_value(row, column) or b"", "big", signed=True)
+
+
+def _jobs(result: PGresult) -> list[Claimable]:
+    return [
+        Claimable(
+            job_id=_number(result, row, 0),
+            priority=_number(result, row, 1),
+            mark=None if result.get_value(row, 2) is None else _number(result, row, 2),
+            due=bool(_number(result, row, 3)),
+            isolated=bool(_number(result, row, 4)),
+        )
+        for row in range(result.ntuples)
+    ]
+
+
+def _batches(result: PGresult) -> list[ClaimedBatch]:
+    batches = []
+    for row in range(result.ntuples):
+        assert result.get_value(row, result.nfields - 1) is None, "a report was rejected"
+        key = [_number(result, row, column) for column in range(3)]
+        batches.append(ClaimedBatch(*key, b"", b"", b"", None, None, None))
+    return batches
