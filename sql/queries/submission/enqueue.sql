@@ -1,8 +1,8 @@
--- Submit a small job in one call.
+-- Submit a small job in one call; keys and payloads are lines.
 SELECT evtrack.enqueue(
     %(handler)s::text,
-    %(item_keys)s::text[],
-    %(payloads)s::text[],
+    string_to_array(%(item_keys)s::text, E'\n'),
+    string_to_array(%(payloads)s::text, E'\n'),
     %(name)s::text,
     %(priority)s::smallint,
     %(policy)s::jsonb,

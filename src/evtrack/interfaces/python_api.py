@@ -156,14 +156,10 @@ def enqueue(
     keys: list[str] = []
     payloads: list[str] = []
     for group in source.records():
-        for place, item, _ in group:
-            try:
-                if isinstance(item, InvalidItem):
-                    raise InvalidItemError(item.reason)  # noqa: TRY301  # handled like an item with invalid content
-                keys.append(reader.read(item, source.name, place)[0])
-                payloads.append(item.decode())
-            except InvalidItemError as fault:
-                raise BadArgument(f"item {place}: {fault.reason}") from None
+        places, found, _ = zip(*group, strict=True)
+        read = reader.read_all(found, source.name, places)
+        keys += read[0] if read else [_key_of(item, place, reader, source.name) for place, item, _ in group]
+        payloads += [item.decode() for item in found if not isinstance(item, InvalidItem)]
     with _connected(connection) as (conn, _):
         job_id = enqueue_job(
             conn,
@@ -212,6 +208,15 @@ def _fields(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
     if names is None:
         return None
     return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else tuple(names)
+
+
+def _key_of(item: bytes | InvalidItem, place: int | None, reader: ItemReader, name: str) -> str:
+    try:
+        if isinstance(item, InvalidItem):
+            raise InvalidItemError(item.reason)  # noqa: TRY301  # handled like an item with invalid content
+        return reader.read(item, name, place)[0]
+    except InvalidItemError as fault:
+        raise BadArgument(f"item {place}: {fault.reason}") from None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -61,13 +62,7 @@ class ItemReader:
         self._weight = tuple(weight)
         self._arrays = arrays
         self._key_of = key_of
-        fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [(f"k{i}", str | int | float) for i in range(len(key))]
-        if not key:
-            fields = [("k0", _ANY, None)]
-        fields += [(f"w{i}", _ANY, None) for i in range(len(weight))]
-        names = {f"k{i}": name for i, name in enumerate(key or ("id",))} | {f"w{i}": n for i, n in enumerate(weight)}
-        struct = msgspec.defstruct("Item", fields, rename=names, gc=False)
-        self._decode: Any = msgspec.json.Decoder(struct).decode
+        self._decode: Any = _decoder(self._key, self._weight).decode
         key_names = [f"k{i}" for i in range(len(key) or 1)]
         self._values: Callable[[Any], tuple[Any, ...]] = _getter(key_names)
         self._columns: list[Callable[[Any], Any]] = [attrgetter(each) for each in key_names]
@@ -178,6 +173,17 @@ def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
         first = attrgetter(names[0])
         return lambda found: (first(found),)
     return attrgetter(*names) if names else lambda _: ()
+
+
+@lru_cache
+def _decoder(key: tuple[str, ...], weight: tuple[str, ...]) -> Any:
+    """Return the decoder of these fields: making it takes as long as enqueuing a job of one item."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [(f"k{i}", str | int | float) for i in range(len(key))]
+    if not key:
+        fields = [("k0", _ANY, None)]
+    fields += [(f"w{i}", _ANY, None) for i in range(len(weight))]
+    names = {f"k{i}": name for i, name in enumerate(key or ("id",))} | {f"w{i}": n for i, n in enumerate(weight)}
+    return msgspec.json.Decoder(msgspec.defstruct("Item", fields, rename=names, gc=False))
 
 
 def _default(value: Any, name: str, line: int | None) -> str:

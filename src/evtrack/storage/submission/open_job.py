@@ -232,13 +232,16 @@ def enqueue(
 
     Args:
         handler: The handler that will process it.
+        item_keys: A key for each item, without newlines.
         payloads: The items, each a line of JSON.
         name: Its name, if any.
         priority: Higher goes first.
         policy: Budgets, backoff and limits.
         batch_size: Items per batch; None puts all into one.
     """
-    values = {"handler": handler, "item_keys": list(item_keys), "payloads": list(payloads), "name": name}
+    # As lines: psycopg takes 13 times as long to write the same texts as arrays.
+    lines = {"item_keys": "\n".join(item_keys), "payloads": "\n".join(payloads)}
+    values = {"handler": handler, "name": name, **lines}
     more = {"priority": priority, "policy": Jsonb(_finite(policy)), "batch_size": batch_size}
     return int(value(conn, "enqueue", **values, **more))
 
