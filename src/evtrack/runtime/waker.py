@@ -3,6 +3,9 @@
 import contextlib
 import selectors
 import socket
+from typing import Final
+
+_MOST: Final = 4096
 
 
 class Waker:
@@ -19,11 +22,11 @@ class Waker:
         with contextlib.suppress(BlockingIOError, OSError):
             self._far.send(b"!")
 
-    def wait(self, timeout_s: float) -> bool:
+    def wait(self, timeout_s: float | None) -> bool:
         """Wait in this thread.
 
         Args:
-            timeout_s: How long at most.
+            timeout_s: How long at most; None for as long as it takes.
 
         Returns:
             Whether it was woken.
@@ -36,7 +39,7 @@ class Waker:
     def clear(self) -> None:
         """Clear all wake-ups so far."""
         with contextlib.suppress(BlockingIOError):
-            while self.socket.recv(4096):
+            while len(self.socket.recv(_MOST)) == _MOST:
                 pass
 
     def close(self) -> None:

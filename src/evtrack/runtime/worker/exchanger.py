@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -51,7 +52,8 @@ class Exchanger:
         self.is_job_over = False
         """Whether the awaited job has ended."""
         self._dispatcher, self._runner, self._news = dispatcher, runner, news
-        self._thread: DatabaseThread[Reply] = DatabaseThread(news.waker)
+        self._thread: DatabaseThread[Reply] = DatabaseThread(news.waker, runner)
+        self._replies = 0
         self._until_job, self._drain = until_job, drain
         self._is_open = self._is_claiming = False
         self._is_stopping = self._has_posted_stop = False
@@ -95,17 +97,17 @@ class Exchanger:
         """
         self._is_claiming = False
         self._is_stopping = is_asked
+        self._runner.standing = None
 
     def take_reply(self) -> None:
-        """Apply the database thread's reply, if there is one.
+        """Apply the database thread's replies: to a request, or to a notification.
 
         Raises:
             EvtrackError: The worker cannot be registered.
         """
         if self._news.is_fenced.is_set():
             self._drop_all()
-        reply = self._thread.take()
-        if reply is not None:
+        while (reply := self._thread.take()) is not None:
             self._apply(reply)
 
     def post_request(self, now: float) -> None:
@@ -114,10 +116,13 @@ class Exchanger:
         Args:
             now: The monotonic clock.
         """
-        if self._is_open and not self._thread.is_busy and now >= self._retry_at:
-            room = self._dispatcher.room(now) if self._is_claiming else None
-            if self._is_due(room, now):
-                self._post(room)
+        if not self._is_open or self._thread.is_busy:
+            return
+        room = self._dispatcher.room(now) if self._is_claiming else None
+        if now >= self._retry_at and self._is_due(room, now):
+            self._post(room)
+        else:
+            self._runner.standing = None if room is None or not room.idle else self._request(room, has_news=True)
 
     def due_in_s(self, now: float) -> float:
         """Return how long nothing is due, if nothing happens.
@@ -184,26 +189,35 @@ class Exchanger:
         has_news = self._news.has_work.is_set()
         self._news.has_work.clear()
         outcomes = dispatcher.outcomes.take()
-        request = Request(
+        request = replace(
+            self._request(room, has_news=has_news),
             outcomes=outcomes,
-            room=room,
             marks=dispatcher.marks.requests() if len(dispatcher.marks) else (),
             held=dispatcher.keys() if self._wants_held else None,
             crash_loops=tuple(dispatcher.crash_loops),
-            has_news=has_news,
-            until_job=self._until_job,
-            is_draining=self._drain,
-            is_stopping=self._is_stopping,
         )
         self._in_flight = len(outcomes)
         self._has_posted_stop = self._is_stopping
         dispatcher.crash_loops.clear()
         self._thread.post(partial(self._runner.run, request))
 
+    def _request(self, room: Room | None, *, has_news: bool) -> Request:
+        return Request(
+            room=room,
+            has_news=has_news,
+            until_job=self._until_job,
+            is_draining=self._drain,
+            is_stopping=self._is_stopping,
+            replies=self._replies,
+        )
+
     def _apply(self, reply: Reply) -> None:
+        self._replies += 1
         if not self._is_open:
             self._is_open = self._is_claiming = True
-        self._in_flight, self._unreported = 0, reply.unreported
+        if not self._thread.is_busy:
+            self._in_flight = 0
+        self._unreported = reply.unreported
         self._wants_held, self._outlook, self._retry_at = reply.wants_held, reply.outlook, reply.retry_at
         self.is_job_over = self.is_job_over or reply.is_job_over
         if reply.worker_id != self._worker_id:

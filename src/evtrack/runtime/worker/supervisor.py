@@ -166,7 +166,7 @@ class Supervisor:
             session = self._new_session(handlers=list(self.handlers))
             self._exchanger = Exchanger(
                 dispatcher=self._dispatcher,
-                runner=ExchangeRunner(session),
+                runner=ExchangeRunner(session, self._news),
                 news=self._news,
                 until_job=self._until_job,
                 drain=self._drain,

@@ -12,6 +12,8 @@ from evtrack.storage.connection.error_translation import translated
 if TYPE_CHECKING:
     import socket
 
+    import psycopg
+
     from evtrack.storage.connection.connect import Connection
 
 WORK: Final = "evtrack_work"
@@ -34,6 +36,8 @@ class Listener:
 
     def __init__(self, *, connection: Connection, channel: str | None, waker: socket.socket | None = None) -> None:
         self._conn = connection
+        self._heard: list[str] = []
+        connection.add_notify_handler(self._hear)
         self._selector = selectors.DefaultSelector()
         self._selector.register(connection.fileno(), selectors.EVENT_READ)
         if waker is not None:
@@ -42,11 +46,11 @@ class Listener:
             with translated():
                 connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
-    def wait(self, timeout_s: float) -> list[str]:
-        """Wait for notifications.
+    def wait(self, timeout_s: float | None) -> list[str]:
+        """Wait for notifications, also for those that came with the answer to a statement since the last wait.
 
         Args:
-            timeout_s: How long at most.
+            timeout_s: How long at most; None for as long as it takes.
 
         Returns:
             The payloads of those that arrived; none after a timeout or when woken.
@@ -60,6 +64,16 @@ class Listener:
     def close(self) -> None:
         """Stop waiting; the connection stays open."""
         self._selector.close()
+        self._conn.remove_notify_handler(self._hear)
+
+    def _hear(self, notice: psycopg.Notify) -> None:
+        self._heard.append(notice.payload)
 
     def _arrived(self) -> list[str]:
-        return [notice.payload for notice in self._conn.notifies(timeout=0)]
+        # By libpq's own calls: a worker that waits for work runs as little as possible until it claims.
+        pgconn = self._conn.pgconn
+        pgconn.consume_input()
+        payloads, self._heard = self._heard, []
+        while (notice := pgconn.notifies()) is not None:
+            payloads.append(notice.extra.decode())
+        return payloads

@@ -50,6 +50,7 @@ class Queue:
         self._exchanges = connection.cursor(binary=True, row_factory=tuple_row)
         self._exchanges.adapters.register_loader("text", ByteaBinaryLoader)
         self._exchange_sql = statement("exchange")
+        self._next_sql = statement("claim_next")
         bound_waits(connection)
 
     def claimable(self, marks: Mapping[int, int]) -> list[Claimable]:
@@ -58,8 +59,23 @@ class Queue:
         Args:
             marks: For known jobs, the smallest batch number that may be new.
         """
-        known = {"job_ids": array_literal(list(marks)), "marks": array_literal(list(marks.values()))}
-        return rows(self._conn, Claimable, "claimable", handlers=self._handlers, **known)
+        return rows(self._conn, Claimable, "claimable", handlers=self._handlers, **_known(marks))
+
+    def claim_next(self, most: int, marks: Mapping[int, int]) -> tuple[list[ClaimedBatch], bool]:
+        """Claim new batches of the most urgent jobs, found in the same round trip.
+
+        Args:
+            most: How many batches.
+            marks: As for `claimable`.
+
+        Returns:
+            The batches, and whether there may be more to claim.
+        """
+        values = {"worker_id": self._worker_id, "handlers": self._handlers, "most": most, **_known(marks)}
+        with translated():
+            found = self._exchanges.execute(self._next_sql, values).fetchall()
+        batches = [ClaimedBatch._make(row[:-1]) for row in found if row[0] is not None]
+        return batches, bool(found) and (len(batches) in {0, most} or found[0][-1])
 
     def complete_and_claim(
         self, done: CompletedBatches | None, claim: Claim | None
@@ -246,6 +262,10 @@ class Queue:
             "batch_nos": array_literal(batch_nos),
             "attempts": array_literal(attempts),
         }
+
+
+def _known(marks: Mapping[int, int]) -> dict[str, str]:
+    return {"job_ids": array_literal(list(marks)), "marks": array_literal(list(marks.values()))}
 
 
 def _joined(texts: Iterable[bytes | None]) -> str:

@@ -110,6 +110,18 @@ class ClaimPlanner:
         self._has_isolated = any(job.isolated for job in urgent)
         self._stale_at = now + (max(REFRESH_S, min(10 * took_s, IDLE_S)) if jobs else max(IDLE_S, self.idle_s))
 
+    def record_next(self, *, has_more: bool, now: float) -> None:
+        """Record the result of a claim of what is next, without a list.
+
+        Args:
+            has_more: Whether there may be more to claim.
+            now: The monotonic clock.
+        """
+        if has_more:
+            self.expire()
+        else:
+            self.refresh((), now=now, took_s=0.0)
+
     def candidates(self, now: float) -> list[int]:
         """Choose the jobs of the next claim.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from evtrack.runtime.waker import Waker
 
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Idle(Protocol[Result_co]):
+    """What the thread does while it has no task."""
+
+    def wait(self) -> Result_co | None:
+        """Wait until there is a task, or until something else happens: then return a result that nobody asked for."""
+        ...
+
+    def wake(self) -> None:
+        """End the wait, which may not have begun yet: there is a task. Called by the supervisor's thread."""
+        ...
 
 
 class DatabaseThread(Generic[Result]):
@@ -22,12 +35,14 @@ class DatabaseThread(Generic[Result]):
 
     Args:
         waker: Wakes the supervisor when a result is ready.
+        idle: What to do while there is no task; None for nothing.
     """
 
-    def __init__(self, waker: Waker) -> None:
+    def __init__(self, waker: Waker, idle: Idle[Result] | None = None) -> None:
         self._waker = waker
+        self._idle = idle
         self._tasks: SimpleQueue[Callable[[], Result] | None] = SimpleQueue()
-        self._results: SimpleQueue[tuple[Result | None, BaseException | None]] = SimpleQueue()
+        self._results: SimpleQueue[tuple[bool, Result | None, BaseException | None]] = SimpleQueue()
         self.is_busy = False
         """Whether a result is owed; only the supervisor's thread reads and writes this."""
         self._thread: threading.Thread | None = None
@@ -43,19 +58,17 @@ class DatabaseThread(Generic[Result]):
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="evtrack-database", daemon=True)
             self._thread.start()
-        self._tasks.put(task)
+        self._put(task)
 
     def take(self) -> Result | None:
-        """Return the result of the task if it has ended, otherwise None.
+        """Return the next result: that of the task if it has ended, or before it one that nobody asked for; or None.
 
         Raises:
             BaseException: What the task raised.
         """
-        if not self.is_busy:
-            return None
         with suppress(Empty):
-            result, error = self._results.get_nowait()
-            self.is_busy = False
+            is_of_task, result, error = self._results.get_nowait()
+            self.is_busy = self.is_busy and not is_of_task
             if error is not None:
                 raise error
             return result
@@ -68,21 +81,38 @@ class DatabaseThread(Generic[Result]):
             last: What to run.
         """
         if self._thread is not None:
-            self._tasks.put(last)
-            self._tasks.put(None)
+            self._put(last)
+            self._put(None)
 
     @property
     def has_ended(self) -> bool:
         """Whether the thread has ended, or was never started."""
         return self._thread is None or not self._thread.is_alive()
 
+    def _put(self, task: Callable[[], Result] | None) -> None:
+        self._tasks.put(task)
+        if self._idle is not None:
+            self._idle.wake()
+
     def _run(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            try:
-                answer: tuple[Result | None, BaseException | None] = (task(), None)
-            except BaseException as error:  # noqa: BLE001  it is raised again in the supervisor's thread
-                answer = (None, error)
+        while (task := self._next()) is not None:
+            self._answer(task, is_task=True)
             del task  # with what it holds, while the thread waits
+
+    def _next(self) -> Callable[[], Result] | None:
+        if self._idle is None:
+            return self._tasks.get()
+        while True:
+            with suppress(Empty):
+                return self._tasks.get_nowait()
+            self._answer(self._idle.wait, is_task=False)
+
+    def _answer(self, call: Callable[[], Result | None], *, is_task: bool) -> None:
+        try:
+            answer: tuple[bool, Result | None, BaseException | None] = (is_task, call(), None)
+        except BaseException as error:  # noqa: BLE001  it is raised again in the supervisor's thread
+            answer = (is_task, None, error)
+        if is_task or answer[1:] != (None, None):
             self._results.put(answer)
             del answer
             self._waker.set()

@@ -39,6 +39,7 @@ class Request:
         until_job: The job to wait for.
         is_draining: Whether the worker stops when nothing is left to do, now or later.
         is_stopping: Whether the worker was asked to stop.
+        replies: How many replies the supervisor knew of; if there were more, `room` and `held` are outdated.
     """
 
     outcomes: Outcomes = field(default_factory=Outcomes)
@@ -50,6 +51,7 @@ class Request:
     until_job: int | None = None
     is_draining: bool = False
     is_stopping: bool = False
+    replies: int = 0
 
 
 @dataclass(frozen=True, slots=True)

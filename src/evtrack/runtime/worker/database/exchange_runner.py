@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from evtrack.runtime.worker.database.queue_sync import QueueSync
 
 if TYPE_CHECKING:
     from evtrack.runtime.worker.database.exchange import Request
+    from evtrack.runtime.worker.database.heartbeat import HeartbeatNews
     from evtrack.runtime.worker.database.session import WorkerSession
     from evtrack.storage.queue.queue import Queue
 
@@ -25,14 +27,18 @@ _log = structlog.get_logger()
 
 
 class ExchangeRunner:
-    """The database thread's side of the worker: nothing here is touched by another thread.
+    """The database thread's side of the worker: no other thread touches anything here but `standing` and `wake`.
 
     Args:
         session: The worker's session with the database.
+        news: Reports to the supervisor that there may be work.
     """
 
-    def __init__(self, session: WorkerSession) -> None:
-        self._session = session
+    def __init__(self, session: WorkerSession, news: HeartbeatNews) -> None:
+        self.standing: Request | None = None
+        """What to do at a notification, without asking the supervisor, as long as it knows of all replies."""
+        self._session, self._news = session, news
+        self._replies = 0
         self._sync = QueueSync()
         self._backoff = ErrorBackoff()
         self._lost_id = 0
@@ -65,6 +71,9 @@ class ExchangeRunner:
         Returns:
             What was achieved; after an error also when to try again.
         """
+        if request.replies != self._replies:
+            # Meanwhile this thread has claimed batches by itself.
+            request = replace(request, room=None, held=None)
         self._sync.add(request.outcomes)
         self._crash_loops.extend(request.crash_loops)
         answers = Answers()
@@ -78,6 +87,29 @@ class ExchangeRunner:
         except EvtrackError as error:
             self._postpone_unless_new(error)
         return self._reply(answers, is_lost=is_lost)
+
+    def wait(self) -> Reply | None:
+        """Wait for a task, or for a notification: then claim what it announces, if the supervisor has allowed that.
+
+        Returns:
+            What came of a notification, or of the loss of the connection; None for nothing.
+        """
+        try:
+            if not self._session.wait_for_work():
+                return None
+        except EvtrackError as error:
+            self._postpone(error)
+            return self._reply(Answers())
+        standing = self.standing
+        if standing is not None and standing.replies == self._replies:
+            return self.run(standing)
+        self._news.has_work.set()
+        self._news.waker.set()
+        return None
+
+    def wake(self) -> None:
+        """End `wait`: there is a task."""
+        self._session.interrupt()
 
     def close(self, give_up_at: float) -> Reply:
         """Give back what is left, unregister the worker, and close the connection.
@@ -168,6 +200,7 @@ class ExchangeRunner:
         self._must_reconcile = self._has_begun_to_stop = False
 
     def _reply(self, answers: Answers, *, is_lost: bool = False) -> Reply:
+        self._replies += 1
         return Reply(
             worker_id=self._session.worker_id,
             batches=answers.batches,

@@ -1,4 +1,4 @@
-"""The worker's heartbeat thread: sends heartbeats, holds the session lock, listens for work."""
+"""The worker's heartbeat thread: sends heartbeats and holds the session lock."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from evtrack.runtime.repeated_failure import RepeatedFailure
 from evtrack.runtime.waker import Waker
 from evtrack.runtime.worker.database.upkeep import Upkeep
 from evtrack.storage.connection.connect import Connection, behind_pooler, connect
-from evtrack.storage.connection.listener import WORK, Listener
+from evtrack.storage.connection.listener import Listener
 from evtrack.storage.queue.workers import bound_waits, heartbeat, lock_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from evtrack.runtime.worker.database.in_hand import InHandReporter
     from evtrack.runtime.worker.state.worker_state import WorkerState
@@ -47,7 +47,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatNews:
-    """What a heartbeat thread reports to the worker's other threads.
+    """What a worker's threads for the database report to its supervisor.
 
     Args:
         waker: Wakes the supervisor.
@@ -61,10 +61,9 @@ class HeartbeatNews:
 
 
 class Heartbeat:
-    """Keeps a worker registered as alive on a connection of its own, and wakes it when there is work.
+    """Keeps a worker registered as alive on a connection of its own.
 
     Args:
-        handlers: The handlers for whose work it wakes the worker.
         news: Reports to the worker's other threads.
         busy: Returns how many slots hold a batch.
         grace_s: How long any worker's session may be gone before the worker is declared lost.
@@ -78,7 +77,6 @@ class Heartbeat:
         *,
         dsn: str,
         worker_id: int,
-        handlers: Iterable[str],
         news: HeartbeatNews,
         busy: Callable[[], int],
         grace_s: float,
@@ -90,7 +88,6 @@ class Heartbeat:
         """Set once the database knows that the worker is alive, and by which lock."""
         self._dsn = dsn
         self._worker_id = worker_id
-        self._handlers = frozenset(handlers)
         self._news = news
         self._busy = busy
         self._lease_s, self._beat_s = lease_s, lease_s / 3
@@ -144,11 +141,8 @@ class Heartbeat:
                     pooled = behind_pooler(connection)
                     if pooled:
                         self._warn_of_pooler()
-                    listener = Listener(
-                        connection=connection, channel=None if pooled else WORK, waker=self._own_waker.socket
-                    )
-                    # Notifications are lost while nobody listens, so there may be work.
-                    self._announce(self._news.has_work)
+                    # To nothing but its end: whoever looks for lost workers counts from then.
+                    listener = Listener(connection=connection, channel=None, waker=self._own_waker.socket)
                     try:
                         self._beat(listener, connection, pooled=pooled, works=failures.reset)
                     finally:
@@ -190,9 +184,7 @@ class Heartbeat:
                 self._in_hand.run_due(connection, self._worker_id, now)
             now = monotonic()
             due_s = min(beat_at - now, self._maintenance.ask_in_s(now), _CHANGED_S)
-            notified = listener.wait(max(0.0, due_s if lock_pid is not None else min(due_s, lock_at - now)))
-            if not self._handlers.isdisjoint(notified):
-                self._announce(self._news.has_work)
+            listener.wait(max(0.0, due_s if lock_pid is not None else min(due_s, lock_at - now)))
 
     def _send(self, connection: Connection, busy: int, lock_pid: int) -> bool:
         """Send a heartbeat, and return whether it arrived."""
@@ -206,7 +198,7 @@ class Heartbeat:
             return False
         self._failures.reset()
         if not pulse.accepted:
-            self._announce(self._news.is_fenced)
+            self._announce_end()
         elif lock_pid and not pulse.session_lock:
             self._warn_of_pooler()
         self.first_beat.set()
@@ -221,7 +213,7 @@ class Heartbeat:
                 " after the lease instead of the grace, and it finds work by polling; a direct --dsn is better",
             )
 
-    def _announce(self, event: threading.Event) -> None:
+    def _announce_end(self) -> None:
         if not self._stopping.is_set():  # then it is about a registration that was given up
-            event.set()
+            self._news.is_fenced.set()
             self._news.waker.set()

@@ -83,6 +83,8 @@ class QueueSync:
         now = monotonic()
         self._until_job = request.until_job
         if request.has_news:
+            if self._claim_next(queue, request, answers, now):
+                return False
             self._planner.expire()
         has_given_up = self._marks.write(queue, request.marks, answers.marks)
         room = request.room if len(self._writer) <= MAX_HELD else None
@@ -143,6 +145,21 @@ class QueueSync:
             finish_at=min(phase_at, self._completion.due_at),
             is_idle=planner.is_empty and not self._completion.is_pending and not self._has_backoff,
         )
+
+    def _claim_next(self, queue: Queue, request: Request, answers: Answers, now: float) -> bool:
+        """Claim for idle slots what a notification announces, if there is nothing else to do.
+
+        Returns:
+            Whether that was all there is to do now.
+        """
+        room = request.room
+        if room is None or not room.idle or request.marks or request.is_draining or len(self._writer):
+            return False
+        batches, has_more = queue.claim_next(room.idle, self._planner.low_water_marks)
+        answers.batches += batches
+        self._open.update([batch.job_id for batch in batches])
+        self._planner.record_next(has_more=has_more, now=now)
+        return bool(batches) or not has_more
 
     def _report_and_claim(self, queue: Queue, claim: Claim | None, answers: Answers, now: float) -> None:
         writer = self._writer

@@ -14,9 +14,11 @@ from evtrack.domain import log_names
 from evtrack.domain.errors import EvtrackError
 from evtrack.domain.text import storable
 from evtrack.runtime.slot.handlers import CANARY_HANDLER
+from evtrack.runtime.waker import Waker
 from evtrack.runtime.worker.database.heartbeat import Heartbeat, HeartbeatNews
 from evtrack.runtime.worker.database.in_hand import InHandReporter
-from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.connection.connect import Connection, behind_pooler, connect
+from evtrack.storage.connection.listener import WORK, Listener
 from evtrack.storage.queue.job_control import wake_watchers
 from evtrack.storage.queue.queue import Queue
 from evtrack.storage.queue.workers import begin_stop, bound_waits, register_worker, report_slots, stop_worker
@@ -67,12 +69,16 @@ class WorkerSession:
         self._dsn = dsn
         self._slots = slots
         self._handlers = sorted(handlers)
+        # The canary is served but not registered: users did not ask to offer it.
+        self._served = [*self._handlers, CANARY_HANDLER]
         self._news = news
         self._busy = busy
         self._lose_grace_s, self._lease_s = lose_grace_s, lease_s
         self._state = state
         self._in_hand = in_hand
         self._connection: Connection | None = None
+        self._listener: Listener | None = None
+        self._interrupt = Waker()
         self._host = storable(socket.gethostname(), _HOST_LIMIT)
         self.name = name or f"{self._host}:{os.getpid()}"
         self.worker_id = 0
@@ -93,6 +99,9 @@ class WorkerSession:
         self.disconnect()
         self._connection = connect(self._dsn, purpose="worker")
         bound_waits(self._connection)
+        # Before anything is looked for: no notification is missed.
+        channel = None if behind_pooler(self._connection) else WORK
+        self._listener = Listener(connection=self._connection, channel=channel, waker=self._interrupt.socket)
 
     def open(self) -> Queue:
         """Connect, and register unless the worker is registered and was not declared lost.
@@ -115,9 +124,7 @@ class WorkerSession:
     def queue_of(self, worker_id: int) -> Queue:
         """Return the queue of a worker: this one, or the one that it was before it was declared lost."""
         assert self._connection is not None  # noqa: S101  connect() is called first
-        # The canary is served but not registered: users did not ask to offer it.
-        served = [*self._handlers, CANARY_HANDLER]
-        return Queue(connection=self._connection, worker_id=worker_id, handlers=served)
+        return Queue(connection=self._connection, worker_id=worker_id, handlers=self._served)
 
     def reset(self) -> None:
         """Give up the worker's id: the worker was declared lost."""
@@ -131,9 +138,33 @@ class WorkerSession:
     def disconnect(self) -> None:
         """Close the connection, whatever state it is in; the worker stays registered."""
         self.queue = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def wait_for_work(self) -> bool:
+        """Wait until a notification announces work for the handlers, or until `interrupt`.
+
+        Returns:
+            Whether there may be work.
+
+        Raises:
+            EvtrackError: The connection is lost.
+        """
+        if self._listener is None:
+            self._interrupt.wait(None)
+            notified = []
+        else:
+            notified = self._listener.wait(None)
+        self._interrupt.clear()
+        return any(handler in self._served for handler in notified)
+
+    def interrupt(self) -> None:
+        """End `wait_for_work`, or the next one if none has begun. Any thread may call this."""
+        self._interrupt.set()
 
     def report_crash_loops(self, descriptions: deque[str | None]) -> None:
         """Raise alerts because slots keep dying before they do anything, or clear them because they recovered.
@@ -176,6 +207,7 @@ class WorkerSession:
     def close(self) -> None:
         """Close everything; a second call does nothing."""
         self.disconnect()
+        self._interrupt.close()
         if self.heartbeat is not None:
             self.heartbeat.stop()
 
@@ -199,7 +231,6 @@ class WorkerSession:
         self.heartbeat = Heartbeat(
             dsn=self._dsn,
             worker_id=worker_id,
-            handlers=[*self._handlers, CANARY_HANDLER],
             news=self._news,
             busy=self._busy,
             grace_s=self._lose_grace_s,
