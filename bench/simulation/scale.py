@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -65,7 +66,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             if size in arguments.workers:
                 points += [_shown(measurement.busy(size, handler_s)) for handler_s in arguments.handler_s]
         sessions = load.session_bytes(conn)
-        measurement.check()
+        failure = measurement.failure()
         known = facts.facts(server, None, [])
     settings = {
         "server": known["PostgreSQL"],
@@ -78,8 +79,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "slots": arguments.slots,
         "busy_s": arguments.seconds,
     }
-    points_found = [asdict(point) for point in points]
-    return {"settings": settings, "points": points_found, "session_bytes": sessions, "storage": left}
+    found: dict[str, Any] = {"settings": settings, "points": [asdict(point) for point in points]}
+    return {**found, "session_bytes": sessions, "storage": left, "failure": failure}
 
 
 def main() -> None:
@@ -111,6 +112,8 @@ def main() -> None:
             arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     tables = report.markdown(result)
     print("", tables, sep="\n")
+    if result["failure"]:
+        sys.exit(f"not valid: {result['failure']}")
     if arguments.docs:
         publish.put(_DOCUMENT, tables, "bin/bench scale --docs")
 

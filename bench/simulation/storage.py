@@ -8,7 +8,7 @@ from support import database, harness
 
 from evtrack.storage.queue.queue import Queue
 from evtrack.storage.queue.records import Claim, CompletedBatches
-from evtrack.storage.queue.workers import register_worker
+from evtrack.storage.queue.workers import register_worker, stop_worker
 
 _BATCHES: Final = harness.sized(20_000, smoke=300)
 _GROUP: Final = 100
@@ -55,3 +55,4 @@ def _work(conn: database.Connection, job: int) -> None:
         after = max((batch.batch_no for batch in claimed), default=after)
         jobs, numbers, attempts = ([batch.key[part] for batch in claimed] for part in range(3))
         done = CompletedBatches(jobs, numbers, attempts, [0.001] * len(claimed), None) if claimed else None
+    stop_worker(conn, worker)
