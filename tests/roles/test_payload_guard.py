@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from evtrack.storage.connection.connect import Connection, connect
+from evtrack.storage.submission.open_job import create_job
 
 pytestmark = pytest.mark.integration
 
@@ -48,6 +49,19 @@ def test_the_holder_of_the_token_can_write(producer: Connection) -> None:
         producer.execute(_ROW, [job.day, job.number, 1])
         producer.execute("SELECT evtrack.add_batches(%s, %s, 1, '{1}', '{1}', '{1}')", [job.number, job.token])
     assert (1,) == producer.execute("SELECT batches FROM evtrack.job_status WHERE job_id = %s", [job.number]).fetchone()
+
+
+def test_only_the_owner_copies_past_the_guard(dsn: str, producer: Connection) -> None:
+    with connect(dsn, purpose="test") as owner:
+        tables = [
+            create_job(conn, handler="h", name=None, priority=0, policy={}, source={}, bytes_total=None).payload_table
+            for conn in (owner, producer)
+        ]
+        partition = owner.execute(
+            "SELECT 'payload_' || to_char(job_day, 'YYYYMMDD') FROM evtrack.job LIMIT 1"
+        ).fetchone()
+    assert partition is not None
+    assert [*partition, "payload"] == tables
 
 
 def write(conn: Connection, job: Job, token: str | None, row: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from psycopg import sql as compose
 from psycopg.errors import UniqueViolation
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
@@ -36,6 +37,7 @@ class OpenJob:
         source: What it is submitted from, and how.
         bytes_read: How much of its source was read.
         bytes_total: How large its source is, if that is known.
+        payload_table: The table to copy its items into.
     """
 
     job_id: int
@@ -49,6 +51,7 @@ class OpenJob:
     handler: str
     bytes_read: int
     bytes_total: int | None
+    payload_table: str = "payload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +124,7 @@ def create_job(
         handler=handler,
         bytes_read=0,
         bytes_total=bytes_total,
+        payload_table=_payload_table(conn, created.job_day),
     )
 
 
@@ -147,7 +151,7 @@ def reclaim_job(conn: Connection, job_id: int, *, submitter: UUID | None = None)
             run(conn, "unlock_submission", job_id=job_id)
     if job is None:
         raise NoSuchJob
-    return job
+    return replace(job, payload_table=_payload_table(conn, job.job_day))
 
 
 def lock_submission(conn: Connection, job_id: int) -> bool:
@@ -186,7 +190,7 @@ def add_chunk(conn: Connection, job: OpenJob, chunk: Chunk) -> int:
         if chunk.item_counts:
             run(conn, "set_submitter", submitter=job.submitter)
             try:
-                with conn.cursor() as cursor, cursor.copy(statement("copy_payload")) as copy:
+                with conn.cursor() as cursor, cursor.copy(_copy_payload(job)) as copy:
                     for block in chunk.rows:
                         copy.write(block)
             except UniqueViolation:
@@ -254,6 +258,15 @@ def pending_batches(conn: Connection, handler: str) -> int:
 def joins_transaction(conn: Connection) -> bool:
     """Return whether statements on a connection become part of its user's own transaction."""
     return not conn.autocommit or conn.info.transaction_status != TransactionStatus.IDLE
+
+
+def _payload_table(conn: Connection, job_day: date) -> str:
+    return str(value(conn, "payload_table", job_day=job_day))
+
+
+def _copy_payload(job: OpenJob) -> compose.Composed:
+    text = statement("copy_payload").replace("evtrack.payload", "{}")
+    return compose.SQL(text).format(compose.Identifier("evtrack", job.payload_table))
 
 
 def _finite(policy: Mapping[str, Any]) -> dict[str, Any]:
