@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from analysis.kinds_of_work import Profile
 from rows import functions
 from support import commands, database, harness
 from support.evtrack_queue import FILL
-from support.kinds_of_work import Profile
 
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.embedded.shared_server import EmbeddedServer

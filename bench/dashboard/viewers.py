@@ -18,10 +18,11 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import httpx
-from support import commands, database, harness, large_world, measures
-from support.dashboards import Served, Viewers, asked, served, sessions
-from support.drained_jobs import DrainedJobs
-from support.probe import Probe
+from dashboard import large_world
+from dashboard.dashboards import Served, Viewers, asked, served, sessions
+from dashboard.drained_jobs import DrainedJobs
+from dashboard.probe import Probe
+from support import commands, database, harness, measures
 
 from evtrack.interfaces.web.live.stream import MAX_STREAMS
 from evtrack.storage.connection.connect import Connection, connect

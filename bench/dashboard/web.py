@@ -18,7 +18,8 @@ from urllib.parse import quote
 import anyio
 import httpx
 import structlog
-from support import database, harness, large_world, measures
+from dashboard import large_world
+from support import database, harness, measures
 
 from evtrack.interfaces.web.app import Door, dashboard, site_of
 from evtrack.interfaces.web.endpoints import json_path

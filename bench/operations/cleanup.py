@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from operations.finished_jobs import create_finished_jobs
+from operations.lock_sampler import LockSampler
 from support import commands, database, harness
-from support.finished_jobs import create_finished_jobs
-from support.lock_sampler import LockSampler
 
 from evtrack.storage.connection.connect import Connection, connect
 

@@ -12,8 +12,8 @@ import sys
 import time
 from dataclasses import dataclass
 
+from operations.finished_jobs import create_finished_jobs
 from support import database, harness
-from support.finished_jobs import create_finished_jobs
 
 from evtrack.storage.connection.connect import connect
 

@@ -18,9 +18,9 @@ _COMPLETE = "SELECT verdict FROM evtrack.complete(%s::bigint, %s::bigint[], %s::
 _TARGETS = {100: 0.26, 500: 0.40}
 
 ROW = Row(
-    runs=tuple(
-        Run(f"{group}", {"batches": batches, "group": group}, {"batches": 2 * group}, seconds=10)
-        for group, batches in ((100, 60_000), (500, 80_000))
+    runs=(
+        Run("100", {"batches": 60_000, "group": 100}, {"batches": 200}, seconds=10),
+        Run("500", {"batches": 80_000, "group": 500}, None, seconds=10),
     ),
     lines=tuple(
         Line(

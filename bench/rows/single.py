@@ -6,7 +6,8 @@ from support.row import Line, Row, Run, report
 
 ROW = Row(
     runs=(
-        Run("evtrack", {"seconds": 3}, {"seconds": 0.2}, seconds=6),
+        Run("SQL", {"seconds": 3}, {"seconds": 0.2}, seconds=6, group="evtrack"),
+        Run("Python", {"seconds": 3, "python": True}, {"seconds": 0.2}, seconds=6, group="evtrack"),
         *peer_runs.enqueues(),
     ),
     lines=(
@@ -21,9 +22,9 @@ ROW = Row(
 )
 
 
-def measure(server: str, *, seconds: float) -> dict[str, float]:
-    """Enqueue for so long."""
-    return measures.enqueue(EvtrackQueue(server), seconds=seconds)
+def measure(server: str, *, seconds: float, python: bool = False) -> dict[str, float]:
+    """Enqueue for so long, with SQL or by the Python API."""
+    return measures.enqueue(EvtrackQueue(server, python=python), seconds=seconds)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ ROW = Row(
         Run(
             f"{clients} {name}",
             {"clients": clients, "wake": wake},
-            {} if clients == 8 else None,  # noqa: PLR2004  one size is enough
+            {} if clients == 8 and wake else None,  # noqa: PLR2004  one is enough
             seconds=6,
         )
         for clients in (8, 16)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from support import commands, database
 from support.contender import Contender, spaced, until
 
+import evtrack
+
 if TYPE_CHECKING:
     import subprocess
 
@@ -15,9 +17,16 @@ ONE = "SELECT evtrack.enqueue('stamped', '{k}', %s)"
 MANY = "SELECT evtrack.enqueue('stamped', %s, %s, batch_size => 1)"
 WAKE_UP = "SELECT pg_notify('evtrack_work', 'stamped')"
 
+_ITEM = {"i": -1}
+
 
 class EvtrackQueue(Contender):
-    """The queue of the checkout whose interpreter runs this."""
+    """The queue of the checkout whose interpreter runs this.
+
+    Args:
+        server: The server's connection string.
+        settings: With `python`, single jobs are enqueued by the Python API.
+    """
 
     NAME = "evtrack"
     DONE = "SELECT NOT EXISTS (SELECT FROM evtrack.job WHERE phase <> 'finished')"
@@ -54,6 +63,11 @@ class EvtrackQueue(Contender):
         """Enqueue jobs of one item; the wake-up is a statement of its own, as its documentation says."""
         jobs, go_on = 0, until(seconds)
         with database.connect(self.dsn) as conn:
+            if self.settings.get("python"):
+                while go_on():
+                    evtrack.enqueue([_ITEM], handler="stamped", key="i", connection=conn)
+                    jobs += 1
+                return jobs
             while go_on():
                 conn.execute(ONE, [['{"i": -1}']])
                 conn.execute(WAKE_UP)

@@ -15,21 +15,29 @@ class Known:
         settings: By a label, the settings with which it is tried; the best counts.
         jobs: How many jobs it drains in a few seconds.
         always: Whether it is measured unless other peers are named.
+        smoked: The measurements of a smoke run: each kind for one peer, and for the others what is dear to set up once.
     """
 
     settings: Mapping[str, Mapping[str, Any]]
     jobs: int
     always: bool = False
+    smoked: tuple[str, ...] = ("drain",)
 
 
 KNOWN = {
-    "pgqueuer": Known({str(batch): {"batch": batch} for batch in (500, 250, 1000)}, 80_000, always=True),
+    "pgqueuer": Known(
+        {str(batch): {"batch": batch} for batch in (500, 250, 1000)},
+        80_000,
+        always=True,
+        smoked=("drain", "pick_up", "single", "bulk"),
+    ),
     "awa": Known({str(workers): {"workers": workers} for workers in (1024, 256)}, 20_000, always=True),
     "procrastinate": Known({"30": {"concurrency": 30}}, 4000),
 }
 ALWAYS = tuple(name for name, known in KNOWN.items() if known.always)
 
 _SMOKE_JOBS = 200
+_SMALL = 1000
 
 
 def drains(workers: int) -> tuple[Run, ...]:
@@ -39,7 +47,7 @@ def drains(workers: int) -> tuple[Run, ...]:
             name,
             f"{workers} {name}, {label}",
             {"what": "drain", "jobs": known.jobs, "workers": workers, "settings": settings},
-            {"jobs": _SMOKE_JOBS} if workers == 1 and settings is _first(known) else None,
+            {"jobs": _SMOKE_JOBS} if workers == 1 and label == next(iter(known.settings)) else None,
             group=f"{workers} {name}",
             seconds=9,
         )
@@ -55,7 +63,7 @@ def pick_ups(samples: int) -> tuple[Run, ...]:
             name,
             name,
             {"what": "pick_up", "samples": samples, "settings": _first(known)},
-            {"samples": 3},
+            {"samples": 3} if "pick_up" in known.smoked else None,
             seconds=5 + 0.045 * samples,
         )
         for name, known in KNOWN.items()
@@ -69,7 +77,7 @@ def enqueues(size: int = 0) -> tuple[Run, ...]:
             name,
             f"{name}, {size:,} a call" if size else name,
             {"what": "enqueue", "seconds": 3, "size": size, "settings": _first(known)},
-            {"seconds": 0.2},
+            {"seconds": 0.2} if ("bulk" if size else "single") in known.smoked and size <= _SMALL else None,
             group=name if size else "",
             seconds=6,
         )

@@ -19,6 +19,9 @@ from table.programs import PEERS, ProgramFailed, interpreter, run_program
 from table.results import RATE, Results, key_of
 from table.rows import needed, rows
 
+SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "8GB", "max_connections": "1000"}
+"""Of the server: room for the connections of 200 workers, and no checkpoint in the middle of a run."""
+
 _EPILOG = """exit codes: 0 all was measured and checked; 1 some was not; 2 wrong usage; 130 interrupted"""
 
 
@@ -167,7 +170,7 @@ def main() -> int:
     print(length, file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        with harness.server() as server:
+        with harness.server(SETTINGS) as server:
             known = facts.facts(server, given.against, given.peers)
             session.go(server)
     except KeyboardInterrupt:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 from itertools import product
 
-from support import commands, harness, large_world
+from dashboard import large_world
+from support import commands, harness
 
 from evtrack.storage.connection.connect import connect
 
