@@ -134,7 +134,7 @@ class Fleet:
         lock_pid = None
         if not behind_pooler(beats):
             lock_pid = lock_worker(beats, worker_id)
-            beats.execute(sql.SQL("LISTEN {}").format(sql.Identifier(WORK)))
+            conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(WORK)))
         for each in (conn, beats):
             bound_waits(each)
         return Worker(

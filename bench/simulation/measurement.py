@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _FILL: Final = """SELECT evtrack.enqueue('noop', array_agg('K:' || i), array_agg('{"i": 1}'::text), batch_size => 1)
     FROM generate_series(1, %s::int) i"""
+_FREE: Final = "SELECT coalesce(max(free_slots), 0) FROM evtrack.waiting WHERE why = 'queue'"
 _ONE: Final = "SELECT evtrack.enqueue('noop', '{K}', '{\"{}\"}')"
 
 _SETTLED_S: Final = harness.sized(2.0, smoke=0.3)
@@ -101,7 +102,9 @@ class Measurement:
         job = self._fleet.run_during(lambda: self._filled(batches))
         done = self._fleet.tally.completed
         self._fleet.run(_SETTLED_S, handler="noop", handler_s=handler_s)
-        point = self._last[handler_s] = self._measured(self._times.busy_s, handler_s=handler_s, offered=offered)
+        point = self._measured(self._times.busy_s, handler_s=handler_s, offered=offered)
+        free = database.value(self._conn, _FREE) / (workers * self._fleet.orders.slots)
+        point = self._last[handler_s] = replace(point, free_slots=free)
         self._fleet.settle()
         self._expected[job] = self._fleet.tally.completed - done
         pending = database.value(self._conn, "SELECT pending FROM evtrack.job_progress WHERE job_id = %s", [job])

@@ -23,6 +23,7 @@ class Point:
         lock_waits: How many sessions waited for a lock, on average.
         waits: How many active sessions waited for what, or ran, on average; the most first.
         wake_up_s: Seconds of the server's CPU for one batch that wakes a fleet without work, its enqueueing included.
+        free_slots: Share of the slots that are free although batches wait, as the view evtrack.waiting shows it.
     """
 
     workers: int
@@ -41,6 +42,7 @@ class Point:
     lock_waits: float
     waits: dict[str, float] = field(default_factory=dict)
     wake_up_s: float = 0.0
+    free_slots: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

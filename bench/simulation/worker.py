@@ -12,25 +12,28 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from simulation import calls
+from simulation.calls import claimed, is_set, jobs
 from simulation.loop import Ask
-from simulation.session import Call, Session
 
-from evtrack.domain.claimed_batch import ClaimedBatch
 from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.worker.database.claim_planner import ClaimPlanner
 from evtrack.runtime.worker.database.job_completion import JobCompletion
 from evtrack.runtime.worker.exchanger import REPORT_S
 from evtrack.runtime.worker.pacing import GROUP, Room
-from evtrack.storage.connection.query import array_literal
-from evtrack.storage.queue.records import Claim, Claimable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from psycopg.pq.abc import PGresult
     from simulation.loop import Loop, Task
+    from simulation.session import Call, Session
+
+    from evtrack.domain.claimed_batch import ClaimedBatch
 
 _NEVER_S: Final = 3600.0
+_CHANGED_S: Final = 1.0
+"""How soon after a heartbeat another one reports that other slots are busy."""
 
 
 @dataclass(slots=True)
@@ -101,8 +104,8 @@ class Worker:
             self._has_news = True
             loop.wake(self._work_task)
 
-        loop.watch(self._session)
-        loop.watch(self._heartbeat, on_notification=wake)
+        loop.watch(self._session, on_notification=wake)
+        loop.watch(self._heartbeat)
         loop.add(self._work_task)
         loop.add(self._beat())
 
@@ -112,21 +115,21 @@ class Worker:
         loop.wake(self._work_task)
 
     def _beat(self) -> Task:
-        beat_s = LEASE_S / 3
+        beat_s, reported = LEASE_S / 3, 0
         # Workers of a fleet were not started at the same moment.
         beat_at = monotonic() + beat_s * (self._worker_id % 97) / 97
         ask_at = monotonic() + self._orders.pace_s * (self._worker_id % 89) / 89
         while not self._orders.is_over:
             now = monotonic()
-            if now >= beat_at:
-                beat_at = now + beat_s
-                values = {"worker_id": self._worker_id, "busy": self._busy(now), "lock_pid": self._lock_pid}
+            busy = self._busy(now)
+            if now >= beat_at or busy != reported:
+                beat_at, reported = now + beat_s, busy
                 self._tally.beats += 1
-                yield from _ask(self._heartbeat, Call("heartbeat", values))
+                yield from _ask(self._heartbeat, calls.heartbeat(self._worker_id, busy, self._lock_pid))
             if now >= ask_at:
                 ask_at = now + self._orders.pace_s
-                yield from _ask(self._heartbeat, Call("upkeep_turn", {"reaper": self._worker_id}))
-            yield min(beat_at, ask_at)
+                yield from _ask(self._heartbeat, calls.upkeep_turn(self._worker_id))
+            yield min(beat_at, ask_at, now + _CHANGED_S)
 
     def _busy(self, now: float) -> int:
         return sum(1 for begins_at, ends_at, _ in self._running if begins_at <= now < ends_at)
@@ -140,6 +143,8 @@ class Worker:
                 continue
             if self._has_news:
                 self._has_news = False
+                if self._orders.is_claiming and not self._running and (yield from self._claim_next(now)):
+                    continue
                 self._planner.expire()
             yield from self._exchange(now)
 
@@ -174,16 +179,30 @@ class Worker:
             run_s=_Always(self._orders.handler_s),
         )
 
+    def _claim_next(self, now: float) -> Generator[Ask | float, list[PGresult] | None, bool]:
+        """Claim what a notification announced, and return whether that was all."""
+        orders = self._orders
+        call = calls.claim_next(self._worker_id, orders.handler, self._planner.low_water_marks, most=orders.slots)
+        begun = monotonic()
+        (result,) = yield from _ask(self._session, call)
+        answered = monotonic()
+        self._tally.searches += 1
+        batches = claimed(result)
+        has_more = result.ntuples > 0 and (len(batches) in {0, orders.slots} or is_set(result, 0, result.nfields - 1))
+        if batches:
+            self._tally.exchanges += 1
+            self._tally.claims_s.append(answered - begun)
+            self._begin(batches, answered)
+        self._planner.record_next(has_more=has_more, now=now)
+        return bool(batches) or not has_more
+
     def _exchange(self, now: float) -> Task:
         orders, planner = self._orders, self._planner
         planner.idle_s = orders.pace_s
         room = self._room(now)
         if orders.is_claiming and room.is_there and planner.is_stale(now):
-            marks = planner.low_water_marks
-            known = {"job_ids": array_literal(list(marks)), "marks": array_literal(list(marks.values()))}
-            values = {"handlers": f"{{{orders.handler}}}", **known}
-            results = yield from _ask(self._session, Call("claimable", values))
-            planner.refresh(_jobs(results[0]), now=now, took_s=monotonic() - now)
+            (result,) = yield from _ask(self._session, calls.claimable(orders.handler, planner.low_water_marks))
+            planner.refresh(jobs(result), now=now, took_s=monotonic() - now)
             self._tally.searches += 1
         done = self._take_done(monotonic())
         candidates = planner.candidates(now) if orders.is_claiming else []
@@ -192,20 +211,22 @@ class Worker:
         if done or claim:
             begun = monotonic()
             self._in_flight = len(done)
-            (result,) = yield from _ask(self._session, Call("exchange", self._values(done, claim)))
+            call = calls.exchange(self._worker_id, orders.handler, done, claim, run_s=orders.handler_s)
+            (result,) = yield from _ask(self._session, call)
             answered = monotonic()
             self._in_flight = 0
             self._tally.exchanges += 1
             self._tally.completed += len(done)
             self._completion.add({batch.job_id for batch in done}, answered)
-            batches = _batches(result)
+            batches = claimed(result)
+            assert len(batches) == result.ntuples, "a report was rejected"
             if claim:
                 self._tally.claims_s.append(answered - begun)
                 planner.record(batches, answered)
                 self._begin(batches, answered)
-        jobs = self._completion.due(monotonic(), lambda _: not orders.is_claiming)
-        if jobs:
-            yield from _ask(self._session, Call("finish_jobs", {"job_ids": array_literal(jobs)}))
+        touched = self._completion.due(monotonic(), lambda _: not orders.is_claiming)
+        if touched:
+            yield from _ask(self._session, calls.finish_jobs(touched))
 
     def _begin(self, batches: list[ClaimedBatch], now: float) -> None:
         free_at = self._slots_free_at()
@@ -220,28 +241,9 @@ class Worker:
         self._running = deque(each for each in self._running if each[1] > now)
         return done
 
-    def _values(self, done: Sequence[ClaimedBatch], claim: Claim | None) -> dict[str, object]:
-        jobs, numbers, attempts = zip(*[batch.key for batch in done], strict=True) if done else ((), (), ())
-        return {
-            "worker_id": self._worker_id,
-            "job_ids": array_literal(jobs),
-            "batch_nos": array_literal(numbers),
-            "attempts": array_literal(attempts),
-            "run_s": array_literal([self._orders.handler_s] * len(done)),
-            "results": None,
-            "peak_rss_bytes": None,
-            "cpu_s": None,
-            "claim_jobs": array_literal(claim.job_ids) if claim else None,
-            "after": array_literal(claim.after) if claim else None,
-            "handlers": f"{{{self._orders.handler}}}",
-            "max_new": claim.max_new if claim else 0,
-            "max_retried": claim.max_retried if claim else 0,
-            "max_isolated": claim.max_isolated if claim else 0,
-        }
 
-
-def _ask(session: Session, *calls: Call) -> Generator[Ask | float, list[PGresult] | None, Sequence[PGresult]]:
-    results = yield Ask(session, calls)
+def _ask(session: Session, call: Call) -> Generator[Ask | float, list[PGresult] | None, Sequence[PGresult]]:
+    results = yield Ask(session, [call])
     assert results is not None
     return results
 
@@ -255,29 +257,3 @@ class _Always(dict[int, float]):
 
     def get(self, _key: int, _default: float = 0.0) -> float:  # type: ignore[override]
         return self._seconds
-
-
-def _number(result: PGresult, row: int, column: int) -> int:
-    return int.from_bytes(result.get_value(row, column) or b"", "big", signed=True)
-
-
-def _jobs(result: PGresult) -> list[Claimable]:
-    return [
-        Claimable(
-            job_id=_number(result, row, 0),
-            priority=_number(result, row, 1),
-            mark=None if result.get_value(row, 2) is None else _number(result, row, 2),
-            due=bool(_number(result, row, 3)),
-            isolated=bool(_number(result, row, 4)),
-        )
-        for row in range(result.ntuples)
-    ]
-
-
-def _batches(result: PGresult) -> list[ClaimedBatch]:
-    batches = []
-    for row in range(result.ntuples):
-        assert result.get_value(row, result.nfields - 1) is None, "a report was rejected"
-        key = [_number(result, row, column) for column in range(3)]
-        batches.append(ClaimedBatch(*key, b"", b"", b"", None, None, None))
-    return batches
