@@ -245,10 +245,7 @@ CREATE TABLE evtrack.event (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     seq bigint DEFAULT nextval('evtrack.event_seq'::regclass) NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    CONSTRAINT event_attempt_check CHECK ((attempt >= 0)),
-    CONSTRAINT event_batch_no_check CHECK ((batch_no >= 0)),
-    CONSTRAINT event_version_check CHECK ((version >= 1))
+    data jsonb DEFAULT '{}'::jsonb NOT NULL
 )
 PARTITION BY RANGE (job_day);
 
@@ -415,7 +412,9 @@ CREATE TABLE evtrack.job (
     sealed_at timestamp with time zone,
     finished_at timestamp with time zone,
     cancelled_at timestamp with time zone,
-    links bytea
+    links bytea,
+    digest_form smallint DEFAULT 1 NOT NULL,
+    CONSTRAINT job_digest_form_check CHECK ((digest_form = ANY (ARRAY[1, 2])))
 );
 ALTER TABLE ONLY evtrack.job ALTER COLUMN links SET STORAGE EXTERNAL;
 
@@ -1965,7 +1964,8 @@ BEGIN
     VALUES (job_day, job_id, 0, 1, 'created', jsonb_strip_nulls(
         jsonb_build_object(
             'handler', handler, 'name', left(name, 500), 'priority', priority,
-            'policy', coalesce(policy, '{}'), 'source', coalesce(source, '{}'),
+            'policy', coalesce(policy, '{}'),
+            'digest_form', 2, 'source', coalesce(source, '{}'),
             'bytes_total', bytes_total, 'submitter', submitter_token)));
     RETURN NEXT;
 END $$;
@@ -2330,7 +2330,7 @@ BEGIN
     batches := (n - 1) / size + 1;
     created := jsonb_strip_nulls(jsonb_build_object('handler', handler,
         'name', left(name, 500), 'priority', priority,
-        'policy', coalesce(policy, '{}')));
+        'policy', coalesce(policy, '{}'), 'digest_form', 2));
     extended := format('{"batches": %s, "items": %s, "first_batch_no": 1}',
         batches, n);
     -- All events in one statement: one fold instead of four. The first three are
@@ -2425,6 +2425,15 @@ CREATE FUNCTION evtrack.error_place(traceback text) RETURNS text
 CREATE FUNCTION evtrack.error_shape(message text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN regexp_replace(btrim(regexp_replace(regexp_replace("left"(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace("left"(message, 1000), '\s+'::text, ' '::text, 'g'::text), '(?<![\w>])''(?:[^'']|''(?=[\w<]))*''(?![\w<])|(?<![\w>])"[^"]*"|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»'::text, '<text>'::text, 'g'::text), '\m[[:alpha:]][[:alnum:]+.-]*://[^\s<>]+'::text, '<url>'::text, 'g'::text), '(?<![\w>])(?:~?/|[[:alpha:]]:[\\/])[^\s"''<>,;:()\[\]{}]+|(?<![\w>/])[\w.~@+-]+/[\w.~@+-]+/[\w.~@+/-]*|(?<![\w>/])[\w.~@+-]+/[\w~@+-]+\.[[:alnum:]]+'::text, '<path>'::text, 'g'::text), '\m[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\M'::text, '<id>'::text, 'gi'::text), '\m0x[0-9a-f]+\M'::text, '<id>'::text, 'gi'::text), '(?<![\w>])(?=[[:alpha:]]*[0-9])(?=[0-9]*[[:alpha:]])(?:[0-9a-f]{8,}|[[:alnum:]]{16,})(?![\w<])'::text, '<id>'::text, 'gi'::text), '(?:(?<![\w>])[-+])?[0-9]+(?:[.,:][0-9]+)*'::text, '<n>'::text, 'g'::text), '\s+'::text, ' '::text, 'g'::text), 200), '(?<![\w<>])["''`]|["''`](?![\w<>])'::text, ' '::text, 'g'::text), '\s+'::text, ' '::text, 'g'::text)), '(<(?:text|url|path|id|n)>)(?:[,;]? ?\1)+'::text, '\1'::text, 'g'::text);
+
+CREATE FUNCTION evtrack.event_bytes(job_id bigint, batch_no integer, version integer, type evtrack.event_type, attempt integer, worker_id bigint, at timestamp with time zone, seq bigint, xid xid8, data jsonb) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT int8send(job_id) || int8send(batch_no::bigint << 32 | version)
+        || int4send(attempt) || timestamptz_send(at) || int8send(seq)
+        || xid8send(xid) || coalesce(int8send(worker_id), '')
+        || enum_send(type) || jsonb_send(data)
+$$;
 
 CREATE FUNCTION evtrack.event_text(job_id bigint, batch_no integer, version integer, type evtrack.event_type, attempt integer, worker_id bigint, at timestamp with time zone, seq bigint, xid xid8, data jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2872,13 +2881,15 @@ CREATE FUNCTION evtrack.fold() RETURNS trigger
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
+    own_xid xid8 := pg_current_xact_id();
+    now_at timestamptz := clock_timestamp();
     total bigint;
     of_jobs bigint;
     births bigint;
-    starts bigint;
-    completions bigint;
+    steps bigint;
     troubles bigint;
-    forged bigint;
+    suspects bigint;
+    newest bigint;
     day date;
     last_day date;
     folded bigint := 0;
@@ -2890,25 +2901,33 @@ DECLARE
     e evtrack.event;
     born record;
 BEGIN
+    -- Most events are starts and completions, so little is computed for each of
+    -- `added`: whether one is forged is looked at again below.
     SELECT
         count(*),
         count(*) FILTER (WHERE a.batch_no = 0),
         count(*) FILTER (WHERE a.type = 'enqueued'),
-        count(*) FILTER (WHERE a.type = 'started'),
-        count(*) FILTER (
-            WHERE a.type = 'completed' AND a.data ->> 'moved' IS NULL),
+        count(*) FILTER (WHERE a.type = 'started'
+            OR a.type = 'completed' AND a.data ->> 'moved' IS NULL),
         count(*) FILTER (
             WHERE a.type IN ('failed', 'crashed', 'abandoned', 'finished')),
-        count(*) FILTER (
-            WHERE evtrack.is_forged(a.xid, a.at, a.seq, a.data)),
-        min(a.job_day), max(a.job_day)
-    INTO total, of_jobs, births, starts, completions, troubles,
-        forged, day, last_day
+        count(*) FILTER (WHERE a.xid <> own_xid
+            OR a.at < transaction_timestamp() OR a.at > now_at
+            OR jsonb_typeof(a.data) <> 'object' OR a.attempt < 0),
+        max(a.seq), min(a.job_day), max(a.job_day)
+    INTO total, of_jobs, births, steps, troubles, suspects, newest, day,
+        last_day
     FROM added a;
-    IF forged > 0 THEN
+    IF total = 0 THEN
+        RETURN NULL;
+    END IF;
+    IF suspects > 0 OR newest > currval('evtrack.event_seq') THEN
         SELECT a.* INTO e FROM added a
-        WHERE evtrack.is_forged(a.xid, a.at, a.seq, a.data) LIMIT 1;
-        PERFORM evtrack.refuse_event(e);
+        WHERE a.attempt < 0
+            OR evtrack.is_forged(a.xid, a.at, a.seq, a.data) LIMIT 1;
+        IF FOUND THEN
+            PERFORM evtrack.refuse_event(e);
+        END IF;
     END IF;
 
     IF of_jobs > 0 THEN
@@ -2923,7 +2942,7 @@ BEGIN
     -- one.
     IF births > 0 THEN
         FOR born IN
-            SELECT b.*, j.batch_count
+            SELECT b.*, j.batch_count, j.digest_form
             FROM (
                 SELECT a.job_id, a.job_day, max(a.batch_no) AS last_no,
                     count(*) AS n, sum((a.data ->> 'items')::integer) AS items
@@ -2957,9 +2976,10 @@ BEGIN
                 (a.data ->> 'items')::integer, (a.data ->> 'weight')::bigint,
                 (a.data ->> 'ordinals')::int4multirange,
                 (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
-                evtrack.extend_links(NULL, 0, evtrack.event_text(
+                evtrack.next_links(
+                    CASE born.digest_form WHEN 2 THEN ''::bytea END, 0,
                     a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                    a.worker_id, a.at, a.seq, a.xid, a.data))
+                    a.worker_id, a.at, a.seq, a.xid, a.data)
             FROM added a
             WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
                 AND a.job_id = born.job_id AND a.job_day = born.job_day
@@ -2969,7 +2989,7 @@ BEGIN
         END LOOP;
     END IF;
 
-    IF folded + starts + completions < total THEN
+    IF folded + steps < total THEN
         SELECT array_agg(ROW(a.*)::evtrack.event),
             count(*) FILTER (WHERE a.type = 'failed' AND a.version > 2),
             count(*) FILTER (
@@ -2987,59 +3007,68 @@ BEGIN
     -- could need them all: nearly always there is one round of one day.
     WHILE folded < total LOOP
         stepped := 0;
-        IF starts > 0 THEN
+        IF steps > 0 THEN
             WITH step AS (
                 UPDATE evtrack.batch b SET
-                    status = evtrack.status_after('started', 'pending'),
+                    status = CASE a.type WHEN 'started'
+                        THEN evtrack.status_after('started', 'pending')
+                        ELSE evtrack.status_after('completed', 'running') END,
                     version = a.version, fresh = false, run_at = NULL,
                     attempt = a.attempt, worker_id = a.worker_id,
-                    started_at = a.at, finished_at = NULL,
-                    links = evtrack.extend_links(b.links, b.version,
-                        evtrack.event_text(
-                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                            a.worker_id, a.at, a.seq, a.xid, a.data))
+                    started_at = CASE a.type WHEN 'started' THEN a.at
+                        ELSE b.started_at END,
+                    finished_at = CASE a.type WHEN 'completed' THEN a.at END,
+                    run_s = CASE a.type WHEN 'started' THEN b.run_s
+                        ELSE (a.data ->> 'run_s')::float8 END,
+                    error = CASE a.type WHEN 'started' THEN b.error END,
+                    links = evtrack.next_links(b.links, b.version,
+                        a.job_id, a.batch_no, a.version, a.type,
+                        a.attempt, a.worker_id, a.at, a.seq, a.xid,
+                        a.data)
                 FROM added a
-                WHERE a.type = 'started' AND a.job_day = day
-                    AND b.job_day = day
+                WHERE a.job_day = day AND b.job_day = day
                     AND b.job_id = a.job_id AND b.batch_no = a.batch_no
-                    AND b.version = a.version - 1 AND b.status = 'pending'
-                    AND b.attempt = a.attempt - 1 AND a.worker_id IS NOT NULL
-                RETURNING b.job_id, b.item_count
-            )
-            SELECT coalesce(sum(evtrack.count_change(
-                s.job_id, 'pending', 'running', s.n, s.items, s.items)), 0)
-            INTO n
-            FROM (
-                SELECT job_id, count(*) AS n, sum(item_count) AS items
+                    AND b.version = a.version - 1 AND CASE a.type
+                        WHEN 'started' THEN b.status = 'pending'
+                            AND b.attempt = a.attempt - 1
+                            AND a.worker_id IS NOT NULL
+                        WHEN 'completed' THEN b.status = 'running'
+                            AND b.attempt = a.attempt
+                            AND b.worker_id = a.worker_id
+                            AND a.data ->> 'moved' IS NULL
+                        ELSE false END
+                RETURNING b.job_id, b.item_count, a.type
+            ), change AS (
+                SELECT job_id, count(*) FILTER (WHERE type = 'started') AS started,
+                    count(*) AS n,
+                    coalesce(sum(item_count) FILTER (WHERE type = 'started'), 0)
+                        AS started_items,
+                    sum(item_count) AS items
                 FROM step GROUP BY job_id
-            ) s;
-            stepped := stepped + n;
-        END IF;
-        IF completions > 0 THEN
-            WITH step AS (
-                UPDATE evtrack.batch b SET
-                    status = evtrack.status_after('completed', 'running'),
-                    version = a.version, finished_at = a.at,
-                    run_s = (a.data ->> 'run_s')::float8, error = NULL,
-                    links = evtrack.extend_links(b.links, b.version,
-                        evtrack.event_text(
-                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                            a.worker_id, a.at, a.seq, a.xid, a.data))
-                FROM added a
-                WHERE a.type = 'completed' AND a.data ->> 'moved' IS NULL
-                    AND a.job_day = day AND b.job_day = day
-                    AND b.job_id = a.job_id AND b.batch_no = a.batch_no
-                    AND b.version = a.version - 1 AND b.status = 'running'
-                    AND b.attempt = a.attempt AND b.worker_id = a.worker_id
-                RETURNING b.job_id, b.item_count
+            ), counted AS (
+                -- As evtrack.count_change() does, with one row for both.
+                INSERT INTO evtrack.progress AS p (
+                    job_id, shard, bucket, pending_batches, pending_items,
+                    running_batches, running_items, completed_batches,
+                    completed_items)
+                SELECT c.job_id, pg_backend_pid(), evtrack.bucket(),
+                    -c.started, -c.started_items, 2 * c.started - c.n,
+                    2 * c.started_items - c.items, c.n - c.started,
+                    c.items - c.started_items
+                FROM change c
+                ON CONFLICT (job_id, shard, bucket) DO UPDATE SET
+                    pending_batches = p.pending_batches
+                        + excluded.pending_batches,
+                    pending_items = p.pending_items + excluded.pending_items,
+                    running_batches = p.running_batches
+                        + excluded.running_batches,
+                    running_items = p.running_items + excluded.running_items,
+                    completed_batches = p.completed_batches
+                        + excluded.completed_batches,
+                    completed_items = p.completed_items
+                        + excluded.completed_items
             )
-            SELECT coalesce(sum(evtrack.count_change(
-                s.job_id, 'running', 'completed', s.n, s.items, s.items)), 0)
-            INTO n
-            FROM (
-                SELECT job_id, count(*) AS n, sum(item_count) AS items
-                FROM step GROUP BY job_id
-            ) s;
+            SELECT coalesce(sum(c.n), 0) INTO n FROM change c;
             stepped := stepped + n;
         END IF;
         IF moves > 0 THEN
@@ -3092,14 +3121,22 @@ BEGIN
             lead(e.one, 2) OVER stream AS requeued
         FROM (
             SELECT a AS one, a.job_day, a.job_id, a.batch_no, a.version, a.type,
-                a.attempt, a.at, a.data, CASE
-                    WHEN a.type = 'enqueued' THEN sha256(t.bytes)
+                a.attempt, a.at, a.data, t.size, CASE
+                    WHEN a.type = 'enqueued'
+                        THEN substring(sha256(t.bytes), 1, t.size)
                     ELSE t.bytes END AS link
             FROM unnest(events) a
+            JOIN evtrack.job j ON j.job_id = a.job_id
             CROSS JOIN LATERAL (
-                SELECT convert_to(evtrack.event_text(
-                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                    a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8') AS bytes
+                SELECT CASE j.digest_form WHEN 2 THEN 16 ELSE 32 END AS size,
+                    CASE j.digest_form WHEN 2
+                        THEN evtrack.event_bytes(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data)
+                        ELSE convert_to(evtrack.event_text(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8')
+                        END AS bytes
             ) t
             WHERE a.batch_no > 0 AND a.type IN ('enqueued', 'failed', 'requeued')
                 AND a.version <= 3
@@ -3152,11 +3189,11 @@ BEGIN
                 (b.failed).data #>> '{error,message}', b.data ->> 'error'), 300)
                 ELSE b.data ->> 'error' END,
             b.link
-                || CASE WHEN b.steps > 1 THEN sha256(b.link || b.failed_link)
-                    ELSE '' END
-                || CASE WHEN b.steps > 2 THEN sha256(
-                    sha256(b.link || b.failed_link) || b.requeued_link)
-                    ELSE '' END
+                || CASE WHEN b.steps > 1 THEN substring(
+                    sha256(b.link || b.failed_link), 1, b.size) ELSE '' END
+                || CASE WHEN b.steps > 2 THEN substring(sha256(
+                    substring(sha256(b.link || b.failed_link), 1, b.size)
+                    || b.requeued_link), 1, b.size) ELSE '' END
         FROM birth b
         WHERE b.batch_no > (
             SELECT j.batch_count FROM evtrack.job j
@@ -3206,10 +3243,20 @@ BEGIN
             lead(e.bytes) OVER stream AS requeued_bytes
         FROM (
             SELECT a AS one, a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                a.worker_id, a.at, a.data, convert_to(evtrack.event_text(
-                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                    a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8') AS bytes
+                a.worker_id, a.at, a.data, t.size, t.bytes
             FROM unnest(events) a
+            JOIN evtrack.job j ON j.job_id = a.job_id
+            CROSS JOIN LATERAL (
+                SELECT CASE j.digest_form WHEN 2 THEN 16 ELSE 32 END AS size,
+                    CASE j.digest_form WHEN 2
+                        THEN evtrack.event_bytes(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data)
+                        ELSE convert_to(evtrack.event_text(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8')
+                        END AS bytes
+            ) t
             WHERE a.type IN ('failed', 'requeued') AND a.job_day = day
                 -- A running batch was enqueued and started before.
                 AND a.batch_no > 0 AND a.version > 2
@@ -3237,9 +3284,13 @@ BEGIN
             run_s = coalesce((d.data ->> 'run_s')::float8, b.run_s),
             errors = b.errors + 1,
             error = left(coalesce(d.data #>> '{error,message}', b.error), 300),
-            links = b.links || sha256(substring(b.links, octet_length(b.links) - 31) || d.bytes)
-                || CASE WHEN d.again THEN sha256(sha256(substring(b.links, octet_length(b.links) - 31)
-                    || d.bytes) || d.requeued_bytes) ELSE '' END
+            links = b.links || substring(sha256(substring(b.links,
+                    octet_length(b.links) - d.size + 1) || d.bytes), 1, d.size)
+                || CASE WHEN d.again THEN substring(sha256(
+                    substring(sha256(substring(b.links,
+                        octet_length(b.links) - d.size + 1) || d.bytes), 1,
+                        d.size)
+                    || d.requeued_bytes), 1, d.size) ELSE '' END
         FROM due d
         WHERE b.job_day = day
             AND b.job_id = d.job_id AND b.batch_no = d.batch_no
@@ -3368,8 +3419,8 @@ BEGIN
         INSERT INTO evtrack.job (
             job_id, job_day, handler, name, priority, phase, version, policy,
             source, "position", bytes_read, bytes_total, batch_count,
-            item_count, invalid_count, submitter, created_at, extended_at,
-            sealed_at, links)
+            item_count, invalid_count, submitter, digest_form, created_at,
+            extended_at, sealed_at, links)
         VALUES (
             e.job_id, e.job_day, e.data ->> 'handler', e.data ->> 'name',
             coalesce((e.data ->> 'priority')::smallint, 0),
@@ -3384,8 +3435,9 @@ BEGIN
             coalesce((extended.data ->> 'batches')::integer, 0),
             coalesce((extended.data ->> 'items')::bigint, 0),
             coalesce((extended.data ->> 'invalid')::bigint, 0),
-            (e.data ->> 'submitter')::uuid, e.at, extended.at, sealed.at,
-            digests);
+            (e.data ->> 'submitter')::uuid,
+            coalesce((e.data ->> 'digest_form')::smallint, 1), e.at,
+            extended.at, sealed.at, digests);
     END LOOP;
 END $$;
 
@@ -3404,10 +3456,10 @@ BEGIN
                 - coalesce((a.data ->> 'moved_items')::integer, 0),
             ordinals = b.ordinals - (a.data ->> 'moved')::int4multirange,
             error = NULL,
-            links = evtrack.extend_links(b.links, b.version,
-                evtrack.event_text(
-                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                    a.worker_id, a.at, a.seq, a.xid, a.data))
+            links = evtrack.next_links(b.links, b.version,
+                a.job_id, a.batch_no, a.version, a.type,
+                a.attempt, a.worker_id, a.at, a.seq, a.xid,
+                a.data)
         FROM unnest(events) a
         WHERE a.type = 'completed' AND a.data ->> 'moved' IS NOT NULL
             AND a.job_day = day AND b.job_day = day
@@ -3513,10 +3565,10 @@ BEGIN
                     coalesce(d.data #>> '{error,message}', b.error), 300)
                 WHEN 'crashed' THEN evtrack.crash_line(d.data)
                 ELSE b.error END,
-            links = evtrack.extend_links(b.links, b.version,
-                evtrack.event_text(
-                    d.job_id, d.batch_no, d.version, d.type, d.attempt,
-                    d.worker_id, d.at, d.seq, d.xid, d.data))
+            links = evtrack.next_links(b.links, b.version,
+                d.job_id, d.batch_no, d.version, d.type,
+                d.attempt, d.worker_id, d.at, d.seq, d.xid,
+                d.data)
         FROM due d
         WHERE b.job_day = day
             AND b.job_id = d.job_id AND b.batch_no = d.batch_no
@@ -4243,6 +4295,14 @@ CREATE FUNCTION evtrack.known_items(lost evtrack.worker, b evtrack.batch, report
     FROM now w
 $$;
 
+CREATE FUNCTION evtrack.last_batch_link(links bytea, events integer) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce(substring(links, octet_length(links)
+            - CASE octet_length(links) WHEN 16 * events THEN 15 ELSE 31 END),
+        decode(repeat('00', 32), 'hex'))
+$$;
+
 CREATE FUNCTION evtrack.last_link(links bytea) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -4526,6 +4586,11 @@ BEGIN
                     'EXECUTE FUNCTION evtrack.refuse()', part);
                 EXECUTE format('ALTER TABLE evtrack.%I ENABLE ALWAYS TRIGGER '
                     'event_partition', part);
+                -- Each batch gets two more entries beside its first: with room
+                -- for them, no page of the index is split, and it is smaller.
+                EXECUTE format(
+                    'ALTER INDEX evtrack.%I SET (fillfactor = 30)',
+                    part || '_pkey');
             END IF;
             EXECUTE format(
                 'ALTER TABLE evtrack.%I ATTACH PARTITION evtrack.%I '
@@ -4728,6 +4793,19 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION evtrack.next_links(links bytea, events integer, job_id bigint, batch_no integer, version integer, type evtrack.event_type, attempt integer, worker_id bigint, at timestamp with time zone, seq bigint, xid xid8, data jsonb) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN octet_length(links) = 16 * events
+        THEN links || substring(sha256(
+            substring(links, octet_length(links) - 15) || evtrack.event_bytes(
+                job_id, batch_no, version, type, attempt, worker_id, at, seq,
+                xid, data)), 1, 16)
+        ELSE evtrack.extend_links(links, events, evtrack.event_text(
+            job_id, batch_no, version, type, attempt, worker_id, at, seq, xid,
+            data)) END
+$$;
+
 CREATE FUNCTION evtrack.open_batches(the_job bigint) RETURNS bigint
     LANGUAGE sql STABLE
     AS $$
@@ -4744,7 +4822,8 @@ DECLARE
     size integer := evtrack.digest_part_size();
 BEGIN
     RETURN (
-        SELECT string_agg(evtrack.last_link(b.links), '' ORDER BY b.batch_no)
+        SELECT string_agg(
+            evtrack.last_batch_link(b.links, b.version), '' ORDER BY b.batch_no)
         FROM evtrack.batch b
         WHERE b.job_day = the_day AND b.job_id = the_job
             AND b.batch_no > part * size AND b.batch_no <= (part + 1) * size);
@@ -5062,6 +5141,8 @@ BEGIN
             THEN format('its seq %s was not given out yet', e.seq)
         WHEN jsonb_typeof(e.data) <> 'object'
             THEN format('its data is an %s, not an object', jsonb_typeof(e.data))
+        WHEN e.attempt < 0
+            THEN format('its attempt %s is less than 0', e.attempt)
         WHEN e.type <> 'created' AND j.job_id IS NULL THEN 'there is no such job'
         WHEN e.job_day <> j.job_day THEN format(
             'its job_day %s is not that of the job, %s', e.job_day, j.job_day)
@@ -6991,7 +7072,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_numbers'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_open_jobs'::text,'{watcher,worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_map'::text,'{reader,watcher}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'days_open_since'::text,'{}'::text[]), ('function'::text,'crashes_before'::text,'{reader,watcher}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'due_by'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'exchange'::text,'{worker}'::text[]), ('function'::text,'exchange_of_day'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'failures_before'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_derived'::text,'{}'::text[]), ('function'::text,'fold_failures'::text,'{}'::text[]), ('function'::text,'fold_moved'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fold_jobs'::text,'{}'::text[]), ('function'::text,'error_key'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'first_error'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_turn'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'keep_time'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'items_before'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'record_verification'::text,'{watcher}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('function'::text,'take_duty'::text,'{}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_verification'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'upkeep_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_numbers'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_open_jobs'::text,'{watcher,worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_map'::text,'{reader,watcher}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'days_open_since'::text,'{}'::text[]), ('function'::text,'crashes_before'::text,'{reader,watcher}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'due_by'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_bytes'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'exchange'::text,'{worker}'::text[]), ('function'::text,'exchange_of_day'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'failures_before'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_derived'::text,'{}'::text[]), ('function'::text,'fold_failures'::text,'{}'::text[]), ('function'::text,'fold_moved'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fold_jobs'::text,'{}'::text[]), ('function'::text,'error_key'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'first_error'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_turn'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'keep_time'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'items_before'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_batch_link'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'next_links'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'record_verification'::text,'{watcher}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('function'::text,'take_duty'::text,'{}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_verification'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'upkeep_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -7368,7 +7449,7 @@ CREATE INDEX delivery_pending ON evtrack.delivery USING btree (sink, retry_at) W
 
 CREATE INDEX event_crash ON ONLY evtrack.event USING btree (at, job_id, batch_no) WHERE (type = 'crashed'::evtrack.event_type);
 
-CREATE INDEX event_tail ON ONLY evtrack.event USING btree (xid, seq);
+CREATE INDEX event_tail ON ONLY evtrack.event USING btree (xid);
 
 CREATE INDEX event_trouble ON ONLY evtrack.event USING btree (job_id, type, at) WHERE (type = ANY (ARRAY['failed'::evtrack.event_type, 'crashed'::evtrack.event_type]));
 

@@ -85,7 +85,7 @@ def test_a_finished_event_with_an_invalid_snapshot_is_refused(snapshot: str) -> 
 
 def test_a_logged_event_is_validated_in_its_envelope() -> None:
     at = datetime(2026, 11, 24, tzinfo=UTC)
-    logged = LoggedEvent(date(2026, 11, 24), 3, 5, 2, "started", 1, 7, at, 11, 700, {}, "text")
+    logged = LoggedEvent(date(2026, 11, 24), 3, 5, 2, "started", 1, 7, at, 11, 700, {}, "text", b"bytes")
     expected = StoredEvent(
         job_day=date(2026, 11, 24),
         job_id=3,

@@ -173,9 +173,9 @@ def test_a_change_with_recomputed_digests_differs_from_the_finished_event(health
             f"UPDATE {part} SET at = at + interval '1 s' WHERE job_id = {job} AND batch_no = 1 AND version = 3".encode()
         )
         own_client.conn.execute(
-            "UPDATE evtrack.batch b SET finished_at = e.at, links = evtrack.extend_links(substring(links, 1, 64), 2,"
-            " evtrack.event_text(e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id, e.at, e.seq, e.xid,"
-            " e.data)) FROM evtrack.event e WHERE e.job_id = %s AND e.batch_no = 1 AND e.version = 3"
+            "UPDATE evtrack.batch b SET finished_at = e.at, links = evtrack.next_links(substring(links, 1, 32), 2,"
+            " e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id, e.at, e.seq, e.xid,"
+            " e.data) FROM evtrack.event e WHERE e.job_id = %s AND e.batch_no = 1 AND e.version = 3"
             " AND b.job_id = e.job_id AND b.batch_no = e.batch_no",
             [job],
         )

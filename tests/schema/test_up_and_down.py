@@ -13,6 +13,7 @@ from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.log import proof
 from evtrack.storage.schema import migrations
 from evtrack.storage.schema.migration_script import migration_script
+from old_jobs import days_ago, old_job
 
 pytestmark = pytest.mark.integration
 
@@ -67,7 +68,7 @@ def test_the_printed_script_makes_the_same_schema(empty_dsn: str, dsn: str) -> N
 
 def test_down_keeps_the_events_unless_told_otherwise(conn: Connection) -> None:
     conn.execute("SELECT evtrack.create_job('count')")
-    with pytest.raises(MigrationError, match="would lose the digests of all events, the events, so nothing") as refusal:
+    with pytest.raises(MigrationError, match="the digests of all events, the events, so nothing") as refusal:
         migrations.down(conn, to=0)
     assert "--drop-log" in refusal.value.hint
     assert conn.execute("SELECT count(*) FROM evtrack.event").fetchone() == (1,)
@@ -80,7 +81,7 @@ def test_down_keeps_digests_and_alerts_unless_told_otherwise(conn: Connection) -
     migrations.down(conn, to=2)
     migrations.up(conn)
     job = Client(conn).job(1)
-    with pytest.raises(MigrationError, match="would lose the digests of all events, so nothing"):
+    with pytest.raises(MigrationError, match="the digests of all events, so nothing"):
         migrations.down(conn, to=3)
     conn.execute("SELECT evtrack.raise_alert('test', '1', '', 'error', '{}')")
     with pytest.raises(MigrationError, match="digests of all events, the alerts, so nothing"):
@@ -88,8 +89,9 @@ def test_down_keeps_digests_and_alerts_unless_told_otherwise(conn: Connection) -
     assert conn.execute("SELECT octet_length(links) > 0 FROM evtrack.job WHERE job_id = %s", [job]).fetchone() == (
         True,
     )
-    # What loses nothing asks for nothing.
-    assert "0007_job_links" in migrations.down(conn, to=5)
+    with pytest.raises(MigrationError, match="would lose the digests of jobs that were created since, so nothing"):
+        migrations.down(conn, to=14)
+    assert "0007_job_links" in migrations.down(conn, to=5, drop_log=True)
 
 
 def test_a_view_that_loses_a_column_is_replaced(conn: Connection, sql_tree: Path) -> None:
@@ -113,17 +115,37 @@ def test_an_outdated_function_is_replaced(conn: Connection) -> None:
 
 def test_the_digests_of_long_streams_survive_down_and_up(conn: Connection) -> None:
     client = Client(conn)
-    jobs = [client.job() for _ in range(4)]
+    jobs = [old_job(client, days_ago(0), digest_form=1) for _ in range(4)]
     for job, pairs in zip(jobs, (0, 14, 15, 50), strict=True):
         conn.execute("SELECT evtrack.suspend(%s), evtrack.resume(%s) FROM generate_series(1, %s)", [job, job, pairs])
     conn.execute("UPDATE evtrack.job SET links = NULL WHERE job_id = %s", [jobs[0]])
     apart = conn.execute("SELECT * FROM evtrack.job_link ORDER BY 1, 2").fetchall()
     whole = [client.own_links(job) for job in jobs]
-    migrations.down(conn, to=6)
+    migrations.down(conn, to=6, drop_log=True)
     rows = conn.execute("SELECT links FROM evtrack.job ORDER BY job_id").fetchall()
     assert whole == [links for (links,) in rows]
     migrations.up(conn)
     assert apart == conn.execute("SELECT * FROM evtrack.job_link ORDER BY 1, 2").fetchall()
     assert 1 + 3 == len(apart)
     assert whole == [client.own_links(job) for job in jobs]
+    assert [] == list(proof.verify(conn))
+
+
+def test_jobs_of_both_forms_of_digests_go_on_after_down_and_up(conn: Connection) -> None:
+    client = Client(conn)
+    worker = client.worker()
+    jobs = [old_job(client, days_ago(0), 3, digest_form=form) for form in (1, 2)]
+    for job in jobs:
+        client.complete(worker, client.claim(worker, job, fresh=1))
+        client.claim(worker, job, fresh=1)
+    before = conn.execute("SELECT links FROM evtrack.batch WHERE job_id = %s ORDER BY batch_no", [jobs[0]]).fetchall()
+    migrations.down(conn, to=14, drop_log=True)
+    kept = conn.execute("SELECT links FROM evtrack.batch WHERE job_id = %s ORDER BY batch_no", [jobs[0]]).fetchall()
+    assert before == kept
+    assert conn.execute("SELECT count(links) FROM evtrack.batch WHERE job_id = %s", [jobs[1]]).fetchone() == (0,)
+    migrations.up(conn)
+    for job in jobs:
+        client.complete(worker, client.claim(worker, job))
+        assert [] == list(proof.verify(conn, job))
+        assert ["retry"] == client.fail(worker, client.claim(worker, old_job(client, days_ago(0), digest_form=1)))
     assert [] == list(proof.verify(conn))

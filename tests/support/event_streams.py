@@ -108,6 +108,7 @@ def stream(*steps: Step, batch_no: int = 0, first_seq: int = 1) -> list[LoggedEv
                 xid=700 + first_seq + version,
                 data=data,
                 digest_text="",
+                digest_bytes=b"",
             )
         )
         for version, (event_type, data) in enumerate(steps, 1)
@@ -115,9 +116,10 @@ def stream(*steps: Step, batch_no: int = 0, first_seq: int = 1) -> list[LoggedEv
 
 
 def changed(event: LoggedEvent, **changes: Any) -> LoggedEvent:
-    """Return an event with changes, and with the digest text that fits them."""
+    """Return an event with changes, and with what digests are computed from that fits them."""
     after = replace(event, **changes)
-    return replace(after, digest_text=f"{after.batch_no} {after.version} {after.type} {after.data}")
+    text = f"{after.batch_no} {after.version} {after.type} {after.data}"
+    return replace(after, digest_text=text, digest_bytes=b"\1" + text.encode())
 
 
 def links(events: Iterable[LoggedEvent]) -> bytes:

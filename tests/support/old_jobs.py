@@ -13,7 +13,8 @@ from evtrack.runtime.retention.cleanup_result import DroppedDay, KeptDay
 _ENQUEUE = """
 INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
 SELECT %(day)s, %(job)s, 0, 1, 'created'::evtrack.event_type,
-    jsonb_build_object('handler', %(handler)s::text, 'name', 'aged', 'policy', %(policy)s::jsonb)
+    jsonb_build_object('handler', %(handler)s::text, 'name', 'aged', 'policy', %(policy)s::jsonb,
+        'digest_form', %(form)s::int)
 UNION ALL
 SELECT %(day)s, %(job)s, 0, 2, 'extended',
     jsonb_build_object('batches', %(batches)s::int, 'items', %(batches)s::int * %(items)s::int, 'first_batch_no', 1)
@@ -36,10 +37,13 @@ def days_ago(number: int) -> date:
     return datetime.now(UTC).date() - timedelta(number)
 
 
-def old_job(client: Client, day: date, batches: int = 1, *, items: int = 1, **policy: Any) -> int:
-    """Submit and seal a job of an old day, and return its id."""
+def old_job(
+    client: Client, day: date, batches: int = 1, *, items: int = 1, digest_form: int | None = None, **policy: Any
+) -> int:
+    """Submit and seal a job of an old day, and return its id; one job after another has the other form of digests."""
     job = client.one("SELECT nextval('evtrack.job_id_seq')")
     values = {"day": day, "job": job, "handler": client.handler, "batches": batches, "items": items}
+    values["form"] = digest_form or 1 + job % 2
     with client.conn.transaction():
         client.conn.execute("SELECT evtrack.make_partitions(%s, 1)", [day])
         client.conn.execute(_PAYLOADS, values)

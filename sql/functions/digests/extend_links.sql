@@ -1,4 +1,4 @@
--- Append an event's digest to the digests of its stream: the sha256 of the
+-- Append an event's digest of form 1 to the digests of its stream: the sha256 of the
 -- previous digest and the event's text. Events from before there were digests
 -- have zeros. A plain expression, so that it is inlined into the fold's plans.
 CREATE OR REPLACE FUNCTION evtrack.extend_links(

@@ -10,7 +10,8 @@ DECLARE
     size integer := evtrack.digest_part_size();
 BEGIN
     RETURN (
-        SELECT string_agg(evtrack.last_link(b.links), '' ORDER BY b.batch_no)
+        SELECT string_agg(
+            evtrack.last_batch_link(b.links, b.version), '' ORDER BY b.batch_no)
         FROM evtrack.batch b
         WHERE b.job_day = the_day AND b.job_id = the_job
             AND b.batch_no > part * size AND b.batch_no <= (part + 1) * size);

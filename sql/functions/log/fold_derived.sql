@@ -18,14 +18,22 @@ BEGIN
             lead(e.one, 2) OVER stream AS requeued
         FROM (
             SELECT a AS one, a.job_day, a.job_id, a.batch_no, a.version, a.type,
-                a.attempt, a.at, a.data, CASE
-                    WHEN a.type = 'enqueued' THEN sha256(t.bytes)
+                a.attempt, a.at, a.data, t.size, CASE
+                    WHEN a.type = 'enqueued'
+                        THEN substring(sha256(t.bytes), 1, t.size)
                     ELSE t.bytes END AS link
             FROM unnest(events) a
+            JOIN evtrack.job j ON j.job_id = a.job_id
             CROSS JOIN LATERAL (
-                SELECT convert_to(evtrack.event_text(
-                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                    a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8') AS bytes
+                SELECT CASE j.digest_form WHEN 2 THEN 16 ELSE 32 END AS size,
+                    CASE j.digest_form WHEN 2
+                        THEN evtrack.event_bytes(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data)
+                        ELSE convert_to(evtrack.event_text(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8')
+                        END AS bytes
             ) t
             WHERE a.batch_no > 0 AND a.type IN ('enqueued', 'failed', 'requeued')
                 AND a.version <= 3
@@ -78,11 +86,11 @@ BEGIN
                 (b.failed).data #>> '{error,message}', b.data ->> 'error'), 300)
                 ELSE b.data ->> 'error' END,
             b.link
-                || CASE WHEN b.steps > 1 THEN sha256(b.link || b.failed_link)
-                    ELSE '' END
-                || CASE WHEN b.steps > 2 THEN sha256(
-                    sha256(b.link || b.failed_link) || b.requeued_link)
-                    ELSE '' END
+                || CASE WHEN b.steps > 1 THEN substring(
+                    sha256(b.link || b.failed_link), 1, b.size) ELSE '' END
+                || CASE WHEN b.steps > 2 THEN substring(sha256(
+                    substring(sha256(b.link || b.failed_link), 1, b.size)
+                    || b.requeued_link), 1, b.size) ELSE '' END
         FROM birth b
         WHERE b.batch_no > (
             SELECT j.batch_count FROM evtrack.job j

@@ -15,10 +15,20 @@ BEGIN
             lead(e.bytes) OVER stream AS requeued_bytes
         FROM (
             SELECT a AS one, a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                a.worker_id, a.at, a.data, convert_to(evtrack.event_text(
-                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                    a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8') AS bytes
+                a.worker_id, a.at, a.data, t.size, t.bytes
             FROM unnest(events) a
+            JOIN evtrack.job j ON j.job_id = a.job_id
+            CROSS JOIN LATERAL (
+                SELECT CASE j.digest_form WHEN 2 THEN 16 ELSE 32 END AS size,
+                    CASE j.digest_form WHEN 2
+                        THEN evtrack.event_bytes(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data)
+                        ELSE convert_to(evtrack.event_text(
+                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                            a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8')
+                        END AS bytes
+            ) t
             WHERE a.type IN ('failed', 'requeued') AND a.job_day = day
                 -- A running batch was enqueued and started before.
                 AND a.batch_no > 0 AND a.version > 2
@@ -46,9 +56,13 @@ BEGIN
             run_s = coalesce((d.data ->> 'run_s')::float8, b.run_s),
             errors = b.errors + 1,
             error = left(coalesce(d.data #>> '{error,message}', b.error), 300),
-            links = b.links || sha256(substring(b.links, octet_length(b.links) - 31) || d.bytes)
-                || CASE WHEN d.again THEN sha256(sha256(substring(b.links, octet_length(b.links) - 31)
-                    || d.bytes) || d.requeued_bytes) ELSE '' END
+            links = b.links || substring(sha256(substring(b.links,
+                    octet_length(b.links) - d.size + 1) || d.bytes), 1, d.size)
+                || CASE WHEN d.again THEN substring(sha256(
+                    substring(sha256(substring(b.links,
+                        octet_length(b.links) - d.size + 1) || d.bytes), 1,
+                        d.size)
+                    || d.requeued_bytes), 1, d.size) ELSE '' END
         FROM due d
         WHERE b.job_day = day
             AND b.job_id = d.job_id AND b.batch_no = d.batch_no

@@ -50,8 +50,8 @@ BEGIN
         INSERT INTO evtrack.job (
             job_id, job_day, handler, name, priority, phase, version, policy,
             source, "position", bytes_read, bytes_total, batch_count,
-            item_count, invalid_count, submitter, created_at, extended_at,
-            sealed_at, links)
+            item_count, invalid_count, submitter, digest_form, created_at,
+            extended_at, sealed_at, links)
         VALUES (
             e.job_id, e.job_day, e.data ->> 'handler', e.data ->> 'name',
             coalesce((e.data ->> 'priority')::smallint, 0),
@@ -66,7 +66,8 @@ BEGIN
             coalesce((extended.data ->> 'batches')::integer, 0),
             coalesce((extended.data ->> 'items')::bigint, 0),
             coalesce((extended.data ->> 'invalid')::bigint, 0),
-            (e.data ->> 'submitter')::uuid, e.at, extended.at, sealed.at,
-            digests);
+            (e.data ->> 'submitter')::uuid,
+            coalesce((e.data ->> 'digest_form')::smallint, 1), e.at,
+            extended.at, sealed.at, digests);
     END LOOP;
 END $$;

@@ -17,10 +17,10 @@ BEGIN
                 - coalesce((a.data ->> 'moved_items')::integer, 0),
             ordinals = b.ordinals - (a.data ->> 'moved')::int4multirange,
             error = NULL,
-            links = evtrack.extend_links(b.links, b.version,
-                evtrack.event_text(
-                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                    a.worker_id, a.at, a.seq, a.xid, a.data))
+            links = evtrack.next_links(b.links, b.version,
+                a.job_id, a.batch_no, a.version, a.type,
+                a.attempt, a.worker_id, a.at, a.seq, a.xid,
+                a.data)
         FROM unnest(events) a
         WHERE a.type = 'completed' AND a.data ->> 'moved' IS NOT NULL
             AND a.job_day = day AND b.job_day = day

@@ -87,10 +87,10 @@ BEGIN
                     coalesce(d.data #>> '{error,message}', b.error), 300)
                 WHEN 'crashed' THEN evtrack.crash_line(d.data)
                 ELSE b.error END,
-            links = evtrack.extend_links(b.links, b.version,
-                evtrack.event_text(
-                    d.job_id, d.batch_no, d.version, d.type, d.attempt,
-                    d.worker_id, d.at, d.seq, d.xid, d.data))
+            links = evtrack.next_links(b.links, b.version,
+                d.job_id, d.batch_no, d.version, d.type,
+                d.attempt, d.worker_id, d.at, d.seq, d.xid,
+                d.data)
         FROM due d
         WHERE b.job_day = day
             AND b.job_id = d.job_id AND b.batch_no = d.batch_no

@@ -25,6 +25,8 @@ BEGIN
             THEN format('its seq %s was not given out yet', e.seq)
         WHEN jsonb_typeof(e.data) <> 'object'
             THEN format('its data is an %s, not an object', jsonb_typeof(e.data))
+        WHEN e.attempt < 0
+            THEN format('its attempt %s is less than 0', e.attempt)
         WHEN e.type <> 'created' AND j.job_id IS NULL THEN 'there is no such job'
         WHEN e.job_day <> j.job_day THEN format(
             'its job_day %s is not that of the job, %s', e.job_day, j.job_day)

@@ -1,6 +1,6 @@
 -- Count: so many batches of a job went from one status to another, or are new
--- (from null to pending), with so many items before and after. Nothing else
--- writes the counters of a job that runs. A session has a row of its own for
+-- (from null to pending), with so many items before and after. Beside the fold's
+-- starts and completions, nothing else writes the counters of a job that runs. A session has a row of its own for
 -- each ten seconds, so that nobody waits; once it is there, an UPDATE costs
 -- half of an INSERT that meets a conflict. Returns the number of batches.
 CREATE OR REPLACE FUNCTION evtrack.count_change(

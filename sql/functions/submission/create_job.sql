@@ -25,7 +25,8 @@ BEGIN
     VALUES (job_day, job_id, 0, 1, 'created', jsonb_strip_nulls(
         jsonb_build_object(
             'handler', handler, 'name', left(name, 500), 'priority', priority,
-            'policy', coalesce(policy, '{}'), 'source', coalesce(source, '{}'),
+            'policy', coalesce(policy, '{}'),
+            'digest_form', 2, 'source', coalesce(source, '{}'),
             'bytes_total', bytes_total, 'submitter', submitter_token)));
     RETURN NEXT;
 END $$;

@@ -55,7 +55,7 @@ BEGIN
     batches := (n - 1) / size + 1;
     created := jsonb_strip_nulls(jsonb_build_object('handler', handler,
         'name', left(name, 500), 'priority', priority,
-        'policy', coalesce(policy, '{}')));
+        'policy', coalesce(policy, '{}'), 'digest_form', 2));
     extended := format('{"batches": %s, "items": %s, "first_batch_no": 1}',
         batches, n);
     -- All events in one statement: one fold instead of four. The first three are

@@ -18,7 +18,10 @@ SELECT -- noqa: ST06
                 job_id, batch_no, version, type, attempt, worker_id, at, seq, xid, data
             )
         ELSE 'at no time'
-    END AS digest_text
+    END AS digest_text,
+    evtrack.event_bytes(
+        job_id, batch_no, version, type, attempt, worker_id, at, seq, xid, data
+    ) AS digest_bytes
 FROM evtrack.event
 WHERE job_id = %(job_id)s
 ORDER BY batch_no, version, job_day

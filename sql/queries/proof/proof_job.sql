@@ -17,6 +17,7 @@ SELECT
     invalid_count,
     note_count,
     submitter,
+    digest_form,
     created_at,
     extended_at,
     sealed_at,

@@ -3,8 +3,8 @@
 INSERT INTO evtrack.job (
     job_id, job_day, handler, name, priority, phase, suspended, version, policy,
     source, position, bytes_read, bytes_total, batch_count, item_count,
-    invalid_count, note_count, submitter, created_at, extended_at, sealed_at,
-    finished_at, cancelled_at, links
+    invalid_count, note_count, submitter, digest_form, created_at, extended_at,
+    sealed_at, finished_at, cancelled_at, links
 )
 SELECT
     e.job_id,
@@ -32,6 +32,7 @@ SELECT
     %(invalid_count)s,
     %(note_count)s,
     %(submitter)s,
+    %(digest_form)s,
     %(created_at)s,
     %(extended_at)s,
     %(sealed_at)s,
@@ -60,6 +61,7 @@ ON CONFLICT (job_id) DO UPDATE SET
     invalid_count = excluded.invalid_count,
     note_count = excluded.note_count,
     submitter = excluded.submitter,
+    digest_form = excluded.digest_form,
     created_at = excluded.created_at,
     extended_at = excluded.extended_at,
     sealed_at = excluded.sealed_at,

@@ -144,6 +144,7 @@ class Created(_Event):
     source: Mapping[str, Any] = Field(default_factory=dict)
     bytes_total: BigCount | None = None
     submitter: UUID | None = None
+    digest_form: Literal[1, 2] | None = None
 
 
 class Extended(_Event):

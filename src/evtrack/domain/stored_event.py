@@ -68,7 +68,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """A row of ``evtrack.event``, with the text that its digest is computed from."""
+    """A row of ``evtrack.event``, with what its digest is computed from: in form 1 a text, in form 2 bytes."""
 
     job_day: date
     job_id: int
@@ -82,6 +82,7 @@ class LoggedEvent:
     xid: int
     data: Any
     digest_text: str
+    digest_bytes: bytes
 
     def validate(self) -> StoredEvent:
         """Validate the event's data; the database has checked the types of the other columns.

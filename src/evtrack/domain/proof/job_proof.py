@@ -27,11 +27,12 @@ PAYLOAD_ROWS: Final = "payload rows"
 
 @dataclass(frozen=True, slots=True)
 class ProjectedStream:
-    """The projection of a stream: its row, version and digests."""
+    """The projection of a stream: its row, version and digests; and, of a job, the form of its batches' digests."""
 
     state: Any
     version: int
     links: bytes | None
+    digest_form: int | None = None
 
 
 @dataclass(slots=True)
@@ -60,12 +61,15 @@ class JobProof:
 
     Args:
         job_day: Its day, or None if it has no row.
+        digest_form: The form of the digests of its batches: that of its row, as these are in rows too; else that of its
+            first event.
     """
 
     job_id: int
     job_day: date | None
     events: int = 0
     job: JobState | None = None
+    digest_form: int = 1
     _sums: dict[str, list[int]] = field(default_factory=lambda: {status: [0, 0] for status in BatchStatus})
     _finished_digests: list[_FinishedDigest] = field(default_factory=list)
     _batches: int = 0
@@ -108,6 +112,10 @@ class JobProof:
                     stored, stored.event.digest, event.snapshot or "0:0:", event.restored_seq or 0, JobHash(before)
                 )
                 self._finished_digests.append(finished)
+            if stored is not None and isinstance(stored.event, ev.Created):
+                self.digest_form = stored.event.digest_form or 1
+        if projected is not None and projected.digest_form is not None:
+            self.digest_form = projected.digest_form
         self.job, self.events = stream.state, self.events + stream.events
         # If the first event has a digest, the job is newer than digests, and so are its batches.
         self._needs_digests = (stream.projected_links or NO_DIGEST)[:LINK_BYTES] != NO_DIGEST
@@ -132,7 +140,7 @@ class JobProof:
             The stream and the differences.
         """
         stream = self._stream(number, evolve_batch, projected)
-        stream.needs_digests = self._needs_digests
+        stream.needs_digests, stream.digest_form = self._needs_digests, self.digest_form
         found: list[Difference] = []
         seen = [0] * len(self._finished_digests)
         for row in rows:
@@ -145,7 +153,7 @@ class JobProof:
                     seen[index] = len(stream.links)
         for past, finished in zip(seen, self._finished_digests, strict=True):
             if past:
-                finished.computed.add(number, bytes(stream.links[past - LINK_BYTES : past]))
+                finished.computed.add(number, bytes(stream.links[past - stream.link_bytes : past]))
         found += stream.finish()
         self.events += stream.events
         self._batches += 1

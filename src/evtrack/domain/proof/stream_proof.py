@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from evtrack.domain.stored_event import LoggedEvent, StoredEvent
 
 LINK_BYTES: Final = sha256().digest_size
+SHORT_FORM: Final = 2
+"""The form of digests that are the beginning of a SHA-256, computed from the binary form of an event."""
+SHORT_LINK_BYTES: Final = 16
+"""The length of such a digest."""
 NO_DIGEST: Final = bytes(LINK_BYTES)
 """The digest of events that were written before there were digests."""
 
@@ -72,6 +76,7 @@ class StreamProof(Generic[State]):
         projected_version: The version in that row.
         projected_links: The digests in that row.
         needs_digests: Whether every event must have a digest, because the job is newer than digests.
+        digest_form: The form of the digests: 1, or `SHORT_FORM`.
     """
 
     job_id: int
@@ -82,6 +87,7 @@ class StreamProof(Generic[State]):
     projected_version: int = 0
     projected_links: bytes | None = None
     needs_digests: bool = False
+    digest_form: int = 1
     state: State | None = None
     events: int = 0
     links: bytearray = field(default_factory=bytearray)
@@ -121,9 +127,9 @@ class StreamProof(Generic[State]):
         Returns:
             The differences.
         """
-        known = self.projected_version if self.projected_links is None else len(self.projected_links) // LINK_BYTES
+        known = self.projected_version if self.projected_links is None else len(self.projected_links) // self.link_bytes
         found = self._missing(self._next_version, known + 1)
-        if self.projected_links is not None and len(self.projected_links) % LINK_BYTES:
+        if self.projected_links is not None and len(self.projected_links) % self.link_bytes:
             found.append(
                 self._damaged(known, "digest", "no more events", f"{len(self.projected_links)} bytes of digests")
             )
@@ -157,31 +163,37 @@ class StreamProof(Generic[State]):
         return self.state is not None and not self.broken and self.job_day is not None
 
     @property
+    def link_bytes(self) -> int:
+        """How many bytes a digest has."""
+        return SHORT_LINK_BYTES if self.digest_form == SHORT_FORM else LINK_BYTES
+
+    @property
     def last_link(self) -> bytes:
         """The last digest of the chain that was computed from the log."""
-        return bytes(self.links[-LINK_BYTES:]) or NO_DIGEST
+        return bytes(self.links[-self.link_bytes :]) or NO_DIGEST
 
     def _check_digest(self, event: LoggedEvent) -> list[Difference]:
-        at = (event.version - 1) * LINK_BYTES
+        size = self.link_bytes
+        at = (event.version - 1) * size
         # A stream with a gap is not folded and its digests are not written, so the gap's width does not matter.
         if event.version > self._next_version:
-            self.links += NO_DIGEST
-        text = event.digest_text.encode()
+            self.links += NO_DIGEST[:size]
+        content = event.digest_bytes if self.digest_form == SHORT_FORM else event.digest_text.encode()
         stored = self.projected_links
-        link = None if stored is None else stored[at : at + LINK_BYTES]
-        previous = b"" if stored is None else stored[max(at - LINK_BYTES, 0) : at]
-        has_no_digest = self.projected is not None and link in {None, NO_DIGEST} and not previous.strip(b"\0")
+        link = None if stored is None else stored[at : at + size]
+        previous = b"" if stored is None else stored[max(at - size, 0) : at]
+        has_no_digest = self.projected is not None and link in {None, NO_DIGEST[:size]} and not previous.strip(b"\0")
         if has_no_digest and not self.needs_digests:
-            self.links += NO_DIGEST
+            self.links += NO_DIGEST[:size]
             return self._check_clock(event)
-        self.links += sha256(bytes(self.links[-LINK_BYTES:]) + text).digest()
+        self.links += sha256(bytes(self.links[-size:]) + content).digest()[:size]
         if has_no_digest:
             return [self._damaged(event.version, "digest", event.type, "no digest: it was removed")]
         if stored is None:
             return []
         if not link:
             return [self._damaged(event.version, "event", event.type, "no digest: the event was never folded")]
-        if link != sha256(previous + text).digest():
+        if link != sha256(previous + content).digest()[:size]:
             return [
                 self._damaged(
                     event.version, "digest", f"{event.type} {display(event.data)}", "the digest of another event"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import struct
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -10,15 +12,20 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from evtrack.domain.proof.job_hash import JobHash
+from evtrack.domain.proof.stream_proof import SHORT_FORM, SHORT_LINK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _EVENT: Final = re.compile(
-    rb'\{"seq":(\d+),"xid":"(\d+)","job_id":(\d+),"batch_no":(\d+),"version":(\d+),"job_day":"[-\d]+",'
+    rb'\{"seq":(\d+),"xid":"(\d+)","job_id":(\d+),"batch_no":(?P<batch_no>\d+),"version":(\d+),"job_day":"[-\d]+",'
     rb'"type":"(\w+)","attempt":(\d+),"worker_id":(-?\d+|null),"at":"([-\dT:]+)(?:\.(\d{1,6}))?\+00:00","data":(.*)\}\n',
     re.DOTALL,
 )
+_SHORT_FORM: Final = re.compile(rb'"digest_form": 2[,}]')
+_NUMBERS: Final = struct.Struct(">qiiiqqQ")
+_WORKER: Final = struct.Struct(">q")
+_MICROS_TO_2000: Final = 946_684_800_000_000
 
 
 class IncompleteStream(ValueError):
@@ -54,8 +61,9 @@ class JobDigest:
 class DayDigests:
     """The digests of all jobs of a day, equal to what evtrack.job_digest() computes from the log.
 
-    An event's link is the SHA-256 of the previous link in its stream and of the event's text. `JobHash` computes a
-    job's digest from the last links of its streams.
+    An event's link is the SHA-256 of the previous link in its stream and of the event's text; in the batches of a job
+    whose first event says `digest_form` 2, its first 16 bytes, with the event's bytes for the text. `JobHash` computes
+    a job's digest from the last links of its streams.
     """
 
     def __init__(self) -> None:
@@ -80,18 +88,20 @@ class DayDigests:
             ValueError: A line is not an event, or a job's events are not contiguous.
         """
         job, batch, due, link, events = b"", b"", 0, b"", 0
+        short = False
         links, workers = _Links(), set[bytes]()
         for line in lines:
             found = _EVENT.fullmatch(line)
             if found is None:
                 raise ValueError(f"not an event: {line[:120]!r}")
-            seq, xid, job_id, batch_no, version, type_, attempt, worker, at, fraction, data = found.groups()
+            job_id, batch_no, version, worker, data = found.group(3, 4, 5, 8, 11)
             if job_id != job:
                 if job:
                     links.add(int(batch), link)
                 self._close(job, events, links, workers)
                 workers = set()
                 job, batch, due, link, events, links = job_id, b"", 0, b"", 0, _Links()
+                short = _is_short(data)
                 if int(job) in self.jobs:
                     raise ValueError(f"the events of job {int(job)} are not contiguous")
             if batch_no != batch:
@@ -102,9 +112,7 @@ class DayDigests:
             if int(version) != due:
                 message = f"job {int(job)}, batch {int(batch)} skips from version {due - 1} to {int(version)}"
                 raise IncompleteStream(int(job), message)
-            text = (job_id, batch_no, version, type_, attempt, b"-" if worker == b"null" else worker)
-            micros = b"%d%s" % (_seconds(at), (fraction or b"").ljust(6, b"0"))
-            link = sha256(link + b" ".join((*text, micros, seq, xid, data))).digest()
+            link = _link(link, found, short=short)
             events += 1
             workers.add(worker)
             yield line
@@ -132,6 +140,41 @@ class _Links:
             if batch_no == 0:
                 return
         self.hashed.add(batch_no, link)
+
+
+def _is_short(created: bytes) -> bool:
+    # Parsed only where it may be so: a policy or the description of a source can have such a key, too.
+    if _SHORT_FORM.search(created) is None:
+        return False
+    try:
+        return json.loads(created).get("digest_form") == SHORT_FORM  # type: ignore[no-any-return]
+    except RecursionError:
+        return True
+
+
+def _link(before: bytes, event: re.Match[bytes], *, short: bool) -> bytes:
+    if short and event["batch_no"] != b"0":
+        return sha256(before + _event_bytes(event)).digest()[:SHORT_LINK_BYTES]
+    return sha256(before + _event_text(event)).digest()
+
+
+def _event_text(event: re.Match[bytes]) -> bytes:
+    """Return what evtrack.event_text() returns, from the groups of a line."""
+    seq, xid, job_id, batch_no, version, type_, attempt, worker, at, fraction, data = event.groups()
+    text = (job_id, batch_no, version, type_, attempt, b"-" if worker == b"null" else worker)
+    return b" ".join((*text, b"%d" % _micros(at, fraction), seq, xid, data))
+
+
+def _event_bytes(event: re.Match[bytes]) -> bytes:
+    """Return what evtrack.event_bytes() returns, from the groups of a line."""
+    seq, xid, job_id, batch_no, version, type_, attempt, worker, at, fraction, data = event.groups()
+    micros = _micros(at, fraction) - _MICROS_TO_2000
+    numbers = _NUMBERS.pack(int(job_id), int(batch_no), int(version), int(attempt), micros, int(seq), int(xid))
+    return b"".join((numbers, b"" if worker == b"null" else _WORKER.pack(int(worker)), type_, b"\1", data))
+
+
+def _micros(at: bytes, fraction: bytes | None) -> int:
+    return _seconds(at) * 1_000_000 + int((fraction or b"").ljust(6, b"0"))
 
 
 @lru_cache(maxsize=1024)

@@ -192,7 +192,9 @@ def _projected_job(conn: Connection, job_id: int) -> tuple[date | None, Projecte
     except ValidationError:
         policy = row["policy"]
     values |= {"phase": JobPhase(row["phase"]), "policy": policy}
-    return row["job_day"], ProjectedStream(JobState(**values), row["version"], _job_links(conn, job_id, row["links"]))
+    return row["job_day"], ProjectedStream(
+        JobState(**values), row["version"], _job_links(conn, job_id, row["links"]), row["digest_form"]
+    )
 
 
 def _job_links(conn: Connection, job_id: int, newest: bytes | None) -> bytes | None:

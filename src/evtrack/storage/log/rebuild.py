@@ -88,7 +88,12 @@ class _RowRepair:
             values = {
                 name: getattr(proof.job, name) for name in names - {"row", "job_day", "policy", "source", "position"}
             }
-            values |= {"phase": str(proof.job.phase), "job_id": proof.job_id, "links": bytes(job_stream.links)}
+            values |= {
+                "phase": str(proof.job.phase),
+                "job_id": proof.job_id,
+                "digest_form": proof.digest_form,
+                "links": bytes(job_stream.links),
+            }
             self._done.job = self._write("rebuild_job", "rebuild_job_links", values=values)
         if changed and not self._done.job:
             self._done.kept += 1
