@@ -37,7 +37,7 @@ def _line(work_us: int) -> Line:
         beside=tuple(
             Beside(name, f"{way} {work_us}", target=_TARGETS.get((way, work_us))) for way, name in WAYS.items()
         ),
-        readme=not work_us,
+        readme=None if work_us else (WAYS["imap_unordered"],),
     )
 
 

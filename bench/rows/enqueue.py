@@ -25,7 +25,7 @@ ROW = Row(
             figure="jobs_s",
             unit="jobs/s",
             beside=peer_runs.beside(targets={"pgqueuer": 1.2, "awa": 1.2}),
-            readme=True,
+            readme=peer_runs.ALWAYS,
         ),
     ),
 )

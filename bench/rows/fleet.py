@@ -1,7 +1,8 @@
-"""Fleets of idle workers: what they cost the server, and how soon the batch of a killed worker runs elsewhere."""
+"""Fleets of idle workers: what they cost the server, and how soon the batch of a killed worker runs on another host."""
 
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,7 +32,7 @@ ROW = Row(
         ),
         *(
             Line(
-                f"Worker killed, its batch runs elsewhere, {workers} workers (5 s of grace)",
+                f"Worker killed, its batch runs on another host, {workers} workers, 5 s of grace",
                 run=workers,
                 figure="rerun_s",
                 unit="s",
@@ -48,8 +49,12 @@ def measure(server: str, *, workers: int, idle_s: float) -> dict[str, float]:
     """Start so many workers, watch the idle server for so long, then kill the worker that holds a batch."""
     dsn = database.create(server, "bench_fleet")
     program = [sys.executable, "-P", str(commands.BENCH / "support/worker_fleet.py")]
-    with database.connect(dsn) as conn, measures.stamped() as stamps:
-        command = [*program, dsn, str(workers), "handlers.holding"]
+    with (
+        database.connect(dsn) as conn,
+        measures.stamped() as stamps,
+        tempfile.TemporaryDirectory(prefix="evtrack-bench-") as states,
+    ):
+        command = [*program, dsn, str(workers), "handlers.holding", states]
         fleet = subprocess.Popen(command, env=commands.environment())  # noqa: S603  # our own program
         with commands.running(fleet):
             registered = "SELECT count(*) FROM evtrack.worker"

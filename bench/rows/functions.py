@@ -19,8 +19,8 @@ _TARGETS = {100: 0.26, 500: 0.40}
 
 ROW = Row(
     runs=(
-        Run("100", {"batches": 60_000, "group": 100}, {"batches": 200}, seconds=10),
-        Run("500", {"batches": 80_000, "group": 500}, None, seconds=10),
+        Run("100", {"batches": 50_000, "group": 100}, {"batches": 200}, seconds=10),
+        Run("500", {"batches": 50_000, "group": 500}, None, seconds=10),
     ),
     lines=tuple(
         Line(

@@ -27,7 +27,7 @@ class Known:
 KNOWN = {
     "pgqueuer": Known(
         {str(batch): {"batch": batch} for batch in (500, 250, 1000)},
-        80_000,
+        60_000,
         always=True,
         smoked=("drain", "pick_up", "single", "bulk"),
     ),

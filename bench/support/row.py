@@ -77,7 +77,7 @@ class Line:
         beside: What it is compared with.
         target: What the figure itself should reach.
         at_most: Whether it should stay at or below the target.
-        readme: Whether the README shows it.
+        readme: The labels of the comparisons that the README shows; None if it does not show this line.
     """
 
     title: str
@@ -87,7 +87,7 @@ class Line:
     beside: tuple[Beside, ...] = ()
     target: float | None = None
     at_most: bool = False
-    readme: bool = False
+    readme: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""Many real workers of one slot, forked from one process that has imported evtrack: worker_fleet.py DSN COUNT MODULE.
+"""Many real workers of one slot, forked from one process: worker_fleet.py DSN COUNT MODULE DIRECTORY.
 
-They are what `evtrack work` starts, without the second of CPU that each would need to import the same modules.
+They are what `evtrack work` starts, without the second of CPU that each would need to import the same modules. Each
+has a state directory of its own, as it would have on a host of its own.
 """
 
 import os
@@ -14,26 +15,26 @@ from evtrack.__main__ import main
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
-def fork_worker(dsn: str, module: str, number: int) -> int:
+def fork_worker(dsn: str, module: str, directory: str, number: int) -> int:
     """Fork a worker, and return its process."""
     child = os.fork()
     if child:
         return child
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     sys.argv = ["evtrack", "--log-level", "error", "work", "--dsn", dsn, "--import", module, "--slots", "1"]
-    sys.argv += ["--name", f"worker {number}"]
+    sys.argv += ["--name", f"worker {number}", "--state-dir", f"{directory}/{number}"]
     try:
         main()
     finally:
         os._exit(1)  # never back into the caller
 
 
-def run(dsn: str, count: int, module: str) -> None:
+def run(dsn: str, count: int, module: str, directory: str) -> None:
     """Fork workers, and stop them when this process is told to."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     import_module("evtrack.interfaces.cli.processing.work")
     os.chdir(Path(__file__).parents[1])
-    workers = [fork_worker(dsn, module, number) for number in range(count)]
+    workers = [fork_worker(dsn, module, directory, number) for number in range(count)]
     signal.sigwait(_SIGNALS)
     for worker in workers:
         os.kill(worker, signal.SIGTERM)  # not yet reaped, so the number is still its own
@@ -42,4 +43,4 @@ def run(dsn: str, count: int, module: str) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    run(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])

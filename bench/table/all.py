@@ -89,7 +89,7 @@ class Session:
         return sum(
             self._took_s.get(step.key, slower * step.run.seconds)
             for step in self._planned[done:]
-            if not self._is_beaten(step) and not (step.number and step.run.group and not self._took_s)
+            if not self._is_beaten(step)
         )
 
     def go(self, server: str) -> None:
@@ -114,12 +114,12 @@ class Session:
             self._took_s[step.key] = time.monotonic() - begun
 
     def _is_beaten(self, step: Step) -> bool:
-        """Return whether another run of the group was better in the first round."""
-        if not step.number or not step.run.group or not self._took_s:
+        """Return whether another run of the group was better in the first round; before that, one of them will be."""
+        if not step.number or not step.run.group:
             return False
         group = [each.run for each in self._planned if each.row == step.row and each.run.group == step.run.group]
         best = self.results.best(step.row, group, step.checkout, RATE, lowest=False)
-        return best is not None and best != step.key
+        return step.key != (best or key_of(step.row, group[0], step.checkout))
 
 
 def _arguments() -> argparse.Namespace:

@@ -42,12 +42,13 @@ def readme(results: Results) -> str:
         for line in row.lines:
             own = results.own(name, line, "here")
             spread = results.spread(own, line.figure) if own else None
-            if not line.readme or spread is None:
+            if line.readme is None or spread is None:
                 continue
             others = [
                 f"{beside.label} {_number(other.median)}"
                 for beside in line.beside
-                if (key := results.baseline(name, line, beside, "here"))
+                if beside.label in line.readme
+                and (key := results.baseline(name, line, beside, "here"))
                 and (other := results.spread(key, beside.figure or line.figure))
             ]
             out.append(_row([line.title, f"{_number(spread.median)} {line.unit}", ", ".join(others)]))

@@ -6,14 +6,18 @@ from importlib import import_module
 from support.commands import BENCH
 from support.row import Row, Run
 
+_ORDER = (
+    "raw", "drain", "functions", "large", "pickup", "deaths", "fleet", "enqueue", "single", "documents", "failures",
+    "submitters", "memory",
+)  # fmt: skip
+
 
 @cache
 def rows() -> dict[str, Row]:
     """Return all rows by name."""
-    names = sorted(file.stem for file in (BENCH / "rows").glob("*.py"))
-    declared = {name: import_module(f"rows.{name}").ROW for name in names}
-    # What others are compared with comes first, then in the order of the names of their files.
-    return dict(sorted(declared.items(), key=lambda named: bool(named[1].lines)))
+    names = {file.stem for file in (BENCH / "rows").glob("*.py")}
+    ordered = [*_ORDER, *sorted(names.difference(_ORDER))]
+    return {name: import_module(f"rows.{name}").ROW for name in ordered}
 
 
 def find(row: str, run: str) -> list[tuple[str, Run]]:
