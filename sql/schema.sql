@@ -414,6 +414,7 @@ CREATE TABLE evtrack.job (
     cancelled_at timestamp with time zone,
     links bytea,
     digest_form smallint DEFAULT 1 NOT NULL,
+    fresh_after integer DEFAULT 0 NOT NULL,
     CONSTRAINT job_digest_form_check CHECK ((digest_form = ANY (ARRAY[1, 2])))
 );
 ALTER TABLE ONLY evtrack.job ALTER COLUMN links SET STORAGE EXTERNAL;
@@ -520,8 +521,8 @@ BEGIN
         numbers := ARRAY(
             SELECT b.batch_no FROM evtrack.batch b
             WHERE b.job_day = j.job_day AND b.job_id = the_job AND b.fresh
-                AND b.batch_no + 0 > after_no
-            ORDER BY b.batch_no + 0 LIMIT most
+                AND b.batch_no > greatest(after_no, j.fresh_after)
+            ORDER BY b.batch_no LIMIT most
         ) || ARRAY(
             SELECT b.batch_no FROM evtrack.batch b
             WHERE b.job_day = j.job_day AND b.job_id = the_job
@@ -531,7 +532,8 @@ BEGIN
     ELSIF wanted = 'running' THEN
         SELECT b.batch_no INTO frontier FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = the_job AND b.fresh
-        ORDER BY b.batch_no + 0 LIMIT 1;
+            AND b.batch_no > j.fresh_after
+        ORDER BY b.batch_no LIMIT 1;
         frontier := coalesce(frontier, j.batch_count + 1);
         numbers := ARRAY(
             SELECT b.batch_no FROM evtrack.batch b
@@ -1018,6 +1020,7 @@ DECLARE
     fresh_limit integer;
     retried_limit integer;
     claimed integer;
+    total integer := 0;
     days date[];
     day date;
 BEGIN
@@ -1068,7 +1071,8 @@ BEGIN
             RETURN QUERY
             WITH open_job AS (
                 SELECT j.job_id, j.handler, j.priority,
-                    nullif(j.policy, '{}') AS policy, l.after, l.place
+                    nullif(j.policy, '{}') AS policy,
+                    greatest(l.after, j.fresh_after) AS after, l.place
                 FROM unnest(job_ids, claim.after)
                     WITH ORDINALITY AS l (job_id, after, place)
                 CROSS JOIN LATERAL (
@@ -1102,8 +1106,8 @@ BEGIN
                         b.item_count, b.ordinals, b.losses, b.isolation
                     FROM evtrack.batch b
                     WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
-                        AND b.batch_no + 0 > o.after
-                    ORDER BY b.batch_no + 0
+                        AND b.batch_no > o.after
+                    ORDER BY b.batch_no
                     LIMIT fresh_limit / n
                         + (o.place <= fresh_limit % n)::integer
                     FOR UPDATE SKIP LOCKED
@@ -1132,22 +1136,19 @@ BEGIN
                 i.item_keys, i.payload, h.isolation
             FROM held h
             CROSS JOIN LATERAL (
-                SELECT string_agg(p.item_key, E'\n') AS item_keys,
-                    string_agg(coalesce(p.payload, 'null'), E'\n') AS payload
-                FROM (
-                    SELECT l.item_key, l.payload
-                    FROM unnest(h.ordinals) r
-                    CROSS JOIN LATERAL (
-                        SELECT p.ordinal, p.item_key, p.payload
-                        FROM evtrack.payload p
-                        WHERE p.job_day = day AND p.job_id = h.job_id
-                            AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
-                        OFFSET 0
-                    ) l
-                    ORDER BY l.ordinal
-                ) p
+                -- The ranges of a multirange are in order.
+                SELECT string_agg(l.item_key, E'\n') AS item_keys,
+                    string_agg(coalesce(l.payload, 'null'), E'\n') AS payload
+                FROM unnest(h.ordinals) r
+                CROSS JOIN LATERAL (
+                    SELECT p.item_key, p.payload FROM evtrack.payload p
+                    WHERE p.job_day = day AND p.job_id = h.job_id
+                        AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
+                    ORDER BY p.ordinal OFFSET 0
+                ) l
             ) i;
             GET DIAGNOSTICS claimed = ROW_COUNT;
+            total := total + claimed;
             IF alone THEN
                 isolated_left := isolated_left - claimed;
             END IF;
@@ -1159,6 +1160,10 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
+    -- Whatever `after` says: there may be callers that always pass 0.
+    IF random() * 1000 < total THEN
+        PERFORM evtrack.raise_marks(job_ids);
+    END IF;
 END $$;
 
 CREATE FUNCTION evtrack.claimable(handlers text[], known_jobs bigint[] DEFAULT '{}'::bigint[], known_marks integer[] DEFAULT '{}'::integer[]) RETURNS TABLE(job_id bigint, job_day date, handler text, priority smallint, mark integer, due boolean, isolated boolean)
@@ -1193,8 +1198,8 @@ BEGIN
         SELECT b.batch_no FROM evtrack.batch b
         WHERE b.job_day BETWEEN first_day AND last_day
             AND b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
-            AND b.batch_no + 0 >= coalesce(k.mark, 0)
-        ORDER BY b.batch_no + 0 LIMIT 1
+            AND b.batch_no > greatest(k.mark - 1, j.fresh_after)
+        ORDER BY b.batch_no LIMIT 1
     ) f ON true
     LEFT JOIN LATERAL (
         SELECT true AS due FROM evtrack.batch b
@@ -2447,7 +2452,6 @@ CREATE FUNCTION evtrack.exchange(the_worker bigint, job_ids bigint[], batch_nos 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
-    SET enable_sort TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
     AS $$
@@ -2456,13 +2460,16 @@ DECLARE
     is_alive boolean;
     day date;
     last_day date;
+    low integer;
+    claimed integer;
 BEGIN
     -- As in claim(). A report shares the lock too, so that whoever takes the
     -- batches of this worker is not in the middle of it.
     SELECT w.lost_at IS NULL AND w.stopped_at IS NULL INTO is_alive
     FROM evtrack.worker w WHERE w.worker_id = the_worker FOR KEY SHARE;
-    SELECT min(j.job_day), max(j.job_day) INTO day, last_day
-    FROM evtrack.job j WHERE j.job_id = ANY(job_ids || claim_jobs);
+    SELECT min(j.job_day), max(j.job_day),
+        min(j.fresh_after) FILTER (WHERE j.job_id = claim_jobs[1])
+    INTO day, last_day, low FROM evtrack.job j WHERE j.job_id = ANY(job_ids || claim_jobs);
     IF (is_alive AND day = last_day AND max_returning = 0
         AND coalesce(max_isolated, 0) = 0 AND max_fresh >= 0
         AND cardinality(claim_jobs) IS NOT DISTINCT FROM cardinality(exchange.after)
@@ -2476,6 +2483,11 @@ BEGIN
             FROM evtrack.exchange_of_day(day, the_worker, job_ids, batch_nos,
                 attempts, run_s, results, peak_rss_bytes, exchange.cpu_s,
                 claim_jobs, exchange.after, max_fresh, handlers) e;
+            GET DIAGNOSTICS claimed = ROW_COUNT;
+            IF exchange.after[1] > low + (
+                CASE WHEN claimed < max_fresh THEN 100 ELSE 10000 END) THEN
+                PERFORM evtrack.raise_marks(claim_jobs);
+            END IF;
             RETURN;
         EXCEPTION WHEN SQLSTATE 'EV001' OR integrity_constraint_violation
         THEN
@@ -2502,6 +2514,7 @@ END $$;
 
 CREATE FUNCTION evtrack.exchange_of_day(day date, the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], run_s double precision[], results text[], peak_rss_bytes bigint[], cpu_s double precision[], claim_jobs bigint[], after integer[], max_fresh integer, handlers text[]) RETURNS TABLE(job_id bigint, job_day date, batch_no integer, attempt integer, handler text, item_count integer, ordinals text, losses smallint, policy jsonb, item_keys text, payload text, isolation evtrack.isolation)
     LANGUAGE plpgsql
+    SET enable_sort TO 'off'
     AS $$
 DECLARE
     n integer := greatest(cardinality(claim_jobs), 1);
@@ -2552,8 +2565,8 @@ BEGIN
                 b.item_count, b.ordinals, b.losses, b.isolation
             FROM evtrack.batch b
             WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
-                AND b.batch_no + 0 > l.after
-            ORDER BY b.batch_no + 0
+                AND b.batch_no > greatest(l.after, o.fresh_after)
+            ORDER BY b.batch_no
             LIMIT max_fresh / n + (l.place <= max_fresh % n)::integer
             FOR UPDATE SKIP LOCKED
         ) f
@@ -3797,7 +3810,10 @@ BEGIN
         SELECT g.*, j.job_day, j.policy, j.phase
         FROM unnest(job_ids, batch_nos, attempts)
             WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
-        JOIN evtrack.job j ON j.job_id = g.job_id
+        CROSS JOIN LATERAL (
+            SELECT j.job_day, j.policy, j.phase FROM evtrack.job j
+            WHERE j.job_id = g.job_id OFFSET 0
+        ) j
         ORDER BY g.job_id, g.batch_no
     ), locked AS (
         SELECT g.place, g.attempt, b.job_day, b.job_id, b.batch_no,
@@ -4879,6 +4895,27 @@ CREATE FUNCTION evtrack.raise_isolation(level evtrack.isolation, wanted evtrack.
         ELSE greatest(level, wanted) END
 $$;
 
+CREATE FUNCTION evtrack.raise_marks(job_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+    UPDATE evtrack.job j SET fresh_after = greatest(j.fresh_after, coalesce(
+        (
+            SELECT b.batch_no - 1 FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
+                AND b.batch_no > j.fresh_after
+            ORDER BY b.batch_no LIMIT 1
+        ),
+        -- Not the job's batch_count, which can be newer than what is seen here.
+        (
+            SELECT b.batch_no FROM evtrack.batch b
+            WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+            ORDER BY b.batch_no DESC LIMIT 1
+        )))
+    WHERE j.job_id = ANY(ARRAY(
+        SELECT o.job_id FROM evtrack.job o
+        WHERE o.job_id = ANY(raise_marks.job_ids) FOR NO KEY UPDATE SKIP LOCKED))
+$$;
+
 CREATE FUNCTION evtrack.reap(grace interval DEFAULT '00:00:05'::interval, lease interval DEFAULT '00:00:30'::interval, the_reaper bigint DEFAULT NULL::bigint, elapsed interval DEFAULT NULL::interval) RETURNS TABLE(worker_id bigint, name text, why text, batches integer, handlers text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5822,7 +5859,10 @@ BEGIN
         (
             SELECT b.enqueued_at FROM evtrack.batch b
             WHERE b.job_day = the_day AND b.job_id = the_job AND b.fresh
-            ORDER BY b.batch_no + 0 LIMIT 1
+                AND b.batch_no > (
+                    SELECT j.fresh_after FROM evtrack.job j
+                    WHERE j.job_id = the_job)
+            ORDER BY b.batch_no LIMIT 1
         ),
         (
             SELECT b.run_at FROM evtrack.batch b
@@ -7072,7 +7112,7 @@ COMMENT ON COLUMN evtrack.restored_worker.restored_at IS 'When the job was resto
 
 CREATE VIEW evtrack.role_right AS
  WITH listed(kind, name, roles) AS (
-         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_numbers'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_open_jobs'::text,'{watcher,worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_map'::text,'{reader,watcher}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'days_open_since'::text,'{}'::text[]), ('function'::text,'crashes_before'::text,'{reader,watcher}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'due_by'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_bytes'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'exchange'::text,'{worker}'::text[]), ('function'::text,'exchange_of_day'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'failures_before'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_derived'::text,'{}'::text[]), ('function'::text,'fold_failures'::text,'{}'::text[]), ('function'::text,'fold_moved'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fold_jobs'::text,'{}'::text[]), ('function'::text,'error_key'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'first_error'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_turn'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'keep_time'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'items_before'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_batch_link'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'next_links'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'record_verification'::text,'{watcher}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('function'::text,'take_duty'::text,'{}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_verification'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'upkeep_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
+         VALUES ('schema'::text,'evtrack'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'add_batches'::text,'{producer}'::text[]), ('function'::text,'adopt_events'::text,'{}'::text[]), ('function'::text,'alert_of'::text,'{}'::text[]), ('function'::text,'alert_while'::text,'{}'::text[]), ('function'::text,'append_job_event'::text,'{}'::text[]), ('function'::text,'attempts'::text,'{reader,watcher}'::text[]), ('function'::text,'batch_facts'::text,'{}'::text[]), ('function'::text,'batch_numbers'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'batch_status_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'begin_replication'::text,'{}'::text[]), ('function'::text,'begin_stop'::text,'{worker}'::text[]), ('function'::text,'bucket'::text,'{}'::text[]), ('function'::text,'cancel'::text,'{producer}'::text[]), ('function'::text,'check_alerts'::text,'{watcher}'::text[]), ('function'::text,'check_job'::text,'{}'::text[]), ('function'::text,'check_notes'::text,'{}'::text[]), ('function'::text,'check_object'::text,'{}'::text[]), ('function'::text,'check_report'::text,'{}'::text[]), ('function'::text,'check_submitter'::text,'{producer}'::text[]), ('function'::text,'check_worker'::text,'{}'::text[]), ('function'::text,'claim'::text,'{worker}'::text[]), ('function'::text,'claimable'::text,'{worker}'::text[]), ('function'::text,'compact_open_jobs'::text,'{watcher,worker}'::text[]), ('function'::text,'compact_progress'::text,'{}'::text[]), ('function'::text,'complete'::text,'{worker}'::text[]), ('function'::text,'complete_partly'::text,'{worker}'::text[]), ('function'::text,'complete_with_failures'::text,'{worker}'::text[]), ('function'::text,'crash'::text,'{worker}'::text[]), ('function'::text,'crash_facts'::text,'{}'::text[]), ('function'::text,'crash_one'::text,'{}'::text[]), ('function'::text,'crash_map'::text,'{reader,watcher}'::text[]), ('function'::text,'crash_rates'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'days_open_since'::text,'{}'::text[]), ('function'::text,'crashes_before'::text,'{reader,watcher}'::text[]), ('function'::text,'create_job'::text,'{producer}'::text[]), ('function'::text,'digest_part_size'::text,'{}'::text[]), ('function'::text,'divide_suspect'::text,'{}'::text[]), ('function'::text,'end_replication'::text,'{}'::text[]), ('function'::text,'drop_day'::text,'{}'::text[]), ('function'::text,'end_delivery'::text,'{watcher}'::text[]), ('function'::text,'due_by'::text,'{}'::text[]), ('function'::text,'enqueue'::text,'{producer}'::text[]), ('function'::text,'error_facts'::text,'{}'::text[]), ('function'::text,'error_fingerprint'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_place'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'error_shape'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'event_bytes'::text,'{}'::text[]), ('function'::text,'event_text'::text,'{}'::text[]), ('function'::text,'exchange'::text,'{worker}'::text[]), ('function'::text,'exchange_of_day'::text,'{}'::text[]), ('function'::text,'extend_links'::text,'{}'::text[]), ('function'::text,'fail'::text,'{worker}'::text[]), ('function'::text,'failures_before'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'find_worker'::text,'{}'::text[]), ('function'::text,'finish_due'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_job'::text,'{}'::text[]), ('function'::text,'finish_jobs'::text,'{producer,watcher,worker}'::text[]), ('function'::text,'finish_overdue'::text,'{watcher,worker}'::text[]), ('function'::text,'batch_transitions'::text,'{}'::text[]), ('function'::text,'job_transitions'::text,'{}'::text[]), ('function'::text,'is_forged'::text,'{}'::text[]), ('function'::text,'count_change'::text,'{}'::text[]), ('function'::text,'crash_line'::text,'{}'::text[]), ('function'::text,'part_links'::text,'{}'::text[]), ('function'::text,'stale_parts'::text,'{}'::text[]), ('function'::text,'status_after'::text,'{}'::text[]), ('function'::text,'fold_derived'::text,'{}'::text[]), ('function'::text,'fold_failures'::text,'{}'::text[]), ('function'::text,'fold_moved'::text,'{}'::text[]), ('function'::text,'fold_steps'::text,'{}'::text[]), ('function'::text,'fold'::text,'{}'::text[]), ('function'::text,'fold_job'::text,'{}'::text[]), ('function'::text,'fold_jobs'::text,'{}'::text[]), ('function'::text,'error_key'::text,'{}'::text[]), ('function'::text,'fingerprint_of'::text,'{}'::text[]), ('function'::text,'first_error'::text,'{}'::text[]), ('function'::text,'forget_old'::text,'{}'::text[]), ('function'::text,'guard_partitions'::text,'{}'::text[]), ('function'::text,'give_up_deliveries'::text,'{watcher}'::text[]), ('function'::text,'guard_payload'::text,'{}'::text[]), ('function'::text,'halves'::text,'{}'::text[]), ('function'::text,'has_isolated'::text,'{}'::text[]), ('function'::text,'has_turn'::text,'{}'::text[]), ('function'::text,'has_session_lock'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'heartbeat'::text,'{worker}'::text[]), ('function'::text,'held'::text,'{}'::text[]), ('function'::text,'hold_job'::text,'{producer}'::text[]), ('function'::text,'is_readable'::text,'{}'::text[]), ('function'::text,'is_receiving'::text,'{}'::text[]), ('function'::text,'item_count'::text,'{}'::text[]), ('function'::text,'keep_time'::text,'{}'::text[]), ('function'::text,'item_facts'::text,'{}'::text[]), ('function'::text,'item_summary'::text,'{}'::text[]), ('function'::text,'items_before'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_attempts'::text,'{}'::text[]), ('function'::text,'job_course'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_digest'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'job_sums'::text,'{}'::text[]), ('function'::text,'job_progress_at'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'known_items'::text,'{}'::text[]), ('function'::text,'last_batch_link'::text,'{}'::text[]), ('function'::text,'last_link'::text,'{}'::text[]), ('function'::text,'next_links'::text,'{}'::text[]), ('function'::text,'latest_crashes'::text,'{reader,watcher}'::text[]), ('function'::text,'left_batches'::text,'{worker}'::text[]), ('function'::text,'lock_job'::text,'{}'::text[]), ('function'::text,'lock_suspects'::text,'{}'::text[]), ('function'::text,'lose'::text,'{}'::text[]), ('function'::text,'lose_one'::text,'{}'::text[]), ('function'::text,'make_partitions'::text,'{}'::text[]), ('function'::text,'make_partitions_ahead'::text,'{watcher,worker}'::text[]), ('function'::text,'mark_alerts'::text,'{watcher}'::text[]), ('function'::text,'mark_items'::text,'{worker}'::text[]), ('function'::text,'move_items'::text,'{}'::text[]), ('function'::text,'need_partition'::text,'{}'::text[]), ('function'::text,'open_batches'::text,'{}'::text[]), ('function'::text,'pending_batches'::text,'{producer}'::text[]), ('function'::text,'policy_number'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'quarantine'::text,'{producer}'::text[]), ('function'::text,'raise_alert'::text,'{}'::text[]), ('function'::text,'raise_isolation'::text,'{}'::text[]), ('function'::text,'raise_marks'::text,'{}'::text[]), ('function'::text,'reap'::text,'{watcher,worker}'::text[]), ('function'::text,'reclaim'::text,'{producer}'::text[]), ('function'::text,'reconcile'::text,'{worker}'::text[]), ('function'::text,'replicated_tables'::text,'{}'::text[]), ('function'::text,'record_verification'::text,'{watcher}'::text[]), ('function'::text,'refuse'::text,'{}'::text[]), ('function'::text,'refuse_event'::text,'{}'::text[]), ('function'::text,'refuse_write'::text,'{}'::text[]), ('function'::text,'register_sink'::text,'{watcher}'::text[]), ('function'::text,'register_worker'::text,'{worker}'::text[]), ('function'::text,'report_death'::text,'{worker}'::text[]), ('function'::text,'report_in_hand'::text,'{worker}'::text[]), ('function'::text,'report_slots'::text,'{worker}'::text[]), ('function'::text,'requeue'::text,'{worker}'::text[]), ('function'::text,'restore_events'::text,'{}'::text[]), ('function'::text,'result_lines'::text,'{}'::text[]), ('function'::text,'resume'::text,'{producer}'::text[]), ('function'::text,'retry'::text,'{producer}'::text[]), ('function'::text,'retry_at'::text,'{}'::text[]), ('function'::text,'retry_items'::text,'{producer}'::text[]), ('function'::text,'running_batches'::text,'{}'::text[]), ('function'::text,'seal'::text,'{producer}'::text[]), ('function'::text,'settle_log'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'split_crashed'::text,'{}'::text[]), ('function'::text,'stop_worker'::text,'{worker}'::text[]), ('function'::text,'suspend'::text,'{producer}'::text[]), ('function'::text,'take_alerts'::text,'{watcher}'::text[]), ('function'::text,'waiting_since'::text,'{producer,reader,watcher,worker}'::text[]), ('function'::text,'take_delivery'::text,'{watcher}'::text[]), ('function'::text,'take_duty'::text,'{}'::text[]), ('table'::text,'payload'::text,'{producer}'::text[]), ('view'::text,'alert_delivery'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_outbox'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'alert_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'attempt'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_memory'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_duration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'batch_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'counted_job'::text,'{}'::text[]), ('view'::text,'crash'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'crash_rate_daily'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'dropped_job'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'error_summary'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'event_log'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'handler_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_failures'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_result'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'item_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_progress'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_state'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_verification'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'job_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'migration'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'restored_worker'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'role_right'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'running_item'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'slowest_batch'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'table_size'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'upkeep_status'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'waiting'::text,'{producer,reader,watcher,worker}'::text[]), ('view'::text,'worker_status'::text,'{producer,reader,watcher,worker}'::text[])
         )
  SELECT l.kind,
     l.name,
@@ -7436,8 +7476,6 @@ CREATE INDEX alert_recent ON evtrack.alert USING btree (created_at);
 CREATE INDEX alert_undelivered ON evtrack.alert USING btree (alert_id) WHERE (delivered_at IS NULL);
 
 CREATE INDEX batch_derived ON ONLY evtrack.batch USING btree (job_id, root_no, batch_no) WHERE (root_no IS NOT NULL);
-
-CREATE INDEX batch_fresh ON ONLY evtrack.batch USING btree (job_id, ((batch_no + 0))) WHERE fresh;
 
 CREATE INDEX batch_isolated ON ONLY evtrack.batch USING btree (job_id, run_at) WHERE ((run_at IS NOT NULL) AND (isolation = ANY (ARRAY['memory'::evtrack.isolation, 'exclusive'::evtrack.isolation])));
 

@@ -17,7 +17,7 @@ from evtrack.storage.connection.sql_files import root
 TREE = root()
 PAGE = (TREE.parent / "docs" / "planner.md").read_text(encoding="utf-8")
 FENCE = re.compile(
-    r"SET (?:LOCAL )?(?:enable_\w+|plan_cache_mode|jit) = \w+|OFFSET 0|batch_no \+ 0|(?:NOT )?MATERIALIZED"
+    r"SET (?:LOCAL )?(?:enable_\w+|plan_cache_mode|jit) = \w+|OFFSET 0|(?:NOT )?MATERIALIZED"
     r"|set_config\('enable_\w+', '\w+', \w+\)"
 )
 ROW = re.compile(
@@ -35,12 +35,11 @@ class Fence(NamedTuple):
 
 
 def numbered(places: list[tuple[str, str]]) -> list[Fence]:
-    """Tell the same text in one file apart; the sort order `batch_no + 0` is one thing, however often it is written."""
+    """Tell the same text in one file apart."""
     seen: Counter[tuple[str, str]] = Counter()
     found = []
     for place in places:
-        if place[1] != "batch_no + 0" or not seen[place]:
-            found.append(Fence(*place, seen[place]))
+        found.append(Fence(*place, seen[place]))
         seen[place] += 1
     return found
 
@@ -108,8 +107,5 @@ def remove(fence: Fence, tree: Path) -> None:
     """Take a setting or fence out of its file."""
     path = tree / fence.file
     text = path.read_text(encoding="utf-8")
-    if fence.text == "batch_no + 0":
-        path.write_text(text.replace(fence.text, "batch_no"), encoding="utf-8")
-        return
     start = [match.start() for match in FENCE.finditer(code(path)) if match[0] == fence.text][fence.nth]
     path.write_text(text[:start] + text[start + len(fence.text) :], encoding="utf-8")

@@ -105,7 +105,11 @@ class Machine(RuleBasedStateMachine):
 
         session.call(lambda: session.client.claim(session.worker, *self.jobs, fresh=fresh, returning=returning), take)
 
-    @rule(who=sessions, luck=lucks, how=st.sampled_from(["complete", "exchange", "fail", "crash", "requeue", "partly", "partly"]))
+    @rule(
+        who=sessions,
+        luck=lucks,
+        how=st.sampled_from(["complete", "exchange", "fail", "crash", "requeue", "partly", "partly"]),
+    )
     def report(self, who: int, luck: int, how: str) -> None:
         """Report some of what a worker holds, or once in a while what the other one holds."""
         session, chance = self.sessions[who], Random(luck)

@@ -110,8 +110,8 @@ def test_a_batch_named_twice_is_reported_once(client: Client, function: str) -> 
     claims = client.claim(worker, job)
     done = {"fail": "retry", "crash": "retry"}.get(function, "ok")
     assert [done] * 4 == report(client, function, worker, claims + claims)
-    expected = {"complete": ["completed"], "exchange": ["completed"], "fail": ["failed", "requeued"], "crash": ["crashed", "requeued"]}
-    assert expected.get(function, ["requeued"]) == client.types(job)[2:]
+    expected = {"requeue": ["requeued"], "fail": ["failed", "requeued"], "crash": ["crashed", "requeued"]}
+    assert expected.get(function, ["completed"]) == client.types(job)[2:]
     client.check(job)
 
 

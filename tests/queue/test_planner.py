@@ -13,7 +13,7 @@ from servers import cloned
 
 pytestmark = pytest.mark.integration
 
-REPORTS = ["complete", "complete_but_one_item", "fail", "crash", "requeue"]
+REPORTS = ["complete", "complete_but_one_item", "exchange", "fail", "crash", "requeue"]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,10 @@ def rehearse(client: Client, worker: int, job: int) -> None:
     client.rows("SELECT FROM evtrack.claimable(%s)", [client.handler])
     one, two, three, four, five, six = client.claim(worker, job, fresh=6, returning=0)
     client.complete_but_one_item(worker, [six])
-    for report in (client.complete, client.fail, client.requeue, client.complete_but_one_item):
+    for report in (client.complete, client.exchange, client.fail, client.requeue, client.complete_but_one_item):
         report(worker, [one])
+    client.exchange(worker, [], job, fresh=1)
+    client.exchange(worker, client.exchanged, results=["1"])
     client.fail(worker, [two])
     client.requeue(worker, [three])
     client.crash(worker, [four])
@@ -75,6 +77,20 @@ def test_a_claim_looks_up_what_it_claims(small: Session) -> None:
     assert 5 == len(client.claim(worker, job, fresh=5, returning=0))
     assert {} == reads(small)
     assert 0 < len(client.claim(worker, job, fresh=0, returning=5))
+    assert {} == reads(small)
+
+
+def test_an_exchange_looks_up_what_it_claims(small: Session) -> None:
+    client, worker, job, *_ = small
+    reads(small)
+    for number in (5, 1):
+        client.exchange(worker, [], job, fresh=number)
+        assert number == len(client.exchanged)
+        assert {} == reads(small)
+        client.exchange(worker, client.exchanged, results=["1"] * number)
+        assert {} == reads(small)
+    client.exchange(worker, [], client.job(2), fresh=2)
+    assert 2 == len(client.exchanged)
     assert {} == reads(small)
 
 
@@ -236,7 +252,7 @@ def test_the_oldest_batch_that_waits_is_found_in_a_day_without_statistics(own_cl
     with explained(own_client) as plans:
         (row,) = own_client.rows("SELECT batches, since, waited_s, why, overdue FROM evtrack.waiting")
         assert (1_000, "queue") == (row["batches"], row["why"])
-        assert 1 == sum("ORDER BY b.batch_no + 0" in plan["Query Text"] for plan in plans)
+        assert 1 == sum("ORDER BY b.batch_no" in plan["Query Text"] for plan in plans)
         # A page of the index may hold entries of batches that are done; nothing else of those is read.
         assert 50 > max(rows for _, _, rows in scans(plans, "batch")), scans(plans, "batch")
 
@@ -245,4 +261,4 @@ def test_no_search_for_the_oldest_batch_is_planned_again(seasoned: Session) -> N
     client, _, job, *_ = seasoned
     seasoned.plans.clear()
     client.rows("SELECT evtrack.waiting_since(job_day, job_id) FROM evtrack.job WHERE job_id = %s", job)
-    assert [] == made_for_one_call([plan for plan in seasoned.plans if "ORDER BY b.batch_no + 0" in plan["Query Text"]])
+    assert [] == made_for_one_call([plan for plan in seasoned.plans if "ORDER BY b.batch_no" in plan["Query Text"]])

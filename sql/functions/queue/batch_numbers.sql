@@ -49,8 +49,8 @@ BEGIN
         numbers := ARRAY(
             SELECT b.batch_no FROM evtrack.batch b
             WHERE b.job_day = j.job_day AND b.job_id = the_job AND b.fresh
-                AND b.batch_no + 0 > after_no
-            ORDER BY b.batch_no + 0 LIMIT most
+                AND b.batch_no > greatest(after_no, j.fresh_after)
+            ORDER BY b.batch_no LIMIT most
         ) || ARRAY(
             SELECT b.batch_no FROM evtrack.batch b
             WHERE b.job_day = j.job_day AND b.job_id = the_job
@@ -60,7 +60,8 @@ BEGIN
     ELSIF wanted = 'running' THEN
         SELECT b.batch_no INTO frontier FROM evtrack.batch b
         WHERE b.job_day = j.job_day AND b.job_id = the_job AND b.fresh
-        ORDER BY b.batch_no + 0 LIMIT 1;
+            AND b.batch_no > j.fresh_after
+        ORDER BY b.batch_no LIMIT 1;
         frontier := coalesce(frontier, j.batch_count + 1);
         numbers := ARRAY(
             SELECT b.batch_no FROM evtrack.batch b

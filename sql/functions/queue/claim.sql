@@ -35,6 +35,7 @@ DECLARE
     fresh_limit integer;
     retried_limit integer;
     claimed integer;
+    total integer := 0;
     days date[];
     day date;
 BEGIN
@@ -85,7 +86,8 @@ BEGIN
             RETURN QUERY
             WITH open_job AS (
                 SELECT j.job_id, j.handler, j.priority,
-                    nullif(j.policy, '{}') AS policy, l.after, l.place
+                    nullif(j.policy, '{}') AS policy,
+                    greatest(l.after, j.fresh_after) AS after, l.place
                 FROM unnest(job_ids, claim.after)
                     WITH ORDINALITY AS l (job_id, after, place)
                 CROSS JOIN LATERAL (
@@ -119,8 +121,8 @@ BEGIN
                         b.item_count, b.ordinals, b.losses, b.isolation
                     FROM evtrack.batch b
                     WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
-                        AND b.batch_no + 0 > o.after
-                    ORDER BY b.batch_no + 0
+                        AND b.batch_no > o.after
+                    ORDER BY b.batch_no
                     LIMIT fresh_limit / n
                         + (o.place <= fresh_limit % n)::integer
                     FOR UPDATE SKIP LOCKED
@@ -149,22 +151,19 @@ BEGIN
                 i.item_keys, i.payload, h.isolation
             FROM held h
             CROSS JOIN LATERAL (
-                SELECT string_agg(p.item_key, E'\n') AS item_keys,
-                    string_agg(coalesce(p.payload, 'null'), E'\n') AS payload
-                FROM (
-                    SELECT l.item_key, l.payload
-                    FROM unnest(h.ordinals) r
-                    CROSS JOIN LATERAL (
-                        SELECT p.ordinal, p.item_key, p.payload
-                        FROM evtrack.payload p
-                        WHERE p.job_day = day AND p.job_id = h.job_id
-                            AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
-                        OFFSET 0
-                    ) l
-                    ORDER BY l.ordinal
-                ) p
+                -- The ranges of a multirange are in order.
+                SELECT string_agg(l.item_key, E'\n') AS item_keys,
+                    string_agg(coalesce(l.payload, 'null'), E'\n') AS payload
+                FROM unnest(h.ordinals) r
+                CROSS JOIN LATERAL (
+                    SELECT p.item_key, p.payload FROM evtrack.payload p
+                    WHERE p.job_day = day AND p.job_id = h.job_id
+                        AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
+                    ORDER BY p.ordinal OFFSET 0
+                ) l
             ) i;
             GET DIAGNOSTICS claimed = ROW_COUNT;
+            total := total + claimed;
             IF alone THEN
                 isolated_left := isolated_left - claimed;
             END IF;
@@ -176,4 +175,8 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
+    -- Whatever `after` says: there may be callers that always pass 0.
+    IF random() * 1000 < total THEN
+        PERFORM evtrack.raise_marks(job_ids);
+    END IF;
 END $$;

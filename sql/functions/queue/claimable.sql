@@ -40,8 +40,8 @@ BEGIN
         SELECT b.batch_no FROM evtrack.batch b
         WHERE b.job_day BETWEEN first_day AND last_day
             AND b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
-            AND b.batch_no + 0 >= coalesce(k.mark, 0)
-        ORDER BY b.batch_no + 0 LIMIT 1
+            AND b.batch_no > greatest(k.mark - 1, j.fresh_after)
+        ORDER BY b.batch_no LIMIT 1
     ) f ON true
     LEFT JOIN LATERAL (
         SELECT true AS due FROM evtrack.batch b

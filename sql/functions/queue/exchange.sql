@@ -21,20 +21,23 @@ CREATE OR REPLACE FUNCTION evtrack.exchange(
     verdict text
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_sort = off
+SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     reported integer := coalesce(cardinality(job_ids), 0);
     is_alive boolean;
     day date;
     last_day date;
+    low integer;
+    claimed integer;
 BEGIN
     -- As in claim(). A report shares the lock too, so that whoever takes the
     -- batches of this worker is not in the middle of it.
     SELECT w.lost_at IS NULL AND w.stopped_at IS NULL INTO is_alive
     FROM evtrack.worker w WHERE w.worker_id = the_worker FOR KEY SHARE;
-    SELECT min(j.job_day), max(j.job_day) INTO day, last_day
-    FROM evtrack.job j WHERE j.job_id = ANY(job_ids || claim_jobs);
+    SELECT min(j.job_day), max(j.job_day),
+        min(j.fresh_after) FILTER (WHERE j.job_id = claim_jobs[1])
+    INTO day, last_day, low FROM evtrack.job j WHERE j.job_id = ANY(job_ids || claim_jobs);
     IF (is_alive AND day = last_day AND max_returning = 0
         AND coalesce(max_isolated, 0) = 0 AND max_fresh >= 0
         AND cardinality(claim_jobs) IS NOT DISTINCT FROM cardinality(exchange.after)
@@ -48,6 +51,11 @@ BEGIN
             FROM evtrack.exchange_of_day(day, the_worker, job_ids, batch_nos,
                 attempts, run_s, results, peak_rss_bytes, exchange.cpu_s,
                 claim_jobs, exchange.after, max_fresh, handlers) e;
+            GET DIAGNOSTICS claimed = ROW_COUNT;
+            IF exchange.after[1] > low + (
+                CASE WHEN claimed < max_fresh THEN 100 ELSE 10000 END) THEN
+                PERFORM evtrack.raise_marks(claim_jobs);
+            END IF;
             RETURN;
         EXCEPTION WHEN SQLSTATE 'EV001' OR integrity_constraint_violation
         THEN

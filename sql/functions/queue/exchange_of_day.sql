@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION evtrack.exchange_of_day(
     handler text, item_count integer, ordinals text, losses smallint,
     policy jsonb, item_keys text, payload text, isolation evtrack.isolation
 )
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_sort = off AS $$
 DECLARE
     n integer := greatest(cardinality(claim_jobs), 1);
     versions integer[];
@@ -63,8 +63,8 @@ BEGIN
                 b.item_count, b.ordinals, b.losses, b.isolation
             FROM evtrack.batch b
             WHERE b.job_day = day AND b.job_id = o.job_id AND b.fresh
-                AND b.batch_no + 0 > l.after
-            ORDER BY b.batch_no + 0
+                AND b.batch_no > greatest(l.after, o.fresh_after)
+            ORDER BY b.batch_no
             LIMIT max_fresh / n + (l.place <= max_fresh % n)::integer
             FOR UPDATE SKIP LOCKED
         ) f

@@ -20,7 +20,10 @@ BEGIN
         SELECT g.*, j.job_day, j.policy, j.phase
         FROM unnest(job_ids, batch_nos, attempts)
             WITH ORDINALITY AS g (job_id, batch_no, attempt, place)
-        JOIN evtrack.job j ON j.job_id = g.job_id
+        CROSS JOIN LATERAL (
+            SELECT j.job_day, j.policy, j.phase FROM evtrack.job j
+            WHERE j.job_id = g.job_id OFFSET 0
+        ) j
         ORDER BY g.job_id, g.batch_no
     ), locked AS (
         SELECT g.place, g.attempt, b.job_day, b.job_id, b.batch_no,

@@ -10,7 +10,10 @@ BEGIN
         (
             SELECT b.enqueued_at FROM evtrack.batch b
             WHERE b.job_day = the_day AND b.job_id = the_job AND b.fresh
-            ORDER BY b.batch_no + 0 LIMIT 1
+                AND b.batch_no > (
+                    SELECT j.fresh_after FROM evtrack.job j
+                    WHERE j.job_id = the_job)
+            ORDER BY b.batch_no LIMIT 1
         ),
         (
             SELECT b.run_at FROM evtrack.batch b

@@ -4,6 +4,7 @@
 -- cannot contain: that is cheaper to write and to parse than the quotes of an
 -- array.
 SELECT
+    e.verdict,
     e.job_id,
     e.batch_no,
     e.attempt,
@@ -12,8 +13,7 @@ SELECT
     e.item_keys,
     e.payload,
     e.policy::text AS policy,
-    nullif(e.isolation, 'none')::text AS isolation,
-    e.verdict
+    nullif(e.isolation, 'none')::text AS isolation
 FROM evtrack.exchange(
     %(worker_id)s::bigint,
     %(job_ids)s::bigint[],

@@ -125,6 +125,7 @@ WITH listed (kind, name, roles) AS (
     ('function', 'quarantine', '{producer}'),
     ('function', 'raise_alert', '{}'),
     ('function', 'raise_isolation', '{}'),
+    ('function', 'raise_marks', '{}'),
     ('function', 'reap', '{watcher,worker}'),
     ('function', 'reclaim', '{producer}'),
     ('function', 'reconcile', '{worker}'),

@@ -93,10 +93,10 @@ class Queue:
             found = self._exchanges.execute(self._exchange_sql, self._exchange(done, claim)).fetchall()
         rejected = [
             ReportVerdict(job_id, batch_no, verdict.decode())
-            for job_id, batch_no, *_, verdict in found
+            for verdict, job_id, batch_no, *_ in found
             if verdict is not None
         ]
-        return rejected, [ClaimedBatch._make(row[:-1]) for row in found if row[-1] is None]
+        return rejected, [ClaimedBatch._make(row[1:]) for row in found if row[0] is None]
 
     def complete_with_failures(
         self,

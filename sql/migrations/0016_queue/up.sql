@@ -1,0 +1,9 @@
+-- New batches are found by the primary key, above a low-water mark of their job.
+-- Without an index on a column that a start changes, starts are HOT updates.
+-- least-code: 0.1.0
+
+-- No batch up to this number is new. It is lower than need be at most: searches
+-- for new batches begin above it. Not a fact of the log.
+ALTER TABLE evtrack.job ADD COLUMN fresh_after integer NOT NULL DEFAULT 0;
+
+DROP INDEX evtrack.batch_fresh;
