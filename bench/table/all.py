@@ -22,6 +22,7 @@ from table.rows import needed, rows
 SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "8GB", "max_connections": "1000"}
 """Of the server: room for the connections of 200 workers, and no checkpoint in the middle of a run."""
 
+_FROM = "make the tables of performance.json files again; where several have a figure, that of the first counts"
 _EPILOG = """exit codes: 0 all was measured and checked; 1 some was not; 2 wrong usage; 130 interrupted"""
 
 
@@ -133,7 +134,7 @@ def _arguments() -> argparse.Namespace:
     add("--out", type=Path, metavar="DIR", help="where performance.md and .json go (default: build/bench)")
     add("--docs", action="store_true", help="also put the tables into docs/performance.md and the README")
     add("--list", action="store_true", help="list the rows and how long all takes, and measure nothing")
-    add("--from", dest="source", type=Path, metavar="FILE", help="make the tables of a performance.json again")
+    add("--from", dest="sources", type=Path, nargs="+", metavar="FILE", help=_FROM)
     add("--smoke", action="store_true", help="tiny sizes: only check that it works")
     given = parser.parse_args()
     given.chosen = [name for name in given.rows.split(",") if name] or list(rows())
@@ -148,6 +149,8 @@ def _arguments() -> argparse.Namespace:
         given.against = given.against.resolve()
         if not (given.against / ".venv/bin/python").exists():
             parser.error(f"no .venv in {given.against}: run its bin/setup first")
+    if given.docs and given.rows and not given.sources:
+        parser.error("--docs needs all rows; --from FILE FILE ... --docs puts runs of some rows together")
     if given.peers and not PEERS.exists():
         parser.error("the peers are not installed: run bin/setup bench, or give --peers none")
     return given
@@ -157,8 +160,8 @@ def main() -> int:
     """Measure, and write the tables."""
     given = _arguments()
     out = given.out or BENCH.parent / "build/bench"
-    if given.source:
-        return publish.again(given.source, out, docs=given.docs)
+    if given.sources:
+        return publish.again(given.sources, out, docs=given.docs)
     planned = steps(given.chosen, given.peers, rounds=given.rounds, against=bool(given.against), smoke=given.smoke)
     session = Session(planned, given.against, smoke=given.smoke)
     length = f"{len(planned)} runs, about {_minutes(session.left_s())}"

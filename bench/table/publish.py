@@ -30,18 +30,23 @@ def write(results: Results, facts: dict[str, Any], out: Path, *, rounds: int, do
     content = {"rounds": rounds, "facts": facts, "figures": results.figures, "failures": results.failures}
     (out / "performance.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(table)
-    print(lines)
+    if lines:
+        print(lines)
     print(f"written: {out}/performance.md and performance.json", file=sys.stderr)
     if docs:
         put(DOCUMENT, table)
         put(README, lines)
 
 
-def again(source: Path, out: Path, *, docs: bool) -> int:
-    """Make the tables of a performance.json again."""
-    content = json.loads(source.read_text(encoding="utf-8"))
-    figures = {key: {int(number): each for number, each in found.items()} for key, found in content["figures"].items()}
-    write(Results(figures, content["failures"]), content["facts"], out, rounds=content["rounds"], docs=docs)
+def again(sources: list[Path], out: Path, *, docs: bool) -> int:
+    """Make the tables of performance.json files again; where several have a figure, that of the first counts."""
+    contents = [json.loads(source.read_text(encoding="utf-8")) for source in sources]
+    results = Results()
+    for content in reversed(contents):
+        results.failures.update(content["failures"])
+        for key, found in content["figures"].items():
+            results.figures[key] = {int(number): each for number, each in found.items()}
+    write(results, contents[0]["facts"], out, rounds=contents[0]["rounds"], docs=docs)
     return 0
 
 

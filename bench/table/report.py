@@ -1,18 +1,14 @@
 """The table in Markdown, for all and, in five lines, for the README."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from support.row import Beside, Line
 from table.results import Results, Spread
 from table.rows import rows
 
-
-class _Cells(NamedTuple):
-    """What a comparison says of one checkout."""
-
-    ratio: str
-    met: str
+_HEAD = 2
+"""The lines of a table's head."""
 
 
 def markdown(results: Results, facts: dict[str, Any], *, rounds: int, against: bool) -> str:
@@ -52,7 +48,7 @@ def readme(results: Results) -> str:
                 and (other := results.spread(key, beside.figure or line.figure))
             ]
             out.append(_row([line.title, f"{_number(spread.median)} {line.unit}", ", ".join(others)]))
-    return "\n".join(out) + "\n"
+    return "\n".join(out) + "\n" if len(out) > _HEAD else ""
 
 
 def _table(results: Results, *, against: bool) -> Iterator[list[str]]:
