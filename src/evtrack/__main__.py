@@ -1,5 +1,6 @@
 """Run the command line: `evtrack`, or `python -m evtrack`."""
 
+import atexit
 import gc
 import os
 import signal
@@ -24,6 +25,8 @@ def main() -> None:
     run = import_module("evtrack.interfaces.cli").main
     gc.freeze()
     gc.enable()
+    # At its end the interpreter would look through all of it once more, for longer than the kernel takes to free it.
+    atexit.register(gc.freeze)
     if usual:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     run()

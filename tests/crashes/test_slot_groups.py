@@ -105,16 +105,17 @@ def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return group
 
 
-def groups_of(group: Path, *, wanted: bool | None = None) -> SlotGroups:
+def groups_of(group: Path, *, wanted: bool | None = None, fork_server: int | None = None) -> SlotGroups:
     groups = SlotGroups(wanted=wanted, proc=group.parents[1] / "cgroup", root=group.parent)
-    groups.open()
+    groups.open(*filter(None, [fork_server]))
     return groups
 
 
 def test_a_delegated_group_of_version_2_is_divided(group: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_group_module, "_attribute", lambda _, name: b"1" if name == "user.delegate" else b"")
-    groups = groups_of(group)
-    assert str(os.getpid()) == (group / "worker" / "cgroup.procs").read_text()
+    groups = groups_of(group, fork_server=4242)
+    # The file holds what was written last: the fork server, after this process.
+    assert "4242" == (group / "worker" / "cgroup.procs").read_text()
     assert "+memory" == (group / "cgroup.subtree_control").read_text()
     slot = groups.admit(1 << 30)
     assert slot is not None
@@ -128,7 +129,7 @@ def test_a_delegated_group_of_version_2_is_divided(group: Path, monkeypatch: pyt
     assert not slot.path.exists()
     groups.close()
     assert "-memory" == (group / "cgroup.subtree_control").read_text()
-    assert str(os.getpid()) == (group / "cgroup.procs").read_text()
+    assert "4242" == (group / "cgroup.procs").read_text()
     assert not [path for path in group.iterdir() if path.is_dir()]
 
 

@@ -1,6 +1,7 @@
 """The fork server starts slots, reports how each ended, and takes them with it when it dies."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -8,7 +9,13 @@ import sys
 import pytest
 
 from evtrack.runtime.worker.slots import fork_server_client
-from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient, ForkServerGone
+from evtrack.runtime.worker.slots.fork_server_client import (
+    ForkServerClient,
+    ForkServerGone,
+    close_ahead,
+    start_ahead,
+    take_fork_server,
+)
 from polling import eventually
 from slot_driver import claimed_batch, slot
 from workers import alive
@@ -43,6 +50,27 @@ def test_a_dead_fork_server_starts_no_slots() -> None:
         forks.start(0, 0, 0)
     with pytest.raises(ForkServerGone):
         forks.poll(1)
+
+
+def test_a_fork_server_that_is_started_ahead_is_the_workers_unless_its_slots_would_inherit_other_things(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    start_ahead()
+    (ahead,) = fork_server_client._ahead
+    monkeypatch.setenv("OF_SLOTS", "1")
+    for open_files, kept in ((limit, []), (limit - 1, [])):
+        other = take_fork_server(open_files, kept)
+        other.close()
+        assert other.pid != ahead.pid
+    monkeypatch.delenv("OF_SLOTS")
+    assert alive(ahead.pid)
+    assert take_fork_server(limit, []) is ahead
+    ahead.close()
+    start_ahead()
+    (unused,) = fork_server_client._ahead
+    close_ahead()
+    assert not alive(unused.pid)
 
 
 def test_a_slot_starts_without_the_packages_that_only_the_supervisor_needs() -> None:

@@ -60,8 +60,23 @@ _COMMANDS: Final = {
 }
 
 
+_WITH_SLOTS: Final = ("run", "work")
+
+
 class _LazyGroup(click.Group):
     """Import a command's module only when the command is used; turn errors into exit codes."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        is_for_help = not {*args}.isdisjoint(ctx.help_option_names)
+        if args[0] not in _WITH_SLOTS or is_for_help:
+            return super().resolve_command(ctx, args)
+        # It imports for as long as the command's own modules take.
+        slots = import_module("evtrack.runtime.worker.slots.fork_server_client")
+        slots.start_ahead()
+        ctx.call_on_close(slots.close_ahead)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(_COMMANDS)

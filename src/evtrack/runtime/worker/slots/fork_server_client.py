@@ -95,6 +95,8 @@ class ForkServerClient:
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if open_files is None else open_files
         numbers = map(str, (theirs.fileno(), os.getpid(), soft))
         argv = [sys.executable, "-P", "-m", "evtrack.runtime.slot.fork_server", *numbers]
+        self.inherited = soft, slot_environment(os.environ, kept_variables)
+        """The limit of open files and the environment that slots inherit."""
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 argv,
@@ -102,7 +104,7 @@ class ForkServerClient:
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-                env=slot_environment(os.environ, kept_variables),
+                env=self.inherited[1],
             )
         ours.settimeout(_FIRST_REPLY_S)
         self._channel = ours
@@ -189,3 +191,30 @@ class ForkServerClient:
             raise ForkServerGone("the fork server has exited")
         self._channel.settimeout(_REPLY_S)
         return ForkReply(*REPLY.unpack(reply))
+
+
+_ahead: list[ForkServerClient] = []
+
+
+def start_ahead() -> None:
+    """Start a fork server before anybody needs it: it imports while this process does."""
+    if not _ahead:
+        _ahead.append(ForkServerClient())
+
+
+def take_fork_server(open_files: int, kept_variables: Sequence[str]) -> ForkServerClient:
+    """Return the fork server that was started ahead, or start one if there is none or slots would inherit other things.
+
+    Args:
+        open_files: The soft limit of open files of slots.
+        kept_variables: Names of variables that slots get although they may hold secrets of evtrack.
+    """
+    if _ahead and _ahead[0].inherited == (open_files, slot_environment(os.environ, kept_variables)):
+        return _ahead.pop()
+    return ForkServerClient(open_files=open_files, kept_variables=kept_variables)
+
+
+def close_ahead() -> None:
+    """End the fork server that was started ahead, if nobody has taken it."""
+    while _ahead:
+        _ahead.pop().close()

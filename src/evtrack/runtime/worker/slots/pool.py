@@ -13,7 +13,7 @@ from evtrack.domain.crash import CrashCause
 from evtrack.runtime.slot.leftovers import Zombies
 from evtrack.runtime.slot.protocol import Setup, SlotBloated, SlotReady, SlotUnready
 from evtrack.runtime.slot.shared_page import SharedPage
-from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient, reserve_open_files
+from evtrack.runtime.worker.slots.fork_server_client import reserve_open_files, take_fork_server
 from evtrack.runtime.worker.slots.memory_limits import MemoryLimits
 from evtrack.runtime.worker.slots.oom_kills import OomKillCounter
 from evtrack.runtime.worker.slots.pausing import Pausing
@@ -24,6 +24,8 @@ from evtrack.runtime.worker.slots.slot_reports import early_death, log_recycled,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from evtrack.runtime.worker.slots.fork_server_client import ForkServerClient
 
 SPARE_AFTER_S: Final = 1.0
 """How long a worker runs before it keeps a spare slot; a short run would pay for it and never use it."""
@@ -207,8 +209,8 @@ class SlotPool:
 
     def _start(self) -> None:
         if self._fork_server is None or self._fork_server.is_gone:
-            self._groups.open()
-            self._fork_server = ForkServerClient(open_files=self._open_files, kept_variables=self._setup.kept_variables)
+            self._fork_server = take_fork_server(self._open_files, self._setup.kept_variables)
+            self._groups.open(self._fork_server.pid)
         slot = SlotProcess(
             setup=self._setup,
             fork_server=self._fork_server,

@@ -46,8 +46,12 @@ class SlotGroups:
         self._living: list[SlotGroup] = []
         self._ended: list[SlotGroup] = []
 
-    def open(self) -> None:
-        """Prepare the worker's group, before the fork server is started; a second call does nothing."""
+    def open(self, *fork_servers: int) -> None:
+        """Prepare the worker's group, before the first slot is started; a second call does nothing.
+
+        Args:
+            fork_servers: Processes of the worker besides this one.
+        """
         if self._is_open or self._wanted is False:
             return
         self._is_open = True
@@ -55,7 +59,7 @@ class SlotGroups:
             own = own_group(*self._places)
             if not self._wanted and not own.is_delegated:
                 return
-            _prepare(own, own.path / self._names)
+            _prepare(own, own.path / self._names, [os.getpid(), *fork_servers])
         except OSError as error:
             self._log_unavailable(error)
             return
@@ -130,7 +134,7 @@ def _home(own: OwnGroup) -> Path:
     return own.path if own.version == 1 else own.path / _LEAF
 
 
-def _prepare(own: OwnGroup, trial: Path) -> None:
+def _prepare(own: OwnGroup, trial: Path, processes: list[int]) -> None:
     if own.version == 1:
         if (own.path / "memory.use_hierarchy").read_text(encoding="ascii").strip() != "1":
             raise OSError(f"{own.path} does not count the memory of groups below it")
@@ -142,7 +146,8 @@ def _prepare(own: OwnGroup, trial: Path) -> None:
         raise OSError(f"{own.path} does not bound memory")
     try:
         _home(own).mkdir(exist_ok=True)
-        move(os.getpid(), _home(own))
+        for pid in processes:
+            move(pid, _home(own))
         # Fails if other processes are members of the group too.
         _control(own, "+memory")
     except OSError:
