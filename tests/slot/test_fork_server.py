@@ -59,8 +59,8 @@ def test_a_fork_server_that_is_started_ahead_is_the_workers_unless_its_slots_wou
     start_ahead()
     (ahead,) = fork_server_client._ahead
     monkeypatch.setenv("OF_SLOTS", "1")
-    for open_files, kept in ((limit, []), (limit - 1, [])):
-        other = take_fork_server(open_files, kept)
+    for open_files in (limit, limit - 1):
+        other = take_fork_server(open_files, [])
         other.close()
         assert other.pid != ahead.pid
     monkeypatch.delenv("OF_SLOTS")
