@@ -3,7 +3,7 @@
 It lies in the middle of the file that rows/documents.py measures. For `evtrack run` and each way without a queue, this
 prints how many documents have a result, whether the output names the one, and how the command ended.
 
-Usage: segfault.py [DOCUMENTS]   (default 200,000)
+Usage: segfault.py [DOCUMENTS] [--docs]   (default 200,000; --docs puts the table into docs/performance.md)
 """
 
 import sys
@@ -12,15 +12,17 @@ from pathlib import Path
 
 from support import database, harness, without_queue
 from support.documents import write_documents
+from table import publish
 
 _PATIENCE_S = harness.sized(30, smoke=3)
 
 
 def main(arguments: list[str]) -> None:
     """Run each, and print what became of the documents."""
-    documents = int(arguments[0]) if arguments else harness.sized(200_000, smoke=2_000)
+    numbers = [int(word) for word in arguments if word.isdecimal()]
+    documents = numbers[0] if numbers else harness.sized(200_000, smoke=2_000)
     poison = documents // 2
-    print(f"{'':<26}{'done':>9}{'not done':>10}  ended")
+    lines = ["|  | done | not done | names the document | ended |", "| --- | ---: | ---: | --- | --- |"]
     with harness.server() as server, tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "documents.jsonl"
         write_documents(path, documents, poison=poison)
@@ -29,8 +31,12 @@ def main(arguments: list[str]) -> None:
         }
         outcomes["evtrack run"] = own = without_queue.run(database.create(server, "bench_segfault"), path)
     for name, outcome in outcomes.items():
-        named = "" if f"doc-{poison}" in outcome.messages.split() else ", and does not name the document"
-        print(f"{name:<26}{outcome.done:>9,}{documents - outcome.done:>10,}  {outcome.ended}{named}")
+        named = "yes" if f"doc-{poison}" in outcome.messages.split() else "no"
+        lines.append(f"| {name} | {outcome.done:,} | {documents - outcome.done:,} | {named} | {outcome.ended} |")
+    table = "\n".join(lines) + "\n"
+    print(table)
+    if "--docs" in arguments:
+        publish.put(publish.DOCUMENT, table, "bin/bench segfault --docs")
     assert own.done == documents - 1, own
     assert f"doc-{poison}" in own.messages.split(), own
 
