@@ -166,9 +166,9 @@ BEGIN
     UNION ALL
     SELECT j.job_day, j.job_id, first_batch_no + (c.i - 1)::integer, 1,
         -- A text that is cast takes half as long as jsonb_build_object().
-        'enqueued', ('{"items": ' || c.items || ', "weight": ' || c.weight
-            || ', "ordinals": "{[' || c.first || ',' || c.first + c.items
-            || ')}"}')::jsonb
+        'enqueued', ('{"first": ' || c.first || ', "items": ' || c.items
+            || CASE WHEN c.weight <> c.items THEN ', "weight": ' || c.weight
+                ELSE '' END || '}')::jsonb
     FROM unnest(item_counts, weights, first_ordinals)
         WITH ORDINALITY AS c (items, weight, first, i);
     RETURN j.batch_count + n;
@@ -2346,10 +2346,8 @@ BEGIN
         CASE b WHEN -2 THEN 'created' WHEN -1 THEN 'extended'
             WHEN 0 THEN 'sealed' ELSE 'enqueued' END::evtrack.event_type,
         CASE b WHEN -2 THEN created WHEN -1 THEN extended WHEN 0 THEN '{}'
-            ELSE ('{"items": ' || least(size, n - (b - 1) * size)
-                || ', "weight": ' || least(size, n - (b - 1) * size)
-                || ', "ordinals": "{[' || (b - 1) * size + 1 || ','
-                || least(b * size, n) + 1 || ')}"}')::jsonb END
+            ELSE ('{"first": ' || (b - 1) * size + 1 || ', "items": '
+                || least(size, n - (b - 1) * size) || '}')::jsonb END
     FROM generate_series(-2, batches) b;
     RETURN job;
 END $$;
@@ -2986,8 +2984,14 @@ BEGIN
                 coalesce((a.data ->> 'errors')::smallint, 0),
                 coalesce((a.data ->> 'crashes')::smallint, 0),
                 coalesce((a.data ->> 'losses')::smallint, 0),
-                (a.data ->> 'items')::integer, (a.data ->> 'weight')::bigint,
-                (a.data ->> 'ordinals')::int4multirange,
+                (a.data ->> 'items')::integer,
+                coalesce(a.data ->> 'weight', a.data ->> 'items')::bigint,
+                -- Older code wrote all ordinals; since they follow each other,
+                -- the first is enough.
+                coalesce((a.data ->> 'ordinals')::int4multirange,
+                    int4multirange(int4range((a.data ->> 'first')::integer,
+                        (a.data ->> 'first')::integer
+                            + (a.data ->> 'items')::integer))),
                 (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
                 evtrack.next_links(
                     CASE born.digest_form WHEN 2 THEN ''::bytea END, 0,

@@ -15,7 +15,7 @@ from evtrack.domain.states import EventType
 from evtrack.domain.stored_event import LoggedEvent, StoredEvent, read_event
 
 MINIMAL_DATA: dict[EventType, dict[str, Any]] = {
-    EventType.ENQUEUED: {"items": 3, "ordinals": "{[1,4)}", "weight": 3},
+    EventType.ENQUEUED: {"items": 3, "first": 1},
     EventType.CRASHED: {"cause": "signal", "signal": "SIGSEGV"},
     EventType.CREATED: {"handler": "h"},
     EventType.EXTENDED: {"batches": 2, "items": 6},

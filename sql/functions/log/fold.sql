@@ -109,8 +109,14 @@ BEGIN
                 coalesce((a.data ->> 'errors')::smallint, 0),
                 coalesce((a.data ->> 'crashes')::smallint, 0),
                 coalesce((a.data ->> 'losses')::smallint, 0),
-                (a.data ->> 'items')::integer, (a.data ->> 'weight')::bigint,
-                (a.data ->> 'ordinals')::int4multirange,
+                (a.data ->> 'items')::integer,
+                coalesce(a.data ->> 'weight', a.data ->> 'items')::bigint,
+                -- Older code wrote all ordinals; since they follow each other,
+                -- the first is enough.
+                coalesce((a.data ->> 'ordinals')::int4multirange,
+                    int4multirange(int4range((a.data ->> 'first')::integer,
+                        (a.data ->> 'first')::integer
+                            + (a.data ->> 'items')::integer))),
                 (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
                 evtrack.next_links(
                     CASE born.digest_form WHEN 2 THEN ''::bytea END, 0,

@@ -107,9 +107,9 @@ BEGIN
     UNION ALL
     SELECT j.job_day, j.job_id, first_batch_no + (c.i - 1)::integer, 1,
         -- A text that is cast takes half as long as jsonb_build_object().
-        'enqueued', ('{"items": ' || c.items || ', "weight": ' || c.weight
-            || ', "ordinals": "{[' || c.first || ',' || c.first + c.items
-            || ')}"}')::jsonb
+        'enqueued', ('{"first": ' || c.first || ', "items": ' || c.items
+            || CASE WHEN c.weight <> c.items THEN ', "weight": ' || c.weight
+                ELSE '' END || '}')::jsonb
     FROM unnest(item_counts, weights, first_ordinals)
         WITH ORDINALITY AS c (items, weight, first, i);
     RETURN j.batch_count + n;

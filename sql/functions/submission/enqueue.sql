@@ -66,10 +66,8 @@ BEGIN
         CASE b WHEN -2 THEN 'created' WHEN -1 THEN 'extended'
             WHEN 0 THEN 'sealed' ELSE 'enqueued' END::evtrack.event_type,
         CASE b WHEN -2 THEN created WHEN -1 THEN extended WHEN 0 THEN '{}'
-            ELSE ('{"items": ' || least(size, n - (b - 1) * size)
-                || ', "weight": ' || least(size, n - (b - 1) * size)
-                || ', "ordinals": "{[' || (b - 1) * size + 1 || ','
-                || least(b * size, n) + 1 || ')}"}')::jsonb END
+            ELSE ('{"first": ' || (b - 1) * size + 1 || ', "items": '
+                || least(size, n - (b - 1) * size) || '}')::jsonb END
     FROM generate_series(-2, batches) b;
     RETURN job;
 END $$;

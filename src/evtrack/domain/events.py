@@ -15,10 +15,12 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    model_validator,
 )
 
 from evtrack.domain.column_types import BigCount, Count, OrdinalText, PositiveCount, SmallCount, SmallInt
 from evtrack.domain.crash import CrashReport
+from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.policy import Policy
 from evtrack.domain.states import EventType, Isolation
 
@@ -33,7 +35,9 @@ class Enqueued(_Event):
 
     type: Literal[EventType.ENQUEUED] = EventType.ENQUEUED
     items: PositiveCount
-    weight: BigCount = 0
+    # A submitted batch names the first of its ordinals, which follow each other; a derived one names them all.
+    first: Count | None = None
+    weight: BigCount
     ordinals: OrdinalText
     root: PositiveCount | None = None
     parent: PositiveCount | None = None
@@ -44,6 +48,17 @@ class Enqueued(_Event):
     isolation: Isolation = Isolation.NONE
     run_at: AwareDatetime | None = None
     error: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        """Add what the event leaves out because its other fields say it."""
+        if not isinstance(data, Mapping):
+            return data
+        first, items = data.get("first"), data.get("items")
+        if isinstance(first, int) and isinstance(items, int) and first >= 0 and items > 0:
+            data = {"ordinals": Ordinals(((first, first + items),)), **data}
+        return {"weight": items, **data}
 
 
 class Started(_Event):
