@@ -50,7 +50,8 @@ def kept_digest(client: Client, job: int) -> str:
 def last_links(client: Client, job: int) -> list[bytes]:
     """Return the last link of each batch."""
     rows = client.rows(
-        "SELECT evtrack.last_batch_link(links, version) AS link FROM evtrack.batch WHERE job_id = %s ORDER BY batch_no", job
+        "SELECT evtrack.last_batch_link(links, version) AS link FROM evtrack.batch WHERE job_id = %s ORDER BY batch_no",
+        job,
     )
     return [row["link"] for row in rows]
 
