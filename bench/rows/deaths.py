@@ -13,7 +13,7 @@ _POLL_S = 0.0005
 _GAP_S = 0.12
 
 ROW = Row(
-    runs=(Run("evtrack", {"samples": 60}, {"samples": 2}, seconds=14),),
+    runs=(Run("evtrack", {"samples": 50}, {"samples": 2}, seconds=11),),
     lines=tuple(
         Line(
             f"Slot death to committed crash event, {name}",

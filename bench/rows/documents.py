@@ -22,7 +22,7 @@ def _runs(work_us: int) -> tuple[Run, ...]:
     def run(way: str, *, seconds: float, by: str) -> Run:
         given = {"way": way, "documents": _DOCUMENTS[work_us], "work_us": work_us}
         smoke = None if work_us else _SMOKE
-        return Run(f"{way} {work_us}", given, smoke, seconds=seconds, by=by, slow=way == _SLOW)  # type: ignore[arg-type]
+        return Run(f"{way} {work_us}", given, smoke, seconds=seconds, by=by, slow=way == _SLOW or work_us > 0)  # type: ignore[arg-type]
 
     ways = tuple(run(way, seconds=13 if way == _SLOW else 2 + work_us / 25, by="once") for way in WAYS)
     return (run("run", seconds=6 + work_us / 25, by="evtrack"), *ways)

@@ -18,8 +18,8 @@ _HOLDER = "SELECT w.pid FROM evtrack.batch b JOIN evtrack.worker w USING (worker
 
 ROW = Row(
     runs=(
-        Run("2", {"workers": 2, "idle_s": 1}, None, seconds=14),
-        Run("200", {"workers": 200, "idle_s": 20}, {"workers": 3, "idle_s": 0.5}, seconds=100, slow=True),
+        Run("2", {"workers": 2, "idle_s": 1}, None, seconds=13, slow=True),
+        Run("200", {"workers": 200, "idle_s": 15}, {"workers": 3, "idle_s": 0.5}, seconds=75, slow=True),
     ),
     lines=(
         Line(

@@ -52,8 +52,15 @@ def measure(server: str, *, batches: int, group: int) -> dict[str, float]:
     return figures
 
 
-def work(conn: Connection, job: int, *, group: int) -> dict[str, float]:
-    """Claim and complete all batches of a job: as a worker does, the completions and the next claim in one commit."""
+def work(conn: Connection, job: int, *, group: int, most: int | None = None) -> dict[str, float]:
+    """Claim and complete the batches of a job: as a worker does, the completions and the next claim in one commit.
+
+    Args:
+        conn: The database.
+        job: The job.
+        group: How many batches to claim at once.
+        most: How many batches to complete; None for all.
+    """
     worker = database.value(conn, "SELECT evtrack.register_worker('bench', 'bench', 1, 1, '{stamped}', '0')")
     step = _exchange if database.value(conn, "SELECT to_regproc('evtrack.exchange') IS NOT NULL") else _two_calls
     after, done = 0, 0
@@ -62,7 +69,8 @@ def work(conn: Connection, job: int, *, group: int) -> dict[str, float]:
     while True:
         jobs, numbers, attempts = ([batch[place] for batch in held] for place in range(3))
         arrays = [jobs, numbers, attempts, [0.001] * len(held)]
-        claimed = step(conn, worker, arrays, [[job], [after], group])
+        wanted = group if most is None else min(group, most - done - len(held))
+        claimed = step(conn, worker, arrays, [[job], [after], wanted])
         done += len(held)
         held = claimed
         if not held:

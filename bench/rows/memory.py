@@ -22,7 +22,7 @@ _KIB = 1024
 ROW = Row(
     runs=(
         Run("few", {"items": _FEW}, None, seconds=7, slow=True),
-        Run("many", {"items": _MANY}, {"items": 1000}, seconds=60, slow=True),
+        Run("many", {"items": _MANY}, {"items": 1000}, seconds=45, slow=True),
     ),
     lines=tuple(
         Line(

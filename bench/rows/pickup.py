@@ -4,11 +4,11 @@ from support import measures, peer_runs
 from support.evtrack_queue import EvtrackQueue
 from support.row import Line, Row, Run, report
 
-_SAMPLES = 150
+_SAMPLES = 120
 
 ROW = Row(
     runs=(
-        Run("evtrack", {"samples": _SAMPLES}, {"samples": 3}, seconds=12),
+        Run("evtrack", {"samples": _SAMPLES}, {"samples": 3}, seconds=11),
         *peer_runs.pick_ups(_SAMPLES),
     ),
     lines=tuple(

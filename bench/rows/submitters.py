@@ -14,7 +14,7 @@ ROW = Row(
             f"{clients} {name}",
             {"clients": clients, "wake": wake},
             {} if clients == 8 and wake else None,  # noqa: PLR2004  one is enough
-            seconds=6,
+            seconds=5,
         )
         for clients in (8, 16)
         for name, wake in (("without", False), ("with", True))
