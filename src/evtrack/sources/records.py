@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 MAX_ITEM_BYTES = 16 * 1024 * 1024
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from evtrack.storage.submission.open_job import Chunk, OpenJob
 from evtrack.storage.submission.payload_copy import PayloadRows, StoredItem
 
 CHUNK_BATCHES = 5_000
-CHUNK_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 2 * 1024 * 1024
 CHUNK_S = 1.0
 
 
