@@ -48,6 +48,51 @@ def test_the_order_of_the_rows_does_not_matter(client: Client) -> None:
     client.check(job)
 
 
+def test_new_jobs_of_one_insert_fold_as_in_the_pure_fold(client: Client) -> None:
+    whole, empty, chunked = (client.one("SELECT nextval('evtrack.job_id_seq')") for _ in range(3))
+    created = {"handler": client.handler}
+    chunk = {"batches": 1, "items": 2, "position": {"line": 2}, "bytes_read": 9, "invalid": 1}
+    append(
+        client,
+        (chunked, 0, 4, "sealed", 0, None, {}),
+        (whole, 2, 1, "enqueued", 0, None, {"first": 3, "items": 1}),
+        (empty, 0, 1, "created", 0, None, created),
+        (whole, 0, 3, "sealed", 0, None, {}),
+        (whole, 0, 1, "created", 0, None, {**created, "name": "n", "priority": 2, "bytes_total": 9}),
+        (chunked, 0, 3, "extended", 0, None, {"batches": 1, "items": 1}),
+        (whole, 0, 2, "extended", 0, None, {**chunk, "batches": 2, "items": 3}),
+        (whole, 1, 1, "enqueued", 0, None, {"first": 1, "items": 2, "weight": 5}),
+        (chunked, 0, 2, "extended", 0, None, chunk),
+        (chunked, 2, 1, "enqueued", 0, None, enqueued("{[3,4)}", 1)),
+        (empty, 0, 2, "sealed", 0, None, {}),
+        (chunked, 0, 1, "created", 0, None, created),
+        (chunked, 1, 1, "enqueued", 0, None, enqueued("{[1,3)}", 2)),
+        job_day=client.one("SELECT (now() AT TIME ZONE 'UTC')::date"),
+    )
+    client.check(whole, empty, chunked)
+    # The log says nothing about payloads, which nobody has written here.
+    assert [["payload rows"], [], ["payload rows"]] == [
+        [difference.field for difference in verify(client.conn, job)] for job in (whole, empty, chunked)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "match"),
+    [
+        ((("created", 2),), "version 2: created is refused"),
+        ((("created", 1), ("sealed", 2), ("extended", 3)), "version 3: extended is refused"),
+        ((("created", 1), ("extended", 2), ("sealed", 4)), "version 4: sealed is refused"),
+        ((("created", 1), ("extended", 2), ("sealed", 3), ("sealed", 4)), "version 4: sealed is refused"),
+    ],
+)
+def test_a_new_job_with_an_illegal_step_is_refused(
+    client: Client, steps: tuple[tuple[str, int], ...], match: str
+) -> None:
+    job, data = client.one("SELECT nextval('evtrack.job_id_seq')"), {"handler": "h", "batches": 1, "items": 1}
+    day = client.one("SELECT (now() AT TIME ZONE 'UTC')::date")
+    refused_events(client, match, *((job, 0, version, kind, 0, None, data) for kind, version in steps), job_day=day)
+
+
 def test_the_whole_life_of_a_batch_fits_in_one_insert(client: Client) -> None:
     job, worker = client.job(), client.worker()
     append(

@@ -55,7 +55,8 @@ def enqueued(ordinals: str, items: int, **more: Any) -> dict[str, Any]:
 def append(client: Client, *rows: Row, **forged: Any) -> None:
     """Insert events with one INSERT; `forged` overrides columns that have correct defaults."""
     days = {
-        job: client.one("SELECT job_day FROM evtrack.job WHERE job_id = %s", job) for job in {row[0] for row in rows}
+        job: client.one("SELECT (SELECT job_day FROM evtrack.job WHERE job_id = %s)", job)
+        for job in {row[0] for row in rows}
     }
     columns = ["job_day", "job_id", "batch_no", "version", "type", "attempt", "worker_id", "data"]
     written = [
