@@ -11,7 +11,7 @@ from evtrack.storage.connection.query import array_literal
 from evtrack.storage.queue.records import Claimable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from psycopg.pq.abc import PGresult
 
@@ -69,33 +69,47 @@ def jobs(result: PGresult) -> list[Claimable]:
     """Return what `claimable` lists."""
     return [
         Claimable(
-            job_id=_number(result, row, 0),
-            priority=_number(result, row, 1),
-            mark=None if result.get_value(row, 2) is None else _number(result, row, 2),
-            due=is_set(result, row, 3),
-            isolated=is_set(result, row, 4),
+            job_id=_number(row["job_id"]),
+            priority=_number(row["priority"]),
+            mark=None if row["mark"] is None else _number(row["mark"]),
+            due=bool(_number(row["due"])),
+            isolated=bool(_number(row["isolated"])),
         )
-        for row in range(result.ntuples)
+        for row in _rows(result)
     ]
 
 
 def claimed(result: PGresult) -> list[ClaimedBatch]:
-    """Return the batches that were claimed; of each only what identifies it."""
-    return [
-        ClaimedBatch(*[_number(result, row, column) for column in range(3)], b"", b"", b"", None, None, None)
-        for row in range(result.ntuples)
-        if result.get_value(row, 0) is not None and result.get_value(row, 3) is not None
-    ]
+    """Return the batches that were claimed; of each only what identifies it.
+
+    Raises:
+        RuntimeError: A report was rejected.
+    """
+    batches = []
+    for row in _rows(result):
+        verdict = row.get("verdict")
+        if verdict is not None:
+            raise RuntimeError(f"the report of batch {_number(row['batch_no'])} was rejected: {verdict.decode()}")
+        if row["job_id"] is not None:
+            key = [_number(row[name]) for name in ("job_id", "batch_no", "attempt")]
+            batches.append(ClaimedBatch(*key, b"", b"", b"", None, None, None))
+    return batches
 
 
-def is_set(result: PGresult, row: int, column: int) -> bool:
-    """Return whether a column is true."""
-    return bool(_number(result, row, column))
+def has_more(result: PGresult) -> bool:
+    """Return whether `claim_next` says that there may be more."""
+    return any(_number(row["has_more"]) for row in _rows(result))
 
 
 def _known(marks: Mapping[int, int]) -> dict[str, str]:
     return {"job_ids": array_literal(list(marks)), "marks": array_literal(list(marks.values()))}
 
 
-def _number(result: PGresult, row: int, column: int) -> int:
-    return int.from_bytes(result.get_value(row, column) or b"", "big", signed=True)
+def _rows(result: PGresult) -> Iterator[dict[str, bytes | None]]:
+    names = [(result.fname(column) or b"").decode() for column in range(result.nfields)]
+    for row in range(result.ntuples):
+        yield {name: result.get_value(row, column) for column, name in enumerate(names)}
+
+
+def _number(value: bytes | None) -> int:
+    return int.from_bytes(value or b"", "big", signed=True)

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from simulation.loop import Loop
 from simulation.session import Session
 from simulation.worker import Orders, Tally, Worker
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LONGEST_S: Final = 120.0
+_LONGEST_CONNECT_S: Final = 60
+"""A server that is busy with hundreds of workers starts a session late."""
+
 _MAINTENANCE_S: Final = 0.05
 
 
@@ -126,10 +130,11 @@ class Fleet:
     def _register(self, number: int) -> Worker:
         dsn = self._dsn if number < self._most_direct else self._through
         assert dsn is not None, "there are more workers than sessions, and no pooler"
-        conn, beats = connect(dsn, purpose="worker"), connect(dsn, purpose="worker's heartbeat")
+        patient = make_conninfo(dsn, connect_timeout=_LONGEST_CONNECT_S)
+        conn, beats = connect(patient, purpose="worker"), connect(patient, purpose="worker's heartbeat")
         self._connections += [conn, beats]
         worker_id = register_worker(
-            conn, name=f"w{number}", host="bench", pid=number, slots=self.orders.slots, handlers=["bench"], marks=True
+            conn, name=f"w{number}", host="bench", pid=number, slots=self.orders.slots, handlers=["noop"], marks=True
         )
         lock_pid = None
         if not behind_pooler(beats):

@@ -66,7 +66,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             if size in arguments.workers:
                 points += [_shown(measurement.busy(size, handler_s)) for handler_s in arguments.handler_s]
         sessions = load.session_bytes(conn)
-        failure = measurement.failure()
+        failure = fleet.run_during(measurement.failure)
         known = facts.facts(server, None, [])
     settings = {
         "server": known["PostgreSQL"],
