@@ -4,6 +4,7 @@ Usage: smoke.py [NAME ...]   (bin/bench --smoke)
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import harness, peer_runs
 from support.commands import BENCH
 from support.row import Run
-from table import facts, report
+from table import facts, publish, report
 from table.programs import ProgramFailed, interpreter, run_program
 from table.results import Results, key_of
 from table.rows import rows
@@ -99,7 +101,10 @@ def main(names: list[str]) -> int:
             plans = planned(server, names, results)
             passed = list(pool.map(lambda name: passes(name, plans[name], lanes), plans))
         known = facts.facts(server, None, list(peer_runs.KNOWN))
-    assert report.markdown(results, known, rounds=1, against=False)
+    with TemporaryDirectory() as directory:
+        for document in (publish.DOCUMENT, publish.README):
+            copy = Path(shutil.copy(document, directory))
+            publish.put(copy, report.markdown(results, known, rounds=1, against=False))
     return 0 if passed and all(passed) else 1
 
 
