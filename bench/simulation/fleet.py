@@ -30,6 +30,7 @@ _LONGEST_S: Final = 120.0
 _LONGEST_CONNECT_S: Final = 60
 """A server that is busy with hundreds of workers starts a session late."""
 
+_PASS_S: Final = 0.002
 _MAINTENANCE_S: Final = 0.05
 
 
@@ -70,7 +71,7 @@ class Fleet:
             self.workers.append(worker)
             worker.start(self._loop)
             # Those that are there keep sending heartbeats.
-            self._loop.run(monotonic())
+            self._loop.run(monotonic() + _PASS_S)
 
     def run(self, seconds: float, **orders: Any) -> Tally:
         """Let the workers work.
