@@ -151,16 +151,28 @@ def batch_history(conn: Connection, job_id: int, batch_no: int, *, bounded: bool
     workers = workers_by_id(conn, ids)
     # Restored events have no transaction in this database.
     restored = {} if all(event.xid for event in events) else mapping(conn, "restored_workers", job_id=job_id)
-    ordinals = events[0].data.get("ordinals", "{}")
+    ordinals = submitted_ordinals(events[0])
     outcomes: list[ItemOutcome] = []
-    if not bounded or Ordinals.parse(ordinals).reach <= TRACED_ITEMS:
-        outcomes = rows(conn, ItemOutcome, "item_outcomes", job_id=job_id, ordinals=ordinals, limit=_OUTCOMES)
+    if not bounded or ordinals.reach <= TRACED_ITEMS:
+        outcomes = rows(conn, ItemOutcome, "item_outcomes", job_id=job_id, ordinals=str(ordinals), limit=_OUTCOMES)
     by_id = {worker.worker_id: worker for worker in workers}
     lost_worker_id = None
     if batch.isolation in SUSPECTS:
         numbers = [number for number in (batch_no, batch.parent_no) if number is not None]
         lost_worker_id = value(conn, "last_loss", job_id=job_id, batch_nos=numbers)
     return BatchHistory(key.handler, batch, events, by_id, restored, outcomes, lost_worker_id)
+
+
+def submitted_ordinals(event: LogRow) -> Ordinals:
+    """Return the ordinals of the items that a batch starts with, as its first event has them.
+
+    Args:
+        event: The first event: a submitted batch's names the first ordinal, a derived one's all of them.
+    """
+    written, first = event.data.get("ordinals"), event.data.get("first")
+    if written is not None or first is None:
+        return Ordinals.parse(written or "{}")
+    return Ordinals(((first, first + event.data["items"]),))
 
 
 def crashes(

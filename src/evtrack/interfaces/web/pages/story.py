@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from evtrack.domain.hunt import hunt
-from evtrack.domain.ordinals import Ordinals
 from evtrack.domain.states import EventType
 from evtrack.domain.text import json_text, printable_json
 from evtrack.interfaces.web.address import Address, NoSuchPage
@@ -26,6 +25,7 @@ from evtrack.storage.reports.batch_reports import (
     ItemOutcome,
     batch_history,
     batch_row,
+    submitted_ordinals,
 )
 from evtrack.storage.reports.hunt_tree import HuntTree, hunt_tree
 from evtrack.storage.reports.job_reports import job_key
@@ -100,7 +100,7 @@ def _read(conn: Connection, args: BatchAddress) -> Story:
         explanation=isolation_line(history),
         events=story_events(history),
         left_out=events[1].version - 2 if len(events) > 1 else 0,
-        outcomes=history.outcomes if Ordinals.parse(events[0].data["ordinals"]).reach <= TRACED_ITEMS else None,
+        outcomes=history.outcomes if submitted_ordinals(events[0]).reach <= TRACED_ITEMS else None,
         hunt=hunt_batches(found) if found and found.crashes else [],
         max_crashes=max(1, tree.max_crashes) if tree and history.batch.item_count == 1 else None,
     )
