@@ -63,7 +63,6 @@ _COMMANDS: Final = {
     "server": "database.server:server",
 }
 
-
 _WITH_SLOTS: Final = ("run", "work")
 
 
@@ -73,8 +72,8 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        is_for_help = not {*args}.isdisjoint(ctx.help_option_names)
-        if args[0] not in _WITH_SLOTS or is_for_help:
+        runs_nothing = ctx.resilient_parsing or not {*args}.isdisjoint(ctx.help_option_names)
+        if args[0] not in _WITH_SLOTS or runs_nothing:
             return super().resolve_command(ctx, args)
         # It imports for as long as the command's own modules take.
         slots = import_module("evtrack.runtime.worker.slots.fork_server_client")
