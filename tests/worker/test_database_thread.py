@@ -3,6 +3,7 @@
 import select
 import threading
 from collections.abc import Iterator
+from queue import SimpleQueue
 
 import pytest
 
@@ -51,6 +52,32 @@ def test_the_last_task_runs_after_the_one_that_is_stuck_and_nobody_waits_for_it(
     assert (False, None, False) == (thread.has_ended, thread.take(), done.is_set())
     stuck.set()
     assert done.wait(5)
+    eventually(lambda: thread.has_ended)
+
+
+class Doorbell:
+    """Rings, while there is no task."""
+
+    def __init__(self) -> None:
+        self.rings: SimpleQueue[str | None] = SimpleQueue()
+
+    def wait(self) -> str | None:
+        return self.rings.get(timeout=30)
+
+    def wake(self) -> None:
+        self.rings.put(None)
+
+
+def test_results_that_nobody_asked_for_come_in_their_turn(waker: Waker) -> None:
+    doorbell = Doorbell()
+    thread: DatabaseThread[str] = DatabaseThread(waker, doorbell)
+    thread.post(lambda: "first")
+    thread.post(lambda: "second")
+    assert (2, "first", 1) == (thread.owed, eventually(thread.take), thread.owed)
+    assert ("second", 0) == (eventually(thread.take), thread.owed)
+    doorbell.rings.put("ring")
+    assert ("ring", 0) == (eventually(thread.take), thread.owed)
+    thread.finish(lambda: "end")
     eventually(lambda: thread.has_ended)
 
 

@@ -30,6 +30,14 @@ def test_fast_batches_are_claimed_in_large_bounded_groups() -> None:
     assert 0 == wish(learned(1e-6), held=MAX_HELD, idle=0)
 
 
+def test_a_claim_posted_ahead_expects_as_much_as_the_one_before_may_bring() -> None:
+    fast, slow = (Room(1, 1, run_s=learned(seconds).run_s, takes_alone=True) for seconds in (1e-6, 0.01))
+    assert MAX_HELD - MAX_CLAIM == fast.after_claim([7]).claim_size([7], may_be_small=True)
+    assert 0 == fast.after_claim([7]).after_claim([7]).claim_size([7], may_be_small=True)
+    assert 0 == slow.after_claim([7]).claim_size([7], may_be_small=True)
+    assert not fast.after_claim([7]).takes_alone
+
+
 @pytest.mark.parametrize("seconds", [0.01, 0.02, 0.1])
 def test_the_backlog_of_a_worker_stays_within_the_horizon(seconds: float) -> None:
     count = wish(learned(seconds))

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from client import Client
 from evtrack.domain.database_errors import CannotConnect, StorageError, TransientError
 from evtrack.runtime.worker.database import session
+from evtrack.runtime.worker.exchanger import Exchanger
+from evtrack.runtime.worker.pacing import MAX_CLAIM, MAX_HELD
 from evtrack.storage.queue.queue import Queue
 from polling import eventually
 from workers import running_worker
@@ -86,6 +89,42 @@ def test_outcomes_with_a_lost_answer_are_resent_and_count_once(
     assert all(1 == events.count("completed") for events in types(queue, job).values())
     assert all(["enqueued", "started", "requeued", "started", "completed"] == events for events in requeued)
     assert 40 == len(queue.rows("SELECT * FROM evtrack.item_result WHERE job_id = %s", job))
+
+
+def test_a_request_that_was_posted_ahead_outlives_the_failure_of_the_one_before(
+    queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead: list[int] = []
+    post = Exchanger._post
+
+    def posted(self: Exchanger, room: Any) -> None:
+        ahead.append(self._thread.owed)
+        post(self, room)
+
+    cut: list[str] = []
+    original = Queue.complete_and_claim
+
+    def call(self: Queue, done: Any, claim: Any) -> Any:
+        answer = original(self, done, claim)
+        if not cut and done is not None and len(answer[1]) == MAX_CLAIM:
+            with suppress(AssertionError):  # the slot may have had too few batches meanwhile
+                cut.extend(eventually(lambda: ahead[-1] and ["cut"], 2))
+        if cut == ["cut"]:
+            cut.append("noticed")
+            self._conn.close()
+            raise TransientError("The connection to the database was lost")
+        return answer
+
+    monkeypatch.setattr(Exchanger, "_post", posted)
+    monkeypatch.setattr(Queue, "complete_and_claim", call)
+    job = submit(queue, 3 * MAX_HELD)
+    with running_worker(dsn, until_job=job) as one:
+        one.join()
+    assert ["cut", "noticed"] == cut
+    ends = [[kind for kind in events if kind != "requeued"] for events in types(queue, job).values()]
+    assert 3 * MAX_HELD == len(ends)
+    assert all(["enqueued", "completed"] == [events[0], events[-1]] for events in ends)
+    assert all(1 == events.count("completed") for events in ends)
 
 
 def test_a_worker_survives_the_loss_of_all_its_connections(queue: Client, dsn: str) -> None:

@@ -44,6 +44,18 @@ _NOTIFY_QUEUE_S: Final = 60.0
 _log = structlog.get_logger()
 
 
+def pace_s(workers: int) -> float:
+    """Return how often each member of a fleet may ask the database something, so that all ask at a constant rate.
+
+    Args:
+        workers: How many members there are.
+
+    Returns:
+        Seconds.
+    """
+    return min(_LONGEST_TURN_S, max(TURN_S, TURN_S * workers / _SMALL_FLEET))
+
+
 class Maintenance:
     """Looks for lost workers while it has the turn, and does the rest less often. One of all that run has the turn.
 
@@ -124,7 +136,7 @@ class Maintenance:
             return
         self._ask_failures.reset()
         self.has_turn = turn.is_due
-        self.pace_s = min(_LONGEST_TURN_S, max(TURN_S, TURN_S * turn.workers / _SMALL_FLEET))
+        self.pace_s = pace_s(turn.workers)
 
     def run_due(self, connection: Connection, now: float) -> None:
         """Ask for the turn, and do what is due if this one has it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from structlog.contextvars import bind_contextvars
 
 from evtrack.domain.crash import CrashCause
-from evtrack.runtime.worker.database.database_thread import DatabaseThread
+from evtrack.runtime.worker.database.database_thread import MOST_OWED, DatabaseThread
 from evtrack.runtime.worker.database.exchange import HELD, LOST, Outlook, Reply, Request
-from evtrack.runtime.worker.pacing import GROUP
+from evtrack.runtime.worker.pacing import GROUP, MAX_CLAIM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from evtrack.runtime.worker.pacing import Room
 
 REPORT_S: Final = 0.01
-"""Age at which outcomes are reported even if there are few."""
+"""Age at which outcomes are reported even if there are few, as long as the database answers within a tenth of it."""
+
+_LONGEST_REPORT_S: Final = 0.25
+_ANSWER_SHARE: Final = 0.1
+"""Share of the time that few outcomes at a time may keep the database busy."""
+
+_WEIGHT: Final = 0.2
 
 _LONGEST_S: Final = 1.0
 _TICK_S: Final = 0.05
@@ -59,7 +66,9 @@ class Exchanger:
         self._is_stopping = self._has_posted_stop = False
         self._has_dropped_all = False
         self._worker_id = 0
-        self._unreported = self._in_flight = 0
+        self._unreported = 0
+        self._in_flight: deque[int] = deque()
+        self._posted_at = self._answer_s = 0.0
         self._wants_held = False
         self._outlook = Outlook()
         self._retry_at = 0.0
@@ -67,7 +76,7 @@ class Exchanger:
     @property
     def unreported(self) -> int:
         """How many outcomes the database has not accepted, as far as is known."""
-        return len(self._dispatcher.outcomes) + self._unreported + self._in_flight
+        return len(self._dispatcher.outcomes) + self._unreported + sum(self._in_flight)
 
     @property
     def is_settled(self) -> bool:
@@ -108,15 +117,24 @@ class Exchanger:
         if self._news.is_fenced.is_set():
             self._drop_all()
         while (reply := self._thread.take()) is not None:
+            if len(self._in_flight) > self._thread.owed:
+                self._in_flight.popleft()
+                now = monotonic()
+                self._answer_s += _WEIGHT * (now - self._posted_at - self._answer_s)
+                self._posted_at = now
             self._apply(reply)
 
     def post_request(self, now: float) -> None:
-        """Begin an exchange if one is due and none runs.
+        """Begin an exchange if one is due; while one runs, post the next one if it is large.
 
         Args:
             now: The monotonic clock.
         """
-        if not self._is_open or self._thread.is_busy:
+        if not self._is_open:
+            return
+        if self._thread.is_busy:
+            if self._may_post_ahead(now):
+                self._post(self._dispatcher.room(now).after_claim(self._outlook.job_ids))
             return
         room = self._dispatcher.room(now) if self._is_claiming else None
         if now >= self._retry_at and self._is_due(room, now):
@@ -140,7 +158,8 @@ class Exchanger:
         if self._is_urgent:
             return 0.0
         outlook, since = self._outlook, self._dispatcher.outcomes.since
-        due_at = min(outlook.report_at, outlook.finish_at, now + _LONGEST_S if since is None else since + REPORT_S)
+        ripe_at = now + _LONGEST_S if since is None else since + self._report_s
+        due_at = min(outlook.report_at, outlook.finish_at, ripe_at)
         if self._is_claiming:
             room = self._dispatcher.room(now)
             if room.idle:
@@ -159,13 +178,36 @@ class Exchanger:
             wait(min(left_s, _TICK_S))
 
     @property
+    def _report_s(self) -> float:
+        """The age at which outcomes are reported even if there are few: on a slow database, more come together."""
+        if self._dispatcher.outcomes.has_crashed:
+            return 0.0
+        return min(max(REPORT_S, self._answer_s / _ANSWER_SHARE), _LONGEST_REPORT_S)
+
+    def _may_post_ahead(self, now: float) -> bool:
+        """Return whether to post a request while another runs: so that the database need not wait for this thread."""
+        # Not earlier: the more outcomes an exchange has, the less it costs for each.
+        is_large = len(self._dispatcher.outcomes) >= (GROUP if not self._dispatcher.held else MAX_CLAIM)
+        return (
+            is_large
+            and self._thread.owed < MOST_OWED
+            and self._is_claiming
+            and now >= self._retry_at
+            and not self._is_special
+        )
+
+    @property
     def _is_urgent(self) -> bool:
         """Whether something must be posted at once, without waiting for more."""
+        return self._news.has_work.is_set() or self._is_special
+
+    @property
+    def _is_special(self) -> bool:
+        """Whether there is more to post than outcomes and a claim."""
         return bool(
             self._wants_held
             or len(self._dispatcher.marks)
             or self._dispatcher.crash_loops
-            or self._news.has_work.is_set()
             or self._news.is_fenced.is_set()
             or (self._is_stopping and not self._has_posted_stop)
         )
@@ -175,11 +217,11 @@ class Exchanger:
         since = outcomes.since
         if self._is_urgent or now >= outlook.finish_at or now >= outlook.report_at:
             return True
-        is_report_due = since is not None and (
-            len(outcomes) >= GROUP or now - since >= REPORT_S or room is None or room.idle > 0
-        )
-        if is_report_due or room is None:
-            return is_report_due
+        is_complete = room is None or not room.held or len(outcomes) >= GROUP
+        if since is not None and (is_complete or now - since >= self._report_s):
+            return True
+        if room is None:
+            return False
         if room.is_there and now >= outlook.list_at:
             return True
         return now >= outlook.claim_at and bool(room.claim_size(outlook.job_ids))
@@ -196,7 +238,9 @@ class Exchanger:
             held=dispatcher.keys() if self._wants_held else None,
             crash_loops=tuple(dispatcher.crash_loops),
         )
-        self._in_flight = len(outcomes)
+        self._in_flight.append(len(outcomes))
+        if not self._thread.is_busy:
+            self._posted_at = monotonic()
         self._has_posted_stop = self._is_stopping
         dispatcher.crash_loops.clear()
         self._thread.post(partial(self._runner.run, request))
@@ -208,15 +252,13 @@ class Exchanger:
             until_job=self._until_job,
             is_draining=self._drain,
             is_stopping=self._is_stopping,
-            replies=self._replies,
+            replies=self._replies + self._thread.owed,
         )
 
     def _apply(self, reply: Reply) -> None:
         self._replies += 1
         if not self._is_open:
             self._is_open = self._is_claiming = True
-        if not self._thread.is_busy:
-            self._in_flight = 0
         self._unreported = reply.unreported
         self._wants_held, self._outlook, self._retry_at = reply.wants_held, reply.outlook, reply.retry_at
         self.is_job_over = self.is_job_over or reply.is_job_over

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -70,15 +70,29 @@ class Room:
         Returns:
             The number; 0 when the worker holds enough, or a claim is not worth it yet.
         """
-        each = [self.run_s.get(job_id, HORIZON_S) for job_id in job_ids]
-        if not each or self.is_reserved:
+        mean_s = self._mean_s(job_ids)
+        if not mean_s or self.is_reserved:
             return 0
-        room = int((HORIZON_S * self.slots - self.held_s) / (sum(each) / len(each)))
+        room = int((HORIZON_S * self.slots - self.held_s) / mean_s)
         most = min(MAX_CLAIM, MAX_HELD - self.held)
         if self.batch_bytes:
             most = min(most, int(_SLOT_BYTES * self.slots / self.batch_bytes) - self.held)
         count = min(max(room, 0), max(most, 0)) or self.idle
         return count if may_be_small or count >= GROUP or self._is_low else 0
+
+    def after_claim(self, job_ids: Iterable[int]) -> Room:
+        """Return the room that is left if the claim that runs now brings as many batches as a claim may.
+
+        Args:
+            job_ids: The jobs that it is from.
+        """
+        most = max(0, min(MAX_CLAIM, MAX_HELD - self.held))
+        held_s = self.held_s + most * self._mean_s(job_ids)
+        return replace(self, idle=0, held=self.held + most, held_s=held_s, takes_alone=False)
+
+    def _mean_s(self, job_ids: Iterable[int]) -> float:
+        each = [self.run_s.get(job_id, HORIZON_S) for job_id in job_ids]
+        return sum(each) / len(each) if each else 0.0
 
     @property
     def _is_low(self) -> bool:

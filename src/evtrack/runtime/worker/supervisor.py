@@ -229,14 +229,15 @@ class Supervisor:
     def _run_once(self, exchanger: Exchanger) -> None:
         self._wait(self._wait_s(exchanger))
         now = monotonic()
+        self._slots.notice_ends(now)
         self._limits.enforce(self._slots, now)
         self._react(exchanger, now)
         exchanger.take_reply()
         self._dispatcher.assign()
         exchanger.post_request(now)
         self._slots.recycle()
-        # Last: an outcome is reported before a new slot is started, which takes milliseconds.
-        self._slots.maintain(now)
+        # Last: a death is reported before another slot is started.
+        self._slots.start_missing(now)
 
     def _wait(self, timeout_s: float) -> None:
         due = monotonic() + timeout_s

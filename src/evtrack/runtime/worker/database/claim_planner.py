@@ -41,7 +41,7 @@ class ClaimPlanner:
         self._jobs_at_once = MAX_JOBS
         self.listed: frozenset[int] = frozenset()
         self.idle_s = IDLE_S
-        """Age at which the list is read again while it is empty: longer in a large fleet."""
+        """Age at which the list is read again while it is empty: longer in a large fleet, as is the other one."""
 
     @property
     def low_water_marks(self) -> dict[int, int]:
@@ -108,7 +108,8 @@ class ClaimPlanner:
         self._has_retried = any(job.due for job in urgent)
         self._has_new = any(job.mark is not None for job in urgent)
         self._has_isolated = any(job.isolated for job in urgent)
-        self._stale_at = now + (max(REFRESH_S, min(10 * took_s, IDLE_S)) if jobs else max(IDLE_S, self.idle_s))
+        idle_s = max(IDLE_S, self.idle_s)
+        self._stale_at = now + (max(REFRESH_S * idle_s / IDLE_S, min(10 * took_s, IDLE_S)) if jobs else idle_s)
 
     def record_next(self, *, has_more: bool, now: float) -> None:
         """Record the result of a claim of what is next, without a list.

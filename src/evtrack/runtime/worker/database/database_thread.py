@@ -1,16 +1,19 @@
-"""A thread that does one task at a time and never keeps the supervisor waiting."""
+"""A thread that does one task after the other and never keeps the supervisor waiting."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evtrack.runtime.waker import Waker
+
+MOST_OWED: Final = 2
+"""One task that runs and one that waits."""
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -29,7 +32,7 @@ class Idle(Protocol[Result_co]):
 
 
 class DatabaseThread(Generic[Result]):
-    """Runs what the supervisor posts; there is at most one task at a time, and its result is taken before the next.
+    """Runs what the supervisor posts, one task at a time; while one runs, one more may wait.
 
     The thread is a daemon: a task that never returns does not keep the process alive.
 
@@ -43,18 +46,23 @@ class DatabaseThread(Generic[Result]):
         self._idle = idle
         self._tasks: SimpleQueue[Callable[[], Result] | None] = SimpleQueue()
         self._results: SimpleQueue[tuple[bool, Result | None, BaseException | None]] = SimpleQueue()
-        self.is_busy = False
-        """Whether a result is owed; only the supervisor's thread reads and writes this."""
+        self.owed = 0
+        """How many tasks were posted whose result was not taken; only the supervisor's thread reads and writes this."""
         self._thread: threading.Thread | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a result is owed."""
+        return self.owed > 0
+
     def post(self, task: Callable[[], Result]) -> None:
-        """Start a task; the one before has ended, and its result was taken.
+        """Start a task, after the one that may run now.
 
         Args:
             task: What to run. It must not touch what the supervisor may change meanwhile.
         """
-        assert not self.is_busy  # noqa: S101  a second task would have to wait, and the first result be mistaken for its
-        self.is_busy = True
+        assert self.owed < MOST_OWED  # noqa: S101  what waits longer is about a state that has changed
+        self.owed += 1
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="evtrack-database", daemon=True)
             self._thread.start()
@@ -68,7 +76,7 @@ class DatabaseThread(Generic[Result]):
         """
         with suppress(Empty):
             is_of_task, result, error = self._results.get_nowait()
-            self.is_busy = self.is_busy and not is_of_task
+            self.owed -= is_of_task
             if error is not None:
                 raise error
             return result

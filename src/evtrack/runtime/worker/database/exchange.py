@@ -39,7 +39,8 @@ class Request:
         until_job: The job to wait for.
         is_draining: Whether the worker stops when nothing is left to do, now or later.
         is_stopping: Whether the worker was asked to stop.
-        replies: How many replies the supervisor knew of; if there were more, `room` and `held` are outdated.
+        replies: How many replies the supervisor knew of, or expects before this request runs; if there were more,
+            `room` and `held` are outdated.
     """
 
     outcomes: Outcomes = field(default_factory=Outcomes)

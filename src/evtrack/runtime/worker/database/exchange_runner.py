@@ -78,6 +78,9 @@ class ExchangeRunner:
         self._crash_loops.extend(request.crash_loops)
         answers = Answers()
         is_lost = False
+        if monotonic() < self._backoff.retry_at:
+            # Posted while the exchange before it failed.
+            return self._reply(answers)
         try:
             self._exchange(request, answers)
             self._backoff.reset()
@@ -167,7 +170,7 @@ class ExchangeRunner:
                 raise WorkerLost(str(error)) from error
             self._must_reconcile = False
         if session.heartbeat is not None:
-            self._sync.set_idle_pace(session.heartbeat.pace_s)
+            self._sync.set_pace(session.heartbeat.pace_s)
         if self._sync.run(queue, request, answers):
             self._must_reconcile = True
         session.report_crash_loops(self._crash_loops)

@@ -27,6 +27,8 @@ class JobCompletion:
         self._unasked: set[int] = set()
         self._not_before: dict[int, float] = {}
         self._asked_at = 0.0
+        self.ask_s = ASK_S
+        """How often a job is asked about again: less often in a large fleet."""
 
     def add(self, job_ids: Iterable[int], now: float) -> None:
         """Add jobs in which batches ended.
@@ -41,7 +43,7 @@ class JobCompletion:
     @property
     def due_at(self) -> float:
         """Monotonic time at which jobs are asked about again; infinite without any."""
-        return self._asked_at + ASK_S if self._touched else math.inf
+        return self._asked_at + self.ask_s if self._touched else math.inf
 
     @property
     def is_pending(self) -> bool:
@@ -56,12 +58,12 @@ class JobCompletion:
             seems_over: Returns whether this worker knows of no open batch of a job.
 
         Returns:
-            A bounded number of jobs: those that seem over at once, all others every second.
+            A bounded number of jobs: those that seem over at once, all others from time to time.
         """
         jobs = [job_id for job_id in self._unasked if self._not_before.get(job_id, 0.0) <= now and seems_over(job_id)][
             :_AT_ONCE
         ]
-        if now - self._asked_at >= ASK_S:
+        if now - self._asked_at >= self.ask_s:
             self._asked_at = now
             for job_id in list(self._touched)[:_AT_ONCE]:
                 # To the end of the queue, so that with many jobs each gets its turn.

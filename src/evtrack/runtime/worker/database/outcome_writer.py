@@ -96,6 +96,18 @@ class OutcomeWriter:
         """Drop the batches to give back: the worker was declared lost, and others have them."""
         self._returned.clear()
 
+    def write_crashed(self, queue: Queue, now: float) -> None:
+        """Write the batches that are due and whose process died; these are few, and somebody may wait to hear of them.
+
+        Args:
+            now: The monotonic clock.
+
+        Raises:
+            EvtrackError: The server is at fault; what is not written is kept.
+        """
+        self._crashed.admit(now)
+        self._crashed.write(lambda group: self._record(queue.crash(*_columns(group))), now)
+
     def write(self, queue: Queue, claim: Claim | None, now: float, batches: list[ClaimedBatch]) -> None:
         """Write all outcomes that are due, and claim batches in the same round trip.
 
@@ -107,13 +119,13 @@ class OutcomeWriter:
         Raises:
             EvtrackError: The server is at fault, or the claim is refused; what is not written is kept.
         """
+        self.write_crashed(queue, now)
         for lane in self._lanes:
             lane.admit(now)
         if claim is not None:
             self._complete_and_claim(queue, claim, now, batches)
         self._completed.write(lambda group: self._complete(queue, group, None), now)
         self._partly.write(lambda group: self._record(queue.complete_with_failures(*_columns(group))), now)
-        self._crashed.write(lambda group: self._record(queue.crash(*_columns(group))), now)
         # After those that may become failures.
         self._failed.write(lambda group: self._record(queue.fail(*_columns(group))), now)
         self._returned.write(lambda group: self._record(queue.requeue([key for (key,) in group], "stopping")), now)

@@ -59,13 +59,14 @@ class QueueSync:
         """Add outcomes to report."""
         self._writer.add(outcomes)
 
-    def set_idle_pace(self, seconds: float) -> None:
-        """Set how often to look for work while there is none.
+    def set_pace(self, seconds: float) -> None:
+        """Set how often to ask what a notification, or another worker's question, answers sooner in most cases.
 
         Args:
             seconds: How many.
         """
         self._planner.idle_s = seconds
+        self._completion.ask_s = max(ASK_S, seconds)
 
     def run(self, queue: Queue, request: Request, answers: Answers) -> bool:
         """Commit marks, and report and claim what is due.
@@ -87,6 +88,11 @@ class QueueSync:
                 return False
             self._planner.expire()
         has_given_up = self._marks.write(queue, request.marks, answers.marks)
+        self._writer.write_crashed(queue, now)
+        if self._writer.has_requeued:
+            # What a crash has left can be claimed in this exchange.
+            self._writer.has_requeued = False
+            self._planner.expire()
         room = request.room if len(self._writer) <= MAX_HELD else None
         if room is not None and room.is_there and self._planner.is_stale(now):
             jobs = queue.claimable(self._planner.low_water_marks)

@@ -65,6 +65,11 @@ class OutcomeBuffer:
         """Count the outcomes."""
         return len(self._kept)
 
+    @property
+    def has_crashed(self) -> bool:
+        """Whether a batch is among them whose process died."""
+        return bool(self._kept.crashed)
+
     def take(self) -> Outcomes:
         """Remove all outcomes.
 

@@ -107,21 +107,22 @@ class SlotPool:
         return iter(list(self._living))
 
     def maintain(self, now: float) -> None:
-        """Notice slots that ended, and start the missing ones.
+        """Notice slots that ended, and start the missing ones. Slots that die again and again raise an EvtrackError."""
+        self.notice_ends(now)
+        self.start_missing(now)
 
-        Args:
-            now: The monotonic clock.
-
-        Raises:
-            EvtrackError: Slots die before they are ready, again and again.
-        """
-        self._zombies.reap(now, self._fork_server_pid())
-        self._groups.sweep()
+    def notice_ends(self, now: float) -> None:
+        """Notice the end of slots that the selector does not announce."""
         for slot in list(self._living):
             if slot.stderr.output.suppressed:
                 slot.stderr.output.tick(now)
             if slot.pidfd is None or slot.closed or slot.is_ending:
                 self._poll(slot, now)
+
+    def start_missing(self, now: float) -> None:
+        """Start as many slots as are missing, and clean up after others: both may take milliseconds."""
+        self._zombies.reap(now, self._fork_server_pid())
+        self._groups.sweep()
         if self._draining or now < self._backoff.start_at:
             return
         self._retire_used_spare()
