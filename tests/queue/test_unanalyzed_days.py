@@ -49,14 +49,6 @@ def test_what_is_due_is_found_by_its_index(unanalyzed: Session, function: str) -
     assert "batch" not in reads(unanalyzed)
 
 
-def test_what_is_new_is_found_by_its_index(unanalyzed: Session) -> None:
-    client, worker, job, *_ = unanalyzed
-    reads(unanalyzed)
-    client.exchange(worker, [], job, fresh=10)
-    assert 10 == len(client.exchanged)
-    assert "batch" not in reads(unanalyzed)
-
-
 def test_a_late_crash_is_looked_up_in_a_day_without_statistics(unanalyzed: Session) -> None:
     client, worker, _, grown, _ = unanalyzed
     reads(unanalyzed)

@@ -159,7 +159,7 @@ BEGIN
                     SELECT p.item_key, p.payload FROM evtrack.payload p
                     WHERE p.job_day = day AND p.job_id = h.job_id
                         AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
-                    ORDER BY p.ordinal OFFSET 0
+                    ORDER BY p.ordinal
                 ) l
             ) i;
             GET DIAGNOSTICS claimed = ROW_COUNT;

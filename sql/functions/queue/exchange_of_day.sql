@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION evtrack.exchange_of_day(
     handler text, item_count integer, ordinals text, losses smallint,
     policy jsonb, item_keys text, payload text, isolation evtrack.isolation
 )
-LANGUAGE plpgsql SET enable_sort = off AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     n integer := greatest(cardinality(claim_jobs), 1);
     versions integer[];
@@ -99,7 +99,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT p.item_key, p.payload FROM evtrack.payload p
         WHERE p.job_day = day AND p.job_id = h.job_id
-            AND p.ordinal = lower(h.ordinals) OFFSET 0
+            AND p.ordinal = lower(h.ordinals)
     ) p ON true
     WHERE h.item_count = 1
     UNION ALL
@@ -116,7 +116,7 @@ BEGIN
             SELECT p.item_key, p.payload FROM evtrack.payload p
             WHERE p.job_day = day AND p.job_id = h.job_id
                 AND p.ordinal >= lower(r) AND p.ordinal < upper(r)
-            ORDER BY p.ordinal OFFSET 0
+            ORDER BY p.ordinal
         ) l
     ) i
     WHERE h.item_count <> 1;

@@ -27,7 +27,9 @@ BEGIN
             part := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
             options := CASE parent
                 WHEN 'event' THEN ''
-                WHEN 'batch' THEN ' WITH (fillfactor = 50)'
+                -- Room for the rows of a start and of a completion beside those
+                -- of the births: both are HOT updates then.
+                WHEN 'batch' THEN ' WITH (fillfactor = 38)'
                 ELSE ' WITH (toast_tuple_target = 8160)' END;
             EXECUTE format(
                 'CREATE TABLE evtrack.%I (LIKE evtrack.%I INCLUDING ALL)%s',

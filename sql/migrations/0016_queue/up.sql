@@ -7,3 +7,17 @@
 ALTER TABLE evtrack.job ADD COLUMN fresh_after integer NOT NULL DEFAULT 0;
 
 DROP INDEX evtrack.batch_fresh;
+
+-- See make_partitions().
+DO $$
+DECLARE
+    place text;
+BEGIN
+    FOR place IN
+        SELECT h.inhrelid::regclass::text
+        FROM pg_inherits h
+        WHERE h.inhparent = 'evtrack.batch'::regclass
+    LOOP
+        EXECUTE format('ALTER TABLE %s SET (fillfactor = 38)', place);
+    END LOOP;
+END $$;
