@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, compress
+from itertools import accumulate, chain, compress, pairwise
 from operator import ne
 from typing import Generic, Literal, NamedTuple, TypeVar
 
@@ -141,7 +141,7 @@ class Batcher(Generic[Item]):
         return closed
 
     def extend(
-        self, items: Sequence[Item], *, keys: Sequence[str], weights: Sequence[int], sizes: Sequence[int]
+        self, items: list[Item], *, keys: Sequence[str], weights: Sequence[int], sizes: Sequence[int]
     ) -> list[ItemBatch[Item]] | None:
         """Add many items at once, as `add` would one by one, in a fraction of the time.
 
@@ -161,15 +161,13 @@ class Batcher(Generic[Item]):
             return None
         run_starts = list(compress(range(len(items)), starts_run)) if has_runs else range(len(items))
         before = list(accumulate(weights, initial=self._weight))  # the weight before each item, and after the last one
+        cuts = self._cuts(run_starts, before, is_plain=not has_runs and weights.count(1) == len(items))
+        held, begun, weight_begun, bytes_held = self._items, 0, 0, self._bytes
         closed: list[ItemBatch[Item]] = []
-        held, begun, weight_begun = self._items, 0, 0
-        run = bisect_left(run_starts, bisect_left(before, self._size))
-        while run < len(run_starts):
-            start = run_starts[run]
-            closed.append(ItemBatch([*held, *items[begun:start]], before[start] - weight_begun))
-            held, begun, weight_begun = [], start, before[start]
-            run = bisect_left(run_starts, bisect_left(before, self._size + weight_begun, start), run)
-        bytes_held = 0 if closed else self._bytes
+        if cuts:
+            closed.append(ItemBatch([*held, *items[: cuts[0]]], before[cuts[0]]))
+            closed += [ItemBatch(items[one:two], before[two] - before[one]) for one, two in pairwise(cuts)]
+            held, begun, weight_begun, bytes_held = [], cuts[-1], before[cuts[-1]], 0
         if run_starts:
             last = run_starts[-1]
             self._refused_key = None
@@ -181,6 +179,18 @@ class Batcher(Generic[Item]):
         self._weight = before[-1] - weight_begun
         self._bytes = bytes_held + sum(sizes[begun:])
         return closed
+
+    def _cuts(self, run_starts: Sequence[int], before: Sequence[int], *, is_plain: bool) -> Sequence[int]:
+        """Return where new items begin a batch; `is_plain` if each weighs 1 and has another key than the one before."""
+        if is_plain:
+            return range(max(self._size - self._weight, 0), len(run_starts), self._size)
+        cuts: list[int] = []
+        run = bisect_left(run_starts, bisect_left(before, self._size))
+        while run < len(run_starts):
+            start = run_starts[run]
+            cuts.append(start)
+            run = bisect_left(run_starts, bisect_left(before, self._size + before[start], start), run)
+        return cuts
 
     def flush(self) -> ItemBatch[Item] | None:
         """Close the open batch, full or not, at the end of a file.
