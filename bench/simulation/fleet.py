@@ -14,7 +14,7 @@ from simulation.loop import Loop
 from simulation.session import Session
 from simulation.worker import Orders, Tally, Worker
 
-from evtrack.runtime.maintenance import Maintenance
+from evtrack.runtime.maintenance import Maintenance, pace_s
 from evtrack.storage.connection.connect import behind_pooler, connect
 from evtrack.storage.connection.listener import WORK
 from evtrack.storage.queue.workers import bound_waits, lock_worker, register_worker
@@ -65,7 +65,7 @@ class Fleet:
         Args:
             size: How many there are to be.
         """
-        self.orders.pace_s = _pace_s(size)
+        self.orders.pace_s = pace_s(size)
         while len(self.workers) < size:
             worker = self._register(len(self.workers))
             self.workers.append(worker)
@@ -157,7 +157,3 @@ class Fleet:
         with connect(self._dsn, purpose="worker's upkeep") as conn:
             while not self._is_over.wait(_MAINTENANCE_S):
                 maintenance.run_due(conn, monotonic())
-
-
-def _pace_s(size: int) -> float:
-    return min(5.0, max(1.0, size / 20))

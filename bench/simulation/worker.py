@@ -18,8 +18,8 @@ from simulation.loop import Ask
 
 from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.worker.database.claim_planner import ClaimPlanner
-from evtrack.runtime.worker.database.job_completion import JobCompletion
-from evtrack.runtime.worker.exchanger import REPORT_S
+from evtrack.runtime.worker.database.job_completion import ASK_S, JobCompletion
+from evtrack.runtime.worker.exchanger import _ANSWER_SHARE, _LONGEST_REPORT_S, _WEIGHT, REPORT_S
 from evtrack.runtime.worker.pacing import GROUP, Room
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Worker:
         self._free_at: list[float] = []
         self._running: deque[tuple[float, float, ClaimedBatch]] = deque()
         self._in_flight = 0
+        self._answer_s = 0.0
         self._has_news = False
         self._work_task = self._work()
 
@@ -152,17 +153,22 @@ class Worker:
         """Return when the next exchange is due."""
         room, planner = self._room(now), self._planner
         ended_at = min([ends_at for _, ends_at, _ in self._running], default=math.inf)
-        if sum(1 for _, ends_at, _ in self._running if ends_at <= now) >= GROUP or (ended_at <= now and room.idle):
+        if sum(1 for _, ends_at, _ in self._running if ends_at <= now) >= GROUP or (ended_at <= now and not room.held):
             return now
-        due_at = min(self._completion.due_at, ended_at + (REPORT_S if self._orders.is_claiming else 0.0))
+        due_at = min(self._completion.due_at, ended_at + (self._report_s if self._orders.is_claiming else 0.0))
         if self._running:
-            # The next slot without a batch reports at once what has ended.
-            due_at = min(due_at, *[at for at in self._slots_free_at() if at > now], due_at)
+            # A worker that holds nothing reports at once what has ended.
+            due_at = min(due_at, max(ends_at for _, ends_at, _ in self._running))
         if self._orders.is_claiming and room.is_there:
             due_at = min(due_at, planner.list_at)
             if room.claim_size(planner.next_jobs()):
                 due_at = min(due_at, planner.claim_at)
         return min(due_at, now + _NEVER_S)
+
+    @property
+    def _report_s(self) -> float:
+        """The age at which few outcomes are reported: a slow database gets more of them together."""
+        return min(max(REPORT_S, self._answer_s / _ANSWER_SHARE), _LONGEST_REPORT_S)
 
     def _slots_free_at(self) -> list[float]:
         wanted = self._orders.slots
@@ -199,6 +205,7 @@ class Worker:
     def _exchange(self, now: float) -> Task:
         orders, planner = self._orders, self._planner
         planner.idle_s = orders.pace_s
+        self._completion.ask_s = max(ASK_S, orders.pace_s)
         room = self._room(now)
         if orders.is_claiming and room.is_there and planner.is_stale(now):
             (result,) = yield from _ask(self._session, calls.claimable(orders.handler, planner.low_water_marks))
@@ -214,6 +221,7 @@ class Worker:
             call = calls.exchange(self._worker_id, orders.handler, done, claim, run_s=orders.handler_s)
             (result,) = yield from _ask(self._session, call)
             answered = monotonic()
+            self._answer_s += _WEIGHT * (answered - begun - self._answer_s)
             self._in_flight = 0
             self._tally.exchanges += 1
             self._tally.completed += len(done)
