@@ -1,8 +1,10 @@
 """Databases for the programs of rows/ and peers/: it needs psycopg, and evtrack only where its schema is installed."""
 
+import atexit
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -18,7 +20,7 @@ def connect(dsn: str) -> Connection:
 
 
 def create(server: str, name: str, *, migrate: bool = True) -> str:
-    """Create a database, and drop the one that has its name.
+    """Create a database, which is dropped at the end of this process, and drop the one that has its name.
 
     Args:
         server: The server's connection string.
@@ -32,11 +34,18 @@ def create(server: str, name: str, *, migrate: bool = True) -> str:
     with connect(server) as conn:
         conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    # Autovacuum would work in it while others are measured.
+    atexit.register(_drop, server, name)
     dsn = make_conninfo(server, dbname=name)
     if migrate:
         command = [sys.executable, "-m", "evtrack", "--log-level", "warning", "migrate", "up", "--dsn", dsn]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own program
     return dsn
+
+
+def _drop(server: str, name: str) -> None:
+    with suppress(psycopg.OperationalError), connect(server) as conn:  # the server may have gone with all it had
+        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def tidy(conn: Connection) -> None:
