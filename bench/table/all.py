@@ -172,15 +172,20 @@ def main() -> int:
         return 0
     print(length, file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    interrupted = False
     try:
         with harness.server(SETTINGS) as server:
             known = facts.facts(server, given.against, given.peers)
-            session.go(server)
+            try:
+                session.go(server)
+            except KeyboardInterrupt:
+                interrupted = True
     except KeyboardInterrupt:
-        print("\ninterrupted; nothing was written", file=sys.stderr)
         return 130
-    publish.write(session.results, known, out, rounds=given.rounds, docs=given.docs)
-    return 1 if session.results.failures else 0
+    if session.results.figures:
+        # What was measured until then may have taken long.
+        publish.write(session.results, known, out, rounds=given.rounds, docs=given.docs and not interrupted)
+    return 130 if interrupted else 1 if session.results.failures else 0
 
 
 def _minutes(seconds: float) -> str:
