@@ -106,6 +106,10 @@ class OutcomeWriter:
             EvtrackError: The server is at fault; what is not written is kept.
         """
         self._crashed.admit(now)
+        if len(self._crashed):
+            # What failed before the crash comes before it: the batches that both make are numbered in that order.
+            self._partly.admit(now)
+            self._write_partly(queue, now)
         self._crashed.write(lambda group: self._record(queue.crash(*_columns(group))), now)
 
     def write(self, queue: Queue, claim: Claim | None, now: float, batches: list[ClaimedBatch]) -> None:
@@ -125,10 +129,13 @@ class OutcomeWriter:
         if claim is not None:
             self._complete_and_claim(queue, claim, now, batches)
         self._completed.write(lambda group: self._complete(queue, group, None), now)
-        self._partly.write(lambda group: self._record(queue.complete_with_failures(*_columns(group))), now)
+        self._write_partly(queue, now)
         # After those that may become failures.
         self._failed.write(lambda group: self._record(queue.fail(*_columns(group))), now)
         self._returned.write(lambda group: self._record(queue.requeue([key for (key,) in group], "stopping")), now)
+
+    def _write_partly(self, queue: Queue, now: float) -> None:
+        self._partly.write(lambda group: self._record(queue.complete_with_failures(*_columns(group))), now)
 
     def _complete_and_claim(self, queue: Queue, claim: Claim, now: float, batches: list[ClaimedBatch]) -> None:
         group = self._completed.group()
