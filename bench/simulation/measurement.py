@@ -26,7 +26,7 @@ _WAKE_UPS: Final = harness.sized(10, smoke=2)
 _WAKE_UP_S: Final = harness.sized(0.5, smoke=0.2)
 """Time from one wake-up of an idle fleet to the next."""
 
-_FASTEST: Final = 60_000.0
+_FASTEST: Final = 40_000.0
 """Batches a second that no fleet is expected to exceed."""
 
 _FASTER: Final = 1.3

@@ -95,7 +95,7 @@ def main() -> None:
     add("--idle", default=_IDLE, help="sizes of idle fleets", **numbers)
     add("--handler-s", type=float, nargs="*", metavar="S", default=_HANDLER_S, help="seconds that a batch takes")
     add("--slots", type=int, default=1, help="batches that a worker runs at once")
-    add("--seconds", type=float, default=sized(8.0, smoke=0.5), help="length of the measurement of a busy fleet")
+    add("--seconds", type=float, default=sized(6.0, smoke=0.5), help="length of the measurement of a busy fleet")
     add("--idle-seconds", type=float, default=sized(20.0, smoke=0.5), help="the same of an idle fleet")
     add("--connections", type=int, default=sized(460, smoke=0), help="max_connections of the server; 0: as it is")
     add("--pool", type=int, default=10, help="sessions of the server that the pooler has")
