@@ -183,6 +183,15 @@ def test_reports_read_only_their_own_rows(full: tuple[Client, int, int], explain
     assert blocks(explained) < 10_000
 
 
+def test_a_plan_made_for_many_batches_looks_up_few_ones(own_client: Client) -> None:
+    job, worker = own_client.job(1_000), own_client.worker()
+    own_client.claim(worker, job, fresh=1_000, returning=0)
+    claims = own_client.claim(worker, own_client.job(3_000), fresh=50, returning=0)
+    with plans.explained(own_client) as found:
+        assert ["ok"] * 50 == own_client.complete(worker, claims)
+        assert max(rows for _, _, rows in scans(found, "batch")) <= 150, scans(found, "batch")
+
+
 def test_a_late_report_reads_only_its_own_rows(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, worker, done = full
     explained.clear()
