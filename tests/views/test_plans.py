@@ -192,6 +192,15 @@ def test_a_plan_made_for_many_batches_looks_up_few_ones(own_client: Client) -> N
         assert max(rows for _, _, rows in scans(found, "batch")) <= 150, scans(found, "batch")
 
 
+def test_an_exchange_reads_only_the_items_that_it_claims(own_client: Client) -> None:
+    job, worker = own_client.job(5_000), own_client.worker()
+    own_client.conn.execute("VACUUM ANALYZE")
+    with plans.explained(own_client) as found:
+        own_client.exchange(worker, [], job, fresh=100)
+        assert 100 == len(own_client.exchanged)
+        assert max(rows for _, _, rows in scans(found, "payload")) <= 150, scans(found, "payload")
+
+
 def test_a_late_report_reads_only_its_own_rows(full: tuple[Client, int, int], explained: list[Plan]) -> None:
     client, worker, done = full
     explained.clear()

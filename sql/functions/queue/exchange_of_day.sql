@@ -99,7 +99,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT p.item_key, p.payload FROM evtrack.payload p
         WHERE p.job_day = day AND p.job_id = h.job_id
-            AND p.ordinal = lower(h.ordinals)
+            AND p.ordinal = lower(h.ordinals) OFFSET 0
     ) p ON true
     WHERE h.item_count = 1
     UNION ALL
