@@ -4,6 +4,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -55,8 +57,7 @@ def measure(server: str, *, workers: int, idle_s: float) -> dict[str, float]:
         tempfile.TemporaryDirectory(prefix="evtrack-bench-") as states,
     ):
         command = [*program, dsn, str(workers), "handlers.holding", states]
-        fleet = subprocess.Popen(command, env=commands.environment())  # noqa: S603  # our own program
-        with commands.running(fleet):
+        with running(command) as fleet:
             registered = "SELECT count(*) FROM evtrack.worker"
             commands.wait_until(lambda: database.value(conn, registered) == workers, fleet, every_s=0.2)
             time.sleep(3 if idle_s >= 1 else 0)  # until the last one has started its slot
@@ -72,6 +73,20 @@ def measure(server: str, *, workers: int, idle_s: float) -> dict[str, float]:
             commands.wait_until(lambda: bool(database.value(conn, done)), fleet)
     commands.verify(dsn)
     return figures
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the process that forks the workers, and leave none of them behind."""
+    fleet = subprocess.Popen(command, env=commands.environment())  # noqa: S603  # our own program
+    try:
+        yield fleet
+    finally:
+        below = psutil.Process(fleet.pid).children(recursive=True)
+        commands.stop(fleet)
+        for each in below:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
 
 def idle_percent(conn: database.Connection, seconds: float) -> float:
