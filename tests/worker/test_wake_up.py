@@ -84,4 +84,6 @@ def test_what_is_next_is_new_and_most_urgent(queue: Client, conn: Connection) ->
     assert ([(low, 2)], False) == claimed(2)
     assert ([], False) == claimed(2)
     queue.requeue(worker, [Claim(low, 2, 1)])
+    new = queue.job(1)
     assert ([], True) == claimed(2), "retried batches are for a claim that knows their limits"
+    assert ["enqueued"] == queue.types(new), "what is not returned is not claimed"

@@ -43,6 +43,9 @@ FROM (
 LEFT JOIN LATERAL evtrack.exchange( -- noqa: RF02
     %(worker_id)s::bigint, '{}', '{}', '{}', '{}', -- noqa: RF02
     claim_jobs => u.job_ids, after => u.after,
-    max_fresh => %(most)s::integer, handlers => %(handlers)s::text[] -- noqa: RF02
-) AS e ON NOT u.due
+    -- Here, and not in the join: a condition of the join would be checked after
+    -- the claim.
+    max_fresh => CASE WHEN u.due THEN 0 ELSE %(most)s::integer END, -- noqa: RF02
+    handlers => %(handlers)s::text[] -- noqa: RF02
+) AS e ON true
 WHERE u.jobs > 0
