@@ -48,7 +48,10 @@ def session_bytes(conn: Connection) -> dict[str, float]:
     found: dict[str, list[int]] = {}
     query = "SELECT application_name, pid FROM pg_stat_activity WHERE application_name LIKE 'evtrack worker%'"
     for name, pid in conn.execute(query).fetchall():
-        facts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+        try:
+            facts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a session that has just ended
         sizes = {fact.split(":")[0]: int(fact.split()[1]) for fact in facts}
         found.setdefault(name, []).append(1024 * sizes["Private_Dirty"])
     return {name: sum(sizes) / len(sizes) for name, sizes in found.items()}
