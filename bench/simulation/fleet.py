@@ -97,6 +97,7 @@ class Fleet:
             completed=now.completed - before.completed,
             searches=now.searches - before.searches,
             beats=now.beats - before.beats,
+            timeouts=now.timeouts - before.timeouts,
             claims_s=now.claims_s,
         )
 

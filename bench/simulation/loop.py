@@ -10,6 +10,8 @@ from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from simulation.session import LocksTaken
+
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
     from simulation.session import Call, Session
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 _LONGEST_LOOK_S: Final = 0.05
 
 Task = Generator["Ask | float", "list[PGresult] | None", None]
-"""Yields what to ask, and gets the results; or yields the monotonic time at which to go on, and gets None."""
+"""Yields what to ask, and gets the results or a LocksTaken; or yields when to go on, and gets None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,20 @@ class Loop:
                 self._read(key.data)
 
     def _read(self, session: Session) -> None:
-        if session.is_busy and (results := session.receive()) is not None:
-            self._advance(self._waiting.pop(session), results)
+        if session.is_busy:
+            try:
+                results = session.receive()
+            except LocksTaken as error:
+                self._advance(self._waiting.pop(session), error)
+            else:
+                if results is not None:
+                    self._advance(self._waiting.pop(session), results)
         if not session.is_busy and session in self._on_notification and session.has_notification():
             self._on_notification[session]()
 
-    def _advance(self, task: Task, results: list[PGresult] | None) -> None:
+    def _advance(self, task: Task, results: list[PGresult] | LocksTaken | None) -> None:
         try:
-            wanted = task.send(results)
+            wanted = task.throw(results) if isinstance(results, LocksTaken) else task.send(results)
         except StopIteration:
             return
         if isinstance(wanted, Ask):

@@ -152,6 +152,7 @@ class Measurement:
             rate=tally.completed / took,
             exchanges=tally.exchanges / took,
             searches=tally.searches / took,
+            timeouts=tally.timeouts / took,
             group=tally.completed / max(1, tally.exchanges),
             claim_p50_s=measures.percentile(latencies, 0.5),
             claim_p99_s=measures.percentile(latencies, 0.99),

@@ -24,6 +24,7 @@ class Point:
         waits: How many active sessions waited for what, or ran, on average; the most first.
         wake_up_s: Seconds of the server's CPU for one batch that wakes a fleet without work, its enqueueing included.
         free_slots: Share of the slots that are free although batches wait, as the view evtrack.waiting shows it.
+        timeouts: How many exchanges a second were cancelled because others held locks for too long.
     """
 
     workers: int
@@ -43,6 +44,7 @@ class Point:
     waits: dict[str, float] = field(default_factory=dict)
     wake_up_s: float = 0.0
     free_slots: float = 0.0
+    timeouts: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

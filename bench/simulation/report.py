@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 HEADER: Final = (
     "| workers | handler | offered/s | batches/s | group | exchange p50 / p99 | server | a batch | pooler | client |"
-    " lock waits | free slots |\n"
-    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    " lock waits | cancelled/s | free slots |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
 _LARGEST_FITTED: Final = 200
 """Workers of the largest fleet that the model is fitted to; it is checked against the others."""
@@ -43,6 +43,7 @@ def line(point: Point) -> str:
         f"{point.pooler_cores:.2f}",
         f"{point.client_cores:.2f}",
         f"{point.lock_waits:.1f}",
+        "" if is_idle else f"{point.timeouts:.1f}",
         "" if is_idle else f"{100 * point.free_slots:.0f} %",
     )
 

@@ -6,7 +6,8 @@ import re
 import select
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from psycopg.pq import ExecStatus
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+from psycopg.pq import DiagnosticField, ExecStatus
 
 from evtrack.storage.connection.connect import behind_pooler
 from evtrack.storage.connection.sql_files import statement
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from evtrack.storage.connection.connect import Connection
 
+_LOCKS: Final = {each.sqlstate.encode() for each in (DeadlockDetected, LockNotAvailable)}
 _PARAMETER: Final = re.compile(r"%\((\w+)\)s|%%")
 
 
@@ -31,6 +33,10 @@ class Call(NamedTuple):
 
     name: str
     values: Mapping[str, Any]
+
+
+class LocksTaken(Exception):
+    """Others held locks for too long: the statement was cancelled, and may be repeated."""
 
 
 class Session:
@@ -49,6 +55,7 @@ class Session:
         self._prepares = not behind_pooler(conn)
         self._prepared: set[str] = set()
         self._results: list[PGresult] = []
+        self._error: LocksTaken | None = None
         self.is_busy = False
         """Whether results are due."""
 
@@ -85,7 +92,8 @@ class Session:
             The results with rows, one for each statement; None while some are missing.
 
         Raises:
-            RuntimeError: The server reports an error.
+            LocksTaken: The statements were cancelled because of locks.
+            RuntimeError: The server reports another error.
         """
         self._pgconn.consume_input()
         while self.is_busy and not self._pgconn.is_busy():
@@ -96,11 +104,16 @@ class Session:
                 self._results.append(result)
             elif result.status == ExecStatus.PIPELINE_SYNC:
                 self.is_busy = False
-            elif result.status != ExecStatus.COMMAND_OK:
-                raise RuntimeError(result.error_message.decode("utf-8", "replace") or "the server was not asked")
+            elif result.error_field(DiagnosticField.SQLSTATE) in _LOCKS:
+                self._error = LocksTaken()
+            elif result.status not in {ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_ABORTED}:
+                raise RuntimeError(result.error_message.decode("utf-8", "replace"))
         if self.is_busy:
             return None
         results, self._results = self._results, []
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
         return results
 
     def has_notification(self) -> bool:

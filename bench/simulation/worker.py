@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from simulation import calls
 from simulation.calls import claimed, jobs
 from simulation.loop import Ask
+from simulation.session import LocksTaken
 
 from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.worker.database.claim_planner import ClaimPlanner
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from evtrack.domain.claimed_batch import ClaimedBatch
 
 _NEVER_S: Final = 3600.0
+_BACKOFF_S: Final = 0.2
+"""How long to wait after an exchange that was cancelled because of locks."""
+
 _CHANGED_S: Final = 1.0
 """How soon after a heartbeat another one reports that other slots are busy."""
 
@@ -65,6 +69,9 @@ class Tally:
     completed: int = 0
     searches: int = 0
     beats: int = 0
+    timeouts: int = 0
+    """Exchanges that were cancelled because of locks."""
+
     claims_s: list[float] = field(default_factory=list)
     """How long each exchange that claimed took, from the request to the answer."""
 
@@ -219,7 +226,14 @@ class Worker:
             begun = monotonic()
             self._in_flight = len(done)
             call = calls.exchange(self._worker_id, orders.handler, done, claim, run_s=orders.handler_s)
-            (result,) = yield from _ask(self._session, call)
+            try:
+                (result,) = yield from _ask(self._session, call)
+            except LocksTaken:
+                self._tally.timeouts += 1
+                self._in_flight = 0
+                self._running.extendleft((now, now, batch) for batch in done)
+                yield monotonic() + _BACKOFF_S
+                return
             answered = monotonic()
             self._answer_s += _WEIGHT * (answered - begun - self._answer_s)
             self._in_flight = 0
