@@ -2467,9 +2467,11 @@ BEGIN
     FROM evtrack.worker w WHERE w.worker_id = the_worker FOR KEY SHARE;
     SELECT min(j.job_day), max(j.job_day),
         min(j.fresh_after) FILTER (WHERE j.job_id = claim_jobs[1])
-    INTO day, last_day, low FROM evtrack.job j WHERE j.job_id = ANY(job_ids || claim_jobs);
-    IF (is_alive AND day = last_day AND max_returning = 0
-        AND coalesce(max_isolated, 0) = 0 AND max_fresh >= 0
+    INTO day, last_day, low
+    FROM evtrack.job j WHERE j.job_id = ANY(job_ids || claim_jobs);
+    IF (is_alive AND day = last_day AND max_fresh >= 0
+        AND max_returning >= 0 AND coalesce(max_isolated, 0) >= 0
+        AND (reported > 0 OR max_returning + coalesce(max_isolated, 0) = 0)
         AND cardinality(claim_jobs) IS NOT DISTINCT FROM cardinality(exchange.after)
         AND cardinality(batch_nos) = reported
         AND cardinality(attempts) = reported
@@ -2482,18 +2484,26 @@ BEGIN
                 attempts, run_s, results, peak_rss_bytes, exchange.cpu_s,
                 claim_jobs, exchange.after, max_fresh, handlers) e;
             GET DIAGNOSTICS claimed = ROW_COUNT;
-            IF exchange.after[1] > low + (
-                CASE WHEN claimed < max_fresh THEN 100 ELSE 10000 END)
-                -- There may be callers that always pass 0.
-                OR exchange.after[1] <= low AND random() * 1000 < claimed
-            THEN
-                PERFORM evtrack.raise_marks(claim_jobs);
-            END IF;
-            RETURN;
         EXCEPTION WHEN SQLSTATE 'EV001' OR integrity_constraint_violation
         THEN
             NULL; -- a batch that this worker does not hold, or one listed twice
         END;
+    END IF;
+    IF claimed IS NOT NULL THEN
+        IF exchange.after[1] > low + (
+            CASE WHEN claimed < max_fresh THEN 100 ELSE 10000 END)
+            -- There may be callers that always pass 0.
+            OR exchange.after[1] <= low AND random() * 1000 < claimed
+        THEN
+            PERFORM evtrack.raise_marks(claim_jobs);
+        END IF;
+        IF max_returning + coalesce(max_isolated, 0) > 0 THEN
+            RETURN QUERY
+            SELECT c.*, NULL::text
+            FROM evtrack.claim(the_worker, claim_jobs, exchange.after, 0,
+                handlers, max_returning, max_isolated) c;
+        END IF;
+        RETURN;
     END IF;
 
     IF reported > 0 THEN
@@ -2957,10 +2967,11 @@ BEGIN
     -- one.
     IF births > 0 THEN
         FOR born IN
-            SELECT b.*, j.batch_count, j.digest_form
+            SELECT b.*, j.batch_count, j.digest_form, j.fresh_after
             FROM (
-                SELECT a.job_id, a.job_day, max(a.batch_no) AS last_no,
-                    count(*) AS n, sum((a.data ->> 'items')::integer) AS items
+                SELECT a.job_id, a.job_day, min(a.batch_no) AS first_no,
+                    max(a.batch_no) AS last_no, count(*) AS n,
+                    sum((a.data ->> 'items')::integer) AS items
                 FROM added a
                 WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
                     AND a.data -> 'root' IS NULL
@@ -3007,6 +3018,11 @@ BEGIN
                 AND a.data -> 'root' IS NULL;
             folded := folded + evtrack.count_change(
                 born.job_id, NULL, 'pending', born.n, 0, born.items);
+            -- Whoever writes: enqueue() and add_batches() never go back.
+            IF born.first_no <= born.fresh_after THEN
+                UPDATE evtrack.job SET fresh_after = born.first_no - 1
+                WHERE job_id = born.job_id;
+            END IF;
         END LOOP;
     END IF;
 

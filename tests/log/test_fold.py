@@ -48,6 +48,20 @@ def test_the_order_of_the_rows_does_not_matter(client: Client) -> None:
     client.check(job)
 
 
+def test_batches_that_are_enqueued_after_higher_ones_are_claimed(client: Client) -> None:
+    job = client.one("SELECT job_id FROM evtrack.create_job(%s)", client.handler)
+    append(
+        client,
+        (job, 0, 2, "extended", 0, None, {"batches": 3, "items": 3}),
+        (job, 3, 1, "enqueued", 0, None, {"first": 3, "items": 1}),
+    )
+    claimed = client.claim(client.worker(), job)
+    client.rows("SELECT evtrack.raise_marks(ARRAY[%s])", job)
+    append(client, *((job, number, 1, "enqueued", 0, None, {"first": number, "items": 1}) for number in (1, 2)))
+    claimed += client.claim(client.worker(), job)
+    assert [3, 1, 2] == [claim.batch_no for claim in claimed]
+
+
 def test_new_jobs_of_one_insert_fold_as_in_the_pure_fold(client: Client) -> None:
     whole, empty, chunked = (client.one("SELECT nextval('evtrack.job_id_seq')") for _ in range(3))
     created = {"handler": client.handler}

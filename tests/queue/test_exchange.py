@@ -84,3 +84,13 @@ def test_a_worker_that_was_declared_lost_reports_late_and_claims_nothing(client:
     with pytest.raises(psycopg.DatabaseError) as refused:
         client.exchange(worker, [], job, fresh=1)
     assert "EV006" == refused.value.sqlstate
+
+
+def test_reports_new_and_retried_batches_are_one_exchange(client: Client) -> None:
+    job, worker = client.job(4), client.worker()
+    first, second = client.claim(worker, job, fresh=2)
+    client.requeue(worker, [first])
+    assert ["ok"] == client.exchange(worker, [second], job, fresh=1, returning=1)
+    assert [Claim(job, 1, 2), Claim(job, 3, 1)] == sorted(client.exchanged)
+    assert ["ok"] * 2 == client.exchange(worker, client.exchanged)
+    client.check(job)

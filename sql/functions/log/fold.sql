@@ -79,10 +79,11 @@ BEGIN
     -- one.
     IF births > 0 THEN
         FOR born IN
-            SELECT b.*, j.batch_count, j.digest_form
+            SELECT b.*, j.batch_count, j.digest_form, j.fresh_after
             FROM (
-                SELECT a.job_id, a.job_day, max(a.batch_no) AS last_no,
-                    count(*) AS n, sum((a.data ->> 'items')::integer) AS items
+                SELECT a.job_id, a.job_day, min(a.batch_no) AS first_no,
+                    max(a.batch_no) AS last_no, count(*) AS n,
+                    sum((a.data ->> 'items')::integer) AS items
                 FROM added a
                 WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
                     AND a.data -> 'root' IS NULL
@@ -129,6 +130,11 @@ BEGIN
                 AND a.data -> 'root' IS NULL;
             folded := folded + evtrack.count_change(
                 born.job_id, NULL, 'pending', born.n, 0, born.items);
+            -- Whoever writes: enqueue() and add_batches() never go back.
+            IF born.first_no <= born.fresh_after THEN
+                UPDATE evtrack.job SET fresh_after = born.first_no - 1
+                WHERE job_id = born.job_id;
+            END IF;
         END LOOP;
     END IF;
 

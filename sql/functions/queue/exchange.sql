@@ -3,9 +3,9 @@
 -- the rejected reports, with their verdicts, and the claimed batches, without
 -- any. The parameters are those of the two functions; without claim_jobs,
 -- nothing is claimed.
--- This is what nearly every call needs. Where there is more to consider (jobs of
--- several days, retried batches to claim, a report that is late), the two
--- functions do it step by step.
+-- This is what nearly every call needs. Retried batches are claimed by claim();
+-- where there is more to consider (jobs of several days, a report that is late),
+-- the two functions do it step by step.
 -- Planner settings: docs/planner.md.
 CREATE OR REPLACE FUNCTION evtrack.exchange(
     the_worker bigint, job_ids bigint[], batch_nos integer[],
@@ -37,9 +37,11 @@ BEGIN
     FROM evtrack.worker w WHERE w.worker_id = the_worker FOR KEY SHARE;
     SELECT min(j.job_day), max(j.job_day),
         min(j.fresh_after) FILTER (WHERE j.job_id = claim_jobs[1])
-    INTO day, last_day, low FROM evtrack.job j WHERE j.job_id = ANY(job_ids || claim_jobs);
-    IF (is_alive AND day = last_day AND max_returning = 0
-        AND coalesce(max_isolated, 0) = 0 AND max_fresh >= 0
+    INTO day, last_day, low
+    FROM evtrack.job j WHERE j.job_id = ANY(job_ids || claim_jobs);
+    IF (is_alive AND day = last_day AND max_fresh >= 0
+        AND max_returning >= 0 AND coalesce(max_isolated, 0) >= 0
+        AND (reported > 0 OR max_returning + coalesce(max_isolated, 0) = 0)
         AND cardinality(claim_jobs) IS NOT DISTINCT FROM cardinality(exchange.after)
         AND cardinality(batch_nos) = reported
         AND cardinality(attempts) = reported
@@ -52,18 +54,26 @@ BEGIN
                 attempts, run_s, results, peak_rss_bytes, exchange.cpu_s,
                 claim_jobs, exchange.after, max_fresh, handlers) e;
             GET DIAGNOSTICS claimed = ROW_COUNT;
-            IF exchange.after[1] > low + (
-                CASE WHEN claimed < max_fresh THEN 100 ELSE 10000 END)
-                -- There may be callers that always pass 0.
-                OR exchange.after[1] <= low AND random() * 1000 < claimed
-            THEN
-                PERFORM evtrack.raise_marks(claim_jobs);
-            END IF;
-            RETURN;
         EXCEPTION WHEN SQLSTATE 'EV001' OR integrity_constraint_violation
         THEN
             NULL; -- a batch that this worker does not hold, or one listed twice
         END;
+    END IF;
+    IF claimed IS NOT NULL THEN
+        IF exchange.after[1] > low + (
+            CASE WHEN claimed < max_fresh THEN 100 ELSE 10000 END)
+            -- There may be callers that always pass 0.
+            OR exchange.after[1] <= low AND random() * 1000 < claimed
+        THEN
+            PERFORM evtrack.raise_marks(claim_jobs);
+        END IF;
+        IF max_returning + coalesce(max_isolated, 0) > 0 THEN
+            RETURN QUERY
+            SELECT c.*, NULL::text
+            FROM evtrack.claim(the_worker, claim_jobs, exchange.after, 0,
+                handlers, max_returning, max_isolated) c;
+        END IF;
+        RETURN;
     END IF;
 
     IF reported > 0 THEN
