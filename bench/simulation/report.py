@@ -17,6 +17,12 @@ HEADER: Final = (
 _LARGEST_FITTED: Final = 200
 """Workers of the largest fleet that the model is fitted to; it is checked against the others."""
 
+_CONTENDED: Final = 1.0
+"""Sessions that wait for a lock, on average, from which on a fleet is beyond the model."""
+
+_LEAST: Final = 0.01
+"""Cores below which the cost of a batch is lost in what the server does anyway."""
+
 _SHARE: Final = 0.7
 """How much of its cores a server may need all day."""
 
@@ -39,7 +45,7 @@ def line(point: Point) -> str:
         "" if is_idle else f"{point.group:.1f}",
         "" if is_idle else f"{1000 * point.claim_p50_s:,.1f} / {1000 * point.claim_p99_s:,.1f} ms",
         f"{point.server_cores:.3f}" if is_idle else f"{point.server_cores:.2f}",
-        f"{1e6 * point.server_cores / point.rate:,.0f} us" if point.rate else "",
+        f"{1e6 * point.server_cores / point.rate:,.0f} us" if point.rate and point.server_cores >= _LEAST else "",
         f"{point.pooler_cores:.2f}",
         f"{point.client_cores:.2f}",
         f"{point.lock_waits:.1f}",
@@ -48,14 +54,20 @@ def line(point: Point) -> str:
     )
 
 
-def markdown(result: dict[str, Any]) -> str:
-    """Return all tables."""
+def markdown(result: dict[str, Any], *others: dict[str, Any]) -> str:
+    """Return all tables.
+
+    Args:
+        result: The run that the model is fitted to.
+        others: Further runs, of which only the busy fleets are shown.
+    """
     points = [Point(**each) for each in result["points"]]
     busy = [point for point in points if point.handler_s]
     parts = [
         _facts(result["settings"]),
         "### Busy fleets",
         "\n".join([HEADER, *map(line, busy)]),
+        *[part for other in others for part in _further(other)],
         *_idle(points),
         *_memory(result["session_bytes"]),
         *_modelled(points),
@@ -73,6 +85,14 @@ def _facts(settings: dict[str, Any]) -> str:
     )
 
 
+def _further(result: dict[str, Any]) -> Iterable[str]:
+    points = [Point(**each) for each in result["points"] if each["handler_s"]]
+    direct, pool = max(point.direct for point in points), result["settings"]["pool"]
+    who = f"all but {direct:,} workers" if direct else "all workers"
+    yield f"### Busy fleets, {who} through {pool} sessions of the pooler"
+    yield "\n".join([HEADER, *map(line, points)])
+
+
 def _idle(points: Sequence[Point]) -> Iterable[str]:
     idle = [point for point in points if not point.handler_s]
     if idle:
@@ -84,7 +104,7 @@ def _idle(points: Sequence[Point]) -> Iterable[str]:
                     _workers(point),
                     f"{100 * point.server_cores:.2f}",
                     f"{1e6 * point.server_cores / point.workers:,.0f} us",
-                    f"{1000 * point.wake_up_s:,.1f} ms",
+                    f"{1000 * point.wake_up_s:,.1f} ms" if point.wake_up_s else "not measured",
                 )
                 for point in idle
             ),
@@ -101,14 +121,19 @@ def _memory(sizes: dict[str, float]) -> Iterable[str]:
 
 
 def _modelled(points: Sequence[Point]) -> Iterable[str]:
-    fitted = [point for point in points if point.workers <= _LARGEST_FITTED and point.direct == point.workers]
+    fitted = [
+        point
+        for point in points
+        if point.workers <= _LARGEST_FITTED and point.direct == point.workers and point.lock_waits < _CONTENDED
+    ]
     busy = [point for point in fitted if point.handler_s]
     if len({point.group for point in busy}) < len(("a", "b")):
         return
     model = fit([point for point in fitted if not point.handler_s], busy)
     yield "### Model"
     yield (
-        f"Fitted to the {len(fitted)} fleets of up to {_LARGEST_FITTED} workers without the pooler:"
+        f"Fitted to the {len(fitted)} fleets of up to {_LARGEST_FITTED} workers without the pooler"
+        " and without waits for locks:"
         f" **cores = {1e6 * model.exchange_s:,.0f} us x exchanges/s + {1e6 * model.batch_s:,.1f} us x batches/s +"
         f" {1e6 * model.worker_s:,.0f} us x workers**. So a batch costs {1e6 * model.batch_s:,.1f} us +"
         f" {1e6 * model.exchange_s:,.0f} us / batches of its exchange."
@@ -119,7 +144,8 @@ def _modelled(points: Sequence[Point]) -> Iterable[str]:
     )
     yield (
         f"Projection, not measured: batches a second = {_SHARE:g} x cores / ({1e6 * model.batch_s:,.1f} us +"
-        f" {1e6 * model.exchange_s:,.0f} us / batches of an exchange), with clients on other hosts."
+        f" {1e6 * model.exchange_s:,.0f} us / batches of an exchange), with clients on other hosts;"
+        " only the cores named above were measured."
     )
     groups = (1, 10, 100)
     yield _table(

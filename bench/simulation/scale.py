@@ -101,19 +101,20 @@ def main() -> None:
     add("--pool", type=int, default=10, help="sessions of the server that the pooler has")
     add("--direct", type=int, default=sized(-1, smoke=3), help="workers that need no pooler; -1: as many as fit")
     add("--json", type=Path, metavar="FILE", help="where to write what was measured")
-    add("--read", type=Path, metavar="FILE", help="show what is in this file, and measure nothing")
+    add("--read", type=Path, nargs="+", metavar="FILE", help="show what is in these files, and measure nothing")
     add("--docs", action="store_true", help="also put the tables into docs/scale.md")
     arguments = parser.parse_args()
     if arguments.read is not None:
-        result = json.loads(arguments.read.read_text(encoding="utf-8"))
+        results = [json.loads(file.read_text(encoding="utf-8")) for file in arguments.read]
     else:
-        result = measure(arguments)
+        results = [measure(arguments)]
         if arguments.json is not None:
-            arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    tables = report.markdown(result)
+            arguments.json.write_text(json.dumps(results[0], indent=1) + "\n", encoding="utf-8")
+    tables = report.markdown(*results)
     print("", tables, sep="\n")
-    if result["failure"]:
-        sys.exit(f"not valid: {result['failure']}")
+    for result in results:
+        if result["failure"]:
+            sys.exit(f"not valid: {result['failure']}")
     if arguments.docs:
         publish.put(_DOCUMENT, tables, "bin/bench scale --docs")
 
