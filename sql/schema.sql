@@ -727,6 +727,9 @@ BEGIN
     SELECT j.job_day, j.job_id, w.batch_no, w.version + 1, 'cancelled',
         w.attempt, '{"reason": "job cancelled"}'
     FROM waiting w;
+    -- No batch is new any more: searches need not walk over these.
+    UPDATE evtrack.job o SET fresh_after = o.batch_count
+    WHERE o.job_id = the_job;
     RETURN true;
 END $$;
 
@@ -2534,6 +2537,21 @@ BEGIN
     -- Only the log could say that the version of a batch in its first attempt is
     -- another one, and then it refuses the event.
     IF (1 = ALL(attempts)) IS NOT TRUE THEN
+        -- A late report of an earlier attempt locks its batches in this order,
+        -- and only then writes to their streams.
+        PERFORM FROM (
+            SELECT g.job_id, g.batch_no
+            FROM unnest(job_ids, batch_nos, attempts)
+                AS g (job_id, batch_no, attempt)
+            WHERE g.attempt IS DISTINCT FROM 1
+            ORDER BY g.job_id, g.batch_no
+        ) g
+        CROSS JOIN LATERAL (
+            SELECT FROM evtrack.batch b
+            WHERE b.job_day = day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no
+            FOR UPDATE
+        ) b;
         versions := ARRAY(
             SELECT CASE g.attempt WHEN 1 THEN 2 ELSE coalesce((
                 SELECT b.version FROM evtrack.batch b
@@ -2902,6 +2920,7 @@ CREATE FUNCTION evtrack.fold() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     SET enable_material TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -4922,25 +4941,34 @@ CREATE FUNCTION evtrack.raise_isolation(level evtrack.isolation, wanted evtrack.
 $$;
 
 CREATE FUNCTION evtrack.raise_marks(job_ids bigint[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
-    UPDATE evtrack.job j SET fresh_after = greatest(j.fresh_after, coalesce(
-        (
-            SELECT b.batch_no - 1 FROM evtrack.batch b
-            WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
-                AND b.batch_no > j.fresh_after
-            ORDER BY b.batch_no LIMIT 1
-        ),
+DECLARE
+    j record;
+    mark integer;
+BEGIN
+    FOR j IN
+        SELECT o.job_id, o.job_day, o.fresh_after FROM evtrack.job o
+        WHERE o.job_id = ANY(raise_marks.job_ids) FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
         -- Not the job's batch_count, which can be newer than what is seen here.
-        (
-            SELECT b.batch_no FROM evtrack.batch b
-            WHERE b.job_day = j.job_day AND b.job_id = j.job_id
-            ORDER BY b.batch_no DESC LIMIT 1
-        )))
-    WHERE j.job_id = ANY(ARRAY(
-        SELECT o.job_id FROM evtrack.job o
-        WHERE o.job_id = ANY(raise_marks.job_ids) FOR NO KEY UPDATE SKIP LOCKED))
-$$;
+        mark := coalesce(
+            (
+                SELECT b.batch_no - 1 FROM evtrack.batch b
+                WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
+                    AND b.batch_no > j.fresh_after
+                ORDER BY b.batch_no LIMIT 1
+            ),
+            (
+                SELECT b.batch_no FROM evtrack.batch b
+                WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+                ORDER BY b.batch_no DESC LIMIT 1
+            ));
+        IF mark > j.fresh_after THEN
+            UPDATE evtrack.job SET fresh_after = mark WHERE job_id = j.job_id;
+        END IF;
+    END LOOP;
+END $$;
 
 CREATE FUNCTION evtrack.reap(grace interval DEFAULT '00:00:05'::interval, lease interval DEFAULT '00:00:30'::interval, the_reaper bigint DEFAULT NULL::bigint, elapsed interval DEFAULT NULL::interval) RETURNS TABLE(worker_id bigint, name text, why text, batches integer, handlers text[])
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5881,20 +5909,27 @@ CREATE FUNCTION evtrack.waiting_since(the_day date, the_job bigint) RETURNS time
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 BEGIN
-    RETURN least(
+    RETURN coalesce(
+        least(
+            (
+                SELECT b.enqueued_at FROM evtrack.batch b
+                WHERE b.job_day = the_day AND b.job_id = the_job AND b.fresh
+                    AND b.batch_no > (
+                        SELECT j.fresh_after FROM evtrack.job j
+                        WHERE j.job_id = the_job)
+                ORDER BY b.batch_no LIMIT 1
+            ),
+            (
+                SELECT b.run_at FROM evtrack.batch b
+                WHERE b.job_day = the_day AND b.job_id = the_job
+                    AND b.run_at IS NOT NULL
+                ORDER BY b.run_at LIMIT 1
+            )),
+        -- Only if the mark is too high, which is a fault that verify reports.
         (
             SELECT b.enqueued_at FROM evtrack.batch b
             WHERE b.job_day = the_day AND b.job_id = the_job AND b.fresh
-                AND b.batch_no > (
-                    SELECT j.fresh_after FROM evtrack.job j
-                    WHERE j.job_id = the_job)
             ORDER BY b.batch_no LIMIT 1
-        ),
-        (
-            SELECT b.run_at FROM evtrack.batch b
-            WHERE b.job_day = the_day AND b.job_id = the_job
-                AND b.run_at IS NOT NULL
-            ORDER BY b.run_at LIMIT 1
         ));
 END $$;
 

@@ -28,9 +28,8 @@ DATA = ("21000", "22021", "22P02", "23514", "44000", "54000", "P0001", "EV007")
 
 OK = {"return": 1}
 WORK: dict[str, list[list[dict[str, Any]]]] = {
-    "claim": [[OK]],
     "claimable": [[OK]],
-    "complete": [[OK]] * 5,
+    "exchange": [[OK]] * 5,
     "complete_with_failures": [[OK, {"do": "raise once"}]] * 2,
     "fail": [[{"do": "raise once"}]] * 2,
     "crash": [[{"do": "crash once"}], [OK]],
@@ -84,7 +83,7 @@ def test_an_error_of_the_server_costs_no_outcome_and_blames_nobody(queue: Client
     assert again * len(jobs) == types(queue, "failed", "crashed"), "nothing failed or crashed but what did"
 
 
-@pytest.mark.parametrize("call", ["complete", "complete_with_failures", "fail", "crash"])
+@pytest.mark.parametrize("call", ["exchange", "complete_with_failures", "fail", "crash"])
 def test_an_outcome_that_is_refused_is_found_and_the_others_are_kept(queue: Client, dsn: str, call: str) -> None:
     calls = RefusedCalls(queue, call, DATA)
     with running_worker(dsn, slots=2, only=["scripted"]) as one:
@@ -125,7 +124,7 @@ def test_the_marks_of_suspects_wait_until_the_server_takes_them(queue: Client, d
 
 
 def test_what_was_claimed_is_reconciled_when_the_server_allows_it(queue: Client, dsn: str) -> None:
-    claims = RefusedCalls(queue, "claim", ["40001"])
+    claims = RefusedCalls(queue, "exchange", ["40001"])
     calls = RefusedCalls(queue, "reconcile", ("08006", "25006", "53100", "55P03", "XX000", "22P02"), every=1)
     with running_worker(dsn, slots=2, only=["scripted"]) as one:
         until_over(queue, one, claims, [[OK]] * 3)

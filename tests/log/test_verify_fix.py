@@ -3,12 +3,15 @@
 import json
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from client import Client
+from evtrack.domain.database_errors import TransientError
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.log import proof
+from evtrack.storage.log import rebuild as rebuilding
 from evtrack.storage.log.rebuild import rebuild
 from log_tampering import eventful_job, unguarded
 
@@ -188,3 +191,32 @@ def test_a_number_out_of_range_is_reported_and_the_rest_is_fixed(
         assert f"{where}: the log is damaged: {field}" in printed
     assert own_client.batch(job, 2).run_s is None
     assert [] == list(proof.verify(own_client.conn, other))
+
+
+def test_new_batches_below_the_mark_are_reported_and_found_again(own_client: Client, run: Any) -> None:
+    job, worker = own_client.job(3), own_client.worker()
+    own_client.conn.execute("UPDATE evtrack.job SET fresh_after = 2 WHERE job_id = %s", [job])
+    assert [3] == [claim.batch_no for claim in own_client.claim(worker, job)]
+    assert own_client.one("SELECT since IS NOT NULL FROM evtrack.waiting WHERE job_id = %s", job)
+    assert f"job {job}: fresh_after: the log has 0 at most, the projection has 2" in run("verify", code=2).stdout
+    run("verify", "--fix")
+    assert "agree" in run("verify").stdout
+    assert [1, 2] == [claim.batch_no for claim in own_client.claim(worker, job)]
+
+
+def test_a_repair_begins_again_after_a_deadlock(own_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = own_client.job(1)
+    own_client.conn.execute("UPDATE evtrack.batch SET status = 'failed' WHERE job_id = %s", [job])
+    refusals: list[Exception] = [psycopg.errors.DeadlockDetected(), psycopg.errors.LockNotAvailable()]
+    original = rebuilding.run
+
+    def locked(conn: Any, name: str, **params: Any) -> None:
+        if name == "rebuild_lock_batches" and refusals:
+            raise TransientError("no") from refusals.pop(0)
+        original(conn, name, **params)
+
+    monkeypatch.setattr(rebuilding, "run", locked)
+    with pytest.raises(TransientError):
+        rebuild(own_client.conn, job)
+    assert [] == refusals
+    assert 1 == rebuild(own_client.conn, job).batches

@@ -246,3 +246,20 @@ def test_the_second_writer_of_a_version_is_refused(
     with pytest.raises(psycopg.errors.UniqueViolation):
         future.result(10)
     client.check(job)
+
+
+def test_an_exchange_of_retried_batches_locks_them_before_it_writes_to_their_streams(
+    client: Client, other: Client, third: Client, pool: ThreadPoolExecutor
+) -> None:
+    job, late, worker = client.job(2), client.worker(), client.worker()
+    claims = client.claim(late, job)
+    client.requeue(late, claims)
+    retried = client.claim(worker, job, fresh=0)
+    assert [2, 2] == [claim.attempt for claim in retried]
+    with other.conn.transaction():
+        # As a late report does, which then writes to the same streams.
+        assert ["late", "late"] == other.complete(late, claims)
+        future = waiting(pool, third, client, lambda: client.exchange(worker, sorted(retried, reverse=True)))
+        assert ["late", "late"] == other.complete(late, claims)
+    assert ["ok", "ok"] == future.result(10)
+    client.check(job)

@@ -32,6 +32,8 @@ def unanalyzed(admin_dsn: str, template: str) -> Iterator[Session]:
             client.crash(worker, client.claim(worker, crashing, fresh=100 if number == 0 else 0, returning=100))
         client.crash(worker, client.claim(worker, job, fresh=5, returning=0))
         grow(own, grown, worker, batches=30_000)
+        # As claims do once in a while.
+        own.execute("SELECT evtrack.raise_marks(ARRAY[%s::bigint])", [grown])
         with connect(dsn, purpose="test") as conn:
             client = Client(conn, client.handler)
             with explained(client) as plans:

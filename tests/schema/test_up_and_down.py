@@ -45,6 +45,16 @@ def test_up_down_up_gives_the_same_schema(conn: Connection, dsn: str) -> None:
     assert first == schema_dump.dump(dsn)
 
 
+def test_searches_of_an_older_database_begin_at_its_first_new_batches(conn: Connection) -> None:
+    client = Client(conn)
+    job, started = client.job(3), client.job(1)
+    assert 3 == len(client.claim(client.worker(), job, started, fresh=3))
+    migrations.down(conn, to=15)
+    migrations.up(conn)
+    marks = client.rows("SELECT job_id, fresh_after FROM evtrack.job ORDER BY 1")
+    assert [(job, 2), (started, 1)] == [tuple(row.values()) for row in marks]
+
+
 def test_down_leaves_only_the_functions_of_triggers(conn: Connection, dsn: str) -> None:
     # Beside a function with more parameters, which have defaults, a call to that of the older code would be ambiguous.
     before = schema_dump.dump(dsn)

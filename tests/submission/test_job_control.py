@@ -27,6 +27,7 @@ def test_cancel_cancels_waiting_batches_and_lets_running_ones_finish(client: Cli
     assert ["cancelled", "running", "cancelled"] == [batch.status for batch in client.batches(job).values()]
     assert ["ok"] == client.complete(worker, [second])
     assert "cancelled" == client.phase(job)
+    assert 3 == client.one("SELECT fresh_after FROM evtrack.job WHERE job_id = %s", job)
     assert client.one("SELECT evtrack.finish_due(%s)", job) is False
     client.check(job)
 

@@ -22,5 +22,8 @@ BEGIN
     SELECT j.job_day, j.job_id, w.batch_no, w.version + 1, 'cancelled',
         w.attempt, '{"reason": "job cancelled"}'
     FROM waiting w;
+    -- No batch is new any more: searches need not walk over these.
+    UPDATE evtrack.job o SET fresh_after = o.batch_count
+    WHERE o.job_id = the_job;
     RETURN true;
 END $$;

@@ -14,8 +14,8 @@ CREATE OR REPLACE FUNCTION evtrack.fold() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- Planner settings: docs/planner.md.
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_material = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     own_xid xid8 := pg_current_xact_id();

@@ -3,7 +3,8 @@
 -- by status; what is read is bounded all the same:
 -- - failed and crashed: the batches of the latest `walk` such events, if these
 --   are all;
--- - pending: the indexes of new and of retried batches, `walk` of the latter;
+-- - pending: new batches above the job's mark, see raise_marks(), and the index of
+--   retried ones, `walk` of these;
 -- - running: half of `walk` numbers below the first new batch, which are claimed
 --   in order, and the latest ones of the job, which were derived from others;
 -- - else, and in jobs with more failures or crashes: `walk` numbers are looked

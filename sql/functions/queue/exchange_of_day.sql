@@ -22,6 +22,21 @@ BEGIN
     -- Only the log could say that the version of a batch in its first attempt is
     -- another one, and then it refuses the event.
     IF (1 = ALL(attempts)) IS NOT TRUE THEN
+        -- A late report of an earlier attempt locks its batches in this order,
+        -- and only then writes to their streams.
+        PERFORM FROM (
+            SELECT g.job_id, g.batch_no
+            FROM unnest(job_ids, batch_nos, attempts)
+                AS g (job_id, batch_no, attempt)
+            WHERE g.attempt IS DISTINCT FROM 1
+            ORDER BY g.job_id, g.batch_no
+        ) g
+        CROSS JOIN LATERAL (
+            SELECT FROM evtrack.batch b
+            WHERE b.job_day = day AND b.job_id = g.job_id
+                AND b.batch_no = g.batch_no
+            FOR UPDATE
+        ) b;
         versions := ARRAY(
             SELECT CASE g.attempt WHEN 1 THEN 2 ELSE coalesce((
                 SELECT b.version FROM evtrack.batch b

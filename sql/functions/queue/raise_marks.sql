@@ -5,21 +5,30 @@
 -- seldom: it walks itself, and versions of a job's row are in everybody's way
 -- while an old snapshot is held.
 CREATE OR REPLACE FUNCTION evtrack.raise_marks(job_ids bigint[]) RETURNS void
-LANGUAGE sql AS $$
-    UPDATE evtrack.job j SET fresh_after = greatest(j.fresh_after, coalesce(
-        (
-            SELECT b.batch_no - 1 FROM evtrack.batch b
-            WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
-                AND b.batch_no > j.fresh_after
-            ORDER BY b.batch_no LIMIT 1
-        ),
+LANGUAGE plpgsql AS $$
+DECLARE
+    j record;
+    mark integer;
+BEGIN
+    FOR j IN
+        SELECT o.job_id, o.job_day, o.fresh_after FROM evtrack.job o
+        WHERE o.job_id = ANY(raise_marks.job_ids) FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
         -- Not the job's batch_count, which can be newer than what is seen here.
-        (
-            SELECT b.batch_no FROM evtrack.batch b
-            WHERE b.job_day = j.job_day AND b.job_id = j.job_id
-            ORDER BY b.batch_no DESC LIMIT 1
-        )))
-    WHERE j.job_id = ANY(ARRAY(
-        SELECT o.job_id FROM evtrack.job o
-        WHERE o.job_id = ANY(raise_marks.job_ids) FOR NO KEY UPDATE SKIP LOCKED))
-$$;
+        mark := coalesce(
+            (
+                SELECT b.batch_no - 1 FROM evtrack.batch b
+                WHERE b.job_day = j.job_day AND b.job_id = j.job_id AND b.fresh
+                    AND b.batch_no > j.fresh_after
+                ORDER BY b.batch_no LIMIT 1
+            ),
+            (
+                SELECT b.batch_no FROM evtrack.batch b
+                WHERE b.job_day = j.job_day AND b.job_id = j.job_id
+                ORDER BY b.batch_no DESC LIMIT 1
+            ));
+        IF mark > j.fresh_after THEN
+            UPDATE evtrack.job SET fresh_after = mark WHERE job_id = j.job_id;
+        END IF;
+    END LOOP;
+END $$;

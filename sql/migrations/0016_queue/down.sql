@@ -12,3 +12,16 @@ CREATE INDEX batch_fresh ON evtrack.batch (job_id, (batch_no + 0))
 WHERE fresh;
 
 ALTER TABLE evtrack.job DROP COLUMN fresh_after;
+
+DO $$
+DECLARE
+    place text;
+BEGIN
+    FOR place IN
+        SELECT h.inhrelid::regclass::text
+        FROM pg_inherits h
+        WHERE h.inhparent = 'evtrack.batch'::regclass
+    LOOP
+        EXECUTE format('ALTER TABLE %s SET (fillfactor = 50)', place);
+    END LOOP;
+END $$;

@@ -1,4 +1,5 @@
--- Lock a job's batches against reports, which lock their rows in this order.
+-- Lock a job's batches against reports. Those of exchange() may lock their rows in
+-- another order, so one of the two may have to begin again.
 SELECT count(*) FROM (
     SELECT 1 FROM evtrack.batch
     WHERE job_id = %(job_id)s

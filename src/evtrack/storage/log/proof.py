@@ -130,6 +130,12 @@ def prove(
             report_at = proof.events + _PROGRESS_EVERY
     counters = mapping(conn, "proof_sums", job_id=job_id)
     wrong = proof.finish(job_stream, counters, value(conn, "proof_payload_rows", job_id=job_id))
+    wrong += [
+        Difference(
+            job_id=job_id, batch_no=0, field="fresh_after", log=f"{batch_no - 1} at most", projection=str(fresh_after)
+        )
+        for batch_no, fresh_after in mapping(conn, "proof_hidden_batch", job_id=job_id).items()
+    ]
     if repair is not None:
         repair.job(proof, job_stream, [*found, *wrong])
     yield from wrong

@@ -7,7 +7,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from evtrack.domain.batch_projection import BatchState
-from evtrack.domain.database_errors import StorageError
+from evtrack.domain.database_errors import StorageError, TransientError
 from evtrack.domain.job_projection import JobState
 from evtrack.domain.proof.job_proof import JobProof
 from evtrack.domain.proof.stream_proof import Difference, StreamProof
@@ -15,6 +15,8 @@ from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import run
 from evtrack.storage.log.proof import OnProgress, prove
+
+_TRIES = 5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,6 +128,17 @@ def rebuild(
     Returns:
         The differences, and what was written: nothing if the log is damaged and not trusted.
     """
+    for _ in range(_TRIES - 1):
+        try:
+            return _rebuild(conn, job_id, trust_log=trust_log, on_progress=on_progress)
+        except TransientError as error:
+            # A report locks batches in another order.
+            if not isinstance(error.__cause__, psycopg.errors.DeadlockDetected):
+                raise
+    return _rebuild(conn, job_id, trust_log=trust_log, on_progress=on_progress)
+
+
+def _rebuild(conn: Connection, job_id: int, *, trust_log: bool, on_progress: OnProgress) -> Rebuilt:
     done = Rebuilt(job_id=job_id, found=[], trusted=trust_log)
     with translated(), conn.transaction() as transaction:
         run(conn, "rebuild_lock_job", job_id=job_id)
@@ -134,4 +147,5 @@ def rebuild(
         if done.damaged and not trust_log:
             done.batches, done.job, done.counters, done.kept = 0, False, False, 0
             raise psycopg.Rollback(transaction)
+        run(conn, "rebuild_mark", job_id=job_id)
     return done
