@@ -100,6 +100,16 @@ def test_each_event_is_chained_to_the_one_before(client: Client, form: int) -> N
     assert [] == list(proof.verify(client.conn, job))
 
 
+@pytest.mark.parametrize("message", ["caf\u00e9", "5 \u20ac"])
+def test_the_encoding_of_the_client_changes_no_digest(client: Client, message: str) -> None:
+    job, worker = client.job(), client.worker()
+    held = client.claim(worker, job)
+    client.conn.execute("SET client_encoding = LATIN1")
+    assert ["retry"] == client.fail(worker, held, {"type": "ValueError", "message": message})
+    client.conn.execute("SET client_encoding = UTF8")
+    assert [] == list(proof.verify(client.conn, job))
+
+
 def test_a_finished_event_holds_the_digest_over_all_streams(client: Client) -> None:
     job = client.job(3, items=2)
     work(client, job)

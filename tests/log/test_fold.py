@@ -1,5 +1,6 @@
 """Legal events inserted directly into the log are folded."""
 
+import psycopg
 import pytest
 
 from client import Client
@@ -105,6 +106,29 @@ def test_a_new_job_with_an_illegal_step_is_refused(
     job, data = client.one("SELECT nextval('evtrack.job_id_seq')"), {"handler": "h", "batches": 1, "items": 1}
     day = client.one("SELECT (now() AT TIME ZONE 'UTC')::date")
     refused_events(client, match, *((job, 0, version, kind, 0, None, data) for kind, version in steps), job_day=day)
+
+
+@pytest.mark.parametrize(
+    "data", [{"items": 1}, {"items": 1, "first": None}, {"items": 1, "first": -3}, {"items": 0, "first": 1}]
+)
+def test_a_batch_without_items_of_its_job_is_refused(client: Client, data: dict[str, int | None]) -> None:
+    job = client.one("SELECT job_id FROM evtrack.create_job(%s)", client.handler)
+    append(client, (job, 0, 2, "extended", 0, None, {"batches": 1, "items": 1}))
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        append(client, (job, 1, 1, "enqueued", 0, None, data))
+
+
+@pytest.mark.parametrize("data", [{}, {"batches": 1}, {"items": 1}])
+def test_a_new_job_that_is_extended_by_nothing_is_refused(client: Client, data: dict[str, int]) -> None:
+    job = client.one("SELECT nextval('evtrack.job_id_seq')")
+    day = client.one("SELECT (now() AT TIME ZONE 'UTC')::date")
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        append(
+            client,
+            (job, 0, 1, "created", 0, None, {"handler": "h"}),
+            (job, 0, 2, "extended", 0, None, data),
+            job_day=day,
+        )
 
 
 def test_the_whole_life_of_a_batch_fits_in_one_insert(client: Client) -> None:

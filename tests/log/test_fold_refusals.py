@@ -62,6 +62,14 @@ def test_a_version_out_of_order_is_refused(client: Client, version: int) -> None
         )
 
 
+@pytest.mark.parametrize(("number", "version"), [(-4, 2), (1, 0)])
+def test_an_impossible_place_in_the_log_is_refused(client: Client, number: int, version: int) -> None:
+    job, worker = client.job(), client.worker()
+    refused_events(
+        client, rf"job {job}, batch {number}, version {version}: ", (job, number, version, "started", 1, worker, {})
+    )
+
+
 def test_a_gap_inside_an_insert_is_refused(client: Client) -> None:
     job, worker = client.job(), client.worker()
     refused_events(

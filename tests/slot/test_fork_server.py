@@ -56,15 +56,17 @@ def test_a_fork_server_that_is_started_ahead_is_the_workers_unless_its_slots_wou
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    start_ahead()
-    (ahead,) = fork_server_client._ahead
     monkeypatch.setenv("OF_SLOTS", "1")
-    for open_files in (limit, limit - 1):
+    for open_files, differs in ((limit, "OF_SLOTS"), (limit - 1, "HOME")):
+        start_ahead()
+        (ahead,) = fork_server_client._ahead
+        monkeypatch.setenv(differs, "2")
         other = take_fork_server(open_files, [])
         other.close()
         assert other.pid != ahead.pid
-    monkeypatch.delenv("OF_SLOTS")
-    assert alive(ahead.pid)
+        assert not alive(ahead.pid), "nothing of the worker stays beside the one that it uses"
+    start_ahead()
+    (ahead,) = fork_server_client._ahead
     assert take_fork_server(limit, []) is ahead
     ahead.close()
     start_ahead()

@@ -49,6 +49,12 @@ def test_a_line_above_the_limit_is_invalid_and_the_next_one_is_found(cut: int) -
     assert (2, InvalidItem("the item has 12 bytes, more than --max-item-bytes (8)"), 16) == records[1]
 
 
+def test_lines_above_the_limit_may_follow_each_other_over_a_border_of_blocks() -> None:
+    records = read(b"x" * 50, b"x\n" + b"y" * 50, b"\n1\n", max_item_bytes=10)
+    assert ["51 bytes", "50 bytes"] == [record[1].reason[13:21] for record in records[:2]]  # type: ignore[union-attr]
+    assert b"1" == records[2][1]
+
+
 def test_a_long_line_is_not_kept_in_memory() -> None:
     import tracemalloc  # noqa: PLC0415  # slows everything down while it is on
 

@@ -116,9 +116,12 @@ BEGIN
                 -- Older code wrote all ordinals; since they follow each other,
                 -- the first is enough.
                 coalesce((a.data ->> 'ordinals')::int4multirange,
-                    int4multirange(int4range((a.data ->> 'first')::integer,
-                        (a.data ->> 'first')::integer
-                            + (a.data ->> 'items')::integer))),
+                    CASE WHEN (a.data ->> 'first')::integer > 0
+                        AND (a.data ->> 'items')::integer > 0
+                        THEN int4multirange(int4range(
+                            (a.data ->> 'first')::integer,
+                            (a.data ->> 'first')::integer
+                                + (a.data ->> 'items')::integer)) END),
                 (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
                 evtrack.next_links(
                     CASE born.digest_form WHEN 2 THEN ''::bytea END, 0,
@@ -241,7 +244,8 @@ BEGIN
         FROM added a
         LEFT JOIN evtrack.batch b ON b.job_day = a.job_day
             AND b.job_id = a.job_id AND b.batch_no = a.batch_no
-        WHERE a.batch_no > 0 AND coalesce(b.version, 0) < a.version
+        WHERE a.batch_no <> 0
+            AND (coalesce(b.version, 0) < a.version OR a.version < 1)
         ORDER BY a.job_id, a.batch_no, a.version LIMIT 1;
         PERFORM evtrack.refuse_event(e);
     END IF;

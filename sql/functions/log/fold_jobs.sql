@@ -63,8 +63,10 @@ BEGIN
             extended.data -> 'position',
             coalesce((extended.data ->> 'bytes_read')::bigint, 0),
             (e.data ->> 'bytes_total')::bigint,
-            coalesce((extended.data ->> 'batches')::integer, 0),
-            coalesce((extended.data ->> 'items')::bigint, 0),
+            CASE WHEN extended.version IS NULL THEN 0
+                ELSE (extended.data ->> 'batches')::integer END,
+            CASE WHEN extended.version IS NULL THEN 0
+                ELSE (extended.data ->> 'items')::bigint END,
             coalesce((extended.data ->> 'invalid')::bigint, 0),
             (e.data ->> 'submitter')::uuid,
             coalesce((e.data ->> 'digest_form')::smallint, 1), e.at,

@@ -75,5 +75,5 @@ class Listener:
         pgconn.consume_input()
         payloads, self._heard = self._heard, []
         while (notice := pgconn.notifies()) is not None:
-            payloads.append(notice.extra.decode())
+            payloads.append(notice.extra.decode(errors="replace"))
         return payloads

@@ -41,6 +41,7 @@ class Request:
         is_stopping: Whether the worker was asked to stop.
         replies: How many replies the supervisor knew of, or expects before this request runs; if there were more,
             `room` and `held` are outdated.
+        is_outdated: Whether `room` was left out because of that, and not because nothing is to be claimed.
     """
 
     outcomes: Outcomes = field(default_factory=Outcomes)
@@ -53,6 +54,7 @@ class Request:
     is_draining: bool = False
     is_stopping: bool = False
     replies: int = 0
+    is_outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class ExchangeRunner:
         """
         if request.replies != self._replies:
             # Meanwhile this thread has claimed batches by itself.
-            request = replace(request, room=None, held=None)
+            request = replace(request, room=None, held=None, is_outdated=True)
         self._sync.add(request.outcomes)
         self._crash_loops.extend(request.crash_loops)
         answers = Answers()

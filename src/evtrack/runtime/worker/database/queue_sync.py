@@ -85,6 +85,8 @@ class QueueSync:
         self._until_job = request.until_job
         if request.has_news:
             if self._claim_next(queue, request, answers, now):
+                self._finish_jobs(queue, now, is_closed=False)
+                self._wake_watchers(queue)
                 return False
             self._planner.expire()
         has_given_up = self._marks.write(queue, request.marks, answers.marks)
@@ -101,10 +103,8 @@ class QueueSync:
             if request.is_draining and not jobs:
                 self._note_backoff(has_backoff=queue.has_backoff())
         self._report_and_claim(queue, self._plan_claim(room, now), answers, now)
-        self._finish_jobs(queue, now, is_closed=request.room is None)
-        if self._writer.may_have_alerted:
-            self._writer.may_have_alerted = False
-            queue.wake_watchers()
+        self._finish_jobs(queue, now, is_closed=request.room is None and not request.is_outdated)
+        self._wake_watchers(queue)
         has_dropped, self._writer.has_dropped = self._writer.has_dropped, False
         return has_given_up or has_dropped
 
@@ -204,6 +204,11 @@ class QueueSync:
             self._planner.pause(now)
             return None
         return claim
+
+    def _wake_watchers(self, queue: Queue) -> None:
+        if self._writer.may_have_alerted:
+            self._writer.may_have_alerted = False
+            queue.wake_watchers()
 
     def _finish_jobs(self, queue: Queue, now: float, *, is_closed: bool) -> None:
         known = is_closed or not self._planner.is_stale(now)

@@ -211,6 +211,7 @@ def take_fork_server(open_files: int, kept_variables: Sequence[str]) -> ForkServ
     """
     if _ahead and _ahead[0].inherited == (open_files, slot_environment(os.environ, kept_variables)):
         return _ahead.pop()
+    close_ahead()
     return ForkServerClient(open_files=open_files, kept_variables=kept_variables)
 
 
