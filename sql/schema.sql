@@ -2438,7 +2438,7 @@ CREATE FUNCTION evtrack.event_bytes(job_id bigint, batch_no integer, version int
     SELECT int8send(job_id) || int8send(batch_no::bigint << 32 | version)
         || int4send(attempt) || timestamptz_send(at) || int8send(seq)
         || xid8send(xid) || coalesce(int8send(worker_id), '')
-        || enum_send(type) || jsonb_send(data)
+        || enum_send(type) || '\x01'::bytea || convert_to(data::text, 'UTF8')
 $$;
 
 CREATE FUNCTION evtrack.event_text(job_id bigint, batch_no integer, version integer, type evtrack.event_type, attempt integer, worker_id bigint, at timestamp with time zone, seq bigint, xid xid8, data jsonb) RETURNS text
@@ -3023,9 +3023,12 @@ BEGIN
                 -- Older code wrote all ordinals; since they follow each other,
                 -- the first is enough.
                 coalesce((a.data ->> 'ordinals')::int4multirange,
-                    int4multirange(int4range((a.data ->> 'first')::integer,
-                        (a.data ->> 'first')::integer
-                            + (a.data ->> 'items')::integer))),
+                    CASE WHEN (a.data ->> 'first')::integer > 0
+                        AND (a.data ->> 'items')::integer > 0
+                        THEN int4multirange(int4range(
+                            (a.data ->> 'first')::integer,
+                            (a.data ->> 'first')::integer
+                                + (a.data ->> 'items')::integer)) END),
                 (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
                 evtrack.next_links(
                     CASE born.digest_form WHEN 2 THEN ''::bytea END, 0,
@@ -3148,7 +3151,8 @@ BEGIN
         FROM added a
         LEFT JOIN evtrack.batch b ON b.job_day = a.job_day
             AND b.job_id = a.job_id AND b.batch_no = a.batch_no
-        WHERE a.batch_no > 0 AND coalesce(b.version, 0) < a.version
+        WHERE a.batch_no <> 0
+            AND (coalesce(b.version, 0) < a.version OR a.version < 1)
         ORDER BY a.job_id, a.batch_no, a.version LIMIT 1;
         PERFORM evtrack.refuse_event(e);
     END IF;
@@ -3488,8 +3492,10 @@ BEGIN
             extended.data -> 'position',
             coalesce((extended.data ->> 'bytes_read')::bigint, 0),
             (e.data ->> 'bytes_total')::bigint,
-            coalesce((extended.data ->> 'batches')::integer, 0),
-            coalesce((extended.data ->> 'items')::bigint, 0),
+            CASE WHEN extended.version IS NULL THEN 0
+                ELSE (extended.data ->> 'batches')::integer END,
+            CASE WHEN extended.version IS NULL THEN 0
+                ELSE (extended.data ->> 'items')::bigint END,
             coalesce((extended.data ->> 'invalid')::bigint, 0),
             (e.data ->> 'submitter')::uuid,
             coalesce((e.data ->> 'digest_form')::smallint, 1), e.at,
