@@ -172,7 +172,7 @@ def by_statement(conn: Connection, batches: int) -> None:
 def _shortened(statement: str) -> str:
     # The fold's updates differ in what they set.
     update = re.search(r"UPDATE evtrack.batch b SET .*?version = a.version, (\w+ = [^,]*,)", statement)
-    return f"UPDATE evtrack.batch ... {update[1]} ..." if update else statement[:_SHOWN_TEXT]
+    return f"UPDATE evtrack.batch ... {update[1]} ..." if update else statement[:_SHOWN_TEXT].rsplit(" ", 1)[0]
 
 
 def by_kind(conn: Connection, batches: int) -> None:

@@ -142,7 +142,11 @@ def read_text_lines(
 
 def _are_items(whole: bytes, lines: list[bytes], *, limit: int, keep_empty: bool, first: bool) -> bool:
     """Return whether each line as it stands is an item; looking at all of them at once is far cheaper."""
-    if b"\r" in whole or (first and whole.startswith(_BOM)) or (len(whole) > limit and max(map(len, lines), default=0) > limit):
+    if (
+        b"\r" in whole
+        or (first and whole.startswith(_BOM))
+        or (len(whole) > limit and max(map(len, lines), default=0) > limit)
+    ):
         return False
     return keep_empty or (all(lines) and not any(map(bytes.isspace, lines)))
 
