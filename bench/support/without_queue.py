@@ -111,7 +111,7 @@ def _run(command: Sequence[str], work_us: int, patience_s: float) -> Outcome:
             code = process.wait(patience_s)
             ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         except subprocess.TimeoutExpired:
-            ended = f"hung: killed after {patience_s:.0f} s"
+            ended = f"still running: killed after {patience_s:.0f} s"
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
