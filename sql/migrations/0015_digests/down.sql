@@ -8,14 +8,6 @@ DROP FUNCTION IF EXISTS evtrack.next_links(
     bigint, timestamptz, bigint, xid8, jsonb
 );
 DROP FUNCTION IF EXISTS evtrack.last_batch_link(bytea, integer);
-DROP FUNCTION IF EXISTS evtrack.exchange(
-    bigint, bigint[], integer[], integer[], float8[], text[], bigint[],
-    float8[], bigint[], integer[], integer, text[], integer, integer
-);
-DROP FUNCTION IF EXISTS evtrack.exchange_of_day(
-    date, bigint, bigint[], integer[], integer[], float8[], text[], bigint[],
-    float8[], bigint[], integer[], integer, text[]
-);
 DO $$
 DECLARE
     place text;
