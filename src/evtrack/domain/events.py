@@ -51,10 +51,8 @@ class Enqueued(_Event):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in(cls, data: Any) -> Any:
+    def _fill_in(cls, data: dict[str, Any]) -> dict[str, Any]:
         """Add what the event leaves out because its other fields say it."""
-        if not isinstance(data, Mapping):
-            return data
         first, items = data.get("first"), data.get("items")
         if isinstance(first, int) and isinstance(items, int) and first >= 0 and items > 0:
             data = {"ordinals": Ordinals(((first, first + items),)), **data}
