@@ -10,12 +10,14 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
 import memory_cgroup
 import servers
 from client import Client
 from evtrack.interfaces.cli import cli
+from evtrack.interfaces.logs import configure_logs
 from evtrack.storage.connection import sql_files
 from evtrack.storage.connection.connect import Connection, connect
 from evtrack.storage.schema import migrations
@@ -73,6 +75,15 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
         if name.startswith("PG") or name in {"EVTRACK_DSN", "EVTRACK_DATA_DIR", "DATABASE_URL"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("EVTRACK_STATE_DIR", str(tmp_path_factory.getbasetemp() / "state"))
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Leave no test the log format of the one before."""
+    yield
+    if structlog.is_configured():
+        configure_logs()
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,11 @@
 """Log lines go to stderr as JSON, with the name of the event and its facts as keys."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from evtrack.interfaces.logs import configure_logs
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
 
 
 def test_a_line_is_json_with_facts_as_keys(capsys: pytest.CaptureFixture[str]) -> None:

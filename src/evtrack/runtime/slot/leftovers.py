@@ -24,6 +24,8 @@ from evtrack.runtime.slot.process_tree import (
 
 _ROUNDS: Final = 100
 """How often to look again for what a process has started before it was killed."""
+_QUIET_ROUNDS: Final = 2
+"""How often there must be nothing left before nothing more is expected."""
 _END_S: Final = 3.0
 """How long killed processes may take to end."""
 _POLL_S: Final = 0.005
@@ -147,9 +149,18 @@ def kill_leftovers(fork_server_pid: int) -> None:
     Args:
         fork_server_pid: The fork server, which has ended.
     """
-    for pid in children(os.getpid()):
-        if slot_of(pid, fork_server_pid) is not None and not is_kept(pid):
+    killed: set[int] = set()
+    quiet = 0
+    for _ in range(_ROUNDS):
+        others = [pid for pid in children(os.getpid()) if pid not in killed]
+        found = [pid for pid in others if slot_of(pid, fork_server_pid) is not None and not is_kept(pid)]
+        for pid in found:
             kill_tree(pid)
+        killed.update(found)
+        # A slot that ends after it was listed leaves its own children to this process only then.
+        quiet = 0 if found else quiet + 1
+        if quiet == _QUIET_ROUNDS:
+            return
 
 
 class Zombies:

@@ -31,6 +31,9 @@ STOP_WAIT_S: Final = 1.0
 
 _STOP_POLL_S: Final = 0.01
 
+_NEXT_SIGNAL_S: Final = 0.02
+"""How much later than a process below it a slot may get the signal that is sent to all of them, one by one."""
+
 _last_stop = -math.inf
 
 
@@ -71,6 +74,21 @@ def has_stop_signal_since(begun: float) -> bool:
         begun: Since this time on the monotonic clock.
     """
     return _last_stop >= begun
+
+
+def await_stop_signal(begun: float) -> bool:
+    """Wait a moment for one of STOP_SIGNALS that a process below this one has already reacted to.
+
+    Args:
+        begun: Since this time on the monotonic clock.
+
+    Returns:
+        Whether one has arrived.
+    """
+    deadline = time.monotonic() + _NEXT_SIGNAL_S
+    while not has_stop_signal_since(begun) and time.monotonic() < deadline:
+        time.sleep(_STOP_POLL_S)
+    return has_stop_signal_since(begun)
 
 
 def has_handlers_of_users() -> bool:

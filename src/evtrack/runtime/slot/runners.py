@@ -13,9 +13,9 @@ import msgspec
 
 from evtrack.runtime.slot.batch import Batch, Context
 from evtrack.runtime.slot.command import CommandDied, command_runner
-from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, PartialFailure, item_failure
+from evtrack.runtime.slot.failures import ITEMS_WITH_TRACEBACK, CommandFailed, PartialFailure, item_failure
 from evtrack.runtime.slot.handlers import Handler, HandlerKind
-from evtrack.runtime.slot.lifetime import STOP_SIGNALS, has_stop_signal_since
+from evtrack.runtime.slot.lifetime import STOP_SIGNALS, await_stop_signal, has_stop_signal_since
 from evtrack.runtime.slot.protocol import ItemsDone, join_results
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def may_be_interrupted(error: BaseException, begun: float) -> bool:
     """
     if isinstance(error, CommandDied) and -error.ended.returncode in STOP_SIGNALS:
         return True
+    if isinstance(error, CommandFailed):
+        return await_stop_signal(begun)
     raised = error.interrupted if isinstance(error, PartialFailure) else _is_caused_by_stop(error)
     # The handler may have failed because a process that it has started died of it.
     return raised or has_stop_signal_since(begun)
