@@ -1,11 +1,13 @@
 """The key and weight of an item, and what makes it invalid."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evtrack.domain.errors import BadArgument
 from evtrack.sources.item_reader import InvalidItemError, ItemReader
 from evtrack.sources.records import InvalidItem
 
@@ -94,10 +96,33 @@ def test_arrays_can_be_items_if_allowed() -> None:
     assert ("f:1", 1) == ItemReader(arrays=True).read(b"[1]", "f", 1)
 
 
-@pytest.mark.parametrize(("key", "weight"), [(("a", ""), ()), ((), ("",)), ((".", "a"), ()), ((".",), ("a",))])
-def test_invalid_fields_are_rejected(key: tuple[str, ...], weight: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="field"):
+@pytest.mark.parametrize(
+    ("key", "weight", "says"),
+    [
+        (("a", ""), (), "key: a field name is empty: ['a', '']"),
+        ((), ("",), "weight: a field name is empty: ['']"),
+        ((".", "a"), (), "key: the field . means the item itself"),
+        ((".",), ("a",), "key: the field . means the item itself"),
+        (("a", "b", "a"), (), "key: the field 'a' is named twice"),
+        (("a",), ("d", "d"), "weight: the field 'd' is named twice"),
+        (("a", "b"), ("d", "b"), "weight: the field 'b' is the key"),
+        ((), ("id",), "weight: the field 'id' is the default key"),
+        (('a"b',), (), "contains a quote"),
+        ((), ("a\\b",), r"weight: the field name 'a\\b' contains"),
+        (("a\n",), (), r"key: the field name 'a\n' contains"),
+        (("\udcff",), (), "invalid UTF-8"),
+    ],
+)
+def test_invalid_fields_are_rejected(key: tuple[str, ...], weight: tuple[str, ...], says: str) -> None:
+    with pytest.raises(BadArgument) as refused:
         ItemReader(key=key, weight=weight)
+    assert says in refused.value.message
+
+
+@pytest.mark.parametrize("name", ["id", "a b", "ä", "'", "{}", "\x7f", "\u2028"])
+def test_every_other_field_name_is_readable(name: str) -> None:
+    reader = ItemReader(key=(name,), weight=(f"{name}s",))
+    assert ("1", 2) == reader.read(json.dumps({name: 1, f"{name}s": [1, 2]}).encode(), "f", 1)
 
 
 _VALUES = (

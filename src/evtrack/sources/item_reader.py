@@ -8,13 +8,18 @@ from typing import Any
 
 import msgspec
 
+from evtrack.domain.errors import BadArgument
+from evtrack.domain.text import quoted
 from evtrack.sources.records import InvalidItem
 
 # A btree entry must fit into a third of a page, so the index on item keys would reject longer keys.
 MAX_KEY_BYTES = 1000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# What the decoder cannot look for in the name of a field.
+_UNREADABLE = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 _ITSELF = "."
+_DEFAULT_KEY = ("id",)
 _ANY = str | int | float | bool | list[msgspec.Raw] | dict[str, msgspec.Raw] | None
 
 _NAMES: dict[type, str] = {str: "text", int: "a number", float: "a number", bool: "true or false", list: "a list"}
@@ -38,12 +43,12 @@ class ItemReader:
     Args:
         key: The fields whose values, joined with colons, are the key; "." is the item itself. If empty, the key is the
             field "id" if there is one, else the file and the line.
-        weight: The fields whose lists are counted; if empty, an item weighs 1.
+        weight: The fields whose lists are counted; if empty, an item weighs 1. A value that is not a list counts as 0.
         arrays: Whether an item may be an array.
         key_of: Returns the key of the item on a line; replaces `key`.
 
     Raises:
-        ValueError: A field name is empty, or "." is combined with other fields.
+        BadArgument: A field name is empty, unreadable or named twice, or "." is combined with other fields.
     """
 
     def __init__(
@@ -54,16 +59,13 @@ class ItemReader:
         arrays: bool = False,
         key_of: Callable[[int], str | None] | None = None,
     ) -> None:
-        if not all((*key, *weight)):
-            raise ValueError(f"a field name is empty: {[*key, *weight]}")
-        if _ITSELF in key and (len(key) > 1 or weight):
-            raise ValueError("the key field . means the item itself, so there can be no other fields")
+        _check_fields(key, weight)
         self._key = tuple(key)
         self._weight = tuple(weight)
         self._arrays = arrays
         self._key_of = key_of
         self._decode: Any = _decoder(self._key, self._weight).decode
-        key_names = [f"k{i}" for i in range(len(key) or 1)]
+        key_names = [f"k{i}" for i in range(len(key or _DEFAULT_KEY))]
         self._values: Callable[[Any], tuple[Any, ...]] = _getter(key_names)
         self._columns: list[Callable[[Any], Any]] = [attrgetter(each) for each in key_names]
         self._lists: Callable[[Any], tuple[Any, ...]] = _getter([f"w{i}" for i in range(len(weight))])
@@ -167,6 +169,30 @@ class ItemReader:
         raise InvalidItemError("broken JSON")
 
 
+def _check_fields(key: Sequence[str], weight: Sequence[str]) -> None:
+    for option, names in (("key", key), ("weight", weight)):
+        for position, name in enumerate(names):
+            if not name:
+                raise BadArgument(f"{option}: a field name is empty: {quoted(list(names))}")
+            if _UNREADABLE.search(name):
+                raise BadArgument(
+                    f"{option}: the field name {quoted(name)} contains a quote, a backslash, a control character or "
+                    "invalid UTF-8",
+                    hint="Rename the field in the source.",
+                )
+            if name in names[:position]:
+                raise BadArgument(f"{option}: the field {quoted(name)} is named twice", hint="Name each field once.")
+    if _ITSELF in key and (len(key) > 1 or weight):
+        raise BadArgument("key: the field . means the item itself, so there can be no other fields")
+    for name in weight:
+        if name in (key or _DEFAULT_KEY):
+            raise BadArgument(
+                f"weight: the field {quoted(name)} is {'the' if key else 'the default'} key",
+                hint="A weight counts the elements of lists, and a key is text or a number: name list fields with "
+                "--weight, or other fields with --key.",
+            )
+
+
 def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     """Return a function that reads these attributes at once; a loop over getattr() takes as long as the decoder."""
     if len(names) == 1:
@@ -182,7 +208,7 @@ def _decoder(key: tuple[str, ...], weight: tuple[str, ...]) -> Any:
     if not key:
         fields = [("k0", _ANY, None)]
     fields += [(f"w{i}", _ANY, None) for i in range(len(weight))]
-    names = {f"k{i}": name for i, name in enumerate(key or ("id",))} | {f"w{i}": n for i, n in enumerate(weight)}
+    names = {f"k{i}": n for i, n in enumerate(key or _DEFAULT_KEY)} | {f"w{i}": n for i, n in enumerate(weight)}
     return msgspec.json.Decoder(msgspec.defstruct("Item", fields, rename=names, gc=False))
 
 

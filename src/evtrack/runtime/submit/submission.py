@@ -81,15 +81,13 @@ def recipe(**values: Any) -> Recipe:
     """
     try:
         made = Recipe(**{name: value for name, value in values.items() if value is not None})
-        ItemReader(key=made.key, weight=made.weight)
     except ValidationError as error:
         first = error.errors()[0]
         field_name = ".".join(str(step) for step in first["loc"])
         raise BadArgument(
             f"{field_name or 'options'}: {first['msg']} (got {quoted(first['input'])})", hint=_HINTS.get(field_name, "")
         ) from None
-    except ValueError as error:
-        raise BadArgument(str(error)) from None
+    ItemReader(key=made.key, weight=made.weight)  # rejects names of fields that it cannot read
     if made.format == "lines" and (made.weight or made.key not in ((), (".",))):
         raise BadArgument(
             "plain lines have no fields that a key or weight could name",

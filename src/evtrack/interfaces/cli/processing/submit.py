@@ -138,7 +138,8 @@ _OPTIONS = (
     click.option(
         "--weight",
         type=FieldNames(),
-        help="Count the elements of these list fields, not the items, towards the batch size.  "
+        help="Count the elements of these list fields, not the items, towards the batch size. An item without "
+        "such elements counts as one.  "
         f"[default batch size: {_DEFAULT_WEIGHT} elements]",
     ),
     click.option(
