@@ -265,7 +265,8 @@ def _payload_table(conn: Connection, job_day: date) -> str:
 
 
 def _copy_payload(job: OpenJob) -> compose.Composed:
-    text = statement("copy_payload").replace("evtrack.payload", "{}")
+    # A table cannot be a parameter of a statement, only a part of its text.
+    text = statement("copy_payload").replace("%(payload_table)s", "{}")
     return compose.SQL(text).format(compose.Identifier("evtrack", job.payload_table))
 
 
