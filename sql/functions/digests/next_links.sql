@@ -1,7 +1,9 @@
 -- Append an event's digest to the digests of a batch with so many events, in the
 -- form that these have, which their length shows. In form 2, a digest is the first
 -- 16 bytes of the sha256 of the previous digest and the event's bytes. A plain
--- expression, so that it is inlined into the fold's plans.
+-- expression, so that it is inlined into the fold's plans. A call of it with the
+-- result of another is not inlined: fold_derived() and fold_failures() append
+-- several digests at once, so they choose the form themselves.
 CREATE OR REPLACE FUNCTION evtrack.next_links(
     links bytea, events integer,
     job_id bigint, batch_no integer, version integer, type evtrack.event_type,

@@ -27,7 +27,8 @@ ADD CONSTRAINT event_version_check CHECK (version >= 1),
 ADD CONSTRAINT event_attempt_check CHECK (attempt >= 0);
 DROP INDEX evtrack.event_tail;
 CREATE INDEX event_tail ON evtrack.event (xid, seq);
--- As if they were older than digests.
+-- As if they were older than digests. The events of their batches stay as they
+-- are: older code cannot read those that name only the first ordinal.
 DELETE FROM evtrack.job_link AS l USING evtrack.job AS j
 WHERE l.job_id = j.job_id AND j.digest_form = 2;
 UPDATE evtrack.batch AS b SET links = NULL
