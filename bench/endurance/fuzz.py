@@ -40,7 +40,7 @@ def main() -> None:
     if util.find_spec("atheris") is None:
         print("atheris is not installed: pip install atheris")
         return
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+    sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
     if given.one:
         fuzz(given.targets[0], given.seconds)
         return
