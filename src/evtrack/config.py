@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from evtrack.domain.alerts.thresholds import Thresholds
 from evtrack.domain.column_types import BIGINT_MAX
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import quoted
-from evtrack.domain.thresholds import Thresholds
 from evtrack.domain.time_spans import span_seconds
 
 LogFormat = Literal["auto", "json", "console"]

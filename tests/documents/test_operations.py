@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from command_line import environment
-from evtrack.domain.alerts import ALERT_MODELS, Alert
+from evtrack.domain.alerts.alert import Alert
+from evtrack.domain.alerts.models import ALERT_MODELS
 
 pytestmark = [pytest.mark.integration, pytest.mark.crash]
 

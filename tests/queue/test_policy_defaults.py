@@ -5,8 +5,8 @@ from dataclasses import asdict
 import pytest
 
 from client import Client
+from evtrack.domain.alerts.thresholds import Thresholds
 from evtrack.domain.policy import Policy
-from evtrack.domain.thresholds import Thresholds
 
 pytestmark = pytest.mark.integration
 

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from evtrack.domain.alerts import ALERT_MODELS, Alert
+from evtrack.domain.alerts.alert import Alert
+from evtrack.domain.alerts.models import ALERT_MODELS
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "alerts.md"
 _BEGIN, _END = "<!-- generated: tests/support/alerts_doc.py -->\n", "<!-- end of the generated part -->\n"

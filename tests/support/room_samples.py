@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from evtrack.domain.alerts import AlertKind
+from evtrack.domain.alerts.alert import AlertKind
 from evtrack.domain.crash import CrashCause
 from evtrack.interfaces.web.charts.crash_map import crash_grid
 from evtrack.interfaces.web.pages.alerts import Alerts, AlertsArgs, shown_alert

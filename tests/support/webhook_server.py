@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from evtrack.domain.alerts import alert_from
+from evtrack.domain.alerts.models import alert_from
 
 ALERT = alert_from(
     {

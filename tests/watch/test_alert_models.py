@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import alerts_doc
-from evtrack.domain.alerts import ALERT_MODELS, AlertKind, OtherAlert, alert_from
+from evtrack.domain.alerts.alert import AlertKind
+from evtrack.domain.alerts.models import ALERT_MODELS, OtherAlert, alert_from
 
 HEAD = {"level": "error", "timestamp": datetime(2026, 11, 25, 1, 2, 3, tzinfo=UTC), "alert_id": 5}
 

@@ -12,7 +12,7 @@ from click.testing import Result
 from structlog.testing import capture_logs
 
 from client import Client
-from evtrack.domain.alerts import Alert
+from evtrack.domain.alerts.alert import Alert
 from evtrack.runtime.watch.sink import Sink, SinkError
 from evtrack.runtime.watch.sink_thread import SinkThread
 from evtrack.runtime.watch.webhook_sink import WebhookSink

@@ -9,7 +9,8 @@ from click.testing import Result
 
 from client import Client
 from command_line import evtrack
-from evtrack.domain.alerts import NoWorker, QueueDeep, alert_from
+from evtrack.domain.alerts.condition_alerts import NoWorker, QueueDeep
+from evtrack.domain.alerts.models import alert_from
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evtrack.domain.alerts import alert_from
+from evtrack.domain.alerts.models import alert_from
 from evtrack.domain.errors import BadArgument
 from evtrack.runtime.watch.sink import SinkError
 from evtrack.runtime.watch.slack_sink import SlackSink, escaped, slack_message

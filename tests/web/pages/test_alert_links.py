@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from evtrack.domain.alerts import Alert
+from evtrack.domain.alerts.alert import Alert
 from evtrack.interfaces.web.page_finder import PageFinder
 from evtrack.interfaces.web.pages import PAGES
 

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from act_samples import ACT_SAMPLES
-from evtrack.domain.alerts import AlertKind
+from evtrack.domain.alerts.alert import AlertKind
 from evtrack.domain.text import printable
 from evtrack.interfaces.web.json_documents import json_document
 from page_samples import SAMPLES, rendered

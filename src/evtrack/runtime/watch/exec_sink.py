@@ -20,7 +20,7 @@ from evtrack.domain.text import printable, quoted
 from evtrack.runtime.watch.sink import SinkError, label_of
 
 if TYPE_CHECKING:
-    from evtrack.domain.alerts import Alert
+    from evtrack.domain.alerts.alert import Alert
 
 LIMIT_S: Final = 30.0
 """How long the program may take for one alert."""

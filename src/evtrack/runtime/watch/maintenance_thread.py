@@ -19,7 +19,7 @@ from evtrack.storage.queue.job_control import wake_watchers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evtrack.domain.thresholds import Thresholds
+    from evtrack.domain.alerts.thresholds import Thresholds
     from evtrack.runtime.maintenance import Maintenance
     from evtrack.storage.connection.connect import Connection
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from evtrack.domain.alerts import Alert
+    from evtrack.domain.alerts.alert import Alert
 
 _HASH_DIGITS: Final = 8
 

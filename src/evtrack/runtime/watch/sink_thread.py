@@ -19,7 +19,7 @@ from evtrack.storage.monitoring.alert_delivery import GAVE_UP, Failure, end_deli
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evtrack.domain.alerts import Alert
+    from evtrack.domain.alerts.alert import Alert
     from evtrack.runtime.watch.sink import Sink
     from evtrack.storage.connection.connect import Connection
 

@@ -11,7 +11,7 @@ from evtrack.runtime.watch.sink import label_of
 from evtrack.version import __version__
 
 if TYPE_CHECKING:
-    from evtrack.domain.alerts import Alert
+    from evtrack.domain.alerts.alert import Alert
 
 LIMIT_S: Final = 10.0
 """How long a request may take, from the look-up of the host's name to the answer."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from evtrack.domain import log_names
+from evtrack.domain.alerts.thresholds import Thresholds
 from evtrack.domain.errors import BadArgument
 from evtrack.domain.text import storable
-from evtrack.domain.thresholds import Thresholds
 from evtrack.runtime.maintenance import GRACE_S, LEASE_S, REAP_S, Maintenance
 from evtrack.runtime.slot.leftovers import Zombies
 from evtrack.runtime.waker import Waker
@@ -32,7 +32,7 @@ from evtrack.storage.reports.worker_reports import live_workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from evtrack.domain.alerts import Alert
+    from evtrack.domain.alerts.alert import Alert
     from evtrack.runtime.watch.sink import Sink
     from evtrack.storage.connection.connect import Connection
 

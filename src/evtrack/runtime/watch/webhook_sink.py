@@ -16,7 +16,7 @@ from evtrack.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evtrack.domain.alerts import Alert
+    from evtrack.domain.alerts.alert import Alert
 
 LIMIT_S: Final = 10.0
 """How long a request may take, from the look-up of the host's name to the answer."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from evtrack.domain.alerts import Alert
+    from evtrack.domain.alerts.alert import Alert
     from evtrack.storage.connection.connect import Connection
 
 PENDING: Final = "pending"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from evtrack.domain.alerts import Alert, alert_from
+from evtrack.domain.alerts.models import alert_from
 from evtrack.storage.connection.error_translation import translated
 from evtrack.storage.connection.query import one, rows, run, value
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from evtrack.domain.thresholds import Thresholds
+    from evtrack.domain.alerts.alert import Alert
+    from evtrack.domain.alerts.thresholds import Thresholds
     from evtrack.storage.connection.connect import Connection
 
 AT_ONCE: Final = 100

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from evtrack.domain.thresholds import Thresholds
+from evtrack.domain.alerts.thresholds import Thresholds
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.connection.query import rows
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from evtrack.domain.thresholds import Thresholds
+from evtrack.domain.alerts.thresholds import Thresholds
 from evtrack.interfaces.cli.shared.options import json_option, print_json, with_connection
 from evtrack.interfaces.cli.shared.parameter_types import COUNT, PERCENT, TimeWindow
 from evtrack.interfaces.terminal import tables

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from evtrack.config import watch_settings_from
+from evtrack.domain.alerts.thresholds import Thresholds
 from evtrack.domain.errors import BadArgument, NotInstalled, OutputLost
-from evtrack.domain.thresholds import Thresholds
 from evtrack.interfaces.cli.shared.exit_codes import INTERRUPTED
 from evtrack.interfaces.cli.shared.options import checked, lost_worker_options, with_dsn
 from evtrack.interfaces.cli.shared.parameter_types import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from evtrack.config import WatchSettings
-    from evtrack.domain.alerts import Alert
+    from evtrack.domain.alerts.alert import Alert
     from evtrack.runtime.watch.sink import Sink
 
 _LOOPBACK: Final = "127.0.0.1"

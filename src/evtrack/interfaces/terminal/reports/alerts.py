@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from evtrack.domain.alerts import Alert
+    from evtrack.domain.alerts.alert import Alert
     from evtrack.storage.monitoring.alert_delivery import DeliveryRow
     from evtrack.storage.monitoring.alert_outbox import AlertRow
 

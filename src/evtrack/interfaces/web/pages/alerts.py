@@ -4,7 +4,8 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from evtrack.domain.alerts import AlertKind, alert_from
+from evtrack.domain.alerts.alert import AlertKind
+from evtrack.domain.alerts.models import alert_from
 from evtrack.interfaces.web.address import Address, link
 from evtrack.interfaces.web.page import Page
 from evtrack.interfaces.words.formatting import duration, rate_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from evtrack.domain.thresholds import Thresholds
+from evtrack.domain.alerts.thresholds import Thresholds
 from evtrack.interfaces.web.address import Address
 from evtrack.interfaces.web.page import Page
 from evtrack.interfaces.words.verdict import Verdict, system_verdict

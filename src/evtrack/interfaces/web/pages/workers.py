@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from evtrack.domain.alerts import AlertKind
+from evtrack.domain.alerts.alert import AlertKind
 from evtrack.domain.crash import CrashCause
 from evtrack.domain.errors import NoSuchJob
 from evtrack.interfaces.web.address import Address, link
