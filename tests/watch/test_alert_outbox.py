@@ -1,27 +1,12 @@
 """The outbox of alerts: filled in the transaction of the event, and each alert is taken by one watcher."""
 
-from typing import Any
-
 import pytest
 
-from client import Claim, Client
+from alert_rows import alerts, kinds
+from client import Client
 from workers import running_worker, submit
 
 pytestmark = pytest.mark.integration
-
-
-def alerts(client: Client, job: int | None = None, kind: str | None = None) -> list[dict[str, Any]]:
-    """Return the alerts of a job, oldest first."""
-    return client.rows(
-        "SELECT * FROM evtrack.alert WHERE (%s::bigint IS NULL OR job_id = %s) AND (%s::text IS NULL OR kind = %s)"
-        " ORDER BY alert_id",
-        job, job, kind, kind,
-    )  # fmt: skip
-
-
-def kinds(client: Client, job: int) -> list[tuple[str, int | None, str]]:
-    """Return (kind, batch, severity) of the alerts of a job."""
-    return [(row["kind"], row["batch_no"], row["severity"]) for row in alerts(client, job)]
 
 
 def test_successful_work_raises_no_alert(client: Client) -> None:
@@ -29,12 +14,6 @@ def test_successful_work_raises_no_alert(client: Client) -> None:
     client.complete(worker, client.claim(worker, job))
     assert client.one("SELECT evtrack.finish_due(%s)", job)
     assert [] == alerts(client, job)
-
-
-def fail_differently(client: Client, worker: int, claims: list[Claim]) -> None:
-    """Fail batches, each with an error of its own type."""
-    for claim in claims:
-        client.fail(worker, [claim], {"type": f"Error{claim.batch_no}", "message": "no"})
 
 
 def test_a_poison_alert_has_the_cause_and_the_items_of_the_batch(client: Client) -> None:
@@ -184,18 +163,6 @@ def test_an_abandoned_job_raises_an_alert(client: Client) -> None:
     assert [("job_abandoned", None, "error")] == kinds(client, job)
 
 
-def test_alerts_above_the_rate_per_minute_are_counted_instead_of_raised(client: Client, other: Client) -> None:
-    job, worker = client.job(9, max_errors=1, max_alerts=3), client.worker()
-    first, *rest = client.claim(worker, job)
-    fail_differently(client, worker, [first])
-    fail_differently(other, worker, rest[:4])
-    fail_differently(client, worker, rest[4:])
-    told = len(alerts(client, job))
-    kept = client.one("SELECT sum(alerts)::int FROM evtrack.alert_storm WHERE job_id = %s", job)
-    assert 9 == told + kept
-    assert told in {3, 6}, "6 when the minute ended meanwhile"
-
-
 def test_a_malformed_crash_report_still_raises_an_alert(client: Client) -> None:
     job, worker = client.job(max_alerts=None, max_crashes=1), client.worker()
     client.crash_with(worker, client.claim(worker, job), ["nonsense"])
@@ -229,28 +196,6 @@ def test_the_item_summary_of_an_alert_matches_the_view(client: Client) -> None:
             job,
         )
         assert row["item_summary"] == row["told"]
-
-
-def test_a_storm_becomes_one_alert_with_the_count_after_its_minute(client: Client) -> None:
-    job, worker = client.job(5, max_errors=1, max_alerts=1), client.worker()
-    fail_differently(client, worker, client.claim(worker, job))
-    client.conn.execute(
-        "UPDATE evtrack.alert_storm SET minute = minute - interval '5 minutes' WHERE job_id = %s", [job]
-    )
-    client.one("SELECT evtrack.check_alerts()")
-    (storm,) = alerts(client, job, "alert_storm")
-    assert ("batch_failed", 4, client.handler) == tuple(storm["facts"][name] for name in ("of", "alerts", "handler"))
-    client.one("SELECT evtrack.mark_alerts(%s::bigint[], 'x')", [storm["alert_id"]])
-    # A late commit is added, and the alert is raised again with the total.
-    client.conn.execute(
-        "INSERT INTO evtrack.alert_storm SELECT 'batch_failed', job_id, occasion::timestamptz, -1, 2"
-        " FROM evtrack.alert WHERE alert_id = %s",
-        [storm["alert_id"]],
-    )
-    client.one("SELECT evtrack.check_alerts()")
-    (again,) = alerts(client, job, "alert_storm")
-    assert (storm["alert_id"], 6, None) == (again["alert_id"], again["facts"]["alerts"], again["delivered_at"])
-    assert 0 == client.one("SELECT count(*) FROM evtrack.alert_storm WHERE job_id = %s", job)
 
 
 def test_a_batch_that_never_started_raises_an_alert_unless_it_waits_for_a_worker(client: Client) -> None:
