@@ -3,7 +3,7 @@
 -- 16 bytes of the sha256 of the previous digest and the event's bytes. A plain
 -- expression, so that it is inlined into the fold's plans. A call of it with the
 -- result of another is not inlined: fold_derived() and fold_failures() append
--- several digests at once, so they choose the form themselves.
+-- several digests at once, so they compute them from digest_content().
 CREATE OR REPLACE FUNCTION evtrack.next_links(
     links bytea, events integer,
     job_id bigint, batch_no integer, version integer, type evtrack.event_type,

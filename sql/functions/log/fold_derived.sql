@@ -25,15 +25,11 @@ BEGIN
             FROM unnest(events) a
             JOIN evtrack.job j ON j.job_id = a.job_id
             CROSS JOIN LATERAL (
-                SELECT CASE j.digest_form WHEN 2 THEN 16 ELSE 32 END AS size,
-                    CASE j.digest_form WHEN 2
-                        THEN evtrack.event_bytes(
-                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                            a.worker_id, a.at, a.seq, a.xid, a.data)
-                        ELSE convert_to(evtrack.event_text(
-                            a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                            a.worker_id, a.at, a.seq, a.xid, a.data), 'UTF8')
-                        END AS bytes
+                SELECT evtrack.digest_size(j.digest_form) AS size,
+                    evtrack.digest_content(
+                        j.digest_form, a.job_id, a.batch_no, a.version, a.type,
+                        a.attempt, a.worker_id, a.at, a.seq, a.xid, a.data
+                    ) AS bytes
             ) t
             WHERE a.batch_no > 0 AND a.type IN ('enqueued', 'failed', 'requeued')
                 AND a.version <= 3

@@ -7,6 +7,11 @@ DROP FUNCTION IF EXISTS evtrack.next_links(
     bytea, integer, bigint, integer, integer, evtrack.event_type, integer,
     bigint, timestamptz, bigint, xid8, jsonb
 );
+DROP FUNCTION IF EXISTS evtrack.digest_content(
+    smallint, bigint, integer, integer, evtrack.event_type, integer, bigint,
+    timestamptz, bigint, xid8, jsonb
+);
+DROP FUNCTION IF EXISTS evtrack.digest_size(smallint);
 DROP FUNCTION IF EXISTS evtrack.last_batch_link(bytea, integer);
 DO $$
 DECLARE
