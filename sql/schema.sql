@@ -2319,10 +2319,8 @@ DECLARE
     size integer := coalesce(batch_size, greatest(n, 1));
     batches integer;
     job bigint := nextval('evtrack.job_id_seq');
-    bad boolean;
+    too_long boolean;
     day date := (now() AT TIME ZONE 'UTC')::date;
-    created jsonb;
-    extended jsonb;
 BEGIN
     IF n = 0 OR cardinality(payloads) IS DISTINCT FROM n OR size < 1 THEN
         RAISE EXCEPTION 'enqueue needs one item key per payload, at least one, '
@@ -2331,13 +2329,13 @@ BEGIN
     END IF;
     -- Longer keys would violate the index on keys, with an obscure message. Each
     -- key is measured only if all of them together are that long.
-    bad := '' = ANY(item_keys) OR array_position(item_keys, NULL) IS NOT NULL
-        OR strpos(array_to_string(item_keys, ''), E'\n') > 0;
-    IF NOT bad AND octet_length(array_to_string(item_keys, '')) > 1000 THEN
-        bad := EXISTS (
+    IF octet_length(array_to_string(item_keys, '')) > 1000 THEN
+        too_long := EXISTS (
             SELECT FROM unnest(item_keys) k WHERE octet_length(k) > 1000);
     END IF;
-    IF bad THEN
+    IF too_long OR '' = ANY(item_keys)
+        OR array_position(item_keys, NULL) IS NOT NULL
+        OR strpos(array_to_string(item_keys, ''), E'\n') > 0 THEN
         RAISE EXCEPTION 'an item key is empty, longer than 1000 bytes, or has '
             'a newline' USING ERRCODE = 'EV007';
     END IF;
@@ -2347,26 +2345,29 @@ BEGIN
             'more than 256 MB' USING ERRCODE = 'EV007', HINT = 'Write JSON '
             'without newlines; for more data use create_job and add_batches.';
     END IF;
-    PERFORM evtrack.check_job(handler, policy);
-    PERFORM evtrack.need_partition(day);
-    INSERT INTO evtrack.payload (
-        job_day, job_id, ordinal, batch_no, item_key, payload)
-    SELECT day, job, i, (i - 1) / size + 1, k, p
-    FROM unnest(item_keys, payloads) WITH ORDINALITY AS u (k, p, i);
+    PERFORM evtrack.check_job(handler, policy), evtrack.need_partition(day);
     batches := (n - 1) / size + 1;
-    created := jsonb_strip_nulls(jsonb_build_object('handler', handler,
-        'name', left(name, 500), 'priority', priority,
-        'policy', coalesce(policy, '{}'), 'digest_form', 2));
-    extended := format('{"batches": %s, "items": %s, "first_batch_no": 1}',
-        batches, n);
-    -- All events in one statement: one fold instead of four. The first three are
-    -- the job's own. A text that is cast takes half as long as a function that
-    -- builds the object.
+    -- All events in one statement, with the items: one fold instead of four. The
+    -- first three are the job's own. A text that is cast takes half as long as a
+    -- function that builds the object.
+    WITH item AS (
+        INSERT INTO evtrack.payload (
+            job_day, job_id, ordinal, batch_no, item_key, payload)
+        SELECT day, job, i, (i - 1) / size + 1, k, p
+        FROM unnest(item_keys, payloads) WITH ORDINALITY AS u (k, p, i)
+    )
     INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type, data)
     SELECT day, job, greatest(b, 0), CASE WHEN b > 0 THEN 1 ELSE b + 3 END,
         CASE b WHEN -2 THEN 'created' WHEN -1 THEN 'extended'
             WHEN 0 THEN 'sealed' ELSE 'enqueued' END::evtrack.event_type,
-        CASE b WHEN -2 THEN created WHEN -1 THEN extended WHEN 0 THEN '{}'
+        CASE b
+            WHEN -2 THEN jsonb_strip_nulls(jsonb_build_object(
+                'handler', handler, 'name', left(name, 500),
+                'priority', priority, 'policy', coalesce(policy, '{}'),
+                'digest_form', 2))
+            WHEN -1 THEN ('{"batches": ' || batches || ', "items": ' || n
+                || ', "first_batch_no": 1}')::jsonb
+            WHEN 0 THEN '{}'
             ELSE ('{"first": ' || (b - 1) * size + 1 || ', "items": '
                 || least(size, n - (b - 1) * size) || '}')::jsonb END
     FROM generate_series(-2, batches) b;
@@ -2948,12 +2949,16 @@ DECLARE
     total bigint;
     of_jobs bigint;
     births bigint;
+    derived bigint;
     steps bigint;
     troubles bigint;
     suspects bigint;
     newest bigint;
     day date;
     last_day date;
+    the_job bigint;
+    last_job bigint;
+    items bigint;
     folded bigint := 0;
     stepped bigint;
     n bigint;
@@ -2969,6 +2974,7 @@ BEGIN
         count(*),
         count(*) FILTER (WHERE a.batch_no = 0),
         count(*) FILTER (WHERE a.type = 'enqueued'),
+        count(a.data -> 'root') FILTER (WHERE a.type = 'enqueued'),
         count(*) FILTER (WHERE a.type = 'started'
             OR a.type = 'completed' AND a.data ->> 'moved' IS NULL),
         count(*) FILTER (
@@ -2976,9 +2982,11 @@ BEGIN
         count(*) FILTER (WHERE a.xid <> own_xid
             OR a.at < transaction_timestamp() OR a.at > now_at
             OR jsonb_typeof(a.data) <> 'object' OR a.attempt < 0),
-        max(a.seq), min(a.job_day), max(a.job_day)
-    INTO total, of_jobs, births, steps, troubles, suspects, newest, day,
-        last_day
+        max(a.seq), min(a.job_day), max(a.job_day), min(a.job_id),
+        max(a.job_id),
+        sum((a.data ->> 'items')::integer) FILTER (WHERE a.type = 'enqueued')
+    INTO total, of_jobs, births, derived, steps, troubles, suspects, newest,
+        day, last_day, the_job, last_job, items
     FROM added a;
     IF total = 0 THEN
         RETURN NULL;
@@ -2999,72 +3007,68 @@ BEGIN
         folded := of_jobs;
     END IF;
 
-    -- A submitted batch has a number that its job has given out. The job is
-    -- looked up once, not for each of its batches, and nearly always there is
-    -- one.
-    IF births > 0 THEN
-        FOR born IN
-            SELECT b.*, j.batch_count, j.digest_form, j.fresh_after
-            FROM (
-                SELECT a.job_id, a.job_day, min(a.batch_no) AS first_no,
-                    max(a.batch_no) AS last_no, count(*) AS n,
-                    sum((a.data ->> 'items')::integer) AS items
-                FROM added a
-                WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
-                    AND a.data -> 'root' IS NULL
-                GROUP BY a.job_id, a.job_day
-            ) b
-            LEFT JOIN evtrack.job j ON j.job_id = b.job_id
-                AND j.job_day = b.job_day
-        LOOP
-            IF born.last_no > coalesce(born.batch_count, 0) THEN
-                SELECT a.* INTO e FROM added a
-                WHERE a.type = 'enqueued' AND a.job_id = born.job_id
-                    AND a.job_day = born.job_day
-                    AND a.batch_no > coalesce(born.batch_count, 0)
-                    AND a.data -> 'root' IS NULL
-                ORDER BY a.batch_no LIMIT 1;
-                PERFORM evtrack.refuse_event(e);
-            END IF;
-            INSERT INTO evtrack.batch (
-                job_day, job_id, batch_no, status, fresh, version, attempt,
-                errors, crashes, losses, item_count, weight, ordinals,
-                parent_no, enqueued_at, error, links)
-            SELECT
-                a.job_day, a.job_id, a.batch_no,
-                evtrack.status_after('enqueued', NULL), true, 1, a.attempt,
-                coalesce((a.data ->> 'errors')::smallint, 0),
-                coalesce((a.data ->> 'crashes')::smallint, 0),
-                coalesce((a.data ->> 'losses')::smallint, 0),
-                (a.data ->> 'items')::integer,
-                coalesce(a.data ->> 'weight', a.data ->> 'items')::bigint,
-                -- Older code wrote all ordinals; since they follow each other,
-                -- the first is enough.
-                coalesce((a.data ->> 'ordinals')::int4multirange,
-                    CASE WHEN (a.data ->> 'first')::integer > 0
-                        AND (a.data ->> 'items')::integer > 0
-                        THEN int4multirange(int4range(
-                            (a.data ->> 'first')::integer,
-                            (a.data ->> 'first')::integer
-                                + (a.data ->> 'items')::integer)) END),
-                (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
-                evtrack.next_links(
-                    CASE born.digest_form WHEN 2 THEN ''::bytea END, 0,
-                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                    a.worker_id, a.at, a.seq, a.xid, a.data)
+    -- A submitted batch has a number that its job has given out; others are not
+    -- born, and refused below. Nearly always there is one job.
+    WHILE births > derived LOOP
+        SELECT j.job_day, j.batch_count, j.digest_form, j.fresh_after
+        INTO born FROM evtrack.job j WHERE j.job_id = the_job;
+        INSERT INTO evtrack.batch (
+            job_day, job_id, batch_no, status, fresh, version, attempt,
+            errors, crashes, losses, item_count, weight, ordinals,
+            parent_no, enqueued_at, error, links)
+        SELECT
+            a.job_day, a.job_id, a.batch_no,
+            evtrack.status_after('enqueued', NULL), true, 1, a.attempt,
+            coalesce((a.data ->> 'errors')::smallint, 0),
+            coalesce((a.data ->> 'crashes')::smallint, 0),
+            coalesce((a.data ->> 'losses')::smallint, 0),
+            (a.data ->> 'items')::integer,
+            coalesce(a.data ->> 'weight', a.data ->> 'items')::bigint,
+            -- Older code wrote all ordinals; since they follow each other,
+            -- the first is enough.
+            coalesce((a.data ->> 'ordinals')::int4multirange,
+                CASE WHEN (a.data ->> 'first')::integer > 0
+                    AND (a.data ->> 'items')::integer > 0
+                    THEN int4multirange(int4range(
+                        (a.data ->> 'first')::integer,
+                        (a.data ->> 'first')::integer
+                            + (a.data ->> 'items')::integer)) END),
+            (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
+            evtrack.next_links(
+                CASE born.digest_form WHEN 2 THEN ''::bytea END, 0,
+                a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                a.worker_id, a.at, a.seq, a.xid, a.data)
+        FROM added a
+        WHERE a.type = 'enqueued' AND a.version = 1
+            AND a.job_id = the_job AND a.job_day = born.job_day
+            AND a.batch_no BETWEEN 1 AND born.batch_count
+            AND a.data -> 'root' IS NULL;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        IF n < births THEN
+            SELECT sum((a.data ->> 'items')::integer) INTO items
             FROM added a
-            WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
-                AND a.job_id = born.job_id AND a.job_day = born.job_day
+            WHERE a.type = 'enqueued' AND a.version = 1
+                AND a.job_id = the_job AND a.job_day = born.job_day
+                AND a.batch_no BETWEEN 1 AND born.batch_count
                 AND a.data -> 'root' IS NULL;
-            folded := folded + evtrack.count_change(
-                born.job_id, NULL, 'pending', born.n, 0, born.items);
-            -- Whoever writes: enqueue() and add_batches() never go back.
-            IF born.first_no <= born.fresh_after THEN
-                UPDATE evtrack.job SET fresh_after = born.first_no - 1
-                WHERE job_id = born.job_id;
-            END IF;
-        END LOOP;
-    END IF;
+        END IF;
+        IF n > 0 THEN
+            folded := folded
+                + evtrack.count_change(the_job, NULL, 'pending', n, 0, items);
+        END IF;
+        -- Whoever writes: enqueue() and add_batches() never go back.
+        IF born.fresh_after > 0 THEN
+            UPDATE evtrack.job j SET fresh_after = b.first_no - 1
+            FROM (
+                SELECT min(a.batch_no) AS first_no FROM added a
+                WHERE a.type = 'enqueued' AND a.job_id = the_job
+                    AND a.batch_no > 0 AND a.data -> 'root' IS NULL
+            ) b
+            WHERE j.job_id = the_job AND b.first_no <= j.fresh_after;
+        END IF;
+        EXIT WHEN the_job = last_job;
+        SELECT min(a.job_id) INTO the_job FROM added a WHERE a.job_id > the_job;
+    END LOOP;
 
     IF folded + steps < total THEN
         SELECT array_agg(ROW(a.*)::evtrack.event),
@@ -3074,7 +3078,7 @@ BEGIN
         INTO others, failures, moves
         FROM added a WHERE a.type <> 'started'
             AND (a.type <> 'enqueued' OR a.data -> 'root' IS NOT NULL);
-        IF births > 0 THEN
+        IF derived > 0 THEN
             folded := folded + evtrack.fold_derived(others);
         END IF;
     END IF;
@@ -3447,45 +3451,42 @@ CREATE FUNCTION evtrack.fold_jobs(events evtrack.event[]) RETURNS void
     AS $$
 DECLARE
     i integer := 1;
+    steps integer;
     e evtrack.event;
+    step evtrack.event;
     extended evtrack.event;
-    sealed evtrack.event;
     digests bytea;
 BEGIN
     WHILE i <= cardinality(events) LOOP
         e := events[i];
-        i := i + 1;
         IF e.type <> 'created' OR e.version <> 1 THEN
             IF e.type = 'created' OR NOT evtrack.fold_job(e) THEN
                 PERFORM evtrack.refuse_event(e);
             END IF;
+            i := i + 1;
             CONTINUE;
         END IF;
-        extended := NULL;
-        sealed := NULL;
-        digests := evtrack.extend_links(NULL, 0, evtrack.event_text(
-            e.job_id, e.batch_no, e.version, e.type, e.attempt, e.worker_id,
-            e.at, e.seq, e.xid, e.data));
-        IF (events[i]).type = 'extended' AND (events[i]).version = 2
-            AND (events[i]).job_id = e.job_id
-            AND (events[i]).job_day = e.job_day THEN
-            extended := events[i];
-            i := i + 1;
-            digests := evtrack.extend_links(digests, 1, evtrack.event_text(
-                extended.job_id, extended.batch_no, extended.version,
-                extended.type, extended.attempt, extended.worker_id,
-                extended.at, extended.seq, extended.xid, extended.data));
-            IF (events[i]).type = 'sealed' AND (events[i]).version = 3
-                AND (events[i]).job_id = e.job_id
-                AND (events[i]).job_day = e.job_day THEN
-                sealed := events[i];
-                i := i + 1;
-                digests := evtrack.extend_links(digests, 2, evtrack.event_text(
-                    sealed.job_id, sealed.batch_no, sealed.version,
-                    sealed.type, sealed.attempt, sealed.worker_id, sealed.at,
-                    sealed.seq, sealed.xid, sealed.data));
-            END IF;
-        END IF;
+        -- Each expression of a function is prepared anew in each transaction,
+        -- so that a few large ones are faster than many small ones.
+        steps := CASE
+            WHEN ((events[i + 1]).type = 'extended'
+                AND (events[i + 1]).version = 2
+                AND (events[i + 1]).job_id = e.job_id
+                AND (events[i + 1]).job_day = e.job_day) IS NOT TRUE THEN 1
+            WHEN ((events[i + 2]).type = 'sealed'
+                AND (events[i + 2]).version = 3
+                AND (events[i + 2]).job_id = e.job_id
+                AND (events[i + 2]).job_day = e.job_day) IS NOT TRUE THEN 2
+            ELSE 3 END;
+        extended := CASE WHEN steps > 1 THEN events[i + 1] END;
+        digests := NULL;
+        FOREACH step IN ARRAY events[i:i + steps - 1] LOOP
+            digests := evtrack.extend_links(
+                digests, step.version - 1, evtrack.event_text(
+                    step.job_id, step.batch_no, step.version, step.type,
+                    step.attempt, step.worker_id, step.at, step.seq, step.xid,
+                    step.data));
+        END LOOP;
         INSERT INTO evtrack.job (
             job_id, job_day, handler, name, priority, phase, version, policy,
             source, "position", bytes_read, bytes_total, batch_count,
@@ -3494,22 +3495,21 @@ BEGIN
         VALUES (
             e.job_id, e.job_day, e.data ->> 'handler', e.data ->> 'name',
             coalesce((e.data ->> 'priority')::smallint, 0),
-            CASE WHEN sealed.version IS NULL THEN 'open' ELSE 'sealed' END
-                ::evtrack.phase,
-            coalesce(sealed.version, extended.version, 1),
-            coalesce(e.data -> 'policy', '{}'),
+            CASE steps WHEN 3 THEN 'sealed' ELSE 'open' END::evtrack.phase,
+            steps, coalesce(e.data -> 'policy', '{}'),
             coalesce(e.data -> 'source', '{}'),
             extended.data -> 'position',
             coalesce((extended.data ->> 'bytes_read')::bigint, 0),
             (e.data ->> 'bytes_total')::bigint,
-            CASE WHEN extended.version IS NULL THEN 0
+            CASE steps WHEN 1 THEN 0
                 ELSE (extended.data ->> 'batches')::integer END,
-            CASE WHEN extended.version IS NULL THEN 0
+            CASE steps WHEN 1 THEN 0
                 ELSE (extended.data ->> 'items')::bigint END,
             coalesce((extended.data ->> 'invalid')::bigint, 0),
             (e.data ->> 'submitter')::uuid,
             coalesce((e.data ->> 'digest_form')::smallint, 1), e.at,
-            extended.at, sealed.at, digests);
+            extended.at, CASE steps WHEN 3 THEN step.at END, digests);
+        i := i + steps;
     END LOOP;
 END $$;
 

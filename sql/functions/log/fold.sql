@@ -23,12 +23,16 @@ DECLARE
     total bigint;
     of_jobs bigint;
     births bigint;
+    derived bigint;
     steps bigint;
     troubles bigint;
     suspects bigint;
     newest bigint;
     day date;
     last_day date;
+    the_job bigint;
+    last_job bigint;
+    items bigint;
     folded bigint := 0;
     stepped bigint;
     n bigint;
@@ -44,6 +48,7 @@ BEGIN
         count(*),
         count(*) FILTER (WHERE a.batch_no = 0),
         count(*) FILTER (WHERE a.type = 'enqueued'),
+        count(a.data -> 'root') FILTER (WHERE a.type = 'enqueued'),
         count(*) FILTER (WHERE a.type = 'started'
             OR a.type = 'completed' AND a.data ->> 'moved' IS NULL),
         count(*) FILTER (
@@ -51,9 +56,11 @@ BEGIN
         count(*) FILTER (WHERE a.xid <> own_xid
             OR a.at < transaction_timestamp() OR a.at > now_at
             OR jsonb_typeof(a.data) <> 'object' OR a.attempt < 0),
-        max(a.seq), min(a.job_day), max(a.job_day)
-    INTO total, of_jobs, births, steps, troubles, suspects, newest, day,
-        last_day
+        max(a.seq), min(a.job_day), max(a.job_day), min(a.job_id),
+        max(a.job_id),
+        sum((a.data ->> 'items')::integer) FILTER (WHERE a.type = 'enqueued')
+    INTO total, of_jobs, births, derived, steps, troubles, suspects, newest,
+        day, last_day, the_job, last_job, items
     FROM added a;
     IF total = 0 THEN
         RETURN NULL;
@@ -74,72 +81,68 @@ BEGIN
         folded := of_jobs;
     END IF;
 
-    -- A submitted batch has a number that its job has given out. The job is
-    -- looked up once, not for each of its batches, and nearly always there is
-    -- one.
-    IF births > 0 THEN
-        FOR born IN
-            SELECT b.*, j.batch_count, j.digest_form, j.fresh_after
-            FROM (
-                SELECT a.job_id, a.job_day, min(a.batch_no) AS first_no,
-                    max(a.batch_no) AS last_no, count(*) AS n,
-                    sum((a.data ->> 'items')::integer) AS items
-                FROM added a
-                WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
-                    AND a.data -> 'root' IS NULL
-                GROUP BY a.job_id, a.job_day
-            ) b
-            LEFT JOIN evtrack.job j ON j.job_id = b.job_id
-                AND j.job_day = b.job_day
-        LOOP
-            IF born.last_no > coalesce(born.batch_count, 0) THEN
-                SELECT a.* INTO e FROM added a
-                WHERE a.type = 'enqueued' AND a.job_id = born.job_id
-                    AND a.job_day = born.job_day
-                    AND a.batch_no > coalesce(born.batch_count, 0)
-                    AND a.data -> 'root' IS NULL
-                ORDER BY a.batch_no LIMIT 1;
-                PERFORM evtrack.refuse_event(e);
-            END IF;
-            INSERT INTO evtrack.batch (
-                job_day, job_id, batch_no, status, fresh, version, attempt,
-                errors, crashes, losses, item_count, weight, ordinals,
-                parent_no, enqueued_at, error, links)
-            SELECT
-                a.job_day, a.job_id, a.batch_no,
-                evtrack.status_after('enqueued', NULL), true, 1, a.attempt,
-                coalesce((a.data ->> 'errors')::smallint, 0),
-                coalesce((a.data ->> 'crashes')::smallint, 0),
-                coalesce((a.data ->> 'losses')::smallint, 0),
-                (a.data ->> 'items')::integer,
-                coalesce(a.data ->> 'weight', a.data ->> 'items')::bigint,
-                -- Older code wrote all ordinals; since they follow each other,
-                -- the first is enough.
-                coalesce((a.data ->> 'ordinals')::int4multirange,
-                    CASE WHEN (a.data ->> 'first')::integer > 0
-                        AND (a.data ->> 'items')::integer > 0
-                        THEN int4multirange(int4range(
-                            (a.data ->> 'first')::integer,
-                            (a.data ->> 'first')::integer
-                                + (a.data ->> 'items')::integer)) END),
-                (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
-                evtrack.next_links(
-                    CASE born.digest_form WHEN 2 THEN ''::bytea END, 0,
-                    a.job_id, a.batch_no, a.version, a.type, a.attempt,
-                    a.worker_id, a.at, a.seq, a.xid, a.data)
+    -- A submitted batch has a number that its job has given out; others are not
+    -- born, and refused below. Nearly always there is one job.
+    WHILE births > derived LOOP
+        SELECT j.job_day, j.batch_count, j.digest_form, j.fresh_after
+        INTO born FROM evtrack.job j WHERE j.job_id = the_job;
+        INSERT INTO evtrack.batch (
+            job_day, job_id, batch_no, status, fresh, version, attempt,
+            errors, crashes, losses, item_count, weight, ordinals,
+            parent_no, enqueued_at, error, links)
+        SELECT
+            a.job_day, a.job_id, a.batch_no,
+            evtrack.status_after('enqueued', NULL), true, 1, a.attempt,
+            coalesce((a.data ->> 'errors')::smallint, 0),
+            coalesce((a.data ->> 'crashes')::smallint, 0),
+            coalesce((a.data ->> 'losses')::smallint, 0),
+            (a.data ->> 'items')::integer,
+            coalesce(a.data ->> 'weight', a.data ->> 'items')::bigint,
+            -- Older code wrote all ordinals; since they follow each other,
+            -- the first is enough.
+            coalesce((a.data ->> 'ordinals')::int4multirange,
+                CASE WHEN (a.data ->> 'first')::integer > 0
+                    AND (a.data ->> 'items')::integer > 0
+                    THEN int4multirange(int4range(
+                        (a.data ->> 'first')::integer,
+                        (a.data ->> 'first')::integer
+                            + (a.data ->> 'items')::integer)) END),
+            (a.data ->> 'parent')::integer, a.at, a.data ->> 'error',
+            evtrack.next_links(
+                CASE born.digest_form WHEN 2 THEN ''::bytea END, 0,
+                a.job_id, a.batch_no, a.version, a.type, a.attempt,
+                a.worker_id, a.at, a.seq, a.xid, a.data)
+        FROM added a
+        WHERE a.type = 'enqueued' AND a.version = 1
+            AND a.job_id = the_job AND a.job_day = born.job_day
+            AND a.batch_no BETWEEN 1 AND born.batch_count
+            AND a.data -> 'root' IS NULL;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        IF n < births THEN
+            SELECT sum((a.data ->> 'items')::integer) INTO items
             FROM added a
-            WHERE a.type = 'enqueued' AND a.batch_no > 0 AND a.version = 1
-                AND a.job_id = born.job_id AND a.job_day = born.job_day
+            WHERE a.type = 'enqueued' AND a.version = 1
+                AND a.job_id = the_job AND a.job_day = born.job_day
+                AND a.batch_no BETWEEN 1 AND born.batch_count
                 AND a.data -> 'root' IS NULL;
-            folded := folded + evtrack.count_change(
-                born.job_id, NULL, 'pending', born.n, 0, born.items);
-            -- Whoever writes: enqueue() and add_batches() never go back.
-            IF born.first_no <= born.fresh_after THEN
-                UPDATE evtrack.job SET fresh_after = born.first_no - 1
-                WHERE job_id = born.job_id;
-            END IF;
-        END LOOP;
-    END IF;
+        END IF;
+        IF n > 0 THEN
+            folded := folded
+                + evtrack.count_change(the_job, NULL, 'pending', n, 0, items);
+        END IF;
+        -- Whoever writes: enqueue() and add_batches() never go back.
+        IF born.fresh_after > 0 THEN
+            UPDATE evtrack.job j SET fresh_after = b.first_no - 1
+            FROM (
+                SELECT min(a.batch_no) AS first_no FROM added a
+                WHERE a.type = 'enqueued' AND a.job_id = the_job
+                    AND a.batch_no > 0 AND a.data -> 'root' IS NULL
+            ) b
+            WHERE j.job_id = the_job AND b.first_no <= j.fresh_after;
+        END IF;
+        EXIT WHEN the_job = last_job;
+        SELECT min(a.job_id) INTO the_job FROM added a WHERE a.job_id > the_job;
+    END LOOP;
 
     IF folded + steps < total THEN
         SELECT array_agg(ROW(a.*)::evtrack.event),
@@ -149,7 +152,7 @@ BEGIN
         INTO others, failures, moves
         FROM added a WHERE a.type <> 'started'
             AND (a.type <> 'enqueued' OR a.data -> 'root' IS NOT NULL);
-        IF births > 0 THEN
+        IF derived > 0 THEN
             folded := folded + evtrack.fold_derived(others);
         END IF;
     END IF;
