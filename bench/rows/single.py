@@ -7,6 +7,7 @@ from support.row import Line, Row, Run, report
 ROW = Row(
     runs=(
         Run("SQL", {"seconds": 3}, {"seconds": 0.2}, seconds=6, group="evtrack"),
+        Run("SQL, one statement", {"seconds": 3, "together": True}, {"seconds": 0.2}, seconds=6, group="evtrack"),
         Run("Python", {"seconds": 3, "python": True}, {"seconds": 0.2}, seconds=6, group="evtrack"),
         *peer_runs.enqueues(),
     ),
@@ -22,9 +23,9 @@ ROW = Row(
 )
 
 
-def measure(server: str, *, seconds: float, python: bool = False) -> dict[str, float]:
-    """Enqueue for so long, with SQL or by the Python API."""
-    return measures.enqueue(EvtrackQueue(server, python=python), seconds=seconds)
+def measure(server: str, *, seconds: float, python: bool = False, together: bool = False) -> dict[str, float]:
+    """Enqueue for so long, by the Python API or with SQL, where the wake-up may be part of the same statement."""
+    return measures.enqueue(EvtrackQueue(server, python=python, together=together), seconds=seconds)
 
 
 if __name__ == "__main__":

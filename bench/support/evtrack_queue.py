@@ -17,6 +17,7 @@ ONE = "SELECT evtrack.enqueue('stamped', '{k}', %s)"
 # As lines, because psycopg takes longer to write arrays of texts than the server to read them.
 MANY = "SELECT evtrack.enqueue('stamped', string_to_array(%s, E'\\n'), string_to_array(%s, E'\\n'), batch_size => 1)"
 WAKE_UP = "SELECT pg_notify('evtrack_work', 'stamped')"
+ONE_AND_WAKE_UP = "SELECT evtrack.enqueue('stamped', '{k}', %s), pg_notify('evtrack_work', 'stamped')"
 
 _ITEM = {"i": -1}
 
@@ -26,7 +27,8 @@ class EvtrackQueue(Contender):
 
     Args:
         server: The server's connection string.
-        settings: With `python`, single jobs are enqueued by the Python API.
+        settings: With `python`, single jobs are enqueued by the Python API; with `together`, in one statement with
+            the wake-up.
     """
 
     NAME = "evtrack"
@@ -61,7 +63,7 @@ class EvtrackQueue(Contender):
         commands.verify(self.dsn)
 
     def enqueue_each(self, seconds: float) -> int:
-        """Enqueue jobs of one item; the wake-up is a statement of its own, as its documentation says."""
+        """Enqueue jobs of one item; the wake-up is a statement of its own, or part of that of the job."""
         jobs, go_on = 0, until(seconds)
         with database.connect(self.dsn) as conn:
             if self.settings.get("python"):
@@ -69,9 +71,11 @@ class EvtrackQueue(Contender):
                     evtrack.enqueue([_ITEM], handler="stamped", key="i", connection=conn)
                     jobs += 1
                 return jobs
+            together = self.settings.get("together")
             while go_on():
-                conn.execute(ONE, [['{"i": -1}']])
-                conn.execute(WAKE_UP)
+                conn.execute(ONE_AND_WAKE_UP if together else ONE, [['{"i": -1}']])
+                if not together:
+                    conn.execute(WAKE_UP)
                 jobs += 1
         return jobs
 
