@@ -23,9 +23,14 @@ def heartbeat(worker_id: int, busy: int, lock_pid: int) -> Call:
     return Call("heartbeat", {"worker_id": worker_id, "busy": busy, "lock_pid": lock_pid})
 
 
-def upkeep_turn(worker_id: int) -> Call:
+def upkeep_turn() -> Call:
     """Ask who looks for lost workers."""
-    return Call("upkeep_turn", {"reaper": worker_id})
+    return Call("upkeep_turn", {})
+
+
+def count_idle(handler: str) -> Call:
+    """Count the workers that are idle."""
+    return Call("count_idle", {"handler": handler})
 
 
 def claimable(handler: str, marks: Mapping[int, int]) -> Call:
@@ -94,6 +99,11 @@ def claimed(result: PGresult) -> list[ClaimedBatch]:
             key = [_number(row[name]) for name in ("job_id", "batch_no", "attempt")]
             batches.append(ClaimedBatch(*key, b"", b"", b"", None, None, None))
     return batches
+
+
+def counted(result: PGresult) -> int:
+    """Return how many `count_idle` has found."""
+    return _number(result.get_value(0, 0))
 
 
 def has_more(result: PGresult) -> bool:

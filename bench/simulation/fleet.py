@@ -14,7 +14,7 @@ from simulation.loop import Loop
 from simulation.session import Session
 from simulation.worker import Orders, Tally, Worker
 
-from evtrack.runtime.maintenance import Maintenance, pace_s
+from evtrack.runtime.maintenance import LONGEST_TURN_S, Maintenance, pace_s
 from evtrack.storage.connection.connect import behind_pooler, connect
 from evtrack.storage.connection.listener import WORK
 from evtrack.storage.queue.workers import bound_waits, lock_worker, register_worker
@@ -65,7 +65,7 @@ class Fleet:
         Args:
             size: How many there are to be.
         """
-        self.orders.pace_s = pace_s(size)
+        self.orders.workers, self.orders.pace_s, self.orders.turn_s = size, pace_s(size), pace_s(size, LONGEST_TURN_S)
         while len(self.workers) < size:
             worker = self._register(len(self.workers))
             self.workers.append(worker)

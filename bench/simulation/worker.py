@@ -20,6 +20,7 @@ from simulation.session import LocksTaken
 from evtrack.runtime.maintenance import LEASE_S
 from evtrack.runtime.worker.database.claim_planner import ClaimPlanner
 from evtrack.runtime.worker.database.job_completion import ASK_S, JobCompletion
+from evtrack.runtime.worker.database.wake_up_delay import WakeUpDelay
 from evtrack.runtime.worker.exchanger import _ANSWER_SHARE, _LONGEST_REPORT_S, _WEIGHT, REPORT_S
 from evtrack.runtime.worker.pacing import GROUP, Room
 
@@ -50,7 +51,9 @@ class Orders:
         slots: How many batches a worker runs at once.
         is_claiming: Whether they claim; otherwise they report what they hold, and are idle.
         is_over: Whether they end.
-        pace_s: How often a worker without work looks for some, and asks who looks for lost workers.
+        workers: How many workers there are.
+        pace_s: How often a worker without work looks for some.
+        turn_s: How often a worker asks who looks for lost workers.
     """
 
     handler: str = "none"
@@ -58,7 +61,9 @@ class Orders:
     slots: int = 1
     is_claiming: bool = True
     is_over: bool = False
+    workers: int = 0
     pace_s: float = 1.0
+    turn_s: float = 1.0
 
 
 @dataclass(slots=True)
@@ -92,6 +97,7 @@ class Worker:
         self._worker_id, self._session, self._heartbeat, self._lock_pid = worker_id, session, heartbeat, lock_pid
         self._orders, self._tally = orders, tally
         self._planner = ClaimPlanner()
+        self._delay = WakeUpDelay()
         self._completion = JobCompletion()
         self._free_at: list[float] = []
         self._running: deque[tuple[float, float, ClaimedBatch]] = deque()
@@ -109,7 +115,8 @@ class Worker:
         """Begin to work."""
 
         def wake() -> None:
-            self._has_news = True
+            orders = self._orders
+            self._delay.record_wake_up([orders.handler], workers=orders.workers, now=monotonic())
             loop.wake(self._work_task)
 
         loop.watch(self._session, on_notification=wake)
@@ -126,17 +133,17 @@ class Worker:
         beat_s, reported = LEASE_S / 3, 0
         # Workers of a fleet were not started at the same moment.
         beat_at = monotonic() + beat_s * (self._worker_id % 97) / 97
-        ask_at = monotonic() + self._orders.pace_s * (self._worker_id % 89) / 89
+        ask_at = monotonic() + self._orders.turn_s * (self._worker_id % 89) / 89
         while not self._orders.is_over:
-            now = monotonic()
+            now, turn_s = monotonic(), self._orders.turn_s
             busy = self._busy(now)
-            if now >= beat_at or busy != reported:
-                beat_at, reported = now + beat_s, busy
+            if now >= (beat_at - turn_s / 2 if now >= ask_at else beat_at) or busy != reported:
+                beat_at, ask_at, reported = now + beat_s, now + turn_s, busy
                 self._tally.beats += 1
                 yield from _ask(self._heartbeat, calls.heartbeat(self._worker_id, busy, self._lock_pid))
             if now >= ask_at:
-                ask_at = now + self._orders.pace_s
-                yield from _ask(self._heartbeat, calls.upkeep_turn(self._worker_id))
+                ask_at = now + turn_s
+                yield from _ask(self._heartbeat, calls.upkeep_turn())
             yield min(beat_at, ask_at, now + _CHANGED_S)
 
     def _busy(self, now: float) -> int:
@@ -145,16 +152,24 @@ class Worker:
     def _work(self) -> Task:
         while not self._orders.is_over:
             now = monotonic()
-            due_at = self._due_at(now)
+            due_at = min(self._due_at(now), self._delay.due_at)
             if now < due_at and not self._has_news:
                 yield due_at
                 continue
-            if self._has_news:
-                self._has_news = False
-                if self._orders.is_claiming and not self._running and (yield from self._claim_next(now)):
-                    continue
-                self._planner.expire()
+            has_news = self._has_news or now >= self._delay.due_at
+            yield from self._look(now) if has_news else self._exchange(now)
+
+    def _look(self, now: float) -> Task:
+        """Look for what was announced."""
+        delay, orders, held, self._has_news = self._delay, self._orders, len(self._running), False
+        announced = delay.begin_look()
+        if not (orders.is_claiming and not held and not delay.is_late and (yield from self._claim_next(now))):
+            self._planner.expire()
             yield from self._exchange(now)
+        delay.record_look(announced, workers=orders.workers, has_found=len(self._running) > held, now=monotonic())
+        for handler in list(delay.uncounted):
+            (result,) = yield from _ask(self._session, calls.count_idle(handler))
+            delay.record_count(handler, calls.counted(result), monotonic())
 
     def _due_at(self, now: float) -> float:
         """Return when the next exchange is due."""
@@ -245,9 +260,14 @@ class Worker:
                 self._tally.claims_s.append(answered - begun)
                 planner.record(batches, answered)
                 self._begin(batches, answered)
-        touched = self._completion.due(monotonic(), lambda _: not orders.is_claiming)
+        touched = self._completion.due(monotonic(), self._seems_over)
         if touched:
             yield from _ask(self._session, calls.finish_jobs(touched))
+
+    def _seems_over(self, job_id: int) -> bool:
+        planner = self._planner
+        is_known = not (self._orders.is_claiming and planner.is_stale(monotonic()))
+        return is_known and not self._running and job_id not in planner.listed
 
     def _begin(self, batches: list[ClaimedBatch], now: float) -> None:
         free_at = self._slots_free_at()

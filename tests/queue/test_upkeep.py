@@ -5,9 +5,11 @@ import time
 import pytest
 
 from client import Client
+from evtrack.runtime import maintenance
 from evtrack.runtime.maintenance import Maintenance
 from evtrack.storage.connection.connect import connect
-from evtrack.storage.queue.workers import lock_worker
+from evtrack.storage.queue.upkeep_turn import UpkeepTurn, upkeep_turn
+from evtrack.storage.queue.workers import heartbeat, lock_worker
 from polling import eventually
 from reaping import age, step
 from workers import running_worker
@@ -38,6 +40,49 @@ def test_one_has_the_turn_and_another_takes_it_when_it_ends(queue: Client) -> No
     assert time.monotonic() - begun < 8
     assert not look(queue)
     assert MARK != queue.one("SELECT reaper FROM evtrack.upkeep"), "it is not its turn"
+
+
+def test_a_heartbeat_brings_who_has_the_turn(queue: Client) -> None:
+    worker, first = queue.worker(), Maintenance()
+    first.run_due(queue.conn, time.monotonic())
+    turn = heartbeat(queue.conn, worker, busy=0).turn
+    assert (True, False, 1) == (turn.is_open_to(first._reaper), turn.is_open_to(MARK), turn.workers)
+    queue.conn.execute("UPDATE evtrack.upkeep SET reaped_at = reaped_at - interval '1 second'")
+    assert heartbeat(queue.conn, worker, busy=0).turn.is_open_to(MARK)
+    assert upkeep_turn(queue.conn).is_open_to(MARK)
+
+
+@pytest.mark.parametrize(("by", "is_open"), [(None, True), (-0.1, True), (0.0, False), (0.9, False), (0.91, True)])
+def test_the_turn_is_open_when_nobody_has_looked_for_a_while(by: float | None, *, is_open: bool) -> None:
+    assert is_open == UpkeepTurn(reaper=1, reaped_s=by).is_open_to(2)
+    assert UpkeepTurn(reaper=2, reaped_s=by).is_open_to(2)
+    assert UpkeepTurn(reaper=None, reaped_s=by).is_open_to(2)
+
+
+@pytest.mark.parametrize(
+    ("workers", "turn_s", "poll_s"), [(None, 1, 1), (20, 1, 1), (100, 5, 5), (200, 10, 5), (5000, 10, 5)]
+)
+def test_the_more_workers_there_are_the_less_often_each_asks(workers: int | None, turn_s: float, poll_s: float) -> None:
+    one = Maintenance()
+    one.learn(UpkeepTurn(reaper=MARK, reaped_s=0.1, workers=workers), 100.0)
+    assert (False, turn_s, poll_s) == (one.has_turn, one.turn_s, one.pace_s)
+    assert 0.75 * turn_s <= one.ask_in_s(100.0) <= 1.25 * turn_s
+    one.learn(UpkeepTurn(workers=workers), 100.0)
+    assert one.has_turn
+    assert one.ask_in_s(100.0) <= 1.25, "it soon gives up a turn that another has"
+
+
+def test_in_a_large_fleet_nothing_but_the_heartbeat_asks_for_the_turn(
+    queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(maintenance, "upkeep_turn", lambda conn: calls.append(conn) or upkeep_turn(conn))
+    monkeypatch.setattr(Maintenance, "turn_s", 10.0)
+    with running_worker(dsn, lease_s=3):
+        eventually(lambda: queue.one("SELECT reaper IS NOT NULL FROM evtrack.upkeep"), 20)
+        first = queue.one("SELECT reaped_at FROM evtrack.upkeep")
+        eventually(lambda: (queue.one("SELECT reaped_at FROM evtrack.upkeep") - first).total_seconds() > 2)
+    assert [] == calls
 
 
 def test_a_call_without_the_turn_writes_nothing(queue: Client) -> None:

@@ -1,12 +1,17 @@
 """A worker that waits is woken by a notification, and claims at once what it announces."""
 
+import random
+
 import pytest
 
 from client import Claim, Client
 from evtrack.domain.database_errors import TransientError
-from evtrack.runtime.worker.database import claim_planner
+from evtrack.runtime.worker.database import claim_planner, session
+from evtrack.runtime.worker.database.heartbeat import Heartbeat
+from evtrack.runtime.worker.database.wake_up_delay import WakeUpDelay
 from evtrack.storage.connection.connect import Connection
 from evtrack.storage.queue.queue import Queue
+from evtrack.storage.queue.workers import count_idle
 from polling import eventually
 from workers import running_worker, submit
 
@@ -67,6 +72,40 @@ def test_what_a_notification_announces_is_not_lost_with_the_answer_to_its_claim(
         # The first job may be found by the list that a worker begins with.
         eventually(lambda: finished() in cut)
     assert ["enqueued", "started", "requeued", "started", "completed"] == queue.types(cut[0])
+
+
+def test_a_notification_that_others_may_answer_is_answered_later(
+    queue: Client, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays_s: list[float] = []
+    original = WakeUpDelay.record_wake_up
+
+    def record_wake_up(self: WakeUpDelay, handlers: list[str], *, workers: int, now: float) -> None:
+        original(self, handlers, workers=workers, now=now)
+        delays_s.append(self.due_at - now)
+
+    monkeypatch.setattr(WakeUpDelay, "record_wake_up", record_wake_up)
+    monkeypatch.setattr(random, "random", lambda: 0.9)
+    monkeypatch.setattr(Heartbeat, "workers", 200)
+    monkeypatch.setattr(session, "count_idle", lambda *_: 200)
+
+    def is_delayed() -> bool:
+        # Without work, so that the worker finds none: then it counts the others.
+        queue.conn.execute("SELECT pg_notify('evtrack_work', 'scripted')")
+        return bool(delays_s) and delays_s[-1] > 0
+
+    with running_worker(dsn):
+        eventually(is_delayed)
+        job = submit(queue, "{}")
+        eventually(lambda: queue.phase(job) == "finished")
+
+
+def test_idle_workers_are_counted_by_handler(queue: Client) -> None:
+    (idle, busy, stopped) = (queue.worker() for _ in range(3))
+    queue.one("SELECT evtrack.heartbeat(%s, 0)", idle)
+    queue.one("SELECT evtrack.heartbeat(%s, 2)", busy)
+    queue.conn.execute("SELECT evtrack.stop_worker(%s)", [stopped])
+    assert (1, 0) == (count_idle(queue.conn, queue.handler), count_idle(queue.conn, "other"))
 
 
 def test_what_is_next_is_new_and_most_urgent(queue: Client, conn: Connection) -> None:

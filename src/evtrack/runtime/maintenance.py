@@ -14,10 +14,12 @@ from evtrack.domain.errors import BadArgument, EvtrackError
 from evtrack.runtime.repeated_failure import RepeatedFailure
 from evtrack.storage.queue.job_control import wake_watchers, wake_workers
 from evtrack.storage.queue.notify_queue import MAX_USED, notify_queue
-from evtrack.storage.queue.workers import compact_open_jobs, finish_overdue, make_partitions, reap, upkeep_turn
+from evtrack.storage.queue.upkeep_turn import upkeep_turn
+from evtrack.storage.queue.workers import compact_open_jobs, finish_overdue, make_partitions, reap
 
 if TYPE_CHECKING:
     from evtrack.storage.connection.connect import Connection
+    from evtrack.storage.queue.upkeep_turn import UpkeepTurn
 
 GRACE_S: Final = 5.0
 """How long a worker's session may be gone before the worker is declared lost: time to reconnect."""
@@ -31,7 +33,12 @@ REAP_S: Final = 0.4
 TURN_S: Final = 1.0
 """How often the others ask whether the turn is theirs, in a fleet of up to 20 workers; more ask less often each."""
 
-_LONGEST_TURN_S: Final = 5.0
+LONGEST_TURN_S: Final = LEASE_S / 3
+"""From 200 workers on: then the heartbeat asks, and nothing else does."""
+
+LONGEST_POLL_S: Final = 5.0
+"""How often a worker without work looks for some at least, even in the largest fleet."""
+
 _LONGEST_PAUSE_S: Final = 5.0
 """How long at most to wait after calls that failed."""
 
@@ -44,16 +51,17 @@ _NOTIFY_QUEUE_S: Final = 60.0
 _log = structlog.get_logger()
 
 
-def pace_s(workers: int) -> float:
+def pace_s(workers: int, longest_s: float = LONGEST_POLL_S) -> float:
     """Return how often each member of a fleet may ask the database something, so that all ask at a constant rate.
 
     Args:
         workers: How many members there are.
+        longest_s: How seldom at most.
 
     Returns:
         Seconds.
     """
-    return min(_LONGEST_TURN_S, max(TURN_S, TURN_S * workers / _SMALL_FLEET))
+    return min(longest_s, max(TURN_S, TURN_S * workers / _SMALL_FLEET))
 
 
 class Maintenance:
@@ -73,8 +81,8 @@ class Maintenance:
         self._reaper = _LEAST_NUMBER + secrets.randbelow(9 * _LEAST_NUMBER)
         self.has_turn = False
         """Whether this one looks for all, as far as it knows."""
-        self.pace_s = TURN_S
-        """How often a member of the fleet may ask the database something while it is idle: more members ask less."""
+        self.workers = 0
+        """How many workers there are, as far as is known."""
         self._looked_at: float | None = None
         self._ask_failures, self._work_failures = (
             RepeatedFailure(
@@ -86,6 +94,16 @@ class Maintenance:
         )
         self._ask_at = self._reap_at = self._partitions_at = self._notify_queue_at = 0.0
         self._overdue_at = monotonic() + _OVERDUE_S
+
+    @property
+    def pace_s(self) -> float:
+        """How often a worker without work may look for some: more workers look less often each."""
+        return pace_s(self.workers)
+
+    @property
+    def turn_s(self) -> float:
+        """How often this one asks for the turn."""
+        return pace_s(self.workers, LONGEST_TURN_S)
 
     @property
     def is_failing(self) -> bool:
@@ -126,17 +144,26 @@ class Maintenance:
         """
         if now < self._ask_at:
             return
-        self._ask_at = now + self.pace_s * (0.75 + random.random() / 2)  # noqa: S311  jitter
         try:
-            turn = upkeep_turn(connection, self._reaper)
+            self.learn(upkeep_turn(connection), now)
         except EvtrackError as error:
             if error.connection_lost:
                 raise
-            self._ask_at = max(self._ask_at, now + self._ask_failures.record(error))
-            return
+            self._ask_at = now + max(self.turn_s, self._ask_failures.record(error))
+
+    def learn(self, turn: UpkeepTurn, now: float) -> None:
+        """Take note of who has the turn, which need not be asked again for a while.
+
+        Args:
+            turn: What the database says.
+            now: The monotonic clock.
+        """
         self._ask_failures.reset()
-        self.has_turn = turn.is_due
-        self.pace_s = pace_s(turn.workers)
+        self.has_turn = turn.is_open_to(self._reaper)
+        self.workers = turn.workers or 0
+        # Who took the turn by mistake, as after a moment in which the server stood still, soon gives it up.
+        ask_s = TURN_S if self.has_turn else self.turn_s
+        self._ask_at = now + ask_s * (0.75 + random.random() / 2)  # noqa: S311  jitter
 
     def run_due(self, connection: Connection, now: float) -> None:
         """Ask for the turn, and do what is due if this one has it.

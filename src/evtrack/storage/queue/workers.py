@@ -9,8 +9,9 @@ from psycopg.types.json import Jsonb
 
 from evtrack.domain.errors import NoSuchJob
 from evtrack.storage.connection.connect import Connection, behind_pooler, bound_answers
-from evtrack.storage.connection.query import array_literal, one, rows, run, value
+from evtrack.storage.connection.query import array_literal, dict_rows, rows, run, value
 from evtrack.storage.queue.records import ReportVerdict
+from evtrack.storage.queue.upkeep_turn import UpkeepTurn
 from evtrack.version import __version__
 
 if TYPE_CHECKING:
@@ -39,23 +40,12 @@ class HeartbeatReply:
     Args:
         accepted: False when the worker was declared lost and its batches were given to others.
         session_lock: Whether the session holds the worker's lock; behind a transaction pooler it does not.
+        turn: Who looks for lost workers.
     """
 
     accepted: bool
     session_lock: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UpkeepTurn:
-    """Whose turn it is to look for lost workers.
-
-    Args:
-        is_due: Whether the reaper that asks has the turn, or may take it.
-        workers: How many workers there are.
-    """
-
-    is_due: bool
-    workers: int
+    turn: UpkeepTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +141,18 @@ def heartbeat(connection: Connection, worker_id: int, *, busy: int, lock_pid: in
     Returns:
         The answer.
     """
-    lost = HeartbeatReply(accepted=False, session_lock=False)
     try:
-        return one(connection, HeartbeatReply, "heartbeat", worker_id=worker_id, busy=busy, lock_pid=lock_pid) or lost
+        (row,) = dict_rows(connection, "heartbeat", worker_id=worker_id, busy=busy, lock_pid=lock_pid)
     except NoSuchJob:
         # A lost worker's row goes with the last day that refers to it.
-        return lost
+        return HeartbeatReply(accepted=False, session_lock=False, turn=UpkeepTurn())
+    accepted, session_lock = row.pop("accepted"), row.pop("session_lock")
+    return HeartbeatReply(accepted=accepted, session_lock=session_lock, turn=UpkeepTurn(**row))
+
+
+def count_idle(connection: Connection, handler: str) -> int:
+    """Count the workers with a handler that had a free slot at their last heartbeat."""
+    return int(value(connection, "count_idle", handler=handler))
 
 
 def reap(
@@ -175,15 +171,6 @@ def reap(
     """
     values = {"grace_s": grace_s, "lease_s": lease_s, "reaper": reaper, "elapsed_s": elapsed_s}
     return rows(connection, LostWorker, "reap", **values)
-
-
-def upkeep_turn(connection: Connection, reaper: int) -> UpkeepTurn:
-    """Ask whose turn it is to look for lost workers; this costs the server nearly nothing.
-
-    Args:
-        reaper: The number of the caller.
-    """
-    return one(connection, UpkeepTurn, "upkeep_turn", reaper=reaper) or UpkeepTurn(is_due=True, workers=0)
 
 
 def finish_overdue(connection: Connection) -> list[int]:

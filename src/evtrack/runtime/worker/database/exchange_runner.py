@@ -16,6 +16,7 @@ from evtrack.domain.errors import EvtrackError, NoSuchJob, WorkerLost
 from evtrack.runtime.worker.database.error_backoff import ErrorBackoff
 from evtrack.runtime.worker.database.exchange import Answers, Reply
 from evtrack.runtime.worker.database.queue_sync import QueueSync
+from evtrack.runtime.worker.database.wake_up_delay import WakeUpDelay
 
 if TYPE_CHECKING:
     from evtrack.runtime.worker.database.exchange import Request
@@ -41,6 +42,7 @@ class ExchangeRunner:
         self._replies = 0
         self._sync = QueueSync()
         self._backoff = ErrorBackoff()
+        self._delay = WakeUpDelay()
         self._lost_id = 0
         self._must_reconcile = self._was_registered = False
         self._has_begun_to_stop = False
@@ -97,15 +99,28 @@ class ExchangeRunner:
         Returns:
             What came of a notification, or of the loss of the connection; None for nothing.
         """
+        delay, session = self._delay, self._session
         try:
-            if not self._session.wait_for_work():
-                return None
+            for handler in list(delay.uncounted):
+                delay.record_count(handler, session.count_idle(handler), monotonic())
+            announced = session.wait_for_work(delay.wait_s(monotonic()))
         except EvtrackError as error:
             self._postpone(error)
             return self._reply(Answers())
+        if announced:
+            delay.record_wake_up(announced, workers=session.workers, now=monotonic())
+        if monotonic() < delay.due_at:
+            return None
+        announced = delay.begin_look()
         standing = self.standing
         if standing is not None and standing.replies == self._replies:
-            return self.run(standing)
+            if delay.is_late:
+                # A session that has never claimed would plan the whole claim, only to find nothing.
+                self._sync.expire_list()
+                standing = replace(standing, has_news=False)
+            reply = self.run(standing)
+            delay.record_look(announced, workers=session.workers, has_found=bool(reply.batches), now=monotonic())
+            return reply
         self._news.has_work.set()
         self._news.waker.set()
         return None

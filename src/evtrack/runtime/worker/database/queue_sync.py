@@ -68,6 +68,10 @@ class QueueSync:
         self._planner.idle_s = seconds
         self._completion.ask_s = max(ASK_S, seconds)
 
+    def expire_list(self) -> None:
+        """Read the list of claimable jobs at the next exchange."""
+        self._planner.expire()
+
     def run(self, queue: Queue, request: Request, answers: Answers) -> bool:
         """Commit marks, and report and claim what is due.
 

@@ -21,7 +21,14 @@ from evtrack.storage.connection.connect import Connection, behind_pooler, connec
 from evtrack.storage.connection.listener import WORK, Listener
 from evtrack.storage.queue.job_control import wake_watchers
 from evtrack.storage.queue.queue import Queue
-from evtrack.storage.queue.workers import begin_stop, bound_waits, register_worker, report_slots, stop_worker
+from evtrack.storage.queue.workers import (
+    begin_stop,
+    bound_waits,
+    count_idle,
+    register_worker,
+    report_slots,
+    stop_worker,
+)
 
 if TYPE_CHECKING:
     from collections import deque
@@ -90,6 +97,11 @@ class WorkerSession:
         """Whether the heartbeat has learned that the worker was declared lost."""
         return self._news.is_fenced.is_set()
 
+    @property
+    def workers(self) -> int:
+        """How many workers there are, as far as the heartbeat knows."""
+        return 0 if self.heartbeat is None else self.heartbeat.workers
+
     def connect(self) -> None:
         """Connect again, without a queue.
 
@@ -145,22 +157,33 @@ class WorkerSession:
             self._connection.close()
             self._connection = None
 
-    def wait_for_work(self) -> bool:
-        """Wait until a notification announces work for the handlers, or until `interrupt`.
+    def wait_for_work(self, timeout_s: float | None) -> list[str]:
+        """Wait until notifications announce work for the handlers, or until `interrupt`.
+
+        Args:
+            timeout_s: How long at most; None for as long as it takes.
 
         Returns:
-            Whether there may be work.
+            The handlers for which there may be work.
 
         Raises:
             EvtrackError: The connection is lost.
         """
         if self._listener is None:
-            self._interrupt.wait(None)
+            self._interrupt.wait(timeout_s)
             notified = []
         else:
-            notified = self._listener.wait(None)
+            notified = self._listener.wait(timeout_s)
         self._interrupt.clear()
-        return any(handler in self._served for handler in notified)
+        return [handler for handler in notified if handler in self._served]
+
+    def count_idle(self, handler: str) -> int:
+        """Count the workers with a handler that have a free slot.
+
+        Raises:
+            EvtrackError: The database cannot be reached.
+        """
+        return 0 if self._connection is None else count_idle(self._connection, handler)
 
     def interrupt(self) -> None:
         """End `wait_for_work`, or the next one if none has begun. Any thread may call this."""
