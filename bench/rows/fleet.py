@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 from support import commands, database, measures
+from support.cpu import tree_cpu_s
 from support.row import Line, Row, Run, report
 
 _GRACE_S = 5.0
@@ -93,9 +94,9 @@ def idle_percent(conn: database.Connection, seconds: float) -> float:
     """Return the CPU time of all processes of the server meanwhile, in percent of a core."""
     directory = Path(database.value(conn, "SHOW data_directory"))
     postmaster = psutil.Process(int((directory / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
-    begun, used = time.monotonic(), _cpu_s(postmaster)
+    begun, used = time.monotonic(), tree_cpu_s(postmaster)
     time.sleep(seconds)
-    return 100 * (_cpu_s(postmaster) - used) / (time.monotonic() - begun)
+    return 100 * (tree_cpu_s(postmaster) - used) / (time.monotonic() - begun)
 
 
 def kill(worker: int) -> None:
@@ -103,18 +104,6 @@ def kill(worker: int) -> None:
     process = psutil.Process(worker)
     for each in (process, *process.children(recursive=True)):
         each.kill()
-
-
-def _cpu_s(postmaster: psutil.Process) -> float:
-    times = postmaster.cpu_times()
-    total = times.user + times.system + times.children_user + times.children_system
-    for child in postmaster.children():
-        try:
-            times = child.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return float(total)
 
 
 if __name__ == "__main__":

@@ -30,19 +30,6 @@ def postmaster_of(conn: Connection) -> psutil.Process:
     return psutil.Process(int((directory / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
 
 
-def cpu_s(process: psutil.Process) -> float:
-    """Return the CPU time of a process and its children, with those that have ended."""
-    times = process.cpu_times()
-    total = times.user + times.system + times.children_user + times.children_system
-    for child in process.children():
-        try:
-            times = child.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return float(total)
-
-
 def session_bytes(conn: Connection) -> dict[str, float]:
     """Return the memory that a session's process has for itself, by purpose, on average over all such sessions."""
     found: dict[str, list[int]] = {}

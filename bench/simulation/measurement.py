@@ -10,6 +10,7 @@ import psutil
 from simulation import load
 from simulation.model import Point
 from support import commands, database, harness, measures
+from support.cpu import tree_cpu_s
 
 if TYPE_CHECKING:
     from simulation.fleet import Fleet
@@ -164,5 +165,5 @@ class Measurement:
         )
 
     def _used(self) -> tuple[float, float, float]:
-        pooled = 0.0 if self._pooler is None else load.cpu_s(self._pooler)
-        return load.cpu_s(self._postmaster), pooled, time.process_time()
+        pooled = 0.0 if self._pooler is None else tree_cpu_s(self._pooler)
+        return tree_cpu_s(self._postmaster), pooled, time.process_time()
