@@ -2982,8 +2982,9 @@ BEGIN
         count(*) FILTER (WHERE a.xid <> own_xid
             OR a.at < transaction_timestamp() OR a.at > now_at
             OR jsonb_typeof(a.data) <> 'object' OR a.attempt < 0),
-        max(a.seq), min(a.job_day), max(a.job_day), min(a.job_id),
-        max(a.job_id),
+        max(a.seq), min(a.job_day), max(a.job_day),
+        min(a.job_id) FILTER (WHERE a.type = 'enqueued'),
+        max(a.job_id) FILTER (WHERE a.type = 'enqueued'),
         sum((a.data ->> 'items')::integer) FILTER (WHERE a.type = 'enqueued')
     INTO total, of_jobs, births, derived, steps, troubles, suspects, newest,
         day, last_day, the_job, last_job, items
@@ -3044,7 +3045,7 @@ BEGIN
             AND a.batch_no BETWEEN 1 AND born.batch_count
             AND a.data -> 'root' IS NULL;
         GET DIAGNOSTICS n = ROW_COUNT;
-        IF n < births THEN
+        IF n < births THEN -- several jobs, or batches that are not born here
             SELECT sum((a.data ->> 'items')::integer) INTO items
             FROM added a
             WHERE a.type = 'enqueued' AND a.version = 1
@@ -3067,7 +3068,8 @@ BEGIN
             WHERE j.job_id = the_job AND b.first_no <= j.fresh_after;
         END IF;
         EXIT WHEN the_job = last_job;
-        SELECT min(a.job_id) INTO the_job FROM added a WHERE a.job_id > the_job;
+        SELECT min(a.job_id) INTO the_job FROM added a
+        WHERE a.type = 'enqueued' AND a.job_id > the_job;
     END LOOP;
 
     IF folded + steps < total THEN
@@ -3466,7 +3468,7 @@ BEGIN
             i := i + 1;
             CONTINUE;
         END IF;
-        -- Each expression of a function is prepared anew in each transaction,
+        -- Each expression of a function is prepared again in each transaction,
         -- so that a few large ones are faster than many small ones.
         steps := CASE
             WHEN ((events[i + 1]).type = 'extended'
@@ -3480,7 +3482,8 @@ BEGIN
             ELSE 3 END;
         extended := CASE WHEN steps > 1 THEN events[i + 1] END;
         digests := NULL;
-        FOREACH step IN ARRAY events[i:i + steps - 1] LOOP
+        FOR n IN 0..steps - 1 LOOP
+            step := events[i + n];
             digests := evtrack.extend_links(
                 digests, step.version - 1, evtrack.event_text(
                     step.job_id, step.batch_no, step.version, step.type,
@@ -7464,7 +7467,8 @@ CREATE VIEW evtrack.worker_status AS
         CASE
             WHEN ((stopped_at IS NULL) AND (lost_at IS NULL)) THEN in_hand
             ELSE NULL::jsonb
-        END AS in_hand
+        END AS in_hand,
+    session_lock
    FROM evtrack.worker w;
 
 COMMENT ON VIEW evtrack.worker_status IS 'One row per worker: alive, silent (no heartbeat for 30 s), lost (declared dead, its batches requeued) or stopped.';
@@ -7476,6 +7480,8 @@ COMMENT ON COLUMN evtrack.worker_status.version IS 'The evtrack version that the
 COMMENT ON COLUMN evtrack.worker_status.silent_s IS 'Seconds since the last heartbeat.';
 
 COMMENT ON COLUMN evtrack.worker_status.in_hand IS 'What its slots reported to have in hand for over a second, as an array of objects; running_item shows it in rows.';
+
+COMMENT ON COLUMN evtrack.worker_status.session_lock IS 'Whether its session holds a lock, by which its end is noticed; not behind a pooler, where it is not notified either.';
 
 ALTER TABLE ONLY evtrack.alert
     ADD CONSTRAINT alert_kind_subject_occasion_key UNIQUE (kind, subject, occasion);

@@ -79,7 +79,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
 
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
-    """Leave no test the log format of the one before."""
+    """Reset logging after each test."""
     yield
     if structlog.is_configured():
         configure_logs()

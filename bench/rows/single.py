@@ -7,17 +7,24 @@ from support.row import Line, Row, Run, report
 ROW = Row(
     runs=(
         Run("SQL", {"seconds": 3}, {"seconds": 0.2}, seconds=6, group="evtrack"),
-        Run("SQL, one statement", {"seconds": 3, "together": True}, {"seconds": 0.2}, seconds=6, group="evtrack"),
+        Run("SQL, one statement", {"seconds": 3, "together": True}, {"seconds": 0.2, "together": True}, seconds=6),
         Run("Python", {"seconds": 3, "python": True}, {"seconds": 0.2}, seconds=6, group="evtrack"),
         *peer_runs.enqueues(),
     ),
     lines=(
         Line(
-            "Single enqueue, with the wake-up",
+            "Single enqueue, the wake-up after the commit",
             run="evtrack",
             figure="jobs_s",
             unit="jobs/s",
             beside=peer_runs.beside(targets={"pgqueuer": 1.0}),
+        ),
+        Line(
+            "Single enqueue, the wake-up in the same statement",
+            run="SQL, one statement",
+            figure="jobs_s",
+            unit="jobs/s",
+            beside=peer_runs.beside(),
         ),
     ),
 )

@@ -52,6 +52,18 @@ def test_new_jobs_of_one_insert_fold_as_in_the_pure_fold(client: Client) -> None
     ]
 
 
+def test_a_batch_is_born_beside_a_step_of_an_older_job(client: Client) -> None:
+    older = client.one("SELECT evtrack.enqueue(%s, '{a}', ARRAY['1'])", client.handler)
+    newer = client.one("SELECT job_id FROM evtrack.create_job(%s)", client.handler)
+    append(
+        client,
+        (older, 1, 2, "started", 1, client.worker(), {}),
+        (newer, 0, 2, "extended", 0, None, {"batches": 1, "items": 1}),
+        (newer, 1, 1, "enqueued", 0, None, {"first": 1, "items": 1}),
+    )
+    client.check(older, newer)
+
+
 @pytest.mark.parametrize(
     ("steps", "match"),
     [

@@ -106,7 +106,7 @@ def test_arrays_can_be_items_if_allowed() -> None:
         (("a", "b", "a"), (), "key: the field 'a' is named twice"),
         (("a",), ("d", "d"), "weight: the field 'd' is named twice"),
         (("a", "b"), ("d", "b"), "weight: the field 'b' is the key"),
-        ((), ("id",), "weight: the field 'id' is the default key"),
+        ((), ("id",), "weight: the field 'id' is read as the default key"),
         (('a"b',), (), "contains a quote"),
         ((), ("a\\b",), r"weight: the field name 'a\\b' contains"),
         (("a\n",), (), r"key: the field name 'a\n' contains"),

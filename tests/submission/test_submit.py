@@ -191,7 +191,7 @@ def test_a_slow_input_is_submitted_before_it_ends(dsn: str, conn: Connection) ->
         (["--resume", "99"], 1, "no such job: 99"),
         (["x.jsonl", "--resume", "1"], 1, "do not name a SOURCE"),
         (["-", "--handler", "h", "--key", "a,,b"], 2, "has an empty field name"),
-        (["-", "--handler", "h", "--weight", "id"], 1, "weight: the field 'id' is the default key"),
+        (["-", "--handler", "h", "--weight", "id"], 1, "weight: the field 'id' is read as the default key"),
         (["-", "--handler", "h", "--batch-size", "0"], 2, "--batch-size"),
         (["-", "--handler", "h", "--format", "lines", "--key", "a"], 1, "plain lines have no fields"),
         (["-", "--handler", "h", "--max-item-bytes", "9", "--max-batch-bytes", "8"], 1, "max_item_bytes (9)"),

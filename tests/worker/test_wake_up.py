@@ -101,9 +101,11 @@ def test_a_notification_that_others_may_answer_is_answered_later(
 
 
 def test_idle_workers_are_counted_by_handler(queue: Client) -> None:
-    (idle, busy, stopped) = (queue.worker() for _ in range(3))
-    queue.one("SELECT evtrack.heartbeat(%s, 0)", idle)
+    (idle, pooled, busy, stopped) = (queue.worker() for _ in range(4))
+    for worker in (idle, pooled):
+        queue.one("SELECT evtrack.heartbeat(%s, 0)", worker)
     queue.one("SELECT evtrack.heartbeat(%s, 2)", busy)
+    queue.conn.execute("UPDATE evtrack.worker SET session_lock = worker_id <> %s", [pooled])
     queue.conn.execute("SELECT evtrack.stop_worker(%s)", [stopped])
     assert (1, 0) == (count_idle(queue.conn, queue.handler), count_idle(queue.conn, "other"))
 

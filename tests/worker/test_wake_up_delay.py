@@ -11,8 +11,8 @@ from evtrack.runtime.worker.database.wake_up_delay import AT_ONCE, COUNT_S, LONG
 def counted(idle: int, handler: str = "h", *, at: float = 100.0) -> WakeUpDelay:
     """Return the delay of a worker that has found nothing, and then counted those that are idle."""
     one = WakeUpDelay()
-    one.record_look([handler], workers=1000, has_found=False, now=at)
-    one.record_count(handler, idle, at)
+    one.begin_count([handler], workers=1000, now=at)
+    one.record_count(handler, idle)
     return one
 
 
@@ -40,8 +40,7 @@ def test_few_workers_look_at_once() -> None:
 def test_few_who_have_the_handler_look_at_once_in_any_fleet() -> None:
     one = counted(1000, "common")
     assert due_in_s(one, "common", "rare") > 0
-    one.record_look(["rare"], workers=1000, has_found=False, now=100.0)
-    one.record_count("rare", AT_ONCE, 100.0)
+    one.record_count("rare", AT_ONCE)
     assert due_in_s(counted(1000, "common"), "common") > 0
     assert 0 == due_in_s(one, "common", "rare")
 
@@ -71,21 +70,26 @@ def test_a_second_notification_delays_nothing(monkeypatch: pytest.MonkeyPatch) -
 def test_who_found_work_looks_at_once_until_it_finds_none() -> None:
     one = counted(1000)
     for has_found in (True, False):
-        one.record_look(["h"], workers=1000, has_found=has_found, now=100.0)
+        one.record_look(["h"], has_found=has_found)
         assert has_found == (due_in_s(one) == 0)
         one.begin_look()
+    one.record_look(["rare"], has_found=True)
+    one.record_look(["h"], has_found=False)
+    assert 0 == due_in_s(one, "rare"), "that others took work of another handler says nothing about this one"
 
 
-def test_who_found_nothing_counts_the_idle_ones_now_and_then() -> None:
+def test_idle_ones_are_counted_once_and_then_by_who_finds_nothing() -> None:
     one = WakeUpDelay()
 
-    def uncounted(*, workers: int = 1000, has_found: bool = False, now: float = 100.0) -> list[str]:
-        one.record_look(["h"], workers=workers, has_found=has_found, now=now)
-        return one.uncounted
+    def counts(*, workers: int = 1000, now: float = 100.0) -> list[str]:
+        return one.begin_count(["common", "rare"], workers=workers, now=now)
 
-    assert [[], []] == [uncounted(has_found=True), uncounted(workers=AT_ONCE)]
-    assert ["h"] == uncounted()
-    one.record_count("h", 50, 100.0)
-    assert [] == uncounted(now=100.0 + COUNT_S / 2)
-    assert ["h"] == uncounted(now=100.0 + COUNT_S)
+    assert [] == counts(workers=AT_ONCE)
+    assert ["common", "rare"] == counts()
+    one.record_look(["common"], has_found=True)
+    assert [] == counts(now=100.0 + COUNT_S)
+    one.record_look(["common"], has_found=False)
+    assert [] == counts(now=100.0 + COUNT_S / 2)
+    assert ["common"] == counts(now=100.0 + COUNT_S)
+    assert [] == counts(now=100.0 + 3 * COUNT_S)
     assert math.inf == one.due_at, "counting is no look"

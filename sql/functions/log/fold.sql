@@ -56,8 +56,9 @@ BEGIN
         count(*) FILTER (WHERE a.xid <> own_xid
             OR a.at < transaction_timestamp() OR a.at > now_at
             OR jsonb_typeof(a.data) <> 'object' OR a.attempt < 0),
-        max(a.seq), min(a.job_day), max(a.job_day), min(a.job_id),
-        max(a.job_id),
+        max(a.seq), min(a.job_day), max(a.job_day),
+        min(a.job_id) FILTER (WHERE a.type = 'enqueued'),
+        max(a.job_id) FILTER (WHERE a.type = 'enqueued'),
         sum((a.data ->> 'items')::integer) FILTER (WHERE a.type = 'enqueued')
     INTO total, of_jobs, births, derived, steps, troubles, suspects, newest,
         day, last_day, the_job, last_job, items
@@ -118,7 +119,7 @@ BEGIN
             AND a.batch_no BETWEEN 1 AND born.batch_count
             AND a.data -> 'root' IS NULL;
         GET DIAGNOSTICS n = ROW_COUNT;
-        IF n < births THEN
+        IF n < births THEN -- several jobs, or batches that are not born here
             SELECT sum((a.data ->> 'items')::integer) INTO items
             FROM added a
             WHERE a.type = 'enqueued' AND a.version = 1
@@ -141,7 +142,8 @@ BEGIN
             WHERE j.job_id = the_job AND b.first_no <= j.fresh_after;
         END IF;
         EXIT WHEN the_job = last_job;
-        SELECT min(a.job_id) INTO the_job FROM added a WHERE a.job_id > the_job;
+        SELECT min(a.job_id) INTO the_job FROM added a
+        WHERE a.type = 'enqueued' AND a.job_id > the_job;
     END LOOP;
 
     IF folded + steps < total THEN

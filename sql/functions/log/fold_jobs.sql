@@ -23,7 +23,7 @@ BEGIN
             i := i + 1;
             CONTINUE;
         END IF;
-        -- Each expression of a function is prepared anew in each transaction,
+        -- Each expression of a function is prepared again in each transaction,
         -- so that a few large ones are faster than many small ones.
         steps := CASE
             WHEN ((events[i + 1]).type = 'extended'
@@ -37,7 +37,8 @@ BEGIN
             ELSE 3 END;
         extended := CASE WHEN steps > 1 THEN events[i + 1] END;
         digests := NULL;
-        FOREACH step IN ARRAY events[i:i + steps - 1] LOOP
+        FOR n IN 0..steps - 1 LOOP
+            step := events[i + n];
             digests := evtrack.extend_links(
                 digests, step.version - 1, evtrack.event_text(
                     step.job_id, step.batch_no, step.version, step.type,

@@ -187,9 +187,9 @@ def _check_fields(key: Sequence[str], weight: Sequence[str]) -> None:
     for name in weight:
         if name in (key or _DEFAULT_KEY):
             raise BadArgument(
-                f"weight: the field {quoted(name)} is {'the' if key else 'the default'} key",
-                hint="A weight counts the elements of lists, and a key is text or a number: name list fields with "
-                "--weight, or other fields with --key.",
+                f"weight: the field {quoted(name)} is {'the key' if key else 'read as the default key'}",
+                hint="A weight counts the elements of lists, and a key is text or a number: name list fields as "
+                "weight, or other fields as key.",
             )
 
 

@@ -120,7 +120,7 @@ def command_runner(handler: Handler, page: SharedPage) -> Callable[[ClaimedBatch
             raise CommandDied(tail, ended)
         if ended.returncode:
             code = f"exit code {ended.returncode}"
-            raise CommandFailed(f"{code}: {tail}" if tail else code)
+            raise CommandFailed(f"{code}: {tail}" if tail else code, exit_code=ended.returncode)
         return _result_lines(stdout, count)
 
     return run

@@ -45,7 +45,16 @@ class PartialFailure(Exception):
 
 
 class CommandFailed(Exception):
-    """A command ended with a non-zero exit code, or broke the rules for its output."""
+    """A command ended with a non-zero exit code, or broke the rules for its output.
+
+    Args:
+        reason: What was wrong.
+        exit_code: Its exit code, if that was the reason.
+    """
+
+    def __init__(self, reason: str, *, exit_code: int = 0) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
 
 
 def item_failure(index: int, error: BaseException, *, with_traceback: bool) -> ItemFailure:

@@ -25,7 +25,7 @@ from evtrack.runtime.slot.process_tree import (
 _ROUNDS: Final = 100
 """How often to look again for what a process has started before it was killed."""
 _QUIET_ROUNDS: Final = 2
-"""How often there must be nothing left before nothing more is expected."""
+"""How many looks in a row must find nothing before the search ends."""
 _END_S: Final = 3.0
 """How long killed processes may take to end."""
 _POLL_S: Final = 0.005
@@ -149,18 +149,20 @@ def kill_leftovers(fork_server_pid: int) -> None:
     Args:
         fork_server_pid: The fork server, which has ended.
     """
+    deadline = time.monotonic() + _END_S
     killed: set[int] = set()
     quiet = 0
-    for _ in range(_ROUNDS):
+    while quiet < _QUIET_ROUNDS and time.monotonic() < deadline:
         others = [pid for pid in children(os.getpid()) if pid not in killed]
         found = [pid for pid in others if slot_of(pid, fork_server_pid) is not None and not is_kept(pid)]
         for pid in found:
             kill_tree(pid)
         killed.update(found)
-        # A slot that ends after it was listed leaves its own children to this process only then.
-        quiet = 0 if found else quiet + 1
-        if quiet == _QUIET_ROUNDS:
-            return
+        # What a process has started becomes a child of this one when it has ended, some time after it was killed.
+        ends = any(start_time(pid) is not None for pid in killed)
+        quiet = 0 if found or ends else quiet + 1
+        if ends:
+            time.sleep(_POLL_S)
 
 
 class Zombies:

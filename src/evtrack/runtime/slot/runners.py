@@ -70,7 +70,7 @@ def may_be_interrupted(error: BaseException, begun: float) -> bool:
     """
     if isinstance(error, CommandDied) and -error.ended.returncode in STOP_SIGNALS:
         return True
-    if isinstance(error, CommandFailed):
+    if isinstance(error, CommandFailed) and error.exit_code:
         return await_stop_signal(begun)
     raised = error.interrupted if isinstance(error, PartialFailure) else _is_caused_by_stop(error)
     # The handler may have failed because a process that it has started died of it.

@@ -101,8 +101,7 @@ class ExchangeRunner:
         """
         delay, session = self._delay, self._session
         try:
-            for handler in list(delay.uncounted):
-                delay.record_count(handler, session.count_idle(handler), monotonic())
+            self._count_idle()
             announced = session.wait_for_work(delay.wait_s(monotonic()))
         except EvtrackError as error:
             self._postpone(error)
@@ -119,11 +118,21 @@ class ExchangeRunner:
                 self._sync.expire_list()
                 standing = replace(standing, has_news=False)
             reply = self.run(standing)
-            delay.record_look(announced, workers=session.workers, has_found=bool(reply.batches), now=monotonic())
+            delay.record_look(announced, has_found=bool(reply.batches))
             return reply
         self._news.has_work.set()
         self._news.waker.set()
         return None
+
+    def _count_idle(self) -> None:
+        session = self._session
+        for handler in self._delay.begin_count(session.heard, workers=session.workers, now=monotonic()):
+            try:
+                self._delay.record_count(handler, session.count_idle(handler))
+            except EvtrackError as error:
+                # How many there are is a hint.
+                if error.connection_lost:
+                    raise
 
     def wake(self) -> None:
         """End `wait`: there is a task."""

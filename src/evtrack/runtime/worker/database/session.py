@@ -177,8 +177,13 @@ class WorkerSession:
         self._interrupt.clear()
         return [handler for handler in notified if handler in self._served]
 
+    @property
+    def heard(self) -> Sequence[str]:
+        """The handlers whose notifications reach this worker: none without a connection, or behind a pooler."""
+        return self._handlers if self._connection is not None and not behind_pooler(self._connection) else ()
+
     def count_idle(self, handler: str) -> int:
-        """Count the workers with a handler that have a free slot.
+        """Count the workers with a handler that have a free slot and get notifications.
 
         Raises:
             EvtrackError: The database cannot be reached.

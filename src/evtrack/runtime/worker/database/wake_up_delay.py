@@ -28,7 +28,7 @@ _HEAD_START: Final = 0.25
 class WakeUpDelay:
     """Delays the look of one worker, by how many others may have the same work.
 
-    Who found work the last time looks at once: there may be few who could take it.
+    Who found work of a handler the last time looks at once: there may be few who could take it.
     """
 
     def __init__(self) -> None:
@@ -36,10 +36,9 @@ class WakeUpDelay:
         """Monotonic time at which to look; infinite if no notification asks for it."""
         self.is_late = False
         """Whether others looked before, so that most likely nothing is left to claim."""
-        self.uncounted: list[str] = []
-        """The handlers whose idle workers should be counted, with `record_count`."""
-        self._has_found = False
         self._announced: set[str] = set()
+        self._found: set[str] = set()
+        self._missed: set[str] = set()
         self._idle: dict[str, int] = {}
         self._counted_at: dict[str, float] = {}
 
@@ -61,7 +60,8 @@ class WakeUpDelay:
         """
         self._announced.update(handlers)
         rivals = min(workers, *(self._idle.get(handler, workers) for handler in handlers))
-        if self._has_found or random.random() * rivals < AT_ONCE:  # noqa: S311  no secret
+        has_found = not self._found.isdisjoint(handlers)
+        if has_found or random.random() * rivals < AT_ONCE:  # noqa: S311  no secret
             self.due_at, self.is_late = now, False
         elif self.due_at == math.inf:
             self.is_late = True
@@ -78,27 +78,46 @@ class WakeUpDelay:
         announced, self._announced = sorted(self._announced), set()
         return announced
 
-    def record_look(self, announced: Sequence[str], *, workers: int, has_found: bool, now: float) -> None:
+    def record_look(self, announced: Sequence[str], *, has_found: bool) -> None:
         """Record what came of a look.
 
         Args:
             announced: What `begin_look` returned.
-            workers: As for `record_wake_up`.
             has_found: Whether it brought a batch.
-            now: The monotonic clock.
         """
-        self._has_found = has_found
-        if not has_found and workers > AT_ONCE:
-            self.uncounted = [
-                handler for handler in announced if now - self._counted_at.get(handler, -math.inf) >= COUNT_S
-            ]
+        if has_found:
+            self._found.update(announced)
+        else:
+            self._found.difference_update(announced)
+            self._missed.update(announced)
 
-    def record_count(self, handler: str, idle: int, now: float) -> None:
+    def begin_count(self, handlers: Sequence[str], *, workers: int, now: float) -> list[str]:
+        """Say whose idle workers to count: of handlers that never were, and of those whose work others took.
+
+        Args:
+            handlers: All handlers of this worker.
+            workers: As for `record_wake_up`.
+            now: The monotonic clock.
+
+        Returns:
+            Those to count now, each followed by `record_count` unless that fails.
+        """
+        if workers <= AT_ONCE:
+            return []
+        due = [
+            handler
+            for handler in handlers
+            if handler not in self._counted_at
+            or (handler in self._missed and now - self._counted_at[handler] >= COUNT_S)
+        ]
+        self._missed.difference_update(due)
+        self._counted_at.update(dict.fromkeys(due, now))
+        return due
+
+    def record_count(self, handler: str, idle: int) -> None:
         """Record how many workers with a handler are idle.
 
         Args:
             idle: How many.
-            now: The monotonic clock.
         """
-        self._idle[handler], self._counted_at[handler] = idle, now
-        self.uncounted.remove(handler)
+        self._idle[handler] = idle
