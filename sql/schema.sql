@@ -1402,7 +1402,6 @@ END $$;
 CREATE FUNCTION evtrack.complete_with_failures(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], run_s double precision[], results text[], failed int4multirange[], errors jsonb[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
     SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -1450,7 +1449,10 @@ BEGIN
                     AND b.worker_id = the_worker AND b.attempt = g.attempt
                 FOR UPDATE
             ) b
-            JOIN evtrack.job j ON j.job_id = g.job_id
+            CROSS JOIN LATERAL (
+                SELECT j.policy, j.phase, j.batch_count FROM evtrack.job j
+                WHERE j.job_id = g.job_id OFFSET 0
+            ) j
         ), report AS (
             SELECT h.* FROM held h WHERE h.is_possible
         ), kept AS (
@@ -1577,7 +1579,6 @@ END $$;
 CREATE FUNCTION evtrack.crash(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], dossiers jsonb[], done text[] DEFAULT NULL::text[], results text[] DEFAULT NULL::text[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
     SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -1591,11 +1592,11 @@ BEGIN
     WHERE j.job_id = ANY(ARRAY(
         SELECT g.job_id
         FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no)
-        JOIN evtrack.job o ON o.job_id = g.job_id
         CROSS JOIN LATERAL (
-            SELECT b.item_count FROM evtrack.batch b
-            WHERE b.job_day = o.job_day AND b.job_id = g.job_id
-                AND b.batch_no = g.batch_no
+            SELECT b.item_count FROM evtrack.job o
+            JOIN evtrack.batch b ON b.job_day = o.job_day
+                AND b.job_id = g.job_id AND b.batch_no = g.batch_no
+            WHERE o.job_id = g.job_id
             OFFSET 0
         ) b
         WHERE b.item_count > 1))
@@ -2686,7 +2687,6 @@ $$;
 CREATE FUNCTION evtrack.fail(the_worker bigint, job_ids bigint[], batch_nos integer[], attempts integer[], run_s double precision[], errors jsonb[]) RETURNS TABLE(job_id bigint, batch_no integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_hashjoin TO 'off'
     SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
@@ -2723,7 +2723,10 @@ BEGIN
                     AND b.worker_id = the_worker AND b.attempt = g.attempt
                 FOR UPDATE
             ) b
-            JOIN evtrack.job j ON j.job_id = g.job_id
+            CROSS JOIN LATERAL (
+                SELECT j.policy, j.phase FROM evtrack.job j
+                WHERE j.job_id = g.job_id OFFSET 0
+            ) j
         ), appended AS (
             INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
                 attempt, worker_id, data)

@@ -104,6 +104,16 @@ def test_a_report_looks_up_its_batches(small: Session, function: str) -> None:
 
 
 @pytest.mark.parametrize("function", REPORTS)
+def test_a_report_on_the_newest_job_looks_up_its_batches(small: Session, function: str) -> None:
+    # A merge with the jobs reads all that are older.
+    client, worker, *_ = small
+    claims = client.claim(worker, client.job(5, items=2, max_errors=99, max_crashes=99))
+    reads(small)
+    getattr(client, function)(worker, claims)
+    assert {} == reads(small)
+
+
+@pytest.mark.parametrize("function", REPORTS)
 def test_a_late_report_looks_up_its_batches(small: Session, function: str) -> None:
     client, worker, _, grown, _ = small
     reads(small)

@@ -10,8 +10,7 @@ CREATE OR REPLACE FUNCTION evtrack.crash(
     done text[] DEFAULT NULL, results text[] DEFAULT NULL
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan AS $$
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     r record;
 BEGIN
@@ -22,11 +21,11 @@ BEGIN
     WHERE j.job_id = ANY(ARRAY(
         SELECT g.job_id
         FROM unnest(job_ids, batch_nos) AS g (job_id, batch_no)
-        JOIN evtrack.job o ON o.job_id = g.job_id
         CROSS JOIN LATERAL (
-            SELECT b.item_count FROM evtrack.batch b
-            WHERE b.job_day = o.job_day AND b.job_id = g.job_id
-                AND b.batch_no = g.batch_no
+            SELECT b.item_count FROM evtrack.job o
+            JOIN evtrack.batch b ON b.job_day = o.job_day
+                AND b.job_id = g.job_id AND b.batch_no = g.batch_no
+            WHERE o.job_id = g.job_id
             OFFSET 0
         ) b
         WHERE b.item_count > 1))

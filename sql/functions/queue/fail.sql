@@ -7,8 +7,7 @@ CREATE OR REPLACE FUNCTION evtrack.fail(
     attempts integer[], run_s float8[], errors jsonb[]
 ) RETURNS TABLE (job_id bigint, batch_no integer, verdict text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_hashjoin = off SET enable_seqscan = off
-SET plan_cache_mode = force_generic_plan AS $$
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     n integer := coalesce(cardinality(job_ids), 0);
     places bigint[] := '{}';
@@ -42,7 +41,10 @@ BEGIN
                     AND b.worker_id = the_worker AND b.attempt = g.attempt
                 FOR UPDATE
             ) b
-            JOIN evtrack.job j ON j.job_id = g.job_id
+            CROSS JOIN LATERAL (
+                SELECT j.policy, j.phase FROM evtrack.job j
+                WHERE j.job_id = g.job_id OFFSET 0
+            ) j
         ), appended AS (
             INSERT INTO evtrack.event (job_day, job_id, batch_no, version, type,
                 attempt, worker_id, data)
