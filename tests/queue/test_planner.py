@@ -136,6 +136,31 @@ def test_an_alert_reads_the_few_items_that_it_names(small: Session) -> None:
 
 
 @pytest.fixture(scope="module")
+def tiny(admin_dsn: str, template: str) -> Iterator[Session]:
+    """Plans made while a table had one page, as the day's first are, and then the tables grew."""
+    with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn, connect(dsn, purpose="test") as own:
+        without_autovacuum(own)
+        own.execute("VACUUM ANALYZE")
+        # As PostgreSQL has it; the embedded server's is lower.
+        conn.execute("SET random_page_cost = 4")
+        client = Client(conn)
+        worker, job = client.worker(), client.job(7, items=2, max_errors=99, max_crashes=99)
+        grown = client.one("SELECT job_id FROM evtrack.create_job('grown')")
+        rehearse(client, worker, job)
+        for _ in range(7):
+            client.rows("SELECT evtrack.job_digest(%s)", job)
+        grow(own, grown, worker)
+        with explained(client) as plans:
+            yield Session(client, worker, job, grown, plans)
+
+
+def test_a_plan_of_the_first_digest_looks_up_the_batches_of_its_job(tiny: Session) -> None:
+    reads(tiny)
+    tiny.client.rows("SELECT evtrack.job_digest(%s)", tiny.job)
+    assert "batch" not in reads(tiny)
+
+
+@pytest.fixture(scope="module")
 def seasoned(admin_dsn: str, template: str) -> Iterator[Session]:
     """A session that has called each function so often that its plans are for all calls, if they will ever be."""
     with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
@@ -173,6 +198,19 @@ def test_no_report_is_planned_again(seasoned: Session, function: str) -> None:
     seasoned.plans.clear()
     getattr(client, function)(worker, claims)
     assert [] == made_for_one_call(seasoned.plans)
+
+
+def test_no_fold_is_planned_again(seasoned: Session) -> None:
+    client, worker, job, *_ = seasoned
+    claims = client.claim(worker, job, fresh=2, returning=0)
+    # As requeue() leaves it to PostgreSQL, whose choice depends on what the day holds.
+    client.conn.execute("SET plan_cache_mode = force_custom_plan")
+    seasoned.plans.clear()
+    client.requeue(worker, claims)
+    client.conn.execute("RESET plan_cache_mode")
+    folds = [plan for plan in seasoned.plans if "unnest(events) a" in plan["Query Text"]]
+    assert folds
+    assert [] == made_for_one_call(folds)
 
 
 def test_no_chunk_of_a_submission_is_planned_again(seasoned: Session) -> None:

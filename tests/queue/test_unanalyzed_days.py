@@ -51,6 +51,13 @@ def test_what_is_due_is_found_by_its_index(unanalyzed: Session, function: str) -
     assert "batch" not in reads(unanalyzed)
 
 
+def test_the_oldest_batch_that_waits_is_found_by_its_index(unanalyzed: Session) -> None:
+    client, _, job, *_ = unanalyzed
+    reads(unanalyzed)
+    client.rows("SELECT evtrack.waiting_since(job_day, job_id) FROM evtrack.job WHERE job_id = %s", job)
+    assert "batch" not in reads(unanalyzed)
+
+
 def test_a_late_crash_is_looked_up_in_a_day_without_statistics(unanalyzed: Session) -> None:
     client, worker, _, grown, _ = unanalyzed
     reads(unanalyzed)
