@@ -11,6 +11,7 @@ from evtrack.domain.proof import job_hash
 from evtrack.runtime.retention.restore import Restore
 from evtrack.storage.log import proof
 from old_jobs import days_ago, ended_job, run_cleanup
+from plan_sessions import without_autovacuum
 from plans import explained, scans
 
 pytestmark = pytest.mark.integration
@@ -160,6 +161,26 @@ def test_late_results_are_found_among_the_latest_events(client: Client) -> None:
     with explained(client) as plans:
         client.rows("SELECT s FROM evtrack.job j, evtrack.stale_parts(j) s WHERE j.job_id = %s", job)
         assert 20 > sum(rows for _, _, rows in scans(plans, "event")), scans(plans, "event")
+
+
+def test_a_plan_made_for_few_parts_looks_up_those_of_the_job(client: Client) -> None:
+    without_autovacuum(client.conn)
+    # As PostgreSQL has it; the embedded server's is lower.
+    client.conn.execute("SET random_page_cost = 4")
+    call = "SELECT s FROM evtrack.job j, evtrack.stale_parts(j) s WHERE j.job_id = %s"
+    job = done(client, PART * (A_CALL + 1))
+    assert {job: False} == finish(client, job)
+    client.conn.execute("VACUUM ANALYZE")
+    # More often than a prepared statement is planned for its values before a plan for all is thought of.
+    for _ in range(7):
+        client.rows(call, job)
+    client.conn.execute(
+        "INSERT INTO evtrack.digest_part SELECT (jsonb_populate_record(d, jsonb_build_object('job_id', n))).*"
+        " FROM evtrack.digest_part d, generate_series(1000, 2000) n"
+    )
+    with explained(client) as plans:
+        client.rows(call, job)
+        assert 500 > sum(rows for _, _, rows in scans(plans, "digest_part")), scans(plans, "digest_part")
 
 
 @pytest.mark.parametrize("size", [PART, 32_768])

@@ -7,7 +7,7 @@ import pytest
 from client import Claim, Client
 from evtrack.storage.connection.connect import connect
 from old_jobs import days_ago, ended_job
-from plan_sessions import GROW, Session, grow, reads, without_autovacuum
+from plan_sessions import GROW, JOBS, Session, grow, reads, without_autovacuum
 from plans import compiled, explained, made_for_one_call, nodes, scans
 from servers import cloned
 
@@ -263,6 +263,29 @@ def test_reports_over_all_jobs_are_not_compiled(seasoned: Session, function: str
         seasoned.plans.clear()
         client.rows(f"SELECT * FROM evtrack.{function}()")
     assert [] == compiled(seasoned.plans)
+
+
+def test_the_batches_of_the_second_job_are_planned_for_many(own_client: Client, own_other: Client) -> None:
+    without_autovacuum(own_client.conn)
+    own_client.job(2)
+    own_client.conn.execute("VACUUM ANALYZE")
+    own_client.job(2)
+    own_other.conn.execute(GROW[0].encode(), {"jobs": JOBS})
+    with explained(own_client) as plans:
+        own_client.job(2)
+        assert 500 > sum(rows for _, _, rows in scans(plans, "job")), scans(plans, "job")
+
+
+def test_an_alert_of_the_only_job_is_planned_for_many(own_client: Client, own_other: Client) -> None:
+    without_autovacuum(own_client.conn)
+    job, worker = own_client.job(2, max_crashes=1), own_client.worker()
+    one, two = own_client.claim(worker, job)
+    own_client.conn.execute("VACUUM ANALYZE")
+    own_client.crash(worker, [one])
+    own_other.conn.execute(GROW[0].encode(), {"jobs": JOBS})
+    with explained(own_client) as plans:
+        own_client.crash(worker, [two])
+        assert 500 > sum(rows for _, _, rows in scans(plans, "job")), scans(plans, "job")
 
 
 def test_dropping_a_day_reads_its_newest_events_and_is_not_compiled(seasoned: Session) -> None:
