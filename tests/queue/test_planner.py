@@ -288,6 +288,28 @@ def test_an_alert_of_the_only_job_is_planned_for_many(own_client: Client, own_ot
         assert 500 > sum(rows for _, _, rows in scans(plans, "job")), scans(plans, "job")
 
 
+def test_dropping_a_day_looks_up_what_was_counted_for_its_jobs(own_client: Client) -> None:
+    without_autovacuum(own_client.conn)
+    # As PostgreSQL has it; the embedded server's is lower.
+    own_client.conn.execute("SET random_page_cost = 4")
+    day = days_ago(20)
+    job = ended_job(own_client, day)
+    own_client.conn.execute(GROW[0].encode(), {"jobs": JOBS})
+    own_client.conn.execute(
+        "INSERT INTO evtrack.progress SELECT (jsonb_populate_record(p, jsonb_build_object('job_id', n))).*"
+        " FROM evtrack.progress p, generate_series(1000, 3000) n"
+    )
+    with explained(own_client) as plans:
+        digest = own_client.one("SELECT evtrack.job_digest(%s)", job)
+        assert "dropped" == own_client.one(
+            "SELECT evtrack.drop_day(%s, now(), pg_current_snapshot(), %s::bigint[], '{9}', %s::bytea[])",
+            day,
+            [job],
+            [digest],
+        )
+        assert 500 > sum(rows for _, _, rows in scans(plans, "progress")), scans(plans, "progress")
+
+
 def test_dropping_a_day_reads_its_newest_events_and_is_not_compiled(seasoned: Session) -> None:
     client, day = seasoned.client, days_ago(20)
     job = ended_job(client, day, 500)
