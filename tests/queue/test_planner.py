@@ -7,7 +7,7 @@ import pytest
 from client import Claim, Client
 from evtrack.storage.connection.connect import connect
 from old_jobs import days_ago, ended_job
-from plan_sessions import GROW, JOBS, Session, grow, reads, without_autovacuum
+from plan_sessions import GROW, Session, grow, reads, without_autovacuum
 from plans import compiled, explained, made_for_one_call, nodes, scans
 from servers import cloned
 
@@ -136,31 +136,6 @@ def test_an_alert_reads_the_few_items_that_it_names(small: Session) -> None:
 
 
 @pytest.fixture(scope="module")
-def tiny(admin_dsn: str, template: str) -> Iterator[Session]:
-    """Plans made while a table had one page, as the day's first are, and then the tables grew."""
-    with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn, connect(dsn, purpose="test") as own:
-        without_autovacuum(own)
-        own.execute("VACUUM ANALYZE")
-        # As PostgreSQL has it; the embedded server's is lower.
-        conn.execute("SET random_page_cost = 4")
-        client = Client(conn)
-        worker, job = client.worker(), client.job(7, items=2, max_errors=99, max_crashes=99)
-        grown = client.one("SELECT job_id FROM evtrack.create_job('grown')")
-        rehearse(client, worker, job)
-        for _ in range(7):
-            client.rows("SELECT evtrack.job_digest(%s)", job)
-        grow(own, grown, worker)
-        with explained(client) as plans:
-            yield Session(client, worker, job, grown, plans)
-
-
-def test_a_plan_of_the_first_digest_looks_up_the_batches_of_its_job(tiny: Session) -> None:
-    reads(tiny)
-    tiny.client.rows("SELECT evtrack.job_digest(%s)", tiny.job)
-    assert "batch" not in reads(tiny)
-
-
-@pytest.fixture(scope="module")
 def seasoned(admin_dsn: str, template: str) -> Iterator[Session]:
     """A session that has called each function so often that its plans are for all calls, if they will ever be."""
     with cloned(admin_dsn, template) as dsn, connect(dsn, purpose="test") as conn:
@@ -263,51 +238,6 @@ def test_reports_over_all_jobs_are_not_compiled(seasoned: Session, function: str
         seasoned.plans.clear()
         client.rows(f"SELECT * FROM evtrack.{function}()")
     assert [] == compiled(seasoned.plans)
-
-
-def test_the_batches_of_the_second_job_are_planned_for_many(own_client: Client, own_other: Client) -> None:
-    without_autovacuum(own_client.conn)
-    own_client.job(2)
-    own_client.conn.execute("VACUUM ANALYZE")
-    own_client.job(2)
-    own_other.conn.execute(GROW[0].encode(), {"jobs": JOBS})
-    with explained(own_client) as plans:
-        own_client.job(2)
-        assert 500 > sum(rows for _, _, rows in scans(plans, "job")), scans(plans, "job")
-
-
-def test_an_alert_of_the_only_job_is_planned_for_many(own_client: Client, own_other: Client) -> None:
-    without_autovacuum(own_client.conn)
-    job, worker = own_client.job(2, max_crashes=1), own_client.worker()
-    one, two = own_client.claim(worker, job)
-    own_client.conn.execute("VACUUM ANALYZE")
-    own_client.crash(worker, [one])
-    own_other.conn.execute(GROW[0].encode(), {"jobs": JOBS})
-    with explained(own_client) as plans:
-        own_client.crash(worker, [two])
-        assert 500 > sum(rows for _, _, rows in scans(plans, "job")), scans(plans, "job")
-
-
-def test_dropping_a_day_looks_up_what_was_counted_for_its_jobs(own_client: Client) -> None:
-    without_autovacuum(own_client.conn)
-    # As PostgreSQL has it; the embedded server's is lower.
-    own_client.conn.execute("SET random_page_cost = 4")
-    day = days_ago(20)
-    job = ended_job(own_client, day)
-    own_client.conn.execute(GROW[0].encode(), {"jobs": JOBS})
-    own_client.conn.execute(
-        "INSERT INTO evtrack.progress SELECT (jsonb_populate_record(p, jsonb_build_object('job_id', n))).*"
-        " FROM evtrack.progress p, generate_series(1000, 3000) n"
-    )
-    with explained(own_client) as plans:
-        digest = own_client.one("SELECT evtrack.job_digest(%s)", job)
-        assert "dropped" == own_client.one(
-            "SELECT evtrack.drop_day(%s, now(), pg_current_snapshot(), %s::bigint[], '{9}', %s::bytea[])",
-            day,
-            [job],
-            [digest],
-        )
-        assert 500 > sum(rows for _, _, rows in scans(plans, "progress")), scans(plans, "progress")
 
 
 def test_dropping_a_day_reads_its_newest_events_and_is_not_compiled(seasoned: Session) -> None:
