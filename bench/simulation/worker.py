@@ -166,10 +166,10 @@ class Worker:
         if not (orders.is_claiming and not held and not delay.is_late and (yield from self._claim_next(now))):
             self._planner.expire()
             yield from self._exchange(now)
-        delay.record_look(announced, workers=orders.workers, has_found=len(self._running) > held, now=monotonic())
-        for handler in list(delay.uncounted):
+        delay.record_look(announced, has_found=len(self._running) > held)
+        for handler in delay.begin_count([orders.handler], workers=orders.workers, now=monotonic()):
             (result,) = yield from _ask(self._session, calls.count_idle(handler))
-            delay.record_count(handler, calls.counted(result), monotonic())
+            delay.record_count(handler, calls.counted(result))
 
     def _due_at(self, now: float) -> float:
         """Return when the next exchange is due."""
