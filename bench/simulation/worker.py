@@ -157,7 +157,12 @@ class Worker:
                 yield due_at
                 continue
             has_news = self._has_news or now >= self._delay.due_at
-            yield from self._look(now) if has_news else self._exchange(now)
+            try:
+                yield from self._look(now) if has_news else self._exchange(now)
+            except LocksTaken:
+                # Nothing was reported with it, so that there is nothing to take back.
+                self._tally.timeouts += 1
+                yield monotonic() + _BACKOFF_S
 
     def _look(self, now: float) -> Task:
         """Look for what was announced."""
