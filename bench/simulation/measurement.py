@@ -65,6 +65,7 @@ class Measurement:
         self._pooler = None if pooler_pid is None else psutil.Process(pooler_pid)
         self._postmaster = load.postmaster_of(conn)
         self._last: dict[float, Point] = {}
+        self._best: dict[float, float] = {}
         self._expected: dict[int, int] = {}
         self._base_cores = 0.0
         # What the server does without workers is not part of any figure.
@@ -97,7 +98,8 @@ class Measurement:
         self._fleet.grow(workers)
         expected = offered = workers * self._fleet.orders.slots / handler_s
         if (last := self._last.get(handler_s)) is not None and last.rate < _SATURATED * last.offered:
-            expected = min(expected, last.rate)
+            # Not that of the last one: sessions of a pooler wait for fewer locks.
+            expected = min(expected, self._best[handler_s])
         seconds = self._times.busy_s + 2 * _SETTLED_S
         batches = int(_FASTER * min(expected, _FASTEST) * seconds) + 4 * workers
         job = self._fleet.run_during(lambda: self._filled(batches))
@@ -106,6 +108,7 @@ class Measurement:
         point = self._measured(self._times.busy_s, handler_s=handler_s, offered=offered)
         free = database.value(self._conn, _FREE) / (workers * self._fleet.orders.slots)
         point = self._last[handler_s] = replace(point, free_slots=free)
+        self._best[handler_s] = max(self._best.get(handler_s, 0.0), point.rate)
         self._fleet.settle()
         self._expected[job] = self._fleet.tally.completed - done
         pending = database.value(self._conn, "SELECT pending FROM evtrack.job_progress WHERE job_id = %s", [job])
