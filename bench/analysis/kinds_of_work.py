@@ -1,14 +1,11 @@
 """Sorts the samples of a profile of a server process into kinds of work, by the functions in their stacks."""
 
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
-_START_S: Final = 10.0
-"""How long perf may take to begin."""
+from support.commands import wait_until
 
 _DIGEST = frozenset({
     "text_concat_ws", "extract_timestamptz", "cryptohash_internal", "byteacat", "byteaoctetlen", "bytea_substr",
@@ -52,9 +49,7 @@ class Profile:
         options = ["-q", "-o", str(self._data), "-F", "1500", "--call-graph", "dwarf,16384", "-p", str(pid)]
         self._recorder = subprocess.Popen(["perf", "record", *options], stderr=subprocess.DEVNULL)  # noqa: S603, S607
         # Before it has begun, it would end without a file that can be read.
-        deadline = time.monotonic() + _START_S
-        while not (self._data.exists() and self._data.stat().st_size) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: self._data.exists() and self._data.stat().st_size > 0, self._recorder)
 
     def shares(self) -> dict[str, float]:
         """End the recording, and return the share of each kind of work, the largest first.

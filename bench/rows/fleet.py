@@ -6,11 +6,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import psutil
 from support import commands, database, measures
-from support.cpu import tree_cpu_s
+from support.cpu import postmaster_of, tree_cpu_s
 from support.row import Line, Row, Run, report
 
 _GRACE_S = 5.0
@@ -92,8 +91,7 @@ def running(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
 
 def idle_percent(conn: database.Connection, seconds: float) -> float:
     """Return the CPU time of all processes of the server meanwhile, in percent of a core."""
-    directory = Path(database.value(conn, "SHOW data_directory"))
-    postmaster = psutil.Process(int((directory / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
+    postmaster = postmaster_of(conn)
     begun, used = time.monotonic(), tree_cpu_s(postmaster)
     time.sleep(seconds)
     return 100 * (tree_cpu_s(postmaster) - used) / (time.monotonic() - begun)

@@ -7,7 +7,7 @@ from support.row import Line, Row, Run, report
 ROW = Row(
     runs=(
         Run("SQL", {"seconds": 3}, {"seconds": 0.2}, seconds=6, group="evtrack"),
-        Run("SQL, one statement", {"seconds": 3, "together": True}, {"seconds": 0.2, "together": True}, seconds=6),
+        Run("SQL, one statement", {"seconds": 3, "together": True}, {"seconds": 0.2}, seconds=6),
         Run("Python", {"seconds": 3, "python": True}, {"seconds": 0.2}, seconds=6, group="evtrack"),
         *peer_runs.enqueues(),
     ),

@@ -1,4 +1,4 @@
-"""What a server on this machine is doing: the CPU time of its processes, and what its sessions wait for."""
+"""What the sessions of a server on this machine are doing: the memory they take, and what they wait for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-import psutil
 from support import database
 
 if TYPE_CHECKING:
@@ -18,16 +17,6 @@ _WAITS: Final = """SELECT CASE WHEN wait_event IS NULL THEN 'running' ELSE wait_
     count(*)
 FROM pg_stat_activity
 WHERE state = 'active' AND pid <> pg_backend_pid() AND backend_type = 'client backend' GROUP BY 1"""
-
-
-def postmaster_of(conn: Connection) -> psutil.Process:
-    """Return the process of the server.
-
-    Args:
-        conn: A connection to a server on this machine, as a superuser.
-    """
-    directory = Path(database.value(conn, "SHOW data_directory"))
-    return psutil.Process(int((directory / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
 
 
 def session_bytes(conn: Connection) -> dict[str, float]:

@@ -10,7 +10,7 @@ import psutil
 from simulation import load
 from simulation.model import Point
 from support import commands, database, harness, measures
-from support.cpu import tree_cpu_s
+from support.cpu import postmaster_of, tree_cpu_s
 
 if TYPE_CHECKING:
     from simulation.fleet import Fleet
@@ -63,9 +63,8 @@ class Measurement:
     def __init__(self, fleet: Fleet, conn: database.Connection, dsn: str, pooler_pid: int | None, times: Times) -> None:
         self._fleet, self._conn, self._dsn, self._times = fleet, conn, dsn, times
         self._pooler = None if pooler_pid is None else psutil.Process(pooler_pid)
-        self._postmaster = load.postmaster_of(conn)
-        self._last: dict[float, Point] = {}
-        self._best: dict[float, float] = {}
+        self._postmaster = postmaster_of(conn)
+        self._points: dict[float, list[Point]] = {}
         self._expected: dict[int, int] = {}
         self._base_cores = 0.0
         # What the server does without workers is not part of any figure.
@@ -97,9 +96,10 @@ class Measurement:
         """
         self._fleet.grow(workers)
         expected = offered = workers * self._fleet.orders.slots / handler_s
-        if (last := self._last.get(handler_s)) is not None and last.rate < _SATURATED * last.offered:
-            # Not that of the last one: sessions of a pooler wait for fewer locks.
-            expected = min(expected, self._best[handler_s])
+        points = self._points.setdefault(handler_s, [])
+        if points and points[-1].rate < _SATURATED * points[-1].offered:
+            # Not the rate of the last one: sessions of a pooler wait for fewer locks.
+            expected = min(expected, max(point.rate for point in points))
         seconds = self._times.busy_s + 2 * _SETTLED_S
         batches = int(_FASTER * min(expected, _FASTEST) * seconds) + 4 * workers
         job = self._fleet.run_during(lambda: self._filled(batches))
@@ -107,15 +107,14 @@ class Measurement:
         self._fleet.run(_SETTLED_S, handler="noop", handler_s=handler_s)
         point = self._measured(self._times.busy_s, handler_s=handler_s, offered=offered)
         free = database.value(self._conn, _FREE) / (workers * self._fleet.orders.slots)
-        point = self._last[handler_s] = replace(point, free_slots=free)
-        self._best[handler_s] = max(self._best.get(handler_s, 0.0), point.rate)
+        points.append(replace(point, free_slots=free))
         self._fleet.settle()
         self._expected[job] = self._fleet.tally.completed - done
         pending = database.value(self._conn, "SELECT pending FROM evtrack.job_progress WHERE job_id = %s", [job])
         assert pending > 0, "the workers ran out of work"
         # What is left of it is no work for the next fleet.
         self._conn.execute("SELECT evtrack.suspend(%s)", (job,))
-        return point
+        return points[-1]
 
     def failure(self) -> str:
         """Return what is wrong with what the workers left: the log must have all that they completed, and no more."""

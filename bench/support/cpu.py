@@ -1,11 +1,26 @@
-"""The CPU time of a server: of all its processes, however little each has used."""
+"""The processes of a server on this machine, and their CPU time, however little each has used."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+from support import database
+
+if TYPE_CHECKING:
+    from support.database import Connection
+
+
+def postmaster_of(conn: Connection) -> psutil.Process:
+    """Return the process of the server.
+
+    Args:
+        conn: A connection to a server on this machine, as a superuser.
+    """
+    directory = Path(database.value(conn, "SHOW data_directory"))
+    return psutil.Process(int((directory / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
 
 
 def tree_cpu_s(process: psutil.Process) -> float:
