@@ -175,7 +175,7 @@ class Heartbeat:
                 lock_at = now + _LOCK_RETRY_S
                 beat_at = now if lock_pid is not None else beat_at
             busy = self._busy()
-            if now >= self._early(beat_at, now) or (busy != reported and now >= changed_at):
+            if now >= self._send_at(beat_at, now) or (busy != reported and now >= changed_at):
                 sent = self._send(connection, busy, lock_pid or 0)
                 works()
                 if self._news.is_fenced.is_set():
@@ -191,7 +191,7 @@ class Heartbeat:
             due_s = min(beat_at - now, self._maintenance.ask_in_s(now), _CHANGED_S)
             listener.wait(max(0.0, due_s if lock_pid is not None else min(due_s, lock_at - now)))
 
-    def _early(self, beat_at: float, now: float) -> float:
+    def _send_at(self, beat_at: float, now: float) -> float:
         """Return when to send the heartbeat that is due at `beat_at`: it may come earlier to ask for the turn too."""
         asks = self._maintenance.ask_in_s(now) <= 0
         return beat_at - self._maintenance.turn_s / 2 if asks else beat_at
@@ -207,12 +207,12 @@ class Heartbeat:
             self._failures.record(error)
             return False
         self._failures.reset()
-        if pulse.accepted:
-            self._maintenance.learn(pulse.turn, monotonic())
-        else:
+        if not pulse.accepted:
             self._announce_end()
-        if pulse.accepted and lock_pid and not pulse.session_lock:
-            self._warn_of_pooler()
+        else:
+            self._maintenance.learn(pulse.turn, monotonic())
+            if lock_pid and not pulse.session_lock:
+                self._warn_of_pooler()
         self.first_beat.set()
         return True
 

@@ -102,6 +102,11 @@ class WorkerSession:
         """How many workers there are, as far as the heartbeat knows."""
         return 0 if self.heartbeat is None else self.heartbeat.workers
 
+    @property
+    def heard(self) -> Sequence[str]:
+        """The handlers whose notifications reach this worker: none without a connection, or behind a pooler."""
+        return self._handlers if self._connection is not None and not behind_pooler(self._connection) else ()
+
     def connect(self) -> None:
         """Connect again, without a queue.
 
@@ -176,11 +181,6 @@ class WorkerSession:
             notified = self._listener.wait(timeout_s)
         self._interrupt.clear()
         return [handler for handler in notified if handler in self._served]
-
-    @property
-    def heard(self) -> Sequence[str]:
-        """The handlers whose notifications reach this worker: none without a connection, or behind a pooler."""
-        return self._handlers if self._connection is not None and not behind_pooler(self._connection) else ()
 
     def count_idle(self, handler: str) -> int:
         """Count the workers with a handler that have a free slot and get notifications.
