@@ -4,7 +4,7 @@ import pytest
 
 from client import Client
 from old_jobs import days_ago, ended_job
-from plan_sessions import GROW, JOBS, grow, without_autovacuum
+from plan_sessions import CALLS, GROW, JOBS, grow, with_default_costs, without_autovacuum
 from plans import explained, scans
 
 pytestmark = pytest.mark.integration
@@ -14,12 +14,10 @@ def test_a_plan_of_the_first_digest_looks_up_the_batches_of_its_job(own_client: 
     without_autovacuum(own_other.conn)
     # Tables of one page are taken for what they are once they were vacuumed.
     own_other.conn.execute("VACUUM ANALYZE")
-    # As PostgreSQL has it; the embedded server's is lower.
-    own_client.conn.execute("SET random_page_cost = 4")
+    with_default_costs(own_client.conn)
     job = own_client.job(7, items=2)
     grown = own_client.one("SELECT job_id FROM evtrack.create_job('grown')")
-    # More often than a prepared statement is planned for its values before a plan for all is thought of.
-    for _ in range(7):
+    for _ in range(CALLS):
         own_client.rows("SELECT evtrack.job_digest(%s)", job)
     grow(own_other.conn, grown, own_client.worker())
     with explained(own_client) as plans:
@@ -52,8 +50,7 @@ def test_an_alert_of_the_only_job_is_planned_for_many(own_client: Client, own_ot
 
 def test_dropping_a_day_looks_up_what_was_counted_for_its_jobs(own_client: Client) -> None:
     without_autovacuum(own_client.conn)
-    # As PostgreSQL has it; the embedded server's is lower.
-    own_client.conn.execute("SET random_page_cost = 4")
+    with_default_costs(own_client.conn)
     day = days_ago(20)
     job = ended_job(own_client, day)
     own_client.conn.execute(GROW[0].encode(), {"jobs": JOBS})

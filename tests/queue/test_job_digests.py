@@ -11,7 +11,7 @@ from evtrack.domain.proof import job_hash
 from evtrack.runtime.retention.restore import Restore
 from evtrack.storage.log import proof
 from old_jobs import days_ago, ended_job, run_cleanup
-from plan_sessions import without_autovacuum
+from plan_sessions import CALLS, with_default_costs, without_autovacuum
 from plans import explained, scans
 
 pytestmark = pytest.mark.integration
@@ -165,14 +165,12 @@ def test_late_results_are_found_among_the_latest_events(client: Client) -> None:
 
 def test_a_plan_made_for_few_parts_looks_up_those_of_the_job(client: Client) -> None:
     without_autovacuum(client.conn)
-    # As PostgreSQL has it; the embedded server's is lower.
-    client.conn.execute("SET random_page_cost = 4")
+    with_default_costs(client.conn)
     call = "SELECT s FROM evtrack.job j, evtrack.stale_parts(j) s WHERE j.job_id = %s"
     job = done(client, PART * (A_CALL + 1))
     assert {job: False} == finish(client, job)
     client.conn.execute("VACUUM ANALYZE")
-    # More often than a prepared statement is planned for its values before a plan for all is thought of.
-    for _ in range(7):
+    for _ in range(CALLS):
         client.rows(call, job)
     client.conn.execute(
         "INSERT INTO evtrack.digest_part SELECT (jsonb_populate_record(d, jsonb_build_object('job_id', n))).*"

@@ -7,7 +7,7 @@ import pytest
 from client import Claim, Client
 from evtrack.storage.connection.connect import connect
 from old_jobs import days_ago, ended_job
-from plan_sessions import GROW, Session, grow, reads, without_autovacuum
+from plan_sessions import CALLS, GROW, Session, grow, reads, without_autovacuum
 from plans import compiled, explained, made_for_one_call, nodes, scans
 from servers import cloned
 
@@ -26,8 +26,7 @@ def small(admin_dsn: str, template: str) -> Iterator[Session]:
         grown = client.one("SELECT job_id FROM evtrack.create_job('grown')")
         rehearse(client, worker, job)
         own.execute("VACUUM ANALYZE")
-        # More often than a prepared statement is planned for its values before a plan for all is thought of.
-        for _ in range(7):
+        for _ in range(CALLS):
             rehearse(client, worker, job)
         grow(own, grown, worker)
         with explained(client) as plans:
@@ -143,7 +142,7 @@ def seasoned(admin_dsn: str, template: str) -> Iterator[Session]:
         # As a session has it that evtrack has not settled: one behind a pooler, or of another client.
         conn.execute("SET jit = on")
         worker, job = client.worker(), client.job(100, items=2, max_errors=99, max_crashes=99)
-        for _ in range(7):
+        for _ in range(CALLS):
             rehearse(client, worker, job)
         with explained(client) as plans:
             yield Session(client, worker, job, 0, plans)

@@ -41,6 +41,10 @@ GROW = (
 )
 
 
+CALLS = 7
+"""More than a prepared statement is planned for its values before a plan for all values is thought of."""
+
+
 class Session(NamedTuple):
     """A session whose plans are examined, and what it works on."""
 
@@ -59,6 +63,11 @@ def without_autovacuum(own: Connection) -> None:
     ).fetchall()
     for (statement,) in tables:
         own.execute(statement)
+
+
+def with_default_costs(own: Connection) -> None:
+    """Have pages cost what they cost without settings; on the embedded server they are cheaper."""
+    own.execute("SET random_page_cost = 4")
 
 
 def grow(own: Connection, job: int, worker: int, batches: int = BATCHES) -> None:
